@@ -1,0 +1,57 @@
+"""Do PyTorch and TensorFlow agree about padding?
+
+Pairs of implementations of what people do with variable-length sequences, held to one float64 reference in
+outputs and in every gradient. Public names are resolved on first use; importing this loads no framework.
+
+>>> import parity
+>>> case = parity.draw("rnn.lstm", "one_layer", "ragged", "float32", seed=0)
+>>> parity.observe(case, "reference")["y"].shape
+(5, 4, 6)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parity.batch import Batch as Batch
+    from parity.cases import Case as Case
+    from parity.cases import draw as draw
+    from parity.check import hold as hold
+    from parity.contracts import CONTRACTS as CONTRACTS
+    from parity.errors import InputError as InputError
+    from parity.errors import WingUnavailable as WingUnavailable
+    from parity.findings import Finding as Finding
+    from parity.noise import noise_floor as noise_floor
+    from parity.observation import Observation as Observation
+    from parity.operations import OPERATIONS as OPERATIONS
+    from parity.wings import observe as observe
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Batch": "batch",
+    "Case": "cases",
+    "draw": "cases",
+    "hold": "check",
+    "CONTRACTS": "contracts",
+    "InputError": "errors",
+    "WingUnavailable": "errors",
+    "Finding": "findings",
+    "noise_floor": "noise",
+    "Observation": "observation",
+    "OPERATIONS": "operations",
+    "observe": "wings",
+}
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'parity' has no attribute {name!r}; it has: {', '.join(sorted(_HOME))}")
+    return getattr(importlib.import_module(f"parity.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

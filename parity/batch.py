@@ -1,0 +1,198 @@
+"""Batches of sequences that differ in length: padded arrays, lengths and masks, and how to move them.
+
+Everything here is plain NumPy. The moves (`refilled`, `extended`, `taken`) are what the contracts
+do to a batch; they never change what the sequences themselves say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from parity.errors import InputError, choose
+
+Array = npt.NDArray[Any]
+Lengths = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+def check_lengths(lengths: npt.ArrayLike, steps: int, batch: int | None = None) -> Lengths:
+    """Return ``lengths`` as int64 ``(B,)``, or say what is wrong with them.
+
+    Args:
+        lengths: how many steps of each sequence are real; 0 is allowed.
+        steps: T, the padded length; no length may exceed it.
+        batch: B, when it is known from elsewhere.
+
+    Raises:
+        InputError: not integers, not one axis, negative, longer than T, or not B of them.
+
+    >>> check_lengths([3, 0, 2], steps=3)
+    array([3, 0, 2])
+    """
+    came = np.asarray(lengths)
+    if came.size == 0 and came.ndim == 1:
+        came = came.astype(np.int64)
+    if came.dtype.kind not in "iu":
+        raise InputError("lengths", f"dtype {came.dtype}", "integers")
+    if came.ndim != 1:
+        raise InputError("lengths", f"shape {came.shape}", "one axis, (B,)")
+    if batch is not None and len(came) != batch:
+        raise InputError("lengths", f"{len(came)} lengths", f"one for each of the {batch} sequences")
+    if came.size and came.min() < 0:
+        raise InputError("lengths", f"{came.min()} at index {came.argmin()}", "lengths of 0 or more")
+    if came.size and came.max() > steps:
+        raise InputError("lengths", f"{came.max()} at index {came.argmax()}", f"at most T = {steps}")
+    return came.astype(np.int64)
+
+
+def valid(lengths: npt.ArrayLike, steps: int) -> Mask:
+    """True on real steps, False on padding.  ``(B,)``, T -> ``(B, T)``.
+
+    >>> valid([2, 0], steps=3).astype(int)
+    array([[1, 1, 0],
+           [0, 0, 0]])
+    """
+    mask: Mask = np.arange(steps) < np.asarray(lengths)[:, None]
+    return mask
+
+
+def resized(array: Array, axis: int, size: int) -> Array:
+    """``array`` cut to ``size`` along one axis, or filled up with zeros.
+
+    >>> resized(np.array([1, 2]), axis=0, size=3)
+    array([1, 2, 0])
+    """
+    kept = np.take(array, range(min(size, array.shape[axis])), axis)
+    missing = [(0, size - kept.shape[axis] if place == axis else 0) for place in range(array.ndim)]
+    return np.pad(kept, missing)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Right-padded sequences and their lengths.
+
+    Attributes:
+        values: ``(B, T, ...)``, any dtype; what stands on padding has no meaning.
+        lengths: ``(B,)`` integers from 0 to T.
+
+    >>> batch = Batch.of([[1.0, 2.0, 3.0], [4.0]])
+    >>> batch.values
+    array([[1., 2., 3.],
+           [4., 0., 0.]])
+    >>> batch.fill
+    0.6666666666666666
+    """
+
+    values: Array
+    lengths: Lengths
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values)
+        if values.ndim < 2:
+            raise InputError("values", f"shape {values.shape}", "at least two axes, (B, T, ...)")
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "lengths", check_lengths(self.lengths, values.shape[1], len(values)))
+
+    @classmethod
+    def of(cls, sequences: Sequence[npt.ArrayLike], steps: int | None = None) -> Batch:
+        """Pad ragged sequences with zeros to the longest, or to ``steps``.
+
+        Raises:
+            InputError: no sequence at all, unequal trailing shapes, or ``steps`` too small.
+        """
+        arrays = [np.asarray(sequence) for sequence in sequences]
+        if not arrays:
+            raise InputError("sequences", "none", "at least one sequence, from which to learn the shape")
+        if len({array.shape[1:] for array in arrays}) > 1 or arrays[0].ndim == 0:
+            raise InputError(
+                "sequences", f"shapes {[a.shape for a in arrays]}", "(length, ...) with equal trailing axes"
+            )
+        lengths = np.array([len(array) for array in arrays])
+        steps = int(lengths.max()) if steps is None else steps
+        check_lengths(lengths, steps)
+        values = np.zeros((len(arrays), steps, *arrays[0].shape[1:]), np.result_type(*arrays))
+        for row, array in zip(values, arrays, strict=True):
+            row[: len(array)] = array
+        return cls(values, lengths)
+
+    @property
+    def mask(self) -> Mask:
+        """``(B, T)``, True on real steps."""
+        return valid(self.lengths, self.values.shape[1])
+
+    @property
+    def fill(self) -> float:
+        """Real steps over padded steps, 0 to 1."""
+        return float(self.lengths.sum() / max(1, self.mask.size))
+
+    def sequences(self) -> list[Array]:
+        """The sequences without their padding, each ``(length, ...)``."""
+        return [row[:length] for row, length in zip(self.values, self.lengths, strict=True)]
+
+    def refilled(self, draw: Callable[[int], Array]) -> Batch:
+        """Other padding: ``draw(n)`` gives the n new elements. Real steps are left alone."""
+        values = self.values.copy()
+        values[~self.mask] = draw(values[~self.mask].size).reshape(values[~self.mask].shape)
+        return Batch(values, self.lengths)
+
+    def extended(self, extra: int) -> Batch:
+        """The same sequences with ``extra`` more steps of zero padding (fewer when negative)."""
+        return Batch(resized(self.values, 1, self.values.shape[1] + extra), self.lengths)
+
+    def taken(self, rows: npt.ArrayLike) -> Batch:
+        """The sequences ``rows``, in that order."""
+        order = np.asarray(rows, dtype=np.int64)
+        return Batch(self.values[order], self.lengths[order])
+
+
+def _uniform(rng: np.random.Generator, batch: int, steps: int) -> Array:
+    return rng.integers(1, steps + 1, batch)
+
+
+def _all_equal(_: np.random.Generator, batch: int, steps: int) -> Array:
+    return np.full(batch, steps)
+
+
+def _ragged(rng: np.random.Generator, batch: int, steps: int) -> Array:
+    """0, 1 and T are always among them, as far as the batch reaches."""
+    lengths = np.concatenate([[0, steps, 1], rng.integers(1, steps + 1, max(0, batch - 3))])[:batch]
+    return rng.permutation(lengths)
+
+
+def _one_long(rng: np.random.Generator, batch: int, steps: int) -> Array:
+    lengths = rng.integers(0, max(1, steps // 4) + 1, batch)
+    lengths[rng.integers(batch)] = steps
+    return lengths
+
+
+def _all_empty(_: np.random.Generator, batch: int, __: int) -> Array:
+    return np.zeros(batch, np.int64)
+
+
+LENGTHS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
+    "ragged": _ragged,
+    "uniform": _uniform,
+    "all_equal": _all_equal,
+    "one_long": _one_long,
+    "all_empty": _all_empty,
+}
+
+
+def draw_lengths(distribution: str, rng: np.random.Generator, batch: int, steps: int) -> Lengths:
+    """Draw B lengths from 0 to T.
+
+    Args:
+        distribution: one of `LENGTHS`.
+        rng: where the randomness comes from.
+        batch, steps: B and T.
+
+    >>> draw_lengths("all_equal", np.random.default_rng(0), batch=3, steps=4)
+    array([4, 4, 4])
+    """
+    draw = LENGTHS[choose("distribution", distribution, LENGTHS)]
+    return check_lengths(draw(rng, batch, steps), steps, batch)

@@ -1,0 +1,311 @@
+"""A case: everything one run depends on, drawn from a seed or given by a user, and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from parity import data
+from parity.batch import Array, Batch, Lengths, Mask, check_lengths, draw_lengths, resized, valid
+from parity.errors import InputError, choose
+from parity.operations import Form, Input, Operation, find
+
+DTYPES = ("float32", "float64")
+
+SIZES = {"D": 3, "H": 6, "V": 7, "C": 8}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many sequences, padded to how many steps, with which lengths."""
+
+    batch: int
+    steps: int
+    lengths: str
+
+
+SHAPES: dict[str, Shape] = {
+    "ragged": Shape(batch=5, steps=4, lengths="ragged"),
+    "all_equal": Shape(batch=3, steps=2, lengths="all_equal"),
+    "one_long": Shape(batch=3, steps=6, lengths="one_long"),
+    "one_sequence": Shape(batch=1, steps=4, lengths="uniform"),
+    "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
+    "no_sequences": Shape(batch=0, steps=2, lengths="all_equal"),
+}
+REAL = {"eight_drawn": 8}  # shapes of a form on real data: how many sequences to draw
+
+
+def shapes_of(form: Form) -> tuple[str, ...]:
+    """The names of the shapes in which a form is tried; the first is held to every contract."""
+    return tuple(REAL if form.data else SHAPES)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One input of one operation, with the cotangents that its gradients are taken against.
+
+    Attributes:
+        operation: its name, e.g. ``"rnn.lstm"``.
+        form: the name of the form, e.g. ``"one_layer"``; see `Operation.forms`.
+        lengths: ``(B,)`` int64.
+        arrays: the form's inputs by name; floats all of one dtype, ids integers.
+        cotangents: one float array for each output whose gradient counts, by name.
+        shape, seed: where it came from; ``"given"`` and -1 when a user made it.
+
+    Raises:
+        InputError: a wrong name, rank, size, dtype or length; ids outside their vocabulary; NaN or inf on a real step.
+
+    Two cases are equal only if they are the same object, so observations of a case can be cached.
+
+    >>> case = draw("loss.mean_squared_error", "mean", "ragged", "float32", seed=0)
+    >>> sorted(case.arrays), case.arrays["target"].shape
+    (['prediction', 'target'], (5, 6, 3))
+    """
+
+    operation: str
+    form: str
+    lengths: Lengths
+    arrays: Mapping[str, Array]
+    cotangents: Mapping[str, Array]
+    shape: str = "given"
+    seed: int = -1
+
+    def __post_init__(self) -> None:
+        form = self.row.form(self.form)
+        arrays = {name: _given(self.arrays, name, "arrays") for name in form.inputs}
+        _no_others(self.arrays, form.inputs, "arrays")
+        _no_others(self.cotangents, form.outputs, "cotangents")
+        cotangents = {name: np.asarray(array) for name, array in self.cotangents.items()}
+        sizes = _bind(
+            {name: (array, form.inputs[name].axes) for name, array in arrays.items()}
+            | {f"cotangent of {name}": (array, form.outputs[name]) for name, array in cotangents.items()}
+        )
+        object.__setattr__(self, "lengths", check_lengths(self.lengths, sizes["T"], sizes["B"]))
+        _check_dtypes(form, arrays, cotangents)
+        mask = valid(self.lengths, sizes["T"])
+        for name, array in arrays.items():
+            pad = form.options["padding_index"] if name == form.pad_row else None
+            _check_values(name, _read(array, form.inputs[name].axes, mask, pad), form.inputs[name], sizes)
+        object.__setattr__(self, "arrays", MappingProxyType(arrays))
+        object.__setattr__(self, "cotangents", MappingProxyType(cotangents))
+
+    @property
+    def row(self) -> Operation:
+        return find(self.operation)
+
+    @property
+    def spec(self) -> Form:
+        return self.row.form(self.form)
+
+    @property
+    def name(self) -> str:
+        """``"form/shape"``, as in reports."""
+        return f"{self.form}/{self.shape}"
+
+    @property
+    def dtype(self) -> str:
+        return str(next(array.dtype for array in self.arrays.values() if array.dtype.kind == "f"))
+
+    @property
+    def steps(self) -> int:
+        return next(
+            int(array.shape[1]) for name, array in self.arrays.items() if self.spec.inputs[name].axes.startswith("BT")
+        )
+
+    @property
+    def mask(self) -> Mask:
+        """``(B, T)``, True on real steps."""
+        return valid(self.lengths, self.steps)
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """The inputs that have a gradient: all floats."""
+        return tuple(name for name, array in self.arrays.items() if array.dtype.kind == "f")
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """The axes of every quantity of an observation: outputs by name, gradients as ``d_name``."""
+        gradients = {f"d_{name}": self.spec.inputs[name].axes for name in self.differentiable}
+        return {name: self.spec.outputs[name] for name in self.cotangents} | gradients
+
+    def keeping(self, outputs: set[str]) -> Case:
+        """The same case asking for those outputs only."""
+        if outputs >= set(self.cotangents):
+            return self
+        return _keeping(self, frozenset(outputs))
+
+    def refilled(self, seed: int, fills: tuple[float, ...]) -> Case:
+        """Other padding everywhere: in inputs, in ids, in cotangents and in the pad row of an embedding.
+
+        Each padded float becomes one of ``fills`` at random, each padded id any id from -100 (a common
+        "ignore me") to the last of its vocabulary.
+        """
+        rng = np.random.default_rng(seed)
+
+        def refill(array: Array, axes: str, ids: int) -> Array:
+            if not axes.startswith("BT"):
+                return array
+            pick: Any = partial(rng.integers, -100, ids) if ids else partial(rng.choice, np.array(fills, array.dtype))
+            return Batch(array, self.lengths).refilled(pick).values.astype(array.dtype)
+
+        arrays = {
+            name: refill(array, spec.axes, self.size(spec.below) if spec.below else 0)
+            for name, (array, spec) in self._specified().items()
+        }
+        if self.spec.pad_row:
+            table = arrays[self.spec.pad_row].copy()
+            table[self.spec.options["padding_index"]] = fills[-1]
+            arrays[self.spec.pad_row] = table
+        cotangents = {name: refill(array, self.spec.outputs[name], 0) for name, array in self.cotangents.items()}
+        return replace(self, arrays=arrays, cotangents=cotangents)
+
+    def extended(self, extra: int) -> Case:
+        """``extra`` more steps of padding; fewer when negative."""
+        return self._moved(partial(with_steps, steps=self.steps + extra))
+
+    def taken(self, rows: npt.ArrayLike) -> Case:
+        """The sequences ``rows``, in that order, with the same parameters."""
+
+        def take(array: Array, axes: str) -> Array:
+            return np.take(array, np.asarray(rows, dtype=np.int64), axes.index("B")) if "B" in axes else array
+
+        return self._moved(take, self.lengths[np.asarray(rows, dtype=np.int64)])
+
+    def size(self, axis: str) -> int:
+        """How long an axis is."""
+        return next(
+            int(array.shape[spec.axes.index(axis)]) for array, spec in self._specified().values() if axis in spec.axes
+        )
+
+    def _specified(self) -> dict[str, tuple[Array, Input]]:
+        return {name: (array, self.spec.inputs[name]) for name, array in self.arrays.items()}
+
+    def _moved(self, move: Any, lengths: Lengths | None = None) -> Case:
+        arrays = {name: move(array, spec.axes) for name, (array, spec) in self._specified().items()}
+        cotangents = {name: move(array, self.spec.outputs[name]) for name, array in self.cotangents.items()}
+        lengths = self.lengths if lengths is None else lengths
+        return replace(self, arrays=arrays, cotangents=cotangents, lengths=lengths)
+
+
+def with_steps(array: Array, axes: str, steps: int) -> Array:
+    """``array`` with T = ``steps``, cut or filled up with zeros; as it is when it has no time axis."""
+    return resized(array, axes.index("T"), steps) if "T" in axes else array
+
+
+@lru_cache(maxsize=256)
+def _keeping(case: Case, outputs: frozenset[str]) -> Case:
+    return replace(case, cotangents={name: array for name, array in case.cotangents.items() if name in outputs})
+
+
+@lru_cache(maxsize=512)
+def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...] = ()) -> Case:
+    """Draw a case. The same arguments give the same object, until many others have been drawn.
+
+    Padding holds random values from the start, never a convenient zero.
+
+    Args:
+        operation, form: a row of `OPERATIONS` and one of its forms.
+        shape: one of `shapes_of(form)`.
+        dtype: "float32" or "float64".
+        seed: a whole number of 0 or more.
+        sizes: overrides, e.g. ``(("H", 256), ("B", 64))``.
+
+    Raises:
+        InputError: an unknown name, with the nearest right one.
+    """
+    row = find(operation)
+    spec = row.form(form)
+    choose("shape", shape, shapes_of(spec))
+    choose("dtype", dtype, DTYPES)
+    if seed < 0:
+        raise InputError("seed", seed, "a whole number of 0 or more")
+    rng = np.random.default_rng([seed, *f"{operation}/{form}/{shape}".encode()])
+    if spec.data:
+        real = data.draw(spec.data, rng, REAL[shape], dtype)
+        lengths, given = real.lengths, real.arrays
+        batch, steps = given["targets"].shape
+        sizes_by_axis = {"B": batch, "T": steps} | SIZES | real.sizes | dict(sizes)
+    else:
+        chosen = SHAPES[shape]
+        sizes_by_axis = {"B": chosen.batch, "T": chosen.steps} | SIZES | dict(sizes)
+        lengths, given = draw_lengths(chosen.lengths, rng, sizes_by_axis["B"], sizes_by_axis["T"]), {}
+        if shape == "one_sequence":  # always some padding beside it
+            lengths = np.minimum(lengths, sizes_by_axis["T"] - 2)
+    sizes_by_axis["E"] = 2 * sizes_by_axis["H"]
+
+    def fill(spec: Input) -> Array:
+        extent = [sizes_by_axis[axis] if axis.isalpha() else int(axis) for axis in spec.axes]
+        if spec.below:
+            return rng.integers(0, sizes_by_axis[spec.below], extent)
+        return (rng.uniform(size=extent) if spec.unit else rng.normal(0, spec.scale, extent)).astype(dtype)
+
+    arrays = {name: given[name] if name in given else fill(array) for name, array in spec.inputs.items()}
+    cotangents = {name: fill(Input(axes)) for name, axes in spec.outputs.items()}
+    return Case(operation, form, lengths, arrays, cotangents, shape, seed)
+
+
+def _given(arrays: Mapping[str, Any], name: str, argument: str) -> Array:
+    if name not in arrays:
+        raise InputError(argument, f"no {name!r} among {sorted(arrays)}", f"an array named {name!r}")
+    return np.asarray(arrays[name])
+
+
+def _no_others(came: Mapping[str, Any], known: Mapping[str, Any], argument: str) -> None:
+    for name in came:
+        choose(argument, name, known)
+
+
+def _bind(arrays: Mapping[str, tuple[Array, str]]) -> dict[str, int]:
+    """The size of each axis letter, if all arrays agree about it."""
+    sizes: dict[str, int] = {}
+    first: dict[str, str] = {}
+    for name, (array, axes) in arrays.items():
+        if array.ndim != len(axes):
+            raise InputError(name, f"{array.ndim} axes, shape {array.shape}", f"{len(axes)} axes, ({', '.join(axes)})")
+        for axis, size in zip(axes, array.shape, strict=True):
+            expected = int(axis) if axis.isdigit() else sizes.setdefault(axis, size)
+            if size != expected:
+                whence = "" if axis.isdigit() else f", as in {first[axis]}"
+                raise InputError(name, f"{axis} = {size} in shape {array.shape}", f"{axis} = {expected}{whence}")
+            first.setdefault(axis, name)
+    if "E" in sizes and sizes["E"] != 2 * sizes["H"]:
+        raise InputError(first["E"], f"E = {sizes['E']}", f"E = 2H = {2 * sizes['H']}")
+    return sizes
+
+
+def _check_dtypes(form: Form, arrays: Mapping[str, Array], cotangents: Mapping[str, Array]) -> None:
+    expected = ""
+    for name, array in [*arrays.items(), *((f"cotangent of {n}", a) for n, a in cotangents.items())]:
+        if name in form.inputs and form.inputs[name].below:
+            if array.dtype.kind not in "iu":
+                raise InputError(name, f"dtype {array.dtype}", "integers")
+            continue
+        if str(array.dtype) not in DTYPES:
+            raise InputError(name, f"dtype {array.dtype}", f"one of: {', '.join(DTYPES)}")
+        expected = expected or str(array.dtype)
+        if str(array.dtype) != expected:
+            raise InputError(name, f"dtype {array.dtype}", f"{expected}, as the other floats")
+
+
+def _read(array: Array, axes: str, mask: Mask, pad: int | None) -> Array:
+    """What an operation may look at: real steps only, and no pad row."""
+    if axes.startswith("BT"):
+        return array[mask]
+    return array if pad is None else np.delete(array, pad, axis=0)
+
+
+def _check_values(name: str, read: Array, spec: Input, sizes: Mapping[str, int]) -> None:
+    if not read.size:
+        return
+    where = " on a real step" if spec.axes.startswith("BT") else ""
+    if spec.below and (read.min() < 0 or read.max() >= sizes[spec.below]):
+        expected = f"ids from 0 to {spec.below} - 1 = {sizes[spec.below] - 1}"
+        raise InputError(name, f"ids from {read.min()} to {read.max()}{where}", expected)
+    if not spec.below and not np.isfinite(read).all():
+        raise InputError(name, f"NaN or inf{where}", "finite numbers")

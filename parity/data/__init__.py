@@ -1,0 +1,142 @@
+"""Two real data sets of sequences that differ in length, shipped inside the package.
+
+=============  ====================================================  =========  =======================================
+name           what                                                  sequences  source and licence
+=============  ====================================================  =========  =======================================
+utterances     spoken Japanese vowels: 12 LPC cepstrum coefficients  640        UCI Machine Learning Repository,
+               a frame, 7 to 29 frames, 9 speakers                              "Japanese Vowels" (Kudo, Toyama, Shimbo
+                                                                                1999), CC BY 4.0
+speeches       *Twelfth Night*, Act 2, Scene 4: 3 to 99 words a      40         Shakespeare, public domain
+               speech, 4 speakers
+=============  ====================================================  =========  =======================================
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from parity.batch import Array, Batch, Lengths
+from parity.errors import choose
+
+PAD = "<pad>"
+
+
+@dataclass(frozen=True)
+class Utterances:
+    """``features``: one ``(length, 12)`` float32 array an utterance; ``speakers``: ``(640,)`` ids from 0 to 8.
+
+    The first ``train_count`` are the training set of the original publication.
+    """
+
+    features: tuple[Array, ...]
+    speakers: Array
+    train_count: int
+
+
+@dataclass(frozen=True)
+class Speeches:
+    """``tokens``: one ``(length,)`` int64 array a speech; ids index ``vocabulary``, whose word 0 is the padding.
+
+    ``speakers``: ``(40,)`` ids that index ``cast``.
+    """
+
+    tokens: tuple[Array, ...]
+    speakers: Array
+    vocabulary: tuple[str, ...]
+    cast: tuple[str, ...]
+
+
+@cache
+def utterances() -> Utterances:
+    """The Japanese Vowels data set.
+
+    >>> len(utterances().features), utterances().features[0].shape
+    (640, (20, 12))
+    """
+    with (
+        files(__name__).joinpath("japanese_vowels.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as archive,
+    ):
+        ends = np.cumsum(archive["lengths"].astype(np.int64))
+        features = tuple(np.split(archive["features"], ends[:-1]))
+        return Utterances(features, archive["labels"].astype(np.int64), int(archive["train_count"]))
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words, apostrophes inside kept.
+
+    >>> words("Who was it, Olivia's?")
+    ['who', 'was', 'it', "olivia's"]
+    """
+    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
+
+
+@cache
+def speeches() -> Speeches:
+    """The speeches of *Twelfth Night* 2.4, as word ids.
+
+    >>> first = speeches().tokens[0]
+    >>> [speeches().vocabulary[token] for token in first[:4]]
+    ['give', 'me', 'some', 'music']
+    """
+    with files(__name__).joinpath("twelfth_night_2_4.tsv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    spoken = [words(row["speech"]) for row in rows]
+    vocabulary = (PAD, *sorted({word for speech in spoken for word in speech}))
+    cast = tuple(sorted({row["speaker"] for row in rows}))
+    ids = {word: index for index, word in enumerate(vocabulary)}
+    tokens = tuple(np.array([ids[word] for word in speech], np.int64) for speech in spoken)
+    return Speeches(tokens, np.array([cast.index(row["speaker"]) for row in rows]), vocabulary, cast)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A batch of real sequences, each step labelled with its speaker, and the sizes of the axes it fixes."""
+
+    lengths: Lengths
+    arrays: dict[str, Array]
+    sizes: dict[str, int]
+
+
+def _utterances(rows: Array, dtype: str) -> Drawn:
+    whole = utterances()
+    x = Batch.of([whole.features[row].astype(dtype) for row in rows])
+    arrays = {"x": x.values, "targets": _at_every_step(whole.speakers[rows], x)}
+    return Drawn(x.lengths, arrays, {"D": 12, "C": 9})
+
+
+def _speeches(rows: Array, _: str) -> Drawn:
+    whole = speeches()
+    tokens = Batch.of([whole.tokens[row] for row in rows])
+    arrays = {"tokens": tokens.values, "targets": _at_every_step(whole.speakers[rows], tokens)}
+    return Drawn(tokens.lengths, arrays, {"V": len(whole.vocabulary), "C": len(whole.cast)})
+
+
+def _at_every_step(labels: Array, batch: Batch) -> Array:
+    return np.where(batch.mask, labels[:, None], 0)
+
+
+DATA: dict[str, tuple[int, Callable[[Array, str], Drawn]]] = {
+    "utterances": (640, _utterances),
+    "speeches": (40, _speeches),
+}
+
+
+def draw(name: str, rng: np.random.Generator, count: int, dtype: str) -> Drawn:
+    """``count`` different sequences of a data set, padded to the longest of them.
+
+    Raises:
+        InputError: no such data set.
+
+    >>> draw("speeches", np.random.default_rng(0), count=8, dtype="float32").lengths.shape
+    (8,)
+    """
+    size, pad = DATA[choose("data", name, DATA)]
+    return pad(np.sort(rng.choice(size, count, replace=False)), dtype)

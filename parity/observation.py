@@ -1,0 +1,66 @@
+"""What one variant did with one case: named outputs, named gradients, provenance. Plain arrays, no framework."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from parity.batch import Array
+from parity.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """Outputs and gradients of one run.
+
+    Attributes:
+        quantities: outputs by name, and gradients by ``d_`` and the name of the input.
+        provenance: what made it: operation, case, wing, variant, mode, versions.
+
+    >>> seen = Observation({"y": np.ones(2)}, {"wing": "pytorch"})
+    >>> seen["y"]
+    array([1., 1.])
+    """
+
+    quantities: Mapping[str, Array]
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, quantity: str) -> Array:
+        return self.quantities[quantity]
+
+    def save(self, path: str | Path) -> Path:
+        """Write an ``.npz`` without pickles, so that another environment can read it.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        path = Path(path)
+        note = np.frombuffer(json.dumps(dict(self.provenance)).encode(), np.uint8)
+        try:
+            with path.open("wb") as file:
+                np.savez_compressed(file, **{_NOTE: note}, **self.quantities)  # type: ignore[arg-type]
+        except OSError as error:
+            raise InputError("path", repr(str(path)), f"a file that can be written ({error.strerror})") from error
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Observation:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: no such file, or not an observation.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = dict(archive)
+            provenance = json.loads(arrays.pop(_NOTE).tobytes())
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise InputError("path", repr(str(path)), f"an observation saved by parity ({error})") from error
+        return cls(arrays, provenance)
+
+
+_NOTE = "__provenance__"

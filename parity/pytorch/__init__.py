@@ -1,0 +1,1 @@
+"""How PyTorch computes every operation: framework tensors in, a dict of framework tensors out."""

@@ -1,0 +1,100 @@
+"""Recurrent layers in both directions in PyTorch: packed, and two passes by hand.
+
+A bidirectional layer on padded input is wrong on *real* steps: its backward half starts in the padding. Either
+pack, or reverse each sequence inside its own length. Weights are those of `parity.pytorch.rnn` with a leading
+axis of two: forward, then backward.
+"""
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from parity.pytorch import native
+from parity.pytorch import rnn as one_way
+
+
+def reverse_sequence(x, lengths, *, variant="gather"):  # (B, T, D)  (B,)
+    """Each sequence's real steps in reverse order, by one gather.
+
+    Returns:
+        y: (B, T, D), zero on padding.
+    """
+    steps = torch.arange(x.shape[1], device=x.device)
+    mirrored = (lengths[:, None] - 1 - steps).clamp(min=0)  # (B, T)
+    y = x.gather(1, mirrored[:, :, None].expand_as(x))
+    return {"y": torch.where(native.valid(lengths, x.shape[1])[:, :, None], y, 0)}
+
+
+def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):
+    """Bidirectional Elman network.  x (B, T, D), lengths (B,), h0 (L, 2, B, H).
+
+    Args:
+        variant: "packed" or "two_pass".
+
+    Returns:
+        y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
+    """
+    weights = torch_layout(w_in, w_rec, bias)
+    y, (h,) = VARIANTS[variant](nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
+    return {"y": y, "h": h}
+
+
+def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
+    """Bidirectional GRU; arguments and results as for `rnn`."""
+    y, (h,) = VARIANTS[variant](nn.GRU, x, lengths, torch_layout(w_in, w_rec, bias), [h0])
+    return {"y": y, "h": h}
+
+
+def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
+    """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H), which "two_pass" cannot give."""
+    y, (h, *c) = VARIANTS[variant](nn.LSTM, x, lengths, torch_layout(w_in, w_rec, bias), [h0, c0])
+    return {"y": y, "h": h} | ({"c": c[0]} if c else {})
+
+
+def torch_layout(w_in, w_rec, bias):
+    """For each layer, its forward and its backward weights as `torch.nn` lays them out."""
+    return [[one_way.torch_layout(*side) for side in zip(*layer)] for layer in zip(w_in, w_rec, bias)]
+
+
+def packed(kind, x, lengths, weights, initial, **options):
+    """Pack, run the whole stack in both directions, unpack: `torch.nn` turns round inside each length."""
+    hidden = one_way.width(weights[0])
+    initial = states_or_zeros(initial, x, weights)
+    y = x.new_zeros(*x.shape[:2], 2 * hidden)
+    rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence refuses a length of 0
+    if not len(rows):
+        return y, initial
+    layer = one_way.module(kind, x.shape[2], hidden, len(weights), x.dtype, bidirectional=True, **options)
+    stacked = {
+        f"{name}_l{k}{suffix}": tensor
+        for k, sides in enumerate(weights)
+        for suffix, named in zip(("", "_reverse"), sides)
+        for name, tensor in named.items()
+    }
+    sequences = pack_padded_sequence(x[rows], lengths[rows].cpu(), batch_first=True, enforce_sorted=False)
+    out, final = one_way.run(layer, stacked, sequences, [state[:, :, rows].flatten(0, 1) for state in initial])
+    out, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
+    finals = [f.unflatten(0, (len(weights), 2)) for f in final]
+    return y.index_copy(0, rows, out), [s.index_copy(2, rows, f) for s, f in zip(initial, finals)]
+
+
+def two_pass(kind, x, lengths, weights, initial, **options):
+    """Each layer: one run forward, one over the sequence reversed inside its length, turned back afterwards."""
+    initial = states_or_zeros(initial, x, weights)
+    y, h = x, []
+    for k, (forward, backward) in enumerate(weights):
+        starts = [[state[k : k + 1, side] for state in initial] for side in (0, 1)]
+        ahead, (h_ahead,) = one_way.padded(kind, y, lengths, [forward], starts[0], **options)
+        reversed_y = reverse_sequence(y, lengths)["y"]
+        back, (h_back,) = one_way.padded(kind, reversed_y, lengths, [backward], starts[1], **options)
+        y = torch.cat([ahead, reverse_sequence(back, lengths)["y"]], 2)
+        h.append(torch.cat([h_ahead, h_back]))
+    return y, [torch.stack(h)]
+
+
+VARIANTS = {"packed": packed, "two_pass": two_pass}
+
+
+def states_or_zeros(initial, x, weights):  # a zero state (L, 2, B, H) for each that was not given
+    zeros = x.new_zeros(len(weights), 2, x.shape[0], one_way.width(weights[0]))
+    return [zeros if state is None else state for state in initial]

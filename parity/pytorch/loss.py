@@ -1,0 +1,87 @@
+"""Masked losses in PyTorch.
+
+``reduction="mean"`` divides nothing by nothing when every target is ignored, and gives NaN
+(https://github.com/pytorch/pytorch/issues/70348). Here the sum is divided by the number of real steps, at least 1:
+a batch without one real step has loss 0 and no gradient. A NaN in ignored logits still reaches their gradient
+(https://github.com/pytorch/pytorch/issues/64305), so padding is replaced before the loss, not after.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from parity.pytorch import native
+
+
+def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T, C)  (B, T)  (B,)
+    """Mean cross entropy over all real steps.
+
+    Args:
+        variant: "ignore_index", "flattened" (real steps selected) or "weighted" (by the mask).
+
+    Returns:
+        loss: ().
+    """
+    real = native.valid(lengths, targets.shape[1])
+    if variant == "flattened":
+        total = F.cross_entropy(logits[real], targets[real], reduction="sum")
+    elif variant == "weighted":
+        total = by_token(logits, targets, real).sum()
+    else:
+        ignored = torch.where(real, targets, -100)
+        total = F.cross_entropy(choose(real, logits).mT, ignored, ignore_index=-100, reduction="sum")
+    return {"loss": total / real.sum().clamp(min=1)}
+
+
+def sequence_loss(
+    logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True, variant="weighted"
+):
+    """Cross entropy with the two averages of ``tf.contrib.seq2seq.sequence_loss``.
+
+    Returns:
+        loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
+    """
+    real = native.valid(lengths, targets.shape[1])
+    losses = by_token(logits, targets, real)
+    axes = (1,) * average_across_timesteps + (0,) * average_across_batch
+    if not axes:
+        return {"loss": losses}
+    return {"loss": losses.sum(axes) / real.sum(axes).clamp(min=1)}
+
+
+def mean_squared_error(prediction, target, lengths, *, variant="flattened"):  # (B, T, D)  (B, T, D)  (B,)
+    """Mean over all features of all real steps of the squared difference. Variants: "flattened", "weighted".
+
+    Returns:
+        loss: ().
+    """
+    return _elementwise(F.mse_loss, prediction, target, lengths, variant)
+
+
+def binary_cross_entropy(logits, target, lengths, *, variant="flattened"):  # (B, T, D)  (B, T, D)  (B,)
+    """Mean over all features of all real steps of the cross entropy with ``sigmoid(logits)``. Variants as above.
+
+    Returns:
+        loss: ().
+    """
+    return _elementwise(F.binary_cross_entropy_with_logits, logits, target, lengths, variant)
+
+
+def _elementwise(loss, prediction, target, lengths, variant):
+    real = native.valid(lengths, prediction.shape[1])
+    if variant == "flattened":
+        total = loss(prediction[real], target[real], reduction="sum")
+    else:
+        losses = loss(choose(real, prediction), choose(real, target), reduction="none")
+        total = choose(real, losses).sum()
+    return {"loss": total / (real.sum() * prediction.shape[2]).clamp(min=1)}
+
+
+def by_token(logits, targets, real):  # (B, T, C)  (B, T)  (B, T) -> (B, T)
+    """The cross entropy of every real step, zero on padding."""
+    losses = F.cross_entropy(choose(real, logits).mT, torch.where(real, targets, 0), reduction="none")
+    return torch.where(real, losses, 0)
+
+
+def choose(real, values):  # (B, T), (B, T, D)
+    """The values on real steps, 0 on padding: unlike a product with the mask, it stops a NaN both ways."""
+    return torch.where(real[:, :, None], values, 0)

@@ -1,0 +1,143 @@
+"""Recurrent layers in PyTorch: packed, padded and stepwise.
+
+Weights come as tuples, one item a layer, with the gate axis explicit, and are handed to the real layers:
+
+    w_in (D, G, H)   w_rec (H, G, H)   bias (G, H)      LSTM gates i, f, g, o; GRU r, z, n, bias (4, H)
+
+`torch.nn.LSTM` has two biases that add up; the second is zero here. `torch.nn.GRU` needs the last of its second.
+"""
+
+from functools import cache
+
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from parity.pytorch import native
+
+
+def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):
+    """Elman network.  x (B, T, D), lengths (B,), h0 (L, B, H).
+
+    Args:
+        variant: "packed", "padded" or "stepwise".
+
+    Returns:
+        y: (B, T, H), zero on padding; h: (L, B, H), each state after the last real step.
+    """
+    weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
+    y, (h,) = VARIANTS[variant](nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
+    return {"y": y, "h": h}
+
+
+def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
+    """Gated recurrent unit; arguments and results as for `rnn`."""
+    weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
+    y, (h,) = VARIANTS[variant](nn.GRU, x, lengths, weights, [h0])
+    return {"y": y, "h": h}
+
+
+def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
+    """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which "padded" cannot give."""
+    weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
+    y, (h, *c) = VARIANTS[variant](nn.LSTM, x, lengths, weights, [h0, c0])
+    return {"y": y, "h": h} | ({"c": c[0]} if c else {})
+
+
+def torch_layout(w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
+    """One layer's weights as `torch.nn` names and lays them out."""
+    b_in, b_rec = bias[: w_in.shape[1]], torch.zeros_like(bias[: w_in.shape[1]])
+    if len(bias) > len(b_in):  # GRU: the last one stands inside the product with the reset gate
+        b_rec = torch.cat([b_rec[:-1], bias[-1:]])
+    return {
+        "weight_ih": w_in.flatten(1).T,  # (GH, D)
+        "weight_hh": w_rec.flatten(1).T,  # (GH, H)
+        "bias_ih": b_in.flatten(),
+        "bias_hh": b_rec.flatten(),
+    }
+
+
+def packed(kind, x, lengths, weights, initial, **options):
+    """Pack, run the whole stack, unpack. Steps of padding are never computed."""
+    initial = states_or_zeros(initial, x, weights)
+    y = x.new_zeros(*x.shape[:2], width(weights))
+    rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence refuses a length of 0
+    if not len(rows):
+        return y, initial
+    layer = module(kind, x.shape[2], width(weights), len(weights), x.dtype, **options)
+    stacked = {f"{name}_l{k}": tensor for k, named in enumerate(weights) for name, tensor in named.items()}
+    sequences = pack_padded_sequence(x[rows], lengths[rows].cpu(), batch_first=True, enforce_sorted=False)
+    out, final = run(layer, stacked, sequences, [state[:, rows] for state in initial])
+    out, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
+    return y.index_copy(0, rows, out), [s.index_copy(1, rows, f) for s, f in zip(initial, final)]
+
+
+def padded(kind, x, lengths, weights, initial, **options):
+    """Run each layer over the padding too, then gather the state after each last real step and zero the rest.
+
+    Right for one direction, since the past does not see the padding behind it. The cell state is not among
+    the results: `torch.nn.LSTM` gives it after the last step only, and that step is padding.
+    """
+    initial = states_or_zeros(initial, x, weights)
+    real = native.valid(lengths, x.shape[1])[:, :, None]  # (B, T, 1)
+    y = torch.where(real, x, 0)  # a product with 0 in the backward pass does not stop a NaN; a choice does
+    h = []
+    for k, named in enumerate(weights):
+        layer = module(kind, y.shape[2], width(weights), 1, x.dtype, **options)
+        single = {f"{name}_l0": tensor for name, tensor in named.items()}
+        start = [state[k : k + 1] for state in initial]
+        y, _ = run(layer, single, y, start)
+        h.append(last_real(y, lengths, start[0][0]))
+    return torch.where(real, y, 0), [torch.stack(h)]
+
+
+def stepwise(kind, x, lengths, weights, initial, **options):
+    """A loop over steps with a cell; a sequence that has ended keeps its state."""
+    initial = states_or_zeros(initial, x, weights)
+    real = native.valid(lengths, x.shape[1])[:, :, None]  # (B, T, 1)
+    y, finals = torch.where(real, x, 0), []
+    for k, named in enumerate(weights):
+        cell = module(CELLS[kind], y.shape[2], width(weights), None, x.dtype, **options)
+        state, ys = [s[k] for s in initial], []
+        for t in range(x.shape[1]):
+            after = functional_call(cell, named, (y[:, t], tuple(state) if kind is nn.LSTM else state[0]))
+            after = after if kind is nn.LSTM else (after,)
+            state = [torch.where(real[:, t], new, old) for new, old in zip(after, state)]
+            ys.append(torch.where(real[:, t], state[0], 0))
+        y = torch.stack(ys, 1)
+        finals.append(state)
+    return y, [torch.stack(layers) for layers in zip(*finals)]
+
+
+VARIANTS = {"packed": packed, "padded": padded, "stepwise": stepwise}
+CELLS = {nn.RNN: nn.RNNCell, nn.GRU: nn.GRUCell, nn.LSTM: nn.LSTMCell}
+
+
+@cache
+def module(kind, features, hidden, layers, dtype, **options):
+    """An empty layer or cell, built once; its weights are always passed in."""
+    if layers is None:
+        return kind(features, hidden, device="meta", dtype=dtype, **options)
+    return kind(features, hidden, layers, batch_first=True, device="meta", dtype=dtype, **options)
+
+
+def run(layer, weights, x, initial):
+    """Call a recurrent layer; states in and out as lists, whatever the layer."""
+    y, final = functional_call(layer, weights, (x, tuple(initial) if len(initial) > 1 else initial[0]))
+    return y, list(final) if isinstance(final, tuple) else [final]
+
+
+def last_real(y, lengths, initial):  # (B, T, H)  (B,)  (B, H) -> (B, H)
+    """The output at each last real step; the initial state where there is none."""
+    index = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, y.shape[2])
+    return torch.where(lengths[:, None] > 0, y.gather(1, index)[:, 0], initial)
+
+
+def width(weights):
+    return weights[0]["weight_hh"].shape[1]
+
+
+def states_or_zeros(initial, x, weights):  # a zero state (L, B, H) for each that was not given
+    zeros = x.new_zeros(len(weights), x.shape[0], width(weights))
+    return [zeros if state is None else state for state in initial]

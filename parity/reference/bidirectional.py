@@ -1,0 +1,72 @@
+"""Recurrent layers in both directions, one sequence at a time.
+
+Weights are those of `parity.reference.rnn` with a leading axis of two: forward, then backward.
+"""
+
+import autograd.numpy as np
+
+from parity.reference import native
+from parity.reference.rnn import gru_step, lstm_step, over_sequence, rnn_step
+
+
+def reverse_sequence(x, lengths):  # (B, T, D)  (B,)
+    """Each sequence's real steps in reverse order; the padding stays behind them.
+
+    Returns:
+        y: (B, T, D), zero on padding.
+    """
+    return {"y": native.padded([row[..., ::-1, :] for row in native.sequences(x, lengths)], x)}
+
+
+def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T, D)  (B,)  ...  (L, 2, B, H)
+    """Bidirectional Elman network: Schuster and Paliwal, "Bidirectional recurrent neural networks", 1997.
+
+    Returns:
+        y: (B, T, 2H), the last layer's forward and backward state at every step, zero on padding.
+        h: (L, 2, B, H), forward: after the last real step; backward: after the first.
+    """
+    act = np.tanh if activation == "tanh" else lambda a: np.maximum(a, 0)
+    y, (h,) = over_batch(rnn_step(act), x, lengths, w_in, w_rec, bias, (h0,))
+    return {"y": y, "h": h}
+
+
+def gru(x, lengths, w_in, w_rec, bias, h0=None):
+    """Bidirectional GRU. Returns y: (B, T, 2H) and h: (L, 2, B, H), as for `rnn`."""
+    y, (h,) = over_batch(gru_step, x, lengths, w_in, w_rec, bias, (h0,))
+    return {"y": y, "h": h}
+
+
+def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None):
+    """Bidirectional LSTM. Returns y: (B, T, 2H) and h, c: (L, 2, B, H), as for `rnn`."""
+    y, (h, c) = over_batch(lstm_step, x, lengths, w_in, w_rec, bias, (h0, c0))
+    return {"y": y, "h": h, "c": c}
+
+
+def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
+    """Every sequence alone through every layer, once forward and once from its own end."""
+    layers, hidden = len(w_in), w_rec[0].shape[-1]
+    zeros = np.zeros((*x.shape[:-3], layers, 2, x.shape[-3], hidden))
+    initial = [zeros if state is None else state for state in initial]
+    ys, finals = [], [[[[], []] for _ in range(layers)] for _ in initial]
+    for row, y in enumerate(native.sequences(x, lengths)):
+        for layer in range(layers):
+            sides = []
+            for side, order in enumerate((slice(None), slice(None, None, -1))):
+                start = tuple(state[..., layer, side, row, :] for state in initial)
+                weights = (
+                    w_in[layer][..., side, :, :, :],
+                    w_rec[layer][..., side, :, :, :],
+                    bias[layer][..., side, :, :],
+                )
+                z, final = over_sequence(step, y[..., order, :], *weights, start)
+                sides.append(z[..., order, :])
+                for collected, state in zip(finals, final):
+                    collected[layer][side].append(state)
+            y = np.concatenate(sides, -1)
+        ys.append(y)
+    no_row = (*x.shape[:-3], 0, hidden)
+    finals = [
+        np.stack([np.stack([native.stack(rows, -2, no_row) for rows in sides], -3) for sides in state], -4)
+        for state in finals
+    ]
+    return native.padded(ys, np.zeros((*x.shape[:-1], 2 * hidden))), finals

@@ -1,0 +1,69 @@
+"""Losses over the real steps only. A batch without one real step has loss 0 and no gradient: an empty sum."""
+
+import autograd.numpy as np
+
+from parity.reference import native
+
+
+def cross_entropy(logits, targets, lengths):  # (B, T, C)  (B, T)  (B,)
+    """Mean over all real steps of ``-log softmax(logits)[target]``.
+
+    Returns:
+        loss: ().
+    """
+    return {"loss": mean_over_steps(by_token(logits, targets, lengths), lengths, logits)}
+
+
+def sequence_loss(logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True):
+    """Cross entropy with the two averages of ``tf.contrib.seq2seq.sequence_loss``, gone since TensorFlow 2.
+
+    Returns:
+        loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
+            A sum over nothing is 0, and so is its average.
+    """
+    losses = padded_losses(by_token(logits, targets, lengths), logits)  # (B, T)
+    real = np.arange(logits.shape[-2]) < np.asarray(lengths)[:, None]
+    axes = (-1,) * average_across_timesteps + (-2,) * average_across_batch
+    if not axes:
+        return {"loss": losses}
+    return {"loss": np.sum(losses, axes) / np.maximum(np.sum(real, axes), 1)}
+
+
+def mean_squared_error(prediction, target, lengths):  # (B, T, D)  (B, T, D)  (B,)
+    """Mean over all features of all real steps of ``(prediction - target)²``.
+
+    Returns:
+        loss: ().
+    """
+    pairs = zip(native.sequences(prediction, lengths), native.sequences(target, lengths))
+    return {"loss": mean_over_steps([np.mean((p - t) ** 2, -1) for p, t in pairs], lengths, target)}
+
+
+def binary_cross_entropy(logits, target, lengths):  # (B, T, D)  (B, T, D)  (B,)
+    """Mean over all features of all real steps of ``-target log p - (1 - target) log(1 - p)``, p = sigmoid(logits).
+
+    Returns:
+        loss: ().
+    """
+    pairs = zip(native.sequences(logits, lengths), native.sequences(target, lengths))
+    return {"loss": mean_over_steps([np.mean(np.logaddexp(0, z) - z * t, -1) for z, t in pairs], lengths, target)}
+
+
+def by_token(logits, targets, lengths):
+    """The cross entropy of every real step: B arrays (length,)."""
+    losses = []
+    for row, z in enumerate(native.sequences(logits, lengths)):
+        chosen = np.eye(logits.shape[-1])[targets[row, : lengths[row]]]
+        top = np.max(z, -1, keepdims=True)
+        log_partition = top[..., 0] + np.log(np.sum(np.exp(z - top), -1))
+        losses.append(log_partition - np.sum(z * chosen, -1))
+    return losses
+
+
+def mean_over_steps(losses, lengths, like):  # B arrays (..., length), (B,), (..., B, T, D) -> (...)
+    """Sum over real steps, divided by their number; 0 where there are none."""
+    return sum((np.sum(loss, -1) for loss in losses), np.zeros(like.shape[:-3])) / max(1, sum(lengths))
+
+
+def padded_losses(losses, logits):  # B arrays (length,), (B, T, C) -> (B, T)
+    return native.padded([loss[..., None] for loss in losses], logits[..., :1])[..., 0]

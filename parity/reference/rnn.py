@@ -1,0 +1,101 @@
+"""Recurrent layers, one sequence at a time.
+
+Weights come as tuples, one item a layer, with the gate axis explicit:
+
+    w_in (D, G, H)   w_rec (H, G, H)   bias (G, H)
+
+Gates stand in the order of the equations: LSTM i, f, g, o; GRU r, z, n, whose bias is (4, H): one for each gate,
+then one for the recurrent product inside n.
+"""
+
+import autograd.numpy as np
+
+from parity.reference import native
+
+
+def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T, D)  (B,)  ...  (L, B, H)
+    """Elman network, ``h = act(x w_in + h w_rec + bias)``: Elman, "Finding structure in time", 1990.
+
+    Returns:
+        y: (B, T, H), the last layer's state at every step, zero on padding.
+        h: (L, B, H), every layer's state after its last real step.
+    """
+    act = np.tanh if activation == "tanh" else lambda a: np.maximum(a, 0)
+    y, (h,) = over_batch(rnn_step(act), x, lengths, w_in, w_rec, bias, (h0,))
+    return {"y": y, "h": h}
+
+
+def gru(x, lengths, w_in, w_rec, bias, h0=None):
+    """Gated recurrent unit with the reset gate after the product: Cho et al., arXiv:1406.1078v1, as cuDNN has it.
+
+    Returns:
+        y: (B, T, H); h: (L, B, H), as for `rnn`.
+    """
+    y, (h,) = over_batch(gru_step, x, lengths, w_in, w_rec, bias, (h0,))
+    return {"y": y, "h": h}
+
+
+def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None):
+    """Long short-term memory with a forget gate: Gers, Schmidhuber and Cummins, "Learning to forget", 2000.
+
+    Returns:
+        y: (B, T, H); h, c: (L, B, H), as for `rnn`.
+    """
+    y, (h, c) = over_batch(lstm_step, x, lengths, w_in, w_rec, bias, (h0, c0))
+    return {"y": y, "h": h, "c": c}
+
+
+def rnn_step(act):
+    def step(a, b, bias, state):  # x w_in (G, H)  h w_rec (G, H)  (G, H)  state: (H,) each
+        return (act((a + b + bias)[..., 0, :]),)
+
+    return step
+
+
+def gru_step(a, b, bias, state):
+    (h,) = state
+    r = sigmoid(a[..., 0, :] + b[..., 0, :] + bias[..., 0, :])
+    z = sigmoid(a[..., 1, :] + b[..., 1, :] + bias[..., 1, :])
+    n = np.tanh(a[..., 2, :] + bias[..., 2, :] + r * (b[..., 2, :] + bias[..., 3, :]))
+    return ((1 - z) * n + z * h,)
+
+
+def lstm_step(a, b, bias, state):
+    _, c = state
+    gates = a + b + bias
+    i, f, g, o = (gates[..., gate, :] for gate in range(4))
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def sigmoid(a):
+    return 0.5 * (1 + np.tanh(0.5 * a))
+
+
+def over_sequence(step, x, w_in, w_rec, bias, state):  # (n, D) -> (n, H), state
+    """One layer over one sequence."""
+    a = np.einsum("...nd,...dgh->...ngh", x, w_in)
+    y = []
+    for t in range(x.shape[-2]):
+        b = np.einsum("...h,...hgk->...gk", state[0], w_rec)
+        state = step(a[..., t, :, :], b, bias, state)
+        y.append(state[0])
+    return native.stack(y, -2, (*x.shape[:-2], 0, w_rec.shape[-1])), state
+
+
+def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
+    """Every sequence alone through every layer."""
+    layers, hidden = len(w_in), w_rec[0].shape[-1]
+    zeros = np.zeros((*x.shape[:-3], layers, x.shape[-3], hidden))
+    initial = [zeros if state is None else state for state in initial]
+    ys, finals = [], [[[] for _ in range(layers)] for _ in initial]
+    for row, y in enumerate(native.sequences(x, lengths)):
+        for layer in range(layers):
+            start = tuple(state[..., layer, row, :] for state in initial)
+            y, final = over_sequence(step, y, w_in[layer], w_rec[layer], bias[layer], start)
+            for collected, state in zip(finals, final):
+                collected[layer].append(state)
+        ys.append(y)
+    no_row = (*x.shape[:-3], 0, hidden)
+    finals = [np.stack([native.stack(rows, -2, no_row) for rows in state], -3) for state in finals]
+    return native.padded(ys, np.zeros((*x.shape[:-1], hidden))), finals

@@ -1,0 +1,110 @@
+"""Recurrent layers in both directions in TensorFlow: masked, two passes by hand, and ``bidirectional_dynamic_rnn``.
+
+Without mask or lengths, the backward half starts in the padding and is wrong on *real* steps. Weights are those
+of `parity.tensorflow.rnn` with a leading axis of two: forward, then backward.
+"""
+
+import keras
+import tensorflow as tf
+
+from parity.tensorflow import native
+from parity.tensorflow import rnn as one_way
+
+
+def reverse_sequence(x, lengths, *, variant="reverse_sequence"):  # (B, T, D)  (B,)
+    """Each sequence's real steps in reverse order, by `tf.reverse_sequence`, which leaves the padding as it was.
+
+    Returns:
+        y: (B, T, D), zero on padding.
+    """
+    y = tf.reverse_sequence(x, lengths, seq_axis=1, batch_axis=0)
+    return {"y": native.only_real(native.valid(lengths, tf.shape(x)[1]), y)}
+
+
+def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="masked"):
+    """Bidirectional Elman network.  x (B, T, D), lengths (B,), h0 (L, 2, B, H).
+
+    Args:
+        variant: "masked", "two_pass" or "dynamic_rnn".
+
+    Returns:
+        y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
+    """
+    weights = by_side(w_in, w_rec, bias)
+    y, (h,) = VARIANTS[variant](keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
+    return {"y": y, "h": h}
+
+
+def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="masked"):
+    """Bidirectional GRU; arguments and results as for `rnn`."""
+    y, (h,) = VARIANTS[variant](keras.layers.GRU, x, lengths, by_side(w_in, w_rec, bias), [h0])
+    return {"y": y, "h": h}
+
+
+def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
+    """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H)."""
+    y, (h, c) = VARIANTS[variant](keras.layers.LSTM, x, lengths, by_side(w_in, w_rec, bias), [h0, c0])
+    return {"y": y, "h": h, "c": c}
+
+
+def by_side(w_in, w_rec, bias):
+    """For each layer, its forward and its backward weights."""
+    return [[tuple(w[side] for w in layer) for side in (0, 1)] for layer in zip(w_in, w_rec, bias)]
+
+
+def masked(kind, x, lengths, weights, initial, **options):
+    """Keras `Bidirectional` with the mask: it turns round inside each length."""
+    initial = states_or_zeros(initial, x, weights)
+    real = native.valid(lengths, tf.shape(x)[1])
+    y, finals = native.only_real(real, x), []
+    for k, sides in enumerate(weights):
+        layer = one_way.built(
+            kind, y.shape[2], one_way.width(sides), x.dtype, wrap=keras.layers.Bidirectional, **options
+        )
+        values = [value for side in sides for value in one_way.keras_layout(kind, *side)]
+        start = [state[k, side] for side in (0, 1) for state in initial]
+        y, *final = native.call_layer(layer, values, y, mask=real, initial_state=start)
+        finals.append(final)
+    return y, stack_states([(final[: len(initial)], final[len(initial) :]) for final in finals])
+
+
+def two_pass(kind, x, lengths, weights, initial, **options):
+    """Each layer: one run forward, one over the sequence reversed inside its length, turned back afterwards."""
+    initial = states_or_zeros(initial, x, weights)
+    y, finals = x, []
+    for k, (forward, backward) in enumerate(weights):
+        starts = [[state[k : k + 1, side] for state in initial] for side in (0, 1)]
+        ahead, final_ahead = one_way.masked(kind, y, lengths, [forward], starts[0], **options)
+        reversed_y = reverse_sequence(y, lengths)["y"]
+        back, final_back = one_way.masked(kind, reversed_y, lengths, [backward], starts[1], **options)
+        y = tf.concat([ahead, reverse_sequence(back, lengths)["y"]], 2)
+        finals.append(([state[0] for state in final_ahead], [state[0] for state in final_back]))
+    return y, stack_states(finals)
+
+
+def dynamic_rnn(kind, x, lengths, weights, initial, **options):
+    """``tf.compat.v1.nn.bidirectional_dynamic_rnn`` with ``sequence_length``."""
+    initial = states_or_zeros(initial, x, weights)
+    y, finals = native.only_real(native.valid(lengths, tf.shape(x)[1]), x), []
+    for k, sides in enumerate(weights):
+        cells = [one_way.Cell(kind, side, **options) for side in sides]
+        starts = [one_way.pack_state([state[k, side] for state in initial]) for side in (0, 1)]
+        outputs, states = tf.compat.v1.nn.bidirectional_dynamic_rnn(
+            *cells, y, sequence_length=lengths, initial_state_fw=starts[0], initial_state_bw=starts[1]
+        )
+        y = tf.concat(outputs, 2)
+        finals.append([one_way.unpack_state(state) for state in states])
+    return y, stack_states(finals)
+
+
+VARIANTS = {"masked": masked, "two_pass": two_pass, "dynamic_rnn": dynamic_rnn}
+
+
+def stack_states(finals):
+    """``finals[layer][side][state]`` (B, H) -> one (L, 2, B, H) for each state."""
+    return [tf.stack([tf.stack(sides) for sides in layers]) for layers in zip(*(zip(*sides) for sides in finals))]
+
+
+def states_or_zeros(initial, x, weights):  # a zero state (L, 2, B, H) for each that was not given
+    zeros = tf.zeros([len(weights), 2, tf.shape(x)[0], one_way.width(weights[0])], x.dtype)
+    return [zeros if state is None else state for state in initial]

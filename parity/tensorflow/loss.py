@@ -1,0 +1,103 @@
+"""Masked losses in TensorFlow.
+
+A Keras loss divides by the number of real steps if it is given a mask, and by B·T if it is given the same zeros and
+ones as ``sample_weight`` (https://github.com/tensorflow/tensorflow/issues/26784). A batch without one real step has
+loss 0 and no gradient. Keras multiplies by the mask, and NaN times 0 is NaN, so padding is replaced before the loss.
+"""
+
+import keras
+import tensorflow as tf
+
+from parity.tensorflow import native
+
+
+def cross_entropy(logits, targets, lengths, *, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)
+    """Mean cross entropy over all real steps.
+
+    Args:
+        variant: "keras_mask", "ignore_class" or "flattened" (real steps selected).
+
+    Returns:
+        loss: ().
+    """
+    real = native.valid(lengths, tf.shape(targets)[1])
+    if variant == "flattened":
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.boolean_mask(targets, real), tf.boolean_mask(logits, real)
+        )
+        return {"loss": tf.reduce_sum(losses) / at_least_one(real, losses.dtype)}
+    logits = native.only_real(real, logits)
+    if variant == "ignore_class":
+        targets = tf.where(real, targets, -1)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1, dtype=logits.dtype.name)
+        return {"loss": loss(targets, logits)}
+    targets = tf.where(real, targets, 0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=logits.dtype.name)
+    return {"loss": with_keras_mask(loss, targets, logits, real)}
+
+
+def sequence_loss(
+    logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True, variant="weighted"
+):
+    """Cross entropy with the two averages of ``tf.contrib.seq2seq.sequence_loss``, gone since TensorFlow 2.
+
+    Returns:
+        loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
+    """
+    real = native.valid(lengths, tf.shape(targets)[1])
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(real, targets, 0), native.only_real(real, logits))
+    losses = tf.where(real, losses, tf.zeros((), losses.dtype))
+    axes = [1] * average_across_timesteps + [0] * average_across_batch
+    if not axes:
+        return {"loss": losses}
+    return {"loss": tf.reduce_sum(losses, axes) / at_least_one(real, losses.dtype, axes)}
+
+
+def mean_squared_error(prediction, target, lengths, *, variant="keras_mask"):  # (B, T, D)  (B, T, D)  (B,)
+    """Mean over all features of all real steps of the squared difference.
+
+    Args:
+        variant: "keras_mask", "flattened" or "weighted".
+
+    Returns:
+        loss: ().
+    """
+    keras_loss = keras.losses.MeanSquaredError(dtype=prediction.dtype.name)
+    return _elementwise(tf.math.squared_difference, keras_loss, prediction, target, lengths, variant)
+
+
+def binary_cross_entropy(logits, target, lengths, *, variant="keras_mask"):  # (B, T, D)  (B, T, D)  (B,)
+    """Mean over all features of all real steps of the cross entropy with ``sigmoid(logits)``. Variants as above.
+
+    Returns:
+        loss: ().
+    """
+    keras_loss = keras.losses.BinaryCrossentropy(from_logits=True, dtype=logits.dtype.name)
+    return _elementwise(sigmoid_cross_entropy, keras_loss, logits, target, lengths, variant)
+
+
+def _elementwise(loss, keras_loss, prediction, target, lengths, variant):
+    real = native.valid(lengths, tf.shape(prediction)[1])
+    if variant == "flattened":
+        losses = loss(tf.boolean_mask(prediction, real), tf.boolean_mask(target, real))  # (N, D)
+    else:
+        prediction, target = native.only_real(real, prediction), native.only_real(real, target)
+        if variant == "keras_mask":
+            return {"loss": with_keras_mask(keras_loss, target, prediction, real)}
+        losses = native.only_real(real, loss(prediction, target))
+    return {"loss": tf.reduce_sum(losses) / (at_least_one(real, losses.dtype) * prediction.shape[2])}
+
+
+def sigmoid_cross_entropy(logits, target):
+    return tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
+
+
+def with_keras_mask(loss, target, prediction, real):
+    """Call a Keras loss as ``fit`` does: the mask travels on the prediction."""
+    prediction._keras_mask = real
+    return loss(target, prediction)
+
+
+def at_least_one(real, dtype, axes=None):
+    """How many steps are real, and 1 where none is."""
+    return tf.maximum(tf.reduce_sum(tf.cast(real, dtype), axes), 1)

@@ -1,0 +1,207 @@
+"""Recurrent layers in TensorFlow: masked, padded, ``dynamic_rnn`` and stepwise.
+
+Weights come as tuples, one item a layer, with the gate axis explicit, and are handed to the real layers:
+
+    w_in (D, G, H)   w_rec (H, G, H)   bias (G, H)      LSTM gates i, f, g, o; GRU r, z, n, bias (4, H)
+
+Keras' GRU has its gates in the order z, r, n, and with ``reset_after`` two biases; the last is used for n only.
+"""
+
+from functools import cache
+
+import keras
+import tensorflow as tf
+
+from parity.tensorflow import native
+
+
+def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="masked"):
+    """Elman network.  x (B, T, D), lengths (B,), h0 (L, B, H).
+
+    Args:
+        variant: "masked", "padded", "dynamic_rnn" or "stepwise".
+
+    Returns:
+        y: (B, T, H), zero on padding; h: (L, B, H), each state after the last real step.
+    """
+    weights = list(zip(w_in, w_rec, bias))
+    y, (h,) = VARIANTS[variant](keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
+    return {"y": y, "h": h}
+
+
+def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="masked"):
+    """Gated recurrent unit; arguments and results as for `rnn`."""
+    weights = list(zip(w_in, w_rec, bias))
+    y, (h,) = VARIANTS[variant](keras.layers.GRU, x, lengths, weights, [h0])
+    return {"y": y, "h": h}
+
+
+def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
+    """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which "padded" cannot give."""
+    weights = list(zip(w_in, w_rec, bias))
+    y, (h, *c) = VARIANTS[variant](keras.layers.LSTM, x, lengths, weights, [h0, c0])
+    return {"y": y, "h": h} | ({"c": c[0]} if c else {})
+
+
+def keras_layout(kind, w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
+    """One layer's weights as Keras lays them out: kernel (D, GH), recurrent kernel (H, GH), bias."""
+    if kind is keras.layers.GRU:
+        r, z, n, n_rec = tf.unstack(bias)
+        zero = tf.zeros_like(n)
+        w_in, w_rec = (tf.gather(w, [1, 0, 2], axis=1) for w in (w_in, w_rec))
+        bias = tf.stack([tf.concat([z, r, n], 0), tf.concat([zero, zero, n_rec], 0)])  # (2, GH)
+    else:
+        bias = tf.reshape(bias, [-1])  # (GH,)
+    return [tf.reshape(w_in, [w_in.shape[0], -1]), tf.reshape(w_rec, [w_rec.shape[0], -1]), bias]
+
+
+def masked(kind, x, lengths, weights, initial, **options):
+    """Keras layers, each with the mask. Every row is computed to the last step; the mask chooses what is kept."""
+    initial = states_or_zeros(initial, x, weights)
+    real = native.valid(lengths, tf.shape(x)[1])
+    y, finals = native.only_real(real, x), []
+    for k, layer_weights in enumerate(weights):
+        layer = built(kind, y.shape[2], width(weights), x.dtype, **options)
+        values = keras_layout(kind, *layer_weights)
+        start = [state[k] for state in initial]
+        y, *final = native.call_layer(layer, values, y, mask=real, initial_state=start)
+        finals.append(final)
+    return y, [tf.stack(layers) for layers in zip(*finals)]
+
+
+def padded(kind, x, lengths, weights, initial, **options):
+    """Run each layer over the padding too, then gather the state after each last real step and zero the rest.
+
+    Right for one direction, since the past does not see the padding behind it. The cell state is not among
+    the results: Keras gives it after the last step only, and that step is padding.
+    """
+    initial = states_or_zeros(initial, x, weights)
+    real = native.valid(lengths, tf.shape(x)[1])
+    y, h = native.only_real(real, x), []
+    for k, layer_weights in enumerate(weights):
+        layer = built(kind, y.shape[2], width(weights), x.dtype, **options)
+        start = [state[k] for state in initial]
+        y, *_ = native.call_layer(layer, keras_layout(kind, *layer_weights), y, initial_state=start)
+        h.append(last_real(y, lengths, start[0]))
+    return native.only_real(real, y), [tf.stack(h)]
+
+
+def dynamic_rnn(kind, x, lengths, weights, initial, **options):
+    """``tf.compat.v1.nn.dynamic_rnn`` with ``sequence_length``. It refuses Keras 3 cells; a small object will do."""
+    initial = states_or_zeros(initial, x, weights)
+    y, finals = native.only_real(native.valid(lengths, tf.shape(x)[1]), x), []
+    for k, layer_weights in enumerate(weights):
+        cell = Cell(kind, layer_weights, **options)
+        start = pack_state([state[k] for state in initial])
+        y, final = tf.compat.v1.nn.dynamic_rnn(cell, y, sequence_length=lengths, initial_state=start)
+        finals.append(unpack_state(final))
+    return y, [tf.stack(layers) for layers in zip(*finals)]
+
+
+def stepwise(kind, x, lengths, weights, initial, **options):
+    """`tf.scan` over steps with a cell; a sequence that has ended keeps its state."""
+    initial = states_or_zeros(initial, x, weights)
+    real = native.valid(lengths, tf.shape(x)[1])
+    y, finals = native.only_real(real, x), []
+    for k, layer_weights in enumerate(weights):
+        step = STEPS[kind](*layer_weights, **options)
+
+        def keep_or_step(state, now, step=step):
+            x_t, real_t = now  # (B, D)  (B,)
+            return [tf.where(real_t[:, None], new, old) for new, old in zip(step(x_t, state), state)]
+
+        states = tf.scan(keep_or_step, (tf.transpose(y, [1, 0, 2]), tf.transpose(real)), [s[k] for s in initial])
+        finals.append([state[-1] for state in states])
+        y = native.only_real(real, tf.transpose(states[0], [1, 0, 2]))
+    return y, [tf.stack(layers) for layers in zip(*finals)]
+
+
+VARIANTS = {"masked": masked, "padded": padded, "dynamic_rnn": dynamic_rnn, "stepwise": stepwise}
+
+
+def rnn_step(w_in, w_rec, bias, activation="tanh"):
+    def step(x, state):  # (B, D)  [(B, H)]
+        (h,) = state
+        return [keras.activations.get(activation)(gates(x, w_in) + gates(h, w_rec) + bias)[:, 0]]
+
+    return step
+
+
+def gru_step(w_in, w_rec, bias):
+    def step(x, state):  # (B, D)  [(B, H)]
+        (h,) = state
+        a, b = gates(x, w_in) + bias[:3], gates(h, w_rec)  # (B, 3, H)
+        r = tf.sigmoid(a[:, 0] + b[:, 0])
+        z = tf.sigmoid(a[:, 1] + b[:, 1])
+        n = tf.tanh(a[:, 2] + r * (b[:, 2] + bias[3]))
+        return [(1 - z) * n + z * h]
+
+    return step
+
+
+def lstm_step(w_in, w_rec, bias):
+    def step(x, state):  # (B, D)  [(B, H), (B, H)]
+        h, c = state
+        i, f, g, o = tf.unstack(gates(x, w_in) + gates(h, w_rec) + bias, axis=1)
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        return [tf.sigmoid(o) * tf.tanh(c), c]
+
+    return step
+
+
+STEPS = {keras.layers.SimpleRNN: rnn_step, keras.layers.GRU: gru_step, keras.layers.LSTM: lstm_step}
+
+
+def gates(x, w):  # (B, D)  (D, G, H) -> (B, G, H)
+    return tf.tensordot(x, w, 1)
+
+
+class Cell:
+    """The least that ``dynamic_rnn`` takes for a cell."""
+
+    def __init__(self, kind, weights, **options):
+        self.step = STEPS[kind](*weights, **options)
+        self.output_size = weights[1].shape[0]
+        states = 2 if kind is keras.layers.LSTM else 1
+        self.state_size = pack_state([self.output_size] * states)
+
+    def zero_state(self, batch_size, dtype):
+        return tf.nest.map_structure(lambda size: tf.zeros([batch_size, size], dtype), self.state_size)
+
+    def __call__(self, x, state, scope=None):
+        state = self.step(x, unpack_state(state))
+        return state[0], pack_state(state)
+
+
+def pack_state(states):
+    return tuple(states) if len(states) > 1 else states[0]
+
+
+def unpack_state(state):
+    return list(state) if isinstance(state, tuple) else [state]
+
+
+@cache
+def built(kind, features, hidden, dtype, wrap=None, **options):
+    """An empty layer, built once; its weights are always passed in."""
+    layer = kind(
+        hidden, return_sequences=True, return_state=True, zero_output_for_mask=True, dtype=dtype.name, **options
+    )
+    layer = wrap(layer, dtype=dtype.name) if wrap else layer
+    layer.build((None, None, features))
+    return layer
+
+
+def last_real(y, lengths, initial):  # (B, T, H)  (B,)  (B, H) -> (B, H)
+    """The output at each last real step; the initial state where there is none."""
+    last = tf.gather(y, tf.maximum(lengths - 1, 0), batch_dims=1)
+    return tf.where(lengths[:, None] > 0, last, initial)
+
+
+def width(weights):
+    return weights[0][1].shape[-1]
+
+
+def states_or_zeros(initial, x, weights):  # a zero state (L, B, H) for each that was not given
+    zeros = tf.zeros([len(weights), tf.shape(x)[0], width(weights)], x.dtype)
+    return [zeros if state is None else state for state in initial]

@@ -1,0 +1,181 @@
+"""Find a wing by name, and let it observe a case. Frameworks are loaded here and nowhere else, when first needed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from types import ModuleType
+from typing import Any
+
+from parity.batch import Array
+from parity.cases import Case
+from parity.errors import WingUnavailable, choose
+from parity.observation import Observation
+from parity.operations import Operation
+
+FRAMEWORKS = ("pytorch", "tensorflow")
+WINGS = ("reference", *FRAMEWORKS)
+EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
+
+Call = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@cache
+def native(wing: str) -> ModuleType:
+    """The wing's ``native`` module, its framework loaded.
+
+    Raises:
+        InputError: no such wing; the message names the nearest.
+        WingUnavailable: its framework cannot be imported; the message says why.
+    """
+    choose("wing", wing, WINGS)
+    try:
+        with _quiet():
+            return importlib.import_module(f"parity.{wing}.native")
+    except ImportError as error:
+        install = f'pip install -c constraints.txt ".[{EXTRAS.get(wing, "all")}]"'
+        raise WingUnavailable(f"wing {wing}: {error}. To install it: {install}") from error
+
+
+def missing(wing: str) -> str:
+    """Why a wing cannot be used here; empty when it can."""
+    try:
+        native(wing)
+    except WingUnavailable as error:
+        return str(error)
+    return ""
+
+
+def modes(wing: str) -> tuple[str, ...]:
+    """How the wing can execute: eager first, then graph and compiled modes."""
+    found: tuple[str, ...] = native(wing).MODES
+    return found
+
+
+def environment() -> dict[str, dict[str, Any]]:
+    """What the numbers depend on, for each framework that has been loaded: versions, device, threads, TF32."""
+    loaded = [wing for wing in FRAMEWORKS if f"parity.{wing}.native" in sys.modules]
+    return {wing: native(wing).environment() for wing in loaded}
+
+
+@cache
+def call(operation: Operation, form: str, wing: str, variant: str) -> Call:
+    """The wing's function as one from arguments by name to outputs by name. The same object every time."""
+    native(wing)
+    function = getattr(importlib.import_module(f"parity.{wing}.{operation.topic}"), operation.function)
+    return bind(function, operation, form, variant)
+
+
+@lru_cache(maxsize=64)
+def bind(function: Callable[..., Mapping[str, Any]], operation: Operation, form: str, variant: str = "") -> Call:
+    """``function`` with the form's options and the variant given, its ``name.0``, ``name.1`` … as tuples."""
+    options = dict(operation.form(form).options) | ({"variant": variant} if variant else {})
+
+    def bound(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        return function(**_nested(arguments), **options)
+
+    return bound
+
+
+def observe(case: Case, wing: str, variant: str = "", mode: str = "eager", *, call_: Call | None = None) -> Observation:
+    """Run one variant on one case: all its outputs, and the gradient of every float input.
+
+    Args:
+        case: what to run; see `parity.cases`.
+        wing: "reference", "pytorch" or "tensorflow".
+        variant: one of the operation's for that wing; the first when empty. The reference has none.
+        mode: "eager"; "graph" for TensorFlow.
+        call_: a function of your own in place of the wing's; see `bind`.
+
+    Returns:
+        An `Observation` of plain arrays.
+
+    Raises:
+        InputError: an unknown wing, variant or mode, with the nearest right one.
+        WingUnavailable: the framework cannot be loaded.
+
+    >>> from parity.cases import draw
+    >>> case = draw("bidirectional.reverse_sequence", "features", "ragged", "float32", seed=0)
+    >>> sorted(observe(case, "reference").quantities)
+    ['d_x', 'y']
+    """
+    choose("wing", wing, WINGS)
+    if call_ is None and wing != "reference":
+        variants = case.row.variants[wing]
+        variant = choose("variant", variant, variants) if variant else variants[0]
+    module = native(wing)
+    choose("mode", mode, module.MODES)
+    function = call_ or call(case.row, case.form, wing, variant)
+    return _run(case, function, module, {"wing": wing, "variant": variant, "mode": mode})
+
+
+def _run(case: Case, function: Call, module: ModuleType, who: dict[str, str]) -> Observation:
+    axes = {"lengths": "B"} | {name: spec.axes for name, spec in case.spec.inputs.items()} | dict(case.spec.outputs)
+    given = {"lengths": case.lengths, **case.arrays}
+    arrays = {name: array.copy() for name, array in given.items()}
+    cotangents = {name: array.copy() for name, array in case.cotangents.items()}
+    outputs, gradients, sparse = module.run(function, arrays, cotangents, mode=who["mode"], axes=axes)
+    modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
+    provenance = {
+        "operation": case.operation,
+        "case": case.name,
+        "seed": str(case.seed),
+        **who,
+        "version": module.VERSION,
+        "sparse_gradients": " ".join(sparse),
+        "modified_inputs": " ".join(modified),
+    }
+    return Observation({**outputs, **{f"d_{name}": array for name, array in gradients.items()}}, provenance)
+
+
+@lru_cache(maxsize=512)
+def observed(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Observation:
+    """`observe`, remembered: several contracts look at the same run."""
+    return observe(case, wing, variant, mode)
+
+
+def run_reference(case: Case, arrays: Mapping[str, Array], cotangents: Mapping[str, Array]) -> dict[str, Array]:
+    """The reference on float arrays that carry a leading axis of copies."""
+    reference = native("reference")
+    function = call(case.row, case.form, "reference", "")
+    outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents)
+    return {**outputs, **{f"d_{name}": array for name, array in gradients.items()}}
+
+
+def _nested(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"w.0": a, "w.1": b}`` -> ``{"w": (a, b)}``."""
+    nested: dict[str, Any] = {}
+    for name, value in arguments.items():
+        stem, dot, _ = name.partition(".")
+        nested[stem] = (*nested.get(stem, ()), value) if dot else value
+    return nested
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what a framework prints to stderr while it loads, and show it only if loading fails.
+
+    TensorFlow greets from C++, before its own log level is read, so the file descriptor itself is diverted.
+    """
+    try:
+        descriptor = sys.__stderr__.fileno() if sys.__stderr__ else -1
+        original = os.dup(descriptor)
+    except (OSError, ValueError):
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), descriptor)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(original, said.read())
+            raise
+        finally:
+            os.dup2(original, descriptor)
+            os.close(original)

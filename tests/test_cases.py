@@ -1,0 +1,170 @@
+"""Cases: what is drawn bites, and what is wrong is named before any framework is called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity import OPERATIONS, Case, InputError, draw, observe
+from parity.cases import SHAPES, shapes_of
+
+ALL = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms]
+
+
+@pytest.mark.parametrize(("operation", "form"), ALL)
+def test_every_form_draws_in_every_shape_and_dtype(operation: str, form: str) -> None:
+    for shape in shapes_of(OPERATIONS[operation].form(form)):
+        for dtype in ("float32", "float64"):
+            case = draw(operation, form, shape, dtype, 1)
+            assert case.dtype == dtype
+            assert set(case.cotangents) == set(OPERATIONS[operation].form(form).outputs)
+
+
+@pytest.mark.parametrize(("operation", "form"), ALL)
+def test_weights_are_asymmetric_and_padding_is_not_zero(operation: str, form: str) -> None:
+    case = draw(operation, form, shapes_of(OPERATIONS[operation].form(form))[0], "float64", 0)
+    for name, array in case.arrays.items():
+        if array.dtype.kind == "f":
+            drawn = array[case.mask] if case.spec.inputs[name].axes.startswith("BT") else array
+            assert case.spec.data or len(np.unique(drawn)) == drawn.size
+            if case.spec.inputs[name].axes.startswith("BT") and not case.spec.data:
+                assert (array[~case.mask] != 0).all()
+
+
+def test_the_same_seed_draws_the_same_and_another_draws_another() -> None:
+    one, two = (draw("rnn.gru", "one_layer", "ragged", "float32", seed) for seed in (0, 1))
+    assert draw("rnn.gru", "one_layer", "ragged", "float32", 0) is one
+    assert not np.array_equal(one.arrays["x"], two.arrays["x"])
+
+
+def test_the_first_shape_has_the_lengths_that_bite() -> None:
+    case = draw("rnn.gru", "one_layer", "ragged", "float32", 0)
+    assert {0, 1, case.steps} <= set(case.lengths.tolist())
+    assert next(iter(SHAPES)) == "ragged"
+
+
+def lstm() -> Case:
+    return draw("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0)
+
+
+def with_array(case: Case, name: str, array: Any) -> Case:
+    return replace(case, arrays={**case.arrays, name: array})
+
+
+def set_at(array: Any, index: Any, value: Any) -> Any:
+    changed = array.copy()
+    changed[index] = value
+    return changed
+
+
+LONGEST = int(np.argmax(lstm().lengths))
+WRONG = {
+    "rank": (
+        lambda c: with_array(c, "x", c.arrays["x"][0]),
+        r"x: got 2 axes, shape \(4, 3\), expected 3 axes, \(B, T, D\)",
+    ),
+    "batch": (
+        lambda c: with_array(c, "h0", c.arrays["h0"][:, :2]),
+        r"h0: got B = 2 in shape .*, expected B = 5, as in x",
+    ),
+    "gates": (lambda c: with_array(c, "w_in.0", c.arrays["w_in.0"][:, :3]), r"w_in\.0: got 4 = 3 in shape"),
+    "hidden": (lambda c: with_array(c, "w_rec.1", c.arrays["w_rec.1"][:5]), r"w_rec\.1: got H = 5"),
+    "dtype": (
+        lambda c: with_array(c, "x", c.arrays["x"].astype(np.float16)),
+        r"x: got dtype float16, expected one of: float32, float64",
+    ),
+    "mixed": (
+        lambda c: with_array(c, "bias.0", c.arrays["bias.0"].astype(np.float64)),
+        r"bias\.0: got dtype float64, expected float32",
+    ),
+    "NaN": (
+        lambda c: with_array(c, "x", set_at(c.arrays["x"], (LONGEST, 0, 0), np.nan)),
+        r"x: got NaN or inf on a real step",
+    ),
+    "NaN weight": (
+        lambda c: with_array(c, "w_in.0", set_at(c.arrays["w_in.0"], (0, 0, 0), np.nan)),
+        r"w_in\.0: got NaN or inf",
+    ),
+    "misspelt": (lambda c: with_array(c, "w_im.0", c.arrays["x"]), r"arrays: got 'w_im\.0', expected 'w_in\.0'"),
+    "missing": (lambda c: replace(c, arrays={n: a for n, a in c.arrays.items() if n != "c0"}), r"arrays: got no 'c0'"),
+    "lengths": (lambda c: replace(c, lengths=c.lengths + 9), r"lengths: got \d+ at index \d, expected at most T = 4"),
+    "fewer lengths": (
+        lambda c: replace(c, lengths=c.lengths[:2]),
+        r"lengths: got 2 lengths, expected one for each of the 5",
+    ),
+    "cotangent": (lambda c: replace(c, cotangents={"z": c.cotangents["y"]}), r"cotangents: got 'z'"),
+    "form": (lambda c: replace(c, form="two_layer_from_state"), r"form: got .*, expected 'two_layers_from_state'"),
+    "operation": (lambda c: replace(c, operation="rnn.ltsm"), r"operation: got 'rnn\.ltsm', expected 'rnn\.lstm'"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_wrong_case_is_named(fault: str) -> None:
+    breaks, message = WRONG[fault]
+    with pytest.raises(InputError, match=message):
+        breaks(lstm())
+
+
+def test_ids_outside_the_vocabulary_are_named_on_real_steps_only() -> None:
+    case = draw("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
+    outside = np.where(case.mask, case.arrays["tokens"], 99)
+    assert with_array(case, "tokens", outside).arrays["tokens"].max() == 99
+    with pytest.raises(
+        InputError, match=r"tokens: got ids from 99 to 99 on a real step, expected ids from 0 to V - 1 = 6"
+    ):
+        with_array(case, "tokens", np.full_like(outside, 99))
+    with pytest.raises(InputError, match="tokens: got dtype float32, expected integers"):
+        with_array(case, "tokens", outside.astype(np.float32))
+
+
+def test_nan_in_padding_is_ordinary_input() -> None:
+    case = lstm()
+    x = case.arrays["x"].copy()
+    x[~case.mask] = np.nan
+    with_array(case, "x", x)
+
+
+WRONG_NAMES = {
+    "operation": (("rnn.gro", "one_layer", "ragged", "float32", 0), "expected 'rnn.gru'"),
+    "form": (("rnn.gru", "one_later", "ragged", "float32", 0), "expected 'one_layer'"),
+    "shape": (("rnn.gru", "one_layer", "raged", "float32", 0), "expected 'ragged'"),
+    "dtype": (("rnn.gru", "one_layer", "ragged", "float23", 0), "expected 'float32'"),
+    "seed": (("rnn.gru", "one_layer", "ragged", "float32", -1), "expected a whole number of 0 or more"),
+}
+
+
+@pytest.mark.parametrize("argument", WRONG_NAMES)
+def test_a_wrong_name_is_answered_with_the_nearest(argument: str) -> None:
+    arguments, message = WRONG_NAMES[argument]
+    with pytest.raises(InputError, match=f"{argument}: got .*{message}"):
+        draw(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pytroch",), "wing: got 'pytroch', expected 'pytorch'"),
+        (("pytorch", "pakced"), "variant: got 'pakced', expected 'packed'"),
+        (("pytorch", "packed", "grahp"), "mode: got 'grahp', expected one of: eager"),
+    ],
+)
+def test_observe_names_what_is_wrong(arguments: tuple[str, ...], message: str, pytorch: str) -> None:
+    with pytest.raises(InputError, match=message):
+        observe(lstm(), *arguments)
+
+
+def test_real_data_is_what_it_says() -> None:
+    from parity.data import speeches, utterances
+
+    spoken, said = utterances(), speeches()
+    lengths = [len(features) for features in spoken.features]
+    assert (len(lengths), min(lengths), max(lengths), spoken.train_count) == (640, 7, 29, 270)
+    assert sum(lengths) / (640 * 29) == pytest.approx(0.54, abs=0.01)
+    lengths = [len(tokens) for tokens in said.tokens]
+    assert (len(lengths), min(lengths), max(lengths)) == (40, 3, 99)
+    assert sum(lengths) / (40 * 99) == pytest.approx(0.24, abs=0.01)
+    assert said.vocabulary[0] == "<pad>"
+    assert all((tokens > 0).all() for tokens in said.tokens)
