@@ -1,0 +1,36 @@
+"""What all tests share. The matrix of checks and its options come from the plugin, `parity.plugin`."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from parity import wings
+
+# a wing's files import their framework; where it is missing, its doctests are not collected
+collect_ignore_glob = [
+    f"parity/{wing}/*" for wing, extra in wings.EXTRAS.items() if importlib.util.find_spec(extra) is None
+]
+
+
+@pytest.fixture(params=wings.FRAMEWORKS)
+def framework(request: pytest.FixtureRequest) -> str:
+    """Each framework in turn; skipped, by name, where it is missing."""
+    if reason := wings.missing(request.param):
+        pytest.skip(reason)
+    return str(request.param)
+
+
+@pytest.fixture
+def pytorch() -> str:
+    if reason := wings.missing("pytorch"):
+        pytest.skip(reason)
+    return "pytorch"
+
+
+@pytest.fixture
+def tensorflow() -> str:
+    if reason := wings.missing("tensorflow"):
+        pytest.skip(reason)
+    return "tensorflow"

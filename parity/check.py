@@ -1,0 +1,228 @@
+"""The one pipeline: draw a case, observe it, compare, judge. Commands, tests and users' own functions go through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity import wings
+from parity.cases import DTYPES, Case, draw, shapes_of
+from parity.compare import Difference
+from parity.contracts import CONTRACTS, Contract, Subject
+from parity.errors import InputError, choose
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding
+from parity.operations import OPERATIONS, Form, Operation, find
+
+
+@dataclass(frozen=True)
+class Check:
+    """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
+
+    ``function`` stands in for the wing's own, when a user checks theirs.
+
+    >>> str(plan(operations=["rnn.lstm"], wings_=["pytorch"], dtypes=["float32"])[0])
+    'rnn.lstm-pytorch.packed-float32-matches_reference'
+    """
+
+    operation: str
+    wing: str
+    variant: str
+    dtype: str
+    contract: str
+    seed: int = 0
+    function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.operation}-{self.wing}.{self.variant}-{self.dtype}-{self.contract}"
+
+    @property
+    def reproduce(self) -> str:
+        return (
+            f"parity check --operation {self.operation} --wing {self.wing} --variant {self.variant} "
+            f"--dtype {self.dtype} --contract {self.contract} --seed {self.seed}"
+        )
+
+    def run(self) -> list[Finding]:
+        """Hold the variant to the contract. Whatever goes wrong in it becomes a finding."""
+        absent = wings.missing(self.wing)
+        if not absent and self.contract == "frameworks_agree":
+            absent = "; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS)))
+        if absent:
+            return [self.finding("", "", SKIPPED, reason=absent)]
+        first_mode = CONTRACTS[self.contract].from_mode
+        return [
+            finding
+            for form in find(self.operation).forms
+            for shape in self._shapes(form)
+            for mode in wings.modes(self.wing)[first_mode:]
+            for finding in self._judge(form, shape, self._subject(form, mode))
+        ]
+
+    def _shapes(self, form: Form) -> tuple[str, ...]:
+        shapes = shapes_of(form)
+        return shapes if CONTRACTS[self.contract].every_shape else shapes[:1]
+
+    def _subject(self, form: Form, mode: str) -> Subject:
+        own = self.function and wings.bind(self.function, find(self.operation), form.name)
+        return Subject(self.wing, self.variant, mode, own)
+
+    def _judge(self, form: Form, shape: str, subject: Subject) -> list[Finding]:
+        row = find(self.operation)
+        name = f"{row.name}'s {subject.variant}"
+        whole = draw(row.name, form.name, shape, self.dtype, self.seed)
+        case = whole.keeping(set(whole.cotangents) - set(row.omitted(f"{self.wing}.{self.variant}")))
+        if CONTRACTS[self.contract].unless(case):
+            return []
+        looked_at = {subject.mode, "eager"} if CONTRACTS[self.contract].from_mode else {subject.mode}
+        refusals = (row.refusal(f"{self.wing}.{self.variant}", case.name, mode) for mode in looked_at)
+        refusal = next(filter(None, refusals), None)
+        try:
+            differences = CONTRACTS[self.contract].judge(subject, case)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            if refusal and refusal.says in said:
+                return [self.finding(subject.mode, case.name, KNOWN, reason=f"refused: {refusal.why}")]
+            return [self.finding(subject.mode, case.name, FAILED, reason=f"raised {_first_line(said)}")]
+        if refusal:
+            reason = f"{name} no longer refuses ({refusal.says!r}): remove the Refusal from parity/operations.py"
+            return [self.finding(subject.mode, case.name, FAILED, reason=reason)]
+        return self._verdict(subject.mode, case, differences)
+
+    def _verdict(self, mode: str, case: Case, differences: list[Difference]) -> list[Finding]:
+        compared = sum(difference.compared for difference in differences)
+        scores = {difference.quantity: difference.score for difference in differences}
+        failed = [difference for difference in differences if difference.failed]
+        return [
+            self.finding(
+                mode,
+                case.name,
+                FAILED if difference.failed else PASSED,
+                quantity=difference.quantity,
+                score=difference.score,
+                limit=difference.limit,
+                norm_score=difference.norm_score,
+                norm_limit=difference.norm_limit,
+                max_abs_error=difference.max_abs_error,
+                worst_index=difference.worst_index,
+                compared=compared,
+                scores=scores,
+                reason=difference.reason,
+            )
+            for difference in failed or [max(differences, key=_closeness)]
+        ]
+
+    def finding(self, mode: str, case: str, status: str, **rest: Any) -> Finding:
+        return Finding(
+            operation=self.operation,
+            wing=self.wing,
+            variant=self.variant,
+            mode=mode,
+            dtype=self.dtype,
+            case=case,
+            seed=self.seed,
+            contract=self.contract,
+            status=status,
+            reproduce=self.reproduce,
+            **rest,
+        )
+
+
+def _closeness(difference: Difference) -> float:
+    """How much of its limit a passed difference used up."""
+    return max(difference.score / (difference.limit or 1), difference.norm_score / (difference.norm_limit or 1))
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:3])[:300]
+
+
+def plan(
+    operations: Iterable[str] = (),
+    wings_: Iterable[str] = (),
+    variants: Iterable[str] = (),
+    dtypes: Iterable[str] = (),
+    contracts: Iterable[str] = (),
+    seed: int = 0,
+) -> list[Check]:
+    """All checks of a selection, in the order of the operations table. An empty selection means everything.
+
+    Raises:
+        InputError: an unknown name, with the nearest right one, or a selection that holds no check.
+    """
+    rows = [find(name) for name in operations] or list(OPERATIONS.values())
+    frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in wings_] or list(wings.FRAMEWORKS)
+    kept = [choose("dtype", dtype, DTYPES) for dtype in dtypes] or list(DTYPES)
+    promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in contracts] or list(CONTRACTS.values())
+    known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
+    wanted = {choose("variant", variant, sorted(known)) for variant in variants} or known
+    if seed < 0:
+        raise InputError("seed", seed, "a whole number of 0 or more")
+    checks = [
+        Check(row.name, wing, variant, dtype, contract.name, seed)
+        for row in rows
+        for dtype in kept
+        for wing in frameworks
+        for variant in row.variants[wing]
+        if variant in wanted
+        for contract in promised
+        if _promised(contract, row, wing)
+    ]
+    if not checks:
+        raise InputError("selection", "no check at all", "a contract that one of the chosen operations promises")
+    return checks
+
+
+def _promised(contract: Contract, row: Operation, wing: str) -> bool:
+    if contract.name == "independent_of_batchmates":
+        return not all(form.couples for form in row.forms)
+    if contract.name == "same_in_every_mode":  # a wing that is not installed may have modes: its checks are skips
+        return wing == "tensorflow"
+    return True
+
+
+def hold(
+    operation: str,
+    function: Callable[..., Mapping[str, Any]],
+    wing: str,
+    *,
+    dtype: str = "float32",
+    contracts: Iterable[str] = (),
+    seed: int = 0,
+) -> list[Finding]:
+    """Hold a function of your own to the contracts of an operation.
+
+    Args:
+        operation: the row it claims to compute, e.g. ``"rnn.lstm"``.
+        function: takes that operation's arguments as tensors of the framework, by name, and returns a dict of
+            tensors; see ``parity/pytorch/*.py`` for the arguments of each operation.
+        wing: "pytorch" or "tensorflow".
+        dtype: "float32" or "float64".
+        contracts: some of `CONTRACTS`; all that the operation promises when empty.
+        seed: of the drawn cases.
+
+    Returns:
+        Findings in every form, shape and mode; look for ``status == "failed"``.
+
+    Raises:
+        InputError: an unknown name, with the nearest right one, or a function that cannot be called.
+        WingUnavailable: the framework cannot be loaded.
+
+    >>> def careless(x, lengths):  # reverses the padding too
+    ...     return {"y": x.flip(1)}
+    >>> findings = hold("bidirectional.reverse_sequence", careless, "pytorch", contracts=["ignores_padding"])
+    >>> findings[0].status, findings[0].quantity
+    ('failed', 'y')
+    """
+    if not callable(function):
+        raise InputError("function", repr(function), "something that can be called")
+    planned = plan([operation], [wing], dtypes=[dtype], contracts=contracts, seed=seed)
+    wings.native(wing)
+    name = getattr(function, "__name__", type(function).__name__)
+    promised = dict.fromkeys(one.contract for one in planned)
+    return [
+        finding
+        for contract in promised
+        for finding in Check(operation, wing, name, dtype, contract, seed, function).run()
+    ]

@@ -1,0 +1,260 @@
+"""The contracts: what correct padding promises.
+
+A contract moves a case, and the observation must follow. It looks at one subject (a variant in a mode) and gives a
+`Difference` for each quantity. A contract that does not apply to a case says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity import wings
+from parity.batch import Array
+from parity.cases import Case, with_steps
+from parity.compare import Difference, compare, wrong_form
+from parity.noise import noise_floor
+from parity.observation import Observation
+
+FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One variant in one mode: the thing that is held to a contract."""
+
+    wing: str
+    variant: str
+    mode: str
+    call: wings.Call | None = None
+
+    def observe(self, case: Case) -> Observation:
+        """Run it, or remember an earlier run of the same case."""
+        if self.call is not None:
+            return wings.observe(case, self.wing, "", self.mode, call_=self.call)
+        return wings.observed(case, self.wing, self.variant, self.mode)
+
+    def observe_again(self, case: Case) -> Observation:
+        """Run it anew."""
+        return wings.observe(case, self.wing, self.variant, self.mode, call_=self.call)
+
+
+Judge = Callable[[Subject, Case], list[Difference]]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A promise.
+
+    Attributes:
+        name: as in ids and reports.
+        promise: one sentence.
+        judge: holds a subject to it on a case.
+        every_shape: tried on every shape of a form, not on the first alone.
+        unless: why it does not apply to a case; empty when it does.
+        from_mode: the first mode it makes sense in: 0 eager, 1 the others.
+    """
+
+    name: str
+    promise: str
+    judge: Judge
+    every_shape: bool = False
+    unless: Callable[[Case], str] = lambda _: ""
+    from_mode: int = 0
+
+
+def matches_reference(subject: Subject, case: Case) -> list[Difference]:
+    reference = noise_floor(case)
+    return compare(subject.observe(case).quantities, reference.expected, reference.floor)
+
+
+def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
+    wing, variant = counterpart(subject.wing, case)
+    theirs = wings.observed(case, wing, variant)
+    return compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
+
+
+def counterpart(wing: str, case: Case) -> tuple[str, str]:
+    """The other framework and its first variant that can do all of the case."""
+    other = wings.FRAMEWORKS[1 - wings.FRAMEWORKS.index(wing)]
+    able = (
+        variant
+        for variant in case.row.variants[other]
+        if not case.row.refusal(f"{other}.{variant}", case.name, "eager")
+        and not set(case.row.omitted(f"{other}.{variant}")) & set(case.cotangents)
+    )
+    return other, next(able)
+
+
+def ignores_padding(subject: Subject, case: Case) -> list[Difference]:
+    before = subject.observe(case)
+    after = subject.observe_again(case.refilled(case.seed, FILLS))
+    return compare(after.quantities, before.quantities)
+
+
+def ignores_extra_padding(subject: Subject, case: Case) -> list[Difference]:
+    extra = 1
+    longer = subject.observe_again(case.extended(extra))
+
+    def grown(quantities: dict[str, Array]) -> dict[str, Array]:
+        return {name: with_steps(array, case.axes[name], case.steps + extra) for name, array in quantities.items()}
+
+    before = subject.observe(case).quantities
+    return compare(longer.quantities, grown(dict(before)), grown(dict(noise_floor(case).floor)))
+
+
+def independent_of_batchmates(subject: Subject, case: Case) -> list[Difference]:
+    alone = [subject.observe_again(_without_padding(case.taken([row]))) for row in range(len(case.lengths))]
+
+    def together(name: str, axes: str) -> Array:
+        parts = [observation[name] for observation in alone]
+        if "B" not in axes:
+            return np.asarray(np.sum(parts, axis=0, dtype=np.float64).astype(parts[0].dtype))
+        return np.concatenate([with_steps(part, axes, case.steps) for part in parts], axes.index("B"))
+
+    observed = {name: together(name, axes) for name, axes in case.axes.items()}
+    return compare(observed, subject.observe(case).quantities, noise_floor(case).floor)
+
+
+def _without_padding(case: Case) -> Case:
+    """A sequence as it would be run on its own: no step behind its end (one, if it is empty)."""
+    return case.extended(max(1, int(case.lengths[0])) - case.steps)
+
+
+def follows_permutation(subject: Subject, case: Case) -> list[Difference]:
+    order = np.roll(np.arange(len(case.lengths)), 1)
+    moved = subject.observe_again(case.taken(order)).quantities
+
+    def reordered(array: Array, axes: str) -> Array:
+        return np.take(array, order, axes.index("B")) if "B" in axes else array
+
+    expected = {name: reordered(subject.observe(case)[name], axes) for name, axes in case.axes.items()}
+    floor = {name: reordered(noise_floor(case).floor[name], axes) for name, axes in case.axes.items()}
+    return compare(moved, expected, floor)
+
+
+def zero_gradient_at_padding(subject: Subject, case: Case) -> list[Difference]:
+    seen = subject.observe(case)
+    padding = {f"{n} on padding": seen[n][~case.mask] for n, axes in case.axes.items() if axes.startswith("BT")}
+    if case.spec.pad_row:
+        gradient = f"d_{case.spec.pad_row}"
+        padding[f"{gradient} of the pad row"] = seen[gradient][case.spec.options["padding_index"]]
+    return compare(padding, {name: np.zeros_like(array) for name, array in padding.items()})
+
+
+def accepts_empty_sequences(subject: Subject, case: Case) -> list[Difference]:
+    """Rows of length 0 give zeros and keep their initial state; with no real step at all, everything is zero."""
+    seen = subject.observe(case)
+    empty = case.lengths == 0
+    observed, expected = {}, {}
+    for name, axes in case.axes.items():
+        if "B" not in axes and not empty.all():
+            continue
+        rows = np.moveaxis(seen[name], axes.index("B"), 0)[empty] if "B" in axes else seen[name]
+        observed[f"{name} of empty sequences"] = rows
+        expected[f"{name} of empty sequences"] = _kept(case, name, axes, empty, rows)
+    return compare(observed, expected)
+
+
+def _kept(case: Case, quantity: str, axes: str, empty: Array, rows: Array) -> Array:
+    """What an empty sequence gives: its initial state for a final one, and the reverse for their gradients."""
+    starts = case.spec.initial
+    same = {final: case.arrays[start] for final, start in starts.items() if start}
+    same |= {
+        f"d_{start}": case.cotangents[final] for final, start in starts.items() if start and final in case.cotangents
+    }
+    if quantity in same:
+        return np.moveaxis(same[quantity], axes.index("B"), 0)[empty]
+    return np.zeros_like(rows)
+
+
+def repeatable(subject: Subject, case: Case) -> list[Difference]:
+    first, second = subject.observe(case), subject.observe_again(case)
+    modified = first.provenance["modified_inputs"].split()
+    wrong = [wrong_form(f"input {name}", "modified by the run") for name in modified]
+    return compare(second.quantities, first.quantities) + wrong
+
+
+def same_in_every_mode(subject: Subject, case: Case) -> list[Difference]:
+    eager = Subject(subject.wing, subject.variant, wings.modes(subject.wing)[0], subject.call).observe(case)
+    return compare(subject.observe(case).quantities, eager.quantities, noise_floor(case).floor)
+
+
+def _couples(case: Case) -> str:
+    return case.spec.couples or ("" if len(case.lengths) > 1 else "the batch has one sequence")
+
+
+def _no_padding(case: Case) -> str:
+    return "" if (~case.mask).any() or case.spec.pad_row else "the case has no padding"
+
+
+def _no_empty(case: Case) -> str:
+    return "" if (case.lengths == 0).any() else "the case has no empty sequence"
+
+
+CONTRACTS: dict[str, Contract] = {
+    contract.name: contract
+    for contract in (
+        Contract(
+            "matches_reference",
+            "outputs and gradients are within the noise floor of the float64 reference",
+            matches_reference,
+            every_shape=True,
+        ),
+        Contract(
+            "frameworks_agree",
+            "PyTorch and TensorFlow are within the noise floor of each other",
+            frameworks_agree,
+            every_shape=True,
+        ),
+        Contract(
+            "ignores_padding",
+            "with 1e3, inf, NaN and other ids in the padding of inputs and cotangents, every bit stays the same",
+            ignores_padding,
+        ),
+        Contract(
+            "ignores_extra_padding",
+            "with more steps of padding, real steps stay within the noise floor and the rest is exactly 0",
+            ignores_extra_padding,
+        ),
+        Contract(
+            "independent_of_batchmates",
+            "each sequence alone and unpadded gives its row, and gradients of parameters add up",
+            independent_of_batchmates,
+            unless=_couples,
+        ),
+        Contract(
+            "follows_permutation",
+            "a batch in another order gives its rows in that order",
+            follows_permutation,
+        ),
+        Contract(
+            "zero_gradient_at_padding",
+            "outputs and gradients on padding are exactly 0, the pad row of an embedding included",
+            zero_gradient_at_padding,
+            every_shape=True,
+            unless=_no_padding,
+        ),
+        Contract(
+            "accepts_empty_sequences",
+            "a sequence of length 0 gives zeros and keeps its initial state; no real step at all gives loss 0",
+            accepts_empty_sequences,
+            every_shape=True,
+            unless=_no_empty,
+        ),
+        Contract(
+            "repeatable",
+            "twice the same run gives the same bits, and inputs are not modified",
+            repeatable,
+        ),
+        Contract(
+            "same_in_every_mode",
+            "graph and compiled modes are within the noise floor of eager",
+            same_in_every_mode,
+            every_shape=True,
+            from_mode=1,
+        ),
+    )
+}

@@ -1,0 +1,86 @@
+"""A finding: the verdict on one contract, with its score and its worst place. Plain data, ready for a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PASSED, FAILED, SKIPPED, KNOWN = "passed", "failed", "skipped", "known"
+SHOWN = 8  # failures that a message shows in full
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one contract, for one variant in one mode, on one case.
+
+    A contract that holds gives one finding, for the quantity that came closest to its limit; one that does not hold
+    gives a finding for each quantity that failed. ``scores`` has all of them.
+
+    Attributes:
+        status: "passed", "failed", "skipped" (something is missing here) or "known" (a refusal that still stands).
+        quantity: an output, or ``d_`` and an input for its gradient.
+        score, limit: the largest error and what it may be, in noise floors; elementwise.
+        norm_score, norm_limit: the same, norm-wise.
+        max_abs_error, worst_index: the largest absolute error; where the score is largest.
+        compared: how many numbers the contract compared.
+        reason: why it failed, was skipped or is known; empty when it passed.
+        reproduce: the command that shows it again.
+    """
+
+    operation: str
+    wing: str
+    variant: str
+    mode: str
+    dtype: str
+    case: str
+    seed: int
+    contract: str
+    status: str
+    quantity: str = ""
+    score: float | None = None
+    limit: float | None = None
+    norm_score: float | None = None
+    norm_limit: float | None = None
+    max_abs_error: float | None = None
+    worst_index: tuple[int, ...] = ()
+    compared: int = 0
+    scores: Mapping[str, float | None] | None = None
+    reason: str = ""
+    reproduce: str = ""
+
+    def __bool__(self) -> bool:
+        raise TypeError("a Finding is neither true nor false; ask for .status")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: numbers that are not finite become None."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def explain(findings: Iterable[Finding]) -> str:
+    """What failed and how to see it again, for a person; empty when nothing failed.
+
+    >>> explain([])
+    ''
+    """
+    findings = list(findings)
+    failed = [finding for finding in findings if finding.status == FAILED]
+    if not failed:
+        return ""
+    shown = [
+        f"  {finding.quantity or 'run'} · {finding.mode} · {finding.case}: {finding.reason}"
+        for finding in failed[:SHOWN]
+    ]
+    more = [f"  and {len(failed) - SHOWN} more"] if len(failed) > SHOWN else []
+    return "\n".join(
+        [f"{len(failed)} of {len(findings)} findings failed", *shown, *more, f"  again: {failed[0].reproduce}"]
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.4g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value

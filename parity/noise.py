@@ -1,0 +1,94 @@
+"""The noise floor: how far the reference itself moves when its inputs are disturbed by one unit roundoff.
+
+No implementation in a dtype of unit roundoff ``u`` can know its inputs better than that, so a good one makes an
+error of about one floor, whatever the operation, the length or the conditioning. It is the one tolerance here:
+
+    response = rms over the copies of (f(disturbed) - f(inputs))        elementwise
+    floor    = response + u |f(inputs)| + u rms(f(inputs))              0 where f and its response are 0
+    score    = |observed - f(inputs)| / floor
+
+where each float of each copy is multiplied by ``1 + u`` or ``1 - u`` at random. Padding has a floor of exactly 0
+and must match exactly, without a special rule.
+
+The last term, the rms over the quantity's other elements, is there because frameworks store activations, not their
+arguments: the slope of a saturated tanh comes out as ``1 - y*y`` and is off by ``u``, however small it is. Without
+that term, single gradient elements of good implementations scored up to 17 000 (a bidirectional LSTM, one gate
+saturated), while their norm-wise scores stayed below 5.
+
+The limits, and where they come from. ``parity scores --seeds 200`` draws every operation, form and variant anew
+for each seed and prints how the scores of outputs and gradients against the reference are distributed:
+
+SCORES_TABLE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from parity import wings
+from parity.batch import Array
+from parity.cases import Case
+
+ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
+LARGEST_ELEMENT = 64.0
+LARGEST_NORM = 4.0
+COPIES = 8
+
+# Disturbing by less than this would measure the reference's own float64 rounding. The response is linear that far
+# down, so a smaller roundoff is disturbed by this much and scaled.
+SMALLEST_STEP = 2.0**-40
+
+
+@dataclass(frozen=True, eq=False)
+class Floor:
+    """What the reference says, and how far it moves.
+
+    Attributes:
+        expected: the reference's outputs and gradients, float64.
+        floor: for each of them, the noise floor, elementwise, never negative.
+    """
+
+    expected: Mapping[str, Array]
+    floor: Mapping[str, Array]
+
+
+@lru_cache(maxsize=512)
+def noise_floor(case: Case, copies: int = COPIES) -> Floor:
+    """The reference on a case, with its noise floor in the case's dtype.
+
+    All copies ride along one leading axis through a single run, so they are nearly free. The disturbance is drawn
+    from the case's seed: the same case has the same floor.
+
+    >>> from parity.cases import draw
+    >>> floor = noise_floor(draw("rnn.gru", "one_layer", "ragged", "float32", seed=0))
+    >>> bool((floor.floor["y"][floor.expected["y"] == 0] == 0).all())
+    True
+    """
+    roundoff = ROUNDOFF[case.dtype]
+    step = max(roundoff, SMALLEST_STEP)
+    rng = np.random.default_rng(abs(case.seed))
+
+    def disturbed(array: Array) -> Array:
+        if array.dtype.kind in "iu":
+            return array
+        signs = rng.choice([-1.0, 1.0], (copies, *array.shape))
+        return np.concatenate([array[None].astype(np.float64), array * (1 + step * signs)])
+
+    arrays = {name: disturbed(array) for name, array in case.arrays.items()}
+    cotangents = {name: disturbed(array) for name, array in case.cotangents.items()}
+    expected, floor = {}, {}
+    for name, runs in wings.run_reference(case, arrays, cotangents).items():
+        response = np.sqrt(np.mean((runs[1:] - runs[0]) ** 2, axis=0)) * (roundoff / step)
+        expected[name] = runs[0]
+        floor[name] = _floor(runs[0], response, roundoff)
+    return Floor(expected, floor)
+
+
+def _floor(expected: Array, response: Array, roundoff: float) -> Array:
+    moves = (response > 0) | (expected != 0)
+    typical = np.sqrt(np.mean(np.square(expected[moves]))) if moves.any() else 0.0
+    return np.where(moves, response + roundoff * (np.abs(expected) + typical), 0.0)

@@ -1,0 +1,197 @@
+"""Planted faults: each breaks one thing on purpose, and the right contract must turn red. The checks are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from parity import hold
+from parity.findings import FAILED
+
+Function = Callable[..., dict[str, Any]]
+
+
+def failing(operation: str, function: Function, wing: str, *contracts: str) -> set[str]:
+    """The contracts that a function breaks, of those tried."""
+    return {
+        finding.contract for finding in hold(operation, function, wing, contracts=contracts) if finding.status == FAILED
+    }
+
+
+def right(operation: str, wing: str) -> Function:
+    topic, _, function = operation.partition(".")
+    return getattr(import_module(f"parity.{wing}.{topic}"), function)  # type: ignore[no-any-return]
+
+
+def steps(wing: str, x: Any) -> Any:
+    """T; in a graph it is known only when the graph runs."""
+    return (
+        x.shape[1]
+        if wing == "pytorch"
+        else import_module("tensorflow").shape(x, out_type=import_module("tensorflow").int64)[1]
+    )
+
+
+def at_least(wing: str, values: Any, least: int) -> Any:
+    """1 where a value is large enough, else 0."""
+    return (
+        (values >= least).long()
+        if wing == "pytorch"
+        else import_module("tensorflow").cast(values >= least, values.dtype)
+    )
+
+
+def valid(wing: str, lengths: Any, like: Any) -> Any:
+    return import_module(f"parity.{wing}.native").valid(lengths, steps(wing, like))
+
+
+def test_a_right_function_breaks_nothing(framework: str) -> None:
+    """The control: without a fault, nothing is red."""
+    assert failing("rnn.gru", right("rnn.gru", framework), framework, "matches_reference", "ignores_padding") == set()
+
+
+def test_swapped_gates_do_not_match_the_reference(framework: str) -> None:
+    def swapped(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, **rest: Any) -> dict[str, Any]:
+        gates = [1, 0, 2, 3]  # f, i, g, o
+        if framework == "pytorch":
+            w_in = tuple(w[:, gates] for w in w_in)
+        else:
+            w_in = tuple(import_module("tensorflow").gather(w, gates, axis=1) for w in w_in)
+        return right("rnn.lstm", framework)(x, lengths, w_in, w_rec, bias, **rest)
+
+    red = failing("rnn.lstm", swapped, framework, "matches_reference", "frameworks_agree", "ignores_padding")
+    assert red == {"matches_reference", "frameworks_agree"}
+
+
+def test_a_dropped_mask_lets_padding_through(framework: str) -> None:
+    def unmasked(x: Any, lengths: Any, *weights: Any, **named: Any) -> dict[str, Any]:
+        return right("rnn.rnn", framework)(x, lengths * 0 + steps(framework, x), *weights, **named)
+
+    expected = {"matches_reference", "ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences"}
+    assert failing("rnn.rnn", unmasked, framework, *expected, "repeatable") == expected
+
+
+def test_lengths_off_by_one_are_seen(framework: str) -> None:
+    def shifted(x: Any, lengths: Any, *weights: Any, **named: Any) -> dict[str, Any]:
+        return right("rnn.rnn", framework)(x, (lengths - 1) * at_least(framework, lengths, 1), *weights, **named)
+
+    assert failing("rnn.rnn", shifted, framework, "matches_reference", "repeatable") == {"matches_reference"}
+
+
+def test_a_loss_divided_by_all_steps_grows_with_padding(framework: str) -> None:
+    def diluted(logits: Any, targets: Any, lengths: Any) -> dict[str, Any]:
+        loss = right("loss.cross_entropy", framework)(logits, targets, lengths)["loss"]
+        if framework == "pytorch":
+            return {"loss": loss * valid(framework, lengths, targets).to(loss.dtype).sum() / max(1, targets.numel())}
+        tf = import_module("tensorflow")
+        real = tf.cast(valid(framework, lengths, targets), loss.dtype)
+        return {"loss": loss * tf.reduce_sum(real) / tf.maximum(tf.cast(tf.size(real), loss.dtype), 1)}
+
+    tried = ("matches_reference", "ignores_extra_padding", "ignores_padding", "follows_permutation")
+    assert failing("loss.cross_entropy", diluted, framework, *tried) == {"matches_reference", "ignores_extra_padding"}
+
+
+def test_reversing_the_padding_too_is_seen(framework: str) -> None:
+    def careless(x: Any, lengths: Any) -> dict[str, Any]:
+        return {"y": x.flip(1) if framework == "pytorch" else x[:, ::-1]}
+
+    red = failing("bidirectional.reverse_sequence", careless, framework)
+    assert {"matches_reference", "ignores_padding", "zero_gradient_at_padding", "independent_of_batchmates"} <= red
+
+
+def test_a_product_with_the_mask_does_not_stop_nan(framework: str) -> None:
+    """Finite padding is stopped by ``mask * x``, NaN is not; only refilled padding tells them apart."""
+
+    def multiplied(prediction: Any, target: Any, lengths: Any) -> dict[str, Any]:
+        if framework == "pytorch":
+            real = valid(framework, lengths, prediction)[:, :, None].to(prediction.dtype)
+            total = (((prediction - target) * real) ** 2).sum()
+            return {"loss": total / (real.sum() * prediction.shape[2]).clamp(min=1)}
+        tf = import_module("tensorflow")
+        real = tf.cast(valid(framework, lengths, prediction), prediction.dtype)[:, :, None]
+        total = tf.reduce_sum(((prediction - target) * real) ** 2)
+        return {"loss": total / tf.maximum(tf.reduce_sum(real) * prediction.shape[2], 1)}
+
+    red = failing("loss.mean_squared_error", multiplied, framework)
+    assert red == {"ignores_padding"}
+
+
+def test_a_trained_pad_row_is_seen(pytorch: str) -> None:
+    def trained(tokens: Any, lengths: Any, table: Any, padding_index: Any) -> dict[str, Any]:
+        torch = import_module("torch")
+        real = valid("pytorch", lengths, tokens)
+        return {"y": torch.nn.functional.embedding(torch.where(real, tokens, 0), table) * real[:, :, None]}
+
+    red = failing("embedding.lookup", trained, pytorch, "zero_gradient_at_padding", "matches_reference")
+    assert red == {"zero_gradient_at_padding", "matches_reference"}
+
+
+def test_a_sequence_that_sees_its_batchmates_is_seen(pytorch: str) -> None:
+    def mixed(x: Any, lengths: Any) -> dict[str, Any]:
+        y = right("bidirectional.reverse_sequence", "pytorch")(x, lengths)["y"]
+        return {"y": y + 1e-3 * y.sum(0, keepdim=True) * (y != 0)}
+
+    red = failing("bidirectional.reverse_sequence", mixed, pytorch, "independent_of_batchmates", "follows_permutation")
+    assert red == {"independent_of_batchmates"}
+
+
+def test_a_row_that_knows_its_place_is_seen(pytorch: str) -> None:
+    def placed(x: Any, lengths: Any) -> dict[str, Any]:
+        y = right("bidirectional.reverse_sequence", "pytorch")(x, lengths)["y"]
+        return {"y": y * import_module("torch").arange(1, len(y) + 1, dtype=y.dtype)[:, None, None]}
+
+    assert "follows_permutation" in failing("bidirectional.reverse_sequence", placed, pytorch)
+
+
+def test_randomness_is_seen(pytorch: str) -> None:
+    def dropped(x: Any, lengths: Any) -> dict[str, Any]:
+        dropout = import_module("torch").nn.functional.dropout
+        return {"y": dropout(right("bidirectional.reverse_sequence", "pytorch")(x, lengths)["y"], 0.5)}
+
+    assert "repeatable" in failing("bidirectional.reverse_sequence", dropped, pytorch)
+
+
+def test_writing_to_an_input_is_seen(pytorch: str) -> None:
+    def overwriting(tokens: Any, lengths: Any, table: Any, padding_index: Any) -> dict[str, Any]:
+        answer = right("embedding.lookup", "pytorch")(tokens, lengths, table, padding_index=padding_index)
+        tokens[~valid("pytorch", lengths, tokens)] = 0
+        return answer
+
+    findings = hold("embedding.lookup", overwriting, pytorch, contracts=["repeatable"])
+    assert {(f.quantity, f.reason) for f in findings if f.status == FAILED} >= {("input tokens", "modified by the run")}
+
+
+def test_a_graph_that_computes_something_else_is_seen(tensorflow: str) -> None:
+    def torn(x: Any, lengths: Any) -> dict[str, Any]:
+        tf = import_module("tensorflow")
+        y = right("bidirectional.reverse_sequence", "tensorflow")(x, lengths)["y"]
+        return {"y": y if tf.executing_eagerly() else y * 2}
+
+    assert failing("bidirectional.reverse_sequence", torn, tensorflow, "same_in_every_mode") == {"same_in_every_mode"}
+
+
+def test_a_lost_initial_state_is_seen(pytorch: str) -> None:
+    def forgetful(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None) -> dict[str, Any]:
+        return right("rnn.gru", "pytorch")(x, lengths, w_in, w_rec, bias)
+
+    red = failing("rnn.gru", forgetful, pytorch, "accepts_empty_sequences", "matches_reference", "ignores_padding")
+    assert red == {"accepts_empty_sequences", "matches_reference"}
+
+
+WRONG_FORMS = {
+    "missing output": (lambda x, lengths: {}, "missing: the variant did not give it"),
+    "wrong shape": (lambda x, lengths: {"y": x[:, :0]}, "shape"),
+    "not a tensor": (lambda x, lengths: {"y": None}, "raised"),
+    "raises": (lambda x, lengths: 1 / 0, "raised ZeroDivisionError: division by zero"),
+}
+
+
+@pytest.mark.parametrize("form", WRONG_FORMS)
+def test_a_wrong_form_is_a_finding_not_a_crash(form: str, pytorch: str) -> None:
+    function, says = WRONG_FORMS[form]
+    findings = hold("bidirectional.reverse_sequence", function, pytorch, contracts=["matches_reference"])  # type: ignore[arg-type]
+    assert {finding.status for finding in findings} == {FAILED}
+    assert any(says in finding.reason for finding in findings)

@@ -1,0 +1,130 @@
+"""The rules of the house: wings mirror each other, imports point one way, nothing heavy loads early."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import parity
+from parity import wings
+from parity.operations import OPERATIONS
+
+ROOT = Path(parity.__file__).parent
+TOPICS = sorted({operation.topic for operation in OPERATIONS.values()})
+
+
+def imported(file: Path) -> set[str]:
+    """The modules that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("wing", wings.WINGS)
+def test_every_wing_has_the_same_files(wing: str) -> None:
+    expected = {"__init__.py", "native.py", *(f"{topic}.py" for topic in TOPICS)}
+    assert {file.name for file in (ROOT / wing).glob("*.py")} == expected
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_wing_has_the_same_function_with_the_same_arguments(operation: str, framework: str) -> None:
+    row = OPERATIONS[operation]
+    theirs, ours = (
+        inspect.signature(getattr(import_module(f"parity.{wing}.{row.topic}"), row.function)).parameters
+        for wing in (framework, "reference")
+    )
+    assert [name for name in theirs if name != "variant"] == list(ours)
+    assert [theirs[name].default for name in ours] == [ours[name].default for name in ours]
+    assert theirs["variant"].default == row.variants[framework][0]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_function_takes_what_its_row_gives(operation: str) -> None:
+    row = OPERATIONS[operation]
+    taken = set(inspect.signature(getattr(import_module(f"parity.reference.{row.topic}"), row.function)).parameters)
+    for form in row.forms:
+        given = {name.partition(".")[0] for name in form.inputs} | set(form.options) | {"lengths"}
+        assert given <= taken
+
+
+LIBRARIES = {"reference": {"autograd"}, "pytorch": {"torch"}, "tensorflow": {"tensorflow", "keras"}}
+
+
+@pytest.mark.parametrize(
+    "file", [f for wing in wings.WINGS for f in (ROOT / wing).glob("*.py")], ids=lambda f: f"{f.parent.name}/{f.name}"
+)
+def test_a_wing_imports_its_framework_and_its_own_files_only(file: Path) -> None:
+    wing = file.parent.name
+    roots = {name.partition(".")[0] for name in imported(file)} - {"functools", "os", "warnings"}
+    assert roots <= LIBRARIES[wing] | {"parity"}
+    ours = {name for name in imported(file) if name.startswith("parity")}
+    assert all(name.startswith(f"parity.{wing}") for name in ours)
+
+
+FLOORS = [
+    {"errors"},
+    {"batch"},
+    {"operations", "observation", "data"},
+    {"cases"},
+    {"wings"},
+    {"noise"},
+    {"compare"},
+    {"contracts", "scores"},
+    {"findings"},
+    {"check"},
+    {"runner", "report"},
+    {"plugin", "__main__"},
+]
+
+
+def test_imports_point_one_way() -> None:
+    """A module imports only what stands on a lower floor."""
+    floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+    for file in [*ROOT.glob("*.py"), *(ROOT / "report").glob("*.py"), *(ROOT / "data").glob("*.py")]:
+        name = file.parent.name if file.parent != ROOT else file.stem
+        if name == "__init__":
+            continue
+        below = {module.split(".")[1] for module in imported(file) if module.startswith("parity.")} - {
+            name,
+            "__version__",
+        }
+        assert all(floor_of[module] < floor_of[name] for module in below), (name, below)
+
+
+HEAVY = ("torch", "tensorflow", "keras", "matplotlib", "autograd", "rich", "jinja2", "pytest")
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Which heavy modules a fresh interpreter has loaded after a statement."""
+    code = f"import sys; {statement}; print(*(set(sys.modules) & set({HEAVY!r})))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+LIGHT = ["import parity", "import parity.check, parity.plugin; parity.check.plan()", "import parity; parity.draw"]
+
+
+@pytest.mark.parametrize("statement", LIGHT)
+def test_nothing_heavy_loads_early(statement: str) -> None:
+    assert loaded_by(statement) - {"pytest"} == set()
+
+
+def test_the_check_for_early_loading_can_fail() -> None:
+    assert loaded_by(
+        "import parity; parity.observe(parity.draw('rnn.rnn','tanh','ragged','float32',0),'reference')"
+    ) == {"autograd"}
+
+
+def test_public_names_resolve_and_a_wrong_one_is_named() -> None:
+    assert {name for name in parity.__all__ if getattr(parity, name) is None} == set()
+    with pytest.raises(AttributeError, match=r"no attribute 'Btach'; it has: .*Batch"):
+        _ = parity.Btach

@@ -1,0 +1,90 @@
+"""The noise floor and the reference behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parity import OPERATIONS, Observation, draw, noise_floor, observe
+from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
+
+FORMS = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms if not form.data]
+
+
+@pytest.mark.parametrize(("operation", "form"), FORMS)
+def test_the_reference_differentiates_what_it_computes(operation: str, form: str) -> None:
+    """Every gradient against central differences: a second oracle for the first."""
+    if operation == "embedding.scaled_by_frequency":
+        pytest.skip("its gradient is by definition not the derivative of its output")
+    case = draw(operation, form, "ragged", "float64", 0)
+    gradient = observe(case, "reference").quantities
+    rng, step = np.random.default_rng(0), 1e-6
+    for name in case.differentiable:
+        direction = rng.normal(size=case.arrays[name].shape)
+        ends = []
+        for sign in (1, -1):
+            moved = {**case.arrays, name: case.arrays[name] + sign * step * direction}
+            there = observe(type(case)(operation, form, case.lengths, moved, case.cotangents), "reference")
+            ends.append(sum(float((there[out] * case.cotangents[out]).sum()) for out in case.cotangents))
+        expected = (ends[0] - ends[1]) / (2 * step)
+        assert (gradient[f"d_{name}"] * direction).sum() == pytest.approx(expected, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize(("operation", "form"), FORMS)
+def test_padding_has_a_floor_of_exactly_zero(operation: str, form: str) -> None:
+    case = draw(operation, form, "ragged", "float32", 0)
+    floor = noise_floor(case)
+    for name, axes in case.axes.items():
+        if axes.startswith("BT"):
+            assert (floor.floor[name][~case.mask] == 0).all()
+            assert (floor.expected[name][~case.mask] == 0).all()
+
+
+def test_the_floor_grows_with_the_roundoff() -> None:
+    single, double = (noise_floor(draw("rnn.gru", "one_layer", "ragged", dtype, 0)) for dtype in ("float32", "float64"))
+    ratio = np.linalg.norm(single.floor["d_w_in.0"]) / np.linalg.norm(double.floor["d_w_in.0"])
+    assert 2**27 < ratio < 2**31
+
+
+def test_rounding_to_float32_stays_near_the_floor(pytorch: str) -> None:
+    """What the floor is for: a good implementation scores about one, a worse dtype does not pass."""
+    case = draw("rnn.lstm", "one_layer", "ragged", "float32", 3)
+    floor = noise_floor(case)
+    error = observe(case, pytorch)["y"] - floor.expected["y"]
+    moving = floor.floor["y"] > 0
+    score = np.linalg.norm(error[moving]) / np.linalg.norm(floor.floor["y"][moving])
+    assert 0.05 < score < LARGEST_NORM
+    half = floor.expected["y"].astype(np.float16) - floor.expected["y"]
+    assert np.max(np.abs(half[moving]) / floor.floor["y"][moving]) > LARGEST_ELEMENT
+
+
+def test_the_reference_is_the_same_with_and_without_copies() -> None:
+    case = draw("bidirectional.gru", "two_layers_from_state", "ragged", "float64", 0)
+    alone, floor = observe(case, "reference"), noise_floor(case)
+    for name, array in alone.quantities.items():
+        np.testing.assert_allclose(floor.expected[name], array, rtol=1e-13, atol=1e-15)
+
+
+def test_an_observation_survives_a_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+    seen = observe(draw("rnn.gru", "one_layer", "ragged", "float32", 0), "reference")
+    back = Observation.load(seen.save(tmp_path_factory.mktemp("seen") / "gru.npz"))
+    assert back.provenance == seen.provenance
+    assert all(np.array_equal(back[name], array) for name, array in seen.quantities.items())
+
+
+def test_a_file_that_is_no_observation_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("seen") / "not.npz"
+    file.write_text("no")
+    for path in (file, file.with_name("absent.npz")):
+        with pytest.raises(ValueError, match="an observation saved by parity"):
+            Observation.load(path)
+    with pytest.raises(ValueError, match="a file that can be written"):
+        Observation({"y": np.zeros(1)}).save(file / "inside")
+
+
+def test_a_sparse_gradient_is_sparse_and_densifies_to_the_same(framework: str) -> None:
+    case = draw("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
+    sparse = {"pytorch": "sparse", "tensorflow": "indexed_slices"}[framework]
+    seen = observe(case, framework, sparse)
+    assert seen.provenance["sparse_gradients"] == "table"
+    np.testing.assert_allclose(seen["d_table"], noise_floor(case).expected["d_table"], rtol=1e-5, atol=1e-6)
