@@ -5,8 +5,13 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
+from hypothesis import settings
 
 from parity import wings
+
+# the matrix runs in other processes meanwhile: a slow example says nothing about the code
+settings.register_profile("parity", deadline=None)
+settings.load_profile("parity")
 
 # a wing's files import their framework; where it is missing, its doctests are not collected
 collect_ignore_glob = [

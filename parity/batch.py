@@ -154,6 +154,11 @@ def _uniform(rng: np.random.Generator, batch: int, steps: int) -> Array:
     return rng.integers(1, steps + 1, batch)
 
 
+def _short(rng: np.random.Generator, batch: int, steps: int) -> Array:
+    """Padding behind every sequence, and no empty one."""
+    return rng.integers(1, max(2, steps), batch)
+
+
 def _all_equal(_: np.random.Generator, batch: int, steps: int) -> Array:
     return np.full(batch, steps)
 
@@ -177,6 +182,7 @@ def _all_empty(_: np.random.Generator, batch: int, __: int) -> Array:
 LENGTHS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
     "ragged": _ragged,
     "uniform": _uniform,
+    "short": _short,
     "all_equal": _all_equal,
     "one_long": _one_long,
     "all_empty": _all_empty,

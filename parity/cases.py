@@ -18,7 +18,7 @@ from parity.operations import Form, Input, Operation, find
 
 DTYPES = ("float32", "float64")
 
-SIZES = {"D": 3, "H": 6, "V": 7, "C": 8}
+SIZES = {"D": 2, "H": 6, "V": 7, "C": 8}
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Shape:
 
 
 SHAPES: dict[str, Shape] = {
-    "ragged": Shape(batch=5, steps=4, lengths="ragged"),
+    "ragged": Shape(batch=4, steps=3, lengths="ragged"),
     "all_equal": Shape(batch=3, steps=2, lengths="all_equal"),
-    "one_long": Shape(batch=3, steps=6, lengths="one_long"),
-    "one_sequence": Shape(batch=1, steps=4, lengths="uniform"),
+    "one_long": Shape(batch=3, steps=5, lengths="one_long"),
+    "one_sequence": Shape(batch=1, steps=4, lengths="short"),
     "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
-    "no_sequences": Shape(batch=0, steps=2, lengths="all_equal"),
+    "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
 }
-REAL = {"eight_drawn": 8}  # shapes of a form on real data: how many sequences to draw
+REAL = {"drawn": 8}  # the shape of a form on real data: how many sequences to draw, beside an empty one
 
 
 def shapes_of(form: Form) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ class Case:
 
     >>> case = draw("loss.mean_squared_error", "mean", "ragged", "float32", seed=0)
     >>> sorted(case.arrays), case.arrays["target"].shape
-    (['prediction', 'target'], (5, 6, 3))
+    (['prediction', 'target'], (4, 3, 2))
     """
 
     operation: str
@@ -217,37 +217,42 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
         sizes: overrides, e.g. ``(("H", 256), ("B", 64))``.
 
     Raises:
-        InputError: an unknown name, with the nearest right one.
+        InputError: an unknown name or axis, with the nearest right one, or a wrong seed.
+
+    >>> draw("rnn.gru", "one_layer", "ragged", "float32", 0, (("B", 8), ("T", 9))).arrays["x"].shape
+    (8, 9, 2)
     """
     row = find(operation)
     spec = row.form(form)
     choose("shape", shape, shapes_of(spec))
     choose("dtype", dtype, DTYPES)
-    if seed < 0:
-        raise InputError("seed", seed, "a whole number of 0 or more")
+    check_seed(seed)
+    for axis, _ in sizes:
+        choose("sizes", axis, ("B", "T", *SIZES))
     rng = np.random.default_rng([seed, *f"{operation}/{form}/{shape}".encode()])
     if spec.data:
         real = data.draw(spec.data, rng, REAL[shape], dtype)
-        lengths, given = real.lengths, real.arrays
-        batch, steps = given["targets"].shape
-        sizes_by_axis = {"B": batch, "T": steps} | SIZES | real.sizes | dict(sizes)
+        lengths, given, size = real.lengths, real.arrays, SIZES | real.sizes | dict(sizes)
     else:
-        chosen = SHAPES[shape]
-        sizes_by_axis = {"B": chosen.batch, "T": chosen.steps} | SIZES | dict(sizes)
-        lengths, given = draw_lengths(chosen.lengths, rng, sizes_by_axis["B"], sizes_by_axis["T"]), {}
-        if shape == "one_sequence":  # always some padding beside it
-            lengths = np.minimum(lengths, sizes_by_axis["T"] - 2)
-    sizes_by_axis["E"] = 2 * sizes_by_axis["H"]
+        size = {"B": SHAPES[shape].batch, "T": SHAPES[shape].steps} | SIZES | dict(sizes)
+        lengths, given = draw_lengths(SHAPES[shape].lengths, rng, size["B"], size["T"]), {}
+    size["E"] = 2 * size["H"]
 
     def fill(spec: Input) -> Array:
-        extent = [sizes_by_axis[axis] if axis.isalpha() else int(axis) for axis in spec.axes]
+        extent = [size[axis] if axis.isalpha() else int(axis) for axis in spec.axes]
         if spec.below:
-            return rng.integers(0, sizes_by_axis[spec.below], extent)
+            return rng.integers(0, size[spec.below], extent)
         return (rng.uniform(size=extent) if spec.unit else rng.normal(0, spec.scale, extent)).astype(dtype)
 
     arrays = {name: given[name] if name in given else fill(array) for name, array in spec.inputs.items()}
     cotangents = {name: fill(Input(axes)) for name, axes in spec.outputs.items()}
     return Case(operation, form, lengths, arrays, cotangents, shape, seed)
+
+
+def check_seed(seed: object) -> None:
+    """Raise `InputError` unless ``seed`` is a whole number of 0 or more."""
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError("seed", seed, "a whole number of 0 or more")
 
 
 def _given(arrays: Mapping[str, Any], name: str, argument: str) -> Array:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity import wings
-from parity.cases import DTYPES, Case, draw, shapes_of
+from parity.cases import DTYPES, Case, check_seed, draw, shapes_of
 from parity.compare import Difference
 from parity.contracts import CONTRACTS, Contract, Subject
 from parity.errors import InputError, choose
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding
-from parity.operations import OPERATIONS, Form, Operation, find
+from parity.operations import OPERATIONS, Form, Operation, Refusal, find
 
 
 @dataclass(frozen=True)
@@ -68,26 +68,32 @@ class Check:
         return Subject(self.wing, self.variant, mode, own)
 
     def _judge(self, form: Form, shape: str, subject: Subject) -> list[Finding]:
-        row = find(self.operation)
-        name = f"{row.name}'s {subject.variant}"
-        whole = draw(row.name, form.name, shape, self.dtype, self.seed)
-        case = whole.keeping(set(whole.cotangents) - set(row.omitted(f"{self.wing}.{self.variant}")))
-        if CONTRACTS[self.contract].unless(case):
+        contract, case = CONTRACTS[self.contract], self._case(form, shape)
+        if contract.unless(case):
             return []
-        looked_at = {subject.mode, "eager"} if CONTRACTS[self.contract].from_mode else {subject.mode}
-        refusals = (row.refusal(f"{self.wing}.{self.variant}", case.name, mode) for mode in looked_at)
-        refusal = next(filter(None, refusals), None)
+        refusal = self._refusal(case, subject.mode)
         try:
-            differences = CONTRACTS[self.contract].judge(subject, case)
-        except Exception as error:
+            differences = contract.judge(subject, case)
+        except Exception as error:  # whatever a variant raises is what we found out about it
             said = f"{type(error).__name__}: {error}"
             if refusal and refusal.says in said:
                 return [self.finding(subject.mode, case.name, KNOWN, reason=f"refused: {refusal.why}")]
-            return [self.finding(subject.mode, case.name, FAILED, reason=f"raised {_first_line(said)}")]
+            return [self.finding(subject.mode, case.name, FAILED, reason=f"raised {_first_lines(said)}")]
         if refusal:
-            reason = f"{name} no longer refuses ({refusal.says!r}): remove the Refusal from parity/operations.py"
-            return [self.finding(subject.mode, case.name, FAILED, reason=reason)]
+            stale = f"no longer refuses with {refusal.says!r}: remove that Refusal from parity/operations.py"
+            return [self.finding(subject.mode, case.name, FAILED, reason=stale)]
         return self._verdict(subject.mode, case, differences)
+
+    def _case(self, form: Form, shape: str) -> Case:
+        """The drawn case, without the outputs that the variant cannot give."""
+        case = draw(self.operation, form.name, shape, self.dtype, self.seed)
+        return case.keeping(set(case.cotangents) - set(case.row.omitted(f"{self.wing}.{self.variant}")))
+
+    def _refusal(self, case: Case, mode: str) -> Refusal | None:
+        """A contract that sets a mode beside eager is refused by either."""
+        modes = (mode, "eager") if CONTRACTS[self.contract].from_mode else (mode,)
+        refusals = (case.row.refusal(f"{self.wing}.{self.variant}", case.name, mode) for mode in modes)
+        return next(filter(None, refusals), None)
 
     def _verdict(self, mode: str, case: Case, differences: list[Difference]) -> list[Finding]:
         compared = sum(difference.compared for difference in differences)
@@ -113,6 +119,7 @@ class Check:
         ]
 
     def finding(self, mode: str, case: str, status: str, **rest: Any) -> Finding:
+        """A finding of this check."""
         return Finding(
             operation=self.operation,
             wing=self.wing,
@@ -133,7 +140,7 @@ def _closeness(difference: Difference) -> float:
     return max(difference.score / (difference.limit or 1), difference.norm_score / (difference.norm_limit or 1))
 
 
-def _first_line(text: str) -> str:
+def _first_lines(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(lines[:3])[:300]
 
@@ -157,8 +164,7 @@ def plan(
     promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in contracts] or list(CONTRACTS.values())
     known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
     wanted = {choose("variant", variant, sorted(known)) for variant in variants} or known
-    if seed < 0:
-        raise InputError("seed", seed, "a whole number of 0 or more")
+    check_seed(seed)
     checks = [
         Check(row.name, wing, variant, dtype, contract.name, seed)
         for row in rows
@@ -175,6 +181,7 @@ def plan(
 
 
 def _promised(contract: Contract, row: Operation, wing: str) -> bool:
+    """Whether some case of an operation can be held to a contract."""
     if contract.name == "independent_of_batchmates":
         return not all(form.couples for form in row.forms)
     if contract.name == "same_in_every_mode":  # a wing that is not installed may have modes: its checks are skips

@@ -23,7 +23,7 @@ FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 
 @dataclass(frozen=True)
 class Subject:
-    """One variant in one mode: the thing that is held to a contract."""
+    """One variant in one mode: the thing that is held to a contract. ``call`` is a user's function, if it is theirs."""
 
     wing: str
     variant: str
@@ -32,13 +32,13 @@ class Subject:
 
     def observe(self, case: Case) -> Observation:
         """Run it, or remember an earlier run of the same case."""
-        if self.call is not None:
-            return wings.observe(case, self.wing, "", self.mode, call_=self.call)
-        return wings.observed(case, self.wing, self.variant, self.mode)
+        return self.observe_again(case) if self.call else wings.observed(case, self.wing, self.variant, self.mode)
 
     def observe_again(self, case: Case) -> Observation:
         """Run it anew."""
-        return wings.observe(case, self.wing, self.variant, self.mode, call_=self.call)
+        if self.call:
+            return wings.run(case, self.wing, self.call, self.variant, self.mode)
+        return wings.observe(case, self.wing, self.variant, self.mode)
 
 
 Judge = Callable[[Subject, Case], list[Difference]]

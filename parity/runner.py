@@ -6,20 +6,22 @@ gets all checks of one operation and dtype together: they share draws, reference
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from threading import Condition, Thread
 from typing import Any
 
 from parity import wings
+from parity.cases import draw
 from parity.check import Check
 from parity.errors import InputError
 from parity.findings import FAILED, Finding
+from parity.noise import noise_floor
 from parity.operations import find
 
 Verdict = tuple[Check, list[Finding]]
@@ -31,11 +33,14 @@ def default_jobs() -> int:
 
 
 class Runner:
-    """Runs checks; iterate over it for verdicts, or ask for one with `verdict_on`.
+    """Runs checks. Either iterate over it for verdicts, or `start` it and ask for `verdict_on` one after another.
 
     Args:
         checks: from `parity.check.plan`.
         jobs: worker processes; 1 runs everything in this process, in order, which suits a debugger.
+
+    Attributes:
+        environment: wing -> what its framework said of itself, as soon as it was loaded.
 
     Raises:
         InputError: ``jobs`` is not 1 or more.
@@ -47,22 +52,54 @@ class Runner:
         if self.jobs < 1:
             raise InputError("jobs", self.jobs, "1 or more worker processes")
         self.environment: dict[str, dict[str, Any]] = {}
-        self._verdicts: dict[Check, list[Finding]] = {}
+        self._workers: list[Worker] = []
         self._stream = self._in_process() if self.jobs == 1 else self._in_workers()
+        self._verdicts: dict[Check, list[Finding]] = {}
+        self._arrived = Condition()
+        self._collector: Thread | None = None
+        self._over = False
 
     def __iter__(self) -> Iterator[Verdict]:
         return self._stream
 
+    def start(self) -> None:
+        """Let the workers begin, and collect verdicts behind the caller's back. With one job, nothing happens yet."""
+        if self.jobs > 1:
+            self._collector = Thread(target=self._collect, daemon=True)
+            self._collector.start()
+
     def verdict_on(self, check: Check) -> list[Finding]:
         """The findings of one check, waiting for it if need be."""
-        while check not in self._verdicts:
-            done, findings = next(self._stream)
-            self._verdicts[done] = findings
-        return self._verdicts[check]
+        if self._collector is None:
+            while check not in self._verdicts:
+                self._keep(*next(self._stream))
+        with self._arrived:
+            self._arrived.wait_for(lambda: check in self._verdicts or self._over)
+            return self._verdicts[check]
 
     def close(self) -> None:
         """Stop all workers."""
-        self._stream.close()
+        self._over = True
+        for worker in self._workers:
+            worker.process.kill()
+        if self._collector is None:
+            self._stream.close()
+        else:
+            self._collector.join()
+
+    def _collect(self) -> None:
+        try:
+            for check, findings in self._stream:
+                self._keep(check, findings)
+        finally:
+            with self._arrived:
+                self._over = True
+                self._arrived.notify_all()
+
+    def _keep(self, check: Check, findings: list[Finding]) -> None:
+        with self._arrived:
+            self._verdicts[check] = findings
+            self._arrived.notify_all()
 
     def _in_process(self) -> Generator[Verdict, None, None]:
         for check in self.checks:
@@ -70,37 +107,28 @@ class Runner:
             self.environment = wings.environment()
 
     def _in_workers(self) -> Generator[Verdict, None, None]:
-        jobs = deque(batches(self.checks))
-        workers = {worker.connection: worker for worker in (Worker() for _ in range(min(self.jobs, len(jobs))))}
+        waiting = deque(batches(self.checks))
+        self._workers = [Worker() for _ in range(min(self.jobs, len(waiting)))]
         try:
-            for worker in workers.values():
-                worker.give(jobs.popleft())
-            while workers:
-                for ready in wait(list(workers)):
-                    worker = workers[ready]  # type: ignore[index]
-                    try:
-                        message = worker.connection.recv()
-                    except (EOFError, ConnectionError):
-                        yield from worker.last_words()
-                        del workers[worker.connection]
-                        if jobs:
-                            worker = Worker()
-                            workers[worker.connection] = worker
-                            worker.give(jobs.popleft())
-                        continue
-                    if message is None and jobs:
-                        worker.give(jobs.popleft())
-                    elif message is None:
-                        worker.stop()
-                        del workers[worker.connection]
-                    else:
-                        check, findings, environment = message
-                        self.environment |= environment
-                        worker.left.remove(check)
-                        yield check, findings
+            while busy := _keep_busy(self._workers, waiting):
+                for connection in wait(list(busy)):
+                    worker = busy[connection]  # type: ignore[index]
+                    verdicts = worker.hear()
+                    if self._over:  # closed meanwhile: the worker was killed, and its checks have no verdict
+                        return
+                    self.environment |= worker.environment
+                    yield from verdicts
         finally:
-            for worker in workers.values():
+            for worker in self._workers:
                 worker.process.kill()
+
+
+def _keep_busy(workers: list[Worker], waiting: deque[list[Check]]) -> dict[Connection, Worker]:
+    """Give every idle worker a batch, as long as there are any; returns those at work."""
+    for worker in workers:
+        if not worker.left and waiting:
+            worker.give(waiting.popleft())
+    return {worker.connection: worker for worker in workers if worker.left}
 
 
 def batches(checks: Iterable[Check]) -> list[list[Check]]:
@@ -115,42 +143,59 @@ def batches(checks: Iterable[Check]) -> list[list[Check]]:
     return sorted(together.values(), key=cost, reverse=True)
 
 
-@dataclass
 class Worker:
-    """A process that runs one batch of checks after another."""
+    """A process that runs one batch of checks after another.
 
-    process: BaseProcess
-    connection: Connection
-    left: list[Check]
+    Attributes:
+        left: the checks of its batch whose verdicts are not in yet; empty when it is idle.
+        environment: what its frameworks said of themselves.
+    """
 
     def __init__(self) -> None:
-        context = get_context("spawn")
+        self.left: list[Check] = []
+        self.environment: dict[str, dict[str, Any]] = {}
+        self._start()
+
+    def _start(self) -> None:
+        context = get_context("spawn")  # a fork of a process with TensorFlow's threads in it hangs
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
-        self.left = []
 
     def give(self, batch: list[Check]) -> None:
+        """Let it run a batch, in a new process if the last one died."""
+        if not self.process.is_alive():
+            self._start()
         self.left = list(batch)
         self.connection.send(batch)
 
-    def stop(self) -> None:
-        self.connection.send(None)
-        self.process.join()
-
-    def last_words(self) -> Iterator[Verdict]:
-        """A failure for every check that this worker took with it."""
-        self.process.join()
-        for check in self.left:
+    def hear(self) -> list[Verdict]:
+        """Its next verdict; if it died, a failure for every check that it took with it."""
+        try:
+            check, findings, self.environment = self.connection.recv()
+        except (EOFError, ConnectionError):
+            self.process.join()
             reason = f"the worker process died with exit code {self.process.exitcode} before this check was done"
-            yield check, [check.finding("", "", FAILED, reason=reason)]
+            lost, self.left = self.left, []
+            return [(check, [check.finding("", "", FAILED, reason=reason)]) for check in lost]
+        self.left.remove(check)
+        return [(check, findings)]
+
+
+def forget() -> None:
+    """Drop what runs have left behind: draws, references, observations and graphs."""
+    for cached in (draw, noise_floor, wings.observed, wings.call, wings.bind):
+        cached.cache_clear()
+    wings.forget_graphs()
+    gc.collect()
 
 
 def _serve(connection: Connection) -> None:
+    """What a worker does, until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    while (batch := connection.recv()) is not None:
-        for check in batch:
+    while True:
+        for check in connection.recv():
             findings = check.run()
             connection.send((check, findings, wings.environment()))
-        connection.send(None)
+        forget()  # graphs and observations of one operation are of no use to the next

@@ -38,7 +38,7 @@ def scores(dtype: str, seeds: range) -> Iterator[list[Score]]:
 
 def _of_row(row: Operation, dtype: str, seed: int) -> Iterator[Score]:
     for form in row.forms:
-        shape = "eight_drawn" if form.data else TRIED[seed % len(TRIED)]
+        shape = "drawn" if form.data else TRIED[seed % len(TRIED)]
         case = draw(row.name, form.name, shape, dtype, seed)
         for wing in wings.FRAMEWORKS:
             for variant in row.variants[wing]:

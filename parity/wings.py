@@ -63,6 +63,12 @@ def environment() -> dict[str, dict[str, Any]]:
     return {wing: native(wing).environment() for wing in loaded}
 
 
+def forget_graphs() -> None:
+    """Drop the traces of all loaded frameworks."""
+    for wing in environment():
+        native(wing).forget()
+
+
 @cache
 def call(operation: Operation, form: str, wing: str, variant: str) -> Call:
     """The wing's function as one from arguments by name to outputs by name. The same object every time."""
@@ -82,15 +88,14 @@ def bind(function: Callable[..., Mapping[str, Any]], operation: Operation, form:
     return bound
 
 
-def observe(case: Case, wing: str, variant: str = "", mode: str = "eager", *, call_: Call | None = None) -> Observation:
-    """Run one variant on one case: all its outputs, and the gradient of every float input.
+def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Observation:
+    """Run one variant on one case: its outputs, and the gradient of every float input.
 
     Args:
         case: what to run; see `parity.cases`.
         wing: "reference", "pytorch" or "tensorflow".
         variant: one of the operation's for that wing; the first when empty. The reference has none.
         mode: "eager"; "graph" for TensorFlow.
-        call_: a function of your own in place of the wing's; see `bind`.
 
     Returns:
         An `Observation` of plain arrays.
@@ -105,28 +110,28 @@ def observe(case: Case, wing: str, variant: str = "", mode: str = "eager", *, ca
     ['d_x', 'y']
     """
     choose("wing", wing, WINGS)
-    if call_ is None and wing != "reference":
-        variants = case.row.variants[wing]
-        variant = choose("variant", variant, variants) if variant else variants[0]
-    module = native(wing)
-    choose("mode", mode, module.MODES)
-    function = call_ or call(case.row, case.form, wing, variant)
-    return _run(case, function, module, {"wing": wing, "variant": variant, "mode": mode})
+    variants = case.row.variants[wing] if wing in FRAMEWORKS else ("",)
+    variant = choose("variant", variant or variants[0], variants)
+    choose("mode", mode, native(wing).MODES)
+    return run(case, wing, call(case.row, case.form, wing, variant), variant, mode)
 
 
-def _run(case: Case, function: Call, module: ModuleType, who: dict[str, str]) -> Observation:
+def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Observation:
+    """`observe`, with any function; see `bind`. Inputs that it writes to are noted in the provenance."""
     axes = {"lengths": "B"} | {name: spec.axes for name, spec in case.spec.inputs.items()} | dict(case.spec.outputs)
     given = {"lengths": case.lengths, **case.arrays}
     arrays = {name: array.copy() for name, array in given.items()}
     cotangents = {name: array.copy() for name, array in case.cotangents.items()}
-    outputs, gradients, sparse = module.run(function, arrays, cotangents, mode=who["mode"], axes=axes)
+    outputs, gradients, sparse = native(wing).run(function, arrays, cotangents, mode=mode, axes=axes)
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
     provenance = {
         "operation": case.operation,
         "case": case.name,
         "seed": str(case.seed),
-        **who,
-        "version": module.VERSION,
+        "wing": wing,
+        "variant": variant,
+        "mode": mode,
+        "version": native(wing).VERSION,
         "sparse_gradients": " ".join(sparse),
         "modified_inputs": " ".join(modified),
     }

@@ -47,7 +47,7 @@ def test_the_first_shape_has_the_lengths_that_bite() -> None:
 
 
 def lstm() -> Case:
-    return draw("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0)
+    return draw("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0, (("B", 5), ("T", 4), ("D", 3)))
 
 
 def with_array(case: Case, name: str, array: Any) -> Case:

@@ -107,20 +107,22 @@ class Drawn:
 
 def _utterances(rows: Array, dtype: str) -> Drawn:
     whole = utterances()
-    x = Batch.of([whole.features[row].astype(dtype) for row in rows])
-    arrays = {"x": x.values, "targets": _at_every_step(whole.speakers[rows], x)}
-    return Drawn(x.lengths, arrays, {"D": 12, "C": 9})
+    x = Batch.of([*(whole.features[row].astype(dtype) for row in rows), np.zeros((0, 12), dtype)])
+    arrays = {"x": x.values, "targets": _speaker_at_every_step(whole.speakers[rows], x)}
+    return Drawn(x.lengths, arrays, {"B": len(x.values), "T": x.values.shape[1], "D": 12, "C": 9})
 
 
 def _speeches(rows: Array, _: str) -> Drawn:
     whole = speeches()
-    tokens = Batch.of([whole.tokens[row] for row in rows])
-    arrays = {"tokens": tokens.values, "targets": _at_every_step(whole.speakers[rows], tokens)}
-    return Drawn(tokens.lengths, arrays, {"V": len(whole.vocabulary), "C": len(whole.cast)})
+    tokens = Batch.of([*(whole.tokens[row] for row in rows), np.zeros(0, np.int64)])
+    arrays = {"tokens": tokens.values, "targets": _speaker_at_every_step(whole.speakers[rows], tokens)}
+    sizes = {"B": len(tokens.values), "T": tokens.values.shape[1], "V": len(whole.vocabulary), "C": len(whole.cast)}
+    return Drawn(tokens.lengths, arrays, sizes)
 
 
-def _at_every_step(labels: Array, batch: Batch) -> Array:
-    return np.where(batch.mask, labels[:, None], 0)
+def _speaker_at_every_step(speakers: Array, batch: Batch) -> Array:
+    nobody = 0  # says the empty sequence
+    return np.where(batch.mask, np.append(speakers, nobody)[:, None], nobody)
 
 
 DATA: dict[str, tuple[int, Callable[[Array, str], Drawn]]] = {
@@ -130,13 +132,13 @@ DATA: dict[str, tuple[int, Callable[[Array, str], Drawn]]] = {
 
 
 def draw(name: str, rng: np.random.Generator, count: int, dtype: str) -> Drawn:
-    """``count`` different sequences of a data set, padded to the longest of them.
+    """``count`` different sequences of a data set and an empty one, padded to the longest of them.
 
     Raises:
         InputError: no such data set.
 
     >>> draw("speeches", np.random.default_rng(0), count=8, dtype="float32").lengths.shape
-    (8,)
+    (9,)
     """
     size, pad = DATA[choose("data", name, DATA)]
     return pad(np.sort(rng.choice(size, count, replace=False)), dtype)

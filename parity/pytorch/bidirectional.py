@@ -18,6 +18,9 @@ def reverse_sequence(x, lengths, *, variant="gather"):  # (B, T, D)  (B,)
 
     Returns:
         y: (B, T, D), zero on padding.
+
+    >>> reverse_sequence(torch.tensor([[[1.0], [2.0], [3.0]]]), torch.tensor([2]))["y"].flatten()
+    tensor([2., 1., 0.])
     """
     steps = torch.arange(x.shape[1], device=x.device)
     mirrored = (lengths[:, None] - 1 - steps).clamp(min=0)  # (B, T)

@@ -18,6 +18,11 @@ def lookup(tokens, lengths, table, *, padding_index=0, variant="padding_idx"):  
 
     Returns:
         y: (B, T, D).
+
+    >>> tokens = torch.tensor([[2, 0, 1]])  # a word, the pad, and one behind the end
+    >>> y = lookup(tokens, torch.tensor([2]), torch.eye(3))["y"]
+    >>> y[0].int().tolist()
+    [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
     """
     real = real_tokens(tokens, lengths, padding_index)
     tokens = torch.where(real, tokens, padding_index or 0)  # padding may hold any number

@@ -9,12 +9,16 @@ MODES = ("eager",)
 def environment():
     """What the numbers depend on."""
     return {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of its own, which not every serialiser knows
         "device": "cpu",
         "threads": torch.get_num_threads(),
         "tf32": {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32},
         "onednn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
     }
+
+
+def forget():
+    """Drop what was traced: nothing, in eager mode."""
 
 
 def valid(lengths, steps):  # (B,), T -> (B, T)

@@ -5,6 +5,8 @@ Weights come as tuples, one item a layer, with the gate axis explicit, and are h
     w_in (D, G, H)   w_rec (H, G, H)   bias (G, H)      LSTM gates i, f, g, o; GRU r, z, n, bias (4, H)
 
 `torch.nn.LSTM` has two biases that add up; the second is zero here. `torch.nn.GRU` needs the last of its second.
+See https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html and, for packing,
+https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html.
 """
 
 from functools import cache
@@ -25,6 +27,10 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="p
 
     Returns:
         y: (B, T, H), zero on padding; h: (L, B, H), each state after the last real step.
+
+    >>> one, zero = [torch.ones(1, 1, 1)], [torch.zeros(1, 1)]
+    >>> rnn(torch.ones(1, 3, 1), torch.tensor([2]), one, one, zero, activation="relu")["y"].flatten()
+    tensor([1., 2., 0.])
     """
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
     y, (h,) = VARIANTS[variant](nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)

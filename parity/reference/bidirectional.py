@@ -14,6 +14,9 @@ def reverse_sequence(x, lengths):  # (B, T, D)  (B,)
 
     Returns:
         y: (B, T, D), zero on padding.
+
+    >>> reverse_sequence(np.array([[[1.0], [2.0], [3.0]]]), [2])["y"].ravel()
+    array([2., 1., 0.])
     """
     return {"y": native.padded([row[..., ::-1, :] for row in native.sequences(x, lengths)], x)}
 

@@ -11,6 +11,11 @@ def lookup(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
 
     Returns:
         y: (B, T, D).
+
+    >>> tokens = np.array([[2, 0, 1]])  # a word, the pad, and one behind the end
+    >>> y = lookup(tokens, np.array([2]), np.eye(3))["y"]
+    >>> y[0].astype(int).tolist()
+    [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
     """
     rows = [table[..., tokens[row, :length], :] for row, length in enumerate(lengths)]
     if padding_index is not None:

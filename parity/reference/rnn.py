@@ -19,6 +19,10 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T,
     Returns:
         y: (B, T, H), the last layer's state at every step, zero on padding.
         h: (L, B, H), every layer's state after its last real step.
+
+    >>> one, zero = [np.ones((1, 1, 1))], [np.zeros((1, 1))]
+    >>> rnn(np.ones((1, 3, 1)), [2], one, one, zero, activation="relu")["y"].ravel()
+    array([1., 2., 0.])
     """
     act = np.tanh if activation == "tanh" else lambda a: np.maximum(a, 0)
     y, (h,) = over_batch(rnn_step(act), x, lengths, w_in, w_rec, bias, (h0,))

@@ -16,6 +16,9 @@ def reverse_sequence(x, lengths, *, variant="reverse_sequence"):  # (B, T, D)  (
 
     Returns:
         y: (B, T, D), zero on padding.
+
+    >>> reverse_sequence(tf.constant([[[1.0], [2.0], [3.0]]]), tf.constant([2]))["y"].numpy().ravel().tolist()
+    [2.0, 1.0, 0.0]
     """
     y = tf.reverse_sequence(x, lengths, seq_axis=1, batch_axis=0)
     return {"y": native.only_real(native.valid(lengths, tf.shape(x)[1]), y)}

@@ -20,6 +20,11 @@ def lookup(tokens, lengths, table, *, padding_index=0, variant="mask_zero"):  # 
 
     Returns:
         y: (B, T, D).
+
+    >>> tokens = tf.constant([[2, 0, 1]])  # a word, the pad, and one behind the end
+    >>> y = lookup(tokens, tf.constant([2]), tf.eye(3))["y"]
+    >>> y.numpy()[0].astype(int).tolist()
+    [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
     """
     real = real_tokens(tokens, lengths, padding_index)
     tokens = tf.where(real, tokens, tf.constant(padding_index or 0, tokens.dtype))  # padding may hold any number

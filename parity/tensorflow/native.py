@@ -28,6 +28,12 @@ def environment():
     }
 
 
+def forget():
+    """Drop what was traced."""
+    eager.cache_clear()
+    traced.cache_clear()
+
+
 def valid(lengths, steps):  # (B,), T -> (B, T)
     """True on real steps, False on padding."""
     return tf.sequence_mask(lengths, steps)

@@ -5,6 +5,8 @@ Weights come as tuples, one item a layer, with the gate axis explicit, and are h
     w_in (D, G, H)   w_rec (H, G, H)   bias (G, H)      LSTM gates i, f, g, o; GRU r, z, n, bias (4, H)
 
 Keras' GRU has its gates in the order z, r, n, and with ``reset_after`` two biases; the last is used for n only.
+See https://keras.io/api/layers/recurrent_layers/lstm/ and
+https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/dynamic_rnn.
 """
 
 from functools import cache
@@ -23,6 +25,11 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="m
 
     Returns:
         y: (B, T, H), zero on padding; h: (L, B, H), each state after the last real step.
+
+    >>> one, zero = [tf.ones((1, 1, 1))], [tf.zeros((1, 1))]
+    >>> y = rnn(tf.ones((1, 3, 1)), tf.constant([2]), one, one, zero, activation="relu")["y"]
+    >>> y.numpy().ravel().tolist()
+    [1.0, 2.0, 0.0]
     """
     weights = list(zip(w_in, w_rec, bias))
     y, (h,) = VARIANTS[variant](keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
