@@ -1,0 +1,62 @@
+"""What the numbers of a report depend on: interpreter, machine, versions. Imports no framework to find out."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import parity
+
+PACKAGES = ("numpy", "autograd", "torch", "tensorflow", "keras")
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def environment(frameworks: Mapping[str, Mapping[str, Any]], seed: int) -> dict[str, Any]:
+    """The environment part of a record.
+
+    Args:
+        frameworks: wing -> what it says of itself once loaded: versions, device, threads, TF32, oneDNN.
+        seed: of the drawn cases.
+
+    Returns:
+        Plain values, ready for JSON.
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "versions": versions(),
+        "seed": seed,
+        "frameworks": {wing: dict(said) for wing, said in frameworks.items()},
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """The installed versions of this package and of those it works with; None where one is not installed.
+
+    >>> sorted(versions())
+    ['autograd', 'keras', 'numpy', 'parity', 'tensorflow', 'torch']
+    """
+    return {"parity": parity.__version__} | {name: _version(name) for name in PACKAGES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def cpu_model(cpuinfo: Path = CPUINFO) -> str:
+    """The processor's name, or its architecture where the system does not tell."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(filter(None, named), "") or platform.processor() or platform.machine()

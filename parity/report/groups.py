@@ -1,0 +1,105 @@
+"""Findings that say the same thing, together: one entry for forty repetitions, with the worst of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parity.findings import FAILED, KNOWN, SKIPPED
+from parity.report.words import INFINITE, number, several
+
+Found = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Findings of one kind, the worst first. Everything else is derived from them."""
+
+    findings: tuple[Found, ...]
+
+    @property
+    def worst(self) -> Found:
+        return self.findings[0]
+
+    @property
+    def subject(self) -> str:
+        return f"{self.worst['wing']}.{self.worst['variant']}"
+
+    @property
+    def size(self) -> int:
+        return len(self.findings)
+
+    @property
+    def sentence(self) -> str:
+        """What the worst one says of itself."""
+        quantity, reason = self.worst["quantity"], self.worst["reason"]
+        return f"{quantity}: {reason}" if quantity else str(reason)
+
+    @property
+    def why(self) -> str:
+        return str(self.worst["reason"]).removeprefix("refused: ")
+
+    @property
+    def others(self) -> str:
+        """How many more there are, and in what they differ from the worst; empty when it is alone."""
+        spread = [self.all(name) for name in ("quantity", "case", "mode", "dtype")]
+        return f"and {self.size - 1} more, in all: {'; '.join(filter(None, spread))}" if self.size > 1 else ""
+
+    @property
+    def where(self) -> str:
+        """In which run the worst one was seen."""
+        run = [self.worst["case"], self.worst["mode"], self.worst["dtype"], f"seed {self.worst['seed']}"]
+        return ", ".join(filter(None, run))
+
+    @property
+    def measured(self) -> str:
+        """The numbers of the worst one; empty when it failed before there were any."""
+        worst = self.worst
+        if not worst["quantity"]:
+            return ""
+        element = f"worst element {number(worst['score'])} (limit {worst['limit'] or 0:g})"
+        norm = f"norm-wise {number(worst['norm_score'])} (limit {worst['norm_limit'] or 0:g})"
+        error = worst["max_abs_error"]
+        return f"{element}, {norm}, largest absolute error {INFINITE if error is None else f'{error:.3g}'}"
+
+    def all(self, name: str) -> str:
+        """The distinct values of a field."""
+        return several(finding[name] for finding in self.findings)
+
+
+def failures(findings: Iterable[Found]) -> list[Group]:
+    """What failed, by operation, variant and contract; worst first."""
+    groups = _grouped(findings, FAILED, lambda f: (f["operation"], f["wing"], f["variant"], f["contract"]))
+    return sorted(groups, key=lambda group: (severity(group.worst), group.size), reverse=True)
+
+
+def refusals(findings: Iterable[Found]) -> list[Group]:
+    """What a variant is known to refuse, by operation, variant and reason."""
+    return _grouped(findings, KNOWN, lambda f: (f["operation"], f["wing"], f["variant"], f["reason"]))
+
+
+def skips(findings: Iterable[Found]) -> list[Group]:
+    """What was not run, by reason; the commonest first."""
+    groups = _grouped(findings, SKIPPED, lambda f: f["reason"])
+    return sorted(groups, key=lambda group: group.size, reverse=True)
+
+
+def severity(finding: Found) -> tuple[float, float]:
+    """How bad a failure is: how many times over its limit, then how large the error."""
+    over = max(_over(finding["score"], finding["limit"]), _over(finding["norm_score"], finding["norm_limit"]))
+    error = finding["max_abs_error"]
+    return over, math.inf if error is None else error
+
+
+def _over(score: float | None, limit: float | None) -> float:
+    return math.inf if score is None or not limit else score / limit
+
+
+def _grouped(findings: Iterable[Found], status: str, key: Callable[[Found], Hashable]) -> list[Group]:
+    groups: dict[Hashable, list[Found]] = {}
+    for finding in findings:
+        if finding["status"] == status:
+            groups.setdefault(key(finding), []).append(finding)
+    return [Group(tuple(sorted(group, key=severity, reverse=True))) for group in groups.values()]

@@ -1,0 +1,55 @@
+"""The report as one HTML page that needs nothing else: no script, no font, no connection."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+from parity.report.view import QUESTION, READING, REFUSALS, TITLE, View
+from parity.report.words import MEANINGS, SYMBOLS
+
+
+def html(view: View) -> str:
+    """The whole page.
+
+    Args:
+        view: from `parity.report.view.view`.
+
+    Returns:
+        HTML with its style inside.
+    """
+    return _page().render(
+        view=view,
+        title=TITLE,
+        question=QUESTION,
+        reading=READING,
+        refusals=REFUSALS,
+        symbols=SYMBOLS,
+        meanings=MEANINGS,
+        failure_of={(g.worst["operation"], g.subject, g.worst["contract"]): n for n, g in enumerate(view.failures, 1)},
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _page() -> Template:
+    return _environment().get_template("page.html.jinja")
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may be broken behind its underscores, so that narrow columns can hold it."""
+    return escape(name).replace("_", Markup("_<wbr>"))

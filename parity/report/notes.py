@@ -1,0 +1,48 @@
+"""Why a cell of the table is not a plain pass: what a reader would not guess from the cell itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parity.findings import KNOWN, SKIPPED
+from parity.operations import OPERATIONS
+from parity.report.words import several
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a cell must know of the whole record."""
+
+    dtypes: tuple[str, ...]
+    modes: Mapping[str, int]  # wing -> in how many modes it ran
+    complete: bool  # it came to its end
+
+
+def note(operation: str, contract: str, findings: Sequence[Mapping[str, Any]]) -> str:
+    """What was refused or skipped, and which forms do not promise the contract; empty when there is nothing to add."""
+    others = [finding for finding in findings if finding["status"] in (KNOWN, SKIPPED)]
+    reasons = several((finding["reason"] for finding in others), shown=2)
+    cases = several(finding["case"] for finding in others)
+    said = f"{reasons} ({cases})" if cases else reasons
+    return ". ".join(filter(None, [said, _not_promised(operation, contract)]))
+
+
+def absence(operation: str, wing: str, contract: str, whole: Whole) -> str:
+    """Why there is no finding at all."""
+    if promised := _not_promised(operation, contract):
+        return promised
+    if contract == "same_in_every_mode" and whole.modes.get(wing) == 1:
+        return f"{wing} ran in one mode"
+    return "no case tries it" if whole.complete else "not reached"
+
+
+def _not_promised(operation: str, contract: str) -> str:
+    """Which forms couple the sequences of a batch, and why, for the one contract that forbids it."""
+    row = OPERATIONS.get(operation)
+    coupled = [form for form in row.forms if form.couples] if row else []
+    if contract != "independent_of_batchmates" or not row or not coupled:
+        return ""
+    forms = f" by {several(form.name for form in coupled)}" if len(coupled) < len(row.forms) else ""
+    return f"not promised{forms}: {several((form.couples for form in coupled), shown=2)}"

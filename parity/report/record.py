@@ -1,0 +1,178 @@
+"""The record of a run, as report.json has it, and what it comes to. Every other form of a report is a view of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from parity.contracts import CONTRACTS
+from parity.errors import InputError
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding
+from parity.operations import OPERATIONS
+from parity.report.environment import environment
+from parity.report.environment import versions as versions
+
+SCHEMA = 1
+STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
+CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
+PARTS = ("environment", "summary", "checks")
+
+
+def record(
+    findings: Iterable[dict[str, Any]],
+    frameworks: dict[str, dict[str, Any]],
+    *,
+    seed: int,
+    seconds: float,
+    planned: int,
+    checked: int,
+    interrupted: bool = False,
+) -> dict[str, Any]:
+    """Everything that a report says, as plain data.
+
+    A check is one variant held to one contract in one dtype; it gives a finding for each of its cases and modes, and
+    one more for each further quantity that failed. The summary counts both.
+
+    Args:
+        findings: as `Finding.as_dict` gives them, in any order; the record has that of the operations table.
+        frameworks: wing -> versions, device and settings of the frameworks that were loaded.
+        seed: of the drawn cases.
+        seconds: how long the run took.
+        planned, checked: how many checks there were to do, and how many were done.
+        interrupted: whether somebody stopped the run.
+
+    Returns:
+        A dict with ``schema``, ``environment``, ``summary`` and ``checks``.
+    """
+    checks = sorted(findings, key=_place)
+    summary = {
+        "planned": planned,
+        "checked": checked,
+        "interrupted": interrupted,
+        "seconds": round(seconds, 2),
+        "checks": _count(_status_of_each_check(checks).values()),
+        "findings": _count(finding["status"] for finding in checks),
+        "compared": _compared(checks),
+        "worst": _worst(checks),
+    }
+    return {"schema": SCHEMA, "environment": environment(frameworks, seed), "summary": summary, "checks": checks}
+
+
+def _place(finding: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Where a finding stands, so that runs with any number of processes give the same record."""
+    row = OPERATIONS.get(finding["operation"])
+    variants = row.variants.get(finding["wing"], ()) if row else ()
+    return (
+        index(OPERATIONS, finding["operation"]),
+        finding["dtype"],
+        finding["wing"],
+        index(variants, finding["variant"]),
+        finding["variant"],
+        index(CONTRACTS, finding["contract"]),
+    )
+
+
+def index(order: Iterable[str], name: str) -> int:
+    """The place of a name in an order; behind all others when it is not there."""
+    places = list(order)
+    return places.index(name) if name in places else len(places)
+
+
+def _count(statuses: Iterable[str]) -> dict[str, int]:
+    return dict.fromkeys(STATUSES, 0) | Counter(statuses)
+
+
+def _status_of_each_check(findings: Iterable[dict[str, Any]]) -> dict[tuple[Any, ...], str]:
+    """A failure anywhere fails the check; a known refusal of some cases leaves it passed on the others."""
+    order = (FAILED, PASSED, KNOWN, SKIPPED)
+    statuses: dict[tuple[Any, ...], str] = {}
+    for finding in findings:
+        check = tuple(finding[name] for name in CHECK)
+        statuses[check] = min(statuses.get(check, SKIPPED), finding["status"], key=order.index)
+    return statuses
+
+
+def _compared(findings: Iterable[dict[str, Any]]) -> int:
+    """How many numbers were compared. The findings of one run all carry its total, so it counts once."""
+    runs = {(*(finding[name] for name in (*CHECK, "mode", "case")), finding["compared"]) for finding in findings}
+    return sum(run[-1] for run in runs)
+
+
+def _worst(findings: Iterable[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """For each wing, the largest elementwise and norm-wise score against the reference, among what passed."""
+    worst: dict[str, dict[str, float]] = {}
+    for finding in findings:
+        if finding["status"] == PASSED and finding["contract"] == "matches_reference":
+            so_far = worst.setdefault(finding["wing"], {"score": 0.0, "norm_score": 0.0})
+            so_far["score"] = max(so_far["score"], largest_element(finding)[1])
+            so_far["norm_score"] = max(so_far["norm_score"], finding["norm_score"] or 0.0)
+    return worst
+
+
+def largest_element(finding: Mapping[str, Any]) -> tuple[str, float]:
+    """The quantity with the largest elementwise score and that score.
+
+    It need not be the quantity that the finding is about: that one may be nearest to its limit norm-wise.
+    """
+    scores = {name: score for name, score in (finding["scores"] or {}).items() if score is not None}
+    scores.setdefault(finding["quantity"], finding["score"] or 0.0)
+    return max(scores.items(), key=lambda item: item[1])
+
+
+def verdict(record: Mapping[str, Any]) -> str:
+    """What a record comes to, in one sentence without a full stop."""
+    summary = record["summary"]
+    planned, checked = summary["planned"], summary["checked"]
+    if not cut_short(record):
+        return _outcome(record, f"of {_checks(checked)}")
+    stopped = "interrupted" if summary["interrupted"] else "stopped"
+    return f"{stopped} after {checked} of {_checks(planned)}: {_outcome(record, 'of them')}"
+
+
+def _outcome(record: Mapping[str, Any], of_all: str) -> str:
+    checks = record["summary"]["checks"]
+    others = f"{checks[KNOWN]} known refusals, {checks[SKIPPED]} skipped"
+    if checks[FAILED]:
+        return f"{checks[FAILED]} {of_all} failed"
+    if _compared_nothing(record):
+        return f"nothing was compared, which is a failure ({others})"
+    agree = f"{_checks(checks[PASSED])} {'agrees' if checks[PASSED] == 1 else 'agree'}"
+    return f"{agree}, {checks[SKIPPED]} skipped" if checks[SKIPPED] else agree
+
+
+def _checks(number: int) -> str:
+    return f"{number} check" if number == 1 else f"{number} checks"
+
+
+def failed(record: Mapping[str, Any]) -> bool:
+    """Whether the run must not count as a success: something failed, nothing was compared, or it is not complete."""
+    return bool(record["summary"]["checks"][FAILED]) or _compared_nothing(record) or cut_short(record)
+
+
+def _compared_nothing(record: Mapping[str, Any]) -> bool:
+    return not record["summary"]["checks"][PASSED] or not record["summary"]["compared"]
+
+
+def cut_short(record: Mapping[str, Any]) -> bool:
+    """Whether fewer checks were done than there were to do."""
+    summary = record["summary"]
+    return bool(summary["interrupted"]) or summary["checked"] < summary["planned"]
+
+
+def check_schema(record: Any) -> None:
+    """Make sure that a record read from a file is one that the views understand.
+
+    Raises:
+        InputError: it has another schema, or something is missing; the message says what.
+    """
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if schema != SCHEMA:
+        raise InputError("record", f"schema {schema!r}", f"a report.json of schema {SCHEMA}")
+    if missing := [part for part in PARTS if part not in record]:
+        raise InputError("record", f"no {', '.join(missing)}", f"a report.json with {', '.join(PARTS)}")
+    needed = {field.name for field in fields(Finding)}
+    for at, finding in enumerate(record["checks"]):
+        if missing := sorted(needed - set(finding)):
+            raise InputError("record", f"no {', '.join(missing)} in checks[{at}]", "every field of a finding")

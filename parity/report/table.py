@@ -1,0 +1,111 @@
+"""Operations and variants against contracts: one matrix for each topic, a verdict and the worst scores in each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from parity.contracts import CONTRACTS
+from parity.operations import OPERATIONS
+from parity.report.cells import ABSENT, Cell, Column, Found, cell
+from parity.report.notes import Whole
+from parity.report.record import cut_short
+from parity.report.words import several
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant."""
+
+    operation: str
+    wing: str
+    variant: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One topic: a row for each variant of its operations."""
+
+    topic: str
+    columns: tuple[Column, ...]
+    dtypes: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def operations(self) -> Iterator[tuple[str, list[Row]]]:
+        """The rows of each operation."""
+        return ((operation, list(rows)) for operation, rows in groupby(self.rows, lambda row: row.operation))
+
+    @property
+    def footnotes(self) -> list[str]:
+        """Why cells are empty, once for each reason."""
+        notes: dict[tuple[str, str], list[str]] = {}
+        for empty in (one for row in self.rows for one in row.cells if one.status == ABSENT):
+            notes.setdefault((empty.column.contract, empty.note), []).append(empty.operation)
+        return [f"{contract} of {several(operations)}: {note}" for (contract, note), operations in notes.items()]
+
+
+def matrices(record: Mapping[str, Any]) -> list[Matrix]:
+    """One matrix for each topic that a record has findings of, in the order of the operations table."""
+    findings: Sequence[Found] = record["checks"]
+    columns = tuple(_columns(findings))
+    whole = Whole(
+        dtypes=tuple(sorted({finding["dtype"] for finding in findings})),
+        modes=_modes(findings),
+        complete=not cut_short(record),
+    )
+    rows = [
+        Row(*who, tuple(cell(*who, column, found.get(column.contract, []), whole) for column in columns))
+        for who, found in sorted(_by_variant(findings).items(), key=lambda item: _place(*item[0]))
+    ]
+    topics = groupby(rows, lambda row: row.operation.partition(".")[0])
+    return [Matrix(topic, columns, whole.dtypes, tuple(of_topic)) for topic, of_topic in topics]
+
+
+def _by_variant(findings: Iterable[Found]) -> dict[tuple[str, str, str], dict[str, list[Found]]]:
+    """Operation, wing and variant -> contract -> findings."""
+    variants: dict[tuple[str, str, str], dict[str, list[Found]]] = {}
+    for finding in findings:
+        contracts = variants.setdefault((finding["operation"], finding["wing"], finding["variant"]), {})
+        contracts.setdefault(finding["contract"], []).append(finding)
+    return variants
+
+
+def _columns(findings: Iterable[Found]) -> Iterator[Column]:
+    """The contracts that the record has findings of; one that this version does not know comes last."""
+    limits: dict[str, list[tuple[float, float]]] = {}
+    for finding in findings:
+        seen = limits.setdefault(finding["contract"], [])
+        if finding["limit"] is not None:
+            seen.append((finding["limit"], finding["norm_limit"] or 0.0))
+    rank = _rank(CONTRACTS)
+    for name in sorted(limits, key=rank):
+        promise = CONTRACTS[name].promise if name in CONTRACTS else ""
+        yield Column(name, promise, *max(limits[name], default=(None, None)))
+
+
+def _modes(findings: Iterable[Found]) -> dict[str, int]:
+    seen = {(finding["wing"], finding["mode"]) for finding in findings if finding["mode"]}
+    return {wing: sum(wing == other for other, _ in seen) for wing, _ in seen}
+
+
+def _place(operation: str, wing: str, variant: str) -> tuple[Any, ...]:
+    """Where a row belongs: topics stay together, then as in the operations table, what it does not know at the end."""
+    row = OPERATIONS.get(operation)
+    topics = dict.fromkeys(row.topic for row in OPERATIONS.values())
+    wings = row.variants if row else {}
+    topic = operation.partition(".")[0]
+    return (
+        *_rank(topics)(topic),
+        *_rank(OPERATIONS)(operation),
+        *_rank(wings)(wing),
+        *_rank(wings.get(wing, ()))(variant),
+    )
+
+
+def _rank(order: Iterable[str]) -> Callable[[str], tuple[int, str]]:
+    places = {name: place for place, name in enumerate(order)}
+    return lambda name: (places.get(name, len(places)), name)

@@ -1,0 +1,83 @@
+"""A record, arranged for a reader. Both the Markdown and the page show this and compute nothing themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parity.contracts import CONTRACTS
+from parity.report.groups import Group, failures, refusals, skips
+from parity.report.record import STATUSES, failed, verdict
+from parity.report.table import Matrix, matrices
+from parity.report.words import MEANINGS, SYMBOLS, amount, number, setting
+
+TITLE = "Padding parity"
+QUESTION = "Do PyTorch and TensorFlow compute the same, outputs and every gradient, whatever the padding holds?"
+
+REFUSALS = "Claims that run: a check fails as soon as the framework no longer refuses."
+
+READING = (
+    "A score is an error measured in noise floors. The noise floor is how far the float64 reference itself moves when "
+    "its inputs are disturbed by one unit roundoff of the dtype under test: no implementation can know its inputs "
+    "better than that, so a good one scores about 1, whatever the operation, the length or the conditioning.",
+    "A number in a cell is the largest elementwise score among all forms, shapes, modes, outputs and gradients; the "
+    "head of its column has the limit. The norm-wise score, the norm of all errors over the norm of all floors, has a "
+    "much lower limit of its own.",
+    "An exact contract allows no error at all: its cells have a tick or a count of failures, and a failure's score is "
+    "not finite. The same goes for every place where the floor is 0, padding above all.",
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a reader is shown, in the order of the page."""
+
+    verdict: str
+    failed: bool
+    counts: list[tuple[str, str, str, str]]  # status, symbol, meaning, how many findings
+    facts: list[tuple[str, str]]
+    matrices: list[Matrix]
+    failures: list[Group]
+    refusals: list[Group]
+    skips: list[Group]
+    contracts: list[tuple[str, str]]
+    environment: list[tuple[str, str]]
+
+
+def view(record: Mapping[str, Any]) -> View:
+    """Arrange a record for a reader."""
+    summary = record["summary"]
+    found = record["checks"]
+    return View(
+        verdict=verdict(record),
+        failed=failed(record),
+        counts=[(s, SYMBOLS[s], MEANINGS[s], amount(summary["findings"][s])) for s in STATUSES],
+        facts=_facts(summary),
+        matrices=matrices(record),
+        failures=failures(found),
+        refusals=refusals(found),
+        skips=skips(found),
+        contracts=[(contract.name, contract.promise) for contract in CONTRACTS.values()],
+        environment=_environment(record["environment"]),
+    )
+
+
+def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    worst = [
+        (f"{wing} against the reference", f"worst element {number(of['score'])}, norm-wise {number(of['norm_score'])}")
+        for wing, of in summary["worst"].items()
+    ]
+    return [
+        ("checks", f"{amount(summary['checked'])} of {amount(summary['planned'])} planned"),
+        ("numbers compared", amount(summary["compared"])),
+        ("time", f"{summary['seconds']:.0f} s"),
+        *worst,
+    ]
+
+
+def _environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    machine = [(name, setting(environment[name])) for name in ("python", "platform", "cpu", "cores", "seed")]
+    versions = [(name, setting(version)) for name, version in environment["versions"].items()]
+    frameworks = [(f"{wing}, as loaded", setting(said)) for wing, said in environment["frameworks"].items()]
+    return machine + versions + frameworks

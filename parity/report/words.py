@@ -1,0 +1,68 @@
+"""How a report says things: symbols, numbers, lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SYMBOLS = {"passed": "✓", "failed": "✗", "known": "◆", "skipped": "○", "absent": "\N{EN DASH}"}
+MEANINGS = {
+    "passed": "holds",
+    "failed": "does not hold",
+    "known": "known refusal",
+    "skipped": "skipped",
+    "absent": "not promised, or not run",
+}
+INFINITE = "∞"  # a score is not finite where the floor is 0 and the error is not, and where there are no numbers
+
+
+def number(value: float | None) -> str:
+    """A score or an error, short enough for a cell of a table.
+
+    >>> [number(value) for value in (0.0, 0.004, 3.14159, 17.2, 12345.0, None)]
+    ['0', '<0.1', '3.1', '17', '1.2e+04', '∞']
+    """
+    if value is None:
+        return INFINITE
+    if value == 0:
+        return "0"
+    if value < 0.1:
+        return "<0.1"
+    return f"{value:.1f}" if value < 9.95 else f"{value:.0f}" if value < 1000 else f"{value:.1e}"
+
+
+def amount(value: int) -> str:
+    """A count with its thousands apart.
+
+    >>> amount(1234567)
+    '1 234 567'
+    """
+    return f"{value:,}".replace(",", " ")
+
+
+def several(names: Iterable[str], shown: int = 6) -> str:
+    """Distinct names in their order, without a long tail.
+
+    >>> several(["y", "h", "y"]), several("abcdefgh", shown=3)
+    ('y, h', 'a, b, c and 5 more')
+    """
+    distinct = list(dict.fromkeys(filter(None, names)))
+    more = f" and {len(distinct) - shown} more" if len(distinct) > shown else ""
+    return ", ".join(distinct[:shown]) + more
+
+
+def setting(value: Any) -> str:
+    """A setting of the environment.
+
+    >>> setting({"device": "cpu", "tf32": {"matmul": False, "cudnn": True}}), setting(None)
+    ('device cpu, tf32 (matmul off, cudnn on)', 'not installed')
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_nested(item)}" for name, item in value.items())
+    if value is None:
+        return "not installed"
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _nested(value: Any) -> str:
+    return f"({setting(value)})" if isinstance(value, Mapping) else setting(value)
