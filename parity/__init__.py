@@ -6,7 +6,7 @@ outputs and in every gradient. Public names are resolved on first use; importing
 >>> import parity
 >>> case = parity.draw("rnn.lstm", "one_layer", "ragged", "float32", seed=0)
 >>> parity.observe(case, "reference")["y"].shape
-(5, 4, 6)
+(4, 3, 6)
 """
 
 from __future__ import annotations

@@ -1,0 +1,196 @@
+"""The command line: ``parity check``, ``parity report``, ``parity scores``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from parity import __version__, report, scores, wings
+from parity.check import Check, plan
+from parity.errors import InputError, WingUnavailable
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding, explain
+from parity.operations import OPERATIONS
+from parity.runner import Runner
+
+OUTPUT = "parity-report"
+STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
+SHOWN = 10  # failed checks printed in full; the report has them all
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status: 0 all agree, 1 something failed, 2 wrong usage, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except InputError as error:
+        print(f"parity: error: {error}", file=sys.stderr)
+        return 2
+    except WingUnavailable as error:
+        print(f"parity: failed: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="parity", description="Do PyTorch and TensorFlow agree about padding?")
+    parser.add_argument("--version", action="version", version=f"parity {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = commands.add_parser("check", help="hold every variant of every operation to its contracts, write a report")
+    check.set_defaults(run=_check)
+    for name in ("operation", "wing", "variant", "dtype", "contract"):
+        check.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
+    check.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
+    check.add_argument("--output", default=OUTPUT, metavar="DIR", help=f"where the report goes (default {OUTPUT})")
+    check.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
+
+    view = commands.add_parser("report", help="write the Markdown and HTML views of a report.json again")
+    view.set_defaults(run=_report)
+    view.add_argument("record", help="a report.json")
+    view.add_argument("--output", default=OUTPUT, metavar="DIR", help=f"where the views go (default {OUTPUT})")
+
+    measure = commands.add_parser(
+        "scores", help="measure how scores are distributed, to choose the noise floor's limits"
+    )
+    measure.set_defaults(run=_scores)
+    measure.add_argument("--seeds", type=int, default=200, help="how many (default 200)")
+    measure.add_argument("--dtype", action="append", default=[], help="only this dtype; may be repeated")
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    checks = plan(options.operation, options.wing, options.variant, options.dtype, options.contract, options.seed)
+    runner = Runner(checks, options.jobs)
+    report.writable(options.output)
+    for wing in dict.fromkeys(options.wing):  # a wing that was asked for and does not load is a failure, not a skip
+        if reason := wings.missing(wing):
+            raise WingUnavailable(reason)
+    signal.signal(signal.SIGTERM, _interrupt)
+    started = time.monotonic()
+    verdicts, interrupted = _verdicts(runner)
+    seconds = time.monotonic() - started
+    findings = [finding for found in verdicts.values() for finding in found]
+    record = report.record(
+        [finding.as_dict() for finding in findings],
+        runner.environment,
+        seed=options.seed,
+        seconds=seconds,
+        planned=len(checks),
+        checked=len(verdicts),
+        interrupted=interrupted,
+    )
+    files = report.write(record, options.output)
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    _print_summary(findings, console)
+    _print_failures(verdicts, console)
+    print(f"{report.verdict(record)}; {len(findings)} findings in {seconds:.0f} s")
+    print(f"report: {', '.join(str(file) for file in files)}")
+    return 130 if interrupted else int(report.failed(record))
+
+
+def _verdicts(runner: Runner) -> tuple[dict[Check, list[Finding]], bool]:
+    """The findings of every check, as far as they came, and whether somebody interrupted."""
+    verdicts: dict[Check, list[Finding]] = {}
+    try:
+        with _progress() as progress:
+            task = progress.add_task("starting", total=len(runner.checks))
+            for check, findings in runner:
+                verdicts[check] = findings
+                progress.update(task, advance=1, description=str(check))
+    except KeyboardInterrupt:
+        return verdicts, True
+    finally:
+        runner.close()
+    return verdicts, False
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _progress() -> Progress:
+    """A bar on stderr, so that stdout holds the summary alone."""
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _print_summary(findings: list[Finding], console: Console) -> None:
+    """Counts and worst scores by operation and wing."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("operation", "wing"):
+        table.add_column(name, no_wrap=True)
+    for name in (*STATUSES, "element", "norm"):
+        table.add_column(name, justify="right", no_wrap=True)
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.operation, finding.wing), []).append(finding)
+    for key in sorted(groups, key=lambda key: (list(OPERATIONS).index(key[0]), key[1])):
+        statuses = Counter(finding.status for finding in groups[key])
+        worst = (_worst(groups[key], "score"), _worst(groups[key], "norm_score"))
+        counts = (str(statuses[status] or "·") for status in STATUSES)
+        table.add_row(*key, *counts, *worst, style="red" if statuses[FAILED] else "")
+    console.print(table)
+    console.print("element, norm: the worst score, in noise floors\n", style="dim")
+
+
+def _print_failures(verdicts: dict[Check, list[Finding]], console: Console) -> None:
+    """The first failures, with what shows them again."""
+    failed = {check: explain(findings) for check, findings in verdicts.items() if explain(findings)}
+    for check, said in list(failed.items())[:SHOWN]:
+        console.print(f"{check}: {said}\n", markup=False, highlight=False, soft_wrap=True)
+    if len(failed) > SHOWN:
+        console.print(f"and {len(failed) - SHOWN} more failed checks: see the report\n")
+
+
+def _worst(findings: list[Finding], score: str) -> str:
+    found = [getattr(finding, score) for finding in findings if getattr(finding, score) is not None]
+    return f"{max(found):.2g}" if found else "·"
+
+
+def _report(options: argparse.Namespace) -> int:
+    try:
+        record = json.loads(Path(options.record).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("record", repr(options.record), f"a report.json written by parity ({error})") from error
+    report.check_schema(record)
+    report.writable(options.output)
+    print("\n".join(str(file) for file in report.write(record, options.output)))
+    return int(report.failed(record))
+
+
+def _scores(options: argparse.Namespace) -> int:
+    if options.seeds < 1:
+        raise InputError("seeds", options.seeds, "1 or more")
+    found: list[scores.Score] = []
+    with _progress() as progress:
+        for dtype in scores.chosen(options.dtype):
+            for seed_scores in progress.track(
+                scores.scores(dtype, range(options.seeds)), options.seeds, description=dtype
+            ):
+                found += seed_scores
+    table = Table(*scores.HEADER)
+    for row in scores.table(found):
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The pytest plugin: options, ids, one call into the pipeline for each check, and the report at the end.
+
+A test that asks for the fixture ``parity_findings`` becomes one test for each check of the matrix, with ids such
+as ``rnn.lstm-pytorch.packed-float32-ignores_padding``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from parity.check import Check
+    from parity.findings import Finding
+    from parity.runner import Runner
+
+OUTPUT = "parity-report"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("parity", "PyTorch against TensorFlow on padded sequences")
+    group.addoption("--parity-report", metavar="DIR", default=OUTPUT, help=f"where the report goes (default {OUTPUT})")
+    group.addoption("--parity-seed", metavar="N", type=int, default=0, help="seed of the drawn cases (default 0)")
+    group.addoption("--parity-require", metavar="WING,…", default="", help="fail at once if one of these does not load")
+    group.addoption("--parity-jobs", metavar="N", type=int, help="worker processes (default: one a core, at most 4)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SESSION] = Session(config)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return config.stash[SESSION].header()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "parity_findings" in metafunc.fixturenames:
+        checks = metafunc.config.stash[SESSION].plan()
+        metafunc.parametrize("parity_findings", checks, ids=str, indirect=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the matrix last: worker processes run it while the other tests run here."""
+    items.sort(key=lambda item: _check_of(item) is not None)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    checks = [check for item in session.items if (check := _check_of(item))]
+    if checks and not session.config.option.collectonly:
+        session.config.stash[SESSION].start(checks)
+
+
+def _check_of(item: pytest.Item) -> Check | None:
+    spec = getattr(item, "callspec", None)
+    return spec.params.get("parity_findings") if spec else None
+
+
+@pytest.fixture
+def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
+    """The findings of one check of the matrix; skips, by name, when its framework is not installed."""
+    findings = request.config.stash[SESSION].verdict_on(request.param)
+    request.node.stash[FINDINGS] = [finding.as_dict() for finding in findings]
+    if findings and all(finding.status == "skipped" for finding in findings):
+        pytest.skip(findings[0].reason)
+    return findings
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let findings travel with the test's own report, which also crosses processes under xdist."""
+    report = yield
+    report.parity_findings = item.stash.get(FINDINGS, None)  # type: ignore[attr-defined]
+    runner = item.config.stash[SESSION].runner
+    report.parity_environment = dict(runner.environment) if runner else {}  # type: ignore[attr-defined]
+    if call.when != "teardown" and FINDINGS in item.stash:
+        del item.stash[FINDINGS]
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[SESSION].finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if said := config.stash[SESSION].said:
+        terminalreporter.section("parity")
+        terminalreporter.line(said)
+
+
+class Session:
+    """What one pytest run has planned, found and written."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        from parity import wings
+        from parity.errors import InputError, choose
+
+        self.config = config
+        self.folder: str = config.getoption("--parity-report")
+        self.seed: int = config.getoption("--parity-seed")
+        self.planned = 0
+        self.findings: list[dict[str, Any]] = []
+        self.environment: dict[str, dict[str, Any]] = {}
+        self.checked = 0
+        self.said = ""
+        self.started = time.monotonic()
+        self.is_worker = hasattr(config, "workerinput")
+        self.runner: Runner | None = None
+        config.pluginmanager.register(Collector(self), "parity-collector")
+        required = filter(None, config.getoption("--parity-require").split(","))
+        try:
+            reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in required]
+        except InputError as error:
+            raise pytest.UsageError(str(error)) from error
+        if any(reasons):
+            raise pytest.UsageError(f"--parity-require: {'; '.join(filter(None, reasons))}")
+
+    def header(self) -> list[str]:
+        from parity.report.record import versions
+
+        found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
+        return [f"parity: {found}; seed {self.seed}"]
+
+    def plan(self) -> list[Any]:
+        from parity import check, report
+        from parity.errors import InputError
+
+        try:
+            if not self.is_worker:
+                report.writable(self.folder)
+            return list(check.plan(seed=self.seed))
+        except InputError as error:
+            raise pytest.UsageError(str(error)) from error
+
+    def start(self, checks: list[Check]) -> None:
+        from parity.errors import InputError
+        from parity.runner import Runner
+
+        alone = self.is_worker or self.config.getoption("usepdb", False)
+        self.planned = len(checks)
+        try:
+            self.runner = Runner(checks, 1 if alone else self.config.getoption("--parity-jobs"))
+        except InputError as error:
+            raise pytest.UsageError(str(error)) from error
+        self.runner.start()
+
+    def verdict_on(self, check: Check) -> list[Finding]:
+        assert self.runner is not None, "started when the collection was finished"
+        return self.runner.verdict_on(check)
+
+    def finish(self, interrupted: bool) -> None:
+        from parity import report
+
+        if self.runner is not None:
+            self.runner.close()
+        if self.is_worker or not self.checked:
+            return
+        record = report.record(
+            self.findings,
+            self.environment,
+            seed=self.seed,
+            seconds=time.monotonic() - self.started,
+            planned=max(self.planned, self.checked),
+            checked=self.checked,
+            interrupted=interrupted,
+        )
+        files = report.write(record, self.folder)
+        self.said = f"{report.verdict(record)}; {len(self.findings)} findings; report: {', '.join(map(str, files))}"
+
+
+class Collector:
+    """Gathers findings from test reports, wherever the tests ran."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        findings = getattr(report, "parity_findings", None)
+        if findings is not None:
+            self.session.findings += findings
+            self.session.environment |= report.parity_environment
+            self.session.checked += 1
+
+
+SESSION = pytest.StashKey[Session]()
+FINDINGS = pytest.StashKey[list[dict[str, Any]]]()

@@ -1,0 +1,157 @@
+"""The command line, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity.__main__ import main
+from parity.check import Check
+from parity.findings import Finding
+
+REVERSE = ["check", "--operation", "bidirectional.reverse_sequence", "--wing", "pytorch"]
+QUICK = [*REVERSE, "--contract", "matches_reference", "--jobs", "1"]
+
+
+def run(*arguments: str, before: str) -> subprocess.CompletedProcess[str]:
+    """``parity`` in a process of its own, after a statement."""
+    code = f"import sys; {before}; from parity.__main__ import main; sys.exit(main({list(arguments)!r}))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_a_check_that_holds_exits_with_0_and_writes_the_report(pytorch: str, tmp_path: Path, capsys: Any) -> None:
+    assert main([*QUICK, "--output", str(tmp_path / "report")]) == 0
+    assert {file.name for file in (tmp_path / "report").iterdir()} == {"report.json", "report.md", "index.html"}
+    record = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert record["schema"] == 1
+    assert {check["status"] for check in record["checks"]} == {"passed"}
+    assert "bidirectional.reverse_sequence" in capsys.readouterr().out
+
+
+def test_a_check_that_fails_exits_with_1_and_says_how_to_see_it_again(
+    pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from parity import wings
+    from parity.pytorch import bidirectional
+
+    wings.call.cache_clear()
+    wings.observed.cache_clear()
+    monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
+    try:
+        assert main([*QUICK, "--output", str(tmp_path)]) == 1
+    finally:
+        wings.call.cache_clear()
+        wings.observed.cache_clear()
+    out = capsys.readouterr().out
+    assert "again: parity check --operation bidirectional.reverse_sequence --wing pytorch --variant gather" in out
+    assert "failed" in (tmp_path / "report.md").read_text()
+
+
+WRONG = {
+    "operation": (["--operation", "rnn.ltsm"], "operation: got 'rnn.ltsm', expected 'rnn.lstm'"),
+    "wing": (["--wing", "tensorfolw"], "wing: got 'tensorfolw', expected 'tensorflow'"),
+    "dtype": (["--dtype", "float23"], "dtype: got 'float23', expected 'float32'"),
+    "variant": (["--variant", "pakced"], "variant: got 'pakced', expected 'packed'"),
+    "contract": (["--contract", "ignore_padding"], "contract: got 'ignore_padding', expected 'ignores_padding'"),
+    "seed": (["--seed", "-1"], "seed: got -1, expected a whole number of 0 or more"),
+    "jobs": (["--jobs", "0"], "jobs: got 0, expected 1 or more"),
+    "output": (
+        ["--output", "/dev/null/report"],
+        "output: got '/dev/null/report', expected a folder that can be written",
+    ),
+    "no check": (
+        ["--operation", "loss.cross_entropy", "--contract", "independent_of_batchmates"],
+        "selection: got no check at all",
+    ),
+}
+
+
+@pytest.mark.parametrize("argument", WRONG)
+def test_wrong_usage_exits_with_2_and_one_line(argument: str, capsys: Any) -> None:
+    arguments, message = WRONG[argument]
+    assert main(["check", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+
+
+def test_a_record_that_is_none_is_named(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "no.json").write_text("{}")
+    for file in ("no.json", "absent.json"):
+        assert main(["report", str(tmp_path / file), "--output", str(tmp_path / "out")]) == 2
+        assert "parity: error:" in capsys.readouterr().err
+
+
+def test_a_missing_framework_is_a_named_skip(pytorch: str, tmp_path: Path) -> None:
+    done = run(
+        *REVERSE[:3],
+        "--jobs",
+        "1",
+        "--dtype",
+        "float32",
+        "--output",
+        str(tmp_path),
+        before="sys.modules['tensorflow'] = None",
+    )
+    assert done.returncode == 0, done.stderr
+    checks = json.loads((tmp_path / "report.json").read_text())["checks"]
+    skipped = [check for check in checks if check["status"] == "skipped"]
+    assert {check["wing"] for check in skipped if check["contract"] != "frameworks_agree"} == {"tensorflow"}
+    assert all("wing tensorflow" in check["reason"] for check in skipped)
+    assert any(check["status"] == "passed" and check["wing"] == "pytorch" for check in checks)
+
+
+def test_a_missing_framework_that_was_asked_for_is_a_failure(tmp_path: Path) -> None:
+    done = run("check", "--wing", "tensorflow", "--output", str(tmp_path), before="sys.modules['tensorflow'] = None")
+    assert done.returncode == 1
+    assert done.stderr.startswith("parity: failed: wing tensorflow: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_any_framework_nothing_was_compared_and_that_fails(tmp_path: Path) -> None:
+    neither = "sys.modules['tensorflow'] = sys.modules['torch'] = None"
+    done = run("check", "--jobs", "1", "--dtype", "float32", "--output", str(tmp_path), before=neither)
+    assert done.returncode == 1
+    assert "othing was compared" in done.stdout
+
+
+def test_an_interrupted_run_leaves_the_report_of_what_it_finished(
+    pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third check is interrupted, as Ctrl-C would."""
+    run_check, begun = Check.run, []
+
+    def interrupted(check: Check) -> list[Finding]:
+        begun.append(check)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return run_check(check)
+
+    monkeypatch.setattr(Check, "run", interrupted)
+    assert main([*REVERSE, "--jobs", "1", "--output", str(tmp_path)]) == 130
+    assert "interrupted" in capsys.readouterr().out
+    record = json.loads((tmp_path / "report.json").read_text())
+    assert record["summary"]["interrupted"]
+    assert len({check["contract"] for check in record["checks"]}) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
+def test_a_terminated_run_with_workers_leaves_the_report_too(pytorch: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "parity", "check", "--wing", "pytorch", "--jobs", "2", "--output", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(3)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert json.loads((tmp_path / "report.json").read_text())["summary"]["interrupted"]
+    assert "interrupted" in out

@@ -1,0 +1,11 @@
+"""The matrix itself: every variant of every operation, held to every contract it promises."""
+
+from __future__ import annotations
+
+from parity.findings import Finding, explain
+
+
+def test_contract(parity_findings: list[Finding]) -> None:
+    """The variant keeps the contract on every case, in every mode."""
+    assert parity_findings, "nothing was compared"
+    assert not explain(parity_findings), explain(parity_findings)

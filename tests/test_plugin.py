@@ -1,0 +1,96 @@
+"""The pytest plugin, in test runs of its own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+MATRIX = """
+    from parity.findings import explain
+    def test_contract(parity_findings):
+        assert not explain(parity_findings), explain(parity_findings)
+"""
+QUICK = (
+    "-k",
+    "reverse_sequence-pytorch and float32 and (matches_reference or repeatable)",
+    "--parity-jobs",
+    "1",
+    "-p",
+    "no:cacheprovider",
+)
+
+
+def test_every_check_is_a_test_with_a_speaking_id(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MATRIX)
+    listed = pytester.runpytest_subprocess("--collect-only", "-q")
+    listed.stdout.fnmatch_lines(["*test_contract?rnn.lstm-pytorch.packed-float32-ignores_padding?"])
+
+
+def test_a_run_writes_the_same_report_as_the_command(pytester: pytest.Pytester, pytorch: str) -> None:
+    pytester.makepyfile(MATRIX)
+    done = pytester.runpytest_subprocess(*QUICK, "--parity-report", "there", "--parity-seed", "3")
+    done.assert_outcomes(passed=2, deselected=1284)
+    done.stdout.fnmatch_lines(["parity: *torch *; seed 3", "*report: there/report.json*"])
+    record = json.loads((pytester.path / "there" / "report.json").read_text())
+    assert {check["seed"] for check in record["checks"]} == {3}
+    assert {check["contract"] for check in record["checks"]} == {"matches_reference", "repeatable"}
+
+
+def test_findings_cross_processes_under_xdist(pytester: pytest.Pytester, pytorch: str) -> None:
+    pytest.importorskip("xdist")
+    pytester.makepyfile(MATRIX)
+    pytester.runpytest_subprocess(*QUICK, "-n", "2").assert_outcomes(passed=2)
+    record = json.loads((pytester.path / "parity-report" / "report.json").read_text())
+    assert {check["contract"] for check in record["checks"]} == {"matches_reference", "repeatable"}
+
+
+def test_without_a_check_no_report_is_written(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_other(): pass")
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    assert not (pytester.path / "parity-report").exists()
+
+
+def test_a_missing_framework_is_a_named_skip_and_a_failure_when_required(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MATRIX)
+    pytester.makeconftest("import sys; sys.modules['tensorflow'] = None")
+    wanted = ("-k", "reverse_sequence-tensorflow and float32", "--parity-jobs", "1", "-rs")
+    skipped = pytester.runpytest_subprocess(*wanted)
+    skipped.assert_outcomes(skipped=10, deselected=1276)
+    skipped.stdout.fnmatch_lines(["SKIPPED*wing tensorflow: *To install it: *"])
+    required = pytester.runpytest_subprocess(*wanted, "--parity-require", "tensorflow")
+    assert required.ret == pytest.ExitCode.USAGE_ERROR
+    required.stderr.fnmatch_lines(["ERROR: --parity-require: wing tensorflow: *"])
+
+
+WRONG = {
+    "--parity-require=pytroch": "*--parity-require: got 'pytroch', expected 'pytorch'*",
+    "--parity-seed=-1": "*seed: got -1, expected a whole number of 0 or more*",
+    "--parity-report=/dev/null/there": "*output: got '/dev/null/there', expected a folder that can be written*",
+    "--parity-jobs=0": "*jobs: got 0, expected 1 or more*",
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_a_wrong_option_is_named(pytester: pytest.Pytester, option: str) -> None:
+    pytester.makepyfile(MATRIX)
+    done = pytester.runpytest_subprocess("-k", "reverse_sequence-pytorch", option)
+    assert done.ret != 0
+    assert any(WRONG[option].strip("*").split("*")[0] in line for line in [*done.outlines, *done.errlines])
+
+
+def test_a_broken_variant_turns_its_test_red(pytester: pytest.Pytester, pytorch: str) -> None:
+    pytester.makepyfile(MATRIX)
+    pytester.makeconftest(
+        """
+        import importlib
+        importlib.import_module("parity.pytorch.native")
+        from parity.pytorch import bidirectional
+        bidirectional.reverse_sequence = lambda x, lengths, variant: {"y": x.flip(1)}
+        """
+    )
+    done = pytester.runpytest_subprocess(*QUICK)
+    done.assert_outcomes(failed=1, passed=1, deselected=1284)
+    done.stdout.fnmatch_lines(["*again: parity check --operation bidirectional.reverse_sequence --wing pytorch*"])
