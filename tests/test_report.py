@@ -1,0 +1,198 @@
+"""The report: one record, and views of it that say the same, worst first, and nothing that is not in it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity import InputError, report
+from parity.check import Check
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
+
+CHECK = Check("rnn.lstm", "pytorch", "packed", "float32", "ignores_padding", seed=4)
+
+
+def finding(status: str = PASSED, check: Check = CHECK, **rest: Any) -> dict[str, Any]:
+    """One finding, as plain values."""
+    measured = {"quantity": "y", "score": 1.0, "limit": 64.0, "norm_score": 0.5, "norm_limit": 8.0, "compared": 9}
+    measured |= {"max_abs_error": 1e-7}
+    given = measured | rest if status in (PASSED, FAILED) else rest
+    return check.finding("eager", "one_layer/ragged", status, **given).as_dict()
+
+
+def record_of(
+    *findings: dict[str, Any], planned: int = 1, checked: int = 1, interrupted: bool = False
+) -> dict[str, Any]:
+    return report.record(findings, {}, seed=4, seconds=1.5, planned=planned, checked=checked, interrupted=interrupted)
+
+
+def written(record: dict[str, Any], folder: Path) -> dict[str, str]:
+    """The text of each file of a report."""
+    return {file.name: file.read_text(encoding="utf-8") for file in report.write(record, folder)}
+
+
+VERDICTS = {
+    "all agree": (record_of(finding()), "1 check agrees", False),
+    "one failed": (record_of(finding(), finding(FAILED, reason="off")), "1 of 1 check failed", True),
+    "nothing compared": (
+        record_of(finding(SKIPPED, reason="no torch")),
+        "nothing was compared, which is a failure",
+        True,
+    ),
+    "nothing at all": (record_of(planned=0, checked=0), "nothing was compared, which is a failure", True),
+    "only refusals": (
+        record_of(finding(KNOWN, reason="refused: no")),
+        "nothing was compared, which is a failure",
+        True,
+    ),
+    "interrupted": (record_of(finding(), planned=9, interrupted=True), "interrupted after 1 of 9 checks", True),
+    "fewer than planned": (record_of(finding(), planned=9), "stopped after 1 of 9 checks", True),
+}
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+def test_a_record_comes_to_one_sentence_and_one_verdict(case: str) -> None:
+    record, sentence, failed = VERDICTS[case]
+    assert report.verdict(record).startswith(sentence)
+    assert report.failed(record) is failed
+
+
+def test_the_record_has_every_field_of_the_schema() -> None:
+    record = record_of(finding())
+    asked = (
+        "operation wing variant mode dtype case contract quantity status score limit max_abs_error worst_index "
+        "reason reproduce"
+    )
+    assert record["schema"] == 1
+    assert set(asked.split()) <= set(record["checks"][0])
+    assert {"python", "cpu", "cores", "versions", "seed", "frameworks"} <= set(record["environment"])
+
+
+def test_findings_stand_in_the_order_of_the_operations_whatever_order_they_came_in() -> None:
+    others = [
+        Check("embedding.lookup", "pytorch", "sparse", "float64", name) for name in ("repeatable", "matches_reference")
+    ]
+    came = [finding(check=check) for check in (CHECK, *others)]
+    names = [(check["operation"], check["contract"]) for check in record_of(*came)["checks"]]
+    assert names == [
+        ("embedding.lookup", "matches_reference"),
+        ("embedding.lookup", "repeatable"),
+        ("rnn.lstm", "ignores_padding"),
+    ]
+
+
+def test_numbers_that_are_not_finite_become_null_in_strict_json(tmp_path: Path) -> None:
+    infinite = finding(FAILED, score=math.inf, norm_score=math.nan, scores={"y": math.inf}, reason="NaN")
+    text = written(record_of(infinite), tmp_path)["report.json"]
+    parsed = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (parsed["checks"][0]["score"], parsed["checks"][0]["scores"]) == (None, {"y": None})
+
+
+FAULTS = [
+    finding(FAILED, reason="a little off", score=70.0),
+    finding(
+        FAILED, check=Check("rnn.gru", "pytorch", "packed", "float32", "matches_reference"), reason="far off", score=9e9
+    ),
+]
+
+
+@pytest.mark.parametrize("name", ["report.md", "index.html"])
+def test_failures_stand_worst_first_each_with_its_command(name: str, tmp_path: Path) -> None:
+    text = written(record_of(*FAULTS), tmp_path)[name]
+    assert text.index("far off") < text.index("a little off")
+    for fault in FAULTS:
+        assert fault["reproduce"] in text
+
+
+@pytest.mark.parametrize("name", ["report.md", "index.html"])
+def test_forty_repetitions_are_one_entry(name: str, tmp_path: Path) -> None:
+    text = written(record_of(*[finding(FAILED, reason="off by one")] * 40), tmp_path)[name]
+    assert text.count("off by one") == 1
+    assert "and 39 more" in text
+
+
+@pytest.mark.parametrize("name", ["report.md", "index.html"])
+def test_what_a_framework_says_cannot_break_the_page(name: str, tmp_path: Path) -> None:
+    text = written(record_of(finding(FAILED, reason="<script>alert('|')</script>")), tmp_path)[name]
+    assert "<script>" not in text
+    assert "script&gt;" in text
+
+
+class Tags(HTMLParser):
+    """Which tags open and close, and where they point."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.targets: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "br", "wbr", "link", "img"):
+            self.open.append(tag)
+        self.targets += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.ids |= {value or "" for name, value in attrs if name == "id"}
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_needs_nothing_but_itself(tmp_path: Path) -> None:
+    known, skipped = finding(KNOWN, reason="refused: no"), finding(SKIPPED, reason="no torch")
+    page = written(record_of(finding(), known, skipped, *FAULTS), tmp_path)["index.html"]
+    tags = Tags(page)
+    assert tags.open == []
+    assert all(target.startswith("#") and target[1:] in tags.ids for target in tags.targets)
+    assert not re.search(r"url\(|@import|https?://", page)
+
+
+def test_every_status_is_said_in_words_and_counted(tmp_path: Path) -> None:
+    known = finding(KNOWN, reason="refused: Keras masks no index but 0")
+    skipped = finding(SKIPPED, reason="wing tensorflow: no module")
+    for text in list(written(record_of(finding(), known, skipped), tmp_path).values())[1:]:
+        assert "Keras masks no index but 0" in text
+        assert "wing tensorflow: no module" in text
+
+
+def test_an_empty_record_is_still_a_report(tmp_path: Path) -> None:
+    for text in written(record_of(planned=0, checked=0), tmp_path).values():
+        assert "othing was compared" in text or '"checks": [' in text
+
+
+def test_a_report_is_replaced_whole(tmp_path: Path) -> None:
+    written(record_of(finding(FAILED, reason="once")), tmp_path)
+    assert all("once" not in text for text in written(record_of(finding()), tmp_path).values())
+    assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.md", "index.html"}
+
+
+def test_a_record_survives_its_file_and_gives_the_same_views(tmp_path: Path) -> None:
+    first = written(record_of(finding(), *FAULTS), tmp_path / "one")
+    again = json.loads(first["report.json"])
+    report.check_schema(again)
+    assert written(again, tmp_path / "two") == first
+
+
+WRONG = {
+    "no record": [],
+    "another schema": {"schema": 2},
+    "a part missing": {"schema": 1, "checks": []},
+    "a field missing": record_of(finding()) | {"checks": [{"operation": "rnn.lstm"}]},
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_record_is_named(case: str) -> None:
+    with pytest.raises(InputError, match="record: got "):
+        report.check_schema(WRONG[case])
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work() -> None:
+    with pytest.raises(InputError, match="output: got '/dev/null/there', expected a folder that can be written"):
+        report.writable("/dev/null/there")
