@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WingUnavailable as error:
         print(f"parity: failed: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("parity: interrupted before the first check", file=sys.stderr)
+        return 130
     return status
 
 
@@ -70,13 +73,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
     checks = plan(options.operation, options.wing, options.variant, options.dtype, options.contract, options.seed)
     runner = Runner(checks, options.jobs)
     report.writable(options.output)
     for wing in dict.fromkeys(options.wing):  # a wing that was asked for and does not load is a failure, not a skip
         if reason := wings.missing(wing):
             raise WingUnavailable(reason)
-    signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     verdicts, interrupted = _verdicts(runner)
     seconds = time.monotonic() - started

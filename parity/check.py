@@ -97,7 +97,7 @@ class Check:
 
     def _verdict(self, mode: str, case: Case, differences: list[Difference]) -> list[Finding]:
         compared = sum(difference.compared for difference in differences)
-        scores = {difference.quantity: difference.score for difference in differences}
+        scores = {difference.quantity: (difference.score, difference.norm_score) for difference in differences}
         failed = [difference for difference in differences if difference.failed]
         return [
             self.finding(

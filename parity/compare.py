@@ -62,7 +62,7 @@ def compare(
         One `Difference` for each quantity on either side.
 
     Raises:
-        InputError: nothing to compare.
+        InputError: nothing to compare, or a floor that does not fit.
 
     >>> same = compare({"y": np.ones(3)}, {"y": np.ones(3)})
     >>> [(difference.quantity, difference.score, difference.failed) for difference in same]
@@ -70,7 +70,16 @@ def compare(
     """
     if not expected:
         raise InputError("expected", "no quantities", "at least one: a comparison of nothing proves nothing")
+    if floor is not None:
+        for name, array in expected.items():
+            _check_floor(name, floor, np.shape(array))
     return list(_compared(observed, expected, floor))
+
+
+def _check_floor(name: str, floor: Mapping[str, Array], shape: tuple[int, ...]) -> None:
+    came = f"shape {np.shape(floor[name])}" if name in floor else "nothing"
+    if came != f"shape {shape}":
+        raise InputError(f"floor of {name!r}", came, f"shape {shape}")
 
 
 def _compared(
@@ -147,9 +156,8 @@ def _reason(
 ) -> str:
     limit, norm_limit = limits
     if total.strange:
-        return (
-            f"NaN or inf where it should not be, or not where it should, at {total.strange} places, first worst {place}"
-        )
+        places = "1 place" if total.strange == 1 else f"{total.strange} places"
+        return f"NaN or inf on one side only, at {places}, the first at {place}"
     if exact:
         return f"not the same bits: off by {total.error:.3g} at {place}" if score > 0 else ""
     if math.isinf(score):

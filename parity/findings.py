@@ -16,7 +16,7 @@ class Finding:
     """The verdict on one contract, for one variant in one mode, on one case.
 
     A contract that holds gives one finding, for the quantity that came closest to its limit; one that does not hold
-    gives a finding for each quantity that failed. ``scores`` has all of them.
+    gives a finding for each quantity that failed. ``scores`` has all of them, elementwise and norm-wise.
 
     Attributes:
         status: "passed", "failed", "skipped" (something is missing here) or "known" (a refusal that still stands).
@@ -46,7 +46,7 @@ class Finding:
     max_abs_error: float | None = None
     worst_index: tuple[int, ...] = ()
     compared: int = 0
-    scores: Mapping[str, float | None] | None = None
+    scores: Mapping[str, tuple[float, float]] | None = None
     reason: str = ""
     reproduce: str = ""
 
@@ -83,4 +83,4 @@ def _plain(value: Any) -> Any:
         return float(f"{value:.4g}") if math.isfinite(value) else None
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -16,9 +16,26 @@ that term, single gradient elements of good implementations scored up to 17 000 
 saturated), while their norm-wise scores stayed below 5.
 
 The limits, and where they come from. ``parity scores --seeds 200`` draws every operation, form and variant anew
-for each seed and prints how the scores of outputs and gradients against the reference are distributed:
+for each seed and prints how the scores of outputs and gradients against the reference are distributed. With torch
+2.13.0, tensorflow 2.21.0, keras 3.15.1 and numpy 2.4.6 on two cores of an Intel Xeon with AVX-512:
 
-SCORES_TABLE
+==========  =======  =========  ======  ====  ====  =====  =====  ====  ====  =====  =====
+..                                      worst element             norm
+----------  -------  ---------  ------  ------------------------  ------------------------
+wing        dtype    kind       scores  50 %  99 %  99.9%  100 %  50 %  99 %  99.9%  100 %
+==========  =======  =========  ======  ====  ====  =====  =====  ====  ====  =====  =====
+pytorch     float32  gradients  46 600  1.0   3.9   5.8    12     0.44  1.4   2.0    7.1
+pytorch     float32  outputs    18 800  0.71  1.9   2.6    3.2    0.31  0.80  1.2    1.9
+pytorch     float64  gradients  46 600  1.5   5.1   7.2    16     0.64  1.8   2.7    4.9
+pytorch     float64  outputs    18 800  0.93  2.4   3.2    4.4    0.39  1.1   1.6    1.9
+tensorflow  float32  gradients  62 000  1.3   5.2   9.2    24     0.54  1.5   2.4    4.0
+tensorflow  float32  outputs    25 000  0.97  2.6   3.3    4.1    0.40  0.97  1.2    1.3
+tensorflow  float64  gradients  62 000  1.6   5.7   10     32     0.66  1.8   2.6    4.0
+tensorflow  float64  outputs    25 000  1.1   2.7   3.2    4.5    0.44  1.1   1.4    2.3
+==========  =======  =========  ======  ====  ====  =====  =====  ====  ====  =====  =====
+
+The limits are about twice the largest of these 304 800 scores, as powers of two: 64 for an element, 16 for a norm.
+In float64 the reference rounds like what it judges, and its own error is part of the score: the medians show it.
 """
 
 from __future__ import annotations
@@ -32,10 +49,11 @@ import numpy as np
 from parity import wings
 from parity.batch import Array
 from parity.cases import Case
+from parity.errors import InputError
 
 ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
 LARGEST_ELEMENT = 64.0
-LARGEST_NORM = 8.0
+LARGEST_NORM = 16.0
 COPIES = 8
 
 # Disturbing by less than this would measure the reference's own float64 rounding. The response is linear that far
@@ -63,11 +81,16 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     All copies ride along one leading axis through a single run, so they are nearly free. The disturbance is drawn
     from the case's seed: the same case has the same floor.
 
+    Raises:
+        InputError: ``copies`` is not 1 or more.
+
     >>> from parity.cases import draw
     >>> floor = noise_floor(draw("rnn.gru", "one_layer", "ragged", "float32", seed=0))
     >>> bool((floor.floor["y"][floor.expected["y"] == 0] == 0).all())
     True
     """
+    if copies < 1:
+        raise InputError("copies", copies, "1 or more")
     roundoff = ROUNDOFF[case.dtype]
     step = max(roundoff, SMALLEST_STEP)
     rng = np.random.default_rng(abs(case.seed))

@@ -146,12 +146,26 @@ def test_an_interrupted_run_leaves_the_report_of_what_it_finished(
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
 def test_a_terminated_run_with_workers_leaves_the_report_too(pytorch: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "parity", "check", "--wing", "pytorch", "--jobs", "2", "--output", str(tmp_path)]
+    folder = tmp_path / "report"  # is there as soon as checks begin
+    command = [
+        sys.executable,
+        "-m",
+        "parity",
+        "check",
+        "--operation",
+        "rnn.gru",
+        "--jobs",
+        "2",
+        "--output",
+        str(folder),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(3)
+    while not folder.exists() and process.poll() is None:
+        time.sleep(0.1)
+    time.sleep(1)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert json.loads((tmp_path / "report.json").read_text())["summary"]["interrupted"]
+    assert json.loads((folder / "report.json").read_text())["summary"]["interrupted"]
     assert "interrupted" in out

@@ -103,6 +103,12 @@ def test_nothing_to_compare_is_an_error() -> None:
         compare({}, {})
 
 
+@pytest.mark.parametrize("floor", [{}, {"y": np.ones(3)}])
+def test_a_floor_that_does_not_fit_is_named(floor: Any) -> None:
+    with pytest.raises(InputError, match=r"floor of 'y': got .*, expected shape \(2,\)"):
+        compare({"y": np.zeros(2)}, {"y": np.zeros(2)}, floor)
+
+
 def test_a_difference_is_no_bool() -> None:
     with pytest.raises(TypeError, match=r"ask for \.failed"):
         bool(difference("y", np.zeros(2), np.zeros(2), None))

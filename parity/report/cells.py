@@ -9,16 +9,11 @@ from typing import Any
 
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
 from parity.report.notes import Whole, absence, note
-from parity.report.record import largest_element
+from parity.report.record import ELEMENT, NORM, largest
 from parity.report.words import SYMBOLS, number
 
 ABSENT = "absent"
-WORST_FIRST = (
-    FAILED,
-    PASSED,
-    KNOWN,
-    SKIPPED,
-)  # known and skipped only where nothing was compared
+WORST_FIRST = (FAILED, PASSED, KNOWN, SKIPPED)  # known and skipped only where nothing was compared
 Found = Mapping[str, Any]
 
 
@@ -115,10 +110,9 @@ def _score(dtype: str, findings: Sequence[Found]) -> Score | None:
     passed = [finding for finding in findings if finding["status"] == PASSED and finding["dtype"] == dtype]
     if not passed:
         return None
-    element = max(passed, key=lambda finding: largest_element(finding)[1])
-    norm = max(passed, key=lambda finding: finding["norm_score"] or 0.0)
-    quantity, score = largest_element(element)
-    return Score(dtype, score, _place(quantity, element), norm["norm_score"] or 0.0, _place(norm["quantity"], norm))
+    element, norm = (max(passed, key=lambda finding: largest(finding, kind)[1]) for kind in (ELEMENT, NORM))
+    (element_quantity, score), (norm_quantity, norm_score) = largest(element, ELEMENT), largest(norm, NORM)
+    return Score(dtype, score, _place(element_quantity, element), norm_score, _place(norm_quantity, norm))
 
 
 def _place(quantity: str, finding: Found) -> str:

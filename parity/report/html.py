@@ -42,7 +42,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["breakable"] = _breakable
+    environment.filters |= {"breakable": _breakable, "command": _command}
     return environment
 
 
@@ -53,3 +53,9 @@ def _page() -> Template:
 def _breakable(name: str) -> Markup:
     """A name that may be broken behind its underscores, so that narrow columns can hold it."""
     return escape(name).replace("_", Markup("_<wbr>"))
+
+
+def _command(command: str) -> Markup:
+    """A command that may be broken before an option and nowhere else; it is copied as it was."""
+    program, *options = command.split(" --")
+    return escape(program) + Markup("").join(Markup(" <span>--{}</span>").format(option) for option in options)

@@ -35,7 +35,7 @@ def absence(operation: str, wing: str, contract: str, whole: Whole) -> str:
         return promised
     if contract == "same_in_every_mode" and whole.modes.get(wing) == 1:
         return f"{wing} ran in one mode"
-    return "no case tries it" if whole.complete else "not reached"
+    return "no case of this run tries it" if whole.complete else "not reached"
 
 
 def _not_promised(operation: str, contract: str) -> str:

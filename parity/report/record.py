@@ -15,6 +15,7 @@ from parity.report.environment import environment
 from parity.report.environment import versions as versions
 
 SCHEMA = 1
+ELEMENT, NORM = 0, 1  # of the two scores of each quantity
 STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
 CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
 PARTS = ("environment", "summary", "checks")
@@ -106,19 +107,18 @@ def _worst(findings: Iterable[dict[str, Any]]) -> dict[str, dict[str, float]]:
     for finding in findings:
         if finding["status"] == PASSED and finding["contract"] == "matches_reference":
             so_far = worst.setdefault(finding["wing"], {"score": 0.0, "norm_score": 0.0})
-            so_far["score"] = max(so_far["score"], largest_element(finding)[1])
-            so_far["norm_score"] = max(so_far["norm_score"], finding["norm_score"] or 0.0)
+            so_far["score"] = max(so_far["score"], largest(finding, ELEMENT)[1])
+            so_far["norm_score"] = max(so_far["norm_score"], largest(finding, NORM)[1])
     return worst
 
 
-def largest_element(finding: Mapping[str, Any]) -> tuple[str, float]:
-    """The quantity with the largest elementwise score and that score.
+def largest(finding: Mapping[str, Any], kind: int) -> tuple[str, float]:
+    """The quantity with the largest score of a kind, `ELEMENT` or `NORM`, and that score.
 
-    It need not be the quantity that the finding is about: that one may be nearest to its limit norm-wise.
+    It need not be the quantity that the finding is about: that one is nearest to either limit.
     """
-    scores = {name: score for name, score in (finding["scores"] or {}).items() if score is not None}
-    scores.setdefault(finding["quantity"], finding["score"] or 0.0)
-    return max(scores.items(), key=lambda item: item[1])
+    scores = {name: both[kind] for name, both in (finding["scores"] or {}).items() if both[kind] is not None}
+    return max(scores.items(), key=lambda item: item[1], default=(finding["quantity"], 0.0))
 
 
 def verdict(record: Mapping[str, Any]) -> str:

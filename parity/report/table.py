@@ -42,10 +42,13 @@ class Matrix:
     @property
     def footnotes(self) -> list[str]:
         """Why cells are empty, once for each reason."""
-        notes: dict[tuple[str, str], list[str]] = {}
+        notes: dict[str, list[Cell]] = {}
         for empty in (one for row in self.rows for one in row.cells if one.status == ABSENT):
-            notes.setdefault((empty.column.contract, empty.note), []).append(empty.operation)
-        return [f"{contract} of {several(operations)}: {note}" for (contract, note), operations in notes.items()]
+            notes.setdefault(empty.note, []).append(empty)
+        return [
+            f"{several(one.column.contract for one in cells)} of {several(one.operation for one in cells)}: {note}"
+            for note, cells in notes.items()
+        ]
 
 
 def matrices(record: Mapping[str, Any]) -> list[Matrix]:
