@@ -13,6 +13,8 @@ import pytest
 
 import parity
 from parity import wings
+from parity.contracts import CONTRACTS
+from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.operations import OPERATIONS
 
 ROOT = Path(parity.__file__).parent
@@ -128,3 +130,13 @@ def test_public_names_resolve_and_a_wrong_one_is_named() -> None:
     assert {name for name in parity.__all__ if getattr(parity, name) is None} == set()
     with pytest.raises(AttributeError, match=r"no attribute 'Btach'; it has: .*Batch"):
         _ = parity.Btach
+
+
+def test_the_readme_names_every_operation_variant_and_contract() -> None:
+    readme = (ROOT.parent / "README.md").read_text(encoding="utf-8")
+    for row in OPERATIONS.values():
+        variants = (", ".join(f"`{variant}`" for variant in row.variants[wing]) for wing in wings.FRAMEWORKS)
+        assert f"| `{row.name}` | {' | '.join(variants)} |" in readme
+    for contract in CONTRACTS.values():
+        assert f"| `{contract.name}` | {contract.promise} |" in readme
+    assert f"{LARGEST_ELEMENT:g} for the worst element and {LARGEST_NORM:g} norm-wise" in readme
