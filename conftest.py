@@ -18,6 +18,9 @@ collect_ignore_glob = [
     f"parity/{wing}/*" for wing, extra in wings.EXTRAS.items() if importlib.util.find_spec(extra) is None
 ]
 
+if importlib.util.find_spec("torch") is None:
+    collect_ignore_glob.append("parity/check.py")  # its example holds a PyTorch function to a contract
+
 
 @pytest.fixture(params=wings.FRAMEWORKS)
 def framework(request: pytest.FixtureRequest) -> str:

@@ -19,12 +19,11 @@ from rich.table import Table
 from parity import __version__, report, scores, wings
 from parity.check import Check, plan
 from parity.errors import InputError, WingUnavailable
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding, explain
+from parity.findings import FAILED, STATUSES, Finding, explain
 from parity.operations import OPERATIONS
 from parity.runner import Runner
 
 OUTPUT = "parity-report"
-STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
 SHOWN = 10  # failed checks printed in full; the report has them all
 
 
@@ -112,6 +111,8 @@ def _verdicts(runner: Runner) -> tuple[dict[Check, list[Finding]], bool]:
                 verdicts[check] = findings
                 progress.update(task, advance=1, description=str(check))
     except KeyboardInterrupt:
+        for another in (signal.SIGINT, signal.SIGTERM):  # nothing may now come between the findings and their report
+            signal.signal(another, signal.SIG_IGN)
         return verdicts, True
     finally:
         runner.close()
@@ -155,8 +156,8 @@ def _print_summary(findings: list[Finding], console: Console) -> None:
 
 def _print_failures(verdicts: dict[Check, list[Finding]], console: Console) -> None:
     """The first failures, with what shows them again."""
-    failed = {check: explain(findings) for check, findings in verdicts.items() if explain(findings)}
-    for check, said in list(failed.items())[:SHOWN]:
+    failed = [(check, said) for check, findings in verdicts.items() if (said := explain(findings))]
+    for check, said in failed[:SHOWN]:
         console.print(f"{check}: {said}\n", markup=False, highlight=False, soft_wrap=True)
     if len(failed) > SHOWN:
         console.print(f"and {len(failed) - SHOWN} more failed checks: see the report\n")

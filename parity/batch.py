@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parity.errors import InputError, choose
+from parity.errors import InputError, choose, plain_array, whole_number
 
 Array = npt.NDArray[Any]
 Lengths = npt.NDArray[np.int64]
@@ -34,7 +34,7 @@ def check_lengths(lengths: npt.ArrayLike, steps: int, batch: int | None = None) 
     >>> check_lengths([3, 0, 2], steps=3)
     array([3, 0, 2])
     """
-    came = np.asarray(lengths)
+    came = plain_array("lengths", lengths)
     if came.size == 0 and came.ndim == 1:
         came = came.astype(np.int64)
     if came.dtype.kind not in "iu":
@@ -47,7 +47,17 @@ def check_lengths(lengths: npt.ArrayLike, steps: int, batch: int | None = None) 
         raise InputError("lengths", f"{came.min()} at index {came.argmin()}", "lengths of 0 or more")
     if came.size and came.max() > steps:
         raise InputError("lengths", f"{came.max()} at index {came.argmax()}", f"at most T = {steps}")
-    return came.astype(np.int64)
+    checked: Lengths = came.astype(np.int64)
+    return checked
+
+
+def check_rows(rows: npt.ArrayLike, batch: int) -> Lengths:
+    """Return ``rows`` as int64, or say what is wrong with them: row numbers from 0 to B - 1."""
+    came = plain_array("rows", rows)
+    if came.size and (came.dtype.kind not in "iu" or came.ndim != 1 or came.min() < 0 or came.max() >= batch):
+        raise InputError("rows", f"{came.tolist()}", f"row numbers from 0 to {batch - 1}")
+    checked: Lengths = came.astype(np.int64)
+    return checked
 
 
 def valid(lengths: npt.ArrayLike, steps: int) -> Mask:
@@ -92,7 +102,7 @@ class Batch:
     lengths: Lengths
 
     def __post_init__(self) -> None:
-        values = np.asarray(self.values)
+        values = plain_array("values", self.values)
         if values.ndim < 2:
             raise InputError("values", f"shape {values.shape}", "at least two axes, (B, T, ...)")
         object.__setattr__(self, "values", values)
@@ -105,7 +115,9 @@ class Batch:
         Raises:
             InputError: no sequence at all, unequal trailing shapes, or ``steps`` too small.
         """
-        arrays = [np.asarray(sequence) for sequence in sequences]
+        if not isinstance(sequences, Sequence):
+            raise InputError("sequences", type(sequences).__name__, "a list of arrays")
+        arrays = [plain_array("sequences", sequence) for sequence in sequences]
         if not arrays:
             raise InputError("sequences", "none", "at least one sequence, from which to learn the shape")
         if len({array.shape[1:] for array in arrays}) > 1 or arrays[0].ndim == 0:
@@ -113,7 +125,7 @@ class Batch:
                 "sequences", f"shapes {[a.shape for a in arrays]}", "(length, ...) with equal trailing axes"
             )
         lengths = np.array([len(array) for array in arrays])
-        steps = int(lengths.max()) if steps is None else steps
+        steps = int(lengths.max()) if steps is None else whole_number("steps", steps)
         check_lengths(lengths, steps)
         values = np.zeros((len(arrays), steps, *arrays[0].shape[1:]), np.result_type(*arrays))
         for row, array in zip(values, arrays, strict=True):
@@ -137,16 +149,20 @@ class Batch:
     def refilled(self, draw: Callable[[int], Array]) -> Batch:
         """Other padding: ``draw(n)`` gives the n new elements. Real steps are left alone."""
         values = self.values.copy()
-        values[~self.mask] = draw(values[~self.mask].size).reshape(values[~self.mask].shape)
+        padding = values[~self.mask]
+        drawn = plain_array("draw", draw(padding.size))
+        if drawn.size != padding.size or drawn.dtype.kind != padding.dtype.kind:
+            raise InputError("draw", f"{drawn.size} of dtype {drawn.dtype}", f"{padding.size} of dtype {padding.dtype}")
+        values[~self.mask] = drawn.reshape(padding.shape)
         return Batch(values, self.lengths)
 
     def extended(self, extra: int) -> Batch:
         """The same sequences with ``extra`` more steps of zero padding (fewer when negative)."""
-        return Batch(resized(self.values, 1, self.values.shape[1] + extra), self.lengths)
+        return Batch(resized(self.values, 1, max(0, self.values.shape[1] + extra)), self.lengths)
 
     def taken(self, rows: npt.ArrayLike) -> Batch:
         """The sequences ``rows``, in that order."""
-        order = np.asarray(rows, dtype=np.int64)
+        order = check_rows(rows, len(self.lengths))
         return Batch(self.values[order], self.lengths[order])
 
 
@@ -171,8 +187,8 @@ def _ragged(rng: np.random.Generator, batch: int, steps: int) -> Array:
 
 def _one_long(rng: np.random.Generator, batch: int, steps: int) -> Array:
     lengths = rng.integers(0, max(1, steps // 4) + 1, batch)
-    lengths[rng.integers(batch)] = steps
-    return lengths
+    lengths[: min(1, batch)] = steps
+    return rng.permutation(lengths)
 
 
 def _all_empty(_: np.random.Generator, batch: int, __: int) -> Array:
@@ -201,4 +217,6 @@ def draw_lengths(distribution: str, rng: np.random.Generator, batch: int, steps:
     array([4, 4, 4])
     """
     draw = LENGTHS[choose("distribution", distribution, LENGTHS)]
+    whole_number("batch", batch)
+    whole_number("steps", steps, least=1)
     return check_lengths(draw(rng, batch, steps), steps, batch)

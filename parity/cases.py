@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from parity import data
-from parity.batch import Array, Batch, Lengths, Mask, check_lengths, draw_lengths, resized, valid
-from parity.errors import InputError, choose
+from parity.batch import Array, Batch, Lengths, Mask, check_lengths, check_rows, draw_lengths, resized, valid
+from parity.errors import InputError, choose, plain_array, whole_number
 from parity.operations import Form, Input, Operation, find
 
 DTYPES = ("float32", "float64")
@@ -78,22 +78,23 @@ class Case:
 
     def __post_init__(self) -> None:
         form = self.row.form(self.form)
-        arrays = {name: _given(self.arrays, name, "arrays") for name in form.inputs}
-        _no_others(self.arrays, form.inputs, "arrays")
-        _no_others(self.cotangents, form.outputs, "cotangents")
-        cotangents = {name: np.asarray(array) for name, array in self.cotangents.items()}
-        sizes = _bind(
-            {name: (array, form.inputs[name].axes) for name, array in arrays.items()}
-            | {f"cotangent of {name}": (array, form.outputs[name]) for name, array in cotangents.items()}
-        )
-        object.__setattr__(self, "lengths", check_lengths(self.lengths, sizes["T"], sizes["B"]))
-        _check_dtypes(form, arrays, cotangents)
-        mask = valid(self.lengths, sizes["T"])
-        for name, array in arrays.items():
+        arrays = _named(self.arrays, form.inputs, "arrays")
+        if missing := [name for name in form.inputs if name not in arrays]:
+            raise InputError("arrays", f"no {missing[0]!r} among {sorted(arrays)}", f"an array named {missing[0]!r}")
+        cotangents = _named(self.cotangents, form.outputs, "cotangents")
+        if not cotangents:
+            raise InputError("cotangents", "none", f"one for at least one of: {', '.join(form.outputs)}")
+        specs = {name: (arrays[name], form.inputs[name]) for name in form.inputs}
+        specs |= {f"cotangent of {name}": (array, Input(form.outputs[name])) for name, array in cotangents.items()}
+        sizes = _bind({name: (array, spec.axes) for name, (array, spec) in specs.items()})
+        lengths = check_lengths(self.lengths, sizes["T"], sizes["B"])
+        _check_dtypes(specs)
+        for name, (array, spec) in specs.items():
             pad = form.options["padding_index"] if name == form.pad_row else None
-            _check_values(name, _read(array, form.inputs[name].axes, mask, pad), form.inputs[name], sizes)
-        object.__setattr__(self, "arrays", MappingProxyType(arrays))
-        object.__setattr__(self, "cotangents", MappingProxyType(cotangents))
+            _check_values(name, _read(array, spec.axes, valid(lengths, sizes["T"]), pad), spec, sizes)
+        object.__setattr__(self, "lengths", _frozen(lengths))
+        object.__setattr__(self, "arrays", MappingProxyType({n: _frozen(arrays[n]) for n in form.inputs}))
+        object.__setattr__(self, "cotangents", MappingProxyType({n: _frozen(a) for n, a in cotangents.items()}))
 
     @property
     def row(self) -> Operation:
@@ -143,15 +144,17 @@ class Case:
     def refilled(self, seed: int, fills: tuple[float, ...]) -> Case:
         """Other padding everywhere: in inputs, in ids, in cotangents and in the pad row of an embedding.
 
-        Each padded float becomes one of ``fills`` at random, each padded id any id from -100 (a common
-        "ignore me") to the last of its vocabulary.
+        Each padded float becomes one of ``fills`` at random, each padded id any number, in the
+        vocabulary or not: -100 is a common "ignore me".
         """
         rng = np.random.default_rng(seed)
 
         def refill(array: Array, axes: str, ids: int) -> Array:
             if not axes.startswith("BT"):
                 return array
-            pick: Any = partial(rng.integers, -100, ids) if ids else partial(rng.choice, np.array(fills, array.dtype))
+            pick: Any = (
+                partial(rng.integers, -100, ids + 100) if ids else partial(rng.choice, np.array(fills, array.dtype))
+            )
             return Batch(array, self.lengths).refilled(pick).values.astype(array.dtype)
 
         arrays = {
@@ -171,11 +174,12 @@ class Case:
 
     def taken(self, rows: npt.ArrayLike) -> Case:
         """The sequences ``rows``, in that order, with the same parameters."""
+        order = check_rows(rows, len(self.lengths))
 
         def take(array: Array, axes: str) -> Array:
-            return np.take(array, np.asarray(rows, dtype=np.int64), axes.index("B")) if "B" in axes else array
+            return np.take(array, order, axes.index("B")) if "B" in axes else array
 
-        return self._moved(take, self.lengths[np.asarray(rows, dtype=np.int64)])
+        return self._moved(take, self.lengths[order])
 
     def size(self, axis: str) -> int:
         """How long an axis is."""
@@ -203,7 +207,6 @@ def _keeping(case: Case, outputs: frozenset[str]) -> Case:
     return replace(case, cotangents={name: array for name, array in case.cotangents.items() if name in outputs})
 
 
-@lru_cache(maxsize=512)
 def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...] = ()) -> Case:
     """Draw a case. The same arguments give the same object, until many others have been drawn.
 
@@ -222,13 +225,21 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
     >>> draw("rnn.gru", "one_layer", "ragged", "float32", 0, (("B", 8), ("T", 9))).arrays["x"].shape
     (8, 9, 2)
     """
-    row = find(operation)
-    spec = row.form(form)
+    spec = find(operation).form(form)
     choose("shape", shape, shapes_of(spec))
     choose("dtype", dtype, DTYPES)
-    check_seed(seed)
-    for axis, _ in sizes:
+    if not isinstance(sizes, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in sizes):
+        raise InputError("sizes", repr(sizes), 'pairs of axis and size, e.g. (("B", 8), ("T", 9))')
+    for axis, size in sizes:
         choose("sizes", axis, ("B", "T", *SIZES))
+        whole_number(f"size of {axis}", size, least=0 if axis == "B" else 1)
+    return drawn(operation, form, shape, dtype, whole_number("seed", seed), sizes)
+
+
+@lru_cache(maxsize=512)
+def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]) -> Case:
+    """`draw`, once its arguments are known to be right."""
+    spec = find(operation).form(form)
     rng = np.random.default_rng([seed, *f"{operation}/{form}/{shape}".encode()])
     if spec.data:
         real = data.draw(spec.data, rng, REAL[shape], dtype)
@@ -249,21 +260,17 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
     return Case(operation, form, lengths, arrays, cotangents, shape, seed)
 
 
-def check_seed(seed: object) -> None:
-    """Raise `InputError` unless ``seed`` is a whole number of 0 or more."""
-    if not isinstance(seed, int) or seed < 0:
-        raise InputError("seed", seed, "a whole number of 0 or more")
+def _named(came: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:
+    if not isinstance(came, Mapping):
+        raise InputError(argument, repr(came), f"arrays by name: {', '.join(known)}")
+    return {choose(argument, name, known): plain_array(name, array) for name, array in came.items()}
 
 
-def _given(arrays: Mapping[str, Any], name: str, argument: str) -> Array:
-    if name not in arrays:
-        raise InputError(argument, f"no {name!r} among {sorted(arrays)}", f"an array named {name!r}")
-    return np.asarray(arrays[name])
-
-
-def _no_others(came: Mapping[str, Any], known: Mapping[str, Any], argument: str) -> None:
-    for name in came:
-        choose(argument, name, known)
+def _frozen(array: Array) -> Array:
+    """A copy that nobody can write to: cases are remembered, and so is what was observed of them."""
+    array = array.astype(np.int64 if array.dtype.kind in "iu" else array.dtype.newbyteorder("="), copy=True)
+    array.setflags(write=False)
+    return array
 
 
 def _bind(arrays: Mapping[str, tuple[Array, str]]) -> dict[str, int]:
@@ -279,23 +286,25 @@ def _bind(arrays: Mapping[str, tuple[Array, str]]) -> dict[str, int]:
                 whence = "" if axis.isdigit() else f", as in {first[axis]}"
                 raise InputError(name, f"{axis} = {size} in shape {array.shape}", f"{axis} = {expected}{whence}")
             first.setdefault(axis, name)
+    if sizes["T"] < 1:
+        raise InputError(first["T"], "T = 0", "at least one step, padding or not")
     if "E" in sizes and sizes["E"] != 2 * sizes["H"]:
         raise InputError(first["E"], f"E = {sizes['E']}", f"E = 2H = {2 * sizes['H']}")
     return sizes
 
 
-def _check_dtypes(form: Form, arrays: Mapping[str, Array], cotangents: Mapping[str, Array]) -> None:
-    expected = ""
-    for name, array in [*arrays.items(), *((f"cotangent of {n}", a) for n, a in cotangents.items())]:
-        if name in form.inputs and form.inputs[name].below:
+def _check_dtypes(specs: Mapping[str, tuple[Array, Input]]) -> None:
+    first = ""
+    for name, (array, spec) in specs.items():
+        if spec.below:
             if array.dtype.kind not in "iu":
                 raise InputError(name, f"dtype {array.dtype}", "integers")
             continue
-        if str(array.dtype) not in DTYPES:
+        if array.dtype.name not in DTYPES:
             raise InputError(name, f"dtype {array.dtype}", f"one of: {', '.join(DTYPES)}")
-        expected = expected or str(array.dtype)
-        if str(array.dtype) != expected:
-            raise InputError(name, f"dtype {array.dtype}", f"{expected}, as the other floats")
+        first = first or array.dtype.name
+        if array.dtype.name != first:
+            raise InputError(name, f"dtype {array.dtype}", f"{first}, as the other floats")
 
 
 def _read(array: Array, axes: str, mask: Mask, pad: int | None) -> Array:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity import wings
-from parity.cases import DTYPES, Case, check_seed, draw, shapes_of
+from parity.cases import DTYPES, Case, draw, shapes_of
 from parity.compare import Difference
 from parity.contracts import CONTRACTS, Contract, Subject
-from parity.errors import InputError, choose
+from parity.errors import InputError, choose, names, whole_number
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
 
@@ -38,6 +38,10 @@ class Check:
 
     @property
     def reproduce(self) -> str:
+        """What shows its findings again: a command, or the call that held a user's function to it."""
+        if self.function:
+            given = f"{self.operation!r}, {self.variant}, {self.wing!r}, dtype={self.dtype!r}"
+            return f"parity.hold({given}, contracts=[{self.contract!r}], seed={self.seed})"
         return (
             f"parity check --operation {self.operation} --wing {self.wing} --variant {self.variant} "
             f"--dtype {self.dtype} --contract {self.contract} --seed {self.seed}"
@@ -46,20 +50,25 @@ class Check:
     def run(self) -> list[Finding]:
         """Hold the variant to the contract. Whatever goes wrong in it becomes a finding."""
         absent = wings.missing(self.wing)
-        if not absent and self.contract == "frameworks_agree":
+        if not absent and CONTRACTS[self.contract].both_wings:
             absent = "; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS)))
         if absent:
             return [self.finding("", "", SKIPPED, reason=absent)]
-        first_mode = CONTRACTS[self.contract].from_mode
-        return [
+        modes = wings.MODES[self.wing][CONTRACTS[self.contract].from_mode :]
+        findings = [
             finding
             for form in find(self.operation).forms
             for shape in self._shapes(form)
-            for mode in wings.modes(self.wing)[first_mode:]
+            for mode in modes
             for finding in self._judge(form, shape, self._subject(form, mode))
+        ]
+        return findings or [
+            self.finding("", "", FAILED, reason="nothing was compared: the contract applies to no case")
         ]
 
     def _shapes(self, form: Form) -> tuple[str, ...]:
+        if CONTRACTS[self.contract].unless_form(form):
+            return ()
         shapes = shapes_of(form)
         return shapes if CONTRACTS[self.contract].every_shape else shapes[:1]
 
@@ -85,12 +94,16 @@ class Check:
         return self._verdict(subject.mode, case, differences)
 
     def _case(self, form: Form, shape: str) -> Case:
-        """The drawn case, without the outputs that the variant cannot give."""
+        """The drawn case, without the outputs that the variant cannot give. A user's function has to give them all."""
         case = draw(self.operation, form.name, shape, self.dtype, self.seed)
+        if self.function:
+            return case
         return case.keeping(set(case.cotangents) - set(case.row.omitted(f"{self.wing}.{self.variant}")))
 
     def _refusal(self, case: Case, mode: str) -> Refusal | None:
         """A contract that sets a mode beside eager is refused by either."""
+        if self.function:
+            return None
         modes = (mode, "eager") if CONTRACTS[self.contract].from_mode else (mode,)
         refusals = (case.row.refusal(f"{self.wing}.{self.variant}", case.name, mode) for mode in modes)
         return next(filter(None, refusals), None)
@@ -99,6 +112,8 @@ class Check:
         compared = sum(difference.compared for difference in differences)
         scores = {difference.quantity: (difference.score, difference.norm_score) for difference in differences}
         failed = [difference for difference in differences if difference.failed]
+        if not compared and not failed:
+            return []  # an empty batch of an operation without parameters: it ran, but there is no number to judge
         return [
             self.finding(
                 mode,
@@ -158,13 +173,15 @@ def plan(
     Raises:
         InputError: an unknown name, with the nearest right one, or a selection that holds no check.
     """
-    rows = [find(name) for name in operations] or list(OPERATIONS.values())
-    frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in wings_] or list(wings.FRAMEWORKS)
-    kept = [choose("dtype", dtype, DTYPES) for dtype in dtypes] or list(DTYPES)
-    promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in contracts] or list(CONTRACTS.values())
+    rows = [find(name) for name in names("operations", operations)] or list(OPERATIONS.values())
+    frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
+    kept = [choose("dtype", dtype, DTYPES) for dtype in names("dtypes", dtypes)] or list(DTYPES)
+    promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or list(
+        CONTRACTS.values()
+    )
     known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
-    wanted = {choose("variant", variant, sorted(known)) for variant in variants} or known
-    check_seed(seed)
+    wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
+    whole_number("seed", seed)
     checks = [
         Check(row.name, wing, variant, dtype, contract.name, seed)
         for row in rows
@@ -181,12 +198,8 @@ def plan(
 
 
 def _promised(contract: Contract, row: Operation, wing: str) -> bool:
-    """Whether some case of an operation can be held to a contract."""
-    if contract.name == "independent_of_batchmates":
-        return not all(form.couples for form in row.forms)
-    if contract.name == "same_in_every_mode":  # a wing that is not installed may have modes: its checks are skips
-        return wing == "tensorflow"
-    return True
+    """Whether some case of an operation can be held to a contract in some mode of a wing."""
+    return len(wings.MODES[wing]) > contract.from_mode and not all(contract.unless_form(form) for form in row.forms)
 
 
 def hold(

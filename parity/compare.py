@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.batch import Array
-from parity.errors import InputError
+from parity.errors import InputError, plain_array
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
 
 CHUNK = 1 << 16  # elements looked at together: small enough for the cache, so the pass costs one read of each array
@@ -68,6 +68,10 @@ def compare(
     >>> [(difference.quantity, difference.score, difference.failed) for difference in same]
     [('y', 0.0, False)]
     """
+    if not isinstance(observed, Mapping) or not isinstance(expected, Mapping):
+        raise InputError(
+            "observed, expected", f"{type(observed).__name__}, {type(expected).__name__}", "arrays by name"
+        )
     if not expected:
         raise InputError("expected", "no quantities", "at least one: a comparison of nothing proves nothing")
     if floor is not None:
@@ -80,6 +84,8 @@ def _check_floor(name: str, floor: Mapping[str, Array], shape: tuple[int, ...]) 
     came = f"shape {np.shape(floor[name])}" if name in floor else "nothing"
     if came != f"shape {shape}":
         raise InputError(f"floor of {name!r}", came, f"shape {shape}")
+    if not (np.isfinite(floor[name]) & (np.asarray(floor[name]) >= 0)).all():
+        raise InputError(f"floor of {name!r}", "NaN, inf or less than 0", "finite numbers of 0 or more")
 
 
 def _compared(
@@ -101,7 +107,7 @@ def wrong_form(quantity: str, reason: str) -> Difference:
 
 def difference(quantity: str, observed: Array, expected: Array, floor: Array | None) -> Difference:
     """One quantity; see `compare`."""
-    observed, expected = np.asarray(observed), np.asarray(expected)
+    observed, expected = plain_array(quantity, observed), plain_array(quantity, expected)
     if observed.shape != expected.shape:
         return wrong_form(quantity, f"shape {observed.shape}, expected {expected.shape}")
     if floor is None and observed.dtype != expected.dtype:
@@ -123,7 +129,7 @@ class _Total:
     """What one pass gathers."""
 
     def __init__(self) -> None:
-        self.score = self.error = 0.0
+        self.score = self.error = self.error_there = 0.0
         self.errors_squared = self.floors_squared = 0.0
         self.worst = self.strange = 0
 
@@ -140,11 +146,10 @@ class _Total:
             error[same] = 0.0
             strange = np.isnan(error) | np.isinf(error)  # NaN or inf on one side only, or inf of the other sign
             error[strange] = np.inf
-            score = np.divide(error, floor)
-            score[same] = 0.0
+            score = np.where(same, 0.0, np.where(error > 0, np.divide(error, floor), np.inf))
         at = int(np.argmax(score))
         if score[at] > self.score:
-            self.score, self.worst = float(score[at]), start + at
+            self.score, self.worst, self.error_there = float(score[at]), start + at, float(error[at])
         self.error = max(self.error, float(error.max()))
         self.strange += int(strange.sum())
         self.errors_squared += float(np.square(error).sum())
@@ -159,9 +164,9 @@ def _reason(
         places = "1 place" if total.strange == 1 else f"{total.strange} places"
         return f"NaN or inf on one side only, at {places}, the first at {place}"
     if exact:
-        return f"not the same bits: off by {total.error:.3g} at {place}" if score > 0 else ""
+        return f"not the same bits: off by {total.error_there:.3g} at {place}" if score > 0 else ""
     if math.isinf(score):
-        return f"off by {total.error:.3g} at {place}, where the floor is 0 and the value must be exact"
+        return f"off by {total.error_there:.3g} at {place}, where the floor is 0 and the value must be exact"
     if score > limit:
         return f"{score:.3g} noise floors from expected at {place}; the limit is {limit:g}"
     if norm_score > norm_limit:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import numpy as np
 
 
 class InputError(ValueError):
@@ -34,3 +37,28 @@ def choose(argument: str, came: object, known: Iterable[str]) -> str:
     options = ", ".join(known)
     expected = f"{nearest[0]!r} (nearest of: {options})" if nearest else f"one of: {options}"
     raise InputError(argument, repr(came), expected)
+
+
+def whole_number(argument: str, came: object, least: int = 0) -> int:
+    """Return ``came`` if it is a whole number, at least ``least``."""
+    if isinstance(came, bool) or not isinstance(came, int | np.integer) or came < least:
+        raise InputError(argument, repr(came), f"a whole number of {least} or more")
+    return int(came)
+
+
+def names(argument: str, came: object) -> list[Any]:
+    """Return ``came`` if it is a collection of names, and not one bare name, each name once."""
+    if isinstance(came, str) or not isinstance(came, Collection):
+        raise InputError(argument, repr(came), "a list of names")
+    return list(dict.fromkeys(came))
+
+
+def plain_array(argument: str, came: object) -> Any:
+    """``came`` as an array of numbers."""
+    try:
+        array = np.asarray(came)
+    except ValueError as error:
+        raise InputError(argument, "rows of unequal lengths", "a rectangular array") from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(argument, f"{type(came).__name__} of dtype {array.dtype}", "an array of numbers")
+    return array

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 PASSED, FAILED, SKIPPED, KNOWN = "passed", "failed", "skipped", "known"
+STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
 SHOWN = 8  # failures that a message shows in full
 
 

@@ -49,7 +49,7 @@ import numpy as np
 from parity import wings
 from parity.batch import Array
 from parity.cases import Case
-from parity.errors import InputError
+from parity.errors import whole_number
 
 ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
 LARGEST_ELEMENT = 64.0
@@ -89,8 +89,7 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     >>> bool((floor.floor["y"][floor.expected["y"] == 0] == 0).all())
     True
     """
-    if copies < 1:
-        raise InputError("copies", copies, "1 or more")
+    whole_number("copies", copies, least=1)
     roundoff = ROUNDOFF[case.dtype]
     step = max(roundoff, SMALLEST_STEP)
     rng = np.random.default_rng(abs(case.seed))
@@ -108,6 +107,8 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
         response = np.sqrt(np.mean((runs[1:] - runs[0]) ** 2, axis=0)) * (roundoff / step)
         expected[name] = runs[0]
         floor[name] = _floor(runs[0], response, roundoff)
+    for array in (*expected.values(), *floor.values()):
+        array.setflags(write=False)  # remembered, and shared by every variant
     return Floor(expected, floor)
 
 

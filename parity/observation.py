@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from parity.batch import Array
-from parity.errors import InputError
+from parity.errors import InputError, plain_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,8 @@ class Observation:
         Raises:
             InputError: the file cannot be written.
         """
+        for name, array in self.quantities.items():
+            plain_array(name, array)
         path = Path(path)
         note = np.frombuffer(json.dumps(dict(self.provenance)).encode(), np.uint8)
         try:
@@ -58,7 +61,7 @@ class Observation:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = dict(archive)
             provenance = json.loads(arrays.pop(_NOTE).tobytes())
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile) as error:
             raise InputError("path", repr(str(path)), f"an observation saved by parity ({error})") from error
         return cls(arrays, provenance)
 

@@ -99,7 +99,7 @@ class Session:
 
     def __init__(self, config: pytest.Config) -> None:
         from parity import wings
-        from parity.errors import InputError, choose
+        from parity.errors import InputError, choose, whole_number
 
         self.config = config
         self.folder: str = config.getoption("--parity-report")
@@ -115,6 +115,7 @@ class Session:
         config.pluginmanager.register(Collector(self), "parity-collector")
         required = filter(None, config.getoption("--parity-require").split(","))
         try:
+            whole_number("--parity-seed", self.seed)
             reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in required]
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
@@ -128,23 +129,20 @@ class Session:
         return [f"parity: {found}; seed {self.seed}"]
 
     def plan(self) -> list[Any]:
-        from parity import check, report
-        from parity.errors import InputError
+        from parity import check
 
-        try:
-            if not self.is_worker:
-                report.writable(self.folder)
-            return list(check.plan(seed=self.seed))
-        except InputError as error:
-            raise pytest.UsageError(str(error)) from error
+        return list(check.plan(seed=self.seed))
 
     def start(self, checks: list[Check]) -> None:
+        from parity import report
         from parity.errors import InputError
         from parity.runner import Runner
 
         alone = self.is_worker or self.config.getoption("usepdb", False)
         self.planned = len(checks)
         try:
+            if not self.is_worker:
+                report.writable(self.folder)
             self.runner = Runner(checks, 1 if alone else self.config.getoption("--parity-jobs"))
         except InputError as error:
             raise pytest.UsageError(str(error)) from error

@@ -17,7 +17,7 @@ from threading import Condition, Thread
 from typing import Any
 
 from parity import wings
-from parity.cases import draw
+from parity.cases import drawn
 from parity.check import Check
 from parity.errors import InputError
 from parity.findings import FAILED, Finding
@@ -185,7 +185,7 @@ class Worker:
 
 def forget() -> None:
     """Drop what runs have left behind: draws, references, observations and graphs."""
-    for cached in (draw, noise_floor, wings.observed, wings.call, wings.bind):
+    for cached in (drawn, noise_floor, wings.observed, wings.call, wings.bind):
         cached.cache_clear()
     wings.forget_graphs()
     gc.collect()

@@ -43,12 +43,12 @@ def _of_row(row: Operation, dtype: str, seed: int) -> Iterator[Score]:
         for wing in wings.FRAMEWORKS:
             for variant in row.variants[wing]:
                 who = f"{wing}.{variant}"
-                if not row.refusal(who, case.name, wings.modes(wing)[-1]):
+                if not row.refusal(who, case.name, wings.MODES[wing][-1]):
                     yield from _of_variant(case.keeping(set(case.cotangents) - set(row.omitted(who))), wing, variant)
 
 
 def _of_variant(case: Case, wing: str, variant: str) -> Iterator[Score]:
-    seen = wings.observe(case, wing, variant, wings.modes(wing)[-1])
+    seen = wings.observe(case, wing, variant, wings.MODES[wing][-1])
     reference = noise_floor(case)
     for found in compare(seen.quantities, reference.expected, reference.floor):
         kind = "gradients" if found.quantity.startswith("d_") else "outputs"

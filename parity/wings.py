@@ -12,14 +12,17 @@ from functools import cache, lru_cache
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from parity.batch import Array
 from parity.cases import Case
-from parity.errors import WingUnavailable, choose
+from parity.errors import InputError, WingUnavailable, choose
 from parity.observation import Observation
 from parity.operations import Operation
 
 FRAMEWORKS = ("pytorch", "tensorflow")
 WINGS = ("reference", *FRAMEWORKS)
+MODES = {"reference": ("eager",), "pytorch": ("eager",), "tensorflow": ("eager", "graph")}  # eager comes first
 EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
 
 Call = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -37,9 +40,11 @@ def native(wing: str) -> ModuleType:
     try:
         with _quiet():
             return importlib.import_module(f"parity.{wing}.native")
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         install = f'pip install -c constraints.txt ".[{EXTRAS.get(wing, "all")}]"'
         raise WingUnavailable(f"wing {wing}: {error}. To install it: {install}") from error
+    except Exception as error:  # a broken installation may raise anything, an OSError for a missing library say
+        raise WingUnavailable(f"wing {wing}: {type(error).__name__}: {error}") from error
 
 
 def missing(wing: str) -> str:
@@ -49,12 +54,6 @@ def missing(wing: str) -> str:
     except WingUnavailable as error:
         return str(error)
     return ""
-
-
-def modes(wing: str) -> tuple[str, ...]:
-    """How the wing can execute: eager first, then graph and compiled modes."""
-    found: tuple[str, ...] = native(wing).MODES
-    return found
 
 
 def environment() -> dict[str, dict[str, Any]]:
@@ -74,16 +73,32 @@ def call(operation: Operation, form: str, wing: str, variant: str) -> Call:
     """The wing's function as one from arguments by name to outputs by name. The same object every time."""
     native(wing)
     function = getattr(importlib.import_module(f"parity.{wing}.{operation.topic}"), operation.function)
-    return bind(function, operation, form, variant)
+    return bind(function, operation, form, variant, tuple(operation.omitted(f"{wing}.{variant}")))
 
 
 @lru_cache(maxsize=64)
-def bind(function: Callable[..., Mapping[str, Any]], operation: Operation, form: str, variant: str = "") -> Call:
-    """``function`` with the form's options and the variant given, its ``name.0``, ``name.1`` … as tuples."""
-    options = dict(operation.form(form).options) | ({"variant": variant} if variant else {})
+def bind(
+    function: Callable[..., Mapping[str, Any]],
+    operation: Operation,
+    form: str,
+    variant: str = "",
+    omitted: tuple[str, ...] = (),
+) -> Call:
+    """``function`` with the form's options and the variant given, its ``name.0``, ``name.1`` … as tuples.
+
+    The function may give the form's outputs, less those that the variant omits, and no others.
+    """
+    spec = operation.form(form)
+    options = dict(spec.options) | ({"variant": variant} if variant else {})
+    expected = set(spec.outputs) - set(omitted)
 
     def bound(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        return function(**_nested(arguments), **options)
+        outputs = function(**_nested(arguments), **options)
+        if unexpected := set(outputs) - expected:
+            raise ValueError(
+                f"gave {sorted(unexpected)}, and {operation.name} in operations.py expects {sorted(expected)}"
+            )
+        return outputs
 
     return bound
 
@@ -109,10 +124,14 @@ def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Ob
     >>> sorted(observe(case, "reference").quantities)
     ['d_x', 'y']
     """
+    if not isinstance(case, Case):
+        raise InputError("case", type(case).__name__, "a parity.Case; see parity.draw")
     choose("wing", wing, WINGS)
-    variants = case.row.variants[wing] if wing in FRAMEWORKS else ("",)
+    if wing == "reference" and variant:
+        raise InputError("variant", repr(variant), "none: the reference has no variants")
+    variants = case.row.variants.get(wing, ("",))
     variant = choose("variant", variant or variants[0], variants)
-    choose("mode", mode, native(wing).MODES)
+    choose("mode", mode, MODES[wing])
     return run(case, wing, call(case.row, case.form, wing, variant), variant, mode)
 
 
@@ -135,7 +154,15 @@ def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Obser
         "sparse_gradients": " ".join(sparse),
         "modified_inputs": " ".join(modified),
     }
-    return Observation({**outputs, **{f"d_{name}": array for name, array in gradients.items()}}, provenance)
+    quantities = {**outputs, **{f"d_{name}": array for name, array in gradients.items()}}
+    return Observation({name: _readable(array) for name, array in quantities.items()}, provenance)
+
+
+def _readable(array: Array) -> Array:
+    """Observations are remembered: nobody may write to them."""
+    array = np.asarray(array)
+    array.setflags(write=False)
+    return array
 
 
 @lru_cache(maxsize=512)

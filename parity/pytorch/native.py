@@ -3,7 +3,6 @@
 import torch
 
 VERSION = f"torch {torch.__version__}"
-MODES = ("eager",)
 
 
 def environment():

@@ -7,7 +7,6 @@ from autograd import make_vjp
 from autograd.builtins import dict as traced_dict
 
 VERSION = f"numpy {np.__version__}"
-MODES = ("eager",)
 
 
 def sequences(x, lengths):  # (..., B, T, D) -> B arrays (..., length, D)

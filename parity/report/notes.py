@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parity.contracts import CONTRACTS
 from parity.findings import KNOWN, SKIPPED
 from parity.operations import OPERATIONS
 from parity.report.words import several
@@ -33,16 +34,18 @@ def absence(operation: str, wing: str, contract: str, whole: Whole) -> str:
     """Why there is no finding at all."""
     if promised := _not_promised(operation, contract):
         return promised
-    if contract == "same_in_every_mode" and whole.modes.get(wing) == 1:
+    if contract in CONTRACTS and whole.modes.get(wing, 0) == CONTRACTS[contract].from_mode:
         return f"{wing} ran in one mode"
     return "no case of this run tries it" if whole.complete else "not reached"
 
 
 def _not_promised(operation: str, contract: str) -> str:
-    """Which forms couple the sequences of a batch, and why, for the one contract that forbids it."""
-    row = OPERATIONS.get(operation)
-    coupled = [form for form in row.forms if form.couples] if row else []
-    if contract != "independent_of_batchmates" or not row or not coupled:
+    """Which forms do not promise a contract, and why."""
+    row, promise = OPERATIONS.get(operation), CONTRACTS.get(contract)
+    if not row or not promise:
         return ""
-    forms = f" by {several(form.name for form in coupled)}" if len(coupled) < len(row.forms) else ""
-    return f"not promised{forms}: {several((form.couples for form in coupled), shown=2)}"
+    reasons = {form.name: reason for form in row.forms if (reason := promise.unless_form(form))}
+    if not reasons:
+        return ""
+    forms = f" by {several(reasons)}" if len(reasons) < len(row.forms) else ""
+    return f"not promised{forms}: {several(reasons.values(), shown=2)}"

@@ -8,17 +8,18 @@ from dataclasses import fields
 from typing import Any
 
 from parity.contracts import CONTRACTS
-from parity.errors import InputError
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding
+from parity.errors import InputError, choose
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, Finding
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
 
 SCHEMA = 1
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
-STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
 CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
 PARTS = ("environment", "summary", "checks")
+SUMMARY = ("planned", "checked", "interrupted", "seconds", "checks", "findings", "compared", "worst")
+ENVIRONMENT = ("python", "platform", "cpu", "cores", "versions", "seed", "frameworks")
 
 
 def record(
@@ -172,7 +173,17 @@ def check_schema(record: Any) -> None:
         raise InputError("record", f"schema {schema!r}", f"a report.json of schema {SCHEMA}")
     if missing := [part for part in PARTS if part not in record]:
         raise InputError("record", f"no {', '.join(missing)}", f"a report.json with {', '.join(PARTS)}")
-    needed = {field.name for field in fields(Finding)}
+    for part, needed in (("summary", SUMMARY), ("environment", ENVIRONMENT)):
+        _check_fields(record[part], needed, part)
+    if not isinstance(record["checks"], list):
+        raise InputError("record", f"checks of type {type(record['checks']).__name__}", "a list of findings")
     for at, finding in enumerate(record["checks"]):
-        if missing := sorted(needed - set(finding)):
-            raise InputError("record", f"no {', '.join(missing)} in checks[{at}]", "every field of a finding")
+        _check_fields(finding, {field.name for field in fields(Finding)}, f"checks[{at}]")
+        choose(f"status in checks[{at}]", finding["status"], STATUSES)
+
+
+def _check_fields(part: Any, needed: Iterable[str], name: str) -> None:
+    if not isinstance(part, dict):
+        raise InputError("record", f"{name} of type {type(part).__name__}", "an object")
+    if missing := sorted(set(needed) - set(part)):
+        raise InputError("record", f"no {', '.join(missing)} in {name}", "every field of this schema")

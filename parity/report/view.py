@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.contracts import CONTRACTS
+from parity.findings import STATUSES
 from parity.report.groups import Group, failures, refusals, skips
-from parity.report.record import STATUSES, failed, verdict
+from parity.report.record import failed, verdict
 from parity.report.table import Matrix, matrices
 from parity.report.words import MEANINGS, SYMBOLS, amount, number, setting
 

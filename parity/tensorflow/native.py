@@ -10,7 +10,6 @@ import keras
 import tensorflow as tf
 
 VERSION = f"tensorflow {tf.__version__}, keras {keras.__version__}"
-MODES = ("eager", "graph")
 
 tf.get_logger().setLevel("ERROR")  # dynamic_rnn is deprecated; that it still works is what we check
 if keras.backend.backend() != "tensorflow":
@@ -22,7 +21,7 @@ def environment():
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
-        "device": "cpu",
+        "device": "gpu" if tf.config.list_logical_devices("GPU") else "cpu",
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
         "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
     }
