@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from parity import wings
@@ -237,9 +238,11 @@ def hold(
     """
     if not callable(function):
         raise InputError("function", repr(function), "something that can be called")
+    name = getattr(function, "__name__", type(function).__name__)
+    if not isinstance(function, Hashable):  # calls are remembered by their function; any object may be one
+        function = partial(function)
     planned = plan([operation], [wing], dtypes=[dtype], contracts=contracts, seed=seed)
     wings.native(wing)
-    name = getattr(function, "__name__", type(function).__name__)
     promised = dict.fromkeys(one.contract for one in planned)
     return [
         finding

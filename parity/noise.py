@@ -49,7 +49,7 @@ import numpy as np
 from parity import wings
 from parity.batch import Array
 from parity.cases import Case
-from parity.errors import whole_number
+from parity.errors import InputError, whole_number
 
 ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
 LARGEST_ELEMENT = 64.0
@@ -74,7 +74,6 @@ class Floor:
     floor: Mapping[str, Array]
 
 
-@lru_cache(maxsize=512)
 def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     """The reference on a case, with its noise floor in the case's dtype.
 
@@ -82,14 +81,20 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     from the case's seed: the same case has the same floor.
 
     Raises:
-        InputError: ``copies`` is not 1 or more.
+        InputError: not a case, or ``copies`` is not 1 or more.
 
     >>> from parity.cases import draw
     >>> floor = noise_floor(draw("rnn.gru", "one_layer", "ragged", "float32", seed=0))
     >>> bool((floor.floor["y"][floor.expected["y"] == 0] == 0).all())
     True
     """
-    whole_number("copies", copies, least=1)
+    if not isinstance(case, Case):
+        raise InputError("case", type(case).__name__, "a parity.Case; see parity.draw")
+    return _noise_floor(case, whole_number("copies", copies, least=1))
+
+
+@lru_cache(maxsize=512)
+def _noise_floor(case: Case, copies: int) -> Floor:
     roundoff = ROUNDOFF[case.dtype]
     step = max(roundoff, SMALLEST_STEP)
     rng = np.random.default_rng(abs(case.seed))
@@ -110,6 +115,11 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     for array in (*expected.values(), *floor.values()):
         array.setflags(write=False)  # remembered, and shared by every variant
     return Floor(expected, floor)
+
+
+def forget() -> None:
+    """Drop the floors that were remembered."""
+    _noise_floor.cache_clear()
 
 
 def _floor(expected: Array, response: Array, roundoff: float) -> Array:

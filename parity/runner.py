@@ -16,12 +16,11 @@ from multiprocessing.connection import Connection, wait
 from threading import Condition, Thread
 from typing import Any
 
-from parity import wings
+from parity import noise, wings
 from parity.cases import drawn
 from parity.check import Check
-from parity.errors import InputError
+from parity.errors import whole_number
 from parity.findings import FAILED, Finding
-from parity.noise import noise_floor
 from parity.operations import find
 
 Verdict = tuple[Check, list[Finding]]
@@ -48,9 +47,7 @@ class Runner:
 
     def __init__(self, checks: Iterable[Check], jobs: int | None = None) -> None:
         self.checks = list(checks)
-        self.jobs = default_jobs() if jobs is None else jobs
-        if self.jobs < 1:
-            raise InputError("jobs", self.jobs, "1 or more worker processes")
+        self.jobs = default_jobs() if jobs is None else whole_number("jobs", jobs, least=1)
         self.environment: dict[str, dict[str, Any]] = {}
         self._workers: list[Worker] = []
         self._stream = self._in_process() if self.jobs == 1 else self._in_workers()
@@ -185,8 +182,9 @@ class Worker:
 
 def forget() -> None:
     """Drop what runs have left behind: draws, references, observations and graphs."""
-    for cached in (drawn, noise_floor, wings.observed, wings.call, wings.bind):
+    for cached in (drawn, wings.observed, wings.call, wings.bind):
         cached.cache_clear()
+    noise.forget()
     wings.forget_graphs()
     gc.collect()
 

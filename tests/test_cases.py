@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from parity import OPERATIONS, Case, InputError, draw, observe
+from parity import OPERATIONS, Case, InputError, draw, hold, noise_floor, observe
 from parity.cases import SHAPES, shapes_of
 
 ALL = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms]
@@ -168,3 +169,50 @@ def test_real_data_is_what_it_says() -> None:
     assert sum(lengths) / (40 * 99) == pytest.approx(0.24, abs=0.01)
     assert said.vocabulary[0] == "<pad>"
     assert all((tokens > 0).all() for tokens in said.tokens)
+
+
+def test_a_case_and_what_is_remembered_of_it_cannot_be_written_to(pytorch: str) -> None:
+    case = lstm()
+    floor = noise_floor(case)
+    for array in (case.arrays["x"], case.lengths, case.cotangents["y"], floor.floor["y"], observe(case, pytorch)["y"]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+
+
+def test_cotangents_are_checked_like_arrays() -> None:
+    case = lstm()
+    with pytest.raises(InputError, match="cotangent of y: got NaN or inf on a real step"):
+        replace(case, cotangents={"y": case.cotangents["y"] * np.nan})
+    with pytest.raises(InputError, match="cotangents: got none, expected one for at least one of: y, h, c"):
+        replace(case, cotangents={})
+
+
+BAD_CALLS: dict[str, tuple[Any, str]] = {
+    "no mapping": (lambda: replace(lstm(), arrays=None), "arrays: got None, expected arrays by name"),
+    "ragged": (lambda: with_array(lstm(), "x", [[1.0], [1.0, 2.0]]), "x: got rows of unequal lengths"),
+    "no case": (lambda: observe("rnn.lstm", "reference"), "case: got str, expected a parity.Case"),
+    "no floor": (lambda: noise_floor("rnn.lstm"), "case: got str, expected a parity.Case"),  # type: ignore[arg-type]
+    "copies": (lambda: noise_floor(lstm(), 0), "copies: got 0, expected a whole number of 1 or more"),
+    "reference variant": (lambda: observe(lstm(), "reference", "packed"), "the reference has no variants"),
+    "sizes": (lambda: draw("rnn.gru", "one_layer", "ragged", "float32", 0, {"B": 8}), "sizes: got {'B': 8}"),
+    "axis": (lambda: draw("rnn.gru", "one_layer", "ragged", "float32", 0, (("Q", 8),)), "sizes: got 'Q'"),
+    "no step": (lambda: draw("rnn.gru", "one_layer", "ragged", "float32", 0, (("T", 0),)), "size of T: got 0"),
+    "list": (lambda: draw(["rnn.gru"], "one_layer", "ragged", "float32", 0), "operation: got "),
+    "bare name": (lambda: hold("rnn.gru", print, "pytorch", contracts="repeatable"), "contracts: got 'repeatable'"),
+    "function": (lambda: hold("rnn.gru", None, "pytorch"), "function: got None"),
+}
+
+
+@pytest.mark.parametrize("call", BAD_CALLS)
+def test_a_bad_call_is_answered_in_one_sentence(call: str) -> None:
+    bad, message = BAD_CALLS[call]
+    with pytest.raises(InputError, match=re.escape(message)):
+        bad()
+
+
+def test_ids_of_any_integer_dtype_are_taken(framework: str) -> None:
+    case = draw("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
+    expected = observe(case, framework)["y"]
+    for dtype in (np.int8, np.uint16, np.int32, ">i8"):
+        narrow = with_array(case, "tokens", case.arrays["tokens"].astype(dtype))
+        np.testing.assert_array_equal(observe(narrow, framework)["y"], expected)

@@ -62,7 +62,7 @@ WRONG = {
     "variant": (["--variant", "pakced"], "variant: got 'pakced', expected 'packed'"),
     "contract": (["--contract", "ignore_padding"], "contract: got 'ignore_padding', expected 'ignores_padding'"),
     "seed": (["--seed", "-1"], "seed: got -1, expected a whole number of 0 or more"),
-    "jobs": (["--jobs", "0"], "jobs: got 0, expected 1 or more"),
+    "jobs": (["--jobs", "0"], "jobs: got 0, expected a whole number of 1 or more"),
     "output": (
         ["--output", "/dev/null/report"],
         "output: got '/dev/null/report', expected a folder that can be written",

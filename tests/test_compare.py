@@ -103,6 +103,12 @@ def test_nothing_to_compare_is_an_error() -> None:
         compare({}, {})
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_a_floor_that_would_swallow_errors_is_refused(wrong: float) -> None:
+    with pytest.raises(InputError, match=r"floor of 'y': got NaN, inf or less than 0"):
+        compare({"y": np.ones(2)}, {"y": np.zeros(2)}, {"y": np.array([1.0, wrong])})
+
+
 @pytest.mark.parametrize("floor", [{}, {"y": np.ones(3)}])
 def test_a_floor_that_does_not_fit_is_named(floor: Any) -> None:
     with pytest.raises(InputError, match=r"floor of 'y': got .*, expected shape \(2,\)"):

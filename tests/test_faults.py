@@ -137,6 +137,52 @@ def test_keras_with_a_mask_alone_loses_its_gradients_to_nan(tensorflow: str) -> 
     assert {quantity for _, quantity in failed} == {"d_x", "d_w_in.0", "d_w_rec.0", "d_bias.0"}
 
 
+def test_a_special_case_for_an_empty_batch_cannot_hide_nan(pytorch: str) -> None:
+    def special(logits: Any, targets: Any, lengths: Any) -> dict[str, Any]:
+        if not lengths.any():
+            return {"loss": logits.sum() * 0}
+        return right("loss.cross_entropy", "pytorch")(logits, targets, lengths)
+
+    red = failing("loss.cross_entropy", special, pytorch, "matches_reference", "ignores_padding")
+    assert red == {"ignores_padding"}
+
+
+def test_ids_behind_the_vocabulary_are_in_the_padding_too(pytorch: str) -> None:
+    def trusting(tokens: Any, lengths: Any, table: Any, padding_index: Any) -> dict[str, Any]:
+        tokens = tokens.clamp(min=0)  # guards against -100 only
+        return right("embedding.lookup", "pytorch")(tokens, lengths + 0 * table[tokens].sum().long(), table)
+
+    assert "ignores_padding" in failing("embedding.lookup", trusting, pytorch, "ignores_padding")
+
+
+def test_another_dtype_is_seen(pytorch: str) -> None:
+    def wider(x: Any, lengths: Any) -> dict[str, Any]:
+        return {"y": right("bidirectional.reverse_sequence", "pytorch")(x, lengths)["y"].double()}
+
+    findings = hold("bidirectional.reverse_sequence", wider, pytorch, contracts=["matches_reference"])
+    assert {(f.quantity, f.reason) for f in findings if f.status == FAILED} == {
+        ("y", "dtype float64, expected float32")
+    }
+
+
+def test_a_user_function_inherits_no_excuse_from_its_name(pytorch: str) -> None:
+    def padded(x: Any, lengths: Any, *weights: Any, **named: Any) -> dict[str, Any]:
+        outputs = right("rnn.lstm", "pytorch")(x, lengths, *weights, **named)
+        return outputs | {"c": outputs["c"] * 0}
+
+    findings = hold("rnn.lstm", padded, pytorch, contracts=["matches_reference"])
+    assert "c" in {f.quantity for f in findings if f.status == FAILED}
+    assert findings[0].reproduce.startswith("parity.hold('rnn.lstm', padded, 'pytorch'")
+
+
+def test_an_output_that_nobody_asked_for_is_seen(pytorch: str) -> None:
+    def chatty(x: Any, lengths: Any) -> dict[str, Any]:
+        return right("bidirectional.reverse_sequence", "pytorch")(x, lengths) | {"z": x}
+
+    findings = hold("bidirectional.reverse_sequence", chatty, pytorch, contracts=["repeatable"])
+    assert "gave ['z']" in findings[0].reason
+
+
 def test_a_trained_pad_row_is_seen(pytorch: str) -> None:
     def trained(tokens: Any, lengths: Any, table: Any, padding_index: Any) -> dict[str, Any]:
         torch = import_module("torch")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import parity
-from parity import wings
+from parity import draw, wings
+from parity.cases import shapes_of
 from parity.contracts import CONTRACTS
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.operations import OPERATIONS
@@ -140,3 +141,37 @@ def test_the_readme_names_every_operation_variant_and_contract() -> None:
     for contract in CONTRACTS.values():
         assert f"| `{contract.name}` | {contract.promise} |" in readme
     assert f"{LARGEST_ELEMENT:g} for the worst element and {LARGEST_NORM:g} norm-wise" in readme
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_refusals_and_omissions_are_about_something_that_exists(operation: str) -> None:
+    """Each must match a case of its row: one that matches nothing is never put to the test."""
+    row = OPERATIONS[operation]
+    variants = {f"{wing}.{variant}" for wing in wings.FRAMEWORKS for variant in row.variants[wing]}
+    cases = [f"{form.name}/{shape}" for form in row.forms for shape in shapes_of(form)]
+    assert set(row.omits) <= variants
+    for refusal in row.refusals:
+        modes = wings.MODES[refusal.variant.partition(".")[0]]
+        matching = [case for case in cases for mode in modes if row.refusal(refusal.variant, case, mode) is refusal]
+        assert refusal.variant in variants
+        assert matching
+
+
+@pytest.mark.parametrize("topic", ["rnn", "bidirectional"])
+def test_every_variant_is_a_function_of_its_own(topic: str, framework: str) -> None:
+    table = import_module(f"parity.{framework}.{topic}").VARIANTS
+    assert len(set(table.values())) == len(table)
+    for row in (OPERATIONS[f"{topic}.{cell}"] for cell in ("rnn", "gru", "lstm")):
+        assert tuple(table) == row.variants[framework]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_misspelt_variant_is_refused_by_the_function_itself(operation: str, framework: str) -> None:
+    row = OPERATIONS[operation]
+    if len(row.variants[framework]) == 1:
+        pytest.skip("one variant only: there is nothing to choose")
+    case = draw(operation, row.forms[0].name, shapes_of(row.forms[0])[0], "float32", 0)
+    function = getattr(import_module(f"parity.{framework}.{row.topic}"), row.function)
+    misspelt = wings.bind(function, row, case.form, variant="pakced")
+    with pytest.raises(ValueError, match="variant: got 'pakced', expected one of: "):
+        wings.run(case, framework, misspelt, "pakced", "eager")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parity import OPERATIONS, Observation, draw, noise_floor, observe
+from parity import OPERATIONS, Case, Observation, draw, noise_floor, observe
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
 
 FORMS = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms if not form.data]
@@ -88,3 +88,14 @@ def test_a_sparse_gradient_is_sparse_and_densifies_to_the_same(framework: str) -
     seen = observe(case, framework, sparse)
     assert seen.provenance["sparse_gradients"] == "table"
     np.testing.assert_allclose(seen["d_table"], noise_floor(case).expected["d_table"], rtol=1e-5, atol=1e-6)
+
+
+def test_relu_has_slope_0_at_0_in_every_wing(framework: str) -> None:
+    """Inputs of exactly zero are ordinary: a zero-initialised layer meets them."""
+    drawn = draw("rnn.rnn", "relu_two_layers_from_state", "ragged", "float32", 0)
+    at_zero = {
+        name: array * 0 if name in ("x", "h0", "bias.0", "bias.1") else array for name, array in drawn.arrays.items()
+    }
+    case = Case(drawn.operation, drawn.form, drawn.lengths, at_zero, drawn.cotangents)
+    assert not observe(case, "reference")["d_bias.0"].any()
+    assert not observe(case, framework)["d_bias.0"].any()

@@ -71,7 +71,7 @@ WRONG = {
     "--parity-require=pytroch": "*--parity-require: got 'pytroch', expected 'pytorch'*",
     "--parity-seed=-1": "*--parity-seed: got -1, expected a whole number of 0 or more*",
     "--parity-report=/dev/null/there": "*output: got '/dev/null/there', expected a folder that can be written*",
-    "--parity-jobs=0": "*jobs: got 0, expected 1 or more*",
+    "--parity-jobs=0": "*jobs: got 0, expected a whole number of 1 or more*",
 }
 
 

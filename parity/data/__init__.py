@@ -23,7 +23,7 @@ from importlib.resources import files
 import numpy as np
 
 from parity.batch import Array, Batch, Lengths
-from parity.errors import choose
+from parity.errors import InputError, choose, whole_number
 
 PAD = "<pad>"
 
@@ -135,10 +135,12 @@ def draw(name: str, rng: np.random.Generator, count: int, dtype: str) -> Drawn:
     """``count`` different sequences of a data set and an empty one, padded to the longest of them.
 
     Raises:
-        InputError: no such data set.
+        InputError: no such data set, or not so many sequences in it.
 
     >>> draw("speeches", np.random.default_rng(0), count=8, dtype="float32").lengths.shape
     (9,)
     """
     size, pad = DATA[choose("data", name, DATA)]
+    if whole_number("count", count) > size:
+        raise InputError("count", count, f"at most the {size} sequences there are")
     return pad(np.sort(rng.choice(size, count, replace=False)), dtype)

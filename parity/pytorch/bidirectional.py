@@ -38,19 +38,19 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="p
         y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
     """
     weights = torch_layout(w_in, w_rec, bias)
-    y, (h,) = VARIANTS[variant](nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
+    y, (h,) = native.pick(VARIANTS, variant)(nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
     return {"y": y, "h": h}
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
     """Bidirectional GRU; arguments and results as for `rnn`."""
-    y, (h,) = VARIANTS[variant](nn.GRU, x, lengths, torch_layout(w_in, w_rec, bias), [h0])
+    y, (h,) = native.pick(VARIANTS, variant)(nn.GRU, x, lengths, torch_layout(w_in, w_rec, bias), [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
     """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H), which "two_pass" cannot give."""
-    y, (h, *c) = VARIANTS[variant](nn.LSTM, x, lengths, torch_layout(w_in, w_rec, bias), [h0, c0])
+    y, (h, *c) = native.pick(VARIANTS, variant)(nn.LSTM, x, lengths, torch_layout(w_in, w_rec, bias), [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 

@@ -24,9 +24,10 @@ def lookup(tokens, lengths, table, *, padding_index=0, variant="padding_idx"):  
     >>> y[0].int().tolist()
     [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
     """
+    sparse = native.pick(("padding_idx", "sparse"), variant) == "sparse"
     real = real_tokens(tokens, lengths, padding_index)
     tokens = torch.where(real, tokens, padding_index or 0)  # padding may hold any number
-    y = F.embedding(tokens, table, padding_idx=padding_index, sparse=variant == "sparse")
+    y = F.embedding(tokens, table, padding_idx=padding_index, sparse=sparse)
     return {"y": torch.where(real[:, :, None], y, 0)}
 
 

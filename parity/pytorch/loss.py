@@ -24,6 +24,7 @@ def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T
     >>> cross_entropy(torch.zeros(1, 3, 4), torch.tensor([[1, 2, 9]]), torch.tensor([2]))["loss"]  # log 4
     tensor(1.3863)
     """
+    native.pick(("ignore_index", "flattened", "weighted"), variant)
     real = native.valid(lengths, targets.shape[1])
     if variant == "flattened":
         total = F.cross_entropy(logits[real], targets[real], reduction="sum")
@@ -71,7 +72,7 @@ def binary_cross_entropy(logits, target, lengths, *, variant="flattened"):  # (B
 
 def _elementwise(loss, prediction, target, lengths, variant):
     real = native.valid(lengths, prediction.shape[1])
-    if variant == "flattened":
+    if native.pick(("flattened", "weighted"), variant) == "flattened":
         total = loss(prediction[real], target[real], reduction="sum")
     else:
         losses = loss(choose(real, prediction), choose(real, target), reduction="none")

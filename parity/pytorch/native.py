@@ -25,6 +25,13 @@ def valid(lengths, steps):  # (B,), T -> (B, T)
     return torch.arange(steps, device=lengths.device) < lengths[:, None]
 
 
+def pick(variants, variant):
+    """``variant``, or what stands under it in a dict, if it is one of ``variants``."""
+    if variant not in variants:
+        raise ValueError(f"variant: got {variant!r}, expected one of: {', '.join(variants)}")
+    return variants[variant] if isinstance(variants, dict) else variant
+
+
 def run(call, arrays, cotangents, *, mode="eager", axes=None):
     """Outputs and gradients of ``call`` as arrays, and the names of the gradients that came sparse.
 

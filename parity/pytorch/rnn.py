@@ -33,21 +33,21 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="p
     tensor([1., 2., 0.])
     """
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
-    y, (h,) = VARIANTS[variant](nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
+    y, (h,) = native.pick(VARIANTS, variant)(nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
     return {"y": y, "h": h}
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
     """Gated recurrent unit; arguments and results as for `rnn`."""
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
-    y, (h,) = VARIANTS[variant](nn.GRU, x, lengths, weights, [h0])
+    y, (h,) = native.pick(VARIANTS, variant)(nn.GRU, x, lengths, weights, [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
     """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which "padded" cannot give."""
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
-    y, (h, *c) = VARIANTS[variant](nn.LSTM, x, lengths, weights, [h0, c0])
+    y, (h, *c) = native.pick(VARIANTS, variant)(nn.LSTM, x, lengths, weights, [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 

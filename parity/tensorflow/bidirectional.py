@@ -34,19 +34,19 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="m
         y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
     """
     weights = by_side(w_in, w_rec, bias)
-    y, (h,) = VARIANTS[variant](keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
+    y, (h,) = native.pick(VARIANTS, variant)(keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
     return {"y": y, "h": h}
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="masked"):
     """Bidirectional GRU; arguments and results as for `rnn`."""
-    y, (h,) = VARIANTS[variant](keras.layers.GRU, x, lengths, by_side(w_in, w_rec, bias), [h0])
+    y, (h,) = native.pick(VARIANTS, variant)(keras.layers.GRU, x, lengths, by_side(w_in, w_rec, bias), [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
     """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H)."""
-    y, (h, c) = VARIANTS[variant](keras.layers.LSTM, x, lengths, by_side(w_in, w_rec, bias), [h0, c0])
+    y, (h, c) = native.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, by_side(w_in, w_rec, bias), [h0, c0])
     return {"y": y, "h": h, "c": c}
 
 

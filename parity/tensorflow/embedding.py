@@ -28,7 +28,7 @@ def lookup(tokens, lengths, table, *, padding_index=0, variant="mask_zero"):  # 
     """
     real = real_tokens(tokens, lengths, padding_index)
     tokens = tf.where(real, tokens, tf.constant(padding_index or 0, tokens.dtype))  # padding may hold any number
-    if variant == "indexed_slices":
+    if native.pick(("mask_zero", "indexed_slices"), variant) == "indexed_slices":
         return {"y": native.only_real(real, tf.gather(table, tokens))}
     if padding_index not in (0, None):
         raise ValueError(f"keras.layers.Embedding(mask_zero=True) masks token 0 only, not {padding_index}")

@@ -24,6 +24,7 @@ def cross_entropy(logits, targets, lengths, *, variant="keras_mask"):  # (B, T, 
     >>> round(float(loss), 4)  # log 4
     1.3863
     """
+    native.pick(("keras_mask", "ignore_class", "flattened"), variant)
     real = native.valid(lengths, tf.shape(targets)[1])
     if variant == "flattened":
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -82,7 +83,7 @@ def binary_cross_entropy(logits, target, lengths, *, variant="keras_mask"):  # (
 
 def _elementwise(loss, keras_loss, prediction, target, lengths, variant):
     real = native.valid(lengths, tf.shape(prediction)[1])
-    if variant == "flattened":
+    if native.pick(("keras_mask", "flattened", "weighted"), variant) == "flattened":
         losses = loss(tf.boolean_mask(prediction, real), tf.boolean_mask(target, real))  # (N, D)
     else:
         prediction, target = native.only_real(real, prediction), native.only_real(real, target)

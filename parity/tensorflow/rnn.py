@@ -32,21 +32,21 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="m
     [1.0, 2.0, 0.0]
     """
     weights = list(zip(w_in, w_rec, bias))
-    y, (h,) = VARIANTS[variant](keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
+    y, (h,) = native.pick(VARIANTS, variant)(keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
     return {"y": y, "h": h}
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="masked"):
     """Gated recurrent unit; arguments and results as for `rnn`."""
     weights = list(zip(w_in, w_rec, bias))
-    y, (h,) = VARIANTS[variant](keras.layers.GRU, x, lengths, weights, [h0])
+    y, (h,) = native.pick(VARIANTS, variant)(keras.layers.GRU, x, lengths, weights, [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
     """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which "padded" cannot give."""
     weights = list(zip(w_in, w_rec, bias))
-    y, (h, *c) = VARIANTS[variant](keras.layers.LSTM, x, lengths, weights, [h0, c0])
+    y, (h, *c) = native.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, weights, [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 
