@@ -67,11 +67,9 @@ class Check:
             self.finding("", "", FAILED, reason="nothing was compared: the contract applies to no case")
         ]
 
-    def _shapes(self, form: Form) -> tuple[str, ...]:
-        if CONTRACTS[self.contract].unless_form(form):
-            return ()
-        shapes = shapes_of(form)
-        return shapes if CONTRACTS[self.contract].every_shape else shapes[:1]
+    def _shapes(self, form: Form) -> list[str]:
+        contract = CONTRACTS[self.contract]
+        return [shape for shape in shapes_of(form) if shape in contract.shapes and not contract.unless_form(form)]
 
     def _subject(self, form: Form, mode: str) -> Subject:
         own = self.function and wings.bind(self.function, find(self.operation), form.name)

@@ -13,11 +13,14 @@ import numpy as np
 
 from parity import wings
 from parity.batch import Array
-from parity.cases import Case, with_steps
+from parity.cases import REAL, SHAPES, Case, with_steps
 from parity.compare import Difference, compare, wrong_form
 from parity.noise import noise_floor
 from parity.observation import Observation
 from parity.operations import Form
+
+FIRST = (next(iter(SHAPES)), *REAL)
+EVERY = (*SHAPES, *REAL)
 
 FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 
@@ -53,7 +56,7 @@ class Contract:
         name: as in ids and reports.
         promise: one sentence.
         judge: holds a subject to it on a case.
-        every_shape: tried on every shape of a form, not on the first alone.
+        shapes: in which shapes it is tried: moving a case costs a run, looking at one that ran is free.
         unless: why it does not apply to a case; empty when it does.
         unless_form: why a form does not promise it; empty when it does.
         both_wings: whether it needs the other framework too.
@@ -63,7 +66,7 @@ class Contract:
     name: str
     promise: str
     judge: Judge
-    every_shape: bool = False
+    shapes: tuple[str, ...] = FIRST
     unless: Callable[[Case], str] = lambda _: ""
     unless_form: Callable[[Form], str] = lambda _: ""
     both_wings: bool = False
@@ -221,20 +224,20 @@ CONTRACTS: dict[str, Contract] = {
             "matches_reference",
             "outputs and gradients are within the noise floor of the float64 reference",
             matches_reference,
-            every_shape=True,
+            shapes=EVERY,
         ),
         Contract(
             "frameworks_agree",
             "PyTorch and TensorFlow are within the noise floor of each other",
             frameworks_agree,
-            every_shape=True,
+            shapes=EVERY,
             both_wings=True,
         ),
         Contract(
             "ignores_padding",
             "with 1e3, inf, NaN and other ids in the padding of inputs and cotangents, every bit stays the same",
             ignores_padding,
-            every_shape=True,
+            shapes=(*FIRST, "one_sequence", "all_empty"),
             unless=_no_padding,
         ),
         Contract(
@@ -257,14 +260,14 @@ CONTRACTS: dict[str, Contract] = {
             "zero_gradient_at_padding",
             "outputs and gradients on padding are exactly 0, the pad row of an embedding included",
             zero_gradient_at_padding,
-            every_shape=True,
+            shapes=EVERY,
             unless=_no_padding,
         ),
         Contract(
             "accepts_empty_sequences",
             "a sequence of length 0 gives zeros and keeps its initial state; no real step at all gives loss 0",
             accepts_empty_sequences,
-            every_shape=True,
+            shapes=EVERY,
             unless=_no_empty,
         ),
         Contract(
@@ -276,7 +279,7 @@ CONTRACTS: dict[str, Contract] = {
             "same_in_every_mode",
             "graph mode is within the noise floor of eager",
             same_in_every_mode,
-            every_shape=True,
+            shapes=EVERY,
             from_mode=1,
         ),
     )
