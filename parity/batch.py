@@ -187,8 +187,9 @@ def _ragged(rng: np.random.Generator, batch: int, steps: int) -> Array:
 
 def _one_long(rng: np.random.Generator, batch: int, steps: int) -> Array:
     lengths = rng.integers(0, max(1, steps // 4) + 1, batch)
-    lengths[: min(1, batch)] = steps
-    return rng.permutation(lengths)
+    if batch:
+        lengths[rng.integers(batch)] = steps
+    return lengths
 
 
 def _all_empty(_: np.random.Generator, batch: int, __: int) -> Array:
