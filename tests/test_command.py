@@ -119,7 +119,7 @@ def test_a_missing_framework_that_was_asked_for_is_a_failure(tmp_path: Path) -> 
 
 def test_without_any_framework_nothing_was_compared_and_that_fails(tmp_path: Path) -> None:
     neither = "sys.modules['tensorflow'] = sys.modules['torch'] = None"
-    done = run("check", "--jobs", "1", "--dtype", "float32", "--output", str(tmp_path), before=neither)
+    done = run(*REVERSE[:3], "--jobs", "1", "--output", str(tmp_path), before=neither)
     assert done.returncode == 1
     assert "othing was compared" in done.stdout
 
