@@ -58,14 +58,17 @@ def missing(wing: str) -> str:
 
 def environment() -> dict[str, dict[str, Any]]:
     """What the numbers depend on, for each framework that has been loaded: versions, device, threads, TF32."""
-    loaded = [wing for wing in FRAMEWORKS if f"parity.{wing}.native" in sys.modules]
-    return {wing: native(wing).environment() for wing in loaded}
+    return {wing: native(wing).environment() for wing in _loaded()}
 
 
 def forget_graphs() -> None:
     """Drop the traces of all loaded frameworks."""
-    for wing in environment():
+    for wing in _loaded():
         native(wing).forget()
+
+
+def _loaded() -> list[str]:
+    return [wing for wing in FRAMEWORKS if f"parity.{wing}.native" in sys.modules]
 
 
 @cache
@@ -154,11 +157,16 @@ def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Obser
         "sparse_gradients": " ".join(sparse),
         "modified_inputs": " ".join(modified),
     }
-    quantities = {**outputs, **{f"d_{name}": array for name, array in gradients.items()}}
-    return Observation({name: _readable(array) for name, array in quantities.items()}, provenance)
+    quantities = _quantities(outputs, gradients)
+    return Observation({name: _read_only(array) for name, array in quantities.items()}, provenance)
 
 
-def _readable(array: Array) -> Array:
+def _quantities(outputs: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, Array]:
+    """Outputs by name, and gradients by ``d_`` and the name of the input."""
+    return {**outputs, **{f"d_{name}": array for name, array in gradients.items()}}
+
+
+def _read_only(array: Array) -> Array:
     """Observations are remembered: nobody may write to them."""
     array = np.asarray(array)
     array.setflags(write=False)
@@ -176,7 +184,7 @@ def run_reference(case: Case, arrays: Mapping[str, Array], cotangents: Mapping[s
     reference = native("reference")
     function = call(case.row, case.form, "reference", "")
     outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents)
-    return {**outputs, **{f"d_{name}": array for name, array in gradients.items()}}
+    return _quantities(outputs, gradients)
 
 
 def _nested(arguments: Mapping[str, Any]) -> dict[str, Any]:
