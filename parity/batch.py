@@ -196,6 +196,21 @@ def _all_empty(_: np.random.Generator, batch: int, __: int) -> Array:
     return np.zeros(batch, np.int64)
 
 
+def _lognormal(rng: np.random.Generator, batch: int, steps: int) -> Array:
+    """Many short, few long, and one of T; at B = 64 and T >= 16, 27 % of all steps are real on average."""
+    drawn = np.exp(rng.normal(np.log(0.206 * steps), 0.7, batch))
+    lengths = np.clip(np.round(drawn), 1, steps).astype(np.int64)
+    if batch:
+        lengths[rng.integers(batch)] = steps
+    return lengths
+
+
+def _bimodal(rng: np.random.Generator, batch: int, steps: int) -> Array:
+    """Half around T/8, half around 7T/8."""
+    centres = np.where(rng.permutation(batch) % 2, steps / 8, 7 * steps / 8)
+    return np.clip(np.round(rng.normal(centres, steps / 16)), 1, steps).astype(np.int64)
+
+
 LENGTHS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
     "ragged": _ragged,
     "uniform": _uniform,
@@ -203,6 +218,8 @@ LENGTHS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
     "all_equal": _all_equal,
     "one_long": _one_long,
     "all_empty": _all_empty,
+    "lognormal": _lognormal,
+    "bimodal": _bimodal,
 }
 
 
@@ -221,3 +238,34 @@ def draw_lengths(distribution: str, rng: np.random.Generator, batch: int, steps:
     whole_number("batch", batch)
     whole_number("steps", steps, least=1)
     return check_lengths(draw(rng, batch, steps), steps, batch)
+
+
+def fill_lengths(fill: float, rng: np.random.Generator, batch: int, steps: int) -> Lengths:
+    """B lengths from 1 to T, one of them T, whose fill is as near ``fill`` as integers allow.
+
+    The others are spread evenly around their mean, as far as 1 and T are away from it.
+
+    Args:
+        fill: real steps over padded steps, above 0 and at most 1.
+        rng: shuffles the lengths; their values depend on the other arguments only.
+        batch, steps: B and T.
+
+    Raises:
+        InputError: a fill outside its range, or sizes that are none.
+
+    >>> lengths = fill_lengths(0.5, np.random.default_rng(0), batch=5, steps=10)
+    >>> np.sort(lengths), int(lengths.sum())
+    (array([ 2,  3,  4,  6, 10]), 25)
+    """
+    if not 0 < fill <= 1:
+        raise InputError("fill", repr(fill), "a fraction above 0 and at most 1")
+    others = whole_number("batch", batch) - 1
+    whole_number("steps", steps, least=1)
+    if others < 1:
+        return np.full(batch, steps, np.int64)
+    mean = np.clip((round(fill * batch * steps) - steps) / others, 1, steps)
+    spread = min(mean - 1, steps - mean)
+    drawn = mean + spread * (2 * np.arange(others) + 1 - others) / others
+    # Rounding the running total, not each length, keeps the sum.
+    totals = np.floor(np.cumsum(drawn) + 0.5).astype(np.int64)
+    return rng.permutation(np.append(np.diff(totals, prepend=0), steps))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from parity import Batch, InputError
-from parity.batch import LENGTHS, check_lengths, draw_lengths
+from parity.batch import LENGTHS, check_lengths, draw_lengths, fill_lengths
 
 RAGGED = st.lists(
     arrays.arrays(np.float32, st.tuples(st.integers(0, 5), st.just(2)), elements=st.floats(-9, 9, width=32)),
@@ -59,6 +59,60 @@ def test_every_distribution_gives_lengths_that_fit(distribution: str, batch: int
 def test_ragged_lengths_hold_none_one_and_all() -> None:
     for seed in range(20):
         assert {0, 1, 6} <= set(draw_lengths("ragged", np.random.default_rng(seed), 4, steps=6).tolist())
+
+
+def mean_fill(distribution: str) -> float:
+    draws = [draw_lengths(distribution, np.random.default_rng(seed), 64, steps=128) for seed in range(200)]
+    return float(np.mean(draws)) / 128
+
+
+def test_lognormal_lengths_are_short_but_for_one() -> None:
+    assert mean_fill("lognormal") == pytest.approx(0.27, abs=0.01)
+    for seed in range(20):
+        lengths = draw_lengths("lognormal", np.random.default_rng(seed), 64, steps=128)
+        assert (lengths.min() >= 1, lengths.max()) == (True, 128)
+
+
+def test_bimodal_lengths_are_half_short_and_half_long() -> None:
+    assert mean_fill("bimodal") == pytest.approx(0.5, abs=0.01)
+    lengths = np.sort(draw_lengths("bimodal", np.random.default_rng(0), 64, steps=1024))
+    assert lengths[31] < 512 < lengths[32]
+    assert lengths[:32].mean() == pytest.approx(128, abs=64)
+    assert lengths[32:].mean() == pytest.approx(896, abs=64)
+
+
+DRAWN = {
+    "ragged": [1, 5, 6, 7, 4, 0],
+    "uniform": [6, 5, 4, 2, 3, 1],
+    "short": [6, 4, 4, 2, 2, 1],
+    "one_long": [7, 1, 1, 0, 0, 0],
+}
+
+
+@pytest.mark.parametrize("distribution", DRAWN)
+def test_draws_stay_what_they_were(distribution: str) -> None:
+    """Cases are told apart by their seeds; other lengths would be other cases."""
+    assert draw_lengths(distribution, np.random.default_rng(0), 6, steps=7).tolist() == DRAWN[distribution]
+
+
+@given(st.floats(0.001, 1), st.integers(0, 70), st.integers(1, 300))
+def test_lengths_of_a_given_fill_are_as_near_as_integers_allow(fill: float, batch: int, steps: int) -> None:
+    lengths = fill_lengths(fill, np.random.default_rng(0), batch, steps)
+    nearest = np.clip(round(fill * batch * steps), steps + batch - 1, batch * steps) if batch else 0
+    assert (len(lengths), lengths.sum()) == (batch, nearest)
+    assert not batch or (lengths.min() >= 1 and lengths.max() == steps)
+
+
+def test_lengths_of_a_given_fill_spread_around_their_mean() -> None:
+    lengths = np.sort(fill_lengths(0.25, np.random.default_rng(0), 64, steps=256))
+    assert (lengths[0], lengths[62], lengths[63]) == (2, 120, 256)
+    assert np.abs(lengths[:63] - np.linspace(2, 120, 63)).max() < 2
+
+
+@pytest.mark.parametrize("fill", [0.0, -0.5, 1.5, float("nan")])
+def test_a_fill_that_is_none_is_named(fill: float) -> None:
+    with pytest.raises(InputError, match=f"fill: got {fill}, expected a fraction above 0 and at most 1"):
+        fill_lengths(fill, np.random.default_rng(0), 4, steps=4)
 
 
 WRONG = {

@@ -131,6 +131,17 @@ DATA: dict[str, tuple[int, Callable[[Array, str], Drawn]]] = {
 }
 
 
+def lengths(name: str) -> Lengths:
+    """The lengths of all sequences of a data set.
+
+    >>> int(lengths("speeches").max())
+    99
+    """
+    choose("data", name, DATA)
+    sequences = utterances().features if name == "utterances" else speeches().tokens
+    return np.array([len(sequence) for sequence in sequences])
+
+
 def draw(name: str, rng: np.random.Generator, count: int, dtype: str) -> Drawn:
     """``count`` different sequences of a data set and an empty one, padded to the longest of them.
 
