@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hypothesis.extra.numpy as arrays
@@ -11,8 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from parity import InputError
-from parity.compare import CHUNK, compare, difference
+from parity import InputError, streaming
+from parity.compare import compare, difference
+from parity.streaming import BLOCK, CHUNK, THREADS, Tally, stream
 
 PAIRS = st.integers(1, 40).flatmap(
     lambda n: st.tuples(*(arrays.arrays(np.float64, n, elements=st.floats(-1e6, 1e6)) for _ in range(2)))
@@ -44,6 +48,142 @@ def test_a_fault_behind_the_first_chunk_is_found() -> None:
     assert (found.failed, found.worst_index, found.compared) == (True, (2, 7), 3 * CHUNK)
 
 
+def test_a_fault_that_another_thread_sees_is_found() -> None:
+    expected = np.zeros(BLOCK + 9, np.float32)
+    observed = expected.copy()
+    observed[BLOCK + 5] = 1.0
+    assert difference("y", observed, expected, np.ones(())).worst_index == (BLOCK + 5,)
+
+
+def by_definition(observed: Any, expected: Any, floor: Any) -> Tally:
+    """A tally of whole arrays in float64, with nothing clever."""
+    floor = np.broadcast_to(0.0 if floor is None else floor, np.shape(observed))
+    observed, expected, floor = (np.ravel(array).astype(np.float64) for array in (observed, expected, floor))
+    error, score = np.zeros(observed.size), np.zeros(observed.size)
+    tally = Tally()
+    for at in range(observed.size):
+        if observed[at] == expected[at] or (np.isnan(observed[at]) and np.isnan(expected[at])):
+            continue
+        error[at] = abs(observed[at] - expected[at])
+        if not np.isfinite(error[at]):
+            error[at] = np.inf
+            tally.first_strange = tally.first_strange if tally.strange else at
+            tally.strange += 1
+        score[at] = error[at] / floor[at] if floor[at] else np.inf
+    tally.worst = int(np.argmax(score))
+    tally.score, tally.error_there, tally.max_abs_error = score.max(), error[tally.worst], error.max()
+    tally.errors_squared, tally.floors_squared = np.square(error).sum(), np.square(floor).sum()
+    return tally
+
+
+def assert_same(found: Tally, wanted: Tally, exact: bool) -> None:
+    for name in ("score", "worst", "error_there", "max_abs_error", "strange", "first_strange", "errors_squared"):
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name), rel=1e-12, abs=0.0), name
+    assert exact or found.floors_squared == pytest.approx(wanted.floors_squared, rel=1e-12)
+
+
+@contextmanager
+def small_chunks() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streaming, "CHUNK", 7)
+        patch.setattr(streaming, "BLOCK", 20)
+        patch.setattr(streaming, "ROW", 3)
+        yield patch
+
+
+@st.composite
+def comparisons(draw: Any) -> tuple[Any, Any, Any]:
+    """Two arrays, equal in most places, and a floor that may repeat its numbers."""
+    shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+
+    def side() -> Any:
+        dtype = draw(st.sampled_from([np.float32, np.float64]))
+        huge, tiny = (float(getattr(np.finfo(dtype), name)) for name in ("max", "smallest_subnormal"))
+        special = st.sampled_from([0.0, -0.0, math.nan, math.inf, -math.inf, huge, -huge, tiny, 1.0])
+        common = st.floats(-1e3, 1e3, width=32)
+        return draw(arrays.arrays(dtype, shape, elements=special | common, fill=common))
+
+    observed, expected = side(), side()
+    same = draw(arrays.arrays(np.bool_, shape, fill=st.just(True)))
+    with np.errstate(over="ignore"):
+        observed = np.where(same, expected, observed).astype(observed.dtype)
+    of_shape = draw(st.sampled_from([shape, shape[1:], (shape[0], 1), ()]))
+    floors = arrays.arrays(np.float64, of_shape, elements=st.sampled_from([0.0, -0.0]) | st.floats(1e-9, 1e3))
+    floor = draw(st.none() | floors)
+    return observed, expected, None if floor is None else np.broadcast_to(floor, shape)
+
+
+@given(comparisons())
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
+def test_the_pass_gives_what_the_definition_gives(case: tuple[Any, Any, Any]) -> None:
+    with small_chunks():
+        assert_same(stream("y", *case), by_definition(*case), exact=case[2] is None)
+
+
+@given(comparisons())
+def test_chunks_judged_in_full_give_the_same_as_others(case: tuple[Any, Any, Any]) -> None:
+    with small_chunks() as patch:
+        found = stream("y", *case)
+        patch.setattr(streaming, "_exact_in_float64", lambda dtype: False)
+        in_full = stream("y", *case)
+    assert found == in_full
+
+
+SCATTERED = {
+    "transposed": lambda array: array.T,
+    "every other": lambda array: array[:, ::2],
+    "backwards": lambda array: array[::-1, ::-1],
+    "axes moved": lambda array: array.reshape(6, 5, 4).transpose(1, 2, 0),
+    "repeated": lambda array: np.broadcast_to(array[0], array.shape),
+}
+
+
+@pytest.mark.parametrize("view", SCATTERED)
+def test_what_is_not_contiguous_is_the_same_as_its_copy(view: str) -> None:
+    rng = np.random.default_rng(0)
+    observed, expected, floor = (SCATTERED[view](rng.random((10, 12))) for _ in range(3))
+    with small_chunks():
+        found = difference("y", observed, expected, floor)
+        copies = difference("y", *(np.ascontiguousarray(array) for array in (observed, expected, floor)))
+        assert found == copies
+        assert_same(stream("y", observed, expected, floor), by_definition(observed, expected, floor), exact=False)
+
+
+def test_integers_that_float64_cannot_tell_apart_are_not_the_same() -> None:
+    observed, expected = np.array([2**53]), np.array([2**53 + 1])
+    assert difference("y", observed, expected, None).failed
+    assert difference("y", observed, expected, np.ones(1)).score == math.inf
+
+
+OUT_OF_FLOAT32 = {"overflow": (3e38, -3e38, 1e37), "underflow": (1.5e-45, 0.0, 1e-46)}
+
+
+@pytest.mark.parametrize("case", OUT_OF_FLOAT32)
+def test_a_difference_that_float32_does_not_hold_is_a_number(case: str) -> None:
+    observed, expected, floor = (np.array([number]) for number in OUT_OF_FLOAT32[case])
+    found = difference("y", observed.astype(np.float32), expected.astype(np.float32), floor)
+    assert found.max_abs_error == float(np.float32(observed[0])) - float(np.float32(expected[0])) > 0
+    assert found.score == found.max_abs_error / floor[0]
+
+
+def test_memory_does_not_grow_with_the_arrays() -> None:
+    """At 40 MB a side: two numbers of scratch, three buffers and a little for each element of a chunk."""
+    expected = np.zeros((10, 1000, 1000), np.float32)
+    observed = expected + np.float32(1e-7)
+    views = {
+        "one floor": (observed, expected, np.broadcast_to(1e-6, expected.shape)),
+        "a row of floors": (observed, expected, np.broadcast_to(np.full(1000, 1e-6), expected.shape)),
+        "transposed": (observed.transpose(1, 0, 2), expected.transpose(1, 0, 2), np.ones(())),
+        "exact": (expected, expected.copy(), None),
+    }
+    for name, view in views.items():
+        tracemalloc.start()
+        difference("y", *view)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < THREADS * CHUNK * 8 * 6, name
+
+
 STRANGE = {
     "NaN where a number should be": ([np.nan, 1.0], [0.0, 1.0]),
     "a number where NaN should be": ([0.0, 1.0], [np.nan, 1.0]),
@@ -62,6 +202,13 @@ def test_nan_and_inf_are_compared(case: str, floor: Any) -> None:
     assert found.worst_index == (0,)
 
 
+def test_the_first_strange_place_is_named_also_where_another_is_worst() -> None:
+    observed, expected, floor = np.array([1.0, 5.0, np.nan]), np.array([0.0, 5.0, 5.0]), np.array([0.0, 1.0, 1.0])
+    found = difference("y", observed, expected, floor)
+    assert found.reason == "NaN or inf on one side only, at 1 place, the first at (2,)"
+    assert found.worst_index == (0,)
+
+
 def test_equal_nan_and_inf_are_equal() -> None:
     both = np.array([np.nan, np.inf, -np.inf, 1.0])
     assert not difference("y", both, both.copy(), None).failed
@@ -70,8 +217,9 @@ def test_equal_nan_and_inf_are_equal() -> None:
 def test_where_the_floor_is_zero_the_error_must_be() -> None:
     expected, floor = np.zeros(3), np.array([0.0, 1.0, 1.0])
     assert not difference("y", np.array([0.0, 0.5, 0.0]), expected, floor).failed
-    found = difference("y", np.array([1e-30, 0.0, 0.0]), expected, floor)
-    assert "where the floor is 0 and the value must be exact" in found.reason
+    for zero in (floor, -floor * 0.0):
+        found = difference("y", np.array([1e-30, 0.0, 0.0]), expected, zero)
+        assert "where the floor is 0 and the value must be exact" in found.reason
 
 
 def test_the_norm_has_its_own_limit() -> None:
@@ -107,6 +255,19 @@ def test_nothing_to_compare_is_an_error() -> None:
 def test_a_floor_that_would_swallow_errors_is_refused(wrong: float) -> None:
     with pytest.raises(InputError, match=r"floor of 'y': got NaN, inf or less than 0"):
         compare({"y": np.ones(2)}, {"y": np.zeros(2)}, {"y": np.array([1.0, wrong])})
+
+
+@pytest.mark.parametrize("observed", [{}, {"y": np.zeros(3)}], ids=["missing", "shape"])
+def test_a_floor_is_refused_also_where_nothing_can_be_compared(observed: Any) -> None:
+    with pytest.raises(InputError, match=r"floor of 'y': got NaN, inf or less than 0"):
+        compare(observed, {"y": np.zeros(2)}, {"y": np.array([1.0, np.nan])})
+
+
+def test_a_floor_is_refused_behind_the_first_block() -> None:
+    floor = np.ones(50)
+    floor[-1] = math.inf
+    with small_chunks(), pytest.raises(InputError, match="floor of 'y'"):
+        difference("y", np.zeros(50), np.zeros(50), floor)
 
 
 @pytest.mark.parametrize("floor", [{}, {"y": np.ones(3)}])
