@@ -22,6 +22,12 @@ if importlib.util.find_spec("torch") is None:
     collect_ignore_glob.append("parity/check.py")  # its example holds a PyTorch function to a contract
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("parity")
+    group.addoption("--parity-scale", default="default", help="of the benchmarks: tiny, default, gpu, or B,T,D,H")
+    group.addoption("--parity-device", default="auto", choices=("auto", "cpu", "cuda"), help="of the benchmarks")
+
+
 @pytest.fixture(params=wings.FRAMEWORKS)
 def framework(request: pytest.FixtureRequest) -> str:
     """Each framework in turn; skipped, by name, where it is missing."""

@@ -1,4 +1,4 @@
-"""The command line: ``parity check``, ``parity report``, ``parity scores``."""
+"""The command line: ``parity check``, ``parity report``, ``parity advise``, ``parity scores``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from parity import __version__, report, scores, wings
+from parity import __version__, advice, report, scores, wings
 from parity.check import Check, plan
 from parity.errors import InputError, WingUnavailable
 from parity.findings import FAILED, STATUSES, Finding, explain
@@ -61,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     view.set_defaults(run=_report)
     view.add_argument("record", help="a report.json")
     view.add_argument("--output", default=OUTPUT, metavar="DIR", help=f"where the views go (default {OUTPUT})")
+
+    advise = commands.add_parser("advise", help="predict which variant is fastest for your lengths, and measure it")
+    advise.set_defaults(run=advice.run)
+    advice.add_options(advise)
 
     measure = commands.add_parser(
         "scores", help="measure how scores are distributed, to choose the noise floor's limits"

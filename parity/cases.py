@@ -239,25 +239,70 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
 @lru_cache(maxsize=512)
 def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]) -> Case:
     """`draw`, once its arguments are known to be right."""
-    spec = find(operation).form(form)
+    spec, usual = find(operation).form(form), SIZES
     rng = np.random.default_rng([seed, *f"{operation}/{form}/{shape}".encode()])
     if spec.data:
         real = data.draw(spec.data, rng, REAL[shape], dtype)
-        lengths, given, size = real.lengths, real.arrays, SIZES | real.sizes | dict(sizes)
+        lengths, given, usual = real.lengths, real.arrays, SIZES | real.sizes
+        size = usual | dict(sizes)
     else:
         size = {"B": SHAPES[shape].batch, "T": SHAPES[shape].steps} | SIZES | dict(sizes)
         lengths, given = draw_lengths(SHAPES[shape].lengths, rng, size["B"], size["T"]), {}
-    size["E"] = 2 * size["H"]
+    arrays, cotangents = _filled(spec, rng, size, usual, dtype, given)
+    return Case(operation, form, lengths, arrays, cotangents, shape, seed)
+
+
+def with_lengths(
+    operation: str, form: str, lengths: npt.ArrayLike, dtype: str, seed: int, steps: int = 0, **sizes: int
+) -> Case:
+    """Draw a case with these lengths, at any size: what a benchmark runs.
+
+    Args:
+        lengths: ``(B,)`` integers.
+        steps: T; the longest length, at least 1, when it is 0.
+        sizes: of other axes, e.g. ``H=256``.
+
+    Raises:
+        InputError: as for `draw`, and for wrong lengths.
+
+    >>> with_lengths("rnn.lstm", "one_layer", [3, 1], "float32", seed=0, H=8).arrays["w_rec.0"].shape
+    (8, 4, 8)
+    """
+    spec = find(operation).form(form)
+    choose("dtype", dtype, DTYPES)
+    for axis, extent in sizes.items():
+        whole_number(f"size of {choose('sizes', axis, SIZES)}", extent, least=1)
+    came = plain_array("lengths", lengths)
+    steps = steps or (max(1, int(came.max())) if came.size else 1)
+    checked = check_lengths(came, whole_number("steps", steps, least=1))
+    rng = np.random.default_rng([whole_number("seed", seed), *f"{operation}/{form}".encode()])
+    size = {"B": len(checked), "T": steps} | SIZES | sizes
+    arrays, cotangents = _filled(spec, rng, size, SIZES, dtype, {})
+    return Case(operation, form, checked, arrays, cotangents, "given", seed)
+
+
+def _filled(
+    spec: Form,
+    rng: np.random.Generator,
+    size: dict[str, int],
+    usual: dict[str, int],
+    dtype: str,
+    given: Mapping[str, Array],
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Inputs and cotangents, drawn where they are not given. ``size`` is that of each axis."""
+    size, usual = ({"E": 2 * sizes["H"]} | sizes for sizes in (size, usual))
 
     def fill(spec: Input) -> Array:
         extent = [size[axis] if axis.isalpha() else int(axis) for axis in spec.axes]
         if spec.below:
             return rng.integers(0, size[spec.below], extent)
-        return (rng.uniform(size=extent) if spec.unit else rng.normal(0, spec.scale, extent)).astype(dtype)
+        if spec.unit:
+            return rng.uniform(size=extent).astype(dtype)
+        wider = size[spec.fan_in] / usual[spec.fan_in] if spec.fan_in else 1.0
+        return rng.normal(0, spec.scale / np.sqrt(wider), extent).astype(dtype)
 
     arrays = {name: given[name] if name in given else fill(array) for name, array in spec.inputs.items()}
-    cotangents = {name: fill(Input(axes)) for name, axes in spec.outputs.items()}
-    return Case(operation, form, lengths, arrays, cotangents, shape, seed)
+    return arrays, {name: fill(Input(axes)) for name, axes in spec.outputs.items()}
 
 
 def _named(came: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:

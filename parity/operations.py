@@ -28,12 +28,15 @@ class Input:
         below: for ids, the axis letter whose size they stay below; empty for floats.
         scale: standard deviation of the floats drawn.
         unit: draw floats between 0 and 1, as probabilities are.
+        fan_in: for weights, the axis that is summed over: the scale shrinks as it widens, so that a large layer is
+            not saturated, or chaotic, where a small one is not.
     """
 
     axes: str
     below: str = ""
     scale: float = 1.0
     unit: bool = False
+    fan_in: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +154,8 @@ def _recurrent(name: str, cell: str, layers: int, initial: bool, both: bool = Fa
     inputs = {"x": Input("BTD")}
     for layer in range(layers):
         below = "D" if layer == 0 else "E" if both else "H"
-        inputs[f"w_in.{layer}"] = Input(f"{side}{below}{GATES[cell]}H", scale=0.3)
-        inputs[f"w_rec.{layer}"] = Input(f"{side}H{GATES[cell]}H", scale=0.3)
+        inputs[f"w_in.{layer}"] = Input(f"{side}{below}{GATES[cell]}H", scale=0.3, fan_in=below)
+        inputs[f"w_rec.{layer}"] = Input(f"{side}H{GATES[cell]}H", scale=0.3, fan_in="H")
         inputs[f"bias.{layer}"] = Input(f"{side}{BIASES[cell]}H", scale=0.5)
     state = f"{layers}{side}BH"
     start = {s: f"{s}0" if initial else "" for s in STATES[cell]}
@@ -178,20 +181,23 @@ UNMASKED_CELL_STATE = {"c": "an unmasked layer returns the cell state after the 
 
 def _keras_lstm_needs_a_row(*variants: str) -> tuple[Refusal, ...]:
     why = "Keras' LSTMCell adds its bias with BiasAdd, whose eager oneDNN kernel refuses a batch of no rows"
-    return tuple(Refusal(variant, "*/no_sequences", "Biases must be 1D", why, mode="eager") for variant in variants)
+    names = (f"tensorflow.{variant}" for variant in variants)
+    return tuple(Refusal(name, "*/no_sequences", "Biases must be 1D", why, mode="eager") for name in names)
 
 
 def _unidirectional(cell: str) -> Operation:
     lstm = cell == "lstm"
+    unmasked = ("pytorch.padded", "pytorch.padded_native", "pytorch.bucketed", "tensorflow.padded")
+    native = ("padded_native",) if lstm else ()  # oneDNN has no other cell
     return Operation(
         f"rnn.{cell}",
         forms=_recurrent_forms(cell),
         variants={
-            "pytorch": ("packed", "padded", "stepwise"),
-            "tensorflow": ("masked", "padded", "dynamic_rnn", "stepwise"),
+            "pytorch": ("packed", "packed_sorted", "padded", *native, "stepwise", "bucketed", "real_steps"),
+            "tensorflow": ("masked", "padded", "dynamic_rnn", "stepwise", "packed", "bucketed"),
         },
-        omits={"pytorch.padded": UNMASKED_CELL_STATE, "tensorflow.padded": UNMASKED_CELL_STATE} if lstm else {},
-        refusals=_keras_lstm_needs_a_row("tensorflow.masked", "tensorflow.padded") if lstm else (),
+        omits=dict.fromkeys(unmasked, UNMASKED_CELL_STATE) if lstm else {},
+        refusals=_keras_lstm_needs_a_row("masked", "padded", "bucketed") if lstm else (),
     )
 
 
@@ -201,11 +207,11 @@ def _bidirectional(cell: str) -> Operation:
         f"bidirectional.{cell}",
         forms=_recurrent_forms(cell, both=True),
         variants={
-            "pytorch": ("packed", "two_pass"),
-            "tensorflow": ("masked", "two_pass", "dynamic_rnn"),
+            "pytorch": ("packed", "two_pass", "bucketed", "real_steps"),
+            "tensorflow": ("masked", "two_pass", "dynamic_rnn", "packed", "bucketed"),
         },
-        omits={"pytorch.two_pass": UNMASKED_CELL_STATE} if lstm else {},
-        refusals=_keras_lstm_needs_a_row("tensorflow.masked", "tensorflow.two_pass") if lstm else (),
+        omits=dict.fromkeys(("pytorch.two_pass", "pytorch.bucketed"), UNMASKED_CELL_STATE) if lstm else {},
+        refusals=_keras_lstm_needs_a_row("masked", "two_pass", "bucketed") if lstm else (),
     )
 
 
@@ -258,7 +264,7 @@ def _tagger(function: str, data: str, inputs: Mapping[str, Input], **options: An
     """Features or an embedding, an LSTM, a linear layer and a masked loss, on real data."""
     lstm = _recurrent("lstm", "lstm", layers=1, initial=False).inputs
     weights = {name: array for name, array in lstm.items() if name != "x"}
-    head = {"w_out": Input("HC", scale=0.5), "b_out": Input("C"), "targets": Input("BT", below="C")}
+    head = {"w_out": Input("HC", scale=0.5, fan_in="H"), "b_out": Input("C"), "targets": Input("BT", below="C")}
     form = Form(
         data,
         {**inputs, **weights, **head},
@@ -314,7 +320,7 @@ def find(name: str) -> Operation:
     Raises:
         InputError: no such operation; the message names the nearest.
 
-    >>> find("rnn.lstm").variants["pytorch"]
-    ('packed', 'padded', 'stepwise')
+    >>> find("rnn.lstm").variants["tensorflow"]
+    ('masked', 'padded', 'dynamic_rnn', 'stepwise', 'packed', 'bucketed')
     """
     return OPERATIONS[choose("operation", name, OPERATIONS)]

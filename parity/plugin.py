@@ -50,7 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     checks = [check for item in session.items if (check := _check_of(item))]
-    if checks and not session.config.option.collectonly:
+    others_only = session.config.getoption("benchmark_only", False)  # pytest-benchmark: our workers would disturb it
+    if checks and not session.config.option.collectonly and not others_only:
         session.config.stash[SESSION].start(checks)
 
 

@@ -26,6 +26,7 @@ MODES = {"reference": ("eager",), "pytorch": ("eager",), "tensorflow": ("eager",
 EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
 
 Call = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Call0 = Callable[[], Any]
 
 
 @cache
@@ -140,10 +141,8 @@ def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Ob
 
 def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Observation:
     """`observe`, with any function; see `bind`. Inputs that it writes to are noted in the provenance."""
-    axes = {"lengths": "B"} | {name: spec.axes for name, spec in case.spec.inputs.items()} | dict(case.spec.outputs)
     given = {"lengths": case.lengths, **case.arrays}
-    arrays = {name: array.copy() for name, array in given.items()}
-    cotangents = {name: array.copy() for name, array in case.cotangents.items()}
+    arrays, cotangents, axes = _copied(case)
     outputs, gradients, sparse = native(wing).run(function, arrays, cotangents, mode=mode, axes=axes)
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
     provenance = {
@@ -159,6 +158,31 @@ def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Obser
     }
     quantities = _quantities(outputs, gradients)
     return Observation({name: _read_only(array) for name, array in quantities.items()}, provenance)
+
+
+def resident(case: Case, wing: str, variant: str, mode: str, device: str = "cpu") -> tuple[Call0, ...]:
+    """What a benchmark times: ``forward``, ``train``, ``wait`` and ``kernels``, on tensors that stay on their device.
+
+    `arrays_of` turns what ``train`` gives into arrays. ``wait`` returns when everything that was started is done.
+    ``kernels`` names what did the work in training, as far as the framework tells.
+    """
+    arrays, cotangents, axes = _copied(case)
+    function = call(case.row, case.form, wing, variant)
+    found: tuple[Call0, ...] = native(wing).resident(function, arrays, cotangents, mode=mode, axes=axes, device=device)
+    return found
+
+
+def arrays_of(wing: str, answer: tuple[Mapping[str, Any], Mapping[str, Any]]) -> dict[str, Array]:
+    """Outputs and gradients by name, as in an `Observation`, from the tensors that ``train`` gave."""
+    outputs, gradients = map(native(wing).plain, answer)
+    return _quantities(outputs, gradients)
+
+
+def _copied(case: Case) -> tuple[dict[str, Array], dict[str, Array], dict[str, str]]:
+    """Arrays and cotangents that may be written to, and the axes of all inputs and outputs."""
+    axes = {"lengths": "B"} | {name: spec.axes for name, spec in case.spec.inputs.items()} | dict(case.spec.outputs)
+    arrays = {"lengths": case.lengths.copy()} | {name: array.copy() for name, array in case.arrays.items()}
+    return arrays, {name: array.copy() for name, array in case.cotangents.items()}, axes
 
 
 def _quantities(outputs: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""Recurrent layers in both directions in PyTorch: packed, and two passes by hand.
+"""Recurrent layers in both directions in PyTorch: packed, two passes by hand, in buckets, over real steps only.
 
 A bidirectional layer on padded input is wrong on *real* steps: its backward half starts in the padding. Either
 pack, or reverse each sequence inside its own length. Weights are those of `parity.pytorch.rnn` with a leading
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.pytorch import native
+from parity.pytorch import buckets, native, packing
 from parity.pytorch import rnn as one_way
 
 
@@ -32,7 +32,7 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="p
     """Bidirectional Elman network.  x (B, T, D), lengths (B,), h0 (L, 2, B, H).
 
     Args:
-        variant: "packed" or "two_pass".
+        variant: one of `VARIANTS`; each is described where it stands.
 
     Returns:
         y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
@@ -49,7 +49,7 @@ def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
-    """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H), which "two_pass" cannot give."""
+    """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H), which padded layers cannot give."""
     y, (h, *c) = native.pick(VARIANTS, variant)(nn.LSTM, x, lengths, torch_layout(w_in, w_rec, bias), [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
@@ -95,7 +95,27 @@ def two_pass(kind, x, lengths, weights, initial, **options):
     return y, [torch.stack(h)]
 
 
-VARIANTS = {"packed": packed, "two_pass": two_pass}
+def bucketed(kind, x, lengths, weights, initial, **options):
+    """`two_pass` in groups of similar length."""
+    initial = states_or_zeros(initial, x, weights)
+    return buckets.bucketed(two_pass, kind, x, lengths, weights, initial, **options)
+
+
+def real_steps(kind, x, lengths, weights, initial, **options):
+    """`packed` with a loop and a backward pass of our own: turning round is another order of the same real steps."""
+    initial = states_or_zeros(initial, x, weights)
+    y, finals = x, []
+    for k, sides in enumerate(weights):
+        both = [
+            packing.one_layer(kind, y, lengths, named, [s[k, side] for s in initial], backward=bool(side), **options)
+            for side, named in enumerate(sides)
+        ]
+        y = torch.cat([y for y, _ in both], 2)
+        finals.append([torch.stack(states) for states in zip(*(final for _, final in both))])
+    return y, [torch.stack(layers) for layers in zip(*finals)]
+
+
+VARIANTS = {"packed": packed, "two_pass": two_pass, "bucketed": bucketed, "real_steps": real_steps}
 
 
 def states_or_zeros(initial, x, weights):  # a zero state (L, 2, B, H) for each that was not given

@@ -1,5 +1,7 @@
 """What every function of this wing needs: arrays to tensors, run, differentiate, tensors to arrays."""
 
+import warnings
+
 import torch
 
 VERSION = f"torch {torch.__version__}"
@@ -14,6 +16,10 @@ def environment():
         "tf32": {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32},
         "onednn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
     }
+
+
+def has_cuda():
+    return torch.cuda.is_available()
 
 
 def forget():
@@ -38,24 +44,88 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None):
     The gradient of every float input is taken against ``cotangents``, one for each output that counts. Tensors
     share memory with ``arrays``, so that a function that writes to its inputs is found out.
     """
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    floats = {name: tensor.requires_grad_() for name, tensor in tensors.items() if tensor.is_floating_point()}
-    outputs = {name: output for name, output in call(tensors).items() if name in cotangents}
+    outputs, gradients = differentiated(call, tensors(arrays), tensors(cotangents))
+    sparse = tuple(name for name, gradient in gradients.items() if gradient.is_sparse)
+    return plain(outputs), plain(gradients), sparse
+
+
+def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
+    """``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay on their device: for a benchmark."""
+    inputs, against = tensors(arrays, device), tensors(cotangents, device)
+    if mode == "compiled":
+        call = compiled(call)
+    if device == "cuda":  # cuDNN rounds to TF32 unless told otherwise, products do not: one policy for both
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32
+
+    @torch.no_grad()
+    def forward():
+        return call(inputs)
+
+    def train():
+        return differentiated(call, inputs, against)
+
+    def wait():
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    def kernels():
+        """Which of the known kernels a run used, from the profiler's names of what ran."""
+        with torch.profiler.profile() as profiler:
+            train()
+        ran = " ".join(event.key for event in profiler.key_averages())
+        return [name for name, pattern in KERNELS.items() if pattern in ran] or ["native"]
+
+    return forward, train, wait, kernels
+
+
+KERNELS = {"oneDNN": "mkldnn_rnn_layer", "cuDNN": "_cudnn_rnn", "own loop": "RealSteps"}
+
+
+def compiled(call):
+    """``call`` through `torch.compile`, whose tracer warns of much that it looks at and that is not ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        faster = torch.compile(call)
+
+    def quiet(inputs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return faster(inputs)
+
+    return quiet
+
+
+def square_product(side, device="cpu"):
+    """A product of two matrices, and a wait for it: the peak that everything else is measured against."""
+    a, b = torch.rand(side, side, device=device), torch.rand(side, side, device=device)
+    _, _, wait, _ = resident(None, {}, {}, device=device)
+    return lambda: a @ b, wait
+
+
+def plain(found):
+    """Tensors by name as arrays by name."""
+    dense = {name: tensor.to_dense() if tensor.is_sparse else tensor for name, tensor in found.items()}
+    return {name: tensor.detach().cpu().numpy() for name, tensor in dense.items()}
+
+
+def tensors(arrays, device="cpu"):
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+
+def differentiated(call, inputs, cotangents):
+    """Outputs by name, and the gradient of every float input by name."""
+    floats = {name: tensor.requires_grad_() for name, tensor in inputs.items() if tensor.is_floating_point()}
+    outputs = {name: output for name, output in call(inputs).items() if name in cotangents}
     reached = [name for name, output in outputs.items() if output.requires_grad]
     gradients = (
         torch.autograd.grad(
             [outputs[name] for name in reached],
             list(floats.values()),
-            [torch.from_numpy(cotangents[name]) for name in reached],
+            [cotangents[name] for name in reached],
             allow_unused=True,
             materialize_grads=True,
         )
         if reached
         else [torch.zeros_like(tensor) for tensor in floats.values()]
     )
-    gradients = dict(zip(floats, gradients, strict=True))
-    return (
-        {name: output.detach().numpy() for name, output in outputs.items()},
-        {name: (g.to_dense() if g.is_sparse else g).numpy() for name, g in gradients.items()},
-        tuple(name for name, g in gradients.items() if g.is_sparse),
-    )
+    return outputs, dict(zip(floats, gradients, strict=True))

@@ -1,4 +1,4 @@
-"""Recurrent layers in PyTorch: packed, padded and stepwise.
+"""Recurrent layers in PyTorch: packed, padded, step by step, in buckets, and over real steps only.
 
 Weights come as tuples, one item a layer, with the gate axis explicit, and are handed to the real layers:
 
@@ -16,14 +16,14 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.pytorch import native
+from parity.pytorch import buckets, native, packing
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):
     """Elman network.  x (B, T, D), lengths (B,), h0 (L, B, H).
 
     Args:
-        variant: "packed", "padded" or "stepwise".
+        variant: one of `VARIANTS`; each is described where it stands.
 
     Returns:
         y: (B, T, H), zero on padding; h: (L, B, H), each state after the last real step.
@@ -45,7 +45,7 @@ def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
-    """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which "padded" cannot give."""
+    """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which padded layers cannot give."""
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
     y, (h, *c) = native.pick(VARIANTS, variant)(nn.LSTM, x, lengths, weights, [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
@@ -64,7 +64,7 @@ def torch_layout(w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
     }
 
 
-def packed(kind, x, lengths, weights, initial, **options):
+def packed(kind, x, lengths, weights, initial, *, enforce_sorted=False, **options):
     """Pack, run the whole stack, unpack. Steps of padding are never computed."""
     initial = states_or_zeros(initial, x, weights)
     y = x.new_zeros(*x.shape[:2], width(weights))
@@ -73,10 +73,19 @@ def packed(kind, x, lengths, weights, initial, **options):
         return y, initial
     layer = module(kind, x.shape[2], width(weights), len(weights), x.dtype, **options)
     stacked = {f"{name}_l{k}": tensor for k, named in enumerate(weights) for name, tensor in named.items()}
-    sequences = pack_padded_sequence(x[rows], lengths[rows].cpu(), batch_first=True, enforce_sorted=False)
+    sequences = pack_padded_sequence(x[rows], lengths[rows].cpu(), batch_first=True, enforce_sorted=enforce_sorted)
     out, final = run(layer, stacked, sequences, [state[:, rows] for state in initial])
     out, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
     return y.index_copy(0, rows, out), [s.index_copy(1, rows, f) for s, f in zip(initial, final)]
+
+
+def packed_sorted(kind, x, lengths, weights, initial, **options):
+    """`packed` with the rows sorted by hand, longest first, as ``enforce_sorted=True`` wants them."""
+    order = lengths.argsort(descending=True, stable=True)
+    initial = [state[:, order] for state in states_or_zeros(initial, x, weights)]
+    y, final = packed(kind, x[order], lengths[order], weights, initial, enforce_sorted=True, **options)
+    back = order.argsort()
+    return y[back], [state[:, back] for state in final]
 
 
 def padded(kind, x, lengths, weights, initial, **options):
@@ -98,6 +107,28 @@ def padded(kind, x, lengths, weights, initial, **options):
     return torch.where(real, y, 0), [torch.stack(h)]
 
 
+def padded_native(kind, x, lengths, weights, initial, **options):
+    """`padded` with oneDNN switched off: on the CPU, it is what makes a padded float32 LSTM fast."""
+    with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):  # None: leave it, or it warns
+        return padded(kind, x, lengths, weights, initial, **options)
+
+
+def bucketed(kind, x, lengths, weights, initial, **options):
+    """`padded` in groups of similar length."""
+    initial = states_or_zeros(initial, x, weights)
+    return buckets.bucketed(padded, kind, x, lengths, weights, initial, **options)
+
+
+def real_steps(kind, x, lengths, weights, initial, **options):
+    """`packed` with a loop and a backward pass of our own."""
+    initial = states_or_zeros(initial, x, weights)
+    y, finals = x, []
+    for k, named in enumerate(weights):
+        y, final = packing.one_layer(kind, y, lengths, named, [state[k] for state in initial], **options)
+        finals.append(final)
+    return y, [torch.stack(layers) for layers in zip(*finals)]
+
+
 def stepwise(kind, x, lengths, weights, initial, **options):
     """A loop over steps with a cell; a sequence that has ended keeps its state."""
     initial = states_or_zeros(initial, x, weights)
@@ -116,7 +147,15 @@ def stepwise(kind, x, lengths, weights, initial, **options):
     return y, [torch.stack(layers) for layers in zip(*finals)]
 
 
-VARIANTS = {"packed": packed, "padded": padded, "stepwise": stepwise}
+VARIANTS = {
+    "packed": packed,
+    "packed_sorted": packed_sorted,
+    "padded": padded,
+    "padded_native": padded_native,
+    "stepwise": stepwise,
+    "bucketed": bucketed,
+    "real_steps": real_steps,
+}
 CELLS = {nn.RNN: nn.RNNCell, nn.GRU: nn.GRUCell, nn.LSTM: nn.LSTMCell}
 
 

@@ -1,4 +1,4 @@
-"""Recurrent layers in both directions in TensorFlow: masked, two passes by hand, and ``bidirectional_dynamic_rnn``.
+"""Recurrent layers in both directions in TensorFlow: masked, two passes, ``dynamic_rnn``, packed, and in buckets.
 
 Without mask or lengths, the backward half starts in the padding and is wrong on *real* steps. Weights are those
 of `parity.tensorflow.rnn` with a leading axis of two: forward, then backward.
@@ -7,7 +7,7 @@ of `parity.tensorflow.rnn` with a leading axis of two: forward, then backward.
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import buckets, native, packing
 from parity.tensorflow import rnn as one_way
 
 
@@ -28,7 +28,7 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="m
     """Bidirectional Elman network.  x (B, T, D), lengths (B,), h0 (L, 2, B, H).
 
     Args:
-        variant: "masked", "two_pass" or "dynamic_rnn".
+        variant: one of `VARIANTS`; each is described where it stands.
 
     Returns:
         y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
@@ -100,7 +100,33 @@ def dynamic_rnn(kind, x, lengths, weights, initial, **options):
     return y, stack_states(finals)
 
 
-VARIANTS = {"masked": masked, "two_pass": two_pass, "dynamic_rnn": dynamic_rnn}
+def packed(kind, x, lengths, weights, initial, **options):
+    """Real steps only, with a loop and a gradient of our own: turning round is another order of the same rows."""
+    initial = states_or_zeros(initial, x, weights)
+    layout = packing.Layout(lengths, tf.shape(x)[1])
+    rows, finals = layout.pack(x), []
+    for k, (forward, backward) in enumerate(weights):
+        starts = [[state[k, side] for state in initial] for side in (0, 1)]
+        ahead, final_ahead = packing.one_layer(layout, kind, rows, forward, starts[0], **options)
+        back, final_back = packing.one_layer(layout, kind, layout.turned(rows), backward, starts[1], **options)
+        rows = tf.concat([ahead, layout.turned(back)], 1)
+        finals.append((final_ahead, final_back))
+    return layout.unpack(rows), stack_states(finals)
+
+
+def bucketed(kind, x, lengths, weights, initial, **options):
+    """`masked` in groups of similar length."""
+    initial = states_or_zeros(initial, x, weights)
+    return buckets.bucketed(masked, kind, x, lengths, weights, initial, **options)
+
+
+VARIANTS = {
+    "masked": masked,
+    "two_pass": two_pass,
+    "dynamic_rnn": dynamic_rnn,
+    "packed": packed,
+    "bucketed": bucketed,
+}
 
 
 def stack_states(finals):

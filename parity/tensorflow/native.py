@@ -30,6 +30,7 @@ def environment():
 def forget():
     """Drop what was traced."""
     eager.cache_clear()
+    forward_only.cache_clear()
     traced.cache_clear()
 
 
@@ -46,6 +47,12 @@ def only_real(real, values):  # (B, T), (B, T, D)
     multiply by it coming back, and every gradient is lost. So every function here begins with this line.
     """
     return tf.where(real[:, :, None], values, tf.zeros((), values.dtype))
+
+
+@tf.custom_gradient
+def rearranged(rows, order, back):  # (N, ...) -> (N, ...), each row once; ``back`` undoes ``order``
+    """A gather whose gradient is a gather too. That of `tf.gather` adds rows up, as if some came twice."""
+    return tf.gather(rows, order), lambda d: (tf.gather(d, back), None, None)
 
 
 def call_layer(layer, weights, *inputs, **options):
@@ -68,20 +75,85 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None):
     In mode "graph", ``axes`` (of inputs and outputs by name) tells which axes are batch and time: those stay open,
     so that one trace serves all.
     """
-    arrays = {name: tf.constant(array) for name, array in arrays.items()}
-    cotangents = {name: tf.constant(array) for name, array in cotangents.items()}
-    step = eager(call)
-    if mode == "graph":
-        signature = [tuple((name, t.dtype, open_shape(t, axes[name])) for name, t in arrays.items())]
-        signature += [tuple((name, t.dtype, open_shape(t, axes[name])) for name, t in cotangents.items())]
-        step = traced(call, *signature)
-    outputs, gradients = step(arrays, cotangents)
+    arrays, cotangents = constants(arrays), constants(cotangents)
+    outputs, gradients = stepper(call, arrays, cotangents, mode, axes)(arrays, cotangents)
     sparse = tuple(name for name, gradient in gradients.items() if isinstance(gradient, tf.IndexedSlices))
-    return (
-        {name: output.numpy() for name, output in outputs.items()},
-        {name: tf.convert_to_tensor(gradient).numpy() for name, gradient in gradients.items()},
-        sparse,
-    )
+    return plain(outputs), plain(gradients), sparse
+
+
+def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
+    """``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay where they are: for a benchmark."""
+    arrays, cotangents = constants(arrays), constants(cotangents)
+    step = stepper(call, arrays, cotangents, mode, axes)
+    alone = stepper(call, arrays, {}, mode, axes)
+    latest = []
+
+    def forward():
+        latest[:] = tf.nest.flatten(alone(arrays, {}))
+
+    def train():
+        outputs, gradients = step(arrays, cotangents)
+        latest[:] = tf.nest.flatten((outputs, gradients))
+        return outputs, gradients
+
+    def wait():  # a number has to be there to be read
+        for tensor in latest:
+            tf.reshape(tensor, [-1])[:1].numpy()
+
+    def kernels():
+        """Which of the known kernels a run used, from what its graph is made of."""
+        if mode == "eager":
+            return ["eager"]
+        graph = step.get_concrete_function(arrays, cotangents).graph.as_graph_def()
+        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+        ran = " ".join({node.op for node in nodes})
+        found = [name for name, pattern in KERNELS.items() if pattern in ran]
+        return ["XLA"] * (mode == "xla") + found or ["native"]
+
+    return forward, train, wait, kernels
+
+
+KERNELS = {"cuDNN": "CudnnRNN", "while loop": "While"}
+
+
+def stepper(call, arrays, cotangents, mode, axes):
+    """What runs ``call``: with its gradients if there are cotangents, else going forward only."""
+    kind = eager if cotangents else forward_only
+    if mode == "eager":
+        return kind(call)
+    groups = (arrays, cotangents)
+    open_shapes = mode == "graph"  # XLA compiles for one shape
+    signature = [
+        tuple((name, t.dtype, open_shape(t, axes[name]) if open_shapes else t.shape) for name, t in group.items())
+        for group in groups
+    ]
+    return traced(kind, call, *signature, mode == "xla")
+
+
+def square_product(side, device="cpu"):
+    """A product of two matrices, and a wait for it: the peak that everything else is measured against."""
+    a, b = tf.random.uniform((side, side)), tf.random.uniform((side, side))
+    product = tf.function(lambda: tf.matmul(a, b))
+    latest = [product()]
+
+    def start():
+        latest[0] = product()
+
+    return start, lambda: latest[0][0, 0].numpy()
+
+
+def constants(arrays):
+    return {name: tf.constant(array) for name, array in arrays.items()}
+
+
+def plain(found):
+    """Tensors by name as arrays by name."""
+    return {name: tf.convert_to_tensor(tensor).numpy() for name, tensor in found.items()}
+
+
+@cache
+def forward_only(call):
+    return lambda arrays, _: call(arrays)
 
 
 @cache
@@ -104,10 +176,10 @@ def eager(call):
 
 
 @cache
-def traced(call, arrays, cotangents):
+def traced(kind, call, arrays, cotangents, xla=False):
     """One graph for all batches and lengths: ``(name, dtype, open shape)`` of every array."""
     specs = [{name: tf.TensorSpec(shape, dtype) for name, dtype, shape in group} for group in (arrays, cotangents)]
-    return tf.function(eager(call), input_signature=specs, autograph=False)
+    return tf.function(kind(call), input_signature=specs, autograph=False, jit_compile=xla or None)
 
 
 def open_shape(tensor, axes):

@@ -1,4 +1,4 @@
-"""Recurrent layers in TensorFlow: masked, padded, ``dynamic_rnn`` and stepwise.
+"""Recurrent layers in TensorFlow: masked, padded, ``dynamic_rnn``, step by step, packed, and in buckets.
 
 Weights come as tuples, one item a layer, with the gate axis explicit, and are handed to the real layers:
 
@@ -14,14 +14,14 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import buckets, native, packing
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="masked"):
     """Elman network.  x (B, T, D), lengths (B,), h0 (L, B, H).
 
     Args:
-        variant: "masked", "padded", "dynamic_rnn" or "stepwise".
+        variant: one of `VARIANTS`; each is described where it stands.
 
     Returns:
         y: (B, T, H), zero on padding; h: (L, B, H), each state after the last real step.
@@ -123,7 +123,31 @@ def stepwise(kind, x, lengths, weights, initial, **options):
     return y, [tf.stack(layers) for layers in zip(*finals)]
 
 
-VARIANTS = {"masked": masked, "padded": padded, "dynamic_rnn": dynamic_rnn, "stepwise": stepwise}
+def packed(kind, x, lengths, weights, initial, **options):
+    """Real steps only, with a loop and a gradient of our own. The whole stack stays packed."""
+    initial = states_or_zeros(initial, x, weights)
+    layout = packing.Layout(lengths, tf.shape(x)[1])
+    rows, finals = layout.pack(x), []
+    for k, layer_weights in enumerate(weights):
+        rows, final = packing.one_layer(layout, kind, rows, layer_weights, [s[k] for s in initial], **options)
+        finals.append(final)
+    return layout.unpack(rows), [tf.stack(layers) for layers in zip(*finals)]
+
+
+def bucketed(kind, x, lengths, weights, initial, **options):
+    """`masked` in groups of similar length."""
+    initial = states_or_zeros(initial, x, weights)
+    return buckets.bucketed(masked, kind, x, lengths, weights, initial, **options)
+
+
+VARIANTS = {
+    "masked": masked,
+    "padded": padded,
+    "dynamic_rnn": dynamic_rnn,
+    "stepwise": stepwise,
+    "packed": packed,
+    "bucketed": bucketed,
+}
 
 
 def rnn_step(w_in, w_rec, bias, activation="tanh"):

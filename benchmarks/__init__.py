@@ -1,0 +1,1 @@
+"""Throughput of every variant, packed against padded: ``pytest benchmarks --benchmark-only``."""

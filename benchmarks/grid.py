@@ -1,0 +1,127 @@
+"""What is timed: operations, length distributions and sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity import data, wings
+from parity.batch import Lengths, draw_lengths
+from parity.cases import Case, with_lengths
+from parity.errors import InputError
+from parity.operations import find
+from parity.race import Entry
+
+
+@dataclass(frozen=True)
+class Size:
+    """B sequences padded to T, of D features, through H hidden units; C classes, V words."""
+
+    batch: int
+    steps: int
+    features: int
+    hidden: int
+
+    def __str__(self) -> str:
+        return f"{self.batch}x{self.steps}x{self.features}x{self.hidden}"
+
+
+# "large" is where the questions are asked; "small" is for what would take too long there
+SCALES = {
+    "tiny": {"large": Size(4, 6, 3, 4), "small": Size(4, 6, 3, 4)},
+    "default": {"large": Size(64, 128, 128, 256), "small": Size(32, 64, 64, 128)},
+    "gpu": {"large": Size(256, 256, 512, 1024), "small": Size(128, 128, 256, 512)},
+}
+VOCABULARY, CLASSES = 5000, 1000
+DISTRIBUTIONS = ("all_equal", "uniform", "lognormal", "one_long", "bimodal")
+
+
+def scale(given: str) -> dict[str, Size]:
+    """The sizes of a scale by its name, or "B,T,D,H" for both.
+
+    >>> str(scale("8,16,4,4")["small"])
+    '8x16x4x4'
+    """
+    if given in SCALES:
+        return SCALES[given]
+    try:
+        batch, steps, features, hidden = map(int, given.split(","))
+    except ValueError:
+        raise InputError("--parity-scale", repr(given), f"{', '.join(SCALES)} or B,T,D,H") from None
+    if min(batch, steps, features, hidden) < 1:
+        raise InputError("--parity-scale", repr(given), "sizes of 1 or more")
+    return dict.fromkeys(("large", "small"), Size(batch, steps, features, hidden))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One group of benchmarks: everything that computes the same thing on the same batch.
+
+    Attributes:
+        operation, form, distribution: what is computed, on which lengths.
+        size: "large" or "small".
+        budget: seconds for the rounds of one phase.
+        without: variants that would take most of the time there; small rows have them.
+        also: modes beside the usual one.
+    """
+
+    operation: str
+    form: str
+    distribution: str
+    size: str
+    budget: float = 3.0
+    without: tuple[str, ...] = ()
+    also: tuple[Entry, ...] = ()
+
+    def __str__(self) -> str:
+        form = "" if self.form == find(self.operation).forms[0].name else f".{self.form}"
+        return f"{self.operation}{form}-{self.distribution}-{self.size}"
+
+    def entries(self) -> list[Entry]:
+        """Every variant of both frameworks, installed or not."""
+        row = find(self.operation)
+        usual = [
+            Entry(wing, variant, mode)
+            for wing in wings.FRAMEWORKS
+            for mode in wings.MODES[wing][-1:]
+            for variant in row.variants[wing]
+            if variant not in self.without and not row.refusal(f"{wing}.{variant}", f"{self.form}/given", mode)
+        ]
+        return [*usual, *self.also]
+
+    def case(self, size: Size) -> Case:
+        """Its input, float32."""
+        lengths, steps = drawn_lengths(self.distribution, size)
+        widths = {"D": size.features, "H": size.hidden, "V": VOCABULARY, "C": CLASSES}
+        return with_lengths(self.operation, self.form, lengths, "float32", 0, steps, **widths)
+
+
+def drawn_lengths(distribution: str, size: Size) -> tuple[Lengths, int]:
+    """B lengths and T. Real data brings its own T."""
+    rng = np.random.default_rng(0)
+    if distribution in data.DATA:
+        drawn = rng.choice(data.lengths(distribution), size.batch)
+        return drawn, int(drawn.max())
+    return draw_lengths(distribution, rng, size.batch, size.steps), size.steps
+
+
+XLA = tuple(Entry("tensorflow", variant, "xla") for variant in ("masked", "padded"))
+COMPILED = (Entry("pytorch", "padded", "compiled"),)
+ROWS = (
+    Row("rnn.lstm", "one_layer", "lognormal", "large", budget=24.0, without=("stepwise",)),
+    Row("rnn.gru", "one_layer", "lognormal", "large", budget=12.0, without=("stepwise",)),
+    Row("rnn.rnn", "tanh", "lognormal", "large", budget=6.0, without=("stepwise",)),
+    Row("rnn.lstm", "one_layer", "lognormal", "small", also=(*XLA, *COMPILED)),
+    *(
+        Row("rnn.lstm", "one_layer", distribution, "small")
+        for distribution in (*DISTRIBUTIONS, *data.DATA)
+        if distribution != "lognormal"
+    ),
+    *(Row(f"bidirectional.{cell}", "one_layer", "lognormal", "small") for cell in ("lstm", "gru")),
+    Row("bidirectional.rnn", "tanh", "lognormal", "small"),
+    Row("bidirectional.reverse_sequence", "features", "lognormal", "large"),
+    Row("embedding.lookup", "pad_is_0", "lognormal", "large"),
+    Row("embedding.lookup", "no_pad", "lognormal", "large"),
+    Row("loss.cross_entropy", "mean", "lognormal", "small"),
+)

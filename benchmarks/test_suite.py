@@ -1,0 +1,51 @@
+"""What the suite itself costs, so that a slow-down shows: time to import, and checks a second."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from parity import runner, wings
+from parity.check import plan
+from parity.operations import find
+
+IMPORTS = ("parity", "parity.check", "parity.__main__", "parity.plugin")
+
+
+@pytest.mark.benchmark(group="import", max_time=2.0, min_rounds=5)
+@pytest.mark.parametrize("module", IMPORTS)
+def test_import(benchmark: Any, module: str) -> None:
+    """A fresh interpreter with NumPy, which everybody has loaded, and then the module."""
+    code = f"import numpy, sys, time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
+
+    def run() -> float:
+        return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+    seconds = benchmark(run)
+    benchmark.extra_info["import_seconds"] = seconds
+    assert seconds > 0
+
+
+@pytest.mark.benchmark(group="checks", max_time=2.0, min_rounds=3)
+@pytest.mark.parametrize("operation", ["bidirectional.reverse_sequence", "loss.cross_entropy"])
+@pytest.mark.parametrize("wing", wings.FRAMEWORKS)
+def test_checks(benchmark: Any, wing: str, operation: str) -> None:
+    """One variant held to every contract on every case, everything drawn, traced and observed anew."""
+    if reason := wings.missing(wing):
+        pytest.skip(reason)
+    variant = find(operation).variants[wing][0]
+    checks = plan([operation], [wing], [variant], ["float32"])
+
+    def run() -> int:
+        runner.forget()
+        found = [finding for one in checks for finding in one.run()]
+        assert {finding.status for finding in found} <= {"passed", "known"}
+        return len(found)
+
+    findings = benchmark(run)
+    assert findings
+    if benchmark.stats:
+        benchmark.extra_info["findings_per_second"] = findings / benchmark.stats.stats.mean

@@ -1,0 +1,208 @@
+"""Which variant is fastest for given lengths, from a model that is calibrated once per machine.
+
+Whatever a strategy does, it makes some calls, takes some steps one after the other, and works on some rows; a
+variant's time is close to ``call·calls + step·steps + row·rows`` (`parity.planner.Cost`), with three figures of its
+own. They are fitted to a few short runs at the layer's width, and kept in a file. Strategies differ in how they count:
+
+    padded, masked …     one call, T steps, B·T rows
+    packed, real_steps   one call, as many steps as the longest has, a row for each real step
+    bucketed             a call for each group, its longest, its rows padded to that
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from parity import planner, wings
+from parity.batch import Lengths, check_lengths, draw_lengths
+from parity.cases import with_lengths
+from parity.operations import find
+from parity.planner import Cost
+from parity.race import Entry, Race, entries
+from parity.timing import interleaved
+
+Counts = tuple[float, float, float]  # calls, steps, rows
+
+ON_REAL_STEPS = ("packed", "packed_sorted", "real_steps")
+IN_GROUPS = {"pytorch": ("padded", "two_pass"), "tensorflow": ("masked",)}  # what `bucketed` runs on each group
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What is to be run: an operation at a size, in a phase.
+
+    Attributes:
+        operation, form: a recurrent row of `OPERATIONS` and one of its forms.
+        features, hidden: D and H.
+        phase: "train" (forward and backward) or "forward".
+    """
+
+    operation: str
+    form: str
+    features: int
+    hidden: int
+    phase: str = "train"
+
+    def __str__(self) -> str:
+        return f"{self.operation}, D = {self.features}, H = {self.hidden}, {self.phase}"
+
+    def race(self, lengths: npt.ArrayLike, steps: int = 0, costs: Mapping[str, Cost] | None = None) -> Race:
+        """Its variants on drawn input with these lengths, float32."""
+        case = with_lengths(self.operation, self.form, lengths, "float32", 0, steps, D=self.features, H=self.hidden)
+        return Race(case, costs or {})
+
+    def entries(self) -> list[Entry]:
+        return entries(find(self.operation), self.form)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What each variant costs on this machine: name, "wing.variant" -> `Cost`."""
+
+    costs: Mapping[str, Cost]
+
+    def seconds(self, name: str, lengths: npt.ArrayLike, steps: int = 0) -> float:
+        """Predicted seconds for one batch."""
+        cost, counted = self.costs[name], counts(name, np.asarray(lengths), steps, self.grouping(name))
+        return float(np.dot([cost.call, cost.step, cost.row], counted))
+
+    def grouping(self, name: str) -> Cost:
+        """What ``bucketed`` plans by: the cost of what it runs on each group."""
+        wing = name.partition(".")[0]
+        known = (self.costs[f"{wing}.{base}"] for base in IN_GROUPS[wing] if f"{wing}.{base}" in self.costs)
+        return next(known, planner.DEFAULT)
+
+    def groupings(self) -> dict[str, Cost]:
+        """`grouping`, by wing."""
+        return {wing: self.grouping(f"{wing}.") for wing in {name.partition(".")[0] for name in self.costs}}
+
+    def ranking(self, lengths: npt.ArrayLike, steps: int = 0) -> list[tuple[str, float]]:
+        """All variants with their predicted seconds, fastest first."""
+        return sorted(((name, self.seconds(name, lengths, steps)) for name in self.costs), key=lambda pair: pair[1])
+
+
+def counts(name: str, lengths: Lengths, steps: int, grouping: Cost) -> Counts:
+    """Calls, steps and rows of a variant on one batch.
+
+    >>> counts("pytorch.packed", np.array([3, 1]), steps=4, grouping=planner.DEFAULT)
+    (1, 3, 4)
+    >>> counts("pytorch.padded", np.array([3, 1]), steps=4, grouping=planner.DEFAULT)
+    (1, 4, 8)
+    """
+    variant = name.partition(".")[2]
+    longest = int(lengths.max(initial=1))
+    steps = steps or longest
+    if variant == "bucketed":
+        plan = planner.split(lengths, grouping)
+        sizes = np.diff(plan.bounds)
+        return len(plan.steps), int(plan.steps.sum()), int(sizes @ plan.steps)
+    if variant in ON_REAL_STEPS:
+        return 1, longest, int(lengths.sum())
+    return 1, steps, steps * len(lengths)
+
+
+def calibration_lengths(batch: int, steps: int) -> list[Lengths]:
+    """Batches that tell calls, steps and rows apart, at half the steps and at an eighth: time is linear in them.
+
+    No batch has all lengths equal: PyTorch runs such a packed batch as if it were padded, several times as fast.
+    """
+    long, short, few = max(2, steps // 2), max(2, steps // 8), max(2, batch // 8)
+    ragged = draw_lengths("lognormal", np.random.default_rng(0), batch, long)
+    almost_equal = []
+    for rows, extent in ((batch, long), (batch, short), (few, long), (few, short)):
+        lengths = np.full(rows, extent)
+        lengths[0] -= 1
+        almost_equal.append(check_lengths(lengths, extent))
+    return [*almost_equal, ragged]
+
+
+def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 3) -> Iterator[Model]:
+    """Measure every variant of a layer on this machine; gives a model after each batch, so that progress can be shown.
+
+    Answers are not checked here: nothing of it is reported, and the contracts hold all variants at small sizes.
+    """
+    names = layer.entries()
+    samples: dict[str, list[tuple[Counts, float]]] = {str(entry): [] for entry in names}
+    model = Model({})
+    for lengths in calibration_lengths(batch, steps):
+        race = layer.race(lengths, costs=model.groupings())
+        contenders = {str(entry): race.unchecked(entry)[0][layer.phase] for entry in names}
+        for contender in contenders.values():
+            contender.start()
+            contender.wait()
+        times = interleaved(contenders, budget=0.0, least=rounds)
+        for name, found in times.items():
+            samples[name].append(
+                (counts(name, lengths, 0, model.grouping(name)), float(found.min()))
+            )  # whatever else ran can only add
+        model = Model({name: planner.fit(found) for name, found in samples.items()})
+        yield model
+
+
+def calibrated(layer: Layer, batch: int, steps: int) -> Model:
+    """The model of a layer on this machine, from the file if it was measured before.
+
+    Args:
+        batch, steps: B and T of a usual batch: the calibration stays in their order of magnitude.
+    """
+    model = cached(layer, batch, steps)
+    if model is None:
+        *_, model = calibrate(layer, batch, steps)
+        keep(layer, batch, steps, model)
+    return model
+
+
+def regret(predicted: str, measured: Mapping[str, float]) -> float:
+    """Measured seconds of the variant that was advised, over those of the fastest.
+
+    >>> regret("a", {"a": 1.5, "b": 1.0})
+    1.5
+    """
+    return measured[predicted] / min(measured.values())
+
+
+def cache_file() -> Path:
+    """Where calibrations are kept: ``$XDG_CACHE_HOME`` or ``~/.cache``, padding-parity/costs.json."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "padding-parity" / "costs.json"
+
+
+def cached(layer: Layer, batch: int, steps: int) -> Model | None:
+    """What the file says about a layer on this machine, with these versions; None if nothing."""
+    found = _read().get(_key(layer, batch, steps))
+    return None if found is None else Model({name: Cost(**cost) for name, cost in found.items()})
+
+
+def keep(layer: Layer, batch: int, steps: int, model: Model) -> None:
+    """Write it to the file, as far as that can be done: without it, the next run measures again."""
+    known = _read() | {_key(layer, batch, steps): {name: asdict(cost) for name, cost in model.costs.items()}}
+    with suppress(OSError):
+        cache_file().parent.mkdir(parents=True, exist_ok=True)
+        cache_file().write_text(json.dumps(known, indent=1), encoding="utf-8")
+
+
+def _key(layer: Layer, batch: int, steps: int) -> str:
+    """What the figures depend on. Neighbouring sizes share them."""
+    found = {wing: wings.native(wing).VERSION for wing in sorted({entry.wing for entry in layer.entries()})}
+    machine = [platform.node(), platform.machine(), str(os.cpu_count()), *found.values()]
+    size = [str(2 ** round(math.log2(max(1, extent)))) for extent in (batch, steps)]
+    return " ".join([*map(str, asdict(layer).values()), *size, *machine])
+
+
+def _read() -> dict[str, Any]:
+    try:
+        found = json.loads(cache_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,29 @@
+"""One batch in groups of similar length, each run padded to its own longest: the same outputs, the same gradients.
+
+Groups cost steps of their own, and spare the padding behind short sequences; `parity.planner` finds the cheapest
+partition under a measured cost.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from parity import planner
+
+
+def bucketed(run, kind, x, lengths, weights, initial, **options):
+    """``run`` on each group.  x (B, T, D), lengths (B,), initial states (..., B, H), as every strategy takes them.
+
+    Rows are gathered once and split, so that going back is one concatenation and one scatter, not one for each group.
+    """
+    plan = planner.split(lengths.cpu().numpy())
+    order = torch.from_numpy(plan.order).to(x.device)
+    sizes = (plan.bounds[1:] - plan.bounds[:-1]).tolist()
+    starts = zip(*(state.index_select(-2, order).split(sizes, -2) for state in initial))
+    xs, counts = x.index_select(0, order).split(sizes), lengths[order].split(sizes)
+    ys, finals = [], []
+    for x_k, lengths_k, start, steps in zip(xs, counts, starts, plan.steps.tolist()):
+        y, final = run(kind, x_k[:, :steps], lengths_k, weights, list(start), **options)
+        ys.append(F.pad(y, (0, 0, 0, x.shape[1] - steps)))
+        finals.append(final)
+    back = order.argsort()
+    return torch.cat(ys).index_select(0, back), [torch.cat(s, -2).index_select(-2, back) for s in zip(*finals)]

@@ -1,0 +1,248 @@
+"""Recurrent layers over real steps only, with a backward pass of their own: what `PackedSequence` promises.
+
+Sequences are sorted, longest first, and laid out step after step: step t works on the first ``b_t`` rows, those of
+the sequences that are longer than t, and ``N = sum(b_t)`` rows is all there is. PyTorch's packed loop does the same
+going forward. Coming back it adds a product to the weights' gradient at every step, and that is where its time
+goes. Here the loop carries only the state's gradient: all slopes are computed before it, over all rows at once, and
+every gradient of a weight is one product after it.
+
+The state-to-state part is written out by hand for each cell, so second derivatives do not exist.
+"""
+
+from itertools import accumulate
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+from parity.pytorch import native
+
+
+def one_layer(kind, x, lengths, weights, start, *, backward=False, nonlinearity="tanh"):
+    """One layer in one direction.  x (B, T, D), lengths (B,), start [(B, H)], weights as `torch.nn` names them.
+
+    Args:
+        backward: each sequence from its last real step to its first.
+
+    Returns:
+        y (B, T, H), zero on padding, and the final states [(B, H)]: each one after the sequence's last step, in the
+        direction of travel; where there is no step, the one it started from.
+    """
+    w_in, w_rec = weights["weight_ih"].T, weights["weight_hh"].T  # (D, GH)  (H, GH)
+    b_in, b_rec = weights["bias_ih"], weights["bias_hh"]  # (GH,)  (GH,)
+    cell = CELLS[kind](len(w_rec), nonlinearity)
+    if not cell.recurrent_bias:
+        b_in, b_rec = b_in + b_rec, None
+    order, sizes = schedule(lengths)
+    y = x.new_zeros(x.shape[0] * x.shape[1], len(w_rec))
+    if not sizes:
+        return y.unflatten(0, x.shape[:2]), list(start)
+    places = places_of(lengths, order, sizes, x.shape[1], backward)  # (N,) into B·T
+    real = x.flatten(0, 1).index_select(0, places)
+    sorted_start = [state.index_select(0, order) for state in start]
+    states = RealSteps.apply(cell, sizes, real, w_in, w_rec, b_in, b_rec, *sorted_start)
+    finals = [after_last(state, first, lengths, order, sizes) for state, first in zip(states, start)]
+    return y.index_copy_(0, places, states[0]).unflatten(0, x.shape[:2]), finals
+
+
+def schedule(lengths):  # (B,) -> (B,), [b_0, b_1 ...]
+    """The rows, longest first, and how many of them each step works on."""
+    longest_first, order = lengths.sort(descending=True, stable=True)
+    longest = int(longest_first[0]) if len(lengths) else 0
+    return order, native.valid(longest_first, longest).sum(0).tolist()
+
+
+def places_of(lengths, order, sizes, steps, backward):
+    """Where each row of the layout stands in the flattened batch: step after step, longest sequence first."""
+    longest_first = lengths[order]
+    t, rank = native.valid(longest_first, len(sizes)).T.nonzero(as_tuple=True)  # (N,), (N,)
+    return order[rank] * steps + (longest_first[rank] - 1 - t if backward else t)
+
+
+def after_last(states, first, lengths, order, sizes):  # (N, H)  (B, H) -> (B, H)
+    """The state after each sequence's last step: the row of its rank in that step."""
+    starts = torch.tensor([0, *accumulate(sizes)], device=lengths.device)
+    rank = torch.empty_like(order).scatter(0, order, torch.arange(len(order), device=order.device))
+    real = lengths > 0
+    return first.index_copy(0, real.nonzero()[:, 0], states[(starts[lengths - 1] + rank)[real]])
+
+
+class RealSteps(torch.autograd.Function):
+    """From the first states [(B, H)] to the states after every step [(N, H)]."""
+
+    @staticmethod
+    def forward(ctx, cell, sizes, x, w_in, w_rec, b_in, b_rec, *start):
+        ctx.set_materialize_grads(False)
+        gates = torch.addmm(b_in, x, w_in)  # (N, GH), the whole input at once
+        states = [x.new_empty(len(x), len(w_rec)) for _ in start]
+        kept = x.new_empty(len(x), len(w_rec))
+        before = start
+        for a, after, keep in zip(per_step(cell.parts(gates), sizes), per_step(states, sizes), kept.split(sizes)):
+            cell.step(a, [state[: len(keep)] for state in before], after, keep, w_rec, b_rec)
+            before = after
+        ctx.save_for_backward(x, w_in, w_rec, gates, kept, *start, *states)
+        ctx.cell, ctx.sizes = cell, sizes
+        return tuple(states)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *d_states):
+        x, w_in, w_rec, gates, kept, *rest = ctx.saved_tensors
+        cell, sizes = ctx.cell, ctx.sizes
+        start, states = rest[: len(d_states)], rest[len(d_states) :]
+        previous = rows_before(sizes, len(start[0]), x.device)
+        before = [torch.cat([first, state]).index_select(0, previous) for first, state in zip(start, states)]
+        d_gates = x.new_empty(len(x), cell.products * len(w_rec))  # of each gate, and each product with its own bias
+        given = [None if d is None else d.split(sizes) for d in d_states]
+        slopes = per_step(cell.slopes(gates, kept, before, states), sizes)
+        d_parts = per_step(cell.d_parts(d_gates), sizes)
+        carried = [torch.zeros_like(state) for state in start]
+        w_back = w_rec.T.contiguous()
+        for t in reversed(range(len(sizes))):
+            d_now = [d[: sizes[t]] for d in carried]
+            for d, from_outside in zip(d_now, given):
+                if from_outside is not None:
+                    d += from_outside[t]
+            cell.back(d_now, d_parts[t], slopes[t], w_back)
+        d_in, d_rec = cell.sides(d_gates)
+        return (
+            None,
+            None,
+            d_in @ w_in.T,
+            x.T @ d_in,
+            before[0].T @ d_rec,
+            d_in.sum(0),
+            d_rec.sum(0) if cell.recurrent_bias else None,
+            *carried,
+        )
+
+
+def per_step(tensors, sizes):  # [(N, ...)] -> for each step, views of its rows
+    return list(zip(*(tensor.split(sizes) for tensor in tensors)))
+
+
+def rows_before(sizes, batch, device):  # -> (N,)
+    """Where the state before each row stands, in the first states followed by all later ones."""
+    starts = [0, *accumulate([batch, *sizes])]
+    return torch.cat([torch.arange(start, start + size, device=device) for start, size in zip(starts, sizes)])
+
+
+class Cell:
+    """What is special about a kind of layer. ``a``, ``d_a`` and slopes are one step's rows."""
+
+    products = 1  # columns of d_gates, in units of H
+    recurrent_bias = False  # whether the product with the state has a bias of its own
+
+    def __init__(self, hidden, nonlinearity):
+        self.hidden, self.relu = hidden, nonlinearity == "relu"
+
+    def parts(self, gates):
+        """The columns that a step works on."""
+        return [gates]
+
+    def d_parts(self, d_gates):
+        return [d_gates]
+
+    def sides(self, d_gates):
+        """The gradient of the input's product and that of the state's."""
+        return d_gates, d_gates
+
+
+class Elman(Cell):
+    """h = act(a + h w_rec)."""
+
+    def step(self, a, before, after, keep, w_rec, b_rec):
+        (a,) = a
+        a.addmm_(before[0], w_rec)
+        torch.clamp(a, min=0, out=after[0]) if self.relu else torch.tanh(a, out=after[0])
+
+    def slopes(self, gates, kept, before, states):
+        (h,) = states
+        return [(h > 0).to(h.dtype) if self.relu else 1 - h * h]
+
+    def back(self, d, d_a, slopes, w_back):
+        (dh,), (d_a,), (slope,) = d, d_a, slopes
+        torch.mul(dh, slope, out=d_a)
+        torch.mm(d_a, w_back, out=dh)
+
+
+class LSTM(Cell):
+    """i, f, g, o = a + h w_rec;  c = f c + i g;  h = o tanh(c)."""
+
+    products = 4
+
+    def parts(self, gates):
+        return [gates, gates[:, : 2 * self.hidden], *gates.chunk(4, 1)]
+
+    def step(self, a, before, after, keep, w_rec, b_rec):
+        (h, c), (h_new, c_new) = before, after
+        a, both, i, f, g, o = a
+        a.addmm_(h, w_rec)
+        both.sigmoid_()
+        g.tanh_()
+        o.sigmoid_()
+        torch.mul(f, c, out=c_new).addcmul_(i, g)
+        torch.tanh(c_new, out=keep)
+        torch.mul(o, keep, out=h_new)
+
+    def slopes(self, gates, kept, before, states):
+        i, f, g, o = gates.unflatten(1, (4, self.hidden)).unbind(1)
+        h = states[0]  # o tanh(c)
+        of_c = gates.new_empty(len(gates), 3, self.hidden)
+        torch.addcmul(i, i, i, value=-1, out=of_c[:, 0]).mul_(g)  # g i (1 - i)
+        torch.addcmul(f, f, f, value=-1, out=of_c[:, 1]).mul_(before[1])  # c f (1 - f)
+        torch.addcmul(i, i * g, g, value=-1, out=of_c[:, 2])  # i (1 - g g)
+        return [torch.addcmul(o, h, kept, value=-1), of_c, torch.addcmul(h, h, o, value=-1), f]
+
+    def d_parts(self, d_gates):
+        ifgo = d_gates.unflatten(1, (4, self.hidden))
+        return [d_gates, ifgo[:, :3], ifgo[:, 3]]
+
+    def back(self, d, d_a, slopes, w_back):
+        (dh, dc), (d_a, d_ifg, d_o), (c_of_h, ifg_of_c, o_of_h, c_of_c) = d, d_a, slopes
+        dc.addcmul_(dh, c_of_h)
+        torch.mul(dc[:, None], ifg_of_c, out=d_ifg)
+        torch.mul(dh, o_of_h, out=d_o)
+        dc *= c_of_c
+        torch.mm(d_a, w_back, out=dh)
+
+
+class GRU(Cell):
+    """r, z = a + h w_rec;  n = tanh(a_n + r (h w_n + b_n));  h = (1 - z) n + z h."""
+
+    products, recurrent_bias = 4, True  # r, z, the product inside n, n
+
+    def parts(self, gates):
+        return [gates[:, : 2 * self.hidden], *gates.chunk(3, 1)]
+
+    def step(self, a, before, after, keep, w_rec, b_rec):
+        (h,), (h_new,) = before, after
+        both, r, z, n = a
+        product = torch.addmm(b_rec, h, w_rec)
+        both += product[:, : 2 * self.hidden]
+        both.sigmoid_()
+        keep.copy_(product[:, 2 * self.hidden :])
+        n.addcmul_(r, keep).tanh_()
+        torch.lerp(n, h, z, out=h_new)
+
+    def slopes(self, gates, kept, before, states):
+        r, z, n = gates.chunk(3, 1)
+        of_n = (1 - z) * (1 - n * n)
+        slopes = [of_n * kept * r * (1 - r), (before[0] - n) * z * (1 - z), of_n * r, of_n]
+        return [torch.stack(slopes, 1), z]  # (N, 4, H)
+
+    def d_parts(self, d_gates):
+        return [d_gates.unflatten(1, (4, self.hidden)), d_gates[:, : 3 * self.hidden]]
+
+    def back(self, d, d_a, slopes, w_back):
+        (dh,), (d_all, d_rec), (of_h, z) = d, d_a, slopes
+        torch.mul(dh[:, None], of_h, out=d_all)
+        dh *= z
+        dh.addmm_(d_rec, w_back)
+
+    def sides(self, d_gates):
+        r_z, rec = d_gates[:, : 2 * self.hidden], d_gates[:, : 3 * self.hidden]
+        return torch.cat([r_z, d_gates[:, 3 * self.hidden :]], 1), rec
+
+
+CELLS = {nn.RNN: Elman, nn.GRU: GRU, nn.LSTM: LSTM}

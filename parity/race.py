@@ -1,0 +1,154 @@
+"""All variants of an operation on one case: each one's answer checked, then all timed in turns.
+
+Nothing is timed before its answer was right at the size that is timed: outputs and gradients of the very function that
+will be timed, against a float64 run, within the noise floor.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+from parity import planner, wings
+from parity.batch import Array
+from parity.cases import Case
+from parity.compare import Difference, compare
+from parity.noise import Floor, stand_in
+from parity.operations import Operation
+from parity.timing import Contender, interleaved, peak_memory
+
+PHASES = ("forward", "train")
+AGAIN = " again"  # the second name of the contender that runs twice
+PEAK = "matrix product"
+SIDE = 1024  # of the square matrices whose product gives the peak
+
+
+class WrongAnswer(AssertionError):
+    """A variant that is about to be timed does not compute what it should."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One way to compute an operation: a variant of a wing, and how it is executed."""
+
+    wing: str
+    variant: str
+    mode: str
+
+    def __str__(self) -> str:
+        usual = wings.MODES[self.wing][-1]
+        return f"{self.wing}.{self.variant}" + ("" if self.mode == usual else f"[{self.mode}]")
+
+
+def entries(operation: Operation, form: str) -> list[Entry]:
+    """All variants of the wings that are installed, each in its fastest usual mode: TensorFlow as a graph."""
+    return [
+        Entry(wing, variant, wings.MODES[wing][-1])
+        for wing in wings.FRAMEWORKS
+        if not wings.missing(wing)
+        for variant in operation.variants[wing]
+        if not operation.refusal(f"{wing}.{variant}", f"{form}/given", wings.MODES[wing][-1])
+    ]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An entry on a case, its answer checked.
+
+    Attributes:
+        contenders: by phase.
+        first_seconds: how long the very first call took: tracing, compiling, choosing kernels, and one run.
+        worst: its worst difference from the expected answer, in noise floors.
+        kernels: asks what did the work.
+    """
+
+    entry: Entry
+    contenders: Mapping[str, Contender]
+    first_seconds: float
+    worst: Difference
+    kernels: Callable[[], list[str]]
+
+    def memory(self) -> int | None:
+        """Bytes that training adds at its peak, or None where the system cannot tell."""
+        contender = self.contenders["train"]
+        return peak_memory(lambda: (contender.start(), contender.wait()))
+
+
+@dataclass
+class Race:
+    """Entries that compute the same thing, on one case.
+
+    Attributes:
+        case: what they run on.
+        costs: for ``bucketed``, what a padded run costs in each wing; the planner's default where there is none.
+        device: where the wings that can choose keep their tensors.
+    """
+
+    case: Case
+    costs: Mapping[str, planner.Cost] = field(default_factory=dict)
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Ask only for what every entry can give, so that all of them do the same work."""
+        omitted = (self.case.row.omitted(name) for name in self.case.row.omits)
+        self.case = self.case.keeping(set(self.case.cotangents).difference(*omitted))
+
+    @cached_property
+    def truth(self) -> Floor:
+        """What every entry must give: a float64 run of the first framework that is there, with its floor."""
+        entry = entries(self.case.row, self.case.form)[0]
+        return stand_in(self.case, entry.wing, entry.variant, entry.mode)
+
+    def prepare(self, entry: Entry) -> Prepared:
+        """Run it once and look at the answer.
+
+        Raises:
+            WrongAnswer: it is not within the noise floor.
+        """
+        contenders, kernels = self.unchecked(entry)
+        started = time.perf_counter()
+        answer = contenders["train"].start()
+        contenders["train"].wait()
+        first_seconds = time.perf_counter() - started
+        worst = self._held(entry, wings.arrays_of(entry.wing, answer))
+        contenders["forward"].start()
+        return Prepared(entry, contenders, first_seconds, worst, kernels)
+
+    def unchecked(self, entry: Entry) -> tuple[dict[str, Contender], Callable[[], list[str]]]:
+        """What can be timed, by phase, before anybody looked at its answer; and what asks for its kernels."""
+        forward, train, wait, kernels = wings.resident(self.case, entry.wing, entry.variant, entry.mode, self.device)
+        plan = partial(self._planned_call, entry.wing)
+        starts = {"forward": forward, "train": train}
+        return {phase: Contender(partial(plan, start), wait) for phase, start in starts.items()}, partial(plan, kernels)
+
+    def _held(self, entry: Entry, quantities: Mapping[str, Array]) -> Difference:
+        """Its worst difference from the truth."""
+        found = compare(quantities, self.truth.expected, self.truth.floor)
+        for difference in found:
+            if difference.failed:
+                case = f"{self.case.operation}, {len(self.case.lengths)} sequences padded to {self.case.steps}"
+                raise WrongAnswer(f"{entry} on {case}: {difference.quantity}: {difference.reason}. Nothing was timed.")
+        return max(found, key=lambda difference: difference.norm_score)
+
+    def _planned_call(self, wing: str, call: Callable[[], Any]) -> Any:
+        """A call while the planner's cost is this wing's."""
+        with planner.using(self.costs.get(wing, planner.DEFAULT)):
+            return call()
+
+
+def timed(
+    prepared: Mapping[str, Prepared], phase: str, budget: float, twice: str, device: str = "cpu", **rounds: int
+) -> dict[str, Array]:
+    """Seconds a call of each, ``(rounds,)``, in turns; beside them a matrix product, and ``twice`` a second time."""
+    contenders = {name: found.contenders[phase] for name, found in prepared.items()}
+    contenders[twice + AGAIN] = contenders[twice]
+    present = {found.entry.wing for found in prepared.values()}
+    return interleaved(contenders | peaks(present, device), budget, **rounds)
+
+
+def peaks(present: set[str], device: str) -> dict[str, Contender]:
+    """For each framework, a large matrix product."""
+    return {f"{wing} {PEAK}": Contender(*wings.native(wing).square_product(SIDE, device)) for wing in sorted(present)}

@@ -1,0 +1,53 @@
+"""One batch in groups of similar length, each run padded to its own longest: the same outputs, the same gradients.
+
+Groups cost steps of their own, and spare the padding behind short sequences; `parity.planner` finds the cheapest
+partition under a measured cost. How many groups there are depends on the lengths, so each is a round of a loop:
+whatever their number, the layers are traced once.
+"""
+
+import tensorflow as tf
+from tensorflow.experimental.numpy import moveaxis
+
+from parity import planner
+from parity.tensorflow import native
+
+
+def bucketed(run, kind, x, lengths, weights, initial, **options):
+    """``run`` on each group.  x (B, T, D), lengths (B,), initial states (..., B, H), as every variant takes them."""
+    order, bounds, steps = plan(lengths)
+    back, sizes = tf.math.invert_permutation(order), bounds[1:] - bounds[:-1]
+    given = [x, lengths, *(moveaxis(state, -2, 0) for state in initial)]
+    parts = [array(v.dtype, sizes, v.shape).split(native.rearranged(v, order, back), sizes) for v in given]
+
+    def body(k, found):
+        x_k, lengths_k, *states = (part.read(k) for part in parts)
+        states = [moveaxis(state, 0, -2) for state in states]
+        y, finals = run(kind, x_k[:, : steps[k]], lengths_k, weights, states, **options)
+        y = tf.pad(y, [[0, 0], [0, tf.shape(x)[1] - tf.shape(y)[1]], [0, 0]])
+        finals = [moveaxis(final, -2, 0) for final in finals]
+        return k + 1, [rows.write(k, values) for rows, values in zip(found, [y, *finals])]
+
+    features = initial[0].shape[1:-2].num_elements() * initial[0].shape[-1]  # H, or 2H in both directions
+    shapes = [[None, None, features], *(state.shape for state in given[2:])]
+    found = [array(x.dtype, sizes, shape) for shape in shapes]
+    _, found = tf.while_loop(lambda k, _: k < tf.size(steps), body, (0, found))
+    y, *finals = (native.rearranged(rows.concat(), back, order) for rows in found)
+    return y, [moveaxis(final, 0, -2) for final in finals]
+
+
+def plan(lengths):
+    """Rows in order (B,), bounds of the groups (K+1,), steps of each (K,). NumPy finds them, in a graph as well."""
+
+    def on_host(lengths):
+        split = planner.split(lengths)
+        return split.order, split.bounds, split.steps
+
+    parts = tf.numpy_function(on_host, [lengths], [tf.int64] * 3)
+    for part in parts:
+        part.set_shape([None])
+    return parts
+
+
+def array(dtype, sizes, shape):
+    """Room for the rows of every group."""
+    return tf.TensorArray(dtype, tf.size(sizes), infer_shape=False, element_shape=[None, *shape[1:]])

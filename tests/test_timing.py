@@ -1,0 +1,157 @@
+"""Timing: turns, ratios, intervals; what is wrong is not timed, and what is too fast to be true fails."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from parity import planner, race
+from parity.cases import Case, with_lengths
+from parity.errors import InputError
+from parity.figures import figures, flops
+from parity.operations import find
+from parity.race import AGAIN, PEAK, Entry, Race, WrongAnswer, entries, timed
+from parity.timing import Contender, interleaved, peak_memory, ratio, seconds
+
+
+def test_contenders_take_turns() -> None:
+    """Each runs in every round, and the order changes from round to round."""
+    ran: list[str] = []
+
+    def runner(name: str) -> Contender:
+        return Contender(lambda: (ran.append(name), time.sleep(0.003)))
+
+    names = ["a", "b", "c"]
+    times = interleaved({name: runner(name) for name in names}, budget=0.0, least=8)
+    rounds = [ran[start : start + 3] for start in range(len(ran) - 24, len(ran), 3)]
+    assert {len(found) for found in times.values()} == {8}
+    assert all(sorted(one) == names for one in rounds)
+    assert len({tuple(one) for one in rounds}) > 1
+
+
+def test_a_block_waits_once() -> None:
+    """Short calls are timed many at a time, and waited for at the end."""
+    calls, waits = [], []
+    contender = Contender(lambda: calls.append(1), lambda: waits.append(1))
+    assert 0 < seconds(contender, repeats=50) < 1
+    assert (len(calls), len(waits)) == (50, 1)
+
+
+def test_a_budget_ends_the_rounds() -> None:
+    sleeping = Contender(lambda: time.sleep(0.01))
+    assert len(interleaved({"a": sleeping}, budget=0.0, least=2)["a"]) == 2
+    assert len(interleaved({"a": sleeping}, budget=60.0, least=2, most=4)["a"]) == 4
+
+
+def test_a_ratio_is_paired_round_by_round() -> None:
+    """Drift that slows whole rounds cancels; the interval covers the truth and shrinks with agreement."""
+    rng = np.random.default_rng(0)
+    drift = np.exp(rng.normal(0, 1, 50))
+    found = ratio(2 * drift * np.exp(rng.normal(0, 0.05, 50)), drift)
+    assert found.low < 2 < found.high
+    assert found.half_width < 0.05
+    assert str(ratio(np.array([2.0, 2.0]), np.array([1.0, 1.0]))) == "2.00 (2.00-2.00)"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: interleaved({}, budget=1.0), "contenders: got none, expected at least one"),
+        (lambda: interleaved({"a": Contender(int)}, budget=1.0, least=1), "least: got 1, expected .*2"),
+        (lambda: ratio(np.ones(3), np.ones(2)), "3 and 2 rounds, expected the same rounds, 2 or more"),
+        (lambda: ratio(np.ones(1), np.ones(1)), "1 and 1 rounds"),
+    ],
+)
+def test_bad_input_is_named(call: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call()  # type: ignore[operator]
+
+
+def test_peak_memory_sees_an_array_that_is_gone_again() -> None:
+    found = peak_memory(lambda: np.ones(8_000_000).sum())  # 64 MB
+    if found is None:
+        pytest.skip("this system keeps no high-water mark that can be reset")
+    assert 60e6 < found < 100e6
+
+
+def small(operation: str = "rnn.lstm", form: str = "one_layer") -> Case:
+    return with_lengths(operation, form, [5, 2, 1, 4], "float32", 0)
+
+
+def test_every_variant_is_right_before_it_is_timed(framework: str) -> None:
+    """At the size that is timed: outputs and gradients, within the noise floor."""
+    case = small()
+    race_ = Race(case)
+    eager = [replace(entry, mode="eager") for entry in entries(case.row, case.form) if entry.wing == framework]
+    for entry in eager:
+        worst = race_.prepare(entry).worst
+        assert worst.compared
+        assert not worst.failed
+
+
+def test_a_wrong_answer_is_never_timed(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variant that forgets the padding is refused, with the quantity and the distance."""
+    from parity.pytorch import rnn
+
+    def careless(kind, x, lengths, weights, initial, **options):  # type: ignore[no-untyped-def]
+        return rnn.padded(kind, x, lengths.clamp(min=x.shape[1]), weights, initial, **options)
+
+    monkeypatch.setitem(rnn.VARIANTS, "bucketed", careless)
+    with pytest.raises(
+        WrongAnswer, match=r"pytorch\.bucketed on rnn\.lstm, 4 sequences padded to 5: y: .*Nothing was timed"
+    ):
+        Race(small()).prepare(Entry(pytorch, "bucketed", "eager"))
+
+
+def test_all_entries_do_the_same_work(pytorch: str) -> None:
+    """What one variant omits, none is asked for."""
+    assert set(Race(small()).case.cotangents) == {"y", "h"}
+
+
+def test_flops_are_those_of_the_field() -> None:
+    """LSTM 8H(D+H) a real step, three times that in training; both directions twice; none for a lookup."""
+    case = small()
+    steps, d, h = int(case.lengths.sum()), case.size("D"), case.size("H")
+    assert flops(case, "forward") == steps * 8 * h * (d + h)
+    assert flops(case, "train") == 3 * flops(case, "forward")
+    assert flops(small("bidirectional.lstm"), "forward") == 2 * flops(case, "forward")
+    assert flops(small("embedding.lookup", "pad_is_0"), "train") == 0
+
+
+def made_up(seconds_: float) -> dict[str, np.ndarray]:
+    """Ten rounds of two variants, an A/A pair and a matrix product at 2 GFLOP/s."""
+    product = np.full(10, 2 * race.SIDE**3 / 2e9)
+    mine = np.full(10, seconds_)
+    padded = np.full(10, 1.0)
+    names = ("pytorch.packed", "pytorch.padded", f"pytorch.packed{AGAIN}", f"pytorch {PEAK}")
+    return dict(zip(names, (mine, padded, mine, product), strict=True))
+
+
+def test_figures_count_real_steps_only() -> None:
+    case = small()
+    found = figures(case, "train", "pytorch.packed", made_up(0.5), planner.Cost(0.0, 2.0, 1.0))
+    assert found["real_steps_per_second"] == 12 / 0.5
+    assert found["fill"] == 12 / 20
+    assert found["speedup_over"]["pytorch.padded"]["median"] == 2.0
+    assert found["ideal_speedup"] == pytest.approx({"by_flops": 20 / 12, "with_step_floor": 20 / (4 + 3 + 2 + 2 + 2)})
+    assert found["share_of_ideal"]["by_flops"] == pytest.approx(2.0 / (20 / 12))
+    assert found["a_a"]["median"] == 1.0
+    assert found["share_of_peak"] == pytest.approx(flops(case, "train") / 0.5 / 2e9)
+
+
+def test_more_than_the_peak_is_a_missing_wait() -> None:
+    with pytest.raises(
+        InputError, match=r"pytorch\.packed: .*GFLOP/s, expected at most the peak, 2: a wait is missing"
+    ):
+        figures(small(), "train", "pytorch.packed", made_up(1e-9), None)
+
+
+def test_timed_adds_an_a_a_pair_and_a_matrix_product(pytorch: str) -> None:
+    race_ = Race(small())
+    prepared = {str(entry): race_.prepare(entry) for entry in [Entry(pytorch, "packed", "eager")]}
+    times = timed(prepared, "forward", 0.0, "pytorch.packed", least=2)
+    assert set(times) == {"pytorch.packed", f"pytorch.packed{AGAIN}", f"pytorch {PEAK}"}
+    assert find("rnn.lstm").variants[pytorch][0] == "packed"
