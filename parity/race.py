@@ -18,10 +18,10 @@ from parity.cases import Case
 from parity.compare import Difference, compare
 from parity.noise import Floor, stand_in
 from parity.operations import Operation
-from parity.timing import Contender, interleaved, peak_memory
+from parity.timing import Contender, interleaved, peak_memory, seconds
 
 PHASES = ("forward", "train")
-AGAIN = " again"  # the second name of the contender that runs twice
+AGAIN = " again"  # the second name of the contender that runs twice in each framework
 PEAK = "matrix product"
 SIDE = 1024  # of the square matrices whose product gives the peak
 
@@ -140,15 +140,19 @@ class Race:
 
 
 def timed(
-    prepared: Mapping[str, Prepared], phase: str, budget: float, twice: str, device: str = "cpu", **rounds: int
+    prepared: Mapping[str, Prepared], phase: str, budget: float, device: str = "cpu", **rounds: int
 ) -> dict[str, Array]:
-    """Seconds a call of each, ``(rounds,)``, in turns; beside them a matrix product, and ``twice`` a second time."""
-    contenders = {name: found.contenders[phase] for name, found in prepared.items()}
-    contenders[twice + AGAIN] = contenders[twice]
-    present = {found.entry.wing for found in prepared.values()}
-    return interleaved(contenders | peaks(present, device), budget, **rounds)
+    """Seconds a call of each, ``(rounds,)``, in turns; beside them a matrix product, and the fastest a second time.
 
-
-def peaks(present: set[str], device: str) -> dict[str, Contender]:
-    """For each framework, a large matrix product."""
-    return {f"{wing} {PEAK}": Contender(*wings.native(wing).square_product(SIDE, device)) for wing in sorted(present)}
+    Each framework has rounds of its own: threads stay awake for a while, and would take the cores from the other.
+    """
+    by_wing: dict[str, dict[str, Contender]] = {}
+    for name, found in prepared.items():
+        by_wing.setdefault(found.entry.wing, {})[name] = found.contenders[phase]
+    times: dict[str, Array] = {}
+    for wing, contenders in by_wing.items():
+        fastest = min(contenders, key=lambda name: min(seconds(contenders[name]) for _ in range(2)))
+        product = Contender(*wings.native(wing).square_product(SIDE, device))
+        others = {fastest + AGAIN: contenders[fastest], f"{wing} {PEAK}": product}
+        times |= interleaved(contenders | others, budget / len(by_wing), **rounds)
+    return times
