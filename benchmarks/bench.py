@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.grid import Row, Size
+from benchmarks.grid import SLOW, SLOWER, Row, Size
 from parity import wings
 from parity.advise import Layer, Model, calibrated, regret
 from parity.batch import Array
@@ -13,7 +13,7 @@ from parity.figures import figures
 from parity.operations import GATES, find
 from parity.race import Entry, Prepared, Race, timed
 
-LEAST = 7  # rounds
+LEAST = 5  # rounds
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,8 @@ class Bench:
         """Seconds of every entry that is ready, in interleaved rounds."""
         group = self.group(row)
         if phase not in group.times:
-            twice = next(iter(group.prepared))
-            budget = row.budget if phase == "train" else row.budget / 2
-            group.times[phase] = timed(group.prepared, phase, budget, twice, self.device, least=LEAST)
+            budget = row.budget if phase == "train" else row.budget / 3
+            group.times[phase] = timed(group.prepared, phase, budget, self.device, least=LEAST)
         return group.times[phase]
 
     def result(self, row: Row, phase: str, entry: Entry) -> tuple[Array, dict[str, Any]]:
@@ -106,7 +105,7 @@ class Bench:
         found = self.described(row, phase, entry) | figures(group.race.case, phase, name, times, cost)
         found |= {
             "compile_seconds": max(0.0, ready.first_seconds - found["median_seconds"]),
-            "peak_memory_bytes": ready.memory() if phase == "train" else None,
+            "peak_memory_bytes": ready.memory() if phase == "train" and self.device == "cpu" else None,
             "kernels": ready.kernels(),
             "score": {"norm": ready.worst.norm_score, "element": ready.worst.score, "quantity": ready.worst.quantity},
         }
@@ -132,7 +131,8 @@ class Bench:
     def layer(self, row: Row) -> Layer:
         """What `parity advise` calls it."""
         size = self.sizes[row.size]
-        return Layer(row.operation, row.form, size.features, size.hidden)
+        without = SLOWER if row.operation.startswith("bidirectional.") else SLOW
+        return Layer(row.operation, row.form, size.features, size.hidden, without=without)
 
     def described(self, row: Row, phase: str, entry: Entry) -> dict[str, Any]:
         """What was run."""

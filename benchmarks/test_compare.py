@@ -12,8 +12,6 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
-import random
-import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,35 +19,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.bench import Bench
+from benchmarks.replay import clock, replay
 from parity.compare import Difference, compare
+from parity.figures import as_dict
+from parity.timing import Contender, interleaved, ratio
 
 Contenders = Mapping[str, Callable[[], object]]
-SIZES = (1, 10, 100, 200, 400)  # MB a side
+SIZES = (1, 10, 200, 400)  # MB a side
 LARGE = 400
-ROUNDS = 7
+SAID = 200  # MB a side, at the end of the run
+BUDGET = 2.0  # seconds for the rounds of a size
 ARRAY, SCALAR, EXACT = "parity, array floor", "parity, scalar floor", "parity, exact"
 NUMPY, TORCH = "numpy assert_allclose", "torch assert_close"
-
-
-def interleaved(contenders: Contenders, rounds: int) -> dict[str, list[float]]:
-    """The seconds that each contender takes, each once a round, in an order drawn anew, after one round for warmth."""
-    draw = random.Random(0)
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(rounds + 1):
-        for name in draw.sample(list(contenders), len(contenders)):
-            start = time.perf_counter()
-            contenders[name]()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def ratio(slower: list[float], faster: list[float]) -> tuple[float, float, float]:
-    """The median of the rounds' ratios, and its 95 % interval by the bootstrap."""
-    ratios = np.array(slower) / np.array(faster)
-    drawn = np.random.default_rng(0).choice(ratios, (2000, ratios.size))
-    low, high = np.quantile(np.median(drawn, axis=1), [0.025, 0.975])
-    return float(np.median(ratios)), float(low), float(high)
 
 
 class Pair:
@@ -121,30 +103,32 @@ def test_every_contender_finds_what_is_planted(contender: str) -> None:
     assert finds(pair, contender, 77_777, np.nan)
 
 
-@pytest.mark.benchmark(group="compare")
+@pytest.mark.benchmark(group="compare", timer=clock)
 @pytest.mark.parametrize("megabytes", SIZES, ids=lambda size: f"{size} MB")
-def test_compare(benchmark: Any, request: pytest.FixtureRequest, megabytes: int) -> None:
-    timed = request.config.getoption("benchmark_only") and not benchmark.disabled
-    if timed and megabytes == LARGE and os.environ.get("PARITY_LARGE") != "1":
+def test_compare(benchmark: Any, bench: Bench, megabytes: int) -> None:
+    """Every contender at one size, in turns; ours must find a planted number there, and say where."""
+    if bench.timing and megabytes == LARGE and os.environ.get("PARITY_LARGE") != "1":
         pytest.skip("400 MB a side: PARITY_LARGE=1 enables it")
-    pair = Pair(megabytes if timed else 0.01)
+    pair = Pair(megabytes if bench.timing else 0.01)
     contenders = pair.contenders()
     ours = [name for name in contenders if name.startswith("parity")]
     for name, planted in itertools.product(ours, (9.5, np.nan)):
         assert finds(pair, name, pair.expected.size - 2, planted)
-    if timed:
-        benchmark.extra_info |= measured(contenders, ours, pair.payload, ROUNDS if megabytes > 10 else 5 * ROUNDS)
-    benchmark.disabled = not timed
-    benchmark.pedantic(contenders[ARRAY], rounds=ROUNDS)
-
-
-def measured(contenders: Contenders, ours: list[str], payload: int, rounds: int) -> dict[str, object]:
-    seconds = interleaved(contenders, rounds)
+    if not bench.timing:
+        benchmark.pedantic(contenders[ARRAY])
+        return
+    for run in contenders.values():
+        run()
+    times = interleaved({name: Contender(run) for name, run in contenders.items()}, BUDGET, least=5)
     pairs = itertools.product([name for name in contenders if name not in ours], ours)
-    return {
-        "median_seconds": {name: float(np.median(taken)) for name, taken in seconds.items()},
-        "ratios": {f"{other} / {own}": ratio(seconds[other], seconds[own]) for other, own in pairs},
+    faster = {f"{own} over {other}": ratio(times[other], times[own]) for other, own in pairs}
+    figures = {
+        "median_seconds": {name: float(np.median(found)) for name, found in times.items()},
+        "speedups": {name: as_dict(found) for name, found in faster.items()},
         "extra_memory_over_payload": {
-            name: extra_memory(run) / payload for name, run in contenders.items() if name != TORCH
+            name: extra_memory(run) / pair.payload for name, run in contenders.items() if name != TORCH
         },
     }
+    replay(benchmark, times[ARRAY], figures)
+    if megabytes == SAID:
+        bench.said += [f"compare, {megabytes} MB a side: {name} {found}" for name, found in faster.items()]

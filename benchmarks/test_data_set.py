@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.bench import LEAST, Bench
+from benchmarks.grid import SLOW
 from benchmarks.replay import clock, replay
 from parity import planner, wings
 from parity.advise import Layer
@@ -41,7 +42,7 @@ def test_regrouping_a_data_set(benchmark: Any, bench: Bench, wing: str) -> None:
     if reason := wings.missing(wing):
         pytest.skip(reason)
     size = bench.sizes["small"]
-    layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden)
+    layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden, without=SLOW)
     lengths = draw_lengths("lognormal", np.random.default_rng(0), SEQUENCES * size.batch, size.steps)
     model = bench.model_of(layer, size)
     cost = model.costs[f"{wing}.{VARIANT}"] if model else planner.DEFAULT
@@ -55,7 +56,7 @@ def test_regrouping_a_data_set(benchmark: Any, bench: Bench, wing: str) -> None:
     contenders = {name: Contender(found.start, found.wait) for name, found in epochs.items()}
     for contender in contenders.values():
         contender.start()
-    times = interleaved(contenders, budget=4.0, least=LEAST)
+    times = interleaved(contenders, budget=2.0, least=LEAST)
     faster = ratio(times["random"], times["planned"])
     figures = {
         "padded_over_real": {

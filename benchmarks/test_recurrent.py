@@ -33,8 +33,10 @@ def test_throughput(benchmark: Any, bench: Bench, row: Row, phase: str, entry: E
     if reason := wings.missing(entry.wing):
         pytest.skip(reason)
     group = bench.group(row)
-    if str(entry) in group.failures:
-        raise group.failures[str(entry)]
+    if error := group.failures.get(str(entry)):
+        if entry.mode == "compiled" and "C++ compiler" in str(error):
+            pytest.skip("torch.compile finds no C++ compiler here")
+        raise error
     assert group.prepared[str(entry)].worst.compared
     if bench.timing:
         replay(benchmark, *bench.result(row, phase, entry))

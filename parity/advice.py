@@ -116,7 +116,7 @@ def _measured(layer: Layer, model: Model, lengths: Lengths) -> dict[str, float]:
     race = layer.race(lengths, costs=model.groupings())
     with Console(stderr=True).status("measuring one batch"):
         prepared = {str(entry): race.prepare(entry) for entry in layer.entries()}
-        times = timed(prepared, layer.phase, BUDGET, next(iter(prepared)))
+        times = timed(prepared, layer.phase, BUDGET)
     return {name: float(np.median(times[name])) for name in prepared}
 
 

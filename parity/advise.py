@@ -25,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from parity import planner, wings
-from parity.batch import Lengths, check_lengths, draw_lengths
+from parity.batch import Array, Lengths, check_lengths, draw_lengths
 from parity.cases import with_lengths
 from parity.operations import find
 from parity.planner import Cost
 from parity.race import Entry, Race, entries
-from parity.timing import interleaved
+from parity.timing import Contender, interleaved
 
 Counts = tuple[float, float, float]  # calls, steps, rows
 
@@ -46,6 +46,7 @@ class Layer:
         operation, form: a recurrent row of `OPERATIONS` and one of its forms.
         features, hidden: D and H.
         phase: "train" (forward and backward) or "forward".
+        without: variants, or "wing.variant", that are left out.
     """
 
     operation: str
@@ -53,6 +54,7 @@ class Layer:
     features: int
     hidden: int
     phase: str = "train"
+    without: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.operation}, D = {self.features}, H = {self.hidden}, {self.phase}"
@@ -63,7 +65,8 @@ class Layer:
         return Race(case, costs or {})
 
     def entries(self) -> list[Entry]:
-        return entries(find(self.operation), self.form)
+        found = entries(find(self.operation), self.form)
+        return [entry for entry in found if not {entry.variant, str(entry)} & set(self.without)]
 
 
 @dataclass(frozen=True)
@@ -113,21 +116,30 @@ def counts(name: str, lengths: Lengths, steps: int, grouping: Cost) -> Counts:
 
 
 def calibration_lengths(batch: int, steps: int) -> list[Lengths]:
-    """Batches that tell calls, steps and rows apart, at half the steps and at an eighth: time is linear in them.
+    """Batches that tell calls, steps and rows apart, at a third of the steps and at a tenth: time is linear in them.
 
     No batch has all lengths equal: PyTorch runs such a packed batch as if it were padded, several times as fast.
     """
-    long, short, few = max(2, steps // 2), max(2, steps // 8), max(2, batch // 8)
+    long, short, few = max(2, steps // 3), max(2, steps // 10), max(2, batch // 8)
     ragged = draw_lengths("lognormal", np.random.default_rng(0), batch, long)
     almost_equal = []
-    for rows, extent in ((batch, long), (batch, short), (few, long), (few, short)):
+    for rows, extent in ((batch, long), (batch, short), (few, long)):
         lengths = np.full(rows, extent)
         lengths[0] -= 1
         almost_equal.append(check_lengths(lengths, extent))
     return [*almost_equal, ragged]
 
 
-def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 3) -> Iterator[Model]:
+def _in_turns(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Array]:
+    """Each framework by itself, as they will be timed."""
+    times: dict[str, Array] = {}
+    for wing in wings.FRAMEWORKS:
+        ours = {name: contender for name, contender in contenders.items() if name.startswith(f"{wing}.")}
+        times |= interleaved(ours, budget=0.0, least=rounds) if ours else {}
+    return times
+
+
+def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 2) -> Iterator[Model]:
     """Measure every variant of a layer on this machine; gives a model after each batch, so that progress can be shown.
 
     Answers are not checked here: nothing of it is reported, and the contracts hold all variants at small sizes.
@@ -141,8 +153,7 @@ def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 3) -> Iterator
         for contender in contenders.values():
             contender.start()
             contender.wait()
-        times = interleaved(contenders, budget=0.0, least=rounds)
-        for name, found in times.items():
+        for name, found in _in_turns(contenders, rounds).items():
             samples[name].append(
                 (counts(name, lengths, 0, model.grouping(name)), float(found.min()))
             )  # whatever else ran can only add
