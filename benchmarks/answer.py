@@ -39,7 +39,7 @@ def fastest(results: Iterable[Result]) -> Table:
 def _cells(best: Result) -> list[str]:
     figures = best.figures
     over = [
-        f"{ratio['median']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f}) {name.partition('.')[2]}"
+        f"{name.partition('.')[2]} {ratio['median']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f})"
         for name, ratio in figures["speedup_over"].items()
     ]
     ideal = figures.get("share_of_ideal", {})
@@ -49,5 +49,5 @@ def _cells(best: Result) -> list[str]:
         f"{figures['share_of_peak']:.0%}" if "share_of_peak" in figures else "",
         "  ".join(over),
         " / ".join(f"{share:.0%}" for share in ideal.values()),
-        f"±{figures['a_a']['half_width']:.1%}",
+        f"±{figures['a_a']['half_width']:.0%}",
     ]

@@ -47,6 +47,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     terminalreporter.write_sep("=", "packed against padded")
     if found.results:
-        Console(file=terminalreporter._tw._file, width=220).print(fastest(found.results))
+        Console(file=terminalreporter._tw._file, width=240).print(fastest(found.results))
     for line in found.said:
         terminalreporter.write_line(line)

@@ -22,7 +22,7 @@ from parity.timing import ratio
 FILLS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 STEPS = (16, 64, 256, 1024)
 TRIED = {"pytorch": ("padded", "packed", "bucketed", "real_steps"), "tensorflow": ("padded", "masked", "packed")}
-BUDGET = 1.5  # seconds for the rounds of a point
+BUDGET = 1.0  # seconds for the rounds of a point
 
 
 @pytest.mark.benchmark(group="crossover over fill", timer=clock)
@@ -50,7 +50,7 @@ def measure(benchmark: Any, bench: Bench, axis: str, at: float, lengths: Lengths
     if not bench.timing:
         benchmark.pedantic(next(iter(prepared.values())).contenders["train"].start)
         return
-    times = timed(prepared, "train", BUDGET, bench.device, least=5)
+    times = timed(prepared, "train", BUDGET, bench.device, least=4)
     over = {name: over_padded(name, times) for name in prepared}
     bench.curves.setdefault(axis, {})[at] = over
     first = next(iter(prepared))

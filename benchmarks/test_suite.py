@@ -15,7 +15,7 @@ from parity.operations import find
 IMPORTS = ("parity", "parity.check", "parity.__main__", "parity.plugin")
 
 
-@pytest.mark.benchmark(group="import", max_time=2.0, min_rounds=5)
+@pytest.mark.benchmark(group="import", max_time=1.0, min_rounds=5)
 @pytest.mark.parametrize("module", IMPORTS)
 def test_import(benchmark: Any, module: str) -> None:
     """A fresh interpreter with NumPy, which everybody has loaded, and then the module."""
@@ -29,7 +29,7 @@ def test_import(benchmark: Any, module: str) -> None:
     assert seconds > 0
 
 
-@pytest.mark.benchmark(group="checks", max_time=2.0, min_rounds=3)
+@pytest.mark.benchmark(group="checks", max_time=1.0, min_rounds=3)
 @pytest.mark.parametrize("operation", ["bidirectional.reverse_sequence", "loss.cross_entropy"])
 @pytest.mark.parametrize("wing", wings.FRAMEWORKS)
 def test_checks(benchmark: Any, wing: str, operation: str) -> None:

@@ -63,8 +63,9 @@ def after_last(states, first, lengths, order, sizes):  # (N, H)  (B, H) -> (B, H
     """The state after each sequence's last step: the row of its rank in that step."""
     starts = torch.tensor([0, *accumulate(sizes)], device=lengths.device)
     rank = torch.empty_like(order).scatter(0, order, torch.arange(len(order), device=order.device))
-    real = lengths > 0
-    return first.index_copy(0, real.nonzero()[:, 0], states[(starts[lengths - 1] + rank)[real]])
+    ended = lengths.nonzero()[:, 0]
+    last = (starts[lengths - 1] + rank)[ended]
+    return first.index_copy(0, ended, states.index_select(0, last))
 
 
 class RealSteps(torch.autograd.Function):
@@ -93,17 +94,16 @@ class RealSteps(torch.autograd.Function):
         previous = rows_before(sizes, len(start[0]), x.device)
         before = [torch.cat([first, state]).index_select(0, previous) for first, state in zip(start, states)]
         d_gates = x.new_empty(len(x), cell.products * len(w_rec))  # of each gate, and each product with its own bias
-        given = [None if d is None else d.split(sizes) for d in d_states]
         slopes = per_step(cell.slopes(gates, kept, before, states), sizes)
         d_parts = per_step(cell.d_parts(d_gates), sizes)
-        carried = [torch.zeros_like(state) for state in start]
+        # What comes back to a step is added to what came from outside; the first states come before all steps.
+        whole = [torch.zeros_like(s) if d is None else d for s, d in zip(states, d_states)]
+        trails = [torch.cat([torch.zeros_like(first), d]) for first, d in zip(start, whole)]
+        d_after = per_step(trails, [len(start[0]), *sizes])
         w_back = w_rec.T.contiguous()
         for t in reversed(range(len(sizes))):
-            d_now = [d[: sizes[t]] for d in carried]
-            for d, from_outside in zip(d_now, given):
-                if from_outside is not None:
-                    d += from_outside[t]
-            cell.back(d_now, d_parts[t], slopes[t], w_back)
+            d_before = [d[: sizes[t]] for d in d_after[t]]
+            cell.back(d_after[t + 1], d_before, d_parts[t], slopes[t], w_back)
         d_in, d_rec = cell.sides(d_gates)
         return (
             None,
@@ -113,7 +113,7 @@ class RealSteps(torch.autograd.Function):
             before[0].T @ d_rec,
             d_in.sum(0),
             d_rec.sum(0) if cell.recurrent_bias else None,
-            *carried,
+            *d_after[0],
         )
 
 
@@ -160,10 +160,10 @@ class Elman(Cell):
         (h,) = states
         return [(h > 0).to(h.dtype) if self.relu else 1 - h * h]
 
-    def back(self, d, d_a, slopes, w_back):
-        (dh,), (d_a,), (slope,) = d, d_a, slopes
+    def back(self, d_after, d_before, d_a, slopes, w_back):
+        (dh,), (dh_before,), (d_a,), (slope,) = d_after, d_before, d_a, slopes
         torch.mul(dh, slope, out=d_a)
-        torch.mm(d_a, w_back, out=dh)
+        dh_before.addmm_(d_a, w_back)
 
 
 class LSTM(Cell):
@@ -198,13 +198,14 @@ class LSTM(Cell):
         ifgo = d_gates.unflatten(1, (4, self.hidden))
         return [d_gates, ifgo[:, :3], ifgo[:, 3]]
 
-    def back(self, d, d_a, slopes, w_back):
-        (dh, dc), (d_a, d_ifg, d_o), (c_of_h, ifg_of_c, o_of_h, c_of_c) = d, d_a, slopes
+    def back(self, d_after, d_before, d_a, slopes, w_back):
+        (dh, dc), (dh_before, dc_before), (d_a, d_ifg, d_o) = d_after, d_before, d_a
+        c_of_h, ifg_of_c, o_of_h, c_of_c = slopes
         dc.addcmul_(dh, c_of_h)
         torch.mul(dc[:, None], ifg_of_c, out=d_ifg)
         torch.mul(dh, o_of_h, out=d_o)
-        dc *= c_of_c
-        torch.mm(d_a, w_back, out=dh)
+        dc_before.addcmul_(dc, c_of_c)
+        dh_before.addmm_(d_a, w_back)
 
 
 class GRU(Cell):
@@ -234,11 +235,10 @@ class GRU(Cell):
     def d_parts(self, d_gates):
         return [d_gates.unflatten(1, (4, self.hidden)), d_gates[:, : 3 * self.hidden]]
 
-    def back(self, d, d_a, slopes, w_back):
-        (dh,), (d_all, d_rec), (of_h, z) = d, d_a, slopes
+    def back(self, d_after, d_before, d_a, slopes, w_back):
+        (dh,), (dh_before,), (d_all, d_rec), (of_h, z) = d_after, d_before, d_a, slopes
         torch.mul(dh[:, None], of_h, out=d_all)
-        dh *= z
-        dh.addmm_(d_rec, w_back)
+        dh_before.addcmul_(dh, z).addmm_(d_rec, w_back)
 
     def sides(self, d_gates):
         r_z, rec = d_gates[:, : 2 * self.hidden], d_gates[:, : 3 * self.hidden]
