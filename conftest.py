@@ -7,7 +7,9 @@ import importlib.util
 import pytest
 from hypothesis import settings
 
+from benchmarks.grid import scale
 from parity import wings
+from parity.errors import InputError
 
 # the matrix runs in other processes meanwhile: a slow example says nothing about the code
 settings.register_profile("parity", deadline=None)
@@ -26,6 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity")
     group.addoption("--parity-scale", default="default", help="of the benchmarks: tiny, default, gpu, or B,T,D,H")
     group.addoption("--parity-device", default="auto", choices=("auto", "cpu", "cuda"), help="of the benchmarks")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A wrong size is said once, not by every benchmark."""
+    try:
+        scale(config.getoption("--parity-scale"))
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 @pytest.fixture(params=wings.FRAMEWORKS)

@@ -44,7 +44,7 @@ def _cells(best: Result) -> list[str]:
     ]
     ideal = figures.get("share_of_ideal", {})
     return [
-        ", ".join(figures["kernels"]),
+        ", ".join(figures["kernels"] or []),
         f"{figures['real_steps_per_second']:,.0f}",
         f"{figures['share_of_peak']:.0%}" if "share_of_peak" in figures else "",
         "  ".join(over),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.bench import Bench
+from benchmarks.bench import LEAST, Bench
 from benchmarks.grid import SLOW, Size
 from benchmarks.replay import clock, replay
 from parity import wings
@@ -50,7 +50,7 @@ def measure(benchmark: Any, bench: Bench, axis: str, at: float, lengths: Lengths
     if not bench.timing:
         benchmark.pedantic(next(iter(prepared.values())).contenders["train"].start)
         return
-    times = timed(prepared, "train", BUDGET, bench.device, least=4)
+    times = timed(prepared, "train", BUDGET, bench.device, least=LEAST)
     over = {name: over_padded(name, times) for name in prepared}
     bench.curves.setdefault(axis, {})[at] = over
     first = next(iter(prepared))
@@ -61,9 +61,9 @@ def measure(benchmark: Any, bench: Bench, axis: str, at: float, lengths: Lengths
 
 def ready(bench: Bench, lengths: Lengths, size: Size) -> dict[str, Prepared]:
     """The variants that are tried, of the frameworks that are there."""
-    layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden, without=SLOW)
-    model = bench.model_of(layer, size)
-    race = replace(layer.race(lengths, size.steps, model.groupings() if model else {}), device=bench.device)
+    layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden, without=SLOW, device=bench.device)
+    model = bench.model_of(layer, bench.sizes["small"])
+    race = layer.race(lengths, size.steps, model.groupings() if model else {})
     present = [wing for wing in TRIED if not wings.missing(wing)]
     if not present:
         pytest.skip("neither framework is installed")
@@ -83,7 +83,7 @@ def test_where_they_cross(benchmark: Any, bench: Bench) -> None:
     if not bench.curves:
         pytest.skip("no sweep was timed in this run")
     crossings = {
-        f"{axis} {name}": crossing({at: over[name]["median"] for at, over in curve.items()})
+        f"{axis} {name}": crossing({at: over[name] for at, over in curve.items()})
         for axis, curve in bench.curves.items()
         for name in next(iter(curve.values()))
         if not name.endswith(".padded")
@@ -93,24 +93,15 @@ def test_where_they_cross(benchmark: Any, bench: Bench) -> None:
     bench.said += [f"against padded, over {what}: {said}" for what, said in crossings.items()]
 
 
-def crossing(curve: dict[float, float]) -> str:
-    """Where a speed-up passes 1, in words; between two points along a straight line.
+def crossing(curve: dict[float, dict[str, float]]) -> str:
+    """Where a variant is faster and where slower than padded; what its interval leaves open is about equal.
 
-    >>> crossing({0.1: 3.0, 0.5: 1.5, 1.0: 0.5})
-    'faster up to 0.75, slower beyond'
+    >>> crossing({0.1: {"low": 2.5, "high": 3.0}, 0.5: {"low": 0.9, "high": 1.1}, 1.0: {"low": 0.4, "high": 0.6}})
+    'faster at 0.1; about equal at 0.5; slower at 1'
     """
-    points = sorted(curve.items())
-    signs = [speedup >= 1 for _, speedup in points]
-    if all(signs) or not any(signs):
-        return (
-            f"{'faster' if signs[0] else 'slower'} throughout ({min(curve.values()):.2f} to {max(curve.values()):.2f})"
-        )
-    turns = [
-        before + (after - before) * (1 - low) / (high - low)
-        for (before, low), (after, high) in pairwise(points)
-        if (low >= 1) != (high >= 1)
-    ]
-    first, then = ("faster", "slower") if signs[0] else ("slower", "faster")
-    if len(turns) > 1:
-        return f"{first} at first, and changing at {', '.join(f'{turn:.2g}' for turn in turns)}"
-    return f"{first} up to {turns[0]:.2g}, {then} beyond"
+    said = {
+        at: "faster" if found["low"] > 1 else "slower" if found["high"] < 1 else "about equal"
+        for at, found in curve.items()
+    }
+    runs = groupby(sorted(said.items()), key=lambda point: point[1])
+    return "; ".join(f"{word} at {', '.join(f'{at:g}' for at, _ in points)}" for word, points in runs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def test_regrouping_a_data_set(benchmark: Any, bench: Bench, wing: str) -> None:
     if reason := wings.missing(wing):
         pytest.skip(reason)
     size = bench.sizes["small"]
-    layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden, without=SLOW)
+    layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden, without=SLOW, device=bench.device)
     lengths = draw_lengths("lognormal", np.random.default_rng(0), SEQUENCES * size.batch, size.steps)
     model = bench.model_of(layer, size)
     cost = model.costs[f"{wing}.{VARIANT}"] if model else planner.DEFAULT
@@ -77,7 +77,7 @@ def test_regrouping_a_data_set(benchmark: Any, bench: Bench, wing: str) -> None:
 def epoch(bench: Bench, layer: Layer, wing: str, batches: list[Lengths]) -> Epoch:
     """A batch's answer is checked when it is prepared."""
     entry = Entry(wing, VARIANT, wings.MODES[wing][-1] if bench.timing else "eager")
-    races = (replace(layer.race(lengths), device=bench.device) for lengths in batches)
+    races = (layer.race(lengths) for lengths in batches)
     return Epoch(tuple(race.prepare(entry).contenders["train"] for race in races))
 
 

@@ -21,6 +21,7 @@ from parity.check import Check, plan
 from parity.errors import InputError, WingUnavailable
 from parity.findings import FAILED, STATUSES, Finding, explain
 from parity.operations import OPERATIONS
+from parity.race import WrongAnswer
 from parity.runner import Runner
 
 OUTPUT = "parity-report"
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"parity: error: {error}", file=sys.stderr)
         return 2
-    except WingUnavailable as error:
+    except (WingUnavailable, WrongAnswer) as error:
         print(f"parity: failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

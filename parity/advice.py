@@ -20,6 +20,7 @@ from parity.race import PHASES, timed
 
 DRAWN = 4096  # sequences, where a distribution is given and not a file
 LOOKED_AT = 32  # random batches, for a prediction
+LONGEST = 100_000  # steps: what is longer would fill the memory before it said anything
 BUDGET = 4.0  # seconds for measuring
 
 
@@ -50,11 +51,12 @@ def run(options: argparse.Namespace) -> int:
     model = _model(layer, batch, int(lengths.max(initial=1)), options.calibrate)
     batches = [np.random.default_rng(seed).choice(lengths, batch) for seed in range(LOOKED_AT)]
     predicted = {name: float(np.mean([model.seconds(name, some) for some in batches])) for name in model.costs}
+    first = {name: model.seconds(name, batches[0]) for name in model.costs}
     measured = {} if options.no_measure else _measured(layer, model, batches[0])
     console.print(f"{layer}, {batch} of {len(lengths)} sequences at a time, {_fill(batches):.0%} of padded steps real")
-    console.print(_table(predicted, measured, batches))
+    console.print(_table(predicted, first, measured, batches))
     for wing in sorted({name.partition(".")[0] for name in predicted}):
-        console.print(_advice(wing, predicted, measured), highlight=False)
+        console.print(_advice(wing, predicted, first, measured), highlight=False)
         console.print(_planned(wing, model, lengths, batch), highlight=False)
     return 0
 
@@ -79,7 +81,10 @@ def _lengths(options: argparse.Namespace) -> Lengths:
             raise InputError("--lognormal", f"{median:g} {sigma:g}", "a median above 0 and a sigma of 0 or more")
         return np.clip(np.rint(np.exp(rng.normal(np.log(median), sigma, DRAWN))), 1, steps).astype(np.int64)
     name = choose("--distribution", options.distribution, (*LENGTHS, *data.DATA))
-    return data.lengths(name) if name in data.DATA else draw_lengths(name, rng, DRAWN, steps)
+    drawn = data.lengths(name) if name in data.DATA else draw_lengths(name, rng, DRAWN, steps)
+    if drawn.max() < 1:
+        raise InputError("--distribution", repr(name), "one with real steps")
+    return drawn
 
 
 def read_lengths(file: str) -> Lengths:
@@ -93,9 +98,9 @@ def read_lengths(file: str) -> Lengths:
         lengths = np.array([int(word) for word in words], np.int64)
     except (OSError, ValueError, OverflowError) as error:
         raise InputError("--lengths", repr(file), f"a text file of whole numbers ({error})") from error
-    if not len(lengths) or lengths.min() < 0 or lengths.max() < 1:
+    if not len(lengths) or lengths.min() < 0 or not 1 <= lengths.max() <= LONGEST:
         came = f"{len(lengths)} numbers" + (f", from {lengths.min()} to {lengths.max()}" if len(lengths) else "")
-        raise InputError("--lengths", came, "lengths of 0 or more, one of them above 0")
+        raise InputError("--lengths", came, f"lengths from 0 to {LONGEST}, one of them above 0")
     return lengths
 
 
@@ -107,6 +112,8 @@ def _model(layer: Layer, batch: int, steps: int, again: bool) -> Model:
     progress = Console(stderr=True)
     with progress.status(f"measuring what each variant of {layer.operation} costs here, once"):
         *_, model = calibrate(layer, batch, steps)
+    if not model.steady:
+        progress.print("the machine is busy: runs differed too much, and what was measured is not kept for next time")
     keep(layer, batch, steps, model)
     return model
 
@@ -124,16 +131,25 @@ def _fill(batches: list[Lengths]) -> float:
     return float(np.mean([some.mean() / max(1, some.max()) for some in batches]))
 
 
-def _table(predicted: Mapping[str, float], measured: Mapping[str, float], batches: list[Lengths]) -> Table:
+def _table(
+    predicted: Mapping[str, float], first: Mapping[str, float], measured: Mapping[str, float], batches: list[Lengths]
+) -> Table:
     real = float(np.mean([some.sum() for some in batches]))
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("variant", no_wrap=True)
-    for name in ("predicted ms", "real steps/s", "over padded", "measured ms"):
+    for name in ("predicted ms", "real steps/s", "over padded", "one batch ms", "measured ms"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, seconds in sorted(predicted.items(), key=lambda pair: pair[1]):
         base = predicted.get(_base(name, predicted), seconds)
         seen = f"{measured[name] * 1e3:.1f}" if name in measured else ""
-        table.add_row(name, f"{seconds * 1e3:.1f}", f"{real / seconds:,.0f}", f"{base / seconds:.2f}", seen)
+        table.add_row(
+            name,
+            f"{seconds * 1e3:.1f}",
+            f"{real / seconds:,.0f}",
+            f"{base / seconds:.2f}",
+            f"{first[name] * 1e3:.1f}",
+            seen,
+        )
     return table
 
 
@@ -143,7 +159,9 @@ def _base(name: str, known: Mapping[str, float]) -> str:
     return next((padded for base in ("padded", "two_pass") if (padded := f"{wing}.{base}") in known), name)
 
 
-def _advice(wing: str, predicted: Mapping[str, float], measured: Mapping[str, float]) -> str:
+def _advice(
+    wing: str, predicted: Mapping[str, float], first: Mapping[str, float], measured: Mapping[str, float]
+) -> str:
     ours = {name: seconds for name, seconds in predicted.items() if name.startswith(f"{wing}.")}
     best = min(ours, key=lambda name: ours[name])
     base = _base(best, ours)
@@ -152,7 +170,8 @@ def _advice(wing: str, predicted: Mapping[str, float], measured: Mapping[str, fl
     if not seen:
         return said
     fastest = min(seen, key=lambda name: seen[name])
-    return f"{said}; measured, {fastest.partition('.')[2]} is fastest: regret {regret(best, seen):.2f}"
+    lost = regret(min(seen, key=lambda name: first[name]), seen)  # what was predicted for the batch that was measured
+    return f"{said}; on one batch, {fastest.partition('.')[2]} is fastest: regret {lost:.2f}"
 
 
 def _planned(wing: str, model: Model, lengths: Lengths, batch: int) -> str:

@@ -24,13 +24,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parity import planner, wings
+from parity import __version__, planner, wings
 from parity.batch import Array, Lengths, check_lengths, draw_lengths
 from parity.cases import with_lengths
+from parity.errors import InputError
 from parity.operations import find
 from parity.planner import Cost
 from parity.race import Entry, Race, entries
 from parity.timing import Contender, interleaved
+
+STEADY = 1.3  # median over fastest round: more, in half of all runs, says that something else was running
+MOST_STEPS = 1024  # of a calibration's long batches: time is linear in steps
 
 Counts = tuple[float, float, float]  # calls, steps, rows
 
@@ -47,6 +51,7 @@ class Layer:
         features, hidden: D and H.
         phase: "train" (forward and backward) or "forward".
         without: variants, or "wing.variant", that are left out.
+        device: of the wings that can choose.
     """
 
     operation: str
@@ -55,6 +60,7 @@ class Layer:
     hidden: int
     phase: str = "train"
     without: tuple[str, ...] = ()
+    device: str = "cpu"
 
     def __str__(self) -> str:
         return f"{self.operation}, D = {self.features}, H = {self.hidden}, {self.phase}"
@@ -62,7 +68,7 @@ class Layer:
     def race(self, lengths: npt.ArrayLike, steps: int = 0, costs: Mapping[str, Cost] | None = None) -> Race:
         """Its variants on drawn input with these lengths, float32."""
         case = with_lengths(self.operation, self.form, lengths, "float32", 0, steps, D=self.features, H=self.hidden)
-        return Race(case, costs or {})
+        return Race(case, costs or {}, self.device)
 
     def entries(self) -> list[Entry]:
         found = entries(find(self.operation), self.form)
@@ -71,9 +77,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Model:
-    """What each variant costs on this machine: name, "wing.variant" -> `Cost`."""
+    """What each variant costs on this machine.
+
+    Attributes:
+        costs: by name, "wing.variant".
+        steady: whether the runs it was fitted to agreed with each other; a busy machine's figures are not kept.
+    """
 
     costs: Mapping[str, Cost]
+    steady: bool = True
 
     def seconds(self, name: str, lengths: npt.ArrayLike, steps: int = 0) -> float:
         """Predicted seconds for one batch."""
@@ -105,7 +117,7 @@ def counts(name: str, lengths: Lengths, steps: int, grouping: Cost) -> Counts:
     """
     variant = name.partition(".")[2]
     longest = int(lengths.max(initial=1))
-    steps = steps or longest
+    steps = max(steps, longest)
     if variant == "bucketed":
         plan = planner.split(lengths, grouping)
         sizes = np.diff(plan.bounds)
@@ -120,6 +132,7 @@ def calibration_lengths(batch: int, steps: int) -> list[Lengths]:
 
     No batch has all lengths equal: PyTorch runs such a packed batch as if it were padded, several times as fast.
     """
+    steps = min(steps, MOST_STEPS)
     long, short, few = max(2, steps // 3), max(2, steps // 10), max(2, batch // 8)
     ragged = draw_lengths("lognormal", np.random.default_rng(0), batch, long)
     almost_equal = []
@@ -139,14 +152,14 @@ def _in_turns(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Arr
     return times
 
 
-def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 2) -> Iterator[Model]:
+def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 3) -> Iterator[Model]:
     """Measure every variant of a layer on this machine; gives a model after each batch, so that progress can be shown.
 
     Answers are not checked here: nothing of it is reported, and the contracts hold all variants at small sizes.
     """
     names = layer.entries()
     samples: dict[str, list[tuple[Counts, float]]] = {str(entry): [] for entry in names}
-    model = Model({})
+    model, spread = Model({}), []
     for lengths in calibration_lengths(batch, steps):
         race = layer.race(lengths, costs=model.groupings())
         contenders = {str(entry): race.unchecked(entry)[0][layer.phase] for entry in names}
@@ -157,7 +170,8 @@ def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 2) -> Iterator
             samples[name].append(
                 (counts(name, lengths, 0, model.grouping(name)), float(found.min()))
             )  # whatever else ran can only add
-        model = Model({name: planner.fit(found) for name, found in samples.items()})
+            spread.append(float(np.median(found) / found.min()))
+        model = Model({name: planner.fit(found) for name, found in samples.items()}, float(np.median(spread)) < STEADY)
         yield model
 
 
@@ -191,29 +205,44 @@ def cache_file() -> Path:
 
 def cached(layer: Layer, batch: int, steps: int) -> Model | None:
     """What the file says about a layer on this machine, with these versions; None if nothing."""
-    found = _read().get(_key(layer, batch, steps))
-    return None if found is None else Model({name: Cost(**cost) for name, cost in found.items()})
+    found: Any = _read().get(_key(layer, batch, steps))
+    try:
+        model = Model({name: Cost(**cost) for name, cost in found.items()})
+    except (AttributeError, TypeError, InputError):  # somebody else's file, or a damaged one
+        return None
+    return model if set(model.costs) == {str(entry) for entry in layer.entries()} else None
 
 
 def keep(layer: Layer, batch: int, steps: int, model: Model) -> None:
-    """Write it to the file, as far as that can be done: without it, the next run measures again."""
+    """Write a steady model to the file, as far as that can be done: without it, the next run measures again."""
+    if not model.steady:
+        return
     known = _read() | {_key(layer, batch, steps): {name: asdict(cost) for name, cost in model.costs.items()}}
-    with suppress(OSError):
-        cache_file().parent.mkdir(parents=True, exist_ok=True)
-        cache_file().write_text(json.dumps(known, indent=1), encoding="utf-8")
+    with suppress(OSError, RuntimeError):  # RuntimeError: nobody's home
+        file = cache_file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        whole = file.with_suffix(f".{os.getpid()}")
+        whole.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        whole.replace(file)
 
 
 def _key(layer: Layer, batch: int, steps: int) -> str:
     """What the figures depend on. Neighbouring sizes share them."""
-    found = {wing: wings.native(wing).VERSION for wing in sorted({entry.wing for entry in layer.entries()})}
-    machine = [platform.node(), platform.machine(), str(os.cpu_count()), *found.values()]
+    present = sorted({entry.wing for entry in layer.entries()})
+    found = [f"{wings.native(wing).VERSION} {wings.native(wing).environment()['threads']} threads" for wing in present]
+    machine = [platform.node(), platform.machine(), str(_cores()), __version__, *found]
     size = [str(2 ** round(math.log2(max(1, extent)))) for extent in (batch, steps)]
     return " ".join([*map(str, asdict(layer).values()), *size, *machine])
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system can tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read() -> dict[str, Any]:
     try:
         found = json.loads(cache_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):
         return {}
     return found if isinstance(found, dict) else {}

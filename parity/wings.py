@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,22 @@ MODES = {"reference": ("eager",), "pytorch": ("eager",), "tensorflow": ("eager",
 EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
 
 Call = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-Call0 = Callable[[], Any]
+
+
+class Resident(NamedTuple):
+    """A variant on tensors that stay on their device.
+
+    Attributes:
+        forward: outputs as tensors by name.
+        train: outputs, and gradients, as tensors by name.
+        wait: returns when everything that was started is done.
+        kernels: what did the work in training, as far as the framework tells.
+    """
+
+    forward: Callable[[], Mapping[str, Any]]
+    train: Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
+    wait: Callable[[], object]
+    kernels: Callable[[], list[str]]
 
 
 @cache
@@ -160,22 +175,16 @@ def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Obser
     return Observation({name: _read_only(array) for name, array in quantities.items()}, provenance)
 
 
-def resident(case: Case, wing: str, variant: str, mode: str, device: str = "cpu") -> tuple[Call0, ...]:
-    """What a benchmark times: ``forward``, ``train``, ``wait`` and ``kernels``, on tensors that stay on their device.
-
-    `arrays_of` turns what ``train`` gives into arrays. ``wait`` returns when everything that was started is done.
-    ``kernels`` names what did the work in training, as far as the framework tells.
-    """
+def resident(case: Case, wing: str, variant: str, mode: str, device: str = "cpu") -> Resident:
+    """What a benchmark times; `arrays_of` turns what it gives into arrays."""
     arrays, cotangents, axes = _copied(case)
     function = call(case.row, case.form, wing, variant)
-    found: tuple[Call0, ...] = native(wing).resident(function, arrays, cotangents, mode=mode, axes=axes, device=device)
-    return found
+    return Resident(*native(wing).resident(function, arrays, cotangents, mode=mode, axes=axes, device=device))
 
 
-def arrays_of(wing: str, answer: tuple[Mapping[str, Any], Mapping[str, Any]]) -> dict[str, Array]:
-    """Outputs and gradients by name, as in an `Observation`, from the tensors that ``train`` gave."""
-    outputs, gradients = map(native(wing).plain, answer)
-    return _quantities(outputs, gradients)
+def arrays_of(wing: str, outputs: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[str, Array]:
+    """Outputs and gradients by name, as in an `Observation`, from tensors."""
+    return _quantities(native(wing).plain(outputs), native(wing).plain(gradients))
 
 
 def _copied(case: Case) -> tuple[dict[str, Array], dict[str, Array], dict[str, str]]:

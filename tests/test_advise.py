@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,7 @@ def test_a_calibration_is_measured_once(monkeypatch: pytest.MonkeyPatch, pytorch
         entry for entry in LAYER.entries() if str(entry) in ("pytorch.packed", "pytorch.padded", "pytorch.bucketed")
     ]
     monkeypatch.setattr(Layer, "entries", lambda _: only)
+    monkeypatch.setattr(advise, "STEADY", float("inf"))
     model = advise.calibrated(LAYER, batch=4, steps=8)
     assert set(model.costs) == {"pytorch.packed", "pytorch.padded", "pytorch.bucketed"}
     assert all(cost.of(4, 8) > 0 for cost in model.costs.values())
@@ -131,6 +133,7 @@ def test_the_command_measures(
         ("--distribution uniform --phase sideways", "--phase: got 'sideways'"),
         ("--distribution uniform --steps 0", "--steps: got 0"),
         ("--lognormal -3 1", "--lognormal: got -3 1, expected a median above 0"),
+        ("--distribution all_empty", "--distribution: got 'all_empty', expected one with real steps"),
         ("--lognormal 3 nan", "--lognormal: got 3 nan"),
         ("--lengths nowhere", "--lengths: got 'nowhere', expected a text file of whole numbers"),
     ],
@@ -142,7 +145,7 @@ def test_bad_arguments_are_named(arguments: str, message: str, capsys: pytest.Ca
     assert re.search(message, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("text", ["", "0 0", "3 -1", "1.5", "many", "9" * 30])
+@pytest.mark.parametrize("text", ["", "0 0", "3 -1", "1.5", "many", "9" * 30, "9" * 18])
 def test_a_file_of_no_lengths_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "lengths").write_text(text, encoding="utf-8")
     assert main(["advise", "--lengths", str(tmp_path / "lengths")]) == 2
@@ -150,9 +153,48 @@ def test_a_file_of_no_lengths_is_refused(text: str, tmp_path: Path, capsys: pyte
 
 
 def test_the_file_holds_plain_numbers(pytorch: str) -> None:
-    model = Model({"pytorch.packed": Cost(1.0, 2.0, 3.0)})
+    model = Model({str(entry): Cost(1.0, 2.0, 3.0) for entry in LAYER.entries()})
     advise.keep(LAYER, 4, 8, model)
     (kept,) = json.loads(advise.cache_file().read_text(encoding="utf-8")).values()
-    assert kept == {"pytorch.packed": {"call": 1.0, "step": 2.0, "row": 3.0}}
+    assert kept["pytorch.packed"] == {"call": 1.0, "step": 2.0, "row": 3.0}
     assert advise.cached(LAYER, 4, 8) == model
     assert set(GATES) == {"rnn", "gru", "lstm"}
+
+
+@pytest.mark.parametrize(
+    "kept", [None, 1, "x", [], {}, {"a": 1}, {"a": {"cal": 1}}, {"a": {"call": -1, "step": 0, "row": 1}}]
+)
+def test_a_damaged_or_stale_entry_is_measured_again(pytorch: str, kept: object) -> None:
+    """Nor does one count that lacks a variant, or knows one that is gone."""
+    advise.keep(LAYER, 4, 8, Model({"pytorch.packed": Cost(1.0, 2.0, 3.0)}))
+    assert advise.cached(LAYER, 4, 8) is None
+    key = advise._key(LAYER, 4, 8)
+    advise.cache_file().write_text(json.dumps({key: kept}), encoding="utf-8")
+    assert advise.cached(LAYER, 4, 8) is None
+
+
+def test_a_busy_machine_is_not_kept(pytorch: str) -> None:
+    advise.keep(LAYER, 4, 8, Model({"pytorch.packed": Cost(1.0, 2.0, 3.0)}, steady=False))
+    assert not advise.cache_file().exists()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(LAYER, hidden=6),
+        replace(LAYER, features=5),
+        replace(LAYER, phase="forward"),
+        replace(LAYER, device="cuda"),
+        replace(LAYER, operation="rnn.gru"),
+        replace(LAYER, without=("stepwise",)),
+    ],
+    ids=str,
+)
+def test_what_changes_the_figures_changes_the_key(pytorch: str, other: Layer) -> None:
+    assert advise._key(LAYER, 4, 8) != advise._key(other, 4, 8)
+    assert advise._key(LAYER, 4, 8) == advise._key(LAYER, 5, 9)
+    assert advise._key(LAYER, 4, 8) != advise._key(LAYER, 64, 8) != advise._key(LAYER, 4, 512)
+
+
+def test_steps_below_the_longest_are_not_believed() -> None:
+    assert counts("pytorch.padded", LENGTHS, 4, planner.DEFAULT) == (1, 9, 36)

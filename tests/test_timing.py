@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from parity import planner, race
+from parity.batch import Array
 from parity.cases import Case, with_lengths
 from parity.errors import InputError
 from parity.figures import figures, flops
@@ -36,7 +37,8 @@ def test_a_block_waits_once() -> None:
     """Short calls are timed many at a time, and waited for at the end."""
     calls, waits = [], []
     contender = Contender(lambda: calls.append(1), lambda: waits.append(1))
-    assert 0 < seconds(contender, repeats=50) < 1
+    waiting = Contender(contender.start, lambda: (waits.append(1), time.sleep(0.05)))
+    assert 0.001 <= seconds(waiting, repeats=50) < 0.05  # a fiftieth of the wait
     assert (len(calls), len(waits)) == (50, 1)
 
 
@@ -106,6 +108,47 @@ def test_a_wrong_answer_is_never_timed(pytorch: str, monkeypatch: pytest.MonkeyP
         Race(small()).prepare(Entry(pytorch, "bucketed", "eager"))
 
 
+@pytest.mark.parametrize("part", ["forward", "gradient"])
+def test_a_slightly_wrong_answer_is_not_timed_either(pytorch: str, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """Some hundred noise floors off, and only when no gradient is asked for, or only in the gradient."""
+    import torch
+
+    from parity.pytorch import rnn
+
+    right = rnn.VARIANTS["packed"]
+
+    def off(*arguments, **options):  # type: ignore[no-untyped-def]
+        y, states = right(*arguments, **options)
+        if part == "forward":
+            return y * (1 if torch.is_grad_enabled() else 1 + 1e-4), states
+        return y + 1e-4 * (y - y.detach()), states
+
+    monkeypatch.setitem(rnn.VARIANTS, "packed_sorted", off)
+    quantity = "y" if part == "forward" else "d_"
+    with pytest.raises(WrongAnswer, match=f": {quantity}.* noise floors from expected"):
+        Race(small()).prepare(Entry(pytorch, "packed_sorted", "eager"))
+
+
+def test_a_race_plans_by_its_own_cost(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the check and when it is timed."""
+    seen: list[planner.Cost] = []
+    split = planner.split
+    monkeypatch.setattr(planner, "split", lambda lengths: (seen.append(planner.current()), split(lengths))[1])
+    mine = planner.Cost(0.0, 0.0, 3.0)
+    Race(small(), {pytorch: mine}).prepare(Entry(pytorch, "bucketed", "eager")).contenders["train"].start()
+    assert len(seen) == 3
+    assert set(seen) == {mine}
+
+
+def test_an_interval_is_half_as_wide_on_each_side() -> None:
+    """Against the known distribution of a median: 95 of 100 intervals of 20 rounds cover it, give or take."""
+    rng = np.random.default_rng(1)
+    found = [ratio(np.exp(rng.normal(0, 0.1, 20)), np.ones(20)) for _ in range(200)]
+    covered = np.mean([one.low <= 1 <= one.high for one in found])
+    assert 0.88 < covered < 0.99
+    assert found[0].half_width == pytest.approx((found[0].high - found[0].low) / 2 / found[0].median)
+
+
 def test_all_entries_do_the_same_work(pytorch: str) -> None:
     """What one variant omits, none is asked for."""
     assert set(Race(small()).case.cotangents) == {"y", "h"}
@@ -121,25 +164,44 @@ def test_flops_are_those_of_the_field() -> None:
     assert flops(small("embedding.lookup", "pad_is_0"), "train") == 0
 
 
-def made_up(seconds_: float) -> dict[str, np.ndarray]:
-    """Ten rounds of two variants, an A/A pair and a matrix product at 2 GFLOP/s."""
-    product = np.full(10, 2 * race.SIDE**3 / 2e9)
-    mine = np.full(10, seconds_)
-    padded = np.full(10, 1.0)
-    names = ("pytorch.packed", "pytorch.padded", f"pytorch.packed{AGAIN}", f"pytorch {PEAK}")
-    return dict(zip(names, (mine, padded, mine, product), strict=True))
+def made_up(seconds_: float) -> dict[str, Array]:
+    """Ten rounds that drift together, in two frameworks, with an A/A pair each and products of 2 and 1 GFLOP/s."""
+    drift = np.linspace(1.0, 3.0, 10)
+    product = 2 * race.SIDE**3 / 2e9
+    seconds_of = {
+        "pytorch.packed": seconds_,
+        "pytorch.padded": 1.0,
+        f"pytorch.packed{AGAIN}": 1.1 * seconds_,
+        f"pytorch {PEAK}": product,
+        "tensorflow.masked": 2.0,
+        "tensorflow.packed": 0.5,
+        f"tensorflow.packed{AGAIN}": 0.6,
+        f"tensorflow {PEAK}": 2 * product,
+    }
+    return {name: value * drift for name, value in seconds_of.items()}
 
 
 def test_figures_count_real_steps_only() -> None:
     case = small()
     found = figures(case, "train", "pytorch.packed", made_up(0.5), planner.Cost(0.0, 2.0, 1.0))
-    assert found["real_steps_per_second"] == 12 / 0.5
+    assert found["median_seconds"] == pytest.approx(0.5 * 2.0)  # the median of the drift is 2
+    assert found["real_steps_per_second"] == pytest.approx(12 / 1.0)
     assert found["fill"] == 12 / 20
-    assert found["speedup_over"]["pytorch.padded"]["median"] == 2.0
+    assert found["speedup_over"] == {
+        "pytorch.padded": pytest.approx({"median": 2.0, "low": 2.0, "high": 2.0, "half_width": 0.0})
+    }
     assert found["ideal_speedup"] == pytest.approx({"by_flops": 20 / 12, "with_step_floor": 20 / (4 + 3 + 2 + 2 + 2)})
     assert found["share_of_ideal"]["by_flops"] == pytest.approx(2.0 / (20 / 12))
-    assert found["a_a"]["median"] == 1.0
-    assert found["share_of_peak"] == pytest.approx(flops(case, "train") / 0.5 / 2e9)
+    assert found["a_a"]["median"] == pytest.approx(1.1)
+    assert found["peak_gflops"] == pytest.approx(2.0)
+    assert found["share_of_peak"] == pytest.approx(flops(case, "train") / 1.0 / 2e9)
+
+
+def test_figures_compare_within_a_framework() -> None:
+    found = figures(small(), "train", "tensorflow.packed", made_up(0.5), None)
+    assert found["speedup_over"]["tensorflow.masked"]["median"] == pytest.approx(4.0)
+    assert set(found["speedup_over"]) == {"tensorflow.masked"}
+    assert found["a_a"]["median"] == pytest.approx(1.2)
 
 
 def test_more_than_the_peak_is_a_missing_wait() -> None:

@@ -89,11 +89,13 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
     latest = []
 
     def forward():
-        latest[:] = tf.nest.flatten(alone(arrays, {}))
+        outputs = alone(arrays, {})
+        latest[:] = tf.nest.flatten(outputs)
+        return outputs
 
     def train():
         outputs, gradients = step(arrays, cotangents)
-        latest[:] = tf.nest.flatten((outputs, gradients))
+        latest[:] = tf.nest.flatten((outputs, gradients), expand_composites=True)  # a sparse one stays sparse
         return outputs, gradients
 
     def wait():  # a number has to be there to be read
