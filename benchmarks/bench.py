@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.grid import SLOW, SLOWER, Row, Size
 from parity import wings
-from parity.advise import Layer, Model, calibrated, regret
+from parity.advise import Layer, Model, calibrated, regret, unmasked
 from parity.batch import Array
 from parity.figures import figures
 from parity.operations import GATES, find
@@ -138,7 +138,7 @@ class Bench:
     def padded_cost(self, row: Row, wing: str) -> Cost | None:
         """What the variant costs whose speed-up the ideals are about."""
         costs = self.models[self.layer(row)].costs if self.model(row) else {}
-        return costs.get(f"{wing}.padded") or costs.get(f"{wing}.two_pass")
+        return costs.get(unmasked(wing, costs))
 
     def described(self, row: Row, phase: str, entry: Entry) -> dict[str, Any]:
         """What was run."""

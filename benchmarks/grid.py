@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity import data, wings
+from parity import data
 from parity.batch import Lengths, draw_lengths
 from parity.cases import Case, with_lengths
 from parity.errors import InputError
 from parity.operations import find
-from parity.race import Entry
+from parity.race import Entry, entries
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,7 @@ class Row:
 
     def entries(self) -> list[Entry]:
         """Every variant of both frameworks, installed or not."""
-        row = find(self.operation)
-        usual = [
-            Entry(wing, variant, mode)
-            for wing in wings.FRAMEWORKS
-            for mode in wings.MODES[wing][-1:]
-            for variant in row.variants[wing]
-            if not {variant, f"{wing}.{variant}"} & set(self.without)
-            and not row.refusal(f"{wing}.{variant}", f"{self.form}/given", mode)
-        ]
-        return [*usual, *self.also]
+        return [*entries(find(self.operation), self.form, self.without), *self.also]
 
     def case(self, size: Size) -> Case:
         """Its input, float32."""

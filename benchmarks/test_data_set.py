@@ -14,6 +14,7 @@ from benchmarks.replay import clock, replay
 from parity import planner, wings
 from parity.advise import Layer
 from parity.batch import Lengths, draw_lengths
+from parity.figures import as_dict
 from parity.race import Entry
 from parity.timing import Contender, interleaved, ratio
 
@@ -64,7 +65,7 @@ def test_regrouping_a_data_set(benchmark: Any, bench: Bench, wing: str) -> None:
             "planned": planner.padded_over_real(lengths, plan),
         },
         "batches": {"random": len(as_they_come), "planned": len(planned)},
-        "speedup": {"median": faster.median, "low": faster.low, "high": faster.high},
+        "speedup": as_dict(faster),
         "real_steps_per_second": {name: float(lengths.sum() / np.median(found)) for name, found in times.items()},
     }
     replay(benchmark, times["planned"], {"wing": wing, "variant": VARIANT} | figures)

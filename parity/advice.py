@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from parity import data, planner, wings
-from parity.advise import Layer, Model, cached, calibrate, keep, regret
+from parity.advise import Layer, Model, calibrated, regret, unmasked
 from parity.batch import LENGTHS, Lengths, draw_lengths
 from parity.errors import InputError, WingUnavailable, choose, whole_number
 from parity.operations import GATES
@@ -106,15 +106,11 @@ def read_lengths(file: str) -> Lengths:
 
 def _model(layer: Layer, batch: int, steps: int, again: bool) -> Model:
     """From the file, or measured now, which takes a while and says so."""
-    known = None if again else cached(layer, batch, steps)
-    if known is not None:
-        return known
     progress = Console(stderr=True)
     with progress.status(f"measuring what each variant of {layer.operation} costs here, once"):
-        *_, model = calibrate(layer, batch, steps)
+        model = calibrated(layer, batch, steps, again)
     if not model.steady:
         progress.print("the machine is busy: runs differed too much, and what was measured is not kept for next time")
-    keep(layer, batch, steps, model)
     return model
 
 
@@ -155,8 +151,7 @@ def _table(
 
 def _base(name: str, known: Mapping[str, float]) -> str:
     """The padded variant of the same framework."""
-    wing = name.partition(".")[0]
-    return next((padded for base in ("padded", "two_pass") if (padded := f"{wing}.{base}") in known), name)
+    return unmasked(name.partition(".")[0], known) or name
 
 
 def _advice(
@@ -176,7 +171,7 @@ def _advice(
 
 def _planned(wing: str, model: Model, lengths: Lengths, batch: int) -> str:
     """What grouping the data set would bring, before any strategy inside a batch."""
-    base = _base(f"{wing}.", dict.fromkeys(model.costs, 0.0))
+    base = unmasked(wing, model.costs)
     cost, order = model.costs[base], np.random.default_rng(0).permutation(lengths)
     random = [order[start : start + batch] for start in range(0, len(order), batch)]
     plan = planner.batches(lengths, batch, cost)

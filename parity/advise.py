@@ -15,7 +15,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,13 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from parity import __version__, planner, wings
-from parity.batch import Array, Lengths, check_lengths, draw_lengths
+from parity.batch import Lengths, check_lengths, draw_lengths
 from parity.cases import with_lengths
 from parity.errors import InputError
 from parity.operations import find
 from parity.planner import Cost
-from parity.race import Entry, Race, entries
-from parity.timing import Contender, interleaved
+from parity.race import Entry, Race, by_wing, entries, installed
+from parity.timing import interleaved, seconds
 
 STEADY = 1.3  # median over fastest round: more, in half of all runs, says that something else was running
 MOST_STEPS = 1024  # of a calibration's long batches: time is linear in steps
@@ -71,8 +71,8 @@ class Layer:
         return Race(case, costs or {}, self.device)
 
     def entries(self) -> list[Entry]:
-        found = entries(find(self.operation), self.form)
-        return [entry for entry in found if not {entry.variant, str(entry)} & set(self.without)]
+        """Its variants, of the frameworks that are there."""
+        return installed(entries(find(self.operation), self.form, self.without))
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,11 @@ class Model:
     def ranking(self, lengths: npt.ArrayLike, steps: int = 0) -> list[tuple[str, float]]:
         """All variants with their predicted seconds, fastest first."""
         return sorted(((name, self.seconds(name, lengths, steps)) for name in self.costs), key=lambda pair: pair[1])
+
+
+def unmasked(wing: str, known: Collection[str]) -> str:
+    """The name of a framework's padded variant, over which speed-ups count; empty if it is not among the known."""
+    return next((name for base in ("padded", "two_pass") if (name := f"{wing}.{base}") in known), "")
 
 
 def counts(name: str, lengths: Lengths, steps: int, grouping: Cost) -> Counts:
@@ -143,17 +148,8 @@ def calibration_lengths(batch: int, steps: int) -> list[Lengths]:
     return [*almost_equal, ragged]
 
 
-def _in_turns(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Array]:
-    """Each framework by itself, as they will be timed."""
-    times: dict[str, Array] = {}
-    for wing in wings.FRAMEWORKS:
-        ours = {name: contender for name, contender in contenders.items() if name.startswith(f"{wing}.")}
-        times |= interleaved(ours, budget=0.0, least=rounds) if ours else {}
-    return times
-
-
-def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 3) -> Iterator[Model]:
-    """Measure every variant of a layer on this machine; gives a model after each batch, so that progress can be shown.
+def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 3) -> Model:
+    """Measure every variant of a layer on this machine.
 
     Answers are not checked here: nothing of it is reported, and the contracts hold all variants at small sizes.
     """
@@ -164,26 +160,26 @@ def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 3) -> Iterator
         race = layer.race(lengths, costs=model.groupings())
         contenders = {str(entry): race.unchecked(entry)[0][layer.phase] for entry in names}
         for contender in contenders.values():
-            contender.start()
-            contender.wait()
-        for name, found in _in_turns(contenders, rounds).items():
-            samples[name].append(
-                (counts(name, lengths, 0, model.grouping(name)), float(found.min()))
-            )  # whatever else ran can only add
-            spread.append(float(np.median(found) / found.min()))
+            seconds(contender)  # a first call, for nothing
+        for group in by_wing(contenders).values():
+            for name, found in interleaved(group, budget=0.0, least=rounds).items():
+                fastest = float(found.min())  # whatever else ran can only add
+                samples[name].append((counts(name, lengths, 0, model.grouping(name)), fastest))
+                spread.append(float(np.median(found)) / fastest)
         model = Model({name: planner.fit(found) for name, found in samples.items()}, float(np.median(spread)) < STEADY)
-        yield model
+    return model
 
 
-def calibrated(layer: Layer, batch: int, steps: int) -> Model:
+def calibrated(layer: Layer, batch: int, steps: int, again: bool = False) -> Model:
     """The model of a layer on this machine, from the file if it was measured before.
 
     Args:
         batch, steps: B and T of a usual batch: the calibration stays in their order of magnitude.
+        again: measure even if the file has it.
     """
-    model = cached(layer, batch, steps)
+    model = None if again else cached(layer, batch, steps)
     if model is None:
-        *_, model = calibrate(layer, batch, steps)
+        model = calibrate(layer, batch, steps)
         keep(layer, batch, steps, model)
     return model
 

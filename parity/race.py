@@ -7,7 +7,7 @@ will be timed, against a float64 run, within the noise floor.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -43,15 +43,36 @@ class Entry:
         return f"{self.wing}.{self.variant}" + ("" if self.mode == usual else f"[{self.mode}]")
 
 
-def entries(operation: Operation, form: str) -> list[Entry]:
-    """All variants of the wings that are installed, each in its fastest usual mode: TensorFlow as a graph."""
+def entries(operation: Operation, form: str, without: Collection[str] = ()) -> list[Entry]:
+    """All variants of both frameworks, installed or not, each in its fastest usual mode: TensorFlow as a graph.
+
+    Args:
+        without: variants, or "wing.variant", that are left out.
+    """
+    usual = {wing: wings.MODES[wing][-1] for wing in wings.FRAMEWORKS}
     return [
-        Entry(wing, variant, wings.MODES[wing][-1])
-        for wing in wings.FRAMEWORKS
-        if not wings.missing(wing)
+        Entry(wing, variant, mode)
+        for wing, mode in usual.items()
         for variant in operation.variants[wing]
-        if not operation.refusal(f"{wing}.{variant}", f"{form}/given", wings.MODES[wing][-1])
+        if not {variant, f"{wing}.{variant}"} & set(without)
+        and not operation.refusal(f"{wing}.{variant}", f"{form}/given", mode)
     ]
+
+
+def installed(found: Iterable[Entry]) -> list[Entry]:
+    """Those whose framework is there."""
+    return [entry for entry in found if not wings.missing(entry.wing)]
+
+
+def by_wing(contenders: Mapping[str, Contender]) -> dict[str, dict[str, Contender]]:
+    """Contenders, named "wing.variant", by framework.
+
+    Each has rounds of its own: threads stay awake for a while, and would take the cores from the other.
+    """
+    groups: dict[str, dict[str, Contender]] = {}
+    for name, contender in contenders.items():
+        groups.setdefault(name.partition(".")[0], {})[name] = contender
+    return groups
 
 
 @dataclass(frozen=True)
@@ -99,7 +120,7 @@ class Race:
     @cached_property
     def truth(self) -> Floor:
         """What every entry must give: a float64 run of the first framework that is there, with its floor."""
-        entry = entries(self.case.row, self.case.form)[0]
+        entry = installed(entries(self.case.row, self.case.form))[0]
         return stand_in(self.case, entry.wing, entry.variant, entry.mode)
 
     def prepare(self, entry: Entry) -> Prepared:
@@ -149,17 +170,12 @@ class Race:
 def timed(
     prepared: Mapping[str, Prepared], phase: str, budget: float, device: str = "cpu", **rounds: int
 ) -> dict[str, Array]:
-    """Seconds a call of each, ``(rounds,)``, in turns; beside them a matrix product, and the fastest a second time.
-
-    Each framework has rounds of its own: threads stay awake for a while, and would take the cores from the other.
-    """
-    by_wing: dict[str, dict[str, Contender]] = {}
-    for name, found in prepared.items():
-        by_wing.setdefault(found.entry.wing, {})[name] = found.contenders[phase]
+    """Seconds a call of each, ``(rounds,)``, in turns; beside them a matrix product, and the fastest a second time."""
+    groups = by_wing({name: found.contenders[phase] for name, found in prepared.items()})
     times: dict[str, Array] = {}
-    for wing, contenders in by_wing.items():
+    for wing, contenders in groups.items():
         fastest = min(contenders, key=lambda name: min(seconds(contenders[name]) for _ in range(2)))
         product = Contender(*wings.native(wing).square_product(SIDE, device))
         others = {fastest + AGAIN: contenders[fastest], f"{wing} {PEAK}": product}
-        times |= interleaved(contenders | others, budget / len(by_wing), **rounds)
+        times |= interleaved(contenders | others, budget / len(groups), **rounds)
     return times

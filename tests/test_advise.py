@@ -96,7 +96,7 @@ def test_a_calibration_is_measured_once(monkeypatch: pytest.MonkeyPatch, pytorch
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that was measured before: the command has nothing to run."""
     costs = {str(entry): Cost(1e-4, 1e-5 * (1 + n), 1e-6) for n, entry in enumerate(LAYER.entries())}
-    monkeypatch.setattr("parity.advice.cached", lambda *_: Model(costs))
+    monkeypatch.setattr("parity.advise.cached", lambda *_: Model(costs))
 
 
 def test_the_command_predicts(
