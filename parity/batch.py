@@ -60,26 +60,28 @@ def check_rows(rows: npt.ArrayLike, batch: int) -> Lengths:
     return checked
 
 
-def valid(lengths: npt.ArrayLike, steps: int) -> Mask:
-    """True on real steps, False on padding.  ``(B,)``, T -> ``(B, T)``.
+def valid(lengths: npt.ArrayLike, steps: int, left: bool = False) -> Mask:
+    """True on real steps, False on padding: behind each sequence, or ``left`` of it.  ``(B,)``, T -> ``(B, T)``.
 
     >>> valid([2, 0], steps=3).astype(int)
     array([[1, 1, 0],
            [0, 0, 0]])
     """
     mask: Mask = np.arange(steps) < np.asarray(lengths)[:, None]
-    return mask
+    return mask[:, ::-1] if left else mask
 
 
-def resized(array: Array, axis: int, size: int) -> Array:
-    """``array`` cut to ``size`` along one axis, or filled up with zeros.
+def resized(array: Array, axis: int, size: int, fill: float = 0, left: bool = False) -> Array:
+    """``array`` cut to ``size`` along one axis, or filled up: at its end, or ``left`` of it.
 
     >>> resized(np.array([1, 2]), axis=0, size=3)
     array([1, 2, 0])
     """
-    kept = np.take(array, range(min(size, array.shape[axis])), axis)
-    missing = [(0, size - kept.shape[axis] if place == axis else 0) for place in range(array.ndim)]
-    return np.pad(kept, missing)
+    kept = min(size, array.shape[axis])
+    place = range(array.shape[axis] - kept, array.shape[axis]) if left else range(kept)
+    missing = (size - kept, 0) if left else (0, size - kept)
+    widths = [missing if at == axis else (0, 0) for at in range(array.ndim)]
+    return np.pad(np.take(array, place, axis), widths, constant_values=fill)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from parity import data
-from parity.batch import Array, Batch, Lengths, Mask, check_lengths, check_rows, draw_lengths, resized, valid
+from parity.batch import Array, Lengths, Mask, check_lengths, check_rows, draw_lengths, resized, valid
 from parity.errors import InputError, choose, plain_array, whole_number
 from parity.operations import Form, Input, Operation, find
 
 DTYPES = ("float32", "float64")
 
-SIZES = {"D": 2, "H": 6, "V": 7, "C": 8}
+SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ class Case:
         _check_dtypes(specs)
         for name, (array, spec) in specs.items():
             pad = form.options["padding_index"] if name == form.pad_row else None
-            _check_values(name, _read(array, spec.axes, valid(lengths, sizes["T"]), pad), spec, sizes)
+            real = _real(spec, lengths, sizes, arrays, form.left)
+            _check_values(name, _read(array, real, pad), spec, sizes)
         object.__setattr__(self, "lengths", _frozen(lengths))
         object.__setattr__(self, "arrays", MappingProxyType({n: _frozen(arrays[n]) for n in form.inputs}))
         object.__setattr__(self, "cotangents", MappingProxyType({n: _frozen(a) for n, a in cotangents.items()}))
@@ -122,7 +123,7 @@ class Case:
     @property
     def mask(self) -> Mask:
         """``(B, T)``, True on real steps."""
-        return valid(self.lengths, self.steps)
+        return valid(self.lengths, self.steps, self.spec.left)
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -149,35 +150,32 @@ class Case:
         """
         rng = np.random.default_rng(seed)
 
-        def refill(array: Array, axes: str, ids: int) -> Array:
-            if not axes.startswith("BT"):
+        def refill(array: Array, spec: Input) -> Array:
+            real = self._real(spec)
+            if real is None or spec.padding is not None:
                 return array
-            pick: Any = (
-                partial(rng.integers, -100, ids + 100) if ids else partial(rng.choice, np.array(fills, array.dtype))
-            )
-            return Batch(array, self.lengths).refilled(pick).values.astype(array.dtype)
+            ids = self.size(spec.below) if spec.below else 0
+            drawn = rng.integers(-100, ids + 100, array.shape) if ids else rng.choice(np.array(fills), array.shape)
+            return np.where(_along(real, array), array, drawn.astype(array.dtype))
 
-        arrays = {
-            name: refill(array, spec.axes, self.size(spec.below) if spec.below else 0)
-            for name, (array, spec) in self._specified().items()
-        }
+        arrays = {name: refill(array, spec) for name, (array, spec) in self._specified().items()}
         if self.spec.pad_row:
             table = arrays[self.spec.pad_row].copy()
             table[self.spec.options["padding_index"]] = fills[-1]
             arrays[self.spec.pad_row] = table
-        cotangents = {name: refill(array, self.spec.outputs[name], 0) for name, array in self.cotangents.items()}
+        cotangents = {name: refill(array, Input(self.spec.outputs[name])) for name, array in self.cotangents.items()}
         return replace(self, arrays=arrays, cotangents=cotangents)
 
     def extended(self, extra: int) -> Case:
         """``extra`` more steps of padding; fewer when negative."""
-        return self._moved(partial(with_steps, steps=self.steps + extra))
+        return self._moved(partial(with_steps, steps=self.steps + extra, left=self.spec.left))
 
     def taken(self, rows: npt.ArrayLike) -> Case:
         """The sequences ``rows``, in that order, with the same parameters."""
         order = check_rows(rows, len(self.lengths))
 
-        def take(array: Array, axes: str) -> Array:
-            return np.take(array, order, axes.index("B")) if "B" in axes else array
+        def take(array: Array, spec: Input) -> Array:
+            return np.take(array, order, spec.axes.index("B")) if "B" in spec.axes else array
 
         return self._moved(take, self.lengths[order])
 
@@ -190,16 +188,22 @@ class Case:
     def _specified(self) -> dict[str, tuple[Array, Input]]:
         return {name: (array, self.spec.inputs[name]) for name, array in self.arrays.items()}
 
-    def _moved(self, move: Any, lengths: Lengths | None = None) -> Case:
-        arrays = {name: move(array, spec.axes) for name, (array, spec) in self._specified().items()}
-        cotangents = {name: move(array, self.spec.outputs[name]) for name, array in self.cotangents.items()}
+    def _real(self, spec: Input) -> Mask | None:
+        sizes = {"T": self.steps} | ({"S": self.size("S")} if spec.lengths else {})
+        return _real(spec, self.lengths, sizes, self.arrays, self.spec.left)
+
+    def _moved(self, move: Callable[[Array, Input], Array], lengths: Lengths | None = None) -> Case:
+        arrays = {name: move(array, spec) for name, (array, spec) in self._specified().items()}
+        cotangents = {name: move(array, Input(self.spec.outputs[name])) for name, array in self.cotangents.items()}
         lengths = self.lengths if lengths is None else lengths
         return replace(self, arrays=arrays, cotangents=cotangents, lengths=lengths)
 
 
-def with_steps(array: Array, axes: str, steps: int) -> Array:
-    """``array`` with T = ``steps``, cut or filled up with zeros; as it is when it has no time axis."""
-    return resized(array, axes.index("T"), steps) if "T" in axes else array
+def with_steps(array: Array, spec: Input, steps: int, left: bool = False) -> Array:
+    """``array`` with T = ``steps``, cut or filled up where its padding is; as it is when it has no time axis."""
+    if "T" not in spec.axes:
+        return array
+    return resized(array, spec.axes.index("T"), steps, spec.padding or 0, left)
 
 
 @lru_cache(maxsize=256)
@@ -248,7 +252,7 @@ def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: t
     else:
         size = {"B": SHAPES[shape].batch, "T": SHAPES[shape].steps} | SIZES | dict(sizes)
         lengths, given = draw_lengths(SHAPES[shape].lengths, rng, size["B"], size["T"]), {}
-    arrays, cotangents = _filled(spec, rng, size, usual, dtype, given)
+    arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
     return Case(operation, form, lengths, arrays, cotangents, shape, seed)
 
 
@@ -277,12 +281,13 @@ def with_lengths(
     checked = check_lengths(came, whole_number("steps", steps, least=1))
     rng = np.random.default_rng([whole_number("seed", seed), *f"{operation}/{form}".encode()])
     size = {"B": len(checked), "T": steps} | SIZES | sizes
-    arrays, cotangents = _filled(spec, rng, size, SIZES, dtype, {})
+    arrays, cotangents = _filled(spec, checked, rng, size, SIZES, dtype, {})
     return Case(operation, form, checked, arrays, cotangents, "given", seed)
 
 
 def _filled(
-    spec: Form,
+    form: Form,
+    lengths: Lengths,
     rng: np.random.Generator,
     size: dict[str, int],
     usual: dict[str, int],
@@ -293,6 +298,16 @@ def _filled(
     size, usual = ({"E": 2 * sizes["H"]} | sizes for sizes in (size, usual))
 
     def fill(spec: Input) -> Array:
+        if spec.draw:
+            return spec.draw(rng, lengths, size)
+        array = scattered(spec)
+        if spec.blank:
+            array[rng.uniform(size=array.shape[:2]) < spec.blank] = 0
+        if spec.padding is not None:
+            array[~valid(lengths, size["T"], form.left)] = spec.padding
+        return array
+
+    def scattered(spec: Input) -> Array:
         extent = [size[axis] if axis.isalpha() else int(axis) for axis in spec.axes]
         if spec.below:
             return rng.integers(0, size[spec.below], extent)
@@ -301,8 +316,8 @@ def _filled(
         wider = size[spec.fan_in] / usual[spec.fan_in] if spec.fan_in else 1.0
         return rng.normal(0, spec.scale / np.sqrt(wider), extent).astype(dtype)
 
-    arrays = {name: given[name] if name in given else fill(array) for name, array in spec.inputs.items()}
-    return arrays, {name: fill(Input(axes)) for name, axes in spec.outputs.items()}
+    arrays = {name: given[name] if name in given else fill(array) for name, array in form.inputs.items()}
+    return arrays, {name: fill(Input(axes)) for name, axes in form.outputs.items()}
 
 
 def _named(came: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:
@@ -352,10 +367,24 @@ def _check_dtypes(specs: Mapping[str, tuple[Array, Input]]) -> None:
             raise InputError(name, f"dtype {array.dtype}", f"{first}, as the other floats")
 
 
-def _read(array: Array, axes: str, mask: Mask, pad: int | None) -> Array:
+def _real(
+    spec: Input, lengths: Lengths, sizes: Mapping[str, int], arrays: Mapping[str, Array], left: bool
+) -> Mask | None:
+    """Which of an array's items are real, along its two leading axes; None when all are."""
+    if spec.axes.startswith("BT"):
+        return valid(lengths, sizes["T"], left)
+    return valid(arrays[spec.lengths], sizes["S"]) if spec.lengths else None
+
+
+def _along(mask: Mask, array: Array) -> Mask:
+    """A mask of the two leading axes, for all of them."""
+    return mask.reshape(*mask.shape, *[1] * (array.ndim - mask.ndim))
+
+
+def _read(array: Array, real: Mask | None, pad: int | None) -> Array:
     """What an operation may look at: real steps only, and no pad row."""
-    if axes.startswith("BT"):
-        return array[mask]
+    if real is not None:
+        return np.asarray(array[real])
     return array if pad is None else np.delete(array, pad, axis=0)
 
 

@@ -166,10 +166,11 @@ def eager(call):
             tape.watch(list(floats.values()))
             outputs = call(arrays)
         outputs = {name: outputs[name] for name in cotangents if name in outputs}
+        smooth = [name for name, output in outputs.items() if output.dtype.is_floating]
         gradients = tape.gradient(
-            list(outputs.values()),
+            [outputs[name] for name in smooth],
             list(floats.values()),
-            output_gradients=[cotangents[name] for name in outputs],
+            output_gradients=[cotangents[name] for name in smooth],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         return outputs, dict(zip(floats, gradients, strict=True))

@@ -1,0 +1,29 @@
+"""Recurrent layers in both directions, and the reversal they rest on."""
+
+from __future__ import annotations
+
+from parity.operations.recurrent import UNMASKED_CELL_STATE, keras_lstm_needs_a_row, recurrent_forms
+from parity.operations.row import Form, Input, Operation
+
+
+def _bidirectional(cell: str) -> Operation:
+    lstm = cell == "lstm"
+    return Operation(
+        f"bidirectional.{cell}",
+        forms=recurrent_forms(cell, both=True),
+        variants={
+            "pytorch": ("packed", "two_pass", "bucketed", "real_steps"),
+            "tensorflow": ("masked", "two_pass", "dynamic_rnn", "packed", "bucketed"),
+        },
+        omits=dict.fromkeys(("pytorch.two_pass", "pytorch.bucketed"), UNMASKED_CELL_STATE) if lstm else {},
+        refusals=keras_lstm_needs_a_row("masked", "two_pass", "bucketed") if lstm else (),
+    )
+
+
+REVERSE_SEQUENCE = Operation(
+    "bidirectional.reverse_sequence",
+    forms=(Form("features", inputs={"x": Input("BTD")}, outputs={"y": "BTD"}),),
+    variants={"pytorch": ("gather",), "tensorflow": ("reverse_sequence",)},
+)
+
+ROWS = (REVERSE_SEQUENCE, *(_bidirectional(cell) for cell in ("rnn", "gru", "lstm")))

@@ -1,0 +1,55 @@
+"""Losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+
+from parity.operations.row import Form, Input, Operation
+
+MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
+
+LOGITS = {"logits": Input("BTC"), "targets": Input("BT", below="C")}
+
+CROSS_ENTROPY = Operation(
+    "loss.cross_entropy",
+    forms=(Form("mean", LOGITS, outputs={"loss": ""}, couples=MEAN_OVER_BATCH),),
+    variants={
+        "pytorch": ("ignore_index", "flattened", "weighted"),
+        "tensorflow": ("keras_mask", "ignore_class", "flattened"),
+    },
+)
+
+
+def _sequence_loss(timesteps: bool, batch: bool) -> Form:
+    names = {(True, True): "mean", (True, False): "by_sequence", (False, True): "by_step", (False, False): "by_token"}
+    return Form(
+        names[timesteps, batch],
+        LOGITS,
+        outputs={"loss": ("" if batch else "B") + ("" if timesteps else "T")},
+        options={"average_across_timesteps": timesteps, "average_across_batch": batch},
+        couples=MEAN_OVER_BATCH if batch else "",
+    )
+
+
+SEQUENCE_LOSS = Operation(
+    "loss.sequence_loss",
+    forms=tuple(_sequence_loss(timesteps, batch) for timesteps, batch in product((True, False), repeat=2)),
+    variants={"pytorch": ("weighted",), "tensorflow": ("weighted",)},
+)
+
+
+def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
+    return Operation(
+        f"loss.{function}",
+        forms=(Form("mean", inputs, outputs={"loss": ""}, couples=MEAN_OVER_BATCH),),
+        variants={"pytorch": ("flattened", "weighted"), "tensorflow": ("keras_mask", "flattened", "weighted")},
+    )
+
+
+ROWS = (
+    CROSS_ENTROPY,
+    SEQUENCE_LOSS,
+    _elementwise_loss("mean_squared_error", {"prediction": Input("BTD"), "target": Input("BTD")}),
+    _elementwise_loss("binary_cross_entropy", {"logits": Input("BTD"), "target": Input("BTD", unit=True)}),
+)

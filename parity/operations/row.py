@@ -1,0 +1,148 @@
+"""What a row of the table of operations says.
+
+Axes have one letter each:
+
+    B batch   T time   D features   H hidden   E both directions' hidden, 2H   V vocabulary   C classes   S labels
+
+and a digit is an axis of just that size: ``"D4H"`` is a kernel with four gates, ``"1BH"`` the state of one
+layer. ``""`` is a scalar. A name that ends in ``.0``, ``.1`` … is one item of a tuple, one for each layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from typing import Any
+
+import numpy as np
+
+from parity.batch import Array, Lengths
+from parity.errors import choose
+
+# From the source of randomness, the lengths and the size of each axis.
+Draw = Callable[[np.random.Generator, Lengths, Mapping[str, int]], Array]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One array that goes in.
+
+    Attributes:
+        axes: a letter or digit for each axis.
+        below: for ids, the axis letter whose size they stay below; empty for floats.
+        scale: standard deviation of the floats drawn.
+        unit: draw floats between 0 and 1, as probabilities are.
+        fan_in: for weights, the axis that is summed over: the scale shrinks as it widens, so that a large layer is
+            not saturated, or chaotic, where a small one is not.
+        blank: the share of real steps that are zero in all features, as padding often is.
+        padding: what its padding always holds, where an operation reads that; None where it must not matter, and is
+            drawn.
+        lengths: for an array (B, S, ...), the input that says how many of its S are real.
+        draw: draws the array, where its values hang together with the lengths.
+    """
+
+    axes: str
+    below: str = ""
+    scale: float = 1.0
+    unit: bool = False
+    fan_in: str = ""
+    blank: float = 0.0
+    padding: float | None = None
+    lengths: str = ""
+    draw: Draw | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """One way to call an operation: what goes in, what comes out, under which options.
+
+    Attributes:
+        inputs: every array but ``lengths``, which all operations take.
+        outputs: name -> axes.
+        options: keyword arguments that are no arrays.
+        initial: final state -> the input it starts from ("" when it starts from zeros).
+        pad_row: the parameter whose row ``options["padding_index"]`` counts as padding, if any.
+        couples: why the sequences of a batch depend on each other; empty when they do not.
+        data: which real data set fills the batch arrays; empty when they are drawn.
+        discrete: outputs that are truth values or whole numbers, and have no gradient.
+        left: the padding stands before each sequence, not behind it.
+    """
+
+    name: str
+    inputs: Mapping[str, Input]
+    outputs: Mapping[str, str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    initial: Mapping[str, str] = field(default_factory=dict)
+    pad_row: str = ""
+    couples: str = ""
+    data: str = ""
+    discrete: tuple[str, ...] = ()
+    left: bool = False
+
+    @property
+    def reads_padding(self) -> str:
+        """Why the content of the padding matters; empty when it must not."""
+        read = [name for name, array in self.inputs.items() if array.padding is not None]
+        return f"the padding of {', '.join(read)} is what it reads the answer off" if read else ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A case that a variant cannot do, kept as a claim: it must go on refusing, in these words.
+
+    Attributes:
+        variant: "wing.variant".
+        case, mode: patterns for "form/shape" and the mode, as in `fnmatch`.
+        says: part of the framework's message.
+        why: the reason, for a reader.
+    """
+
+    variant: str
+    case: str
+    says: str
+    why: str
+    mode: str = "*"
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One thing that every wing computes.
+
+    Attributes:
+        name: "topic.function": the file and the function in each wing.
+        forms: the ways it is called.
+        variants: wing -> the ways that wing computes it; the first is the idiomatic one.
+        omits: "wing.variant" -> outputs it cannot give, with the reason.
+        refusals: cases that a variant cannot do.
+    """
+
+    name: str
+    forms: tuple[Form, ...]
+    variants: Mapping[str, tuple[str, ...]]
+    omits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def topic(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def function(self) -> str:
+        return self.name.partition(".")[2]
+
+    def omitted(self, variant: str) -> Mapping[str, str]:
+        """The outputs that "wing.variant" cannot give, with the reason."""
+        return self.omits.get(variant, {})
+
+    def refusal(self, variant: str, case: str, mode: str) -> Refusal | None:
+        """What "wing.variant" is known to refuse about "form/shape" in a mode."""
+        matching = (
+            r for r in self.refusals if r.variant == variant and fnmatch(case, r.case) and fnmatch(mode, r.mode)
+        )
+        return next(matching, None)
+
+    def form(self, name: str) -> Form:
+        """The form of that name; `InputError` names the nearest right one."""
+        forms = {form.name: form for form in self.forms}
+        return forms[choose("form", name, forms)]
