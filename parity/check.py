@@ -11,7 +11,7 @@ from parity import planner, wings
 from parity.cases import DTYPES, Case, draw, shapes_of
 from parity.compare import Difference
 from parity.contracts import CONTRACTS, Contract, Subject
-from parity.errors import InputError, choose, names, whole_number
+from parity.errors import InputError, choose, first_lines, names, whole_number
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
 
@@ -90,7 +90,7 @@ class Check:
             said = f"{type(error).__name__}: {error}"
             if refusal and refusal.says in said:
                 return [self.finding(subject.mode, case.name, KNOWN, reason=f"refused: {refusal.why}")]
-            return [self.finding(subject.mode, case.name, FAILED, reason=f"raised {_first_lines(said)}")]
+            return [self.finding(subject.mode, case.name, FAILED, reason=f"raised {first_lines(said)}")]
         if refusal:
             stale = f"no longer refuses with {refusal.says!r}: remove that Refusal from parity/operations.py"
             return [self.finding(subject.mode, case.name, FAILED, reason=stale)]
@@ -156,11 +156,6 @@ class Check:
 def _closeness(difference: Difference) -> float:
     """How much of its limit a passed difference used up."""
     return max(difference.score / (difference.limit or 1), difference.norm_score / (difference.norm_limit or 1))
-
-
-def _first_lines(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines[:3])[:300]
 
 
 def plan(

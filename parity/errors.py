@@ -62,3 +62,9 @@ def plain_array(argument: str, came: object) -> Any:
     if array.dtype.kind not in "biuf":
         raise InputError(argument, f"{type(came).__name__} of dtype {array.dtype}", "an array of numbers")
     return array
+
+
+def first_lines(text: str) -> str:
+    """The beginning of what a framework said, which may go on for pages, in one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:3])[:300]
