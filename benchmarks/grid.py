@@ -101,7 +101,7 @@ def drawn_lengths(distribution: str, size: Size) -> tuple[Lengths, int]:
 XLA = tuple(Entry("tensorflow", variant, "xla") for variant in ("masked", "padded"))
 COMPILED = (Entry("pytorch", "padded", "compiled"),)
 LOSS_COMPILED = (Entry("pytorch", "ignore_index", "compiled"),)
-SLOW = ("stepwise", "packed_sorted", "padded_native", "dynamic_rnn")  # timed once, at lognormal-small
+SLOW = ("stepwise", "packed_sorted", "time_major", "padded_native", "dynamic_rnn")  # timed once, at lognormal-small
 SLOWER = (*SLOW, "tensorflow.bucketed")  # whose graph takes longest to trace
 ROWS = (
     Row("rnn.lstm", "one_layer", "lognormal", "large", budget=18.0, without=SLOW),

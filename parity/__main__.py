@@ -1,4 +1,4 @@
-"""The command line: ``parity check``, ``parity report``, ``parity advise``, ``parity scores``."""
+"""The command line: ``parity check``, ``report``, ``divergences``, ``advise``, ``scores``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from parity import __version__, advice, report, scores, wings
+from parity import __version__, advice, beliefs, report, scores, wings
 from parity.check import Check, plan
+from parity.divergences import Snippet, snippets
 from parity.errors import InputError, WingUnavailable
 from parity.findings import FAILED, STATUSES, Finding, explain
 from parity.operations import OPERATIONS
 from parity.race import WrongAnswer
-from parity.runner import Runner
+from parity.report.entries import entries
+from parity.runner import Runner, Task
 
 OUTPUT = "parity-report"
 SHOWN = 10  # failed checks printed in full; the report has them all
@@ -54,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
     for name in ("operation", "wing", "variant", "dtype", "contract"):
         check.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
+    check.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
     check.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
     check.add_argument("--output", default=OUTPUT, metavar="DIR", help=f"where the report goes (default {OUTPUT})")
     check.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
@@ -62,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     view.set_defaults(run=_report)
     view.add_argument("record", help="a report.json")
     view.add_argument("--output", default=OUTPUT, metavar="DIR", help=f"where the views go (default {OUTPUT})")
+
+    told = commands.add_parser("divergences", help="list what the frameworks do differently, and what people believe")
+    told.set_defaults(run=beliefs.run)
+    beliefs.add_options(told)
 
     advise = commands.add_parser("advise", help="predict which variant is fastest for your lengths, and measure it")
     advise.set_defaults(run=advice.run)
@@ -78,16 +85,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
-    checks = plan(options.operation, options.wing, options.variant, options.dtype, options.contract, options.seed)
-    runner = Runner(checks, options.jobs)
+    checks = plan(
+        options.operation, options.wing, options.variant, options.dtype, options.contract, options.seed, options.full
+    )
+    selected = any((options.operation, options.wing, options.variant, options.dtype, options.contract))
+    runner = Runner([*checks, *([] if selected else snippets())], options.jobs)
     report.writable(options.output)
     for wing in dict.fromkeys(options.wing):  # a wing that was asked for and does not load is a failure, not a skip
         if reason := wings.missing(wing):
             raise WingUnavailable(reason)
     started = time.monotonic()
-    verdicts, interrupted = _verdicts(runner)
+    found, interrupted = _verdicts(runner)
     seconds = time.monotonic() - started
-    findings = [finding for found in verdicts.values() for finding in found]
+    verdicts = {task: verdict for task, verdict in found.items() if isinstance(task, Check)}
+    trials = [trial for task, verdict in found.items() if isinstance(task, Snippet) for trial in verdict]
+    findings = [finding for verdict in verdicts.values() for finding in verdict]
     record = report.record(
         [finding.as_dict() for finding in findings],
         runner.environment,
@@ -96,25 +108,29 @@ def _check(options: argparse.Namespace) -> int:
         planned=len(checks),
         checked=len(verdicts),
         interrupted=interrupted,
+        divergences=entries(trials),
     )
     files = report.write(record, options.output)
     console = Console(width=None if sys.stdout.isatty() else 100)
     _print_summary(findings, console)
     _print_failures(verdicts, console)
+    for trial in trials:
+        if trial.stale:
+            console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
     print(f"{report.verdict(record)}; {len(findings)} findings in {seconds:.0f} s")
     print(f"report: {', '.join(str(file) for file in files)}")
     return 130 if interrupted else int(report.failed(record))
 
 
-def _verdicts(runner: Runner) -> tuple[dict[Check, list[Finding]], bool]:
-    """The findings of every check, as far as they came, and whether somebody interrupted."""
-    verdicts: dict[Check, list[Finding]] = {}
+def _verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
+    """The verdict on every task, as far as they came, and whether somebody interrupted."""
+    verdicts: dict[Task, list[Any]] = {}
     try:
         with _progress() as progress:
-            task = progress.add_task("starting", total=len(runner.checks))
-            for check, findings in runner:
-                verdicts[check] = findings
-                progress.update(task, advance=1, description=str(check))
+            bar = progress.add_task("starting", total=len(runner.tasks))
+            for done, found in runner:
+                verdicts[done] = found
+                progress.update(bar, advance=1, description=str(done))
     except KeyboardInterrupt:
         for another in (signal.SIGINT, signal.SIGTERM):  # nothing may now come between the findings and their report
             signal.signal(another, signal.SIG_IGN)
@@ -178,7 +194,7 @@ def _report(options: argparse.Namespace) -> int:
         record = json.loads(Path(options.record).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError("record", repr(options.record), f"a report.json written by parity ({error})") from error
-    report.check_schema(record)
+    record = report.current(record)
     report.writable(options.output)
     print("\n".join(str(file) for file in report.write(record, options.output)))
     return int(report.failed(record))

@@ -38,7 +38,7 @@ MOST_STEPS = 1024  # of a calibration's long batches: time is linear in steps
 
 Counts = tuple[float, float, float]  # calls, steps, rows
 
-ON_REAL_STEPS = ("packed", "packed_sorted", "real_steps")
+ON_REAL_STEPS = ("packed", "packed_sorted", "pytorch.time_major", "real_steps")  # TensorFlow's is padded
 IN_GROUPS = {"pytorch": ("padded", "two_pass"), "tensorflow": ("masked",)}  # what `bucketed` runs on each group
 
 
@@ -127,7 +127,7 @@ def counts(name: str, lengths: Lengths, steps: int, grouping: Cost) -> Counts:
         plan = planner.split(lengths, grouping)
         sizes = np.diff(plan.bounds)
         return len(plan.steps), int(plan.steps.sum()), int(sizes @ plan.steps)
-    if variant in ON_REAL_STEPS:
+    if {variant, name} & set(ON_REAL_STEPS):
         return 1, longest, int(lengths.sum())
     return 1, steps, steps * len(lengths)
 

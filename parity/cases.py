@@ -13,10 +13,9 @@ import numpy.typing as npt
 
 from parity import data
 from parity.batch import Array, Lengths, Mask, check_lengths, check_rows, draw_lengths, resized, valid
+from parity.dtypes import DTYPES, NARROW, is_float
 from parity.errors import InputError, choose, plain_array, whole_number
 from parity.operations import Form, Input, Operation, find
-
-DTYPES = ("float32", "float64")
 
 SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
 
@@ -112,7 +111,7 @@ class Case:
 
     @property
     def dtype(self) -> str:
-        return str(next(array.dtype for array in self.arrays.values() if array.dtype.kind == "f"))
+        return str(next(array.dtype for array in self.arrays.values() if is_float(array.dtype)))
 
     @property
     def steps(self) -> int:
@@ -128,7 +127,7 @@ class Case:
     @property
     def differentiable(self) -> tuple[str, ...]:
         """The inputs that have a gradient: all floats."""
-        return tuple(name for name, array in self.arrays.items() if array.dtype.kind == "f")
+        return tuple(name for name, array in self.arrays.items() if is_float(array.dtype))
 
     @property
     def axes(self) -> dict[str, str]:
@@ -219,7 +218,7 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
     Args:
         operation, form: a row of `OPERATIONS` and one of its forms.
         shape: one of `shapes_of(form)`.
-        dtype: "float32" or "float64".
+        dtype: "float32", "float64", "bfloat16" or "float16".
         seed: a whole number of 0 or more.
         sizes: overrides, e.g. ``(("H", 256), ("B", 64))``.
 
@@ -231,7 +230,7 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
     """
     spec = find(operation).form(form)
     choose("shape", shape, shapes_of(spec))
-    choose("dtype", dtype, DTYPES)
+    choose("dtype", dtype, (*DTYPES, *NARROW))
     if not isinstance(sizes, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in sizes):
         raise InputError("sizes", repr(sizes), 'pairs of axis and size, e.g. (("B", 8), ("T", 9))')
     for axis, size in sizes:
@@ -273,7 +272,7 @@ def with_lengths(
     (8, 4, 8)
     """
     spec = find(operation).form(form)
-    choose("dtype", dtype, DTYPES)
+    choose("dtype", dtype, (*DTYPES, *NARROW))
     for axis, extent in sizes.items():
         whole_number(f"size of {choose('sizes', axis, SIZES)}", extent, least=1)
     came = plain_array("lengths", lengths)
@@ -301,16 +300,17 @@ def _filled(
         if spec.draw:
             return spec.draw(rng, lengths, size)
         array = scattered(spec)
-        if spec.blank:
-            array[rng.uniform(size=array.shape[:2]) < spec.blank] = 0
+        if spec.blank:  # every number by itself, so that other steps look like padding in part
+            share = spec.blank ** (1 / np.prod(array.shape[2:]))
+            array[rng.uniform(size=array.shape) < share] = spec.padding or 0
         if spec.padding is not None:
             array[~valid(lengths, size["T"], form.left)] = spec.padding
         return array
 
     def scattered(spec: Input) -> Array:
         extent = [size[axis] if axis.isalpha() else int(axis) for axis in spec.axes]
-        if spec.below:
-            return rng.integers(0, size[spec.below], extent)
+        if spec.below or spec.up_to:
+            return rng.integers(0, _largest(spec, size) + 1, extent)
         if spec.unit:
             return rng.uniform(size=extent).astype(dtype)
         wider = size[spec.fan_in] / usual[spec.fan_in] if spec.fan_in else 1.0
@@ -356,12 +356,12 @@ def _bind(arrays: Mapping[str, tuple[Array, str]]) -> dict[str, int]:
 def _check_dtypes(specs: Mapping[str, tuple[Array, Input]]) -> None:
     first = ""
     for name, (array, spec) in specs.items():
-        if spec.below:
+        if spec.below or spec.up_to:
             if array.dtype.kind not in "iu":
                 raise InputError(name, f"dtype {array.dtype}", "integers")
             continue
-        if array.dtype.name not in DTYPES:
-            raise InputError(name, f"dtype {array.dtype}", f"one of: {', '.join(DTYPES)}")
+        if not is_float(array.dtype):
+            raise InputError(name, f"dtype {array.dtype}", f"one of: {', '.join((*DTYPES, *NARROW))}")
         first = first or array.dtype.name
         if array.dtype.name != first:
             raise InputError(name, f"dtype {array.dtype}", f"{first}, as the other floats")
@@ -388,12 +388,18 @@ def _read(array: Array, real: Mask | None, pad: int | None) -> Array:
     return array if pad is None else np.delete(array, pad, axis=0)
 
 
+def _largest(spec: Input, sizes: Mapping[str, int]) -> int:
+    """The largest whole number that may stand in an array."""
+    return sizes[spec.below] - 1 if spec.below else sizes[spec.up_to]
+
+
 def _check_values(name: str, read: Array, spec: Input, sizes: Mapping[str, int]) -> None:
     if not read.size:
         return
     where = " on a real step" if spec.axes.startswith("BT") else ""
-    if spec.below and (read.min() < 0 or read.max() >= sizes[spec.below]):
-        expected = f"ids from 0 to {spec.below} - 1 = {sizes[spec.below] - 1}"
+    whole = bool(spec.below or spec.up_to)
+    if whole and (read.min() < 0 or read.max() > _largest(spec, sizes)):
+        expected = f"ids from 0 to {f'{spec.below} - 1' if spec.below else spec.up_to} = {_largest(spec, sizes)}"
         raise InputError(name, f"ids from {read.min()} to {read.max()}{where}", expected)
-    if not spec.below and not np.isfinite(read).all():
+    if not whole and not np.isfinite(read).all():
         raise InputError(name, f"NaN or inf{where}", "finite numbers")

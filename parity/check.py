@@ -8,11 +8,13 @@ from functools import partial
 from typing import Any
 
 from parity import planner, wings
-from parity.cases import DTYPES, Case, draw, shapes_of
+from parity.cases import Case, draw, shapes_of
 from parity.compare import Difference
-from parity.contracts import CONTRACTS, Contract, Subject
+from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
+from parity.dtypes import DTYPES, NARROW
 from parity.errors import InputError, choose, first_lines, names, whole_number
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding
+from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
 
 # At a real cost nobody would cut batches as small as these, and a bucketed variant would be tried whole.
@@ -51,19 +53,37 @@ class Check:
             f"--dtype {self.dtype} --contract {self.contract} --seed {self.seed}"
         )
 
+    @property
+    def slow(self) -> bool:
+        """Whether only a full run tries it."""
+        return self.dtype in NARROW or CONTRACTS[self.contract].compiled
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """Checks of one operation in one dtype share draws, references and traces."""
+        return self.operation, self.dtype
+
+    @property
+    def cost(self) -> int:
+        """Roughly how long it takes: more inputs, more to differentiate."""
+        return sum(len(form.inputs) for form in find(self.operation).forms)
+
+    def lost(self, reason: str) -> list[Finding]:
+        """The verdict if the process that should give it died."""
+        return [self.finding("", "", FAILED, reason=reason)]
+
     def run(self) -> list[Finding]:
         """Hold the variant to the contract. Whatever goes wrong in it becomes a finding."""
-        absent = wings.missing(self.wing)
-        if not absent and CONTRACTS[self.contract].both_wings:
+        absent, contract = wings.missing(self.wing), CONTRACTS[self.contract]
+        if not absent and contract.both_wings:
             absent = "; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS)))
         if absent:
             return [self.finding("", "", SKIPPED, reason=absent)]
-        modes = wings.MODES[self.wing][CONTRACTS[self.contract].from_mode :]
         findings = [
             finding
             for form in find(self.operation).forms
             for shape in self._shapes(form)
-            for mode in modes
+            for mode in contract.modes(self.wing, self.dtype)
             for finding in self._judge(form, shape, self._subject(form, mode))
         ]
         return findings or [
@@ -72,7 +92,8 @@ class Check:
 
     def _shapes(self, form: Form) -> list[str]:
         contract = CONTRACTS[self.contract]
-        return [shape for shape in shapes_of(form) if shape in contract.shapes and not contract.unless_form(form)]
+        tried = FIRST if self.dtype in NARROW else contract.shapes
+        return [shape for shape in shapes_of(form) if shape in tried and not contract.unless_form(form)]
 
     def _subject(self, form: Form, mode: str) -> Subject:
         own = self.function and wings.bind(self.function, find(self.operation), form.name)
@@ -86,6 +107,7 @@ class Check:
         try:
             with planner.using(SMALLEST_GROUPS):
                 differences = contract.judge(subject, case)
+                first = self._first(subject, case, differences)
         except Exception as error:  # whatever a variant raises is what we found out about it
             said = f"{type(error).__name__}: {error}"
             if refusal and refusal.says in said:
@@ -94,7 +116,7 @@ class Check:
         if refusal:
             stale = f"no longer refuses with {refusal.says!r}: remove that Refusal from parity/operations.py"
             return [self.finding(subject.mode, case.name, FAILED, reason=stale)]
-        return self._verdict(subject.mode, case, differences)
+        return self._verdict(subject.mode, case, differences, first)
 
     def _case(self, form: Form, shape: str) -> Case:
         """The drawn case, without the outputs that the variant cannot give. A user's function has to give them all."""
@@ -104,14 +126,21 @@ class Check:
         return case.keeping(set(case.cotangents) - set(case.row.omitted(f"{self.wing}.{self.variant}")))
 
     def _refusal(self, case: Case, mode: str) -> Refusal | None:
-        """A contract that sets a mode beside eager is refused by either."""
+        """A contract that sets a mode beside eager is refused by either; eager runs first."""
         if self.function:
             return None
-        modes = (mode, "eager") if CONTRACTS[self.contract].from_mode else (mode,)
-        refusals = (case.row.refusal(f"{self.wing}.{self.variant}", case.name, mode) for mode in modes)
+        modes = ("eager", mode) if CONTRACTS[self.contract].judge is same_in_every_mode else (mode,)
+        subject = f"{self.wing}.{self.variant}"
+        refusals = (case.row.refusal(subject, case.name, mode, self.dtype) for mode in modes)
         return next(filter(None, refusals), None)
 
-    def _verdict(self, mode: str, case: Case, differences: list[Difference]) -> list[Finding]:
+    def _first(self, subject: Subject, case: Case, differences: list[Difference]) -> str:
+        """Where it began, for a failure on the first shape; looking takes a run for each step."""
+        if case.shape not in FIRST or not any(difference.failed for difference in differences):
+            return ""
+        return first_difference(subject.wing, subject.variant, subject.mode, subject.call, case)
+
+    def _verdict(self, mode: str, case: Case, differences: list[Difference], first: str) -> list[Finding]:
         compared = sum(difference.compared for difference in differences)
         scores = {difference.quantity: (difference.score, difference.norm_score) for difference in differences}
         failed = [difference for difference in differences if difference.failed]
@@ -132,6 +161,7 @@ class Check:
                 compared=compared,
                 scores=scores,
                 reason=difference.reason,
+                first=first,
             )
             for difference in failed or [max(differences, key=_closeness)]
         ]
@@ -165,18 +195,22 @@ def plan(
     dtypes: Iterable[str] = (),
     contracts: Iterable[str] = (),
     seed: int = 0,
+    full: bool = False,
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
+
+    Narrow dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run.
 
     Raises:
         InputError: an unknown name, with the nearest right one, or a selection that holds no check.
     """
     rows = [find(name) for name in names("operations", operations)] or list(OPERATIONS.values())
     frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
-    kept = [choose("dtype", dtype, DTYPES) for dtype in names("dtypes", dtypes)] or list(DTYPES)
-    promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or list(
-        CONTRACTS.values()
-    )
+    every = (*DTYPES, *NARROW)
+    kept = [choose("dtype", dtype, every) for dtype in names("dtypes", dtypes)] or list(every if full else DTYPES)
+    promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
+        contract for contract in CONTRACTS.values() if full or not contract.compiled
+    ]
     known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
@@ -188,16 +222,16 @@ def plan(
         for variant in row.variants[wing]
         if variant in wanted
         for contract in promised
-        if _promised(contract, row, wing)
+        if contract.tried_in(dtype) and _promised(contract, row, wing, dtype)
     ]
     if not checks:
         raise InputError("selection", "no check at all", "a contract that one of the chosen operations promises")
     return checks
 
 
-def _promised(contract: Contract, row: Operation, wing: str) -> bool:
+def _promised(contract: Contract, row: Operation, wing: str, dtype: str) -> bool:
     """Whether some case of an operation can be held to a contract in some mode of a wing."""
-    return len(wings.MODES[wing]) > contract.from_mode and not all(contract.unless_form(form) for form in row.forms)
+    return bool(contract.modes(wing, dtype)) and not all(contract.unless_form(form) for form in row.forms)
 
 
 def hold(
@@ -216,7 +250,7 @@ def hold(
         function: takes that operation's arguments as tensors of the framework, by name, and returns a dict of
             tensors; see ``parity/pytorch/*.py`` for the arguments of each operation.
         wing: "pytorch" or "tensorflow".
-        dtype: "float32" or "float64".
+        dtype: "float32", "float64", "bfloat16" or "float16".
         contracts: some of `CONTRACTS`; all that the operation promises when empty.
         seed: of the drawn cases.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.batch import Array
+from parity.dtypes import BFLOAT16
 from parity.errors import InputError, plain_array
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.streaming import Tally, smallest_of, stream
@@ -117,6 +118,7 @@ def difference(quantity: str, observed: Array, expected: Array, floor: Array | N
         return _not_compared(quantity, floor, f"shape {observed.shape}, expected {expected.shape}")
     if floor is None and observed.dtype != expected.dtype:
         return wrong_form(quantity, f"dtype {observed.dtype}, expected {expected.dtype}")
+    observed, expected = wide(observed), wide(expected)
     tally = stream(quantity, observed, expected, None if floor is None else np.broadcast_to(floor, expected.shape))
     limits = (0.0, 0.0) if floor is None else (LARGEST_ELEMENT, LARGEST_NORM)
 
@@ -128,6 +130,11 @@ def difference(quantity: str, observed: Array, expected: Array, floor: Array | N
     return Difference(
         quantity, tally.score, tally.norm_score, *limits, tally.max_abs_error, worst, observed.size, reason
     )
+
+
+def wide(array: Array) -> Array:
+    """bfloat16 as float32, which holds it exactly and which NumPy computes with."""
+    return array.astype(np.float32) if array.dtype == BFLOAT16 else array
 
 
 def _reason(

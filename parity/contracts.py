@@ -15,12 +15,15 @@ from parity import wings
 from parity.batch import Array
 from parity.cases import REAL, SHAPES, Case, with_steps
 from parity.compare import Difference, compare, wrong_form
+from parity.dtypes import DTYPES, NARROW
 from parity.noise import noise_floor
 from parity.observation import Observation
 from parity.operations import Form, Input
 
 FIRST = (next(iter(SHAPES)), *REAL)
 EVERY = (*SHAPES, *REAL)
+
+IN_NARROW = ("matches_reference", "ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences")
 
 FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 
@@ -61,6 +64,7 @@ class Contract:
         unless_form: why a form does not promise it; empty when it does.
         both_wings: whether it needs the other framework too.
         from_mode: the first mode it makes sense in: 0 eager, 1 the others.
+        compiled: whether it is about compiled modes; those take long, and are tried in a full run only.
     """
 
     name: str
@@ -71,6 +75,17 @@ class Contract:
     unless_form: Callable[[Form], str] = lambda _: ""
     both_wings: bool = False
     from_mode: int = 0
+    compiled: bool = False
+
+    def modes(self, wing: str, dtype: str) -> tuple[str, ...]:
+        """The modes of a wing in which it is tried."""
+        if self.compiled:
+            return wings.COMPILED[wing]
+        return wings.MODES[wing][self.from_mode : 1 if dtype in NARROW else None]
+
+    def tried_in(self, dtype: str) -> bool:
+        """Whether it is tried in a dtype: compiled code in the usual one, narrow dtypes where they could matter."""
+        return dtype == "float32" if self.compiled else dtype in DTYPES or self.name in IN_NARROW
 
 
 def matches_reference(subject: Subject, case: Case) -> list[Difference]:
@@ -85,20 +100,22 @@ def matches_reference(subject: Subject, case: Case) -> list[Difference]:
 
 def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
     wing, variant = counterpart(subject.wing, case)
+    if not variant:
+        return []
     theirs = wings.observed(case, wing, variant)
     return compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
 
 
 def counterpart(wing: str, case: Case) -> tuple[str, str]:
-    """The other framework and its first variant that can do all of the case."""
+    """The other framework and its first variant that can do all of the case; no variant when none can."""
     other = wings.FRAMEWORKS[1 - wings.FRAMEWORKS.index(wing)]
     able = (
         variant
         for variant in case.row.variants[other]
-        if not case.row.refusal(f"{other}.{variant}", case.name, "eager")
+        if not case.row.refusal(f"{other}.{variant}", case.name, "eager", case.dtype)
         and not set(case.row.omitted(f"{other}.{variant}")) & set(case.cotangents)
     )
-    return other, next(able)
+    return other, next(able, "")
 
 
 def ignores_padding(subject: Subject, case: Case) -> list[Difference]:
@@ -191,7 +208,9 @@ def _kept(case: Case, quantity: str, axes: str, empty: Array, rows: Array) -> Ar
     starts = case.spec.initial
     same = {final: case.arrays[start] for final, start in starts.items() if start}
     same |= {
-        f"d_{start}": case.cotangents[final] for final, start in starts.items() if start and final in case.cotangents
+        f"d_{start}": case.cotangents[final]
+        for final, start in starts.items()
+        if start and final in case.cotangents and not case.spec.inputs[start].buffer
     }
     if quantity in same:
         return np.moveaxis(same[quantity], axes.index("B"), 0)[empty] if "B" in axes else same[quantity]
@@ -291,6 +310,12 @@ CONTRACTS: dict[str, Contract] = {
             same_in_every_mode,
             shapes=EVERY,
             from_mode=1,
+        ),
+        Contract(
+            "same_when_compiled",
+            "compiled by XLA or torch.compile, it is within the noise floor of eager",
+            same_in_every_mode,
+            compiled=True,
         ),
     )
 }

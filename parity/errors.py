@@ -59,7 +59,7 @@ def plain_array(argument: str, came: object) -> Any:
         array = np.asarray(came)
     except ValueError as error:
         raise InputError(argument, "rows of unequal lengths", "a rectangular array") from error
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise InputError(argument, f"{type(came).__name__} of dtype {array.dtype}", "an array of numbers")
     return array
 

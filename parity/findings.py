@@ -27,6 +27,7 @@ class Finding:
         max_abs_error, worst_index: the largest absolute error; where the score is largest.
         compared: how many numbers the contract compared.
         reason: why it failed, was skipped or is known; empty when it passed.
+        first: where it parts from the reference first: after how many steps, in which quantity, in which gates.
         reproduce: the command that shows it again.
     """
 
@@ -49,10 +50,16 @@ class Finding:
     compared: int = 0
     scores: Mapping[str, tuple[float, float]] | None = None
     reason: str = ""
+    first: str = ""
     reproduce: str = ""
 
     def __bool__(self) -> bool:
         raise TypeError("a Finding is neither true nor false; ask for .status")
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, and where it began."""
+        return f"{self.reason}; it {self.first}" if self.first else self.reason
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: numbers that are not finite become None."""
@@ -70,7 +77,7 @@ def explain(findings: Iterable[Finding]) -> str:
     if not failed:
         return ""
     shown = [
-        f"  {finding.quantity or 'run'} · {finding.mode} · {finding.case}: {finding.reason}"
+        f"  {finding.quantity or 'run'} · {finding.mode} · {finding.case}: {finding.sentence}"
         for finding in failed[:SHOWN]
     ]
     more = [f"  and {len(failed) - SHOWN} more"] if len(failed) > SHOWN else []

@@ -49,9 +49,9 @@ import numpy as np
 from parity import wings
 from parity.batch import Array
 from parity.cases import Case
+from parity.dtypes import ROUNDOFF
 from parity.errors import InputError, whole_number
 
-ROUNDOFF = {"float32": 2.0**-24, "float64": 2.0**-53}
 LARGEST_ELEMENT = 64.0
 LARGEST_NORM = 16.0
 COPIES = 8
@@ -103,7 +103,7 @@ def _noise_floor(case: Case, copies: int) -> Floor:
         if array.dtype.kind in "iu":
             return array
         signs = rng.choice([-1.0, 1.0], (copies, *array.shape))
-        return np.concatenate([array[None].astype(np.float64), array * (1 + step * signs)])
+        return np.concatenate([array[None].astype(np.float64), array.astype(np.float64) * (1 + step * signs)])
 
     arrays = {name: disturbed(array) for name, array in case.arrays.items()}
     cotangents = {name: disturbed(array) for name, array in case.cotangents.items()}
@@ -111,7 +111,7 @@ def _noise_floor(case: Case, copies: int) -> Floor:
     for name, runs in wings.run_reference(case, arrays, cotangents).items():
         response = np.sqrt(np.mean((runs[1:] - runs[0]) ** 2, axis=0)) * (roundoff / step)
         expected[name] = runs[0]
-        floor[name] = _floor(runs[0], response, roundoff)
+        floor[name] = floor_of(runs[0], response, roundoff)
     for array in (*expected.values(), *floor.values()):
         array.setflags(write=False)  # remembered, and shared by every variant
     return Floor(expected, floor)
@@ -141,7 +141,7 @@ def stand_in(case: Case, wing: str, variant: str, mode: str, copies: int = 2) ->
     for _ in range(copies):
         for name, array in seen(disturb=True).items():
             squares[name] += np.square(array - expected[name]) / copies
-    floor = {name: _floor(expected[name], np.sqrt(square), roundoff) for name, square in squares.items()}
+    floor = {name: floor_of(expected[name], np.sqrt(square), roundoff) for name, square in squares.items()}
     return Floor(expected, floor)
 
 
@@ -150,7 +150,8 @@ def forget() -> None:
     _noise_floor.cache_clear()
 
 
-def _floor(expected: Array, response: Array, roundoff: float) -> Array:
+def floor_of(expected: Array, response: Array, roundoff: float) -> Array:
+    """The floor of one quantity, from what is expected of it and how far the copies are from that."""
     moves = (response > 0) | (expected != 0)
     typical = np.sqrt(np.mean(np.square(expected[moves]))) if moves.any() else 0.0
     return np.where(moves, response + roundoff * (np.abs(expected) + typical), 0.0)

@@ -1,21 +1,23 @@
 """The pytest plugin: options, ids, one call into the pipeline for each check, and the report at the end.
 
 A test that asks for the fixture ``parity_findings`` becomes one test for each check of the matrix, with ids such
-as ``rnn.lstm-pytorch.packed-float32-ignores_padding``.
+as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and wing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from parity.check import Check
+    from parity.divergences import Trial
     from parity.findings import Finding
-    from parity.runner import Runner
+    from parity.runner import Runner, Task
 
 OUTPUT = "parity-report"
 
@@ -25,10 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--parity-report", metavar="DIR", default=OUTPUT, help=f"where the report goes (default {OUTPUT})")
     group.addoption("--parity-seed", metavar="N", type=int, default=0, help="seed of the drawn cases (default 0)")
     group.addoption("--parity-require", metavar="WING,…", default="", help="fail at once if one of these does not load")
+    group.addoption("--parity-full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
     group.addoption("--parity-jobs", metavar="N", type=int, help="worker processes (default: one a core, at most 4)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: only in a full run, --parity-full: compiled modes and narrow dtypes")
     config.stash[SESSION] = Session(config)
 
 
@@ -37,27 +41,33 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "parity_findings" in metafunc.fixturenames:
-        checks = metafunc.config.stash[SESSION].plan()
-        metafunc.parametrize("parity_findings", checks, ids=str, indirect=True)
+    for fixture, tasks in metafunc.config.stash[SESSION].plans.items():
+        if fixture in metafunc.fixturenames:
+            marked = [_marked(task) for task in tasks()]
+            metafunc.parametrize(fixture, marked, ids=str, indirect=True)
+
+
+def _marked(task: Task) -> Any:
+    return pytest.param(task, marks=pytest.mark.slow) if getattr(task, "slow", False) else task
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the matrix last: worker processes run it while the other tests run here."""
-    items.sort(key=lambda item: _check_of(item) is not None)
+    items.sort(key=lambda item: _task_of(item) is not None)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    checks = [check for item in session.items if (check := _check_of(item))]
+    tasks = [task for item in session.items if (task := _task_of(item))]
     others_only = session.config.getoption("benchmark_only", False)  # pytest-benchmark: our workers would disturb it
-    if checks and not session.config.option.collectonly and not others_only:
-        session.config.stash[SESSION].start(checks)
+    if tasks and not session.config.option.collectonly and not others_only:
+        session.config.stash[SESSION].start(tasks)
 
 
-def _check_of(item: pytest.Item) -> Check | None:
+def _task_of(item: pytest.Item) -> Task | None:
     spec = getattr(item, "callspec", None)
-    return spec.params.get("parity_findings") if spec else None
+    params = spec.params if spec else {}
+    return next((params[fixture] for fixture in item.config.stash[SESSION].plans if fixture in params), None)
 
 
 @pytest.fixture
@@ -70,6 +80,16 @@ def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
     return findings
 
 
+@pytest.fixture
+def parity_trial(request: pytest.FixtureRequest) -> Trial:
+    """One wing's snippet of one divergence, tried today; skips, by name, when its framework is not installed."""
+    (trial,) = request.config.stash[SESSION].verdict_on(request.param)
+    request.node.stash[TRIAL] = asdict(trial)
+    if trial.missing:
+        pytest.skip(trial.missing)
+    return trial  # type: ignore[no-any-return]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -77,10 +97,13 @@ def pytest_runtest_makereport(
     """Let findings travel with the test's own report, which also crosses processes under xdist."""
     report = yield
     report.parity_findings = item.stash.get(FINDINGS, None)  # type: ignore[attr-defined]
+    report.parity_trial = item.stash.get(TRIAL, None)  # type: ignore[attr-defined]
     runner = item.config.stash[SESSION].runner
     report.parity_environment = dict(runner.environment) if runner else {}  # type: ignore[attr-defined]
     if call.when != "teardown" and FINDINGS in item.stash:
         del item.stash[FINDINGS]
+    if call.when != "teardown" and TRIAL in item.stash:
+        del item.stash[TRIAL]
     return report
 
 
@@ -107,6 +130,7 @@ class Session:
         self.seed: int = config.getoption("--parity-seed")
         self.planned = 0
         self.findings: list[dict[str, Any]] = []
+        self.trials: list[dict[str, Any]] = []
         self.environment: dict[str, dict[str, Any]] = {}
         self.checked = 0
         self.said = ""
@@ -129,36 +153,44 @@ class Session:
         found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
         return [f"parity: {found}; seed {self.seed}"]
 
-    def plan(self) -> list[Any]:
-        from parity import check
+    @cached_property
+    def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
+        """For each fixture that has a verdict on a task: all those tasks."""
+        from parity import check, divergences
 
-        return list(check.plan(seed=self.seed))
+        return {
+            "parity_findings": partial(check.plan, seed=self.seed, full=self.config.getoption("--parity-full")),
+            "parity_trial": divergences.snippets,
+        }
 
-    def start(self, checks: list[Check]) -> None:
+    def start(self, tasks: list[Task]) -> None:
         from parity import report
+        from parity.check import Check
         from parity.errors import InputError
         from parity.runner import Runner
 
         alone = self.is_worker or self.config.getoption("usepdb", False)
-        self.planned = len(checks)
+        self.planned = sum(isinstance(task, Check) for task in tasks)
         try:
             if not self.is_worker:
                 report.writable(self.folder)
-            self.runner = Runner(checks, 1 if alone else self.config.getoption("--parity-jobs"))
+            self.runner = Runner(tasks, 1 if alone else self.config.getoption("--parity-jobs"))
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
         self.runner.start()
 
-    def verdict_on(self, check: Check) -> list[Finding]:
+    def verdict_on(self, task: Task) -> list[Any]:
         assert self.runner is not None, "started when the collection was finished"
-        return self.runner.verdict_on(check)
+        return self.runner.verdict_on(task)
 
     def finish(self, interrupted: bool) -> None:
         from parity import report
+        from parity.divergences import Trial
+        from parity.report.entries import entries
 
         if self.runner is not None:
             self.runner.close()
-        if self.is_worker or not self.checked:
+        if self.is_worker or not (self.checked or self.trials):
             return
         record = report.record(
             self.findings,
@@ -168,6 +200,7 @@ class Session:
             planned=max(self.planned, self.checked),
             checked=self.checked,
             interrupted=interrupted,
+            divergences=entries(Trial(**trial) for trial in self.trials),
         )
         files = report.write(record, self.folder)
         self.said = f"{report.verdict(record)}; {len(self.findings)} findings; report: {', '.join(map(str, files))}"
@@ -180,6 +213,8 @@ class Collector:
         self.session = session
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if (trial := getattr(report, "parity_trial", None)) is not None:
+            self.session.trials.append(trial)
         findings = getattr(report, "parity_findings", None)
         if findings is not None:
             self.session.findings += findings
@@ -189,3 +224,4 @@ class Collector:
 
 SESSION = pytest.StashKey[Session]()
 FINDINGS = pytest.StashKey[list[dict[str, Any]]]()
+TRIAL = pytest.StashKey[dict[str, Any]]()

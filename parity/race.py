@@ -55,7 +55,7 @@ def entries(operation: Operation, form: str, without: Collection[str] = ()) -> l
         for wing, mode in usual.items()
         for variant in operation.variants[wing]
         if not {variant, f"{wing}.{variant}"} & set(without)
-        and not operation.refusal(f"{wing}.{variant}", f"{form}/given", mode)
+        and not operation.refusal(f"{wing}.{variant}", f"{form}/given", mode, "float32")
     ]
 
 

@@ -1,7 +1,7 @@
-"""Run checks in worker processes, and hand each verdict over as soon as it is there.
+"""Run tasks in worker processes, and hand each verdict over as soon as it is there.
 
 TensorFlow spends most of its time in Python, building graphs, so two cores are used by two processes. A worker
-gets all checks of one operation and dtype together: they share draws, references and traces.
+gets all tasks of a kind together, the checks of one operation and dtype say: they share draws, references and traces.
 """
 
 from __future__ import annotations
@@ -14,16 +14,32 @@ from collections.abc import Generator, Iterable, Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from threading import Condition, Thread
-from typing import Any
+from typing import Any, Protocol
 
 from parity import noise, wings
 from parity.cases import drawn
-from parity.check import Check
 from parity.errors import whole_number
-from parity.findings import FAILED, Finding
-from parity.operations import find
 
-Verdict = tuple[Check, list[Finding]]
+
+class Task(Protocol):
+    """Something to run: hashable, and fit to travel to another process. So is everything that comes of it."""
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """What it shares with the tasks that should run in the same process."""
+
+    @property
+    def cost(self) -> int:
+        """How long it takes, compared with others."""
+
+    def run(self) -> list[Any]:
+        """Its verdict."""
+
+    def lost(self, reason: str) -> list[Any]:
+        """Its verdict if there will be none."""
+
+
+Verdict = tuple[Any, list[Any]]  # a task, and what came of it
 
 
 def default_jobs() -> int:
@@ -32,10 +48,10 @@ def default_jobs() -> int:
 
 
 class Runner:
-    """Runs checks. Either iterate over it for verdicts, or `start` it and ask for `verdict_on` one after another.
+    """Runs tasks. Either iterate over it for verdicts, or `start` it and ask for `verdict_on` one after another.
 
     Args:
-        checks: from `parity.check.plan`.
+        tasks: checks from `parity.check.plan`, and whatever else is a `Task`.
         jobs: worker processes; 1 runs everything in this process, in order, which suits a debugger.
 
     Attributes:
@@ -45,13 +61,13 @@ class Runner:
         InputError: ``jobs`` is not 1 or more.
     """
 
-    def __init__(self, checks: Iterable[Check], jobs: int | None = None) -> None:
-        self.checks = list(checks)
+    def __init__(self, tasks: Iterable[Task], jobs: int | None = None) -> None:
+        self.tasks = list(tasks)
         self.jobs = default_jobs() if jobs is None else whole_number("jobs", jobs, least=1)
         self.environment: dict[str, dict[str, Any]] = {}
         self._workers: list[Worker] = []
         self._stream = self._in_process() if self.jobs == 1 else self._in_workers()
-        self._verdicts: dict[Check, list[Finding]] = {}
+        self._verdicts: dict[Task, list[Any]] = {}
         self._arrived = Condition()
         self._collector: Thread | None = None
         self._over = False
@@ -65,14 +81,14 @@ class Runner:
             self._collector = Thread(target=self._collect, daemon=True)
             self._collector.start()
 
-    def verdict_on(self, check: Check) -> list[Finding]:
-        """The findings of one check, waiting for it if need be."""
+    def verdict_on(self, task: Task) -> list[Any]:
+        """The verdict on one task, waiting for it if need be."""
         if self._collector is None:
-            while check not in self._verdicts:
+            while task not in self._verdicts:
                 self._keep(*next(self._stream))
         with self._arrived:
-            self._arrived.wait_for(lambda: check in self._verdicts or self._over)
-            return self._verdicts[check]
+            self._arrived.wait_for(lambda: task in self._verdicts or self._over)
+            return self._verdicts[task]
 
     def close(self) -> None:
         """Stop all workers."""
@@ -86,32 +102,32 @@ class Runner:
 
     def _collect(self) -> None:
         try:
-            for check, findings in self._stream:
-                self._keep(check, findings)
+            for task, found in self._stream:
+                self._keep(task, found)
         finally:
             with self._arrived:
                 self._over = True
                 self._arrived.notify_all()
 
-    def _keep(self, check: Check, findings: list[Finding]) -> None:
+    def _keep(self, task: Task, found: list[Any]) -> None:
         with self._arrived:
-            self._verdicts[check] = findings
+            self._verdicts[task] = found
             self._arrived.notify_all()
 
     def _in_process(self) -> Generator[Verdict, None, None]:
-        for check in self.checks:
-            yield check, check.run()
+        for task in self.tasks:
+            yield task, task.run()
             self.environment = wings.environment()
 
     def _in_workers(self) -> Generator[Verdict, None, None]:
-        waiting = deque(batches(self.checks))
+        waiting = deque(batches(self.tasks))
         self._workers = [Worker() for _ in range(min(self.jobs, len(waiting)))]
         try:
             while busy := _keep_busy(self._workers, waiting):
                 for connection in wait(list(busy)):
                     worker = busy[connection]  # type: ignore[index]
                     verdicts = worker.hear()
-                    if self._over:  # closed meanwhile: the worker was killed, and its checks have no verdict
+                    if self._over:  # closed meanwhile: the worker was killed, and its tasks have no verdict
                         return
                     self.environment |= worker.environment
                     yield from verdicts
@@ -120,7 +136,7 @@ class Runner:
                 worker.process.kill()
 
 
-def _keep_busy(workers: list[Worker], waiting: deque[list[Check]]) -> dict[Connection, Worker]:
+def _keep_busy(workers: list[Worker], waiting: deque[list[Task]]) -> dict[Connection, Worker]:
     """Give every idle worker a batch, as long as there are any; returns those at work."""
     for worker in workers:
         if not worker.left and waiting:
@@ -128,28 +144,25 @@ def _keep_busy(workers: list[Worker], waiting: deque[list[Check]]) -> dict[Conne
     return {worker.connection: worker for worker in workers if worker.left}
 
 
-def batches(checks: Iterable[Check]) -> list[list[Check]]:
+def batches(tasks: Iterable[Task]) -> list[list[Task]]:
     """Checks that share work, together; the longest batches first, so that no core waits for them at the end."""
-    together: dict[tuple[str, str], list[Check]] = {}
-    for check in checks:
-        together.setdefault((check.operation, check.dtype), []).append(check)
+    together: dict[tuple[str, ...], list[Task]] = {}
+    for task in tasks:
+        together.setdefault(task.together, []).append(task)
 
-    def cost(batch: list[Check]) -> int:
-        return len(batch) * sum(len(form.inputs) for form in find(batch[0].operation).forms)
-
-    return sorted(together.values(), key=cost, reverse=True)
+    return sorted(together.values(), key=lambda batch: sum(task.cost for task in batch), reverse=True)
 
 
 class Worker:
-    """A process that runs one batch of checks after another.
+    """A process that runs one batch of tasks after another.
 
     Attributes:
-        left: the checks of its batch whose verdicts are not in yet; empty when it is idle.
+        left: the tasks of its batch whose verdicts are not in yet; empty when it is idle.
         environment: what its frameworks said of themselves.
     """
 
     def __init__(self) -> None:
-        self.left: list[Check] = []
+        self.left: list[Task] = []
         self.environment: dict[str, dict[str, Any]] = {}
         self._start()
 
@@ -160,7 +173,7 @@ class Worker:
         self.process.start()
         theirs.close()
 
-    def give(self, batch: list[Check]) -> None:
+    def give(self, batch: list[Task]) -> None:
         """Let it run a batch, in a new process if the last one died."""
         if not self.process.is_alive():
             self._start()
@@ -168,16 +181,16 @@ class Worker:
         self.connection.send(batch)
 
     def hear(self) -> list[Verdict]:
-        """Its next verdict; if it died, a failure for every check that it took with it."""
+        """Its next verdict; if it died, a failure for every task that it took with it."""
         try:
-            check, findings, self.environment = self.connection.recv()
+            task, found, self.environment = self.connection.recv()
         except (EOFError, ConnectionError):
             self.process.join()
-            reason = f"the worker process died with exit code {self.process.exitcode} before this check was done"
+            reason = f"the worker process died with exit code {self.process.exitcode} before it was done"
             lost, self.left = self.left, []
-            return [(check, [check.finding("", "", FAILED, reason=reason)]) for check in lost]
-        self.left.remove(check)
-        return [(check, findings)]
+            return [(task, task.lost(reason)) for task in lost]
+        self.left.remove(task)
+        return [(task, found)]
 
 
 def forget() -> None:
@@ -193,7 +206,7 @@ def _serve(connection: Connection) -> None:
     """What a worker does, until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     while True:
-        for check in connection.recv():
-            findings = check.run()
-            connection.send((check, findings, wings.environment()))
+        for task in connection.recv():
+            found = task.run()
+            connection.send((task, found, wings.environment()))
         forget()  # graphs and observations of one operation are of no use to the next

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity import wings
-from parity.cases import DTYPES, Case, draw
+from parity.cases import Case, draw
 from parity.compare import compare
+from parity.dtypes import DTYPES, NARROW
 from parity.errors import choose
 from parity.noise import noise_floor
 from parity.operations import OPERATIONS, Operation
@@ -43,7 +44,7 @@ def _of_row(row: Operation, dtype: str, seed: int) -> Iterator[Score]:
         for wing in wings.FRAMEWORKS:
             for variant in row.variants[wing]:
                 who = f"{wing}.{variant}"
-                if not row.refusal(who, case.name, wings.MODES[wing][-1]):
+                if not row.refusal(who, case.name, wings.MODES[wing][-1], dtype):
                     yield from _of_variant(case.keeping(set(case.cotangents) - set(row.omitted(who))), wing, variant)
 
 
@@ -88,4 +89,4 @@ def chosen(dtypes: list[str]) -> list[str]:
     Raises:
         InputError: an unknown dtype, with the nearest right one.
     """
-    return [choose("dtype", dtype, DTYPES) for dtype in dtypes] or list(DTYPES)
+    return [choose("dtype", dtype, (*DTYPES, *NARROW)) for dtype in dtypes] or list(DTYPES)

@@ -23,6 +23,7 @@ from parity.operations import Operation
 FRAMEWORKS = ("pytorch", "tensorflow")
 WINGS = ("reference", *FRAMEWORKS)
 MODES = {"reference": ("eager",), "pytorch": ("eager",), "tensorflow": ("eager", "graph")}  # eager comes first
+COMPILED = {"reference": (), "pytorch": ("compiled",), "tensorflow": ("xla",)}  # slow to start: see `Contract`
 EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
 
 Call = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -129,7 +130,7 @@ def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Ob
         case: what to run; see `parity.cases`.
         wing: "reference", "pytorch" or "tensorflow".
         variant: one of the operation's for that wing; the first when empty. The reference has none.
-        mode: "eager"; "graph" for TensorFlow.
+        mode: "eager"; "graph" or "xla" for TensorFlow; "compiled" for PyTorch.
 
     Returns:
         An `Observation` of plain arrays.
@@ -150,7 +151,7 @@ def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Ob
         raise InputError("variant", repr(variant), "none: the reference has no variants")
     variants = case.row.variants.get(wing, ("",))
     variant = choose("variant", variant or variants[0], variants)
-    choose("mode", mode, MODES[wing])
+    choose("mode", mode, (*MODES[wing], *COMPILED[wing]))
     return run(case, wing, call(case.row, case.form, wing, variant), variant, mode)
 
 

@@ -7,6 +7,7 @@ import inspect
 import subprocess
 import sys
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import parity
 from parity import draw, wings
 from parity.cases import shapes_of
 from parity.contracts import CONTRACTS
+from parity.dtypes import DTYPES, NARROW
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.operations import OPERATIONS
 
@@ -33,12 +35,16 @@ def imported(file: Path) -> set[str]:
     return found
 
 
-STRATEGIES = {"reference": set(), "pytorch": {"buckets.py", "packing.py"}, "tensorflow": {"buckets.py", "packing.py"}}
+STRATEGIES = {
+    "reference": {"optimiser.py"},
+    "pytorch": {"buckets.py", "optimiser.py", "packing.py"},
+    "tensorflow": {"buckets.py", "optimiser.py", "packing.py"},
+}
 
 
 @pytest.mark.parametrize("wing", wings.WINGS)
 def test_every_wing_has_the_same_files(wing: str) -> None:
-    """One for each topic; the frameworks have the same strategies beside, which the definition does without."""
+    """One for each topic and one to train; the frameworks have strategies beside, which the definition does without."""
     expected = {"__init__.py", "native.py", *(f"{topic}.py" for topic in TOPICS)} | STRATEGIES[wing]
     assert {file.name for file in (ROOT / wing).glob("*.py")} == expected
 
@@ -81,18 +87,19 @@ def test_a_wing_imports_its_framework_and_its_own_files_only(file: Path) -> None
 
 
 FLOORS = [
-    {"errors"},
+    {"errors", "findings", "dtypes"},
     {"batch"},
     {"planner", "streaming", "timing"},
     {"operations", "observation", "data"},
     {"cases"},
     {"wings"},
-    {"noise"},
+    {"noise", "divergences"},
     {"compare"},
-    {"contracts", "scores", "race"},
-    {"figures", "advise", "findings"},
+    {"contracts", "scores", "race", "first"},
+    {"figures", "advise"},
+    {"training"},
     {"check"},
-    {"runner", "report", "advice"},
+    {"runner", "report", "advice", "beliefs"},
     {"plugin", "__main__"},
 ]
 
@@ -100,7 +107,8 @@ FLOORS = [
 def test_imports_point_one_way() -> None:
     """A module imports only what stands on a lower floor."""
     floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-    for file in [*ROOT.glob("*.py"), *(ROOT / "report").glob("*.py"), *(ROOT / "data").glob("*.py")]:
+    packages = (ROOT, *(ROOT / package for package in ("report", "data", "training")))
+    for file in [file for package in packages for file in package.glob("*.py")]:
         name = file.parent.name if file.parent != ROOT else file.stem
         if name == "__init__":
             continue
@@ -120,7 +128,12 @@ def loaded_by(statement: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-LIGHT = ["import parity", "import parity.check, parity.plugin; parity.check.plan()", "import parity; parity.draw"]
+LIGHT = [
+    "import parity",
+    "import parity.check, parity.plugin; parity.check.plan()",
+    "import parity.training; parity.training.plan()",
+    "import parity; parity.draw",
+]
 
 
 @pytest.mark.parametrize("statement", LIGHT)
@@ -158,8 +171,8 @@ def test_refusals_and_omissions_are_about_something_that_exists(operation: str) 
     cases = [f"{form.name}/{shape}" for form in row.forms for shape in shapes_of(form)]
     assert set(row.omits) <= variants
     for refusal in row.refusals:
-        modes = wings.MODES[refusal.variant.partition(".")[0]]
-        matching = [case for case in cases for mode in modes if row.refusal(refusal.variant, case, mode) is refusal]
+        tried = product(cases, wings.MODES[refusal.variant.partition(".")[0]], (*DTYPES, *NARROW))
+        matching = [case for case, *how in tried if row.refusal(refusal.variant, case, *how) is refusal]
         assert refusal.variant in variants
         assert matching
 

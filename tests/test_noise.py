@@ -14,18 +14,23 @@ FORMS = [(name, form.name) for name, row in OPERATIONS.items() for form in row.f
 @pytest.mark.parametrize(("operation", "form"), FORMS)
 def test_the_reference_differentiates_what_it_computes(operation: str, form: str) -> None:
     """Every gradient against central differences: a second oracle for the first."""
-    if operation == "embedding.scaled_by_frequency":
+    if operation in ("embedding.scaled_by_frequency", "embedding.max_norm"):
         pytest.skip("its gradient is by definition not the derivative of its output")
     case = draw(operation, form, "ragged", "float64", 0)
     gradient = observe(case, "reference").quantities
     rng, step = np.random.default_rng(0), 1e-6
+    smooth = [out for out in case.cotangents if out not in case.arrays]  # a running statistic has no gradient
     for name in case.differentiable:
+        if case.spec.inputs[name].buffer:
+            assert not gradient[f"d_{name}"].any()
+            continue
         direction = rng.normal(size=case.arrays[name].shape)
+        direction[case.arrays[name] == 0] = 0  # what looks like padding would cease to, and the output would jump
         ends = []
         for sign in (1, -1):
             moved = {**case.arrays, name: case.arrays[name] + sign * step * direction}
             there = observe(type(case)(operation, form, case.lengths, moved, case.cotangents), "reference")
-            ends.append(sum(float((there[out] * case.cotangents[out]).sum()) for out in case.cotangents))
+            ends.append(sum(float((there[out] * case.cotangents[out]).sum()) for out in smooth))
         expected = (ends[0] - ends[1]) / (2 * step)
         assert (gradient[f"d_{name}"] * direction).sum() == pytest.approx(expected, rel=1e-6, abs=1e-8)
 

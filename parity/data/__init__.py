@@ -98,7 +98,15 @@ def speeches() -> Speeches:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A batch of real sequences, each step labelled with its speaker, and the sizes of the axes it fixes."""
+    """A batch of real sequences with their labels, and the sizes of the axes it fixes.
+
+    Attributes:
+        lengths: ``(B,)``; the last is 0.
+        arrays: ``x`` (B, T, D) of utterances or ``tokens`` (B, T) of speeches, and three labels to learn:
+            ``speaker`` (B,) says whose sequence it is, ``targets`` (B, T) says so at every step, and ``leads`` (B, 1)
+            is 1.0 for the speaker with the most sequences in the whole data set, 0.0 for all others.
+        sizes: of the axes.
+    """
 
     lengths: Lengths
     arrays: dict[str, Array]
@@ -108,21 +116,28 @@ class Drawn:
 def _utterances(rows: Array, dtype: str) -> Drawn:
     whole = utterances()
     x = Batch.of([*(whole.features[row].astype(dtype) for row in rows), np.zeros((0, 12), dtype)])
-    arrays = {"x": x.values, "targets": _speaker_at_every_step(whole.speakers[rows], x)}
+    arrays = {"x": x.values, **_labels(whole.speakers, rows, x, dtype)}
     return Drawn(x.lengths, arrays, {"B": len(x.values), "T": x.values.shape[1], "D": 12, "C": 9})
 
 
-def _speeches(rows: Array, _: str) -> Drawn:
+OPENING = 12  # words of a speech: the longest has 99, and the reference takes one after another
+
+
+def _speeches(rows: Array, dtype: str) -> Drawn:
+    """Their opening words only; a batch of whole speeches would be padding for the most part."""
     whole = speeches()
-    tokens = Batch.of([*(whole.tokens[row] for row in rows), np.zeros(0, np.int64)])
-    arrays = {"tokens": tokens.values, "targets": _speaker_at_every_step(whole.speakers[rows], tokens)}
+    tokens = Batch.of([*(whole.tokens[row][:OPENING] for row in rows), np.zeros(0, np.int64)])
+    arrays = {"tokens": tokens.values, **_labels(whole.speakers, rows, tokens, dtype)}
     sizes = {"B": len(tokens.values), "T": tokens.values.shape[1], "V": len(whole.vocabulary), "C": len(whole.cast)}
     return Drawn(tokens.lengths, arrays, sizes)
 
 
-def _speaker_at_every_step(speakers: Array, batch: Batch) -> Array:
+def _labels(speakers: Array, rows: Array, batch: Batch, dtype: str) -> dict[str, Array]:
     nobody = 0  # says the empty sequence
-    return np.where(batch.mask, np.append(speakers, nobody)[:, None], nobody)
+    speaker = np.append(speakers[rows], nobody)
+    leads = (speaker == np.bincount(speakers).argmax()) & (batch.lengths > 0)
+    targets = np.where(batch.mask, speaker[:, None], nobody)
+    return {"speaker": speaker, "targets": targets, "leads": leads[:, None].astype(dtype)}
 
 
 DATA: dict[str, tuple[int, Callable[[Array, str], Drawn]]] = {
@@ -144,6 +159,8 @@ def lengths(name: str) -> Lengths:
 
 def draw(name: str, rng: np.random.Generator, count: int, dtype: str) -> Drawn:
     """``count`` different sequences of a data set and an empty one, padded to the longest of them.
+
+    Of a speech, the first 12 words.
 
     Raises:
         InputError: no such data set, or not so many sequences in it.

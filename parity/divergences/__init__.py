@@ -6,15 +6,53 @@ the entry is stale and fails: a framework has changed, and that is news.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from types import ModuleType
 
-from parity.divergences import loss
+from parity.divergences import (
+    alignment,
+    attention,
+    averages,
+    bidirectional,
+    compilation,
+    convolution,
+    defaults,
+    embedding,
+    feedforward,
+    lookup,
+    loss,
+    masking,
+    normalisation,
+    optimiser,
+    packing,
+    pooling,
+    rnn,
+)
 from parity.divergences.entry import Divergence as Divergence
 from parity.divergences.entry import Trial as Trial
 from parity.divergences.entry import try_out as try_out
-from parity.errors import choose
+from parity.errors import choose, names
 
-TOPICS: tuple[ModuleType, ...] = (loss,)
+TOPICS: tuple[ModuleType, ...] = (
+    masking,
+    embedding,
+    lookup,
+    rnn,
+    packing,
+    bidirectional,
+    feedforward,
+    attention,
+    normalisation,
+    convolution,
+    pooling,
+    loss,
+    averages,
+    alignment,
+    optimiser,
+    defaults,
+    compilation,
+)
 DIVERGENCES: dict[str, Divergence] = {
     entry.name: entry for topic in TOPICS for entry in vars(topic).values() if isinstance(entry, Divergence)
 }
@@ -27,3 +65,42 @@ def find(name: str) -> Divergence:
         InputError: no such entry; the message names the nearest.
     """
     return DIVERGENCES[choose("divergence", name, DIVERGENCES)]
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """One wing's code of one entry: a task for a runner, whose verdict is a `Trial`."""
+
+    name: str
+    wing: str
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.wing}"
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """All of a wing: they take no time, but loading the framework does."""
+        return "divergences", self.wing
+
+    @property
+    def cost(self) -> int:
+        """Little."""
+        return 1
+
+    def run(self) -> list[Trial]:
+        """Its trial."""
+        return [try_out(find(self.name), self.wing)]
+
+    def lost(self, reason: str) -> list[Trial]:
+        """The verdict if the process that should give it died."""
+        return [Trial(self.name, self.wing, {}, stale=reason)]
+
+
+def snippets(entries: Iterable[str] = ()) -> list[Snippet]:
+    """The snippets of some entries; of all when none is named.
+
+    Raises:
+        InputError: an unknown entry; the message names the nearest.
+    """
+    chosen = [find(name) for name in names("divergences", entries)] or list(DIVERGENCES.values())
+    return [Snippet(entry.name, wing) for entry in chosen for wing in entry.snippets]

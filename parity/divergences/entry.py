@@ -12,6 +12,7 @@ from typing import Any
 
 from parity import wings
 from parity.errors import first_lines
+from parity.findings import FAILED, PASSED, SKIPPED
 
 DIFFERS, TRUE, PARTLY, FALSE = "differs", "true", "partly true", "false"
 VERDICTS = {
@@ -81,13 +82,25 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Trial:
-    """One wing's snippet, run today. ``stale`` says what to mend; ``missing`` why it could not run."""
+    """One wing's snippet, run today.
+
+    Attributes:
+        name, wing: the entry and the wing.
+        today: what the snippet gave.
+        stale: what to mend, where that is not what the entry says.
+        missing: why it could not run.
+    """
 
     name: str
     wing: str
     today: Values
     stale: str = ""
     missing: str = ""
+
+    @property
+    def status(self) -> str:
+        """As of a finding: an entry that still says what is so has passed."""
+        return SKIPPED if self.missing else FAILED if self.stale else PASSED
 
 
 def try_out(divergence: Divergence, wing: str) -> Trial:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from parity.operations.recurrent import UNMASKED_CELL_STATE, keras_lstm_needs_a_row, recurrent_forms
+from dataclasses import replace
+
+from parity.operations.recurrent import UNMASKED_CELL_STATE, keras_lstm_needs_a_row, recurrent, recurrent_forms
 from parity.operations.row import Form, Input, Operation
 
 
@@ -26,4 +28,16 @@ REVERSE_SEQUENCE = Operation(
     variants={"pytorch": ("gather",), "tensorflow": ("reverse_sequence",)},
 )
 
-ROWS = (REVERSE_SEQUENCE, *(_bidirectional(cell) for cell in ("rnn", "gru", "lstm")))
+
+def _merged(merge: str) -> Form:
+    form = recurrent(merge, "rnn", layers=1, initial=False, both=True, merge=merge)
+    return replace(form, outputs={**form.outputs, "y": "BTH"})
+
+
+MERGED = Operation(
+    "bidirectional.merged",
+    forms=tuple(_merged(merge) for merge in ("sum", "mul", "ave")),
+    variants={"pytorch": ("packed",), "tensorflow": ("masked",)},
+)
+
+ROWS = (REVERSE_SEQUENCE, *(_bidirectional(cell) for cell in ("rnn", "gru", "lstm")), MERGED)

@@ -21,6 +21,26 @@ def _scaled_by_frequency(name: str, padding_index: int | None) -> Form:
     return Form(name, form.inputs, form.outputs, form.options, pad_row=form.pad_row, couples=couples)
 
 
+MASKED_DENSE = Form(
+    "pad_is_0",
+    inputs={"tokens": Input("BT", below="V"), "table": Input("VD"), "w": Input("DH"), "b": Input("H")},
+    outputs={"y": "BTH"},
+    options={"padding_index": 0},
+    pad_row="table",
+)
+
+
+def _bag(name: str, mode: str, padding_index: int) -> Form:
+    form = _lookup(name, padding_index)
+    return Form(name, form.inputs, {"y": "BD"}, {"mode": mode, "padding_index": padding_index}, pad_row="table")
+
+
+def _shortened(function: str, pytorch: str, tensorflow: str) -> Operation:
+    form = _lookup("pad_is_0", 0)
+    form = Form(form.name, form.inputs, form.outputs, {"max_norm": 1.0, **form.options}, pad_row=form.pad_row)
+    return Operation(f"embedding.{function}", (form,), {"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
+
+
 ROWS = (
     Operation(
         "embedding.lookup",
@@ -33,4 +53,17 @@ ROWS = (
         forms=(_scaled_by_frequency("pad_is_0", 0), _scaled_by_frequency("no_pad", None)),
         variants={"pytorch": ("scale_grad_by_freq",), "tensorflow": ("custom_gradient",)},
     ),
+    Operation(
+        "embedding.masked_dense",
+        forms=(MASKED_DENSE,),
+        variants={"pytorch": ("padding_idx",), "tensorflow": ("mask_zero",)},
+    ),
+    Operation(
+        "embedding.bag",
+        forms=(_bag("sum", "sum", 0), _bag("mean", "mean", 3), _bag("max", "max", 0)),
+        variants={"pytorch": ("padding_idx", "offsets"), "tensorflow": ("masked", "lookup_sparse")},
+        refusals=(Refusal("tensorflow.lookup_sparse", "max/*", "ombiner", "TensorFlow's bags add up or average"),),
+    ),
+    _shortened("clipped_by_norm", pytorch="clamp", tensorflow="embedding_lookup"),
+    _shortened("max_norm", pytorch="max_norm", tensorflow="custom_gradient"),
 )

@@ -1,7 +1,41 @@
-"""To be written."""
+"""Layers whose bias refills the padding: dense and convolutional."""
 
 from __future__ import annotations
 
-from parity.operations.row import Operation
+from typing import Any
 
-ROWS: tuple[Operation, ...] = ()
+from parity.operations.row import Form, Input, Operation
+
+KERNEL = 3  # steps that a convolution sees at once
+
+
+def _dense(activation: str) -> Form:
+    inputs = {"x": Input("BTD"), "w": Input("DH", scale=0.5, fan_in="D"), "bias": Input("H", scale=0.5)}
+    return Form(activation, inputs, outputs={"y": "BTH"}, options={"activation": activation})
+
+
+def _conv1d(name: str, layers: int, **options: Any) -> Form:
+    inputs = {"x": Input("BTD")}
+    for layer in range(layers):
+        below = "H" if layer else "D"
+        inputs[f"w.{layer}"] = Input(f"{KERNEL}{below}H", scale=0.5, fan_in=below)
+        inputs[f"bias.{layer}"] = Input("H")
+    return Form(name, inputs, outputs={"y": "BTH"}, options=options)
+
+
+ROWS = (
+    Operation(
+        "feedforward.dense",
+        forms=tuple(_dense(activation) for activation in ("linear", "relu", "sigmoid", "tanh")),
+        variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
+    ),
+    Operation(
+        "feedforward.conv1d",
+        forms=(
+            _conv1d("same", layers=1, padding="same"),
+            _conv1d("causal", layers=1, padding="causal"),
+            _conv1d("stacked", layers=2, padding="same"),
+        ),
+        variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
+    ),
+)

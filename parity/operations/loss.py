@@ -39,6 +39,35 @@ SEQUENCE_LOSS = Operation(
 )
 
 
+def _cross_entropy_with(function: str, form: Form, pytorch: str, tensorflow: str) -> Operation:
+    return Operation(f"loss.{function}", (form,), variants={"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
+
+
+LABEL_SMOOTHING = _cross_entropy_with(
+    "label_smoothing",
+    Form("mean", LOGITS, outputs={"loss": ""}, options={"smoothing": 0.1}, couples=MEAN_OVER_BATCH),
+    pytorch="ignore_index",
+    tensorflow="keras_mask",
+)
+CLASS_WEIGHTS = _cross_entropy_with(
+    "class_weights",
+    Form(
+        "mean",
+        {**LOGITS, "class_weight": Input("C", unit=True, buffer=True)},
+        outputs={"loss": ""},
+        couples=MEAN_OVER_BATCH,
+    ),
+    pytorch="ignore_index",
+    tensorflow="keras_mask",
+)
+MEAN_OF_SEQUENCES = _cross_entropy_with(
+    "mean_of_sequences",
+    Form("mean", LOGITS, outputs={"loss": ""}, couples="a mean over all sequences of the batch that have a step"),
+    pytorch="weighted",
+    tensorflow="weighted",
+)
+
+
 def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
     return Operation(
         f"loss.{function}",
@@ -50,6 +79,9 @@ def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
 ROWS = (
     CROSS_ENTROPY,
     SEQUENCE_LOSS,
+    LABEL_SMOOTHING,
+    CLASS_WEIGHTS,
+    MEAN_OF_SEQUENCES,
     _elementwise_loss("mean_squared_error", {"prediction": Input("BTD"), "target": Input("BTD")}),
     _elementwise_loss("binary_cross_entropy", {"logits": Input("BTD"), "target": Input("BTD", unit=True)}),
 )

@@ -1,7 +1,36 @@
-"""To be written."""
+"""Pooling over time: one vector for each sequence."""
 
 from __future__ import annotations
 
-from parity.operations.row import Operation
+from collections.abc import Mapping
 
-ROWS: tuple[Operation, ...] = ()
+from parity.operations.row import Form, Input, Operation
+
+X = {"x": Input("BTD")}
+OUTPUTS = {"x": Input("BTH")}  # of a recurrent layer
+ATTENTION = X | {"query": Input("D", scale=0.5, fan_in="D")}
+
+
+def _over_steps(function: str, variants: Mapping[str, tuple[str, ...]]) -> Operation:
+    return Operation(f"pooling.{function}", (Form("features", X, outputs={"y": "BD"}),), variants)
+
+
+ROWS = (
+    Operation(
+        "pooling.last_relevant",
+        forms=(
+            Form("else_zero", OUTPUTS, outputs={"y": "BH"}),
+            Form("else_initial", OUTPUTS | {"initial": Input("BH")}, outputs={"y": "BH"}, initial={"y": "initial"}),
+        ),
+        variants={"pytorch": ("gather", "indexed"), "tensorflow": ("gather", "flattened")},
+    ),
+    _over_steps("mean", {"pytorch": ("masked_sum",), "tensorflow": ("keras", "masked_sum")}),
+    _over_steps("sum", {"pytorch": ("masked", "segments"), "tensorflow": ("masked", "segments")}),
+    _over_steps("max", {"pytorch": ("masked",), "tensorflow": ("masked",)}),
+    Operation(
+        "pooling.attention",
+        forms=(Form("learned_query", ATTENTION, outputs={"weights": "BT", "y": "BD"}),),
+        variants={"pytorch": ("softmax", "scaled_dot_product"), "tensorflow": ("keras", "softmax")},
+        omits={"pytorch.scaled_dot_product": {"weights": "the fused kernel does not return them"}},
+    ),
+)

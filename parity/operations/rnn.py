@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from parity.operations.recurrent import UNMASKED_CELL_STATE, keras_lstm_needs_a_row, recurrent_forms
-from parity.operations.row import Operation
+from parity.operations.row import Operation, Refusal
+
+STATIC_NEEDS_T = Refusal(
+    "tensorflow.static",
+    "*",
+    "Cannot unroll a RNN if the time dimension is undefined",
+    "an unrolled layer needs T when its graph is built, and this graph leaves T open",
+    mode="graph",
+)
 
 
 def _unidirectional(cell: str) -> Operation:
@@ -14,11 +22,32 @@ def _unidirectional(cell: str) -> Operation:
         f"rnn.{cell}",
         forms=recurrent_forms(cell),
         variants={
-            "pytorch": ("packed", "packed_sorted", "padded", *native, "stepwise", "bucketed", "real_steps"),
-            "tensorflow": ("masked", "padded", "dynamic_rnn", "stepwise", "packed", "bucketed"),
+            "pytorch": (
+                "packed",
+                "packed_sorted",
+                "time_major",
+                "padded",
+                *native,
+                "stepwise",
+                "bucketed",
+                "real_steps",
+            ),
+            "tensorflow": (
+                "masked",
+                "static",
+                "padded",
+                "dynamic_rnn",
+                "time_major",
+                "stepwise",
+                "packed",
+                "bucketed",
+            ),
         },
         omits=dict.fromkeys(unmasked, UNMASKED_CELL_STATE) if lstm else {},
-        refusals=keras_lstm_needs_a_row("masked", "padded", "bucketed") if lstm else (),
+        refusals=(
+            STATIC_NEEDS_T,
+            *(keras_lstm_needs_a_row("masked", "static", "padded", "bucketed") if lstm else ()),
+        ),
     )
 
 

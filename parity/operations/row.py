@@ -31,19 +31,22 @@ class Input:
     Attributes:
         axes: a letter or digit for each axis.
         below: for ids, the axis letter whose size they stay below; empty for floats.
+        up_to: for counts, the axis letter whose size they may reach; empty for floats.
         scale: standard deviation of the floats drawn.
         unit: draw floats between 0 and 1, as probabilities are.
         fan_in: for weights, the axis that is summed over: the scale shrinks as it widens, so that a large layer is
             not saturated, or chaotic, where a small one is not.
-        blank: the share of real steps that are zero in all features, as padding often is.
+        blank: the share of real steps that look like padding: all features are what it holds, 0 if nothing is said.
         padding: what its padding always holds, where an operation reads that; None where it must not matter, and is
             drawn.
         lengths: for an array (B, S, ...), the input that says how many of its S are real.
         draw: draws the array, where its values hang together with the lengths.
+        buffer: it is no parameter, as running statistics are none: its gradient is 0 by definition.
     """
 
     axes: str
     below: str = ""
+    up_to: str = ""
     scale: float = 1.0
     unit: bool = False
     fan_in: str = ""
@@ -51,6 +54,7 @@ class Input:
     padding: float | None = None
     lengths: str = ""
     draw: Draw | None = None
+    buffer: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +97,7 @@ class Refusal:
 
     Attributes:
         variant: "wing.variant".
-        case, mode: patterns for "form/shape" and the mode, as in `fnmatch`.
+        case, mode, dtype: patterns for "form/shape", the mode and the dtype, as in `fnmatch`.
         says: part of the framework's message.
         why: the reason, for a reader.
     """
@@ -103,6 +107,12 @@ class Refusal:
     says: str
     why: str
     mode: str = "*"
+    dtype: str = "*"
+
+    def covers(self, variant: str, case: str, mode: str, dtype: str) -> bool:
+        """Whether the claim is about this run."""
+        asked = ((case, self.case), (mode, self.mode), (dtype, self.dtype))
+        return variant == self.variant and all(fnmatch(name, pattern) for name, pattern in asked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +145,9 @@ class Operation:
         """The outputs that "wing.variant" cannot give, with the reason."""
         return self.omits.get(variant, {})
 
-    def refusal(self, variant: str, case: str, mode: str) -> Refusal | None:
-        """What "wing.variant" is known to refuse about "form/shape" in a mode."""
-        matching = (
-            r for r in self.refusals if r.variant == variant and fnmatch(case, r.case) and fnmatch(mode, r.mode)
-        )
-        return next(matching, None)
+    def refusal(self, variant: str, case: str, mode: str, dtype: str) -> Refusal | None:
+        """What "wing.variant" is known to refuse about "form/shape" in a mode and a dtype."""
+        return next((refusal for refusal in self.refusals if refusal.covers(variant, case, mode, dtype)), None)
 
     def form(self, name: str) -> Form:
         """The form of that name; `InputError` names the nearest right one."""

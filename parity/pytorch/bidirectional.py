@@ -54,6 +54,27 @@ def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 
+def merged(x, lengths, w_in, w_rec, bias, *, merge="sum", variant="packed"):
+    """Bidirectional Elman network, one layer, its directions put together: `torch.nn` lays them side by side only.
+
+    Args:
+        merge: "sum", "mul" or "ave".
+
+    Returns:
+        y: (B, T, H), zero on padding; h: (1, 2, B, H), as for `rnn`.
+
+    >>> one, zero = [torch.ones(2, 1, 1, 1)], [torch.zeros(2, 1, 1)]
+    >>> merged(torch.ones(1, 2, 1), torch.tensor([1]), one, one, zero)["y"].flatten()  # 2 tanh(1)
+    tensor([1.5232, 0.0000])
+    """
+    y, (h,) = packed(nn.RNN, x, lengths, torch_layout(w_in, w_rec, bias), [None])
+    ahead, back = y.chunk(2, 2)
+    return {"y": MERGES[merge](ahead, back), "h": h}
+
+
+MERGES = {"sum": torch.add, "mul": torch.mul, "ave": lambda ahead, back: (ahead + back) / 2}
+
+
 def torch_layout(w_in, w_rec, bias):
     """For each layer, its forward and its backward weights as `torch.nn` lays them out."""
     return [[one_way.torch_layout(*side) for side in zip(*layer)] for layer in zip(w_in, w_rec, bias)]
@@ -102,20 +123,25 @@ def bucketed(kind, x, lengths, weights, initial, **options):
 
 
 def real_steps(kind, x, lengths, weights, initial, **options):
-    """`packed` with a loop and a backward pass of our own: turning round is another order of the same real steps."""
+    """`packed` with a loop and a backward pass of our own: turning round is another order of the same rows."""
     initial = states_or_zeros(initial, x, weights)
-    y, finals = x, []
-    for k, sides in enumerate(weights):
-        both = [
-            packing.one_layer(kind, y, lengths, named, [s[k, side] for s in initial], backward=bool(side), **options)
-            for side, named in enumerate(sides)
-        ]
-        y = torch.cat([y for y, _ in both], 2)
-        finals.append([torch.stack(states) for states in zip(*(final for _, final in both))])
-    return y, [torch.stack(layers) for layers in zip(*finals)]
+    layout = packing.Layout(lengths, x.shape[1])
+    rows, finals = layout.pack(x), []
+    for k, (forward, backward) in enumerate(weights):
+        starts = [[state[k, side] for state in initial] for side in (0, 1)]
+        ahead, final_ahead = packing.one_layer(layout, kind, rows, forward, starts[0], **options)
+        back, final_back = packing.one_layer(layout, kind, layout.turned(rows), backward, starts[1], **options)
+        rows = torch.cat([ahead, layout.turned(back)], 1)
+        finals.append((final_ahead, final_back))
+    return layout.unpack(rows), stack_states(finals)
 
 
 VARIANTS = {"packed": packed, "two_pass": two_pass, "bucketed": bucketed, "real_steps": real_steps}
+
+
+def stack_states(finals):
+    """``finals[layer][side][state]`` (B, H) -> one (L, 2, B, H) for each state."""
+    return [torch.stack([torch.stack(sides) for sides in layers]) for layers in zip(*(zip(*s) for s in finals))]
 
 
 def states_or_zeros(initial, x, weights):  # a zero state (L, 2, B, H) for each that was not given

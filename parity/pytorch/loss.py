@@ -31,8 +31,7 @@ def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T
     elif variant == "weighted":
         total = by_token(logits, targets, real).sum()
     else:
-        ignored = torch.where(real, targets, -100)
-        total = F.cross_entropy(choose(real, logits).mT, ignored, ignore_index=-100, reduction="sum")
+        total = summed(logits, targets, real)
     return {"loss": total / real.sum().clamp(min=1)}
 
 
@@ -50,6 +49,43 @@ def sequence_loss(
     if not axes:
         return {"loss": losses}
     return {"loss": losses.sum(axes) / real.sum(axes).clamp(min=1)}
+
+
+def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="ignore_index"):
+    """Mean cross entropy with a target that keeps ``1 - smoothing`` and shares the rest out evenly over all classes.
+
+    Returns:
+        loss: ().
+    """
+    real = native.valid(lengths, targets.shape[1])
+    return {"loss": summed(logits, targets, real, label_smoothing=smoothing) / real.sum().clamp(min=1)}
+
+
+def class_weights(logits, targets, lengths, class_weight, *, variant="ignore_index"):  # (B, T, C)  (B, T)  (B,)  (C,)
+    """Weighted mean cross entropy over all real steps, as ``reduction="mean"`` has it with ``weight``.
+
+    It divides by the sum of the weights of the targets, not by their number. The weights are constants:
+    PyTorch has no gradient for them, and raises where one is asked for.
+
+    Returns:
+        loss: ().
+    """
+    real = native.valid(lengths, targets.shape[1])
+    class_weight = class_weight.detach()
+    total = summed(logits, targets, real, weight=class_weight)
+    weight = class_weight[targets[real]].sum()
+    return {"loss": total / torch.where(weight > 0, weight, 1)}
+
+
+def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
+    """The cross entropy averaged over each sequence, then over all sequences that have a real step.
+
+    Returns:
+        loss: ().
+    """
+    real = native.valid(lengths, targets.shape[1])
+    means = by_token(logits, targets, real).sum(1) / lengths.clamp(min=1)
+    return {"loss": means.sum() / (lengths > 0).sum().clamp(min=1)}
 
 
 def mean_squared_error(prediction, target, lengths, *, variant="flattened"):  # (B, T, D)  (B, T, D)  (B,)
@@ -78,6 +114,12 @@ def _elementwise(loss, prediction, target, lengths, variant):
         losses = loss(choose(real, prediction), choose(real, target), reduction="none")
         total = choose(real, losses).sum()
     return {"loss": total / (real.sum() * prediction.shape[2]).clamp(min=1)}
+
+
+def summed(logits, targets, real, **options):  # (B, T, C)  (B, T)  (B, T) -> ()
+    """The cross entropy summed over all real steps."""
+    ignored = torch.where(real, targets, -100)
+    return F.cross_entropy(choose(real, logits).mT, ignored, ignore_index=-100, reduction="sum", **options)
 
 
 def by_token(logits, targets, real):  # (B, T, C)  (B, T)  (B, T) -> (B, T)

@@ -1,6 +1,7 @@
 """What every function of this wing needs: arrays to tensors, run, differentiate, tensors to arrays."""
 
 import warnings
+from functools import cache
 
 import torch
 
@@ -23,7 +24,9 @@ def has_cuda():
 
 
 def forget():
-    """Drop what was traced: nothing, in eager mode."""
+    """Drop what was compiled."""
+    compiled.cache_clear()
+    torch._dynamo.reset()
 
 
 def valid(lengths, steps):  # (B,), T -> (B, T)
@@ -44,7 +47,8 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None):
     The gradient of every float input is taken against ``cotangents``, one for each output that counts. Tensors
     share memory with ``arrays``, so that a function that writes to its inputs is found out.
     """
-    outputs, gradients = differentiated(call, tensors(arrays), tensors(cotangents))
+    function = compiled(call) if mode == "compiled" else call
+    outputs, gradients = differentiated(function, tensors(arrays), tensors(cotangents))
     sparse = tuple(name for name, gradient in gradients.items() if gradient.is_sparse)
     return plain(outputs), plain(gradients), sparse
 
@@ -77,6 +81,7 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
 KERNELS = {"oneDNN": "mkldnn_rnn_layer", "cuDNN": "_cudnn_rnn", "own loop": "RealSteps"}
 
 
+@cache
 def compiled(call):
     """``call`` through `torch.compile`, whose tracer warns of much that it looks at and that is not ours."""
     with warnings.catch_warnings():
@@ -105,11 +110,22 @@ def waiting(device):
 def plain(found):
     """Tensors by name as arrays by name."""
     dense = {name: tensor.to_dense() if tensor.is_sparse else tensor for name, tensor in found.items()}
-    return {name: tensor.detach().cpu().numpy() for name, tensor in dense.items()}
+    return {name: to_array(tensor.detach().cpu()) for name, tensor in dense.items()}
 
 
 def tensors(arrays, device="cpu"):
-    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+    return {name: to_tensor(array).to(device) for name, array in arrays.items()}
+
+
+def to_array(tensor):
+    """NumPy knows bfloat16 by name once ml_dtypes is imported, and PyTorch does not know that; bits are bits."""
+    return tensor.view(torch.uint16).numpy().view("bfloat16") if tensor.dtype == torch.bfloat16 else tensor.numpy()
+
+
+def to_tensor(array):
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view("uint16")).view(torch.bfloat16)
+    return torch.from_numpy(array)
 
 
 def differentiated(call, inputs, cotangents):

@@ -9,97 +9,98 @@ every gradient of a weight is one product after it.
 The state-to-state part is written out by hand for each cell, so second derivatives do not exist.
 """
 
-from itertools import accumulate
-
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
 from parity.pytorch import native
 
 
-def one_layer(kind, x, lengths, weights, start, *, backward=False, nonlinearity="tanh"):
-    """One layer in one direction.  x (B, T, D), lengths (B,), start [(B, H)], weights as `torch.nn` names them.
+class Layout:
+    """Where the N real steps of a batch stand.
 
-    Args:
-        backward: each sequence from its last real step to its first.
+    A trail (B + N, H) holds the states that the sequences start from, then those after each step.
+    """
+
+    def __init__(self, lengths, steps):  # (B,), T
+        longest_first, self.order = lengths.sort(descending=True, stable=True)  # (B,) rows, longest first
+        self.rank = self.order.argsort()
+        real = native.valid(longest_first, steps).T  # (T, B)
+        t, rank = real.nonzero(as_tuple=True)  # (N,) each, step after step
+        batch, self.shape = len(lengths), (len(lengths), steps)
+
+        sizes = torch.cat([lengths.new_tensor([batch]), real.sum(1)])  # B, b_0, b_1 ...
+        starts = sizes.cumsum(0) - sizes
+        self.sizes = [batch, *(size for size in sizes[1:].tolist() if size)]
+        self.before = starts[t] + rank  # (N,) where each step finds the state before it in a trail
+        ends = starts[longest_first] + torch.arange(batch, device=lengths.device)
+        self.last = ends[self.rank]  # (B,) where each sequence ends
+        self.mirror = starts[longest_first[rank] - t] - batch + rank  # (N,) as far from the other end
+        self.places = self.order[rank] * steps + t  # (N,) in the flattened batch
+
+    def pack(self, x):  # (B, T, D) -> (N, D)
+        return x.flatten(0, 1).index_select(0, self.places)
+
+    def unpack(self, rows):  # (N, D) -> (B, T, D), zero on padding
+        batch, steps = self.shape
+        return rows.new_zeros(batch * steps, rows.shape[1]).index_copy_(0, self.places, rows).unflatten(0, self.shape)
+
+    def turned(self, rows):  # (N, D) -> (N, D), each sequence from its last step to its first
+        return rows.index_select(0, self.mirror)
+
+
+def one_layer(layout, kind, rows, weights, states, *, nonlinearity="tanh"):
+    """One layer in one direction.  rows (N, D), states [(B, H)], weights as `torch.nn` names them.
 
     Returns:
-        y (B, T, H), zero on padding, and the final states [(B, H)]: each one after the sequence's last step, in the
-        direction of travel; where there is no step, the one it started from.
+        y (N, H), and the final states [(B, H)].
     """
     w_in, w_rec = weights["weight_ih"].T, weights["weight_hh"].T  # (D, GH)  (H, GH)
     b_in, b_rec = weights["bias_ih"], weights["bias_hh"]  # (GH,)  (GH,)
     cell = CELLS[kind](len(w_rec), nonlinearity)
     if not cell.recurrent_bias:
         b_in, b_rec = b_in + b_rec, None
-    order, sizes = schedule(lengths)
-    y = x.new_zeros(x.shape[0] * x.shape[1], len(w_rec))
-    if not sizes:
-        return y.unflatten(0, x.shape[:2]), list(start)
-    places = places_of(lengths, order, sizes, x.shape[1], backward)  # (N,) into B·T
-    real = x.flatten(0, 1).index_select(0, places)
-    sorted_start = [state.index_select(0, order) for state in start]
-    states = RealSteps.apply(cell, sizes, real, w_in, w_rec, b_in, b_rec, *sorted_start)
-    finals = [after_last(state, first, lengths, order, sizes) for state, first in zip(states, start)]
-    return y.index_copy_(0, places, states[0]).unflatten(0, x.shape[:2]), finals
-
-
-def schedule(lengths):  # (B,) -> (B,), [b_0, b_1 ...]
-    """The rows, longest first, and how many of them each step works on."""
-    longest_first, order = lengths.sort(descending=True, stable=True)
-    longest = int(longest_first[0]) if len(lengths) else 0
-    return order, native.valid(longest_first, longest).sum(0).tolist()
-
-
-def places_of(lengths, order, sizes, steps, backward):
-    """Where each row of the layout stands in the flattened batch: step after step, longest sequence first."""
-    longest_first = lengths[order]
-    t, rank = native.valid(longest_first, len(sizes)).T.nonzero(as_tuple=True)  # (N,), (N,)
-    return order[rank] * steps + (longest_first[rank] - 1 - t if backward else t)
-
-
-def after_last(states, first, lengths, order, sizes):  # (N, H)  (B, H) -> (B, H)
-    """The state after each sequence's last step: the row of its rank in that step."""
-    starts = torch.tensor([0, *accumulate(sizes)], device=lengths.device)
-    rank = torch.empty_like(order).scatter(0, order, torch.arange(len(order), device=order.device))
-    ended = lengths.nonzero()[:, 0]
-    last = (starts[lengths - 1] + rank)[ended]
-    return first.index_copy(0, ended, states.index_select(0, last))
+    y, *finals = RealSteps.apply(layout, cell, rows, w_in, w_rec, b_in, b_rec, *states)
+    return y, finals
 
 
 class RealSteps(torch.autograd.Function):
-    """From the first states [(B, H)] to the states after every step [(N, H)]."""
+    """From the states that the sequences start from [(B, H)] to those after each step (N, H) and the final ones."""
 
     @staticmethod
-    def forward(ctx, cell, sizes, x, w_in, w_rec, b_in, b_rec, *start):
-        ctx.set_materialize_grads(False)
+    def forward(ctx, layout, cell, x, w_in, w_rec, b_in, b_rec, *start):
         gates = torch.addmm(b_in, x, w_in)  # (N, GH), the whole input at once
-        states = [x.new_empty(len(x), len(w_rec)) for _ in start]
+        batch = len(layout.order)
+        trails = [x.new_empty(batch + len(x), len(w_rec)) for _ in start]
+        for trail, state in zip(trails, start):
+            torch.index_select(state, 0, layout.order, out=trail[:batch])
         kept = x.new_empty(len(x), len(w_rec))
-        before = start
-        for a, after, keep in zip(per_step(cell.parts(gates), sizes), per_step(states, sizes), kept.split(sizes)):
+        before, *steps = per_step(trails, layout.sizes)
+        parts, keeps = per_step(cell.parts(gates), layout.sizes[1:]), kept.split(layout.sizes[1:])
+        for a, after, keep in zip(parts, steps, keeps):
             cell.step(a, [state[: len(keep)] for state in before], after, keep, w_rec, b_rec)
             before = after
-        ctx.save_for_backward(x, w_in, w_rec, gates, kept, *start, *states)
-        ctx.cell, ctx.sizes = cell, sizes
-        return tuple(states)
+        ctx.save_for_backward(x, w_in, w_rec, gates, kept, *trails)
+        ctx.layout, ctx.cell = layout, cell
+        return trails[0][batch:], *(trail.index_select(0, layout.last) for trail in trails)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, *d_states):
-        x, w_in, w_rec, gates, kept, *rest = ctx.saved_tensors
-        cell, sizes = ctx.cell, ctx.sizes
-        start, states = rest[: len(d_states)], rest[len(d_states) :]
-        previous = rows_before(sizes, len(start[0]), x.device)
-        before = [torch.cat([first, state]).index_select(0, previous) for first, state in zip(start, states)]
+    def backward(ctx, dy, *d_finals):
+        x, w_in, w_rec, gates, kept, *trails = ctx.saved_tensors
+        layout, cell = ctx.layout, ctx.cell
+        batch, sizes = len(layout.order), layout.sizes[1:]
+        before = [trail.index_select(0, layout.before) for trail in trails]
+        after = [trail[batch:] for trail in trails]
         d_gates = x.new_empty(len(x), cell.products * len(w_rec))  # of each gate, and each product with its own bias
-        slopes = per_step(cell.slopes(gates, kept, before, states), sizes)
+        slopes = per_step(cell.slopes(gates, kept, before, after), sizes)
         d_parts = per_step(cell.d_parts(d_gates), sizes)
-        # What comes back to a step is added to what came from outside; the first states come before all steps.
-        whole = [torch.zeros_like(s) if d is None else d for s, d in zip(states, d_states)]
-        trails = [torch.cat([torch.zeros_like(first), d]) for first, d in zip(start, whole)]
-        d_after = per_step(trails, [len(start[0]), *sizes])
+        # What comes back to a step is added to what came from outside: to y, and to each final state.
+        d_trails = [F.pad(dy, (0, 0, batch, 0)), *(torch.zeros_like(trail) for trail in trails[1:])]
+        for d_trail, d_final in zip(d_trails, d_finals):
+            d_trail.index_add_(0, layout.last, d_final)
+        d_after = per_step(d_trails, layout.sizes)
         w_back = w_rec.T.contiguous()
         for t in reversed(range(len(sizes))):
             d_before = [d[: sizes[t]] for d in d_after[t]]
@@ -113,18 +114,12 @@ class RealSteps(torch.autograd.Function):
             before[0].T @ d_rec,
             d_in.sum(0),
             d_rec.sum(0) if cell.recurrent_bias else None,
-            *d_after[0],
+            *(d_trail[:batch].index_select(0, layout.rank) for d_trail in d_trails),
         )
 
 
 def per_step(tensors, sizes):  # [(N, ...)] -> for each step, views of its rows
     return list(zip(*(tensor.split(sizes) for tensor in tensors)))
-
-
-def rows_before(sizes, batch, device):  # -> (N,)
-    """Where the state before each row stands, in the first states followed by all later ones."""
-    starts = [0, *accumulate([batch, *sizes])]
-    return torch.cat([torch.arange(start, start + size, device=device) for start, size in zip(starts, sizes)])
 
 
 class Cell:

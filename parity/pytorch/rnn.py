@@ -64,18 +64,20 @@ def torch_layout(w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
     }
 
 
-def packed(kind, x, lengths, weights, initial, *, enforce_sorted=False, **options):
+def packed(kind, x, lengths, weights, initial, *, enforce_sorted=False, batch_first=True, **options):
     """Pack, run the whole stack, unpack. Steps of padding are never computed."""
     initial = states_or_zeros(initial, x, weights)
     y = x.new_zeros(*x.shape[:2], width(weights))
     rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence refuses a length of 0
     if not len(rows):
         return y, initial
-    layer = module(kind, x.shape[2], width(weights), len(weights), x.dtype, **options)
+    layer = module(kind, x.shape[2], width(weights), len(weights), x.dtype, batch_first=batch_first, **options)
     stacked = {f"{name}_l{k}": tensor for k, named in enumerate(weights) for name, tensor in named.items()}
-    sequences = pack_padded_sequence(x[rows], lengths[rows].cpu(), batch_first=True, enforce_sorted=enforce_sorted)
+    values = x[rows] if batch_first else x[rows].transpose(0, 1)  # (B, T, D) or (T, B, D)
+    sequences = pack_padded_sequence(values, lengths[rows].cpu(), batch_first, enforce_sorted)
     out, final = run(layer, stacked, sequences, [state[:, rows] for state in initial])
-    out, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
+    out, _ = pad_packed_sequence(out, batch_first, total_length=x.shape[1])
+    out = out if batch_first else out.transpose(0, 1)
     return y.index_copy(0, rows, out), [s.index_copy(1, rows, f) for s, f in zip(initial, final)]
 
 
@@ -86,6 +88,11 @@ def packed_sorted(kind, x, lengths, weights, initial, **options):
     y, final = packed(kind, x[order], lengths[order], weights, initial, enforce_sorted=True, **options)
     back = order.argsort()
     return y[back], [state[:, back] for state in final]
+
+
+def time_major(kind, x, lengths, weights, initial, **options):
+    """`packed` on (T, B, D), the order in which `torch.nn` takes a batch unless told otherwise."""
+    return packed(kind, x, lengths, weights, initial, batch_first=False, **options)
 
 
 def padded(kind, x, lengths, weights, initial, **options):
@@ -120,13 +127,14 @@ def bucketed(kind, x, lengths, weights, initial, **options):
 
 
 def real_steps(kind, x, lengths, weights, initial, **options):
-    """`packed` with a loop and a backward pass of our own."""
+    """`packed` with a loop and a backward pass of our own. The whole stack stays packed."""
     initial = states_or_zeros(initial, x, weights)
-    y, finals = x, []
+    layout = packing.Layout(lengths, x.shape[1])
+    rows, finals = layout.pack(x), []
     for k, named in enumerate(weights):
-        y, final = packing.one_layer(kind, y, lengths, named, [state[k] for state in initial], **options)
+        rows, final = packing.one_layer(layout, kind, rows, named, [state[k] for state in initial], **options)
         finals.append(final)
-    return y, [torch.stack(layers) for layers in zip(*finals)]
+    return layout.unpack(rows), [torch.stack(layers) for layers in zip(*finals)]
 
 
 def stepwise(kind, x, lengths, weights, initial, **options):
@@ -150,6 +158,7 @@ def stepwise(kind, x, lengths, weights, initial, **options):
 VARIANTS = {
     "packed": packed,
     "packed_sorted": packed_sorted,
+    "time_major": time_major,
     "padded": padded,
     "padded_native": padded_native,
     "stepwise": stepwise,
@@ -160,11 +169,11 @@ CELLS = {nn.RNN: nn.RNNCell, nn.GRU: nn.GRUCell, nn.LSTM: nn.LSTMCell}
 
 
 @cache
-def module(kind, features, hidden, layers, dtype, **options):
+def module(kind, features, hidden, layers, dtype, batch_first=True, **options):
     """An empty layer or cell, built once; its weights are always passed in."""
     if layers is None:
         return kind(features, hidden, device="meta", dtype=dtype, **options)
-    return kind(features, hidden, layers, batch_first=True, device="meta", dtype=dtype, **options)
+    return kind(features, hidden, layers, batch_first=batch_first, device="meta", dtype=dtype, **options)
 
 
 def run(layer, weights, x, initial):

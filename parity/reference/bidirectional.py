@@ -45,6 +45,25 @@ def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None):
     return {"y": y, "h": h, "c": c}
 
 
+def merged(x, lengths, w_in, w_rec, bias, *, merge="sum"):
+    """Bidirectional Elman network, one layer, its directions added, multiplied or averaged, not laid side by side.
+
+    Args:
+        merge: "sum", "mul" or "ave".
+
+    Returns:
+        y: (B, T, H), zero on padding; h: (1, 2, B, H), as for `rnn`.
+
+    >>> one, zero = [np.ones((2, 1, 1, 1))], [np.zeros((2, 1, 1))]
+    >>> merged(np.ones((1, 2, 1)), [1], one, one, zero)["y"].ravel().round(4)  # 2 tanh(1)
+    array([1.5232, 0.    ])
+    """
+    y, (h,) = over_batch(rnn_step(np.tanh), x, lengths, w_in, w_rec, bias, (None,))
+    hidden = y.shape[-1] // 2
+    ahead, back = y[..., :hidden], y[..., hidden:]
+    return {"y": {"sum": ahead + back, "mul": ahead * back, "ave": (ahead + back) / 2}[merge], "h": h}
+
+
 def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
     """Every sequence alone through every layer, once forward and once from its own end."""
     layers, hidden = len(w_in), w_rec[0].shape[-1]

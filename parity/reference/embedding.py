@@ -43,3 +43,74 @@ def scaled_by_frequency(tokens, lengths, table, *, padding_index=0):  # (B, T)  
     count = np.bincount(spoken, minlength=table.shape[-2])
     table = _scale_gradient(table, 1 / np.maximum(count, 1)[:, None])
     return lookup(tokens, lengths, table, padding_index=padding_index)
+
+
+def masked_dense(tokens, lengths, table, w, b, *, padding_index=0):  # (B, T)  (B,)  (V, D)  (D, H)  (H,)
+    """``y[b, t] = table[tokens[b, t]] w + b``; zero beyond each length and where the token is the pad.
+
+    Returns:
+        y: (B, T, H).
+    """
+    rows = []
+    for row, length in enumerate(lengths):
+        y = table[..., tokens[row, :length], :] @ w + b[..., None, :]
+        rows.append(y * (tokens[row, :length, None] != padding_index))
+    return {"y": native.padded(rows, np.zeros((*table.shape[:-2], *tokens.shape, w.shape[-1])))}
+
+
+def bag(tokens, lengths, table, *, mode="mean", padding_index=0):  # (B, T)  (B,)  (V, D)
+    """Sum, mean or largest of the rows of each sequence's tokens, as if no pad were among them.
+
+    Args:
+        mode: "sum", "mean" or "max", each feature by itself.
+
+    Returns:
+        y: (B, D), zero where there is no token but the pad.
+
+    >>> tokens = np.array([[2, 0, 1, 1]])  # a word, the pad, a word, and one behind the end
+    >>> bag(tokens, np.array([3]), np.eye(3))["y"]
+    array([[0. , 0.5, 0.5]])
+    """
+    pool = {"sum": np.sum, "mean": np.mean, "max": np.max}[mode]
+    nothing, y = np.zeros((*table.shape[:-2], table.shape[-1])), []
+    for row, length in enumerate(lengths):
+        words = tokens[row, :length][tokens[row, :length] != padding_index]
+        y.append(pool(table[..., words, :], -2) if len(words) else nothing)
+    return {"y": native.stack(y, -2, (*table.shape[:-2], 0, table.shape[-1]))}
+
+
+def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0):  # (B, T)  (B,)  (V, D)
+    """`lookup` of rows that are scaled down to length ``max_norm`` if they are longer.
+
+    The table keeps its rows, and the gradient is that of what is computed: none along a row that was scaled.
+
+    Returns:
+        y: (B, T, D).
+
+    >>> clipped_by_norm(np.array([[1, 2]]), np.array([2]), np.array([[0.0, 0.0], [3.0, 4.0], [0.3, 0.4]]))["y"]
+    array([[[0.6, 0.8],
+            [0.3, 0.4]]])
+    """
+    y = lookup(tokens, lengths, table, padding_index=padding_index)["y"]
+    return {"y": y * max_norm / np.sqrt(np.maximum(np.sum(y**2, -1, keepdims=True), max_norm**2))}
+
+
+@primitive
+def _renormed(y, max_norm):
+    """Scaled down like PyTorch, https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Embedding.cpp"""
+    norm = np.linalg.norm(y, axis=-1, keepdims=True)
+    return np.where(norm > max_norm, y * max_norm / (norm + 1e-7), y)
+
+
+defvjp(_renormed, lambda answer, y, max_norm: lambda cotangent: cotangent, argnums=(0,))
+
+
+def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0):  # (B, T)  (B,)  (V, D)
+    """`clipped_by_norm`, with the gradient of a table whose rows were that short from the start.
+
+    So PyTorch has it: it shortens the rows in place before it looks them up, and takes the result for the parameter.
+
+    Returns:
+        y: (B, T, D).
+    """
+    return {"y": _renormed(lookup(tokens, lengths, table, padding_index=padding_index)["y"], max_norm)}

@@ -15,31 +15,33 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
-from parity.report.record import check_schema, failed, record, verdict
+from parity.report.record import current, failed, record, verdict
 
-__all__ = ["check_schema", "failed", "record", "verdict", "writable", "write"]
+__all__ = ["current", "failed", "record", "verdict", "writable", "write"]
 
 
 def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
-    """Write report.json, report.md and index.html, replacing earlier ones whole or not at all.
+    """Write report.json, report.md, index.html and divergences.html, replacing earlier ones whole or not at all.
 
     Args:
-        record: from `record`, or read from a report.json and held to `check_schema`.
+        record: from `record`, or read from a report.json and made `current`.
         folder: created when it is not there.
 
     Returns:
-        The three files.
+        The files.
 
     Raises:
         InputError: the folder cannot be written.
         ValueError: the record has a number that is not finite; strict JSON has no word for it.
     """
-    from parity.report.html import html
+    from parity.report.html import book, html
     from parity.report.markdown import markdown
     from parity.report.view import view
 
     seen = view(record)
     texts = {"report.json": _json(record), "report.md": markdown(seen), "index.html": html(seen)}
+    if seen.divergences:
+        texts["divergences.html"] = book(seen)
     writable(folder)
     return [_replace(Path(folder) / name, text) for name, text in texts.items()]
 

@@ -35,7 +35,8 @@ class Group:
     def sentence(self) -> str:
         """What the worst one says of itself."""
         quantity, reason = self.worst["quantity"], self.worst["reason"]
-        return f"{quantity}: {reason}" if quantity else str(reason)
+        said = f"{quantity}: {reason}" if quantity else str(reason)
+        return f"{said}; it {self.worst['first']}" if self.worst["first"] else said
 
     @property
     def why(self) -> str:

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no connection."""
+"""The report as HTML that needs nothing else: no script, no font, no connection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from parity.report.view import QUESTION, READING, REFUSALS, TITLE, View
+from parity.divergences.entry import VERDICTS
+from parity.report.view import CLAIMS, QUESTION, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
 
 
@@ -27,10 +28,24 @@ def html(view: View) -> str:
         question=QUESTION,
         reading=READING,
         refusals=REFUSALS,
+        claims=CLAIMS,
         symbols=SYMBOLS,
         meanings=MEANINGS,
         failure_of={(g.worst["operation"], g.subject, g.worst["contract"]): n for n, g in enumerate(view.failures, 1)},
     )
+
+
+def book(view: View) -> str:
+    """The page of divergences, with an anchor for each, so that a link can settle an argument.
+
+    Args:
+        view: from `parity.report.view.view`.
+
+    Returns:
+        HTML with its style inside.
+    """
+    template = _environment().get_template("divergences.html.jinja")
+    return template.render(view=view, claims=CLAIMS, verdicts=VERDICTS, symbols=SYMBOLS)
 
 
 @cache

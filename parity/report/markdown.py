@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from parity.report.cells import Cell
 from parity.report.groups import Group
 from parity.report.table import Matrix
-from parity.report.view import QUESTION, READING, REFUSALS, TITLE, View
+from parity.report.view import CLAIMS, QUESTION, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
 
 ESCAPED = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "*": "\\*", "`": "\\`", "\n": " ", "[": "\\["})
@@ -22,7 +23,7 @@ def markdown(view: View) -> str:
     Returns:
         Text that ends with a newline.
     """
-    parts = (_top, _tables, _failures, _refusals, _skips, _contracts, _environment)
+    parts = (_top, _tables, _failures, _refusals, _divergences, _skips, _contracts, _environment)
     return "\n".join(line for part in parts for line in part(view))
 
 
@@ -92,6 +93,18 @@ def _refusals(view: View) -> Iterator[str]:
 def _refusal(group: Group) -> list[str]:
     cases, modes = group.all("case"), group.all("mode")
     return [group.worst["operation"], group.subject, group.why, cases, modes, str(group.size), group.worst["reproduce"]]
+
+
+def _divergences(view: View) -> Iterator[str]:
+    if view.divergences:
+        yield f"## Divergences and beliefs\n\n{CLAIMS}\n"
+        yield from (f"- {SYMBOLS['failed']} {_text(reason)}" for entry in view.stale for reason in _reasons(entry))
+        rows = ([entry["name"], entry["verdict"], entry["claim"]] for _, topic in view.divergences for entry in topic)
+        yield from _rows(["entry", "verdict", "claim"], rows)
+
+
+def _reasons(entry: Mapping[str, Any]) -> list[str]:
+    return [tried["reason"] for tried in entry["wings"].values() if tried["status"] == "failed"]
 
 
 def _skips(view: View) -> Iterator[str]:

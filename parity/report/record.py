@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -13,12 +13,15 @@ from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, Finding
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
+from parity.report.order import index
 
-SCHEMA = 1
+SCHEMA = 2
+EARLIER: dict[Any, dict[str, Any]] = {1: {"divergences": [], "training": []}}  # schema -> what it did not have yet
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
 CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
-PARTS = ("environment", "summary", "checks")
+PARTS = ("environment", "summary", "checks", "divergences", "training")
 SUMMARY = ("planned", "checked", "interrupted", "seconds", "checks", "findings", "compared", "worst")
+ENTRY = ("name", "claim", "verdict", "why", "instead", "operation", "sources", "wings")
 ENVIRONMENT = ("python", "platform", "cpu", "cores", "versions", "seed", "frameworks")
 
 
@@ -31,6 +34,8 @@ def record(
     planned: int,
     checked: int,
     interrupted: bool = False,
+    divergences: Sequence[Mapping[str, Any]] = (),
+    training: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Everything that a report says, as plain data.
 
@@ -44,9 +49,11 @@ def record(
         seconds: how long the run took.
         planned, checked: how many checks there were to do, and how many were done.
         interrupted: whether somebody stopped the run.
+        divergences: from `parity.report.entries.entries`.
+        training: curves, from `parity.training`.
 
     Returns:
-        A dict with ``schema``, ``environment``, ``summary`` and ``checks``.
+        A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences`` and ``training``.
     """
     checks = sorted(findings, key=_place)
     summary = {
@@ -59,7 +66,14 @@ def record(
         "compared": _compared(checks),
         "worst": _worst(checks),
     }
-    return {"schema": SCHEMA, "environment": environment(frameworks, seed), "summary": summary, "checks": checks}
+    return {
+        "schema": SCHEMA,
+        "environment": environment(frameworks, seed),
+        "summary": summary,
+        "checks": checks,
+        "divergences": list(divergences),
+        "training": list(training),
+    }
 
 
 def _place(finding: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -74,12 +88,6 @@ def _place(finding: Mapping[str, Any]) -> tuple[Any, ...]:
         finding["variant"],
         index(CONTRACTS, finding["contract"]),
     )
-
-
-def index(order: Iterable[str], name: str) -> int:
-    """The place of a name in an order; behind all others when it is not there."""
-    places = list(order)
-    return places.index(name) if name in places else len(places)
 
 
 def _count(statuses: Iterable[str]) -> dict[str, int]:
@@ -134,13 +142,32 @@ def verdict(record: Mapping[str, Any]) -> str:
 
 def _outcome(record: Mapping[str, Any], of_all: str) -> str:
     checks = record["summary"]["checks"]
+    stale = len(stale_entries(record))
     others = f"{checks[KNOWN]} known refusals, {checks[SKIPPED]} skipped"
     if checks[FAILED]:
-        return f"{checks[FAILED]} {of_all} failed"
+        return f"{checks[FAILED]} {of_all} failed{_and_stale(stale)}"
     if _compared_nothing(record):
-        return f"nothing was compared, which is a failure ({others})"
+        return f"nothing was compared, which is a failure ({others}){_and_stale(stale)}"
     agree = f"{_checks(checks[PASSED])} {'agrees' if checks[PASSED] == 1 else 'agree'}"
-    return f"{agree}, {checks[SKIPPED]} skipped" if checks[SKIPPED] else agree
+    skipped = f", {checks[SKIPPED]} skipped" if checks[SKIPPED] else ""
+    return f"{agree}{skipped}{_and_stale(stale) or _as_described(len(record['divergences']))}"
+
+
+def _and_stale(number: int) -> str:
+    if not number:
+        return ""
+    return f"; {number} {'divergence is' if number == 1 else 'divergences are'} not as described"
+
+
+def _as_described(number: int) -> str:
+    return f"; {number} {'divergence is' if number == 1 else 'divergences are'} as described" if number else ""
+
+
+def stale_entries(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The divergences of which some wing gives other values than the entry says."""
+    return [
+        entry for entry in record["divergences"] if any(tried["status"] == FAILED for tried in entry["wings"].values())
+    ]
 
 
 def _checks(number: int) -> str:
@@ -149,11 +176,15 @@ def _checks(number: int) -> str:
 
 def failed(record: Mapping[str, Any]) -> bool:
     """Whether the run must not count as a success: something failed, nothing was compared, or it is not complete."""
-    return bool(record["summary"]["checks"][FAILED]) or _compared_nothing(record) or cut_short(record)
+    failures = record["summary"]["checks"][FAILED] or stale_entries(record)
+    return bool(failures) or _compared_nothing(record) or cut_short(record)
 
 
 def _compared_nothing(record: Mapping[str, Any]) -> bool:
-    return not record["summary"]["checks"][PASSED] or not record["summary"]["compared"]
+    summary = record["summary"]
+    if not summary["planned"] and record["divergences"]:
+        return False  # only divergences were asked for
+    return not summary["checks"][PASSED] or not summary["compared"]
 
 
 def cut_short(record: Mapping[str, Any]) -> bool:
@@ -162,21 +193,30 @@ def cut_short(record: Mapping[str, Any]) -> bool:
     return bool(summary["interrupted"]) or summary["checked"] < summary["planned"]
 
 
-def check_schema(record: Any) -> None:
-    """Make sure that a record read from a file is one that the views understand.
+def current(record: Any) -> dict[str, Any]:
+    """A record read from a file, as this version would have written it, or what is wrong with it.
 
     Raises:
-        InputError: it has another schema, or something is missing; the message says what.
+        InputError: it has a schema that is not understood, or something is missing; the message says what.
     """
     schema = record.get("schema") if isinstance(record, dict) else None
-    if schema != SCHEMA:
-        raise InputError("record", f"schema {schema!r}", f"a report.json of schema {SCHEMA}")
+    if schema != SCHEMA and schema not in EARLIER:
+        raise InputError("record", f"schema {schema!r}", f"a report.json of schema {SCHEMA}, or an earlier one")
+    whole: dict[str, Any] = EARLIER.get(schema, {}) | record | {"schema": SCHEMA}
+    _check(whole)
+    return whole
+
+
+def _check(record: dict[str, Any]) -> None:
     if missing := [part for part in PARTS if part not in record]:
         raise InputError("record", f"no {', '.join(missing)}", f"a report.json with {', '.join(PARTS)}")
     for part, needed in (("summary", SUMMARY), ("environment", ENVIRONMENT)):
         _check_fields(record[part], needed, part)
-    if not isinstance(record["checks"], list):
-        raise InputError("record", f"checks of type {type(record['checks']).__name__}", "a list of findings")
+    for part in ("checks", "divergences", "training"):
+        if not isinstance(record[part], list):
+            raise InputError("record", f"{part} of type {type(record[part]).__name__}", "a list")
+    for at, entry in enumerate(record["divergences"]):
+        _check_fields(entry, ENTRY, f"divergences[{at}]")
     for at, finding in enumerate(record["checks"]):
         _check_fields(finding, {field.name for field in fields(Finding)}, f"checks[{at}]")
         choose(f"status in checks[{at}]", finding["status"], STATUSES)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from parity.contracts import CONTRACTS
 from parity.findings import STATUSES
 from parity.report.groups import Group, failures, refusals, skips
-from parity.report.record import failed, verdict
+from parity.report.record import failed, stale_entries, verdict
 from parity.report.table import Matrix, matrices
 from parity.report.words import MEANINGS, SYMBOLS, amount, number, setting
 
@@ -17,6 +18,11 @@ TITLE = "Padding parity"
 QUESTION = "Do PyTorch and TensorFlow compute the same, outputs and every gradient, whatever the padding holds?"
 
 REFUSALS = "Claims that run: a check fails as soon as the framework no longer refuses."
+
+CLAIMS = (
+    "Naive code that runs, and what people say of it. An entry fails on the day a framework gives another value: "
+    "then something has changed, and that is news."
+)
 
 READING = (
     "A score is an error measured in noise floors. The noise floor is how far the float64 reference itself moves when "
@@ -43,6 +49,8 @@ class View:
     refusals: list[Group]
     skips: list[Group]
     contracts: list[tuple[str, str]]
+    divergences: list[tuple[str, list[Mapping[str, Any]]]]  # topic, and its entries
+    stale: list[Mapping[str, Any]]
     environment: list[tuple[str, str]]
 
 
@@ -59,9 +67,15 @@ def view(record: Mapping[str, Any]) -> View:
         failures=failures(found),
         refusals=refusals(found),
         skips=skips(found),
+        divergences=[(topic, list(of_topic)) for topic, of_topic in groupby(record["divergences"], _topic)],
+        stale=stale_entries(record),
         contracts=[(contract.name, contract.promise) for contract in CONTRACTS.values()],
         environment=_environment(record["environment"]),
     )
+
+
+def _topic(entry: Mapping[str, Any]) -> str:
+    return str(entry["name"]).partition(".")[0]
 
 
 def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

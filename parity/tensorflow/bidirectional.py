@@ -4,6 +4,8 @@ Without mask or lengths, the backward half starts in the padding and is wrong on
 of `parity.tensorflow.rnn` with a leading axis of two: forward, then backward.
 """
 
+from functools import cache, partial
+
 import keras
 import tensorflow as tf
 
@@ -50,20 +52,42 @@ def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
     return {"y": y, "h": h, "c": c}
 
 
+def merged(x, lengths, w_in, w_rec, bias, *, merge="sum", variant="masked"):
+    """Bidirectional Elman network, one layer, its directions put together by Keras' ``merge_mode``.
+
+    Args:
+        merge: "sum", "mul" or "ave".
+
+    Returns:
+        y: (B, T, H), zero on padding; h: (1, 2, B, H), as for `rnn`.
+
+    >>> one, zero = [tf.ones((2, 1, 1, 1))], [tf.zeros((2, 1, 1))]
+    >>> y = merged(tf.ones((1, 2, 1)), tf.constant([1]), one, one, zero)["y"]
+    >>> [round(float(step), 4) for step in y[0, :, 0]]  # 2 tanh(1)
+    [1.5232, 0.0]
+    """
+    weights = by_side(w_in, w_rec, bias)
+    y, (h,) = masked(keras.layers.SimpleRNN, x, lengths, weights, [None], wrap=merging(merge))
+    return {"y": y, "h": h}
+
+
+@cache
+def merging(merge):  # the same object every time, so that `built` finds the layer that it built
+    return partial(keras.layers.Bidirectional, merge_mode=merge)
+
+
 def by_side(w_in, w_rec, bias):
     """For each layer, its forward and its backward weights."""
     return [[tuple(w[side] for w in layer) for side in (0, 1)] for layer in zip(w_in, w_rec, bias)]
 
 
-def masked(kind, x, lengths, weights, initial, **options):
+def masked(kind, x, lengths, weights, initial, *, wrap=keras.layers.Bidirectional, **options):
     """Keras `Bidirectional` with the mask: it turns round inside each length."""
     initial = states_or_zeros(initial, x, weights)
     real = native.valid(lengths, tf.shape(x)[1])
     y, finals = native.only_real(real, x), []
     for k, sides in enumerate(weights):
-        layer = one_way.built(
-            kind, y.shape[2], one_way.width(sides), x.dtype, wrap=keras.layers.Bidirectional, **options
-        )
+        layer = one_way.built(kind, y.shape[2], one_way.width(sides), x.dtype, wrap=wrap, **options)
         values = [value for side in sides for value in one_way.keras_layout(kind, *side)]
         start = [state[k, side] for side in (0, 1) for state in initial]
         y, *final = native.call_layer(layer, values, y, mask=real, initial_state=start)

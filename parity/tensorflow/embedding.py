@@ -58,6 +58,75 @@ def scaled_by_frequency(tokens, lengths, table, *, padding_index=0, variant="cus
     return {"y": native.only_real(real, tf.gather(scale_gradient(table), tokens))}
 
 
+def masked_dense(tokens, lengths, table, w, b, *, padding_index=0, variant="mask_zero"):
+    """A dense layer on embedded tokens; zero beyond each length and where the token is the pad.
+
+    Its bias fills the padding again. A Keras ``Dense`` hands the mask on, and does not apply it.
+
+    Returns:
+        y: (B, T, H).
+    """
+    x = lookup(tokens, lengths, table, padding_index=padding_index)["y"]
+    y = native.call_layer(built_dense(*w.shape, w.dtype), [w, b], x)
+    return {"y": native.only_real(real_tokens(tokens, lengths, padding_index), y)}
+
+
+def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="masked"):  # (B, T)  (B,)  (V, D)
+    """Sum, mean or largest of the rows of each sequence's tokens, as if no pad were among them.
+
+    Args:
+        mode: "sum", "mean" or "max".
+        variant: "masked", or "lookup_sparse" for ``tf.nn.safe_embedding_lookup_sparse``, which has no "max".
+            Without "safe", bags at the end are missing from the result if they are empty.
+
+    Returns:
+        y: (B, D), zero where there is no token but the pad.
+    """
+    real = real_tokens(tokens, lengths, padding_index)
+    if native.pick(("masked", "lookup_sparse"), variant) == "lookup_sparse":
+        bags = tf.SparseTensor(tf.where(real), tf.boolean_mask(tokens, real), tf.shape(tokens, tf.int64))
+        return {"y": tf.nn.safe_embedding_lookup_sparse(table, bags, combiner=mode)}
+    rows = tf.gather(table, tf.where(real, tokens, tf.constant(padding_index, tokens.dtype)))
+    if mode == "max":
+        largest = tf.reduce_max(tf.where(real[:, :, None], rows, rows.dtype.min), 1)
+        return {"y": tf.where(tf.reduce_any(real, 1)[:, None], largest, tf.zeros((), rows.dtype))}
+    total = tf.reduce_sum(native.only_real(real, rows), 1)
+    words = tf.maximum(tf.reduce_sum(tf.cast(real, rows.dtype), 1), 1)
+    return {"y": total / words[:, None] if mode == "mean" else total}
+
+
+def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="embedding_lookup"):
+    """`lookup` of rows that are scaled down to length ``max_norm`` if they are longer, and the gradient of that.
+
+    Returns:
+        y: (B, T, D).
+    """
+    real = real_tokens(tokens, lengths, padding_index)
+    tokens = tf.where(real, tokens, tf.constant(padding_index, tokens.dtype))
+    # The pad's row is replaced, not the output: the gradient of a norm multiplies by the row, and NaN times 0 is NaN.
+    pad = tf.range(table.shape[0]) == padding_index
+    table = tf.where(pad[:, None], tf.zeros((), table.dtype), table)
+    return {"y": tf.nn.embedding_lookup(table, tokens, max_norm=max_norm)}
+
+
+def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="custom_gradient"):
+    """`clipped_by_norm`, with the gradient of a table whose rows were that short from the start.
+
+    TensorFlow has no such option: it never writes to the table. So PyTorch's is written out, 1e-7 and all.
+
+    Returns:
+        y: (B, T, D).
+    """
+
+    @tf.custom_gradient
+    def renormed(x):
+        norm = tf.norm(x, axis=2, keepdims=True)
+        return tf.where(norm > max_norm, x * max_norm / (norm + 1e-7), x), lambda cotangent: cotangent
+
+    x = lookup(tokens, lengths, table, padding_index=padding_index, variant="indexed_slices")["y"]
+    return {"y": renormed(x)}
+
+
 def real_tokens(tokens, lengths, padding_index):  # (B, T)  (B,) -> (B, T)
     """True where a token is within its sequence and is not the pad."""
     real = native.valid(lengths, tf.shape(tokens)[1])
@@ -69,4 +138,12 @@ def built(vocabulary, features, dtype, mask_zero):
     """An empty layer, built once; its table is always passed in."""
     layer = keras.layers.Embedding(vocabulary, features, mask_zero=mask_zero, dtype=dtype.name)
     layer.build()
+    return layer
+
+
+@cache
+def built_dense(features, units, dtype):
+    """The same for a dense layer."""
+    layer = keras.layers.Dense(units, dtype=dtype.name)
+    layer.build((None, None, features))
     return layer

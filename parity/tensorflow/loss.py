@@ -50,12 +50,55 @@ def sequence_loss(
         loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
     """
     real = native.valid(lengths, tf.shape(targets)[1])
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(real, targets, 0), native.only_real(real, logits))
-    losses = tf.where(real, losses, tf.zeros((), losses.dtype))
+    losses = by_token(logits, targets, real)
     axes = [1] * average_across_timesteps + [0] * average_across_batch
     if not axes:
         return {"loss": losses}
     return {"loss": tf.reduce_sum(losses, axes) / at_least_one(real, losses.dtype, axes)}
+
+
+def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="keras_mask"):
+    """Mean cross entropy with a target that keeps ``1 - smoothing`` and shares the rest out evenly over all classes.
+
+    Keras does it for targets that are distributions over the classes, not for class numbers.
+
+    Returns:
+        loss: ().
+    """
+    real = native.valid(lengths, tf.shape(targets)[1])
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing, dtype=logits.dtype.name)
+    targets = tf.one_hot(tf.where(real, targets, 0), logits.shape[2], dtype=logits.dtype)
+    return {"loss": with_keras_mask(loss, targets, native.only_real(real, logits), real)}
+
+
+def class_weights(logits, targets, lengths, class_weight, *, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)  (C,)
+    """Weighted mean cross entropy over all real steps. Keras losses take a weight for each step, not for each class.
+
+    The usual reduction would divide by the number of steps; this one divides by the sum of the weights. They are
+    constants.
+
+    Returns:
+        loss: ().
+    """
+    real = native.valid(lengths, tf.shape(targets)[1])
+    targets = tf.where(real, targets, 0)
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction="mean_with_sample_weight", dtype=logits.dtype.name
+    )
+    weight = tf.gather(tf.stop_gradient(class_weight), targets)
+    return {"loss": with_keras_mask(loss, targets, native.only_real(real, logits), real, sample_weight=weight)}
+
+
+def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
+    """The cross entropy averaged over each sequence, then over all sequences that have a real step.
+
+    Returns:
+        loss: ().
+    """
+    real = native.valid(lengths, tf.shape(targets)[1])
+    losses = by_token(logits, targets, real)
+    means = tf.reduce_sum(losses, 1) / at_least_one(real, losses.dtype, 1)
+    return {"loss": tf.reduce_sum(means) / at_least_one(lengths > 0, losses.dtype)}
 
 
 def mean_squared_error(prediction, target, lengths, *, variant="keras_mask"):  # (B, T, D)  (B, T, D)  (B,)
@@ -97,12 +140,18 @@ def sigmoid_cross_entropy(logits, target):
     return tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
 
 
-def with_keras_mask(loss, target, prediction, real):
+def by_token(logits, targets, real):  # (B, T, C)  (B, T)  (B, T) -> (B, T)
+    """The cross entropy of every real step, zero on padding."""
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(real, targets, 0), native.only_real(real, logits))
+    return tf.where(real, losses, tf.zeros((), losses.dtype))
+
+
+def with_keras_mask(loss, target, prediction, real, **options):
     """Call a Keras loss as ``fit`` does: the mask travels on the prediction."""
     prediction._keras_mask = real
-    return loss(target, prediction)
+    return loss(target, prediction, **options)
 
 
 def at_least_one(real, dtype, axes=None):
-    """How many steps are real, and 1 where none is."""
+    """How many are real, and 1 where none is."""
     return tf.maximum(tf.reduce_sum(tf.cast(real, dtype), axes), 1)

@@ -62,10 +62,10 @@ def keras_layout(kind, w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
     return [tf.reshape(w_in, [w_in.shape[0], -1]), tf.reshape(w_rec, [w_rec.shape[0], -1]), bias]
 
 
-def masked(kind, x, lengths, weights, initial, **options):
+def masked(kind, x, lengths, weights, initial, *, real=None, **options):
     """Keras layers, each with the mask. Every row is computed to the last step; the mask chooses what is kept."""
     initial = states_or_zeros(initial, x, weights)
-    real = native.valid(lengths, tf.shape(x)[1])
+    real = native.valid(lengths, tf.shape(x)[1]) if real is None else real
     y, finals = native.only_real(real, x), []
     for k, layer_weights in enumerate(weights):
         layer = built(kind, y.shape[2], width(weights), x.dtype, **options)
@@ -74,6 +74,19 @@ def masked(kind, x, lengths, weights, initial, **options):
         y, *final = native.call_layer(layer, values, y, mask=real, initial_state=start)
         finals.append(final)
     return y, [tf.stack(layers) for layers in zip(*finals)]
+
+
+def static(kind, x, lengths, weights, initial, **options):
+    """`masked` with every step written out, no loop: T has to be known when the graph is built.
+
+    So it was with ``tf.compat.v1.nn.static_rnn``, which still works too, with a `Cell` and ``sequence_length``.
+
+    >>> one, zero = [tf.ones((1, 1, 1))], [tf.zeros((1, 1))]
+    >>> unrolled = tf.function(lambda x: rnn(x, tf.constant([2]), one, one, zero, variant="static")["y"])
+    >>> [round(float(h), 2) for h in unrolled(tf.ones((1, 3, 1)))[0, :, 0]]
+    [0.76, 0.94, 0.0]
+    """
+    return masked(kind, x, lengths, weights, initial, unroll=True, **options)
 
 
 def padded(kind, x, lengths, weights, initial, **options):
@@ -93,16 +106,23 @@ def padded(kind, x, lengths, weights, initial, **options):
     return native.only_real(real, y), [tf.stack(h)]
 
 
-def dynamic_rnn(kind, x, lengths, weights, initial, **options):
+def dynamic_rnn(kind, x, lengths, weights, initial, *, time_major=False, **options):
     """``tf.compat.v1.nn.dynamic_rnn`` with ``sequence_length``. It refuses Keras 3 cells; a small object will do."""
     initial = states_or_zeros(initial, x, weights)
     y, finals = native.only_real(native.valid(lengths, tf.shape(x)[1]), x), []
+    y = tf.transpose(y, [1, 0, 2]) if time_major else y
     for k, layer_weights in enumerate(weights):
         cell = Cell(kind, layer_weights, **options)
         start = pack_state([state[k] for state in initial])
-        y, final = tf.compat.v1.nn.dynamic_rnn(cell, y, sequence_length=lengths, initial_state=start)
+        y, final = tf.compat.v1.nn.dynamic_rnn(cell, y, lengths, start, time_major=time_major)
         finals.append(unpack_state(final))
+    y = tf.transpose(y, [1, 0, 2]) if time_major else y
     return y, [tf.stack(layers) for layers in zip(*finals)]
+
+
+def time_major(kind, x, lengths, weights, initial, **options):
+    """`dynamic_rnn` on (T, B, D): turned once for the whole stack, where each batch-major layer turns to and fro."""
+    return dynamic_rnn(kind, x, lengths, weights, initial, time_major=True, **options)
 
 
 def stepwise(kind, x, lengths, weights, initial, **options):
@@ -142,8 +162,10 @@ def bucketed(kind, x, lengths, weights, initial, **options):
 
 VARIANTS = {
     "masked": masked,
+    "static": static,
     "padded": padded,
     "dynamic_rnn": dynamic_rnn,
+    "time_major": time_major,
     "stepwise": stepwise,
     "packed": packed,
     "bucketed": bucketed,
@@ -214,10 +236,11 @@ def unpack_state(state):
 
 @cache
 def built(kind, features, hidden, dtype, wrap=None, **options):
-    """An empty layer, built once; its weights are always passed in."""
-    layer = kind(
-        hidden, return_sequences=True, return_state=True, zero_output_for_mask=True, dtype=dtype.name, **options
-    )
+    """An empty layer, built once; its weights are always passed in. The orthogonal ones that Keras would draw need
+    a QR decomposition, which TensorFlow does not have in bfloat16.
+    """
+    outputs = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
+    layer = kind(hidden, recurrent_initializer="zeros", dtype=dtype.name, **outputs, **options)
     layer = wrap(layer, dtype=dtype.name) if wrap else layer
     layer.build((None, None, features))
     return layer

@@ -1,0 +1,275 @@
+"""Where averages over steps part: what is added up, and what the sum is divided by."""
+
+from parity.divergences.entry import DIFFERS, FALSE, divergence
+
+
+@divergence(
+    claim="Accumulating gradients over micro-batches gives the gradient of the whole batch.",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"whole batch": [-0.4167, 0.08333, 0.3333], "accumulated": [-0.1667, -0.1667, 0.3333]},
+        "tensorflow": {"whole batch": [-0.4167, 0.08333, 0.3333], "accumulated": [-0.1667, -0.1667, 0.3333]},
+    },
+    why="Each micro-batch is averaged over its own real steps, here three and one, and then both count the same: a "
+    "step beside much padding weighs three times as much. Averaging over devices does the same.",
+    instead="Sum the losses of every micro-batch and divide by the real steps of all of them.",
+    operation="loss.cross_entropy",
+    sources=(
+        "https://github.com/huggingface/transformers/issues/24725",
+        "https://github.com/huggingface/transformers/pull/34191",
+    ),
+)
+class gradient_accumulation:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        targets = torch.tensor([[0, 0, 0], [1, -100, -100]])
+        bias = torch.zeros(3, requires_grad=True)
+
+        def loss(targets):
+            return F.cross_entropy(bias.expand(targets.numel(), 3), targets.flatten())
+
+        (whole,) = torch.autograd.grad(loss(targets), bias)
+        for micro_batch in targets:
+            (loss(micro_batch) / len(targets)).backward()
+        return {"whole batch": whole.tolist(), "accumulated": bias.grad.tolist()}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+        targets = tf.constant([[0, 0, 0], [1, -1, -1]])
+
+        def gradient(batches, **options):
+            bias = keras.Variable([0.0, 0.0, 0.0])
+            optimizer = keras.optimizers.SGD(learning_rate=1.0, **options)
+            for batch in batches:
+                with tf.GradientTape() as tape:
+                    loss = cross_entropy(batch, tf.broadcast_to(bias.value, (*batch.shape, 3)))
+                optimizer.apply([tape.gradient(loss, bias.value)], [bias])
+            return (-bias.numpy()).tolist()
+
+        return {
+            "whole batch": gradient([targets]),
+            "accumulated": gradient([targets[:1], targets[1:]], gradient_accumulation_steps=2),
+        }
+
+
+@divergence(
+    claim="Giving the padding class the weight 0 takes padding out of the mean loss.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"without padding": 1.395, "padding has weight 0": 1.395},
+        "tensorflow": {"without padding": 1.395, "padding has weight 0": 0.6977},
+    },
+    why="PyTorch divides a weighted cross-entropy by the sum of the targets' weights, so padding leaves both sums. "
+    "Keras, where `class_weight` becomes a sample weight, divides by the number of steps, real or not. With weights "
+    "other than 0 and 1 the two differ without any padding.",
+    instead="In Keras, `reduction='mean_with_sample_weight'`, or a mask.",
+    operation="loss.class_weights",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
+        "https://github.com/keras-team/keras/issues/19740",
+    ),
+)
+class class_weight:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        logits = torch.tensor([[0.0, 1.0, 0.0], [0.0, 2.0, 0.0], [3.0, 0.0, 0.0], [0.0, 0.0, 3.0]])
+        targets = torch.tensor([1, 2, 0, 0])  # class 0 is padding
+        weighted = F.cross_entropy(logits, targets, weight=torch.tensor([0.0, 1.0, 1.0]))
+        return {
+            "without padding": F.cross_entropy(logits[:2], targets[:2]).item(),
+            "padding has weight 0": weighted.item(),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        logits = tf.constant([[0.0, 1.0, 0.0], [0.0, 2.0, 0.0], [3.0, 0.0, 0.0], [0.0, 0.0, 3.0]])
+        targets = tf.constant([1, 2, 0, 0])  # class 0 is padding
+        cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        weights = tf.gather([0.0, 1.0, 1.0], targets)  # as `fit` does with `class_weight`
+        return {
+            "without padding": float(cross_entropy(targets[:2], logits[:2])),
+            "padding has weight 0": float(cross_entropy(targets, logits, sample_weight=weights)),
+        }
+
+
+@divergence(
+    claim="One weight for each sequence weighs the losses of its steps.",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"first sequence": 6.0, "weighted": 12.0, "two sequences": "RuntimeError: … must match …"},
+        "tensorflow": {
+            "first sequence": 6.0,
+            "weighted": 12.0,
+            "two sequences": "InvalidArgumentError: … Incompatible shapes …",
+        },
+    },
+    why="Weights (B,) and losses (B, T) line up at the last axis, which is time. Where B = T that goes unnoticed, and "
+    "the first step of each sequence is taken in place of the first sequence; elsewhere it raises. Keras' "
+    "`sample_weight` is documented as one weight for each sample, and broadcasts all the same.",
+    instead="Give the weights the shape (B, 1).",
+    operation="loss.sequence_loss",
+    sources=(
+        "https://keras.io/api/models/model_training_apis/",
+        "https://docs.pytorch.org/docs/stable/notes/broadcasting.html",
+    ),
+)
+class weight_for_each_sequence:
+    def pytorch():
+        import torch
+
+        from parity.divergences.entry import raised
+
+        losses = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])  # (B, T)
+        weights = torch.tensor([1.0, 0.0, 0.0])  # (B,)
+        return {
+            "first sequence": losses[0].sum().item(),
+            "weighted": (losses * weights).sum().item(),
+            "two sequences": raised(lambda: losses[:2] * weights[:2], says="must match"),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        from parity.divergences.entry import raised
+
+        losses = tf.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])  # (B, T)
+        weights = tf.constant([1.0, 0.0, 0.0])  # (B,)
+        error = keras.losses.MeanAbsoluteError(reduction="sum")
+
+        def weighted(rows):
+            predictions = losses[:rows, :, None]
+            return float(error(tf.zeros_like(predictions), predictions, sample_weight=weights[:rows]))
+
+        return {
+            "first sequence": float(tf.reduce_sum(losses[0])),
+            "weighted": weighted(3),
+            "two sequences": raised(lambda: weighted(2), says="Incompatible shapes"),
+        }
+
+
+@divergence(
+    claim="Targets (B, T) fit predictions (B, T, 1).",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"targets (B, T)": 14.33, "targets (B, T, 1)": 0.0},
+        "tensorflow": {"targets (B, T)": 13.5, "targets (B, T, 1)": 0.0},
+    },
+    why="All real steps are predicted exactly. In PyTorch (B, T, 1) and (B, T) broadcast to (B, T, T) where B = T, and "
+    "`mse_loss` warns. Keras squeezes the predictions, and then averages over time as if it were features, padding "
+    "included, before the mask is applied. For other B and T both raise.",
+    instead="Give targets the last axis too, or take it off the predictions.",
+    operation="loss.mean_squared_error",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/notes/broadcasting.html",
+        "https://github.com/keras-team/keras/issues/14627",
+    ),
+)
+class missing_last_axis:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        predictions = torch.tensor([[[1.0], [2.0]], [[3.0], [9.0]]])  # (B, T, 1), and the last step is padding
+        targets, mask = torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]])
+
+        def loss(targets, mask):
+            return ((F.mse_loss(predictions, targets, reduction="none") * mask).sum() / mask.sum()).item()
+
+        return {"targets (B, T)": loss(targets, mask), "targets (B, T, 1)": loss(targets[..., None], mask[..., None])}
+
+    def tensorflow():
+        import keras
+        import numpy as np
+        import tensorflow as tf
+
+        rows = np.float32([[9], [1], [2], [3]])  # row 0 is that of padding
+        embed = keras.layers.Embedding(4, 1, weights=[rows], mask_zero=True)
+        predictions = embed(tf.constant([[1, 2], [3, 0]]))  # (B, T, 1)
+        targets, error = tf.constant([[1.0, 2.0], [3.0, 0.0]]), keras.losses.MeanSquaredError()
+        return {
+            "targets (B, T)": float(error(targets, predictions)),
+            "targets (B, T, 1)": float(error(targets[..., None], predictions)),
+        }
+
+
+@divergence(
+    claim="What the loss ignores, the accuracy ignores too.",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"accuracy": 0.875, "over real steps": 0.5},
+        "tensorflow": {"accuracy": 0.875, "over real steps": 0.5},
+    },
+    why="`ignore_index` and `ignore_class` are known to the loss alone. Padding is easy to predict, so one right "
+    "answer in two becomes seven in eight.",
+    instead="Average over the mask; in Keras, give the metric `sample_weight`, or `compile(weighted_metrics=...)`.",
+    operation="masking.mask_from_tokens",
+    sources=("https://keras.io/api/models/model_training_apis/",),
+)
+class accuracy_counts_padding:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        targets = torch.tensor([1, 2, 0, 0, 0, 0, 0, 0])  # 0 is padding, and ignored
+        logits = F.one_hot(torch.tensor([1, 1, 0, 0, 0, 0, 0, 0]), 3).float()
+        F.cross_entropy(logits, targets, ignore_index=0)
+        right = (logits.argmax(-1) == targets).float()
+        return {"accuracy": right.mean().item(), "over real steps": right[targets != 0].mean().item()}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        targets = tf.constant([1, 2, 0, 0, 0, 0, 0, 0])  # 0 is padding, and ignored
+        logits = tf.one_hot([1, 1, 0, 0, 0, 0, 0, 0], 3)
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)(targets, logits)
+        accuracy, over_real = (keras.metrics.SparseCategoricalAccuracy() for _ in range(2))
+        accuracy.update_state(targets, logits)
+        over_real.update_state(targets, logits, sample_weight=targets != 0)
+        return {"accuracy": float(accuracy.result()), "over real steps": float(over_real.result())}
+
+
+@divergence(
+    claim="The mean of a Kullback-Leibler divergence is that over steps.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"mean": 0.128, "batchmean": 0.5119, "over steps": 0.256},
+        "tensorflow": {"mean": 0.256, "over steps": 0.256},
+    },
+    why="Over one sequence of two steps and two classes, PyTorch's 'mean' divides by all four elements, and "
+    "'batchmean' by the one sequence. Keras sums over classes and averages over steps.",
+    instead="`reduction='none'`, sum over classes, and divide the masked sum by the real steps.",
+    operation="loss.sequence_loss",
+    sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.KLDivLoss.html",),
+)
+class divergence_of_distributions:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        targets = torch.tensor([[[0.5, 0.5], [0.9, 0.1]]])
+        logs = torch.tensor([[[0.25, 0.75], [0.5, 0.5]]]).log()
+        means = {name: F.kl_div(logs, targets, reduction=name).item() for name in ("mean", "batchmean")}
+        return means | {"over steps": F.kl_div(logs, targets, reduction="none").sum(-1).mean().item()}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        targets = tf.constant([[[0.5, 0.5], [0.9, 0.1]]])
+        predictions = tf.constant([[[0.25, 0.75], [0.5, 0.5]]])
+        by_step = tf.reduce_sum(targets * tf.math.log(targets / predictions), -1)
+        return {
+            "mean": float(keras.losses.KLDivergence()(targets, predictions)),
+            "over steps": float(tf.reduce_mean(by_step)),
+        }

@@ -1,0 +1,273 @@
+"""Where two directions part: the backward one meets the padding first."""
+
+from parity.divergences.entry import DIFFERS, FALSE, TRUE, divergence
+
+
+@divergence(
+    claim="In a right-padded batch, a bidirectional layer gives real steps what they would have alone.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {
+            "backward half alone": [-0.923, -0.192],
+            "in the batch": [-0.9276, -0.3976],
+            "packed": [-0.923, -0.192],
+        },
+        "tensorflow": {
+            "backward half alone": [-0.923, -0.192],
+            "in the batch without a mask": [-0.9276, -0.3976],
+            "masked": [-0.923, -0.192],
+        },
+    },
+    why="The backward direction starts in the padding, and has a state when it reaches the last real step: biases see "
+    "to that even where the padding is 0. Keras' mask keeps the state at its start; PyTorch has to be given lengths, "
+    "by packing.",
+    instead="Pack in PyTorch. In Keras see to it that the mask arrives.",
+    operation="bidirectional.gru",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
+        "https://keras.io/api/layers/recurrent_layers/bidirectional/",
+    ),
+)
+class unpacked:
+    def pytorch():
+        import torch
+        from torch import nn
+        from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+        x = torch.tensor([[1.0, 2, 3, 4], [1, -1, 0, 0]])[:, :, None]
+        gru = nn.GRU(1, 1, batch_first=True, bidirectional=True)
+        for weight in gru.parameters():
+            nn.init.constant_(weight, -1)
+        packed, _ = gru(pack_padded_sequence(x, [4, 2], batch_first=True))
+        outputs = {
+            "backward half alone": gru(x[1:, :2])[0],
+            "in the batch": gru(x)[0],
+            "packed": pad_packed_sequence(packed, batch_first=True)[0],
+        }
+        return {name: y[-1, :2, 1].tolist() for name, y in outputs.items()}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.constant([[1.0, 2, 3, 4], [1, -1, 0, 0]])[:, :, None]
+        minus = keras.initializers.Constant(-1)
+        options = {"kernel_initializer": minus, "recurrent_initializer": minus, "bias_initializer": minus}
+        gru = keras.layers.Bidirectional(keras.layers.GRU(1, return_sequences=True, **options))
+        outputs = {
+            "backward half alone": gru(x[1:, :2]),
+            "in the batch without a mask": gru(x),
+            "masked": gru(x, mask=tf.sequence_mask([4, 2])),
+        }
+        return {name: y[-1, :2, 1].numpy().tolist() for name, y in outputs.items()}
+
+
+@divergence(
+    claim="With `sequence_length`, a bidirectional RNN reverses only the valid part.",
+    verdict=TRUE,
+    seen={
+        "pytorch": {"backward half": [[6.0, 5.0, 3.0], [3.0, 2.0, 0.0]]},
+        "tensorflow": {"backward half": [[6.0, 5.0, 3.0], [3.0, 2.0, 0.0]]},
+    },
+    why="It turns each sequence round within its own length, runs forward, and turns the result back, as "
+    "`tf.reverse_sequence` does; a packed batch starts backward with each sequence's last real step.",
+    instead="Nothing; and for a backward layer of your own, reverse within the length too.",
+    operation="bidirectional.reverse_sequence",
+    sources=(
+        "https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/bidirectional_dynamic_rnn",
+        "https://www.tensorflow.org/api_docs/python/tf/reverse_sequence",
+        "https://github.com/tensorflow/tensorflow/issues/5588",
+    ),
+)
+class reverses_the_valid_part:
+    def pytorch():
+        import torch
+        from torch import nn
+        from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+        x = torch.tensor([[1.0, 2, 3], [1, 2, 9]])[:, :, None]
+        rnn = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True, bidirectional=True)
+        for weight in rnn.parameters():
+            nn.init.ones_(weight)  # each output is the sum so far
+        y, _ = rnn(pack_padded_sequence(x, [3, 2], batch_first=True))
+        return {"backward half": pad_packed_sequence(y, batch_first=True)[0][:, :, 1].tolist()}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        class Sum:  # Keras 3 has no cell that dynamic_rnn takes
+            state_size = output_size = 1
+
+            def zero_state(self, batch, dtype):
+                return tf.zeros((batch, 1), dtype)
+
+            def __call__(self, x, h):
+                return x + h, x + h
+
+        x = tf.constant([[1.0, 2, 3], [1, 2, 9]])[:, :, None]
+        (_, backward), _ = tf.compat.v1.nn.bidirectional_dynamic_rnn(
+            Sum(), Sum(), x, sequence_length=[3, 2], dtype=tf.float32
+        )
+        return {"backward half": backward[:, :, 0].numpy().tolist()}
+
+
+@divergence(
+    claim="Flipping the padded batch, running forward and flipping back is the backward direction.",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"flipped": [8.0, 6.0], "reversed within the length": [5.0, 3.0]},
+        "tensorflow": {"flipped": [8.0, 6.0], "reversed within the length": [5.0, 3.0]},
+    },
+    why="A flip brings the padding to the front, and what the layer makes of it into the first state. Every row but "
+    "the longest is wrong, at all of its steps.",
+    instead="`tf.reverse_sequence`, or a gather with `(lengths - 1 - t) % T`; or pack, or mask.",
+    operation="bidirectional.reverse_sequence",
+    sources=(
+        "https://www.tensorflow.org/api_docs/python/tf/reverse_sequence",
+        "https://docs.pytorch.org/docs/stable/generated/torch.flip.html",
+    ),
+)
+class flipped:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        x = torch.tensor([[1.0, 2, 0, 0, 0]])[:, :, None]  # of length 2
+        rnn = nn.RNN(1, 1, nonlinearity="relu", batch_first=True)
+        for weight in rnn.parameters():
+            nn.init.ones_(weight)
+        nn.init.zeros_(rnn.bias_hh_l0)  # each output is the sum so far, and 1 for every step
+        right = (1 - torch.arange(5)) % 5  # 1, 0, and the padding
+        return {
+            "flipped": rnn(x.flip(1))[0].flip(1)[0, :2, 0].tolist(),
+            "reversed within the length": rnn(x[:, right])[0][:, right][0, :2, 0].tolist(),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.constant([[1.0, 2, 0, 0, 0]])[:, :, None]  # of length 2
+        ones = {"kernel_initializer": "ones", "recurrent_initializer": "ones", "bias_initializer": "ones"}
+        rnn = keras.layers.SimpleRNN(1, activation="relu", return_sequences=True, **ones)
+
+        def flip(x):
+            return tf.reverse(x, [1])
+
+        def within(x):
+            return tf.reverse_sequence(x, [2], seq_axis=1)
+
+        return {
+            "flipped": flip(rnn(flip(x)))[0, :2, 0].numpy().tolist(),
+            "reversed within the length": within(rnn(within(x)))[0, :2, 0].numpy().tolist(),
+        }
+
+
+@divergence(
+    claim="The last output of a bidirectional layer has seen the whole sequence.",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"output[:, -1]": [6.0, 3.0], "final states": [6.0, 6.0]},
+        "tensorflow": {"output[:, -1]": [6.0, 3.0], "return_sequences=False": [6.0, 6.0]},
+    },
+    why="Its forward half has; its backward half has seen one step, the last. That one's summary stands at the first "
+    "step. No padding is needed for it to go wrong.",
+    instead="The final states of both directions: `torch.cat([h[-2], h[-1]], 1)`; in Keras leave `return_sequences` "
+    "off.",
+    operation="bidirectional.rnn",
+    sources=(
+        "https://discuss.pytorch.org/t/concatnation-of-h-t-of-forward-and-h-0-of-backward-in-bidirection-lstm-output/10333",
+        "https://keras.io/api/layers/recurrent_layers/bidirectional/",
+    ),
+)
+class last_output:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        x = torch.tensor([[[1.0], [2.0], [3.0]]])
+        rnn = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True, bidirectional=True)
+        for weight in rnn.parameters():
+            nn.init.ones_(weight)  # each output is the sum so far
+        output, h = rnn(x)
+        return {"output[:, -1]": output[0, -1].tolist(), "final states": torch.cat([h[-2], h[-1]], 1)[0].tolist()}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.constant([[[1.0], [2.0], [3.0]]])
+        ones = {"activation": "relu", "kernel_initializer": "ones", "recurrent_initializer": "ones"}
+        sequences = keras.layers.Bidirectional(keras.layers.SimpleRNN(1, return_sequences=True, **ones))
+        last = keras.layers.Bidirectional(keras.layers.SimpleRNN(1, **ones))
+        return {
+            "output[:, -1]": sequences(x)[0, -1].numpy().tolist(),
+            "return_sequences=False": last(x)[0].numpy().tolist(),
+        }
+
+
+@divergence(
+    claim="`h.view(batch, -1)` puts a sequence's two final states side by side.",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"h.view(batch, -1)": [[6.0, 30.0], [6.0, 30.0]], "transposed first": [[6.0, 6.0], [30.0, 30.0]]},
+    },
+    why="`h` is (layers · directions, batch, H), the batch in the middle whatever `batch_first` says: the view mixes "
+    "sequences. Its order is first layer forward, first layer backward, second layer forward …",
+    instead="`h.view(layers, 2, batch, H)[-1].transpose(0, 1).flatten(1)`, or `torch.cat([h[-2], h[-1]], 1)`.",
+    operation="bidirectional.rnn",
+    sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html",),
+)
+class state_axes:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        x = torch.tensor([[1.0, 2, 3], [10, 10, 10]])[:, :, None]
+        rnn = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True, bidirectional=True)
+        for weight in rnn.parameters():
+            nn.init.ones_(weight)  # each final state is the sum of the row
+        _, h = rnn(x)
+        return {
+            "h.view(batch, -1)": h.view(2, -1).tolist(),
+            "transposed first": h.transpose(0, 1).flatten(1).tolist(),
+        }
+
+
+@divergence(
+    claim="With `go_backwards`, a Keras layer gives its outputs, and the mask that goes with them, in the order of "
+    "the input.",
+    verdict=FALSE,
+    seen={
+        "tensorflow": {
+            "output": [[3.0, 5.0, 6.0], [0.0, 2.0, 3.0]],
+            "its mask": [[True, True, True], [True, True, False]],
+            "mean under that mask": [4.667, 1.0],
+            "mean of the real steps": [4.667, 2.5],
+        }
+    },
+    why="The output is in the order of computation, so the padding comes first; the mask is handed on as it came. The "
+    "layers after it then drop real steps and keep padding. `Bidirectional` turns the output back, and is right.",
+    instead="`Bidirectional`; or take the mask off and turn the output round, `keras.ops.flip(y, 1)`, and mask again.",
+    operation="direction.backwards",
+    sources=(
+        "https://github.com/keras-team/keras/issues/3737",
+        "https://github.com/keras-team/keras/issues/6022",
+        "https://keras.io/api/layers/recurrent_layers/rnn",
+    ),
+)
+class go_backwards:
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = keras.layers.Masking()(tf.constant([[1.0, 2, 3], [1, 2, 0]])[:, :, None])
+        ones = {"activation": "relu", "kernel_initializer": "ones", "recurrent_initializer": "ones"}
+        y = keras.layers.SimpleRNN(1, return_sequences=True, go_backwards=True, **ones)(x)
+        mean = keras.layers.GlobalAveragePooling1D()
+        return {
+            "output": y[:, :, 0].numpy().tolist(),
+            "its mask": y._keras_mask.numpy().tolist(),
+            "mean under that mask": mean(y)[:, 0].numpy().tolist(),
+            "mean of the real steps": mean(tf.reverse(y, [1]), mask=x._keras_mask)[:, 0].numpy().tolist(),
+        }

@@ -1,0 +1,159 @@
+"""Where convolutions part: they look at their neighbours, and padding is one."""
+
+from parity.divergences.entry import DIFFERS, FALSE, TRUE, divergence
+
+
+@divergence(
+    claim="If the padding is 0 at the input, a stack of convolutions does not see it.",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"alone": [9.0, 9.0], "in a batch": [9.0, 12.0], "zeroed after each layer": [9.0, 9.0]},
+        "tensorflow": {"alone": [9.0, 9.0], "in a batch": [9.0, 12.0], "zeroed after each layer": [9.0, 9.0]},
+    },
+    why="The first layer sees zeros, as at the end of a sequence. Its own output on padding is the bias, and whatever "
+    "the window reached of real steps, and the second layer sees that.",
+    instead="`y * mask` after every convolution. A mask does it in Keras neither: Conv1D drops it, with a warning.",
+    operation="feedforward.conv1d",
+    sources=(
+        "https://github.com/keras-team/keras/issues/16622",
+        "https://github.com/keras-team/keras/issues/20113",
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv1d.html",
+    ),
+)
+class stack_bias:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        x = torch.tensor([[[1.0, 2.0, 0.0, 0.0]]])  # (B, C, T), two real steps
+        mask = torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
+        first, second = (nn.Conv1d(1, 1, 3, padding="same") for _ in range(2))
+        for weight in (*first.parameters(), *second.parameters()):
+            nn.init.ones_(weight)
+        outputs = {
+            "alone": second(first(x[:, :, :2])),
+            "in a batch": second(first(x)),
+            "zeroed after each layer": second(first(x) * mask) * mask,
+        }
+        return {name: y[0, 0, :2].tolist() for name, y in outputs.items()}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.constant([1.0, 2.0, 0.0, 0.0])[None, :, None]  # (B, T, C), two real steps
+        mask = tf.constant([1.0, 1.0, 0.0, 0.0])[None, :, None]
+        ones = {"padding": "same", "kernel_initializer": "ones", "bias_initializer": "ones"}
+        first, second = (keras.layers.Conv1D(1, 3, **ones) for _ in range(2))
+        outputs = {
+            "alone": second(first(x[:, :2])),
+            "in a batch": second(first(x)),
+            "zeroed after each layer": second(first(x) * mask) * mask,
+        }
+        return {name: y[0, :2, 0].numpy().tolist() for name, y in outputs.items()}
+
+
+@divergence(
+    claim="With a stride, `padding='same'` gives a sequence the same outputs however far it is padded.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {
+            "same": "ValueError: … padding='same' is not supported for strided convolutions …",
+            "padding=1 at 4 steps": [3.0, 9.0],
+            "at 5 steps": [3.0, 9.0, 4.0],
+        },
+        "tensorflow": {"same at 4 steps": [6.0, 7.0], "at 5 steps": [3.0, 9.0, 4.0]},
+    },
+    why="TensorFlow pads as little as the length needs, and more of it on the right: with stride 2 the windows start "
+    "at the first step for an even T and before it for an odd one. PyTorch refuses, and its numbers pad the same at "
+    "any T.",
+    instead="Pad by hand, `keras.layers.ZeroPadding1D(1)` and `padding='valid'`; or let T be a multiple of the "
+    "stride, always.",
+    operation="feedforward.conv1d",
+    sources=(
+        "https://github.com/pytorch/pytorch/issues/3867",
+        "https://github.com/pytorch/pytorch/issues/67551",
+        "https://github.com/pytorch/pytorch/pull/45667",
+    ),
+)
+class same_stride:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        from parity.divergences.entry import raised
+
+        x = torch.tensor([[[1.0, 2.0, 3.0, 4.0, 0.0]]])  # (B, C, T), the last is padding
+        convolution = nn.Conv1d(1, 1, 3, stride=2, padding=1, bias=False)
+        nn.init.ones_(convolution.weight)
+        return {
+            "same": raised(
+                lambda: nn.Conv1d(1, 1, 3, stride=2, padding="same"),
+                says="padding='same' is not supported for strided convolutions",
+            ),
+            "padding=1 at 4 steps": convolution(x[:, :, :4])[0, 0].tolist(),
+            "at 5 steps": convolution(x)[0, 0].tolist(),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.constant([1.0, 2.0, 3.0, 4.0, 0.0])[None, :, None]  # (B, T, C), the last is padding
+        convolution = keras.layers.Conv1D(1, 3, strides=2, padding="same", kernel_initializer="ones")
+        return {
+            "same at 4 steps": convolution(x[:, :4])[0, :, 0].numpy().tolist(),
+            "at 5 steps": convolution(x)[0, :, 0].numpy().tolist(),
+        }
+
+
+@divergence(
+    claim="A causal convolution on right-padded input needs no mask between layers.",
+    verdict=TRUE,
+    seen={
+        "pytorch": {"alone": [3.0, 7.0], "in a batch": [3.0, 7.0], "padded on the left": [5.0, 8.0]},
+        "tensorflow": {"alone": [3.0, 7.0], "in a batch": [3.0, 7.0], "padded on the left": [5.0, 8.0]},
+    },
+    why="It sees the past only, and right padding lies in the future, whatever the biases make of it. With left "
+    "padding it is the other way round.",
+    instead="Mask once, before the loss or the pooling.",
+    operation="feedforward.conv1d",
+    sources=("https://keras.io/api/layers/convolution_layers/convolution1d/",),
+)
+class causal:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+        from torch import nn
+
+        first, second = (nn.Conv1d(1, 1, 3) for _ in range(2))
+        for weight in (*first.parameters(), *second.parameters()):
+            nn.init.ones_(weight)
+
+        def stack(*x):
+            y = torch.tensor([[x]])
+            for layer in (first, second):
+                y = layer(F.pad(y, (2, 0)))
+            return y[0, 0].tolist()
+
+        return {
+            "alone": stack(1.0, 2.0),
+            "in a batch": stack(1.0, 2.0, 0.0, 0.0)[:2],
+            "padded on the left": stack(0.0, 0.0, 1.0, 2.0)[2:],
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        ones = {"padding": "causal", "kernel_initializer": "ones", "bias_initializer": "ones"}
+        first, second = (keras.layers.Conv1D(1, 3, **ones) for _ in range(2))
+
+        def stack(*x):
+            return second(first(tf.constant(x)[None, :, None]))[0, :, 0].numpy().tolist()
+
+        return {
+            "alone": stack(1.0, 2.0),
+            "in a batch": stack(1.0, 2.0, 0.0, 0.0)[:2],
+            "padded on the left": stack(0.0, 0.0, 1.0, 2.0)[2:],
+        }

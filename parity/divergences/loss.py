@@ -1,0 +1,359 @@
+"""Where masked losses part, and what masking the loss does and does not buy."""
+
+from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
+
+
+@divergence(
+    claim="When every target is ignored, the mean loss is 0.",
+    verdict=DIFFERS,
+    seen={"pytorch": {"loss": float("nan")}, "tensorflow": {"loss": 0.0}},
+    why="PyTorch divides the sum of no losses by the number of targets that count, 0 / 0. Keras divides safely.",
+    instead="Sum, and divide by the number of real steps or 1, whichever is larger.",
+    operation="loss.cross_entropy",
+    sources=("https://github.com/pytorch/pytorch/issues/70348", "https://github.com/pytorch/pytorch/issues/116349"),
+)
+class all_ignored:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        loss = F.cross_entropy(torch.zeros(2, 4), torch.tensor([-100, -100]), ignore_index=-100)
+        return {"loss": loss.item()}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+        loss = cross_entropy(tf.constant([-1, -1]), tf.zeros((2, 4)))
+        return {"loss": float(loss)}
+
+
+@divergence(
+    claim="A mean over masked losses is the mean over the steps that are real.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"ignore_index": 1.395, "(losses * mask).mean()": 0.6977},
+        "tensorflow": {
+            "mask": 1.395,
+            "ignore_class": 1.395,
+            "sample_weight": 0.6977,
+            "sample_weight, reduction='mean_with_sample_weight'": 1.395,
+        },
+    },
+    why="Two of the four steps are padding. A mask that is multiplied in, and a sample weight in Keras, takes padding "
+    "out of the sum, but the sum is divided by all steps: the more padding, the smaller the loss and its gradients.",
+    instead="Divide by the sum of the mask, or use `ignore_index`, `ignore_class`, a Keras mask, or "
+    "`reduction='mean_with_sample_weight'`.",
+    operation="loss.cross_entropy",
+    sources=(
+        "https://github.com/tensorflow/tensorflow/issues/26784",
+        "https://github.com/tensorflow/tensorflow/issues/34158",
+        "https://github.com/keras-team/keras/issues/15323",
+        "https://github.com/keras-team/keras/issues/19740",
+    ),
+)
+class denominator:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        logits = torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [3.0, 0.0, 0.0], [0.0, 0.0, 3.0]])
+        targets = torch.tensor([0, 2, 0, 0])
+        mask = torch.tensor([1.0, 1.0, 0.0, 0.0])
+        losses = F.cross_entropy(logits, targets, reduction="none")
+        ignored = F.cross_entropy(logits, targets.masked_fill(mask == 0, -100))
+        return {"ignore_index": ignored.item(), "(losses * mask).mean()": (losses * mask).mean().item()}
+
+    def tensorflow():
+        import keras
+        import numpy as np
+        import tensorflow as tf
+
+        rows = np.float32([[3, 0, 0], [1, 0, 0], [0, 2, 0]])  # row 0 is that of padding
+        tokens = tf.constant([[1, 2, 0, 0]])
+        masked = keras.layers.Embedding(3, 3, weights=[rows], mask_zero=True)(tokens)
+        logits = tf.gather(rows, tokens)
+        targets, weights = tf.constant([[0, 2, 0, 0]]), tf.constant([[1.0, 1.0, 0.0, 0.0]])
+
+        def loss(targets, logits, weights=None, **options):
+            cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True, **options)
+            return float(cross_entropy(targets, logits, sample_weight=weights))
+
+        by_weight = "mean_with_sample_weight"
+        return {
+            "mask": loss(targets, masked),
+            "ignore_class": loss(tf.constant([[0, 2, -1, -1]]), logits, ignore_class=-1),
+            "sample_weight": loss(targets, logits, weights),
+            "sample_weight, reduction='mean_with_sample_weight'": loss(targets, logits, weights, reduction=by_weight),
+        }
+
+
+@divergence(
+    claim="With frame-wise layers, masking the loss is enough.",
+    verdict=PARTLY,
+    seen={
+        "pytorch": {"linear": True, "convolution": False, "batch norm": False, "backward RNN": False},
+        "tensorflow": {"linear": True, "convolution": False, "batch norm": False, "backward RNN": False},
+    },
+    why="The answers say whether a layer's gradient stays the same when padding holds 9 and not 0. A map of each step "
+    "by itself never sees padding. A convolution reads across the boundary, batch norm takes its statistics from all "
+    "steps, and a backward RNN starts in the padding.",
+    instead="Mask the input of each layer that looks beyond its own step, as well as the loss.",
+    operation="feedforward.dense",
+    sources=("https://github.com/pytorch/pytorch/issues/70529",),
+)
+class enough_for_frame_wise_layers:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        def backward_rnn(x, w):
+            state, outputs = torch.zeros(()), []
+            for step in x.flip(-1).flatten():
+                state = torch.tanh(w[0, 0, 0] * step + w[0, 0, 1] * state)
+                outputs.append(state)
+            return torch.stack(outputs).flip(0)
+
+        layers = {
+            "linear": lambda x, w: x * w[..., :1],
+            "convolution": lambda x, w: F.conv1d(x, w, padding=1),
+            "batch norm": lambda x, w: F.batch_norm(x, None, None, weight=w[0, 0, :1], training=True),
+            "backward RNN": backward_rnn,
+        }
+        mask = torch.tensor([1.0, 1.0, 1.0, 0.0])
+
+        def gradient(layer, padding):
+            weight = torch.full((1, 1, 3), 0.5, requires_grad=True)
+            y = layer(torch.tensor([[[1.0, 2.0, 4.0, padding]]]), weight)
+            loss = ((y - 1) ** 2 * mask).sum()
+            return torch.autograd.grad(loss, weight)[0]
+
+        return {name: torch.allclose(gradient(layer, 0.0), gradient(layer, 9.0)) for name, layer in layers.items()}
+
+    def tensorflow():
+        import keras
+        import numpy as np
+        import tensorflow as tf
+
+        ones = {"kernel_initializer": "ones"}
+        layers = {
+            "linear": keras.layers.Dense(1, **ones),
+            "convolution": keras.layers.Conv1D(1, 3, padding="same", **ones),
+            "batch norm": keras.layers.BatchNormalization(),
+            "backward RNN": keras.layers.SimpleRNN(
+                1, go_backwards=True, return_sequences=True, recurrent_initializer="ones", **ones
+            ),
+        }
+        mask = tf.constant([1.0, 1.0, 1.0, 0.0])
+
+        def gradient(layer, padding):
+            with tf.GradientTape() as tape:
+                y = layer(tf.constant([[[1.0], [2.0], [4.0], [padding]]]), training=True)[0, :, 0]
+                y = y[::-1] if getattr(layer, "go_backwards", False) else y
+                loss = tf.reduce_sum((y - 1) ** 2 * mask)
+            return tape.gradient(loss, layer.trainable_variables[0].value)
+
+        return {name: np.allclose(gradient(layer, 0.0), gradient(layer, 9.0)) for name, layer in layers.items()}
+
+
+@divergence(
+    claim="With a forward RNN on right-padded input, masking the loss is enough.",
+    verdict=PARTLY,
+    seen={
+        "pytorch": {"gradient is the same": True, "final state is the same": False},
+        "tensorflow": {"gradient is the same": True, "final state is the same": False},
+    },
+    why="Compared with the same sequence without padding. The steps before the padding never see it, and after it "
+    "nothing reaches the loss; but the state goes on changing, so the last one is not that of the last real step.",
+    instead="Take the state at step length - 1, or pack the sequence, or give the layer the mask.",
+    operation="pooling.last_relevant",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html",
+        "https://www.tensorflow.org/guide/keras/understanding_masking_and_padding",
+    ),
+)
+class enough_for_forward_rnn:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        rnn = nn.RNN(1, 1, batch_first=True)
+        for parameter in rnn.parameters():
+            nn.init.constant_(parameter, 0.5)
+
+        def run(steps):
+            outputs, state = rnn(torch.tensor(steps).reshape(1, -1, 1))
+            loss = (outputs[:, :2] ** 2).sum()  # the other steps are masked out
+            return torch.autograd.grad(loss, rnn.weight_ih_l0)[0], state
+
+        (gradient, state), (padded_gradient, padded_state) = run([1.0, 2.0]), run([1.0, 2.0, 0.0, 0.0])
+        return {
+            "gradient is the same": torch.allclose(gradient, padded_gradient),
+            "final state is the same": torch.allclose(state, padded_state),
+        }
+
+    def tensorflow():
+        import keras
+        import numpy as np
+        import tensorflow as tf
+
+        constant = keras.initializers.Constant(0.5)
+        rnn = keras.layers.SimpleRNN(
+            1, return_sequences=True, return_state=True, kernel_initializer=constant, recurrent_initializer=constant
+        )
+
+        def run(steps):
+            with tf.GradientTape() as tape:
+                outputs, state = rnn(tf.reshape(tf.constant(steps), (1, -1, 1)))
+                loss = tf.reduce_sum(outputs[:, :2] ** 2)  # the other steps are masked out
+            return tape.gradient(loss, rnn.trainable_variables[0].value), state
+
+        (gradient, state), (padded_gradient, padded_state) = run([1.0, 2.0]), run([1.0, 2.0, 0.0, 0.0])
+        return {
+            "gradient is the same": np.allclose(gradient, padded_gradient),
+            "final state is the same": np.allclose(state, padded_state),
+        }
+
+
+@divergence(
+    claim="A NaN among the predictions at padding does no harm, for the loss leaves that step out.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {
+            "loss is finite": True,
+            "gradient of real steps is finite": True,
+            "gradient of padding is finite": False,
+            "gradient of weights is finite": False,
+        },
+        "tensorflow": {
+            "loss is finite, sample_weight": False,
+            "loss is finite, mask": False,
+            "loss is finite, ignore_class": True,
+            "gradient of padding is finite, ignore_class": True,
+        },
+    },
+    why="PyTorch leaves the step out of the sum and multiplies by 0 on the way back, and 0 · NaN is NaN: it reaches "
+    "every weight that the steps share. A Keras mask or weight multiplies on the way forward already; `ignore_class` "
+    "selects, and is clean.",
+    instead="Replace what stands at padding before the layer that makes NaN of it: `where(mask, x, 0)` on its input.",
+    operation="loss.cross_entropy",
+    sources=("https://github.com/pytorch/pytorch/issues/11551",),
+)
+class nan_at_masked:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        x = torch.tensor([[1.0, 2.0], [float("nan"), 0.0]])  # the second step is padding
+        weight = torch.ones(2, 3, requires_grad=True)
+        logits = x @ weight
+        logits.retain_grad()
+        loss = F.cross_entropy(logits, torch.tensor([0, -100]), ignore_index=-100)
+        loss.backward()
+        return {
+            "loss is finite": loss.isfinite().item(),
+            "gradient of real steps is finite": logits.grad[0].isfinite().all().item(),
+            "gradient of padding is finite": logits.grad[1].isfinite().all().item(),
+            "gradient of weights is finite": weight.grad.isfinite().all().item(),
+        }
+
+    def tensorflow():
+        import keras
+        import numpy as np
+        import tensorflow as tf
+
+        rows = np.float32([[np.nan, 0, 0], [1, 0, 0]])  # row 0 is that of padding
+        tokens, targets = tf.constant([[1, 0]]), tf.constant([[0, 0]])
+        embed = keras.layers.Embedding(2, 3, weights=[rows], mask_zero=True)
+        cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        ignoring = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+        logits = tf.Variable(tf.gather(rows, tokens))
+        with tf.GradientTape() as tape:
+            ignored = ignoring(tf.constant([[0, -1]]), logits)
+        return {
+            "loss is finite, sample_weight": np.isfinite(cross_entropy(targets, logits, [[1.0, 0.0]])).item(),
+            "loss is finite, mask": np.isfinite(cross_entropy(targets, embed(tokens))).item(),
+            "loss is finite, ignore_class": np.isfinite(ignored).item(),
+            "gradient of padding is finite, ignore_class": np.isfinite(tape.gradient(ignored, logits)).all().item(),
+        }
+
+
+@divergence(
+    claim="A target row of zeros makes a padded step cost nothing.",
+    verdict=PARTLY,
+    seen={
+        "pytorch": {"with padding, without": [0.2395, 0.2395], "smoothed, with padding, without": [0.7076, 0.3729]},
+        "tensorflow": {"with padding, without": [0.2395, 0.2395], "smoothed, with padding, without": [0.7076, 0.3729]},
+    },
+    why="The sums of losses with a padded step and without it. A row of zeros, which is what `tf.one_hot` makes of -1, "
+    "costs 0, though it still counts in a mean; label smoothing gives every class of every row a share, padding too. "
+    "PyTorch's `ignore_index` does not apply to targets that are probabilities.",
+    instead="Give class indices with `ignore_index`, or weight the losses by the mask and divide by its sum.",
+    operation="loss.label_smoothing",
+    sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html",),
+)
+class label_smoothing:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        logits = torch.tensor([[2.0, 0.0, 0.0], [5.0, 0.0, 0.0]])
+        targets = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])  # the second step is padding
+
+        def losses(smoothing):
+            options = {"reduction": "sum", "label_smoothing": smoothing}
+            both, first = (F.cross_entropy(logits[:n], targets[:n], **options) for n in (2, 1))
+            return [both.item(), first.item()]
+
+        return {"with padding, without": losses(0.0), "smoothed, with padding, without": losses(0.1)}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        logits = tf.constant([[2.0, 0.0, 0.0], [5.0, 0.0, 0.0]])
+        targets = tf.one_hot([0, -1], 3)  # the second step is padding
+
+        def losses(smoothing):
+            loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing, reduction="sum")
+            return [float(loss(targets[:n], logits[:n])) for n in (2, 1)]
+
+        return {"with padding, without": losses(0.0), "smoothed, with padding, without": losses(0.1)}
+
+
+@divergence(
+    claim="The sequence loss of `tf.contrib.seq2seq` has a successor in TensorFlow 2.",
+    verdict=FALSE,
+    seen={
+        "tensorflow": {
+            "tf.contrib": "AttributeError: … no attribute 'contrib' …",
+            "average over both": 2.0,
+            "average over time": [1.5, 3.0],
+            "average over the batch": [2.0, 2.0],
+        }
+    },
+    why="`tf.contrib` left with TensorFlow 1, and TensorFlow Addons, which had taken it over, has ended. What it did "
+    "is a weighted sum over the axes that are averaged, divided by the sum of the weights over the same axes.",
+    instead="Write it out, as here; its flags are worth keeping.",
+    operation="loss.sequence_loss",
+    sources=("https://github.com/tensorflow/addons/issues/2807", "https://github.com/tensorflow/addons/issues/375"),
+)
+class sequence_loss_gone:
+    def tensorflow():
+        import tensorflow as tf
+
+        from parity.divergences.entry import raised
+
+        losses = tf.constant([[1.0, 2.0], [3.0, 0.0]])
+        weights = tf.constant([[1.0, 1.0], [1.0, 0.0]])
+
+        def sequence_loss(axes):
+            return tf.reduce_sum(losses * weights, axes) / tf.reduce_sum(weights, axes)
+
+        return {
+            "tf.contrib": raised(lambda: tf.contrib.seq2seq.sequence_loss, says="no attribute 'contrib'"),
+            "average over both": float(sequence_loss((0, 1))),
+            "average over time": sequence_loss(1).numpy().tolist(),
+            "average over the batch": sequence_loss(0).numpy().tolist(),
+        }

@@ -1,0 +1,343 @@
+"""Where masks part: how they come about, and how they get lost."""
+
+from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
+
+KERAS_GUIDE = "https://www.tensorflow.org/guide/keras/understanding_masking_and_padding"
+PAD_SEQUENCES = "https://www.tensorflow.org/api_docs/python/tf/keras/utils/pad_sequences"
+MASKING = "https://keras.io/api/layers/core_layers/masking/"
+
+
+@divergence(
+    claim="A Keras mask travels with its tensor to wherever it is used.",
+    verdict=FALSE,
+    seen={
+        "tensorflow": {
+            "Dense": True,
+            "Activation('relu')": True,
+            "LSTM, return_sequences": True,
+            "x * 1": False,
+            "x + x": False,
+            "ops.relu(x)": False,
+            "Conv1D": False,
+            "Reshape": False,
+            "masked loss": 2.5,
+            "loss of logits * 1": 28.67,
+            "x itself, after MultiHeadAttention": False,
+        }
+    },
+    why="The answers say whether the mask is still there. Keras hangs it on the tensor as an attribute. Layers that "
+    "support masking hang it on their output; arithmetic and `keras.ops` make new tensors and do not, silently, and "
+    "the loss behind them counts padding. `MultiHeadAttention` takes it away from its own input.",
+    instead="Keep the mask in a variable of your own, and give it to each layer and to the loss.",
+    operation="masking.mask_from_tokens",
+    sources=(
+        "https://github.com/keras-team/keras/issues/18416",
+        "https://github.com/keras-team/keras/pull/20594",
+    ),
+)
+class lost_silently:
+    def tensorflow():
+        import keras
+        import numpy as np
+        import tensorflow as tf
+
+        table = np.float32([[9, 9], [1, 2], [2, 1]])
+        embed = keras.layers.Embedding(3, 2, weights=[table], mask_zero=True)
+        x = embed(tf.constant([[1, 2, 0]]))
+        uses = {
+            "Dense": keras.layers.Dense(2),
+            "Activation('relu')": keras.layers.Activation("relu"),
+            "LSTM, return_sequences": keras.layers.LSTM(2, return_sequences=True),
+            "x * 1": lambda x: x * 1,
+            "x + x": lambda x: x + x,
+            "ops.relu(x)": keras.ops.relu,
+            "Conv1D": keras.layers.Conv1D(2, 1),
+            "Reshape": keras.layers.Reshape((3, 2)),
+        }
+        seen = {name: getattr(use(x), "_keras_mask", None) is not None for name, use in uses.items()}
+        loss, target = keras.losses.MeanSquaredError(), tf.zeros((1, 3, 2))
+        seen |= {"masked loss": float(loss(target, x)), "loss of logits * 1": float(loss(target, x * 1))}
+        keras.layers.MultiHeadAttention(1, 2)(x, x)
+        return seen | {"x itself, after MultiHeadAttention": getattr(x, "_keras_mask", None) is not None}
+
+
+@divergence(
+    claim="A Keras layer that does not support masking raises when it is given a mask.",
+    verdict=FALSE,
+    seen={
+        "tensorflow": {
+            "Conv1D": "warns",
+            "Flatten": "warns",
+            "layer of one's own": "warns",
+            "ops.relu(x)": "says nothing",
+        }
+    },
+    why="The documentation of `Masking` says that an exception will be raised. Once it was: Keras 3 "
+    "warns and drops the mask, and what is not a layer drops it without a word.",
+    instead="Turn that warning into an error: `warnings.filterwarnings('error', message='.*destroy the mask')`.",
+    operation="masking.mask_frames",
+    sources=(MASKING, "https://github.com/keras-team/keras/issues/19794"),
+)
+class unsupported_raises:
+    def tensorflow():
+        import warnings
+
+        import keras
+        import tensorflow as tf
+
+        class Twice(keras.layers.Layer):
+            def call(self, x):
+                return 2 * x
+
+        x = keras.layers.Embedding(3, 2, mask_zero=True)(tf.constant([[1, 2, 0]]))
+
+        def reaction(use):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                use(x)
+            return "warns" if any("destroy the mask" in str(warning.message) for warning in caught) else "says nothing"
+
+        uses = {
+            "Conv1D": keras.layers.Conv1D(2, 1),
+            "Flatten": keras.layers.Flatten(),
+            "layer of one's own": Twice(),
+            "ops.relu(x)": keras.ops.relu,
+        }
+        return {name: reaction(use) for name, use in uses.items()}
+
+
+@divergence(
+    claim="The sum of two masked sequences is masked where either is.",
+    verdict=FALSE,
+    seen={
+        "tensorflow": {
+            "Add of two masks": [True, True, False],
+            "Concatenate of two masks": [True, True, False],
+            "Add with an unmasked": "no mask",
+            "Concatenate with an unmasked": [True, True, True],
+        }
+    },
+    why="The masks are [1, 1, 0] and [1, 0, 0]. Keras 3 merges by or: a step that is real in either stays, with the "
+    "other's padding in it. One input without a mask, positions say, undoes the other's: `Add` gives none, and "
+    "`Concatenate` one that says all is real. Earlier versions merged by and.",
+    instead="Mask both inputs with the same mask, and give that to the next layer.",
+    operation="masking.mask_frames",
+    sources=("https://github.com/keras-team/keras/pull/19685", "https://github.com/keras-team/keras/pull/2413"),
+)
+class merged_masks:
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        embed = keras.layers.Embedding(3, 2, mask_zero=True)
+        longer, shorter = embed(tf.constant([[1, 2, 0]])), embed(tf.constant([[1, 0, 0]]))
+        unmasked = tf.ones((1, 3, 2))
+
+        def mask(merge, *inputs):
+            found = getattr(merge(inputs), "_keras_mask", None)
+            return "no mask" if found is None else found[0].numpy().tolist()
+
+        return {
+            "Add of two masks": mask(keras.layers.Add(), longer, shorter),
+            "Concatenate of two masks": mask(keras.layers.Concatenate(), longer, shorter),
+            "Add with an unmasked": mask(keras.layers.Add(), longer, unmasked),
+            "Concatenate with an unmasked": mask(keras.layers.Concatenate(), longer, unmasked),
+        }
+
+
+@divergence(
+    claim="`Masking(mask_value=0)` finds the padding.",
+    verdict=PARTLY,
+    seen={
+        "pytorch": {"mask": [True, False, True, False]},
+        "tensorflow": {"mask": [True, False, True, False]},
+    },
+    why="It masks every frame that is 0 in all features: the fourth, which is padding, and the second, which is a "
+    "moment of silence. After standardising, padding is no longer 0, and it finds none.",
+    instead="Keep the lengths, and make the mask from them.",
+    operation="masking.sequence_mask",
+    sources=(MASKING, KERAS_GUIDE),
+)
+class mask_value_zero:
+    def pytorch():
+        import torch
+
+        x = torch.tensor([[[1.0, 2.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]]])  # the fourth frame is padding
+        return {"mask": (x != 0).any(-1)[0].tolist()}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.constant([[[1.0, 2.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]]])  # the fourth frame is padding
+        return {"mask": keras.layers.Masking(mask_value=0.0).compute_mask(x)[0].numpy().tolist()}
+
+
+@divergence(
+    claim="The length can be read off the features: count the frames in which any is not 0.",
+    verdict=PARTLY,
+    seen={
+        "pytorch": {"frames counted": 2, "last frame that is not 0": 3},
+        "tensorflow": {"frames counted": 2, "last frame that is not 0": 3},
+    },
+    why="The sequence has three frames, and the second is silence: counting shortens the sequence by a frame, and the "
+    "last real one is cut off. The place of the last frame that is not 0 is right, unless the sequence ends so.",
+    instead="Keep the lengths.",
+    operation="masking.length_from_features",
+    sources=("https://danijar.com/variable-sequence-lengths-in-tensorflow/",),
+)
+class length_from_features:
+    def pytorch():
+        import torch
+
+        x = torch.tensor([[[1.0, 2.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]]])  # the fourth frame is padding
+        used = x.abs().amax(-1).sign()[0]
+        return {"frames counted": int(used.sum()), "last frame that is not 0": int(used.nonzero().max()) + 1}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        x = tf.constant([[[1.0, 2.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]]])  # the fourth frame is padding
+        used = tf.sign(tf.reduce_max(tf.abs(x), 2))[0]
+        last = tf.reduce_max(tf.where(used)) + 1
+        return {"frames counted": int(tf.reduce_sum(used)), "last frame that is not 0": int(last)}
+
+
+@divergence(
+    claim="Padding with NaN is safe, for no feature is NaN by chance: `Masking(mask_value=nan)`.",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"x != nan": [True, True], "isnan": [True, False]},
+        "tensorflow": {"Masking(nan)": [True, True], "isnan": [True, False]},
+    },
+    why="NaN equals nothing, not even NaN, so every frame is unlike it: nothing is masked, and the NaN gets into the "
+    "model.",
+    instead="`isnan`, then replace the NaN by 0 before anything is computed.",
+    operation="masking.mask_frames",
+    sources=(MASKING,),
+)
+class nan_as_padding:
+    def pytorch():
+        import torch
+
+        x = torch.tensor([[[1.0], [float("nan")]]])
+        return {
+            "x != nan": (x != float("nan")).any(-1)[0].tolist(),
+            "isnan": (~x.isnan()).any(-1)[0].tolist(),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.constant([[[1.0], [float("nan")]]])
+        masked = keras.layers.Masking(mask_value=float("nan")).compute_mask(x)
+        return {
+            "Masking(nan)": masked[0].numpy().tolist(),
+            "isnan": tf.reduce_any(~tf.math.is_nan(x), -1)[0].numpy().tolist(),
+        }
+
+
+@divergence(
+    claim="With the end token as padding, masking by token leaves out padding only.",
+    verdict=FALSE,
+    seen={
+        "pytorch": {"ends that count": 0, "with lengths": 2},
+        "tensorflow": {"ends that count": 0, "with lengths": 2},
+    },
+    why="The last real target of each sequence is the end, and it looks like padding. A model trained so is never told "
+    "to stop, and does not.",
+    instead="A token of its own for padding, or a mask made from lengths.",
+    operation="masking.sequence_mask",
+    sources=(
+        "https://github.com/huggingface/trl/pull/6357",
+        "https://github.com/NVIDIA-NeMo/Megatron-Bridge/pull/4660",
+    ),
+)
+class end_as_padding:
+    def pytorch():
+        import torch
+
+        end = 2
+        targets, lengths = torch.tensor([[5, 6, 7, end], [8, end, end, end]]), torch.tensor([4, 2])
+        by_token = targets != end
+        by_length = torch.arange(4) < lengths[:, None]
+        return {
+            "ends that count": int(((targets == end) & by_token).sum()),
+            "with lengths": int(((targets == end) & by_length).sum()),
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        end = 2
+        targets, lengths = tf.constant([[5, 6, 7, end], [8, end, end, end]]), tf.constant([4, 2])
+        by_token = targets != end
+        by_length = tf.sequence_mask(lengths, 4)
+        return {
+            "ends that count": int(tf.math.count_nonzero((targets == end) & by_token)),
+            "with lengths": int(tf.math.count_nonzero((targets == end) & by_length)),
+        }
+
+
+@divergence(
+    claim="Sequences are padded, and cut, at the end.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"padded": [[1, 2, 3], [4, 0, 0]]},
+        "tensorflow": {"padded": [[1, 2, 3], [0, 0, 4]], "cut": [[2, 3], [0, 4]]},
+    },
+    why="Keras' `pad_sequences` pads and truncates at the start unless told otherwise. cuDNN and most code that works "
+    "with lengths want padding at the end.",
+    instead="`pad_sequences(..., padding='post', truncating='post')`.",
+    operation="direction.left_padded",
+    sources=(
+        PAD_SEQUENCES,
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html",
+    ),
+)
+class side:
+    def pytorch():
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        return {"padded": pad_sequence([torch.tensor([1, 2, 3]), torch.tensor([4])], batch_first=True).tolist()}
+
+    def tensorflow():
+        import keras
+
+        sequences = [[1, 2, 3], [4]]
+        return {
+            "padded": keras.utils.pad_sequences(sequences).tolist(),
+            "cut": keras.utils.pad_sequences(sequences, maxlen=2).tolist(),
+        }
+
+
+@divergence(
+    claim="Padding sequences of features leaves the features as they are.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"padded": [[0.5, 1.5], [0.75, 0.0]]},
+        "tensorflow": {"padded": [[0, 1], [0, 0]], "dtype='float32'": [[0.5, 1.5], [0.75, 0.0]]},
+    },
+    why="Keras' `pad_sequences` was made for tokens: its dtype is int32 unless told otherwise, and features are cut to "
+    "whole numbers, those below 1 to what looks like padding.",
+    instead="`pad_sequences(..., dtype='float32')`.",
+    operation="masking.mask_from_features",
+    sources=(PAD_SEQUENCES, "https://github.com/keras-team/keras/pull/19378"),
+)
+class features_become_integers:
+    def pytorch():
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        return {"padded": pad_sequence([torch.tensor([0.5, 1.5]), torch.tensor([0.75])], batch_first=True).tolist()}
+
+    def tensorflow():
+        import keras
+
+        sequences = [[0.5, 1.5], [0.75]]
+        return {
+            "padded": keras.utils.pad_sequences(sequences, padding="post").tolist(),
+            "dtype='float32'": keras.utils.pad_sequences(sequences, padding="post", dtype="float32").tolist(),
+        }

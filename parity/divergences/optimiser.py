@@ -1,0 +1,314 @@
+"""Where optimisers part: what they do to rows that are seen often, seldom or never, and to gradients without limit."""
+
+from parity.divergences.entry import DIFFERS, divergence
+
+PYTORCH_ADAM = "https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html"
+KERAS_ADAM = "https://keras.io/api/optimizers/adam/"
+
+
+@divergence(
+    claim="Adam's first step is the learning rate, whatever the gradient.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"default": 0.9901, "eps=1e-7": 0.9091},
+        "tensorflow": {"default": 0.2403, "epsilon=1e-8": 0.7597},
+    },
+    why="The gradient is 1e-6, the share of one token among many. PyTorch adds 1e-8 to the corrected root "
+    "of the second moment. Keras adds 1e-7 to the uncorrected one, at the first step 32 times smaller, which "
+    "weighs as 3e-6 would: the paper's 'epsilon hat'.",
+    instead="Do not expect equal steps for small gradients early on; `epsilon=1e-8 * sqrt(1 - beta_2 ** t)` would be "
+    "the same at step t.",
+    sources=(
+        PYTORCH_ADAM,
+        KERAS_ADAM,
+        "https://github.com/keras-team/keras/issues/17391",
+        "https://github.com/pytorch/pytorch/issues/104857",
+    ),
+)
+class adam_epsilon:
+    def pytorch():
+        import torch
+
+        def step(**options):
+            weight = torch.zeros(1, requires_grad=True)
+            weight.grad = torch.tensor([1e-6])
+            torch.optim.Adam([weight], lr=1.0, **options).step()
+            return -weight.item()
+
+        return {"default": step(), "eps=1e-7": step(eps=1e-7)}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def step(**options):
+            weight = keras.Variable([0.0])
+            keras.optimizers.Adam(1.0, **options).apply([tf.constant([1e-6])], [weight])
+            return -float(weight.numpy()[0])
+
+        return {"default": step(), "epsilon=1e-8": step(epsilon=1e-8)}
+
+
+@divergence(
+    claim="An optimiser sees one gradient for each row of the table, the sum over all occurrences of its token.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"dense": 1.0, "sparse": 1.0},
+        "tensorflow": {"SGD": 4.0, "SGD, dense": 4.0, "Adam": 1.265, "Adam, dense": 1.0},
+    },
+    why="One token occurs twice in a batch, with gradients 1 and 3: their sum is 4, and its square 16. Keras 3 "
+    "squares the slices of `IndexedSlices` one by one and adds up 1 + 9, in `fit` too, so every optimiser with a "
+    "second moment steps too far on repeated tokens, padding most of all. PyTorch adds up first.",
+    instead="`tf.convert_to_tensor` on the gradient of each embedding before `apply`.",
+    operation="embedding.lookup",
+    sources=(
+        "https://github.com/keras-team/keras/issues/19992",
+        "https://github.com/tensorflow/tensorflow/issues/28090",
+    ),
+)
+class repeated_tokens:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        def step(optimizer, sparse):
+            embed = nn.Embedding.from_pretrained(torch.zeros(3, 1), freeze=False, sparse=sparse)
+            y = embed(torch.tensor([1, 1, 2])).flatten()
+            (y @ torch.tensor([1.0, 3.0, 1.0])).backward()
+            optimizer(embed.parameters(), lr=1.0).step()
+            return -embed.weight[1].item()
+
+        return {"dense": step(torch.optim.Adam, sparse=False), "sparse": step(torch.optim.SparseAdam, sparse=True)}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def step(optimizer, dense=False):
+            table = keras.Variable(tf.zeros((3, 1)))
+            with tf.GradientTape() as tape:
+                y = tf.gather(table.value, [1, 1, 2])[:, 0]
+                loss = tf.reduce_sum(y * tf.constant([1.0, 3.0, 1.0]))
+            gradient = tape.gradient(loss, table.value)
+            optimizer.apply([tf.convert_to_tensor(gradient) if dense else gradient], [table])
+            return -float(table.numpy()[1, 0])
+
+        return {
+            "SGD": step(keras.optimizers.SGD(1.0)),
+            "SGD, dense": step(keras.optimizers.SGD(1.0), dense=True),
+            "Adam": step(keras.optimizers.Adam(1.0)),
+            "Adam, dense": step(keras.optimizers.Adam(1.0), dense=True),
+        }
+
+
+@divergence(
+    claim="A token that is not in the batch keeps its embedding.",
+    verdict=DIFFERS,
+    seen={"pytorch": {"SGD": 0.0, "Adam": 0.6701, "SparseAdam": 0.0}, "tensorflow": {"SGD": 0.0, "Adam": 0.67}},
+    why="The answers are how far a token moves in a batch that lacks it, after one that had it. Its gradient is 0, but "
+    "Adam's first moment is not yet. `SparseAdam` leaves absent rows alone; Keras' Adam treats them like any other, "
+    "with `IndexedSlices` too.",
+    instead="`Embedding(sparse=True)` with `SparseAdam`, or an optimiser without momentum for the table.",
+    operation="embedding.lookup",
+    sources=("https://github.com/pytorch/pytorch/issues/18404", "https://github.com/keras-team/keras/issues/19992"),
+)
+class absent_tokens:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        def drift(optimizer, sparse=False):
+            embed = nn.Embedding.from_pretrained(torch.zeros(3, 1), freeze=False, sparse=sparse)
+            optimizer = optimizer(embed.parameters(), lr=1.0)
+            rows = []
+            for tokens in ([1, 2], [2]):
+                optimizer.zero_grad(set_to_none=False)
+                embed(torch.tensor(tokens)).sum().backward()
+                optimizer.step()
+                rows.append(embed.weight[1].item())
+            return rows[0] - rows[1]
+
+        return {
+            "SGD": drift(torch.optim.SGD),
+            "Adam": drift(torch.optim.Adam),
+            "SparseAdam": drift(torch.optim.SparseAdam, sparse=True),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def drift(optimizer):
+            table, rows = keras.Variable(tf.zeros((3, 1))), []
+            for tokens in ([1, 2], [2]):
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_sum(tf.gather(table.value, tokens))
+                optimizer.apply([tape.gradient(loss, table.value)], [table])
+                rows.append(float(table.numpy()[1, 0]))
+            return rows[0] - rows[1]
+
+        return {"SGD": drift(keras.optimizers.SGD(1.0)), "Adam": drift(keras.optimizers.Adam(1.0))}
+
+
+@divergence(
+    claim="The `weight_decay` of Adam is that of AdamW.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"Adam": 0.9, "AdamW": 0.85, "AdamW by default": 0.899},
+        "tensorflow": {"Adam": 0.85, "AdamW": 0.85, "AdamW by default": 0.8996},
+    },
+    why="A weight of 1 after a step with gradient 1, learning rate 0.1 and decay 0.5. In PyTorch's Adam the decay is "
+    "an L2 penalty, added to the gradient and normalised away; AdamW takes it off the weight. In Keras "
+    "every optimiser takes it off the weight. The default of AdamW is 0.01 in PyTorch and 0.004 in Keras.",
+    instead="AdamW in both, with the decay written out; Keras' Adam with a decay is PyTorch's AdamW.",
+    sources=(
+        "https://github.com/pytorch/pytorch/issues/38767",
+        "https://github.com/keras-team/keras/issues/19051",
+        "https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html",
+        "https://keras.io/api/optimizers/adamw/",
+    ),
+)
+class adam_weight_decay:
+    def pytorch():
+        import torch
+
+        def after(optimizer, **options):
+            weight = torch.ones(1, requires_grad=True)
+            weight.grad = torch.ones(1)
+            optimizer([weight], lr=0.1, **options).step()
+            return weight.item()
+
+        return {
+            "Adam": after(torch.optim.Adam, weight_decay=0.5),
+            "AdamW": after(torch.optim.AdamW, weight_decay=0.5),
+            "AdamW by default": after(torch.optim.AdamW),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def after(optimizer, **options):
+            weight = keras.Variable([1.0])
+            optimizer(0.1, **options).apply([tf.ones(1)], [weight])
+            return float(weight.numpy()[0])
+
+        return {
+            "Adam": after(keras.optimizers.Adam, weight_decay=0.5),
+            "AdamW": after(keras.optimizers.AdamW, weight_decay=0.5),
+            "AdamW by default": after(keras.optimizers.AdamW),
+        }
+
+
+@divergence(
+    claim="Clipping the gradient's norm keeps its direction.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"clip_grad_norm_": [0.6, 0.8]},
+        "tensorflow": {"clipnorm": [1.0, 1.0], "global_clipnorm": [0.6, 0.8]},
+    },
+    why="Two weights with gradients 3 and 4, clipped to norm 1. PyTorch takes the norm over all of them. Keras' "
+    "`clipnorm` clips each variable by itself, so a table with many rows and a bias end up equally long.",
+    instead="`global_clipnorm` in Keras.",
+    sources=(
+        "https://github.com/keras-team/keras/issues/13575",
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html",
+    ),
+)
+class clipnorm:
+    def pytorch():
+        import torch
+
+        weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+        weights[0].grad, weights[1].grad = torch.tensor([3.0]), torch.tensor([4.0])
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        return {"clip_grad_norm_": [weight.grad.item() for weight in weights]}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def clipped(**options):
+            weights = [keras.Variable([0.0]) for _ in range(2)]
+            optimizer = keras.optimizers.SGD(learning_rate=1.0, **options)
+            optimizer.apply([tf.constant([3.0]), tf.constant([4.0])], weights)
+            return [-float(weight.numpy()[0]) for weight in weights]
+
+        return {"clipnorm": clipped(clipnorm=1.0), "global_clipnorm": clipped(global_clipnorm=1.0)}
+
+
+@divergence(
+    claim="After clipping to norm 1, the norm of an embedding's gradient is at most 1.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"dense": 1.0, "sparse": "NotImplementedError: … SparseCPU …"},
+        "tensorflow": {"clip_by_global_norm": 2.0, "after convert_to_tensor": 1.0},
+    },
+    why="A token occurs four times, each with gradient 1. TensorFlow takes the norm of the four slices, 2, where that "
+    "of their sum is 4. Keras' `clipnorm` and `global_clipnorm` do the same. PyTorch clips dense gradients rightly, "
+    "and cannot clip sparse ones.",
+    instead="`tf.convert_to_tensor` on the gradient of each embedding before clipping.",
+    operation="embedding.lookup",
+    sources=(
+        "https://www.tensorflow.org/api_docs/python/tf/clip_by_global_norm",
+        "https://github.com/keras-team/keras/issues/18985",
+        "https://github.com/pytorch/tutorials/issues/2245",
+    ),
+)
+class clipping_repeated_tokens:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        from parity.divergences.entry import raised
+
+        def clipped(sparse):
+            embed = nn.Embedding.from_pretrained(torch.zeros(3, 1), freeze=False, sparse=sparse)
+            embed(torch.tensor([1, 1, 1, 1])).sum().backward()
+            nn.utils.clip_grad_norm_(embed.parameters(), 1.0)
+            return embed.weight.grad.norm().item()
+
+        return {"dense": clipped(sparse=False), "sparse": raised(lambda: clipped(sparse=True), says="SparseCPU")}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        table = tf.Variable(tf.zeros((3, 1)))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.gather(table, [1, 1, 1, 1]))
+        gradient = tape.gradient(loss, table)
+        (slices,), _ = tf.clip_by_global_norm([gradient], 1.0)
+        (dense,), _ = tf.clip_by_global_norm([tf.convert_to_tensor(gradient)], 1.0)
+        return {
+            "clip_by_global_norm": float(tf.norm(tf.convert_to_tensor(slices))),
+            "after convert_to_tensor": float(tf.norm(dense)),
+        }
+
+
+@divergence(
+    claim="Clipping tames an infinite gradient.",
+    verdict=DIFFERS,
+    seen={"pytorch": {"clipped": [float("nan"), 0.0]}, "tensorflow": {"clipped": [float("nan"), float("nan")]}},
+    why="Two weights with gradients inf and 2. The norm is infinite: PyTorch multiplies by 1 / inf, and the infinite "
+    "one becomes NaN and all others 0. TensorFlow makes everything NaN, to signal the error. Neither is tame.",
+    instead="`error_if_nonfinite=True` in PyTorch, or skip the update; find the padding that the infinity came from.",
+    sources=(
+        "https://github.com/tensorflow/tensorflow/issues/21363",
+        "https://github.com/tensorflow/tensorflow/pull/27733",
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html",
+    ),
+)
+class clipping_infinity:
+    def pytorch():
+        import torch
+
+        weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+        weights[0].grad, weights[1].grad = torch.tensor([float("inf")]), torch.tensor([2.0])
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        return {"clipped": [weight.grad.item() for weight in weights]}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        clipped, _ = tf.clip_by_global_norm([tf.constant([float("inf")]), tf.constant([2.0])], 1.0)
+        return {"clipped": [float(gradient[0]) for gradient in clipped]}

@@ -1,0 +1,45 @@
+"""Normalisation: over the features of each step, and over the real steps of a batch."""
+
+from __future__ import annotations
+
+from parity.operations.row import Form, Input, Operation
+
+SCALE_AND_SHIFT = {"gamma": Input("H"), "beta": Input("H")}
+
+BATCH_NORM = {
+    "x": Input("BTH"),
+    **SCALE_AND_SHIFT,
+    "running_mean": Input("H", buffer=True),
+    "running_variance": Input("H", unit=True, buffer=True),
+}
+RUNNING = ("running_mean", "running_variance")
+STATISTICS = "mean and variance are those of every real step of the batch"
+
+
+def _layer_norm(name: str, eps: float) -> Form:
+    return Form(name, {"x": Input("BTH")} | SCALE_AND_SHIFT, outputs={"y": "BTH"}, options={"eps": eps})
+
+
+ROWS = (
+    Operation(
+        "normalisation.layer_norm",
+        forms=(_layer_norm("eps_of_torch", 1e-5), _layer_norm("eps_of_keras", 1e-3)),
+        variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
+    ),
+    Operation(
+        "normalisation.batch_norm",
+        forms=(
+            Form(
+                "training",
+                BATCH_NORM,
+                outputs={"y": "BTH"} | dict.fromkeys(RUNNING, "H"),
+                # two real steps become 1 and -1: all of their gradient cancels but a share of eps / (variance + eps)
+                options={"training": True, "momentum": 0.1, "eps": 0.1, "updates": 3},
+                initial={name: name for name in RUNNING},
+                couples=STATISTICS,
+            ),
+            Form("inference", BATCH_NORM, outputs={"y": "BTH"}, options={"training": False, "eps": 1e-3}),
+        ),
+        variants={"pytorch": ("flattened",), "tensorflow": ("flattened",)},
+    ),
+)

@@ -1,0 +1,78 @@
+"""Attention in PyTorch: weights over real steps, by a softmax and by the real layer.
+
+Where every key is masked, a softmax divides nothing by nothing. Alone, its NaN can be masked afterwards, if the
+scores were masked by a choice too; inside a layer it reaches the gradients of the weights
+(https://github.com/pytorch/pytorch/issues/41508), so there an empty sequence may look at one step of zeros.
+Beware: ``key_padding_mask`` is True on padding, in Keras a mask is True where to look. See
+https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html.
+"""
+
+from functools import cache
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from parity.pytorch import native
+
+
+def softmax(scores, lengths, *, axis=-1, variant="masked_fill"):  # (B, T) or (B, T, D), (B,)
+    """Softmax over the real steps of each sequence.
+
+    Args:
+        axis: where time is: -1 for one score a step, -2 for one a feature.
+
+    Returns:
+        weights: as scores; they sum to 1 over each sequence that has a step, and are zero on padding.
+
+    >>> softmax(torch.tensor([[1.0, 1.0, 9.0]]), torch.tensor([2]))["weights"]
+    tensor([[0.5000, 0.5000, 0.0000]])
+    """
+    real = native.valid(lengths, scores.shape[axis])  # (B, T)
+    if axis == -2:
+        real = real[:, :, None]
+    weights = scores.masked_fill(~real, -torch.inf).softmax(axis)  # NaN where the sequence is empty
+    return {"weights": torch.where(real, weights, 0)}
+
+
+def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, variant="layer"):
+    """Every step of a sequence looks at every step of it, with several heads.
+
+    Args:
+        x: (B, T, H). lengths: (B,).
+        w_in, bias_in: (H, 3, H), (2, H), for queries, keys and values, head by head; keys need no bias.
+        w_out, bias_out: (H, H), (H,).
+        heads: how many; H is divisible by them.
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> one, zero = torch.ones(1, 3, 1), torch.zeros(2, 1)
+    >>> x = torch.tensor([[[2.0], [2.0], [9.0]]])
+    >>> y = multi_head_attention(x, torch.tensor([2]), one, zero, torch.ones(1, 1), torch.zeros(1), heads=1)["y"]
+    >>> y.flatten()
+    tensor([2., 2., 0.])
+    """
+    real = native.valid(lengths, x.shape[1])  # (B, T)
+    seen = native.valid(lengths.clamp(min=1), x.shape[1])  # an empty sequence looks at one step of zeros
+    x = torch.where(real[:, :, None], x, 0)
+    weights = torch_layout(w_in, bias_in, w_out, bias_out)
+    y, _ = functional_call(built(x.shape[2], heads, x.dtype), weights, (x, x, x), {"key_padding_mask": ~seen})
+    return {"y": torch.where(real[:, :, None], y, 0)}
+
+
+def torch_layout(w_in, bias_in, w_out, bias_out):  # (H, 3, H)  (2, H)  (H, H)  (H,)
+    """The weights as `torch.nn.MultiheadAttention` names and lays them out."""
+    q, v = bias_in
+    return {
+        "in_proj_weight": w_in.flatten(1).T,  # (3H, H)
+        "in_proj_bias": torch.cat([q, torch.zeros_like(q), v]),
+        "out_proj.weight": w_out.T,
+        "out_proj.bias": bias_out,
+    }
+
+
+@cache
+def built(hidden, heads, dtype):
+    """An empty layer, built once; its weights are always passed in."""
+    return nn.MultiheadAttention(hidden, heads, batch_first=True, device="meta", dtype=dtype)

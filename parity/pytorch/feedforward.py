@@ -1,0 +1,65 @@
+"""Layers in PyTorch whose bias refills the padding: so it is zeroed again after each of them.
+
+Masking the input is not enough: a bias makes every padded step ``activation(bias)``. What comes next sees it, and a
+convolution carries it into real steps. See https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html and
+https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from parity.pytorch import native
+
+ACTIVATIONS = {"linear": lambda a: a, "relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
+
+
+def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B, T, D)  (B,)  (D, H)  (H,)
+    """A linear layer for each step, and its activation.
+
+    Args:
+        activation: "linear", "relu", "sigmoid" or "tanh".
+
+    Returns:
+        y: (B, T, H), zero on padding; without the mask, `sigmoid` of a bias of 0 would leave 0.5 there.
+
+    >>> dense(torch.ones(1, 3, 1), torch.tensor([2]), torch.ones(1, 1), torch.ones(1))["y"].flatten()
+    tensor([2., 2., 0.])
+    """
+    real = native.valid(lengths, x.shape[1])[:, :, None]  # (B, T, 1)
+    y = ACTIVATIONS[activation](F.linear(torch.where(real, x, 0), w.T, bias))
+    return {"y": torch.where(real, y, 0)}
+
+
+def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, D)  (B,)  (K, D, H)...  (H,)...
+    """Convolutions over time, one after the other, each on padding that holds zeros.
+
+    Args:
+        w, bias: tuples, one item a layer.
+        padding: "same" with an odd K, or "causal", which `torch` does not know: the input is extended by hand.
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> add_up = [torch.ones(3, 1, 1)], [torch.zeros(1)]
+    >>> conv1d(torch.tensor([[[1.0], [2.0], [3.0], [9.0]]]), torch.tensor([3]), *add_up)["y"].flatten()
+    tensor([3., 6., 5., 0.])
+    """
+    real = native.valid(lengths, x.shape[1])[:, :, None]  # (B, T, 1)
+    y = torch.where(real, x, 0)
+    for kernel, shift in zip(w, bias):
+        y = convolved(y, torch_layout(kernel), shift, padding)
+        y = torch.where(real, y, 0)  # or the next layer would see the bias behind the end
+    return {"y": y}
+
+
+def torch_layout(kernel):  # (K, D, H) -> (H, D, K)
+    """Keras and the reference have the kernel's steps first, `torch` last."""
+    return kernel.permute(2, 1, 0)
+
+
+def convolved(x, kernel, shift, padding):  # (B, T, D)  (H, D, K)  (H,) -> (B, T, H)
+    """One layer; `torch` has time last."""
+    x = x.mT  # (B, D, T)
+    if padding == "causal":
+        x, padding = F.pad(x, (kernel.shape[2] - 1, 0)), "valid"
+    return F.conv1d(x, kernel, shift, padding=padding).mT

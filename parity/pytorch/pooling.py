@@ -1,0 +1,105 @@
+"""Pooling over time in PyTorch: one vector for each sequence, zero for an empty one.
+
+PyTorch's pooling layers take no mask. Padding is replaced by zeros first, with a choice and not a product; where
+something would divide nothing by nothing, an empty sequence gets one step of such zeros (`never_empty`).
+"""
+
+import torch
+import torch.nn.functional as F
+
+from parity.pytorch import native
+
+
+def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  (B,)  (B, H)
+    """The last real step of each sequence, e.g. of a recurrent layer's outputs, where ``x[:, -1]`` is padding.
+
+    Args:
+        initial: what an empty sequence gives; zeros when None.
+        variant: "gather" or "indexed".
+
+    Returns:
+        y: (B, H).
+
+    >>> last_relevant(torch.tensor([[[1.0], [2.0], [9.0]]]), torch.tensor([2]))["y"]
+    tensor([[2.]])
+    """
+    index = (lengths - 1).clamp(min=0)  # -1 would be the last step of all, and padding
+    if native.pick(("gather", "indexed"), variant) == "indexed":
+        last = x[torch.arange(len(x), device=x.device), index]
+    else:
+        last = x.gather(1, index[:, None, None].expand(-1, 1, x.shape[2]))[:, 0]
+    initial = torch.zeros_like(last) if initial is None else initial
+    return {"y": torch.where(lengths[:, None] > 0, last, initial)}
+
+
+def mean(x, lengths, *, variant="masked_sum"):  # (B, T, D)  (B,)
+    """The mean over each sequence's real steps: their sum over their number, and not over T.
+
+    Returns:
+        y: (B, D).
+
+    >>> mean(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))["y"]
+    tensor([[2.]])
+    """
+    return {"y": only_real(x, lengths).sum(1) / lengths[:, None].clamp(min=1)}
+
+
+def sum(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
+    """The sum over each sequence's real steps.
+
+    Args:
+        variant: "masked", or "segments": the real steps of all sequences in one row, each added to its own sum.
+
+    Returns:
+        y: (B, D).
+    """
+    if native.pick(("masked", "segments"), variant) == "masked":
+        return {"y": only_real(x, lengths).sum(1)}
+    real = native.valid(lengths, x.shape[1])
+    sequence = real.nonzero()[:, 0]  # which one each real step belongs to
+    return {"y": x.new_zeros(len(x), x.shape[2]).index_add(0, sequence, x[real])}
+
+
+def max(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
+    """The largest value of each feature among each sequence's real steps.
+
+    `torch.amax` shares the gradient out among equals, as TensorFlow does; `torch.max` gives it to one of them.
+
+    Returns:
+        y: (B, D).
+    """
+    counted = never_empty(lengths, x.shape[1])[:, :, None]  # the one zero of an empty sequence is its largest
+    return {"y": only_real(x, lengths).masked_fill(~counted, -torch.inf).amax(1)}
+
+
+def attention(x, lengths, query, *, variant="softmax"):  # (B, T, D)  (B,)  (D,)
+    """A weighted mean over real steps, its weights ``softmax(x · query)``, the query learned.
+
+    Args:
+        variant: "softmax", or "scaled_dot_product" for the fused kernel, which does not give the weights.
+
+    Returns:
+        weights: (B, T), zero on padding; y: (B, D).
+
+    >>> attention(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]), torch.zeros(1))["weights"]
+    tensor([[0.5000, 0.5000, 0.0000]])
+    """
+    counted = never_empty(lengths, x.shape[1])  # where all is masked, softmax gives NaN
+    x = only_real(x, lengths)
+    if native.pick(("softmax", "scaled_dot_product"), variant) == "scaled_dot_product":
+        queries = query.expand(len(x), 1, -1)  # (B, 1, D)
+        y = F.scaled_dot_product_attention(queries, x, x, attn_mask=counted[:, None], scale=1.0)
+        return {"y": y[:, 0]}
+    weights = (x @ query).masked_fill(~counted, -torch.inf).softmax(1)
+    weights = torch.where(native.valid(lengths, x.shape[1]), weights, 0)
+    return {"weights": weights, "y": (weights[:, None] @ x)[:, 0]}
+
+
+def only_real(x, lengths):  # (B, T, D)  (B,)
+    """The values on real steps, 0 on padding."""
+    return torch.where(native.valid(lengths, x.shape[1])[:, :, None], x, 0)
+
+
+def never_empty(lengths, steps):  # (B,), T -> (B, T)
+    """True on real steps, and on the first step of an empty sequence, so that nothing is divided by nothing."""
+    return native.valid(lengths.clamp(min=1), steps)

@@ -1,0 +1,67 @@
+"""Attention over the real steps of each sequence: nothing else is there to be looked at."""
+
+import autograd.numpy as np
+
+from parity.reference import native
+
+
+def softmax(scores, lengths, *, axis=-1):  # (B, T) or (B, T, D), (B,)
+    """``weights[t] = exp(scores[t]) / Σ exp(scores)`` over the real steps of each sequence.
+
+    Args:
+        axis: where time is: -1 for one score a step, -2 for one a feature.
+
+    Returns:
+        weights: as scores; they sum to 1 over each sequence that has a step, and are zero on padding.
+
+    >>> softmax(np.array([[1.0, 1.0, 9.0]]), [2])["weights"]
+    array([[0.5, 0.5, 0. ]])
+    """
+    features = scores[..., None] if axis == -1 else scores
+    weights = native.padded([over_steps(row) for row in native.sequences(features, lengths)], features)
+    return {"weights": weights[..., 0] if axis == -1 else weights}
+
+
+def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads):
+    """Every step of a sequence looks at every step of it: Vaswani et al., "Attention is all you need", section 3.2.2.
+
+        head = softmax(q kᵀ / sqrt(H / heads)) v        y = [head; head; …] w_out + bias_out
+
+    Args:
+        x: (B, T, H). lengths: (B,).
+        w_in: (H, 3, H), for queries, keys and values, head by head.
+        bias_in: (2, H), for queries and values. One for keys would add the same to all scores of a query, and the
+            softmax takes that away again: what comes back as its gradient is rounding.
+        w_out, bias_out: (H, H), (H,).
+        heads: how many; H is divisible by them.
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> one, zero = np.ones((1, 3, 1)), np.zeros((2, 1))
+    >>> x = np.array([[[2.0], [2.0], [9.0]]])
+    >>> multi_head_attention(x, [2], one, zero, np.ones((1, 1)), np.zeros(1), heads=1)["y"].ravel()
+    array([2., 2., 0.])
+    """
+    rows = []
+    for row in native.sequences(x, lengths):
+        q, k, v = projected(row, w_in, bias_in, heads)  # (n, heads, H / heads)
+        scores = np.einsum("...nac,...mac->...nma", q, k) / np.sqrt(q.shape[-1])  # (n, n, heads)
+        heard = np.einsum("...nma,...mac->...nac", over_steps(scores), v)
+        rows.append(np.reshape(heard, row.shape) @ w_out + bias_out[..., None, :])
+    return {"y": native.padded(rows, x)}
+
+
+def projected(row, w_in, bias_in, heads):  # (n, H)  (H, 3, H)  (2, H)
+    """Queries, keys and values of one sequence, head by head."""
+    q, k, v = (row @ w_in[..., part, :] for part in range(3))  # (n, H)
+    q, v = q + bias_in[..., None, 0, :], v + bias_in[..., None, 1, :]
+    return [np.reshape(part, (*part.shape[:-1], heads, part.shape[-1] // heads)) for part in (q, k, v)]
+
+
+def over_steps(scores):  # (n, D)
+    """Weights that sum to 1 along the steps; none where there is no step."""
+    if not scores.shape[-2]:
+        return scores
+    exponentials = np.exp(scores - np.max(scores, -2, keepdims=True))
+    return exponentials / np.sum(exponentials, -2, keepdims=True)

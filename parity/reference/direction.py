@@ -1,0 +1,47 @@
+"""Recurrent layers that read from the end, and sequences that stand behind their padding.
+
+Weights are those of `parity.reference.rnn`: cut out and turned the right way, a sequence is a sequence.
+"""
+
+import autograd.numpy as np
+
+from parity.reference import native, rnn
+from parity.reference.bidirectional import reverse_sequence
+
+
+def backwards(x, lengths, w_in, w_rec, bias, h0=None):  # (B, T, D)  (B,)  ...  (L, B, H)
+    """GRU from each sequence's last real step to its first.
+
+    Returns:
+        y: (B, T, H), in the order of x: step t has read the steps from the last down to t; zero on padding.
+        h: (L, B, H), every layer's state after the first step, which it reads last.
+
+    >>> one, zero = [np.ones((1, 3, 1))], [np.zeros((4, 1))]
+    >>> backwards(np.ones((1, 3, 1)), [2], one, one, zero)["y"].ravel().round(4)
+    array([0.3468, 0.2048, 0.    ])
+    """
+    found = rnn.gru(reverse_sequence(x, lengths)["y"], lengths, w_in, w_rec, bias, h0)
+    return found | {"y": reverse_sequence(found["y"], lengths)["y"]}
+
+
+def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None):  # (B, T, D), padding first  (B,)  ...  (L, B, H)
+    """LSTM over sequences that stand behind their padding: a sequence is the last ``length`` steps of its row.
+
+    Returns:
+        y: (B, T, H), zero on padding, which stands first here too; h, c: (L, B, H), as for `parity.reference.rnn.lstm`.
+
+    >>> one, zero = [np.ones((1, 4, 1))], [np.zeros((4, 1))]
+    >>> left_padded(np.ones((1, 3, 1)), [1], one, one, zero)["y"].ravel().round(4)
+    array([0.    , 0.    , 0.3696])
+    """
+    steps = x.shape[-2]
+    rows = [x[..., row, steps - length :, :] for row, length in enumerate(lengths)]
+    found = rnn.lstm(native.padded(rows, x), lengths, w_in, w_rec, bias, h0, c0)
+    return found | {"y": padded_before(native.sequences(found["y"], lengths), found["y"])}
+
+
+def padded_before(rows, like):  # B arrays (..., length, H), like (..., B, T, H) -> (..., B, T, H)
+    """Results of the sequences side by side, zero before each."""
+    zeros = np.zeros(like.shape[:-3] + like.shape[-2:])
+    full = [np.concatenate([zeros[..., row.shape[-2] :, :], row], -2) for row in rows]
+    return native.stack(full, -3, like.shape)

@@ -1,0 +1,84 @@
+"""Masks. A truth value is a 1 or a 0 here, and has no gradient."""
+
+import autograd.numpy as np
+
+from parity.reference import native
+
+
+def sequence_mask(x, lengths):  # (B, T, D)  (B,)
+    """1 on each of a sequence's ``length`` steps, 0 on the padding behind them.
+
+    Returns:
+        mask: (B, T).
+
+    >>> sequence_mask(np.zeros((2, 3, 1)), [2, 0])["mask"]
+    array([[1., 1., 0.],
+           [0., 0., 0.]])
+    """
+    ones = [np.ones((*row.shape[:-1], 1)) for row in native.sequences(x, lengths)]
+    return {"mask": native.padded(ones, x[..., :1])[..., 0]}
+
+
+def mask_from_tokens(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
+    """1 where a token is not the pad; a real step that holds the pad counts as padding too.
+
+    Returns:
+        mask: (B, T); y: (B, T, D), each token's row of the table, zero where the mask is 0.
+
+    >>> mask_from_tokens(np.array([[2, 0, 1, 0]]), [3], np.ones((3, 1)))["mask"]
+    array([[1., 0., 1., 0.]])
+    """
+    lead, (batch, steps) = table.shape[:-2], tokens.shape
+    real = [tokens[row, :length, None] != padding_index for row, length in enumerate(lengths)]  # B arrays (length, 1)
+    rows = [table[..., tokens[row, :length], :] * real[row] for row, length in enumerate(lengths)]
+    mask = native.padded([np.ones((*lead, *r.shape)) * r for r in real], np.zeros((*lead, batch, steps, 1)))
+    return {"mask": mask[..., 0], "y": native.padded(rows, np.zeros((*lead, batch, steps, table.shape[-1])))}
+
+
+def mask_from_features(x, lengths):  # (B, T, D)  (B,)
+    """1 where any feature is not zero; a real frame of zeros counts as padding too.
+
+    Returns:
+        mask: (B, T); y: (B, T, D), x where the mask is 1, and no gradient where it is 0.
+
+    >>> x = np.array([[[1.0, 0.0], [0.0, 0.0], [2.0, -2.0], [0.0, 0.0]]])
+    >>> mask_from_features(x, [3])["mask"]
+    array([[1., 0., 1., 0.]])
+    """
+    rows = native.sequences(x, lengths)
+    used = [frame_used(row)[..., None] for row in rows]  # B arrays (..., length, 1)
+    y = native.padded([row * u for row, u in zip(rows, used)], x)
+    return {"mask": native.padded(used, x[..., :1])[..., 0], "y": y}
+
+
+def length_from_features(x, lengths):  # (B, T, D)  (B,)
+    """How many steps there are up to the last frame that is not all zeros.
+
+    Too few where a sequence ends in such frames; those in the middle do no harm.
+
+    Returns:
+        length: (B,).
+
+    >>> x = np.array([[[1.0, 0.0], [0.0, 0.0], [2.0, 3.0], [0.0, 0.0]]])
+    >>> length_from_features(x, [4])["length"]
+    array([3.])
+    """
+    used = [frame_used(row) for row in native.sequences(x, lengths)]  # B arrays (..., length)
+    found = [np.max(u * np.arange(1, u.shape[-1] + 1), -1, initial=0) for u in used]
+    return {"length": native.stack(found, -1, (*x.shape[:-3], 0))}
+
+
+def mask_frames(x, lengths):  # (B, T, D)  (B,)
+    """The frames of each sequence, and zeros behind them.
+
+    Returns:
+        y: (B, T, D).
+
+    >>> mask_frames(np.array([[[1.0], [2.0], [np.nan]]]), [2])["y"].ravel()
+    array([1., 2., 0.])
+    """
+    return {"y": native.padded(native.sequences(x, lengths), x)}
+
+
+def frame_used(row):  # (..., n, D) -> (..., n)
+    return np.any(row != 0, -1) * 1.0

@@ -1,0 +1,74 @@
+"""Normalisation. Padding is never among the numbers whose mean and variance are taken."""
+
+import autograd.numpy as np
+from autograd.tracer import getval
+
+from parity.reference import native
+
+
+def layer_norm(x, lengths, gamma, beta, *, eps=1e-5):  # (B, T, H)  (B,)  (H,)  (H,)
+    """Each step's features, less their mean, over their deviation: Ba, Kiros and Hinton, arXiv:1607.06450.
+
+    Args:
+        eps: added to the variance. `torch` takes 1e-5 and Keras 1e-3 unless told otherwise.
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> layer_norm(np.array([[[1.0, 3.0], [7.0, 9.0]]]), [1], np.ones(2), np.zeros(2), eps=0.0)["y"]
+    array([[[-1.,  1.],
+            [ 0.,  0.]]])
+    """
+    rows = [
+        normalised(row, np.mean(row, -1, keepdims=True), variance(row, -1), gamma, beta, eps)
+        for row in native.sequences(x, lengths)
+    ]
+    return {"y": native.padded(rows, x)}
+
+
+def batch_norm(
+    x, lengths, gamma, beta, running_mean, running_variance, *, training, momentum=0.1, eps=1e-5, updates=1
+):  # (B, T, H)  (B,)  (H,)  (H,)  (H,)  (H,)
+    """Each feature, less its mean, over its deviation, taken over all real steps: Ioffe, Szegedy, arXiv:1502.03167.
+
+    Running statistics are buffers: no gradient reaches them, nor the batch through them. Their variance is the
+    biased one, as in Keras; `torch` has n / (n - 1) times the batch's.
+
+    Args:
+        training: whether mean and variance are those of the batch, or the running ones.
+        momentum: the share of the new in a running statistic, as in `torch`; Keras asks for that of the old.
+        eps: added to the variance.
+        updates: how often the running statistics see this batch.
+
+    Returns:
+        y: (B, T, H), zero on padding. In training also running_mean, running_variance: (H,), as they were if no
+            step of the batch is real.
+
+    >>> x, one, zero = np.array([[[1.0], [3.0], [9.0]]]), np.ones(1), np.zeros(1)
+    >>> training = batch_norm(x, [2], one, zero, zero, one, training=True, momentum=0.5, eps=1e-12)
+    >>> training["y"].ravel(), training["running_mean"]
+    (array([-1.,  1.,  0.]), array([1.]))
+    """
+    running_mean, running_variance = getval(running_mean), getval(running_variance)
+    rows = native.sequences(x, lengths)
+    if not sum(lengths):
+        running = {"running_mean": running_mean, "running_variance": running_variance}
+        return {"y": native.padded(rows, x)} | (running if training else {})
+    if not training:
+        mean, spread = running_mean[..., None, :], running_variance[..., None, :]
+        return {"y": native.padded([normalised(row, mean, spread, gamma, beta, eps) for row in rows], x)}
+    steps = np.concatenate(rows, -2)  # (N, H)
+    mean, spread = np.mean(steps, -2, keepdims=True), variance(steps, -2)
+    y = native.padded([normalised(row, mean, spread, gamma, beta, eps) for row in rows], x)
+    for _ in range(updates):
+        running_mean = (1 - momentum) * running_mean + momentum * getval(mean)[..., 0, :]
+        running_variance = (1 - momentum) * running_variance + momentum * getval(spread)[..., 0, :]
+    return {"y": y, "running_mean": running_mean, "running_variance": running_variance}
+
+
+def normalised(row, mean, spread, gamma, beta, eps):  # (n, H)  ...  (H,)  (H,)
+    return (row - mean) / np.sqrt(spread + eps) * gamma[..., None, :] + beta[..., None, :]
+
+
+def variance(values, axis):
+    return np.mean((values - np.mean(values, axis, keepdims=True)) ** 2, axis, keepdims=True)

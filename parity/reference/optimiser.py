@@ -1,0 +1,54 @@
+"""One step of an optimiser for one weight, as its paper has it. All is elementwise, so weights may be copies, stacked.
+
+    weight, state = sgd(weight, gradient, state, step, pad_row, ...)
+
+``state`` is two arrays, both zero at first; ``step`` counts from 1. ``pad_row`` is the row of an embedding table that
+stands for padding, or None.
+"""
+
+import autograd.numpy as np
+
+
+def sgd(weight, gradient, state, step, pad_row, *, learning_rate, momentum=0.0):
+    """Stochastic gradient descent with momentum: Sutskever et al., 2013, for a learning rate that stays the same.
+
+    Returns:
+        weight, and a state of (velocity, nothing).
+
+    >>> weight, _ = sgd(np.ones(1), np.ones(1), (0, 0), 1, None, learning_rate=0.1)
+    >>> weight
+    array([0.9])
+    """
+    velocity, nothing = state
+    velocity = momentum * velocity + gradient
+    return weight - learning_rate * velocity, (velocity, nothing)
+
+
+def adam(weight, gradient, state, step, pad_row, *, learning_rate, beta_1, beta_2, epsilon):
+    """Algorithm 1 of Kingma and Ba, "Adam", arXiv:1412.6980v9: epsilon stands beside the root of the corrected v.
+
+    Returns:
+        weight, and a state of (m, v).
+    """
+    m, v = state
+    m = beta_1 * m + (1 - beta_1) * gradient
+    v = beta_2 * v + (1 - beta_2) * gradient**2
+    m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
+    return weight - learning_rate * m_hat / (np.sqrt(v_hat) + epsilon), (m, v)
+
+
+def adamw(weight, gradient, state, step, pad_row, *, learning_rate, weight_decay, **moments):
+    """Adam with weights that shrink beside it: Loshchilov and Hutter, arXiv:1711.05101, decay times learning rate.
+
+    Padding has no meaning to forget: the pad row does not shrink.
+
+    Returns:
+        weight, and a state of (m, v).
+    """
+    shrunk = weight * (1 - learning_rate * weight_decay)
+    if pad_row is not None:
+        shrunk = np.where(np.arange(weight.shape[-2])[:, None] == pad_row, weight, shrunk)
+    return adam(shrunk, gradient, state, step, pad_row, learning_rate=learning_rate, **moments)
+
+
+OPTIMISERS = {"sgd": sgd, "adam": adam, "adamw": adamw}

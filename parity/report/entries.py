@@ -1,0 +1,42 @@
+"""The divergences, as report.json has them: everything that a page says of one, with today's values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from parity.divergences import DIVERGENCES, Divergence
+from parity.divergences.entry import Trial, Values, shown
+from parity.report.order import index
+
+
+def entries(trials: Iterable[Trial]) -> list[dict[str, Any]]:
+    """One item for each divergence that was tried, in the order of the book.
+
+    ``wings`` has for each wing its code, what it gave when the entry was written (``seen``) and gives ``today``, a
+    ``status`` like that of a finding, and the ``reason`` when that is not "passed". All values are text.
+    """
+    by_name: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_name.setdefault(trial.name, []).append(trial)
+    return [_entry(DIVERGENCES[name], by_name[name]) for name in sorted(by_name, key=lambda n: index(DIVERGENCES, n))]
+
+
+def _entry(divergence: Divergence, trials: list[Trial]) -> dict[str, Any]:
+    words = ("name", "claim", "verdict", "why", "instead", "operation")
+    tried = {trial.wing: _tried(divergence, trial) for trial in sorted(trials, key=lambda trial: trial.wing)}
+    return {word: getattr(divergence, word) for word in words} | {"sources": list(divergence.sources), "wings": tried}
+
+
+def _tried(divergence: Divergence, trial: Trial) -> dict[str, Any]:
+    return {
+        "status": trial.status,
+        "reason": trial.stale or trial.missing,
+        "code": divergence.code(trial.wing),
+        "seen": _text(divergence.seen[trial.wing]),
+        "today": _text(trial.today),
+    }
+
+
+def _text(values: Values) -> Mapping[str, str]:
+    return {name: shown(value) for name, value in values.items()}

@@ -1,0 +1,79 @@
+"""Losses of sequences whose labels are known, and not which step says which of them, in TensorFlow.
+
+`tf.nn.ctc_loss` takes logits, time first unless told otherwise, and labels in one of two ways
+(https://www.tensorflow.org/api_docs/python/tf/nn/ctc_loss). Dense labels are computed in float32 only, and have loss
+707, not inf, where they cannot be spelt. Sparse ones may not be empty. ``keras.ops.ctc_loss`` is the dense one, with
+float64 cast to float32; ``keras.losses.CTC`` takes every step for a real one, whatever the mask.
+"""
+
+import tensorflow as tf
+
+from parity.tensorflow import native
+
+
+def ctc(logits, targets, target_lengths, lengths, *, variant="dense_labels"):
+    """Connectionist temporal classification: ``-log`` of the probability that the steps spell the labels. Blank is 0.
+
+    Args:
+        variant: "dense_labels", `tf.nn.ctc_loss` in float32; or "forward_algorithm", written out, in any dtype.
+
+    Returns:
+        loss: (B,), 0 without a gradient where so few steps cannot spell the labels.
+
+    >>> labels, one, two = tf.constant([[1, 1]]), tf.constant([1]), tf.constant([2])
+    >>> tf.exp(-ctc(tf.zeros((1, 3, 2)), labels, one, two)["loss"]).numpy().round(4)  # 1 1, 0 1 and 1 0 of four
+    array([0.75], dtype=float32)
+    """
+    logits = native.only_real(native.valid(lengths, tf.shape(logits)[1]), logits)
+    labels = tf.where(native.valid(target_lengths, tf.shape(targets)[1]), targets, 0)
+    return {"loss": native.pick(VARIANTS, variant)(logits, labels, target_lengths, lengths)}
+
+
+def dense_labels(logits, labels, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (B,) -> (B,)
+    """`tf.nn.ctc_loss`. Labels, and a blank between any two that are equal, have to find a step each."""
+    blanks = tf.reduce_sum(tf.cast((labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] > 0), lengths.dtype), 1)
+    spelt = lengths >= target_lengths + blanks
+    target_lengths = tf.where(spelt, target_lengths, 0)
+    loss = tf.nn.ctc_loss(labels, logits, target_lengths, lengths, logits_time_major=False, blank_index=0)
+    return tf.where(spelt, loss, 0.0)
+
+
+def forward_algorithm(logits, labels, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (B,) -> (B,)
+    """Graves et al., section 4.1, all sequences and all their states side by side: L = 2S + 1, see `with_blanks`."""
+    states = with_blanks(labels)  # (B, L)
+    log_p = tf.gather(tf.nn.log_softmax(logits), states, axis=2, batch_dims=1)  # (B, T, L)
+    never = tf.fill(tf.shape(log_p[:, 0]), tf.constant(-float("inf"), log_p.dtype))
+    before = tf.pad(states, [[0, 0], [2, 0]])[:, :-2]
+    skips = (states > 0) & (states != before)  # a blank between two labels may be left out if they differ
+
+    def step(alpha, now):
+        log_p_t, real_t = now  # (B, L)  (B,)
+        shifted = tf.concat([never[:, :2], alpha], 1)
+        sources = [alpha, shifted[:, 1:-1], tf.where(skips, shifted[:, :-2], never)]
+        return tf.where(real_t[:, None], log_sum(tf.stack(sources, 2)) + log_p_t, alpha)
+
+    place = tf.range(tf.shape(states)[1], dtype=lengths.dtype)
+    start = tf.where(place == 0, tf.zeros_like(never), never)  # before the first step, as if after a blank
+    real = native.valid(lengths, tf.shape(logits)[1])
+    alpha = tf.scan(step, (tf.transpose(log_p, [1, 0, 2]), tf.transpose(real)), start)[-1]
+    behind = 2 * target_lengths[:, None] - place  # 1 at the last label, 0 at the blank behind it
+    log_probability = log_sum(tf.where((behind == 0) | (behind == 1), alpha, never))
+    return tf.where(tf.math.is_inf(log_probability), tf.zeros_like(log_probability), -log_probability)
+
+
+def with_blanks(labels):  # (B, S) -> (B, 2S + 1)
+    """A blank before, between and behind the labels."""
+    pairs = tf.stack([tf.zeros_like(labels), labels], 2)
+    return tf.pad(tf.reshape(pairs, [-1, 2 * labels.shape[1]]), [[0, 0], [0, 1]])
+
+
+def log_sum(x):  # (..., K) -> (...)
+    """`tf.reduce_logsumexp`, with gradient 0 instead of NaN where all are -inf."""
+    largest = tf.stop_gradient(tf.reduce_max(x, -1, keepdims=True))
+    largest = tf.where(tf.math.is_finite(largest), largest, tf.zeros_like(largest))
+    total = tf.reduce_sum(tf.exp(x - largest), -1)
+    log_total = tf.math.log(tf.where(total > 0, total, tf.ones_like(total))) + largest[..., 0]
+    return tf.where(total > 0, log_total, tf.constant(-float("inf"), x.dtype))
+
+
+VARIANTS = {"dense_labels": dense_labels, "forward_algorithm": forward_algorithm}

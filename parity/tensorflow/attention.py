@@ -1,0 +1,82 @@
+"""Attention in TensorFlow: weights over real steps, by a softmax and by the real layer.
+
+Where every key is masked, a softmax divides nothing by nothing. Alone, its NaN can be masked afterwards, if the
+scores were masked by a choice too; Keras' layer gives all keys the same weight then, and what is seen is masked.
+`MultiHeadAttention` reads masks off its inputs, and deletes them there; ours is its ``attention_mask``, True where to
+look: ``key_padding_mask`` of `torch` is True on padding. See
+https://keras.io/api/layers/attention_layers/multi_head_attention/.
+"""
+
+from functools import cache
+
+import keras
+import tensorflow as tf
+
+from parity.tensorflow import native
+
+
+def softmax(scores, lengths, *, axis=-1, variant="where"):  # (B, T) or (B, T, D), (B,)
+    """Softmax over the real steps of each sequence.
+
+    Args:
+        axis: where time is: -1 for one score a step, -2 for one a feature.
+
+    Returns:
+        weights: as scores; they sum to 1 over each sequence that has a step, and are zero on padding.
+
+    >>> softmax(tf.constant([[1.0, 1.0, 9.0]]), tf.constant([2]))["weights"].numpy().tolist()
+    [[0.5, 0.5, 0.0]]
+    """
+    real = native.valid(lengths, tf.shape(scores)[axis])  # (B, T)
+    if axis == -2:
+        real = real[:, :, None]
+    weights = tf.nn.softmax(tf.where(real, scores, float("-inf")), axis)  # NaN where the sequence is empty
+    return {"weights": tf.where(real, weights, tf.zeros((), weights.dtype))}
+
+
+def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, variant="layer"):
+    """Every step of a sequence looks at every step of it, with several heads.
+
+    Args:
+        x: (B, T, H). lengths: (B,).
+        w_in, bias_in: (H, 3, H), (2, H), for queries, keys and values, head by head; keys need no bias.
+        w_out, bias_out: (H, H), (H,).
+        heads: how many; H is divisible by them.
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> one, zero = tf.ones((1, 3, 1)), tf.zeros((2, 1))
+    >>> x = tf.constant([[[2.0], [2.0], [9.0]]])
+    >>> y = multi_head_attention(x, tf.constant([2]), one, zero, tf.ones((1, 1)), tf.zeros(1), heads=1)["y"]
+    >>> y.numpy().ravel().tolist()
+    [2.0, 2.0, 0.0]
+    """
+    real = native.valid(lengths, tf.shape(x)[1])  # (B, T)
+    x = native.only_real(real, x)
+    weights = keras_layout(w_in, bias_in, w_out, bias_out, heads)
+    y = native.call_layer(built(x.shape[2], heads, x.dtype), weights, x, x, attention_mask=real[:, None])
+    return {"y": native.only_real(real, y)}
+
+
+def keras_layout(w_in, bias_in, w_out, bias_out, heads):  # (H, 3, H)  (2, H)  (H, H)  (H,)
+    """The weights as `keras.layers.MultiHeadAttention` lays them out, head by head: kernel, bias, kernel, bias, …"""
+    size = w_out.shape[0] // heads
+    q, k, v = (tf.reshape(part, [-1, heads, size]) for part in tf.unstack(w_in, axis=1))  # (H, heads, H / heads)
+    b_q, b_v = (tf.reshape(part, [heads, size]) for part in tf.unstack(bias_in))
+    lost = lost_scale(size, w_in.dtype)
+    return [q * lost, b_q * lost, k, tf.zeros_like(b_q), v, b_v, tf.reshape(w_out, [heads, size, -1]), bias_out]
+
+
+def lost_scale(size, dtype):
+    """What Keras' factor of ``1 / sqrt(size)`` lacks: whatever the layer's dtype, it is rounded to float32."""
+    exact = tf.constant(size**-0.5, dtype)
+    return exact / tf.cast(tf.cast(exact, tf.float32), dtype)
+
+
+@cache
+def built(hidden, heads, dtype):
+    """An empty layer, built once; its weights are always passed in."""
+    layer = keras.layers.MultiHeadAttention(heads, hidden // heads, dtype=dtype.name)
+    layer.build((None, None, hidden), (None, None, hidden))
+    return layer

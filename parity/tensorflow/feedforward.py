@@ -1,0 +1,71 @@
+"""Layers in Keras whose bias refills the padding: so it is zeroed again after each of them.
+
+Masking the input is not enough: a bias makes every padded step ``activation(bias)``. What comes next sees it, and a
+convolution carries it into real steps. `Dense` passes a mask on without using it; `Conv1D` drops it with a warning.
+See https://keras.io/api/layers/core_layers/dense/ and https://keras.io/api/layers/convolution_layers/convolution1d/.
+"""
+
+from functools import cache
+
+import keras
+import tensorflow as tf
+
+from parity.tensorflow import native
+
+
+def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B, T, D)  (B,)  (D, H)  (H,)
+    """A linear layer for each step, and its activation.
+
+    Args:
+        activation: "linear", "relu", "sigmoid" or "tanh".
+
+    Returns:
+        y: (B, T, H), zero on padding; without the mask, `sigmoid` of a bias of 0 would leave 0.5 there.
+
+    >>> y = dense(tf.ones((1, 3, 1)), tf.constant([2]), tf.ones((1, 1)), tf.ones(1))["y"]
+    >>> y.numpy().ravel().tolist()
+    [2.0, 2.0, 0.0]
+    """
+    real = native.valid(lengths, tf.shape(x)[1])
+    layer = built(keras.layers.Dense, x.shape[2], x.dtype, units=w.shape[1], activation=activation)
+    y = native.call_layer(layer, [w, bias], native.only_real(real, x))
+    return {"y": native.only_real(real, y)}
+
+
+def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, D)  (B,)  (K, D, H)...  (H,)...
+    """Convolutions over time, one after the other, each on padding that holds zeros.
+
+    Args:
+        w, bias: tuples, one item a layer.
+        padding: "same" with an odd K, or "causal".
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> add_up = [tf.ones((3, 1, 1))], [tf.zeros(1)]
+    >>> y = conv1d(tf.constant([[[1.0], [2.0], [3.0], [9.0]]]), tf.constant([3]), *add_up)["y"]
+    >>> y.numpy().ravel().tolist()
+    [3.0, 6.0, 5.0, 0.0]
+    """
+    real = native.valid(lengths, tf.shape(x)[1])
+    y = native.only_real(real, x)
+    for kernel, shift in zip(w, bias):
+        y = convolved(y, kernel, shift, padding)
+        y = native.only_real(real, y)  # or the next layer would see the bias behind the end
+    return {"y": y}
+
+
+def convolved(x, kernel, shift, padding):  # (B, T, D)  (K, D, H)  (H,) -> (B, T, H)
+    """One layer. For a batch of no sequences, oneDNN gives the shape of ``x``: it is put right before the bias."""
+    size, features, filters = kernel.shape
+    options = {"filters": filters, "kernel_size": size, "padding": padding, "use_bias": False}
+    y = native.call_layer(built(keras.layers.Conv1D, features, x.dtype, **options), [kernel], x)
+    return tf.reshape(y, [*tf.unstack(tf.shape(x)[:2]), filters]) + shift
+
+
+@cache
+def built(kind, features, dtype, **options):
+    """An empty layer, built once; its weights are always passed in."""
+    layer = kind(dtype=dtype.name, **options)
+    layer.build((None, None, features))
+    return layer

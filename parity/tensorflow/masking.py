@@ -1,0 +1,110 @@
+"""Masks in TensorFlow and Keras, where True means real.
+
+A Keras mask travels on the tensor that a layer returns, and is lost in silence where an operation is not a layer
+(https://github.com/keras-team/keras/issues/18416). So every mask here is a result of its own.
+"""
+
+from functools import cache
+
+import keras
+import tensorflow as tf
+
+from parity.tensorflow import embedding, native
+
+
+def sequence_mask(x, lengths, *, variant="sequence_mask"):  # (B, T, D)  (B,)
+    """True on each of a sequence's ``length`` steps, False on the padding behind them: `tf.sequence_mask`.
+
+    Without ``maxlen`` it is as wide as the longest length, not as T.
+
+    Returns:
+        mask: (B, T).
+
+    >>> sequence_mask(tf.zeros((2, 3, 1)), tf.constant([2, 0]))["mask"].numpy().tolist()
+    [[True, True, False], [False, False, False]]
+    """
+    return {"mask": tf.sequence_mask(lengths, maxlen=tf.shape(x)[1])}
+
+
+def mask_from_tokens(tokens, lengths, table, *, padding_index=0, variant="mask_zero"):  # (B, T)  (B,)  (V, D)
+    """True where a token is not the pad; a real step that holds the pad counts as padding too.
+
+    Args:
+        variant: "mask_zero", a Keras layer, which knows no pad but 0; or "not_equal".
+
+    Returns:
+        mask: (B, T); y: (B, T, D), each token's row of the table, zero where the mask is False.
+
+    >>> mask_from_tokens(tf.constant([[2, 0, 1, 0]]), tf.constant([3]), tf.ones((3, 1)))["mask"].numpy().tolist()
+    [[True, False, True, False]]
+    """
+    if native.pick(("mask_zero", "not_equal"), variant) == "not_equal":
+        mask, y = tf.not_equal(tokens, padding_index), tf.gather(table, tokens)
+        return {"mask": mask, "y": native.only_real(mask, y)}
+    if padding_index != 0:
+        raise ValueError(f"keras.layers.Embedding(mask_zero=True) masks token 0 only, not {padding_index}")
+    layer = embedding.built(*table.shape, table.dtype, mask_zero=True)
+    mask, y = layer.compute_mask(tokens), native.call_layer(layer, [table], tokens)
+    return {"mask": mask, "y": native.only_real(mask, y)}
+
+
+def mask_from_features(x, lengths, *, variant="masking_layer"):  # (B, T, D)  (B,)
+    """True where any feature is not zero; a real frame of zeros counts as padding too.
+
+    Args:
+        variant: "masking_layer" (`keras.layers.Masking`) or "any_feature".
+
+    Returns:
+        mask: (B, T); y: (B, T, D), x where the mask is True, and no gradient where it is False.
+
+    >>> x = tf.constant([[[1.0, 0.0], [0.0, 0.0], [2.0, -2.0], [0.0, 0.0]]])
+    >>> mask_from_features(x, tf.constant([3]))["mask"].numpy().tolist()
+    [[True, False, True, False]]
+    """
+    if native.pick(("masking_layer", "any_feature"), variant) == "any_feature":
+        mask = frame_used(x)
+        return {"mask": mask, "y": native.only_real(mask, x)}
+    layer = masking_layer(x.dtype)
+    return {"mask": layer.compute_mask(x), "y": layer(x)}
+
+
+def length_from_features(x, lengths, *, variant="last_frame"):  # (B, T, D)  (B,)
+    """How many steps there are up to the last frame that is not all zeros.
+
+    Too few where a sequence ends in such frames; counting the other frames instead is wrong for those in the
+    middle too.
+
+    Returns:
+        length: (B,).
+
+    >>> x = tf.constant([[[1.0, 0.0], [0.0, 0.0], [2.0, 3.0], [0.0, 0.0]]])
+    >>> length_from_features(x, tf.constant([4]))["length"].numpy()
+    array([3], dtype=int32)
+    """
+    ends = tf.range(1, tf.shape(x)[1] + 1)
+    return {"length": tf.reduce_max(tf.where(frame_used(x), ends, 0), 1)}
+
+
+def mask_frames(x, lengths, *, variant="where"):  # (B, T, D)  (B,)
+    """The frames of each sequence, and zeros behind them, whatever was there.
+
+    A product with the mask is not enough: NaN times 0 is NaN, in the backward pass too.
+
+    Returns:
+        y: (B, T, D).
+
+    >>> mask_frames(tf.constant([[[1.0], [2.0], [float("nan")]]]), tf.constant([2]))["y"].numpy().ravel().tolist()
+    [1.0, 2.0, 0.0]
+    """
+    real = native.valid(lengths, tf.shape(x)[1])[:, :, None]
+    return {"y": tf.where(real, x, tf.zeros((), x.dtype))}
+
+
+def frame_used(x):  # (B, T, D) -> (B, T)
+    return tf.reduce_any(tf.not_equal(x, 0), -1)
+
+
+@cache
+def masking_layer(dtype):
+    """A layer, built once."""
+    return keras.layers.Masking(mask_value=0.0, dtype=dtype.name)

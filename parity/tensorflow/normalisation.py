@@ -1,0 +1,102 @@
+"""Normalisation in Keras: of each step, and of a batch without its padding.
+
+`BatchNormalization` takes a mask, but then divides by the number of real steps *plus* ``keras.config.epsilon()``,
+1e-7, which float64 shows: so the real steps are taken out, normalised as an (N, H) batch and put back. Its momentum
+is the share of the old statistic, and its running variance is the biased one; `torch` differs in both.
+See https://keras.io/api/layers/normalization_layers/batch_normalization/.
+"""
+
+from functools import cache
+
+import keras
+import tensorflow as tf
+
+from parity.tensorflow import native
+
+
+def layer_norm(x, lengths, gamma, beta, *, eps=1e-5, variant="masked"):  # (B, T, H)  (B,)  (H,)  (H,)
+    """Each step's features, less their mean, over their deviation.
+
+    Args:
+        eps: added to the variance; Keras takes 1e-3 unless told otherwise, `torch` 1e-5.
+
+    Returns:
+        y: (B, T, H), zero on padding, where the layer itself leaves ``beta``.
+
+    >>> x = tf.constant([[[1.0, 3.0], [7.0, 9.0]]])
+    >>> layer_norm(x, tf.constant([1]), tf.ones(2), tf.zeros(2), eps=0.0)["y"].numpy().tolist()
+    [[[-1.0, 1.0], [0.0, 0.0]]]
+    """
+    real = native.valid(lengths, tf.shape(x)[1])
+    layer = built(keras.layers.LayerNormalization, (None, None, x.shape[2]), x.dtype, epsilon=eps)
+    y = native.call_layer(layer, [gamma, beta], native.only_real(real, x))
+    return {"y": native.only_real(real, y)}
+
+
+def batch_norm(
+    x,
+    lengths,
+    gamma,
+    beta,
+    running_mean,
+    running_variance,
+    *,
+    training,
+    momentum=0.1,
+    eps=1e-5,
+    updates=1,
+    variant="flattened",
+):  # (B, T, H)  (B,)  (H,)  (H,)  (H,)  (H,)
+    """Each feature, less its mean, over its deviation, taken over all real steps.
+
+    Args:
+        training: whether mean and variance are those of the batch, or the running ones.
+        momentum: the share of the new in a running statistic; Keras asks for that of the old.
+        eps: added to the variance; Keras takes 1e-3 unless told otherwise, `torch` 1e-5.
+        updates: how often the running statistics see this batch.
+
+    Returns:
+        y: (B, T, H), zero on padding. In training also running_mean, running_variance: (H,), as they were if no
+            step of the batch is real. The variance is the biased one.
+
+    >>> x, one, zero = tf.constant([[[1.0], [3.0], [9.0]]]), tf.ones(1), tf.zeros(1)
+    >>> training = batch_norm(x, tf.constant([2]), one, zero, zero, one, training=True, momentum=0.5, eps=1e-12)
+    >>> training["y"].numpy().ravel().tolist(), training["running_mean"].numpy().tolist()
+    ([-1.0, 1.0, 0.0], [1.0])
+
+    One real step has no deviation: it gives ``beta``.
+
+    >>> batch_norm(x, tf.constant([1]), one, zero + 0.5, zero, one, training=True)["y"].numpy().ravel().tolist()
+    [0.5, 0.0, 0.0]
+    """
+    real = native.valid(lengths, tf.shape(x)[1])
+    running = [tf.stop_gradient(running_mean), tf.stop_gradient(running_variance)]  # buffers
+    steps = tf.boolean_mask(x, real)  # (N, H)
+    options = {"momentum": 1 - momentum, "epsilon": eps}
+    layer = built(keras.layers.BatchNormalization, (None, x.shape[2]), x.dtype, **options)
+    if not training:
+        y, _ = layer.stateless_call([gamma, beta], running, steps, training=False)
+        return {"y": put_back(y, real)}
+
+    def trained():
+        state = running
+        for _ in range(updates):
+            y, state = layer.stateless_call([gamma, beta], state, steps, training=True)
+        return y, *(tf.stop_gradient(statistic) for statistic in state)
+
+    y, mean, variance = tf.cond(tf.reduce_any(real), trained, lambda: (steps, *running))  # the mean of nothing is NaN
+    return {"y": put_back(y, real), "running_mean": mean, "running_variance": variance}
+
+
+def put_back(steps, real):  # (N, H)  (B, T) -> (B, T, H)
+    """Real steps where they came from, and zeros on padding."""
+    shape = tf.concat([tf.shape(real), [steps.shape[1]]], 0)
+    return tf.scatter_nd(tf.where(real), steps, tf.cast(shape, tf.int64))
+
+
+@cache
+def built(kind, shape, dtype, **options):
+    """An empty layer, built once; its weights are always passed in."""
+    layer = kind(dtype=dtype.name, **options)
+    layer.build(shape)
+    return layer

@@ -1,0 +1,113 @@
+"""Training in TensorFlow: Keras' optimisers, put right where they part from the papers, and one step with them.
+
+Four things part Keras 3 from the papers, and from PyTorch, and are mapped here:
+
+- `keras.optimizers.Adam` adds epsilon to the root of v before v is corrected for its bias, so that in the first steps
+  epsilon weighs up to 32 times as much.
+- It computes ``1 - beta_2 ** step`` in the dtype of the weights; in float32, 0.999 is 0.99900001, and each of the
+  first steps is short by 6e-6, a hundred roundoffs.
+- It squares the rows of a sparse gradient one by one: where a word occurs twice in a batch, v gets the sum of two
+  squares, and not the square of the sum. So the gradient of an embedding is made dense first.
+- ``weight_decay`` shrinks whole variables (https://keras.io/api/optimizers/adamw/): the pad row of an embedding too,
+  though its gradient is zero. A pad row that is zero from the start stays zero; any other must be put back.
+"""
+
+import keras
+import tensorflow as tf
+
+from parity.tensorflow import native
+
+
+def sgd(parameters, pad_rows, *, learning_rate, momentum=0.0):
+    """`keras.optimizers.SGD`; its velocity has the learning rate in it, which is the same as long as that stays.
+
+    Args:
+        parameters: by name.
+        pad_rows: the name of each embedding table, and its row that stands for padding.
+    """
+    return keras.optimizers.SGD(learning_rate, momentum=momentum)
+
+
+def adam(parameters, pad_rows, *, learning_rate, beta_1, beta_2, epsilon):
+    """`keras.optimizers.Adam`, as the paper has it."""
+    return Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+
+
+def adamw(parameters, pad_rows, *, learning_rate, beta_1, beta_2, epsilon, weight_decay):
+    """`keras.optimizers.AdamW`, likewise; a constraint puts the pad row back after each step."""
+    for name, row in pad_rows.items():
+        parameters[name].constraint = KeepRow(row, parameters[name][row])
+    return AdamW(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, weight_decay=weight_decay)
+
+
+OPTIMISERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
+
+
+class AsInThePaper:
+    """Keras' step of Adam, with its arguments changed so that it takes the one of arXiv:1412.6980, Algorithm 1."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        correction_1, correction_2 = self.bias_corrections("float64")
+        rounded_1, rounded_2 = (tf.cast(c, "float64") for c in self.bias_corrections(variable.dtype))
+        lengthened = tf.sqrt(correction_2 / rounded_2) * rounded_1 / correction_1
+        given, self.epsilon = self.epsilon, tf.cast(self.epsilon * tf.sqrt(correction_2), variable.dtype)
+        super().update_step(gradient, variable, learning_rate * tf.cast(lengthened, variable.dtype))
+        self.epsilon = given
+
+    def bias_corrections(self, dtype):
+        step = tf.cast(self.iterations + 1, dtype)
+        return [1 - tf.constant(beta, dtype) ** step for beta in (self.beta_1, self.beta_2)]
+
+
+class Adam(AsInThePaper, keras.optimizers.Adam):
+    pass
+
+
+class AdamW(AsInThePaper, keras.optimizers.AdamW):
+    pass
+
+
+class KeepRow(keras.constraints.Constraint):
+    """One row stays what it was."""
+
+    def __init__(self, row, values):
+        self.row, self.values = row, values
+
+    def __call__(self, table):
+        return tf.tensor_scatter_nd_update(table, [[self.row]], [self.values])
+
+
+class Trainer:
+    """A model in training.
+
+    Args:
+        call: from inputs and weights by name to outputs by name, ``loss`` among them.
+        weights: arrays by name, from which it starts.
+        build: from parameters by name to an optimiser.
+        axes: of inputs and outputs by name, so that one graph serves all batches.
+    """
+
+    def __init__(self, call, weights, build, axes):
+        self.call, self.axes = call, axes
+        self.parameters = {name: keras.Variable(array, dtype=array.dtype.name) for name, array in weights.items()}
+        self.optimiser = build(self.parameters)
+
+    def step(self, batch):
+        """Learn from one batch; its loss before that."""
+        dtype = next(iter(self.parameters.values())).dtype
+        outputs, gradients = self.run(batch, {"loss": tf.ones((), dtype)})
+        dense = [tf.convert_to_tensor(gradients[name]) for name in self.parameters]
+        self.optimiser.apply(dense, list(self.parameters.values()))
+        return outputs["loss"].numpy()
+
+    def predict(self, batch):
+        """The outputs as arrays."""
+        return native.plain(self.run(batch, {}))
+
+    def run(self, batch, cotangents):
+        arrays = {**native.constants(batch), **{name: tf.convert_to_tensor(p) for name, p in self.parameters.items()}}
+        return native.stepper(self.call, arrays, cotangents, "graph", self.axes)(arrays, cotangents)
+
+    def weights(self):
+        """The weights as arrays."""
+        return native.plain(self.parameters)

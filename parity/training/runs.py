@@ -1,0 +1,87 @@
+"""Train a model in one wing, and remember how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from parity import wings
+from parity.errors import choose
+from parity.operations import find
+from parity.training.course import MODELS, OPTIMISERS, STEPS, Trajectory, course
+from parity.training.envelope import envelope
+
+Build = Callable[[Mapping[str, Any]], Any]  # from a framework's parameters by name to one of its optimisers
+Model = Callable[..., Mapping[str, Any]]
+
+
+def train(
+    model: str,
+    optimiser: str,
+    wing: str,
+    *,
+    steps: int = STEPS,
+    seed: int = 0,
+    build: Build | None = None,
+    function: Model | None = None,
+) -> Trajectory:
+    """Train a model in one wing, in float32.
+
+    Args:
+        model: one of `MODELS`.
+        optimiser: one of `OPTIMISERS`.
+        wing: "reference", "pytorch" or "tensorflow"; their first variants.
+        steps, seed: how many batches to learn from, and what draws them and the weights.
+        build: an optimiser of your own: from parameters by name to a `torch.optim.Optimizer` or a Keras one.
+        function: a model of your own; see ``parity/pytorch/model.py`` for its arguments.
+
+    Raises:
+        InputError: an unknown name, with the nearest right one.
+        WingUnavailable: the framework cannot be loaded.
+
+    >>> trained = train("model.vowel_speaker", "adam", "reference", steps=2)
+    >>> trained.losses.shape, trained.weights["w_out"].shape
+    ((2,), (3, 6, 9))
+    """
+    choose("model", model, MODELS)
+    choose("optimiser", optimiser, OPTIMISERS)
+    if choose("wing", wing, wings.WINGS) == "reference":
+        return envelope(model, steps, seed)[optimiser].expected
+    return _trained(model, optimiser, wing, steps, seed, build, function)
+
+
+@lru_cache(maxsize=64)
+def _trained(
+    model: str, optimiser: str, wing: str, steps: int, seed: int, build: Build | None, function: Model | None
+) -> Trajectory:
+    row, form = find(model), MODELS[model]
+    lesson = course(model, steps, seed)
+    call = wings.bind(function, row, form) if function else wings.call(row, form, wing, row.variants[wing][0])
+    wings.native(wing)
+    room = import_module(f"parity.{wing}.optimiser")
+    chosen = OPTIMISERS[optimiser]
+    usual = partial(room.OPTIMISERS[chosen.kind], pad_rows=lesson.pad_rows, **chosen.settings)
+    spec = row.form(form)
+    axes = {"lengths": "B", **{name: array.axes for name, array in spec.inputs.items()}, **spec.outputs}
+    trainer = room.Trainer(call, lesson.start, build or usual, axes)
+    *batches, unseen = lesson.batches
+    losses, path = [], [_copied(trainer.weights())]
+    for batch in batches:
+        losses.append(trainer.step(batch))
+        path.append(_copied(trainer.weights()))
+    weights = {name: np.stack([at[name] for at in path]) for name in lesson.start}
+    return Trajectory(np.array(losses), weights, np.array(trainer.predict(unseen)["logits"]))
+
+
+def _copied(weights: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: array.copy() for name, array in weights.items()}
+
+
+def forget() -> None:
+    """Drop the runs that were remembered."""
+    _trained.cache_clear()
+    envelope.cache_clear()

@@ -1,0 +1,221 @@
+"""Hold a framework's training run to the reference's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity import wings
+from parity.compare import Difference, compare, difference
+from parity.errors import choose
+from parity.findings import FAILED, PASSED, SKIPPED, Finding
+from parity.operations import find
+from parity.training.course import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory
+from parity.training.envelope import Envelope, envelope
+from parity.training.runs import Build, Model, train
+
+CONTRACT = "trains_alike"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One model trained with one optimiser in one framework, held to the reference.
+
+    >>> str(plan()[0])
+    'model.text_classifier-pytorch.packed-float32-trains_alike-sgd'
+    """
+
+    model: str
+    optimiser: str
+    wing: str
+    steps: int = STEPS
+    seed: int = 0
+    build: Build | None = field(default=None, compare=False)
+    function: Model | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.model}-{self.wing}.{self.variant}-{DTYPE}-{CONTRACT}-{self.optimiser}"
+
+    @property
+    def variant(self) -> str:
+        """The wing's first of the model, or what a user's own model is called."""
+        return _name(self.function) if self.function else find(self.model).variants[self.wing][0]
+
+    @property
+    def reproduce(self) -> str:
+        """The call that gives its findings again."""
+        own = "".join(f", {name}={_name(given)}" for name, given in vars(self).items() if callable(given))
+        given = f"{self.model!r}, {self.optimiser!r}, {self.wing!r}, steps={self.steps}, seed={self.seed}"
+        return f"parity.training.hold({given}{own})"
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """All of a model: the reference trains it once, with every optimiser."""
+        return self.model, CONTRACT
+
+    @property
+    def cost(self) -> int:
+        """Roughly how long it takes, as `parity.check.Check.cost` counts it."""
+        return self.steps
+
+    def lost(self, reason: str) -> list[Finding]:
+        """The verdict if the process that should give it died."""
+        return [self.finding(FAILED, reason=reason)]
+
+    def run(self) -> list[Finding]:
+        """Train, and compare. Whatever goes wrong becomes a finding."""
+        if absent := wings.missing(self.wing):
+            return [self.finding(SKIPPED, reason=absent)]
+        reference = envelope(self.model, self.steps, self.seed)[self.optimiser]
+        own = {"build": self.build, "function": self.function}
+        try:
+            seen = train(self.model, self.optimiser, self.wing, steps=self.steps, seed=self.seed, **own)
+        except Exception as error:  # whatever a framework raises is what we found out about it
+            return [self.finding(FAILED, reason=f"raised {type(error).__name__}: {error}"[:300])]
+        differences = compare(seen.quantities, reference.expected.quantities, reference.floor.quantities)
+        parted = any(one.failed for one in differences)
+        return self._verdict(differences, first_difference(seen, reference) if parted else "")
+
+    def _verdict(self, differences: list[Difference], first: str) -> list[Finding]:
+        scores = {one.quantity: (one.score, one.norm_score) for one in differences}
+        failed = [one for one in differences if one.failed]
+        return [
+            self.finding(
+                FAILED if one.failed else PASSED,
+                quantity=one.quantity,
+                score=one.score,
+                limit=one.limit,
+                norm_score=one.norm_score,
+                norm_limit=one.norm_limit,
+                max_abs_error=one.max_abs_error,
+                worst_index=one.worst_index,
+                compared=sum(each.compared for each in differences),
+                scores=scores,
+                reason=one.reason,
+                first=first,
+            )
+            for one in failed or [max(differences, key=_closeness)]
+        ]
+
+    def finding(self, status: str, **rest: Any) -> Finding:
+        """A finding of this run."""
+        return Finding(
+            operation=self.model,
+            wing=self.wing,
+            variant=self.variant,
+            mode=wings.MODES[self.wing][-1],
+            dtype=DTYPE,
+            case=f"{MODELS[self.model]}/{self.optimiser}",
+            seed=self.seed,
+            contract=CONTRACT,
+            status=status,
+            reproduce=self.reproduce,
+            **rest,
+        )
+
+
+def first_difference(seen: Trajectory, reference: Envelope) -> str:
+    """After which step a run parts from the reference, and in which quantity first; empty if it does not."""
+    sides = (seen, reference.expected, reference.floor)
+    for step in range(len(seen.losses)):
+        if difference("loss", *(side.losses[step] for side in sides)).failed:
+            return f"parts from the reference before step {step + 1}, first in its loss"
+        for name in seen.weights:
+            if difference(name, *(side.weights[name][step + 1] for side in sides)).failed:
+                return f"parts from the reference at step {step + 1}, first in {name}"
+    return ""
+
+
+def _closeness(one: Difference) -> float:
+    """How much of its limit a passed difference used up."""
+    return max(one.score / (one.limit or 1), one.norm_score / (one.norm_limit or 1))
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def plan(steps: int = STEPS, seed: int = 0) -> list[Training]:
+    """Every model with every optimiser in every framework."""
+    return [
+        Training(model, optimiser, wing, steps, seed)
+        for model in MODELS
+        for optimiser in OPTIMISERS
+        for wing in wings.FRAMEWORKS
+    ]
+
+
+def hold(
+    model: str,
+    optimiser: str,
+    wing: str,
+    *,
+    steps: int = STEPS,
+    seed: int = 0,
+    build: Build | None = None,
+    function: Model | None = None,
+) -> list[Finding]:
+    """Train in a framework, and hold the run to the reference's: losses, every weight after every step, predictions.
+
+    Arguments are those of `train`.
+
+    Returns:
+        One finding, for the quantity that came closest to its limit, or one for each that failed. In ``worst_index``
+        of a weight, the first number is the step.
+
+    Raises:
+        InputError: an unknown name, with the nearest right one.
+    """
+    choose("model", model, MODELS)
+    choose("optimiser", optimiser, OPTIMISERS)
+    choose("wing", wing, wings.FRAMEWORKS)
+    return Training(model, optimiser, wing, steps, seed, build, function).run()
+
+
+def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> dict[str, Any]:
+    """How far each framework's weights are from the reference's after each step: plain values, for a report.
+
+    Returns:
+        A dict with ``model``, ``form``, ``optimiser``, ``settings``, ``dtype``, ``seed`` and ``steps``, and of each
+        step: ``loss``, the reference's; ``envelope``, the norm of the noise floors of all weights over that of the
+        weights; and in ``wings``, for each framework that is installed, its ``loss`` and its ``distance``, the norm
+        of all errors over that of the weights.
+
+    >>> curve = growth("model.vowel_speaker", "sgd", steps=2)
+    >>> curve["steps"], len(curve["envelope"])
+    (2, 2)
+    """
+    choose("optimiser", optimiser, OPTIMISERS)
+    reference = envelope(model, steps, seed)[optimiser]
+    path = reference.expected.path
+    size = np.linalg.norm(path, axis=1)
+    runs = {
+        wing: train(model, optimiser, wing, steps=steps, seed=seed)
+        for wing in wings.FRAMEWORKS
+        if not wings.missing(wing)
+    }
+    return {
+        "model": model,
+        "form": MODELS[model],
+        "optimiser": optimiser,
+        "settings": dict(OPTIMISERS[optimiser].settings),
+        "dtype": DTYPE,
+        "seed": seed,
+        "steps": steps,
+        "loss": _plain(reference.expected.losses),
+        "envelope": _plain((np.linalg.norm(reference.floor.path, axis=1) / size)[1:]),
+        "wings": {
+            wing: {
+                "loss": _plain(run.losses),
+                "distance": _plain((np.linalg.norm(run.path - path, axis=1) / size)[1:]),
+            }
+            for wing, run in runs.items()
+        },
+    }
+
+
+def _plain(numbers: Any) -> list[float | None]:
+    """Four digits are enough for a curve; what is not finite becomes None."""
+    return [float(f"{number:.4g}") if np.isfinite(number) else None for number in numbers.tolist()]

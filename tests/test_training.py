@@ -1,0 +1,166 @@
+"""Training: the frameworks go the reference's way, and whoever strays is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity import InputError, training, wings
+from parity.findings import FAILED, PASSED, SKIPPED, explain
+from parity.training import MODELS, OPTIMISERS, STEPS, Training
+
+ALL = [(model, optimiser) for model in MODELS for optimiser in OPTIMISERS]
+
+
+@pytest.mark.parametrize("run", training.plan(), ids=str)
+def test_a_model_trains_alike(run: Training) -> None:
+    """Losses, every weight after every step, and predictions."""
+    findings = run.run()
+    if findings[0].status == SKIPPED:
+        pytest.skip(findings[0].reason)
+    assert [finding.status for finding in findings] == [PASSED], explain(findings)
+    assert set(findings[0].scores or {}) == {"loss", "logits", *training.train(run.model, "sgd", "reference").weights}
+
+
+@pytest.mark.parametrize(("model", "optimiser"), ALL)
+def test_the_pad_row_ends_as_it_began(model: str, optimiser: str, framework: str) -> None:
+    trained = training.train(model, optimiser, framework)
+    if "table" not in trained.weights:
+        pytest.skip("no embedding")
+    pad = trained.weights["table"][:, 0]
+    assert pad[0].any()
+    assert all(row.tobytes() == pad[0].tobytes() for row in pad)
+    assert not training.envelope(model, STEPS, 0)[optimiser].floor.weights["table"][:, 0].any()
+
+
+@pytest.mark.parametrize(("model", "optimiser"), ALL)
+def test_a_curve_has_an_entry_for_every_step(model: str, optimiser: str) -> None:
+    curve = training.growth(model, optimiser)
+    wings_here = [wing for wing in wings.FRAMEWORKS if not wings.missing(wing)]
+    assert list(curve["wings"]) == wings_here
+    columns = [curve["loss"], curve["envelope"], *(each for run in curve["wings"].values() for each in run.values())]
+    assert {len(column) for column in columns} == {STEPS}
+    assert not any(None in column for column in columns)
+
+
+@pytest.mark.parametrize(("model", "optimiser"), ALL)
+def test_a_model_learns_and_roundoff_grows(model: str, optimiser: str) -> None:
+    """Else there would be nothing to compare."""
+    curve = training.growth(model, optimiser)
+    assert np.mean(curve["loss"][-10:]) < np.mean(curve["loss"][:10])
+    assert curve["envelope"][-1] > 1.5 * curve["envelope"][0]
+
+
+Build = Callable[[dict[str, Any]], Any]
+ADAM = {"learning_rate": 0.02, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+
+
+def room(wing: str) -> Any:
+    """The wing's own optimisers."""
+    return import_module(f"parity.{wing}.optimiser").OPTIMISERS
+
+
+def keras_adam(wing: str) -> Build:
+    """Epsilon where Keras has it; in PyTorch, ten times as large."""
+    if wing == "pytorch":
+        return lambda parameters: room(wing)["adam"](parameters, {}, **ADAM | {"epsilon": 1e-7})
+    return lambda _: import_module("keras").optimizers.Adam(0.02, epsilon=1e-8)
+
+
+def uncorrected(wing: str) -> Build:
+    """As if a million steps had been taken, after which nothing is left to correct."""
+
+    def build(parameters: dict[str, Any]) -> Any:
+        optimiser = room(wing)["adam"](parameters, {}, **ADAM)
+        if wing == "tensorflow":
+            optimiser.build(list(parameters.values()))
+            optimiser.iterations.assign(10**6)
+            return optimiser
+        torch = import_module("torch")
+        for weight in parameters.values():
+            zeros = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
+            optimiser.state[weight] = {"step": torch.tensor(1e6), **zeros}
+        return optimiser
+
+    return build
+
+
+def nesterov(wing: str) -> Build:
+    if wing == "pytorch":
+        sgd = import_module("torch").optim.SGD
+        return lambda parameters: sgd(parameters.values(), lr=0.1, momentum=0.9, nesterov=True)
+    return lambda _: import_module("keras").optimizers.SGD(0.1, momentum=0.9, nesterov=True)
+
+
+def of_kind(kind: str, **settings: float) -> Callable[[str], Build]:
+    """The wing's own, with no pad row to keep and settings that are not those asked for."""
+    return lambda wing: lambda parameters: room(wing)[kind](parameters, {}, **settings)
+
+
+FAULTS = {
+    "no bias correction": ("adam", uncorrected),
+    "another epsilon": ("adam", keras_adam),
+    "a decayed pad row": ("adamw", of_kind("adamw", **ADAM, weight_decay=0.01)),
+    "no decay": ("adamw", of_kind("adam", **ADAM)),
+    "no momentum": ("momentum", of_kind("sgd", learning_rate=0.1)),
+    "Nesterov's momentum": ("momentum", nesterov),
+    "a learning rate of another decimal": ("sgd", of_kind("sgd", learning_rate=0.5001)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_seen(fault: str, framework: str) -> None:
+    optimiser, build = FAULTS[fault]
+    findings = training.hold("model.text_classifier", optimiser, framework, steps=3, build=build(framework))
+    assert {finding.status for finding in findings} == {FAILED}
+    assert findings[0].first.startswith(
+        f"parts from the reference at step {2 if fault == 'no momentum' else 1}, first in"
+    )
+    if fault == "a decayed pad row":
+        assert [(finding.quantity, finding.worst_index[:2]) for finding in findings] == [("table", (1, 0))]
+
+
+def test_padding_that_is_learned_is_seen(framework: str) -> None:
+    right = import_module(f"parity.{framework}.model").tagger
+
+    def careless(lengths: Any, **arrays: Any) -> Any:
+        longest = lengths.max() if framework == "pytorch" else import_module("tensorflow").reduce_max(lengths)
+        return right(lengths=lengths * 0 + longest, **arrays)
+
+    findings = training.hold("model.tagger", "sgd", framework, steps=1, function=careless)
+    assert {finding.status for finding in findings} == {FAILED}
+    assert "before step 1, first in its loss" in findings[0].first
+    assert "function=careless" in findings[0].reproduce
+
+
+def test_what_an_optimiser_raises_is_a_finding(framework: str) -> None:
+    def broken(parameters: Any) -> Any:
+        raise ArithmeticError("no step is small enough")
+
+    (finding,) = training.hold("model.vowel_speaker", "sgd", framework, steps=1, build=broken)
+    assert (finding.status, finding.reason) == (FAILED, "raised ArithmeticError: no step is small enough")
+
+
+def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wings, "missing", lambda wing: f"wing {wing}: not here")
+    (finding,) = training.hold("model.tagger", "adam", "tensorflow", steps=1)
+    assert (finding.status, finding.reason) == (SKIPPED, "wing tensorflow: not here")
+
+
+WRONG: dict[str, tuple[Callable[[], Any], str]] = {
+    "model": (lambda: training.hold("model.taggre", "sgd", "pytorch"), "model: got 'model.taggre', expected 'model.ta"),
+    "optimiser": (lambda: training.hold("model.tagger", "adma", "pytorch"), "optimiser: got 'adma', expected 'adam'"),
+    "wing": (lambda: training.hold("model.tagger", "sgd", "reference"), "wing: got 'reference', expected one of"),
+    "steps": (lambda: training.envelope("model.tagger", 0, 0), "steps: got 0, expected a whole number of 1 or more"),
+}
+
+
+@pytest.mark.parametrize("call", WRONG)
+def test_a_wrong_name_is_answered_with_the_nearest(call: str) -> None:
+    wrong, message = WRONG[call]
+    with pytest.raises(InputError, match=message):
+        wrong()
