@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from parity import __version__, advice, beliefs, report, scores, wings
+from parity import __version__, advice, beliefs, report, scores, training, wings
 from parity.check import Check, plan
 from parity.divergences import Snippet, snippets
 from parity.errors import InputError, WingUnavailable
@@ -27,6 +27,7 @@ from parity.report.entries import entries
 from parity.runner import Runner, Task
 
 OUTPUT = "parity-report"
+CHECKED = (Check, training.Training)  # the tasks whose verdict is a list of findings
 SHOWN = 10  # failed checks printed in full; the report has them all
 
 
@@ -85,11 +86,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
-    checks = plan(
-        options.operation, options.wing, options.variant, options.dtype, options.contract, options.seed, options.full
-    )
-    selected = any((options.operation, options.wing, options.variant, options.dtype, options.contract))
-    runner = Runner([*checks, *([] if selected else snippets())], options.jobs)
+    selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
+    checks, selected = plan(*selection, seed, options.full), any(selection)
+    others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
+    runner = Runner([*checks, *others], options.jobs)
     report.writable(options.output)
     for wing in dict.fromkeys(options.wing):  # a wing that was asked for and does not load is a failure, not a skip
         if reason := wings.missing(wing):
@@ -97,18 +97,19 @@ def _check(options: argparse.Namespace) -> int:
     started = time.monotonic()
     found, interrupted = _verdicts(runner)
     seconds = time.monotonic() - started
-    verdicts = {task: verdict for task, verdict in found.items() if isinstance(task, Check)}
-    trials = [trial for task, verdict in found.items() if isinstance(task, Snippet) for trial in verdict]
+    verdicts: dict[Task, list[Any]] = {task: results for task, results in found.items() if isinstance(task, CHECKED)}
+    trials = _results(found, Snippet)
     findings = [finding for verdict in verdicts.values() for finding in verdict]
     record = report.record(
         [finding.as_dict() for finding in findings],
         runner.environment,
         seed=options.seed,
         seconds=seconds,
-        planned=len(checks),
+        planned=sum(isinstance(task, CHECKED) for task in runner.tasks),
         checked=len(verdicts),
         interrupted=interrupted,
         divergences=entries(trials),
+        training=_results(found, training.Curve),
     )
     files = report.write(record, options.output)
     console = Console(width=None if sys.stdout.isatty() else 100)
@@ -138,6 +139,11 @@ def _verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
     finally:
         runner.close()
     return verdicts, False
+
+
+def _results(found: Mapping[Task, list[Any]], kind: type) -> list[Any]:
+    """All that came of the tasks of a kind."""
+    return [result for task, results in found.items() if isinstance(task, kind) for result in results]
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -175,7 +181,7 @@ def _print_summary(findings: list[Finding], console: Console) -> None:
     console.print("element, norm: the worst score, in noise floors\n", style="dim")
 
 
-def _print_failures(verdicts: dict[Check, list[Finding]], console: Console) -> None:
+def _print_failures(verdicts: Mapping[Task, list[Finding]], console: Console) -> None:
     """The first failures, with what shows them again."""
     failed = [(check, said) for check, findings in verdicts.items() if (said := explain(findings))]
     for check, said in failed[:SHOWN]:

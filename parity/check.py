@@ -25,7 +25,7 @@ SMALLEST_GROUPS = planner.Cost(call=0.0, step=0.0, row=1.0)
 class Check:
     """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
 
-    ``function`` stands in for the wing's own, when a user checks theirs.
+    ``full`` adds the modes of a full run; ``function`` stands in for the wing's own, when a user checks theirs.
 
     >>> str(plan(operations=["rnn.lstm"], wings_=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
@@ -37,6 +37,7 @@ class Check:
     dtype: str
     contract: str
     seed: int = 0
+    full: bool = False
     function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
@@ -50,7 +51,7 @@ class Check:
             return f"parity.hold({given}, contracts=[{self.contract!r}], seed={self.seed})"
         return (
             f"parity check --operation {self.operation} --wing {self.wing} --variant {self.variant} "
-            f"--dtype {self.dtype} --contract {self.contract} --seed {self.seed}"
+            f"--dtype {self.dtype} --contract {self.contract} --seed {self.seed}{' --full' if self.full else ''}"
         )
 
     @property
@@ -83,7 +84,7 @@ class Check:
             finding
             for form in find(self.operation).forms
             for shape in self._shapes(form)
-            for mode in contract.modes(self.wing, self.dtype)
+            for mode in contract.modes(self.wing, self.dtype, self.full)
             for finding in self._judge(form, shape, self._subject(form, mode))
         ]
         return findings or [
@@ -199,7 +200,8 @@ def plan(
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
 
-    Narrow dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run.
+    Narrow dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so
+    are graphs in float64.
 
     Raises:
         InputError: an unknown name, with the nearest right one, or a selection that holds no check.
@@ -215,23 +217,23 @@ def plan(
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
     checks = [
-        Check(row.name, wing, variant, dtype, contract.name, seed)
+        Check(row.name, wing, variant, dtype, contract.name, seed, full)
         for row in rows
         for dtype in kept
         for wing in frameworks
         for variant in row.variants[wing]
         if variant in wanted
         for contract in promised
-        if contract.tried_in(dtype) and _promised(contract, row, wing, dtype)
+        if contract.tried_in(dtype) and _promised(contract, row, wing, dtype, full)
     ]
     if not checks:
         raise InputError("selection", "no check at all", "a contract that one of the chosen operations promises")
     return checks
 
 
-def _promised(contract: Contract, row: Operation, wing: str, dtype: str) -> bool:
+def _promised(contract: Contract, row: Operation, wing: str, dtype: str, full: bool) -> bool:
     """Whether some case of an operation can be held to a contract in some mode of a wing."""
-    return bool(contract.modes(wing, dtype)) and not all(contract.unless_form(form) for form in row.forms)
+    return bool(contract.modes(wing, dtype, full)) and not all(contract.unless_form(form) for form in row.forms)
 
 
 def hold(
@@ -278,5 +280,5 @@ def hold(
     return [
         finding
         for contract in promised
-        for finding in Check(operation, wing, name, dtype, contract, seed, function).run()
+        for finding in Check(operation, wing, name, dtype, contract, seed, function=function).run()
     ]

@@ -15,7 +15,7 @@ from parity import wings
 from parity.batch import Array
 from parity.cases import REAL, SHAPES, Case, with_steps
 from parity.compare import Difference, compare, wrong_form
-from parity.dtypes import DTYPES, NARROW
+from parity.dtypes import DTYPES
 from parity.noise import noise_floor
 from parity.observation import Observation
 from parity.operations import Form, Input
@@ -77,11 +77,16 @@ class Contract:
     from_mode: int = 0
     compiled: bool = False
 
-    def modes(self, wing: str, dtype: str) -> tuple[str, ...]:
-        """The modes of a wing in which it is tried."""
+    def modes(self, wing: str, dtype: str, full: bool = False) -> tuple[str, ...]:
+        """The modes of a wing in which it is tried.
+
+        Tracing takes most of the time, and a graph is traced alike for every dtype: float32 stands for all of them,
+        except in a full run, where float64 is traced too.
+        """
         if self.compiled:
             return wings.COMPILED[wing]
-        return wings.MODES[wing][self.from_mode : 1 if dtype in NARROW else None]
+        traced = dtype == "float32" or (full and dtype in DTYPES)
+        return wings.MODES[wing][self.from_mode : None if traced else 1]
 
     def tried_in(self, dtype: str) -> bool:
         """Whether it is tried in a dtype: compiled code in the usual one, narrow dtypes where they could matter."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from parity.runner import Runner, Task
 
 OUTPUT = "parity-report"
+CHECKED = ("parity_findings", "parity_training")  # fixtures that give findings
+IN_WORKERS = ("parity_findings", "parity_trial")  # fixtures whose verdicts come from worker processes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,15 +61,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     tasks = [task for item in session.items if (task := _task_of(item))]
+    session.config.stash[SESSION].planned = sum(
+        any(name in _params(item) for name in CHECKED) for item in session.items
+    )
     others_only = session.config.getoption("benchmark_only", False)  # pytest-benchmark: our workers would disturb it
     if tasks and not session.config.option.collectonly and not others_only:
         session.config.stash[SESSION].start(tasks)
 
 
 def _task_of(item: pytest.Item) -> Task | None:
+    params = _params(item)
+    return next((params[fixture] for fixture in IN_WORKERS if fixture in params), None)
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
     spec = getattr(item, "callspec", None)
-    params = spec.params if spec else {}
-    return next((params[fixture] for fixture in item.config.stash[SESSION].plans if fixture in params), None)
+    return spec.params if spec else {}
 
 
 @pytest.fixture
@@ -90,6 +99,23 @@ def parity_trial(request: pytest.FixtureRequest) -> Trial:
     return trial  # type: ignore[no-any-return]
 
 
+@pytest.fixture
+def parity_training(request: pytest.FixtureRequest) -> list[Finding]:
+    """The findings of one model trained with one optimiser in one framework, and its curve for the report.
+
+    It runs in this process, where whoever asks for the same run finds it remembered.
+    """
+    from parity import training
+
+    run = request.param
+    findings: list[Finding] = run.run()
+    request.node.stash[FINDINGS] = [finding.as_dict() for finding in findings]
+    if findings[0].status == "skipped":
+        pytest.skip(findings[0].reason)
+    request.node.stash[CURVE] = training.growth(run.model, run.optimiser, steps=run.steps, seed=run.seed)
+    return findings
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -98,12 +124,15 @@ def pytest_runtest_makereport(
     report = yield
     report.parity_findings = item.stash.get(FINDINGS, None)  # type: ignore[attr-defined]
     report.parity_trial = item.stash.get(TRIAL, None)  # type: ignore[attr-defined]
+    report.parity_curve = item.stash.get(CURVE, None)  # type: ignore[attr-defined]
     runner = item.config.stash[SESSION].runner
     report.parity_environment = dict(runner.environment) if runner else {}  # type: ignore[attr-defined]
     if call.when != "teardown" and FINDINGS in item.stash:
         del item.stash[FINDINGS]
     if call.when != "teardown" and TRIAL in item.stash:
         del item.stash[TRIAL]
+    if call.when != "teardown" and CURVE in item.stash:
+        del item.stash[CURVE]
     return report
 
 
@@ -131,6 +160,7 @@ class Session:
         self.planned = 0
         self.findings: list[dict[str, Any]] = []
         self.trials: list[dict[str, Any]] = []
+        self.curves: dict[tuple[str, str], dict[str, Any]] = {}
         self.environment: dict[str, dict[str, Any]] = {}
         self.checked = 0
         self.said = ""
@@ -156,21 +186,20 @@ class Session:
     @cached_property
     def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
         """For each fixture that has a verdict on a task: all those tasks."""
-        from parity import check, divergences
+        from parity import check, divergences, training
 
         return {
             "parity_findings": partial(check.plan, seed=self.seed, full=self.config.getoption("--parity-full")),
             "parity_trial": divergences.snippets,
+            "parity_training": partial(training.plan, seed=self.seed),
         }
 
     def start(self, tasks: list[Task]) -> None:
         from parity import report
-        from parity.check import Check
         from parity.errors import InputError
         from parity.runner import Runner
 
         alone = self.is_worker or self.config.getoption("usepdb", False)
-        self.planned = sum(isinstance(task, Check) for task in tasks)
         try:
             if not self.is_worker:
                 report.writable(self.folder)
@@ -201,6 +230,7 @@ class Session:
             checked=self.checked,
             interrupted=interrupted,
             divergences=entries(Trial(**trial) for trial in self.trials),
+            training=list(self.curves.values()),
         )
         files = report.write(record, self.folder)
         self.said = f"{report.verdict(record)}; {len(self.findings)} findings; report: {', '.join(map(str, files))}"
@@ -215,6 +245,8 @@ class Collector:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if (trial := getattr(report, "parity_trial", None)) is not None:
             self.session.trials.append(trial)
+        if (curve := getattr(report, "parity_curve", None)) is not None:
+            self.session.curves[curve["model"], curve["optimiser"]] = curve
         findings = getattr(report, "parity_findings", None)
         if findings is not None:
             self.session.findings += findings
@@ -225,3 +257,4 @@ class Collector:
 SESSION = pytest.StashKey[Session]()
 FINDINGS = pytest.StashKey[list[dict[str, Any]]]()
 TRIAL = pytest.StashKey[dict[str, Any]]()
+CURVE = pytest.StashKey[dict[str, Any]]()

@@ -35,7 +35,7 @@ class Task(Protocol):
     def run(self) -> list[Any]:
         """Its verdict."""
 
-    def lost(self, reason: str) -> list[Any]:
+    def lost(self, reason: str, /) -> list[Any]:
         """Its verdict if there will be none."""
 
 

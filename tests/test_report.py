@@ -13,7 +13,9 @@ import pytest
 
 from parity import InputError, report
 from parity.check import Check
+from parity.divergences import DIVERGENCES, Trial
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
+from parity.report.entries import entries
 
 CHECK = Check("rnn.lstm", "pytorch", "packed", "float32", "ignores_padding", seed=4)
 
@@ -195,3 +197,35 @@ def test_a_wrong_record_is_named(case: str) -> None:
 def test_a_folder_that_cannot_be_written_is_named_before_the_work() -> None:
     with pytest.raises(InputError, match="output: got '/dev/null/there', expected a folder that can be written"):
         report.writable("/dev/null/there")
+
+
+def with_divergences(changed: str = "") -> dict[str, Any]:
+    """A record of every divergence, as if each had been tried, one of them with another value today."""
+    trials = [
+        Trial(entry.name, wing, seen, stale="it <i>changed</i>" if entry.name == changed else "")
+        for entry in DIVERGENCES.values()
+        for wing, seen in entry.seen.items()
+    ]
+    return report.record([finding()], {}, seed=0, seconds=1.0, planned=1, checked=1, divergences=entries(trials))
+
+
+def test_every_divergence_has_an_anchor_both_snippets_and_its_sources(tmp_path: Path) -> None:
+    page = written(with_divergences(), tmp_path)["divergences.html"]
+    tags = Tags(page)
+    assert set(DIVERGENCES) <= tags.ids
+    assert tags.open == []
+    assert {source for entry in DIVERGENCES.values() for source in entry.sources} <= set(tags.targets)
+    assert all(target.startswith(("#", "https://")) or target == "index.html" for target in tags.targets)
+
+
+def test_a_stale_divergence_fails_the_run_and_says_what_changed(tmp_path: Path) -> None:
+    record = with_divergences("loss.denominator")
+    assert report.failed(record)
+    assert report.verdict(record) == "1 check agrees; 1 divergence is not as described"
+    for text in list(written(record, tmp_path).values())[1:]:
+        assert "it &lt;i&gt;changed&lt;/i&gt;" in text
+
+
+def test_a_record_of_the_schema_before_is_still_shown(tmp_path: Path) -> None:
+    old = {part: value for part, value in record_of(finding()).items() if part not in ("divergences", "training")}
+    assert "index.html" in written(report.current(old | {"schema": 1}), tmp_path)

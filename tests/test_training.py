@@ -10,20 +10,18 @@ import numpy as np
 import pytest
 
 from parity import InputError, training, wings
-from parity.findings import FAILED, PASSED, SKIPPED, explain
-from parity.training import MODELS, OPTIMISERS, STEPS, Training
+from parity.findings import FAILED, PASSED, SKIPPED, Finding, explain
+from parity.training import MODELS, OPTIMISERS, STEPS
 
 ALL = [(model, optimiser) for model in MODELS for optimiser in OPTIMISERS]
 
 
-@pytest.mark.parametrize("run", training.plan(), ids=str)
-def test_a_model_trains_alike(run: Training) -> None:
+def test_a_model_trains_alike(parity_training: list[Finding]) -> None:
     """Losses, every weight after every step, and predictions."""
-    findings = run.run()
-    if findings[0].status == SKIPPED:
-        pytest.skip(findings[0].reason)
-    assert [finding.status for finding in findings] == [PASSED], explain(findings)
-    assert set(findings[0].scores or {}) == {"loss", "logits", *training.train(run.model, "sgd", "reference").weights}
+    (finding,) = parity_training
+    assert finding.status == PASSED, explain(parity_training)
+    weights = training.train(finding.operation, "sgd", "reference").weights
+    assert set(finding.scores or {}) == {"loss", "logits", *weights}
 
 
 @pytest.mark.parametrize(("model", "optimiser"), ALL)
@@ -48,15 +46,15 @@ def test_a_curve_has_an_entry_for_every_step(model: str, optimiser: str) -> None
 
 
 @pytest.mark.parametrize(("model", "optimiser"), ALL)
-def test_a_model_learns_and_roundoff_grows(model: str, optimiser: str) -> None:
-    """Else there would be nothing to compare."""
+def test_a_model_learns_and_roundoff_grows_a_little(model: str, optimiser: str) -> None:
+    """Else there would be nothing to compare, or nothing to see."""
     curve = training.growth(model, optimiser)
     assert np.mean(curve["loss"][-10:]) < np.mean(curve["loss"][:10])
-    assert curve["envelope"][-1] > 1.5 * curve["envelope"][0]
+    assert 1.2 * curve["envelope"][0] < curve["envelope"][-1] < 10 * curve["envelope"][0]
 
 
 Build = Callable[[dict[str, Any]], Any]
-ADAM = {"learning_rate": 0.02, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+ADAM = {"learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 
 
 def room(wing: str) -> Any:
@@ -68,7 +66,7 @@ def keras_adam(wing: str) -> Build:
     """Epsilon where Keras has it; in PyTorch, ten times as large."""
     if wing == "pytorch":
         return lambda parameters: room(wing)["adam"](parameters, {}, **ADAM | {"epsilon": 1e-7})
-    return lambda _: import_module("keras").optimizers.Adam(0.02, epsilon=1e-8)
+    return lambda _: import_module("keras").optimizers.Adam(0.01, epsilon=1e-8)
 
 
 def uncorrected(wing: str) -> Build:
@@ -92,8 +90,8 @@ def uncorrected(wing: str) -> Build:
 def nesterov(wing: str) -> Build:
     if wing == "pytorch":
         sgd = import_module("torch").optim.SGD
-        return lambda parameters: sgd(parameters.values(), lr=0.1, momentum=0.9, nesterov=True)
-    return lambda _: import_module("keras").optimizers.SGD(0.1, momentum=0.9, nesterov=True)
+        return lambda parameters: sgd(parameters.values(), lr=0.02, momentum=0.9, nesterov=True)
+    return lambda _: import_module("keras").optimizers.SGD(0.02, momentum=0.9, nesterov=True)
 
 
 def of_kind(kind: str, **settings: float) -> Callable[[str], Build]:
@@ -106,9 +104,9 @@ FAULTS = {
     "another epsilon": ("adam", keras_adam),
     "a decayed pad row": ("adamw", of_kind("adamw", **ADAM, weight_decay=0.01)),
     "no decay": ("adamw", of_kind("adam", **ADAM)),
-    "no momentum": ("momentum", of_kind("sgd", learning_rate=0.1)),
+    "no momentum": ("momentum", of_kind("sgd", learning_rate=0.02)),
     "Nesterov's momentum": ("momentum", nesterov),
-    "a learning rate of another decimal": ("sgd", of_kind("sgd", learning_rate=0.5001)),
+    "a learning rate of another decimal": ("sgd", of_kind("sgd", learning_rate=0.2001)),
 }
 
 

@@ -120,7 +120,7 @@ def _utterances(rows: Array, dtype: str) -> Drawn:
     return Drawn(x.lengths, arrays, {"B": len(x.values), "T": x.values.shape[1], "D": 12, "C": 9})
 
 
-OPENING = 12  # words of a speech: the longest has 99, and the reference takes one after another
+OPENING = 8  # words of a speech: the longest has 99, and the reference takes one after another
 
 
 def _speeches(rows: Array, dtype: str) -> Drawn:
@@ -160,7 +160,7 @@ def lengths(name: str) -> Lengths:
 def draw(name: str, rng: np.random.Generator, count: int, dtype: str) -> Drawn:
     """``count`` different sequences of a data set and an empty one, padded to the longest of them.
 
-    Of a speech, the first 12 words.
+    Of a speech, the first 8 words.
 
     Raises:
         InputError: no such data set, or not so many sequences in it.

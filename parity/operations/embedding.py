@@ -52,6 +52,15 @@ ROWS = (
         "embedding.scaled_by_frequency",
         forms=(_scaled_by_frequency("pad_is_0", 0), _scaled_by_frequency("no_pad", None)),
         variants={"pytorch": ("scale_grad_by_freq",), "tensorflow": ("custom_gradient",)},
+        refusals=(
+            Refusal(
+                "tensorflow.custom_gradient",
+                "*",
+                "must be a compile-time constant",
+                "tf.math.bincount counts up to a number that XLA has to know",
+                mode="xla",
+            ),
+        ),
     ),
     Operation(
         "embedding.masked_dense",
@@ -62,7 +71,10 @@ ROWS = (
         "embedding.bag",
         forms=(_bag("sum", "sum", 0), _bag("mean", "mean", 3), _bag("max", "max", 0)),
         variants={"pytorch": ("padding_idx", "offsets"), "tensorflow": ("masked", "lookup_sparse")},
-        refusals=(Refusal("tensorflow.lookup_sparse", "max/*", "ombiner", "TensorFlow's bags add up or average"),),
+        refusals=(
+            Refusal("tensorflow.lookup_sparse", "max/*", "ombiner", "TensorFlow's bags add up or average"),
+            Refusal("tensorflow.lookup_sparse", "*", "SparseReshape", "XLA knows no sparse tensors", mode="xla"),
+        ),
     ),
     _shortened("clipped_by_norm", pytorch="clamp", tensorflow="embedding_lookup"),
     _shortened("max_norm", pytorch="max_norm", tensorflow="custom_gradient"),

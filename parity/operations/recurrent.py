@@ -42,6 +42,24 @@ def recurrent_forms(cell: str, both: bool = False) -> tuple[Form, ...]:
 UNMASKED_CELL_STATE = {"c": "an unmasked layer returns the cell state after the padding, not before it"}
 
 
+XLA_REFUSES = (
+    Refusal(
+        "tensorflow.packed",
+        "*",
+        "Invalid TensorList shape",
+        "the batch shrinks from step to step, and XLA wants one shape for all that a loop keeps for its gradient",
+        mode="xla",
+    ),
+    Refusal(
+        "tensorflow.bucketed",
+        "*",
+        "PyFunc",
+        "where to cut the batch is asked of NumPy, and XLA cannot call out",
+        mode="xla",
+    ),
+)
+
+
 def keras_lstm_needs_a_row(*variants: str) -> tuple[Refusal, ...]:
     why = "Keras' LSTMCell adds its bias with BiasAdd, whose eager oneDNN kernel refuses a batch of no rows"
     names = (f"tensorflow.{variant}" for variant in variants)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.operations.recurrent import UNMASKED_CELL_STATE, keras_lstm_needs_a_row, recurrent_forms
+from parity.operations.recurrent import UNMASKED_CELL_STATE, XLA_REFUSES, keras_lstm_needs_a_row, recurrent_forms
 from parity.operations.row import Operation, Refusal
 
 STATIC_NEEDS_T = Refusal(
@@ -46,6 +46,7 @@ def _unidirectional(cell: str) -> Operation:
         omits=dict.fromkeys(unmasked, UNMASKED_CELL_STATE) if lstm else {},
         refusals=(
             STATIC_NEEDS_T,
+            *XLA_REFUSES,
             *(keras_lstm_needs_a_row("masked", "static", "padded", "bucketed") if lstm else ()),
         ),
     )

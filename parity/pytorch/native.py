@@ -1,5 +1,6 @@
 """What every function of this wing needs: arrays to tensors, run, differentiate, tensors to arrays."""
 
+import logging
 import warnings
 from functools import cache
 
@@ -25,8 +26,9 @@ def has_cuda():
 
 def forget():
     """Drop what was compiled."""
-    compiled.cache_clear()
-    torch._dynamo.reset()
+    if compiled.cache_info().currsize:  # else the compiler was never loaded, which takes seconds
+        compiled.cache_clear()
+        torch._dynamo.reset()
 
 
 def valid(lengths, steps):  # (B,), T -> (B, T)
@@ -83,7 +85,13 @@ KERNELS = {"oneDNN": "mkldnn_rnn_layer", "cuDNN": "_cudnn_rnn", "own loop": "Rea
 
 @cache
 def compiled(call):
-    """``call`` through `torch.compile`, whose tracer warns of much that it looks at and that is not ours."""
+    """``call`` through `torch.compile`, whose tracer warns of much that it looks at and that is not ours.
+
+    What it cannot trace it runs as it is; a function of which it makes no graph at all is refused here.
+    """
+    torch._logging.set_logs(dynamo=logging.ERROR)
+    graphs = torch._dynamo.utils.counters["stats"]
+    before = graphs["unique_graphs"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         faster = torch.compile(call)
@@ -91,7 +99,10 @@ def compiled(call):
     def quiet(inputs):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return faster(inputs)
+            outputs = faster(inputs)
+        if graphs["unique_graphs"] == before:
+            raise RuntimeError("torch.compile made no graph of it")
+        return outputs
 
     return quiet
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"breakable": _breakable, "command": _command}
+    environment.filters |= {"breakable": _breakable, "command": _command, "prose": _prose}
     return environment
 
 
@@ -68,6 +69,11 @@ def _page() -> Template:
 def _breakable(name: str) -> Markup:
     """A name that may be broken behind its underscores, so that narrow columns can hold it."""
     return escape(name).replace("_", Markup("_<wbr>"))
+
+
+def _prose(text: str) -> Markup:
+    """A sentence whose `code` stands between backticks."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _command(command: str) -> Markup:

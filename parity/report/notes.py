@@ -10,6 +10,7 @@ from parity.contracts import CONTRACTS
 from parity.findings import KNOWN, SKIPPED
 from parity.operations import OPERATIONS
 from parity.report.words import several
+from parity.training import verdict as training
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ def note(operation: str, contract: str, findings: Sequence[Mapping[str, Any]]) -
 
 def absence(operation: str, wing: str, contract: str, whole: Whole) -> str:
     """Why there is no finding at all."""
+    if contract == training.CONTRACT:
+        return "one variant of each whole model is trained"
     if promised := _not_promised(operation, contract):
         return promised
     if contract in CONTRACTS and whole.modes.get(wing, 0) == CONTRACTS[contract].from_mode:

@@ -13,6 +13,7 @@ from parity.report.cells import ABSENT, Cell, Column, Found, cell
 from parity.report.notes import Whole
 from parity.report.record import cut_short
 from parity.report.words import several
+from parity.training.verdict import CONTRACT, PROMISE
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _columns(findings: Iterable[Found]) -> Iterator[Column]:
             seen.append((finding["limit"], finding["norm_limit"] or 0.0))
     rank = _rank(CONTRACTS)
     for name in sorted(limits, key=rank):
-        promise = CONTRACTS[name].promise if name in CONTRACTS else ""
+        promise = PROMISE if name == CONTRACT else CONTRACTS[name].promise if name in CONTRACTS else ""
         yield Column(name, promise, *max(limits[name], default=(None, None)))
 
 

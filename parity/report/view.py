@@ -13,6 +13,7 @@ from parity.report.groups import Group, failures, refusals, skips
 from parity.report.record import failed, stale_entries, verdict
 from parity.report.table import Matrix, matrices
 from parity.report.words import MEANINGS, SYMBOLS, amount, number, setting
+from parity.training.verdict import CONTRACT, PROMISE
 
 TITLE = "Padding parity"
 QUESTION = "Do PyTorch and TensorFlow compute the same, outputs and every gradient, whatever the padding holds?"
@@ -69,7 +70,7 @@ def view(record: Mapping[str, Any]) -> View:
         skips=skips(found),
         divergences=[(topic, list(of_topic)) for topic, of_topic in groupby(record["divergences"], _topic)],
         stale=stale_entries(record),
-        contracts=[(contract.name, contract.promise) for contract in CONTRACTS.values()],
+        contracts=[*((contract.name, contract.promise) for contract in CONTRACTS.values()), (CONTRACT, PROMISE)],
         environment=_environment(record["environment"]),
     )
 

@@ -5,7 +5,7 @@ Four things part Keras 3 from the papers, and from PyTorch, and are mapped here:
 - `keras.optimizers.Adam` adds epsilon to the root of v before v is corrected for its bias, so that in the first steps
   epsilon weighs up to 32 times as much.
 - It computes ``1 - beta_2 ** step`` in the dtype of the weights; in float32, 0.999 is 0.99900001, and each of the
-  first steps is short by 6e-6, a hundred roundoffs.
+  first steps is short by 7e-6 or more, a hundred roundoffs.
 - It squares the rows of a sparse gradient one by one: where a word occurs twice in a batch, v gets the sum of two
   squares, and not the square of the sum. So the gradient of an embedding is made dense first.
 - ``weight_decay`` shrinks whole variables (https://keras.io/api/optimizers/adamw/): the pad row of an embedding too,

@@ -12,6 +12,7 @@ every step and what the trained model predicts must be those of the reference, w
 from __future__ import annotations
 
 from parity.training.course import MODELS, OPTIMISERS, STEPS, Trajectory
+from parity.training.curve import Curve, curves
 from parity.training.envelope import Envelope, envelope
 from parity.training.runs import forget, train
 from parity.training.verdict import Training, growth, hold, plan
@@ -20,9 +21,11 @@ __all__ = [
     "MODELS",
     "OPTIMISERS",
     "STEPS",
+    "Curve",
     "Envelope",
     "Training",
     "Trajectory",
+    "curves",
     "envelope",
     "forget",
     "growth",

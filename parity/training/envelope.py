@@ -8,18 +8,27 @@ and so are the floats of each batch. The floor at each step is what that comes t
 
 Weights that a step leaves alone are left alone here too, the pad row always: its floor is exactly 0, and it must end
 as it began. To disturb the start alone would not do: in a framework, roundoff comes in at every step, and its error
-over such a floor would grow with the number of steps. To disturb what an optimiser keeps (velocity, m, v) as well
-changes nothing to speak of. The norm of all errors of all weights over that of their floors, median of all models
-and both frameworks, seeds 0 and 1:
+over such a floor grows with the number of steps. To disturb what an optimiser keeps (velocity, m, v) as well changes
+nothing to speak of. The norm of a framework's errors in all weights over that of their floors, median of all models
+at seed 0; the others are SGD, momentum and Adam in both frameworks:
 
-==================  =========================  =========================  =================
-..                  start                      every step                 and what is kept
-------------------  -------------------------  -------------------------  -----------------
-after step          1     10    25    50       1     10    25    50       50
-==================  =====  ====  ====  ======  =====  ====  ====  ======  =================
-SGD, momentum, Adam  0.07  0.33  0.52  0.76    0.07  0.22  0.29  0.34     0.33
-AdamW of PyTorch     0.23  1.6   3.7   7.1     0.20  0.89  1.6   2.4      2.4
-==================  =====  ====  ====  ======  =====  ====  ====  ======  =================
+================  ========================  ========================  ========================
+disturbed         the start                 at every step             and what is kept
+----------------  ------------------------  ------------------------  ------------------------
+after step        1     10    25    50      1     10    25    50      1     10    25    50
+================  ====  ====  ====  ======  ====  ====  ====  ======  ====  ====  ====  ======
+others            0.07  0.28  0.46  0.70    0.06  0.21  0.28  0.33    0.06  0.21  0.28  0.32
+AdamW, PyTorch    0.20  1.1   2.5   4.8     0.18  0.61  1.1   1.6     0.18  0.60  1.1   1.6
+AdamW, Keras      0.16  0.47  0.74  1.2     0.15  0.26  0.31  0.38    0.15  0.26  0.32  0.38
+================  ====  ====  ====  ======  ====  ====  ====  ======  ====  ====  ====  ======
+
+`torch.optim.AdamW` multiplies by ``1 - learning_rate * weight_decay``, rounded once: the same error at every step.
+
+The limits are those of `parity.noise`. In 176 runs of 50 steps (six seeds, every model and optimiser but for the last
+of two seeds, 1376 scores), the largest were 9.4 for an element and 3.0 norm-wise.
+
+All copies, and all optimisers too, ride along two leading axes of one run: what takes time is a sequence's way
+through the model, not the width of what goes there.
 """
 
 from __future__ import annotations

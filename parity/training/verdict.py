@@ -17,6 +17,7 @@ from parity.training.envelope import Envelope, envelope
 from parity.training.runs import Build, Model, train
 
 CONTRACT = "trains_alike"
+PROMISE = "after every step of training, losses and weights are within the noise floor carried through training"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+"""The growth of differences in training, as a task for a runner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from parity.training.course import MODELS, OPTIMISERS, STEPS
+from parity.training.verdict import CONTRACT, growth
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One model and one optimiser; the verdict is what `growth` gives, and comes free behind `Training`."""
+
+    model: str
+    optimiser: str
+    steps: int = STEPS
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.model}-growth-{self.optimiser}"
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """With the training runs that it looks at."""
+        return self.model, CONTRACT
+
+    @property
+    def cost(self) -> int:
+        """Nothing: the runs are remembered."""
+        return 0
+
+    def run(self) -> list[dict[str, Any]]:
+        """The curve."""
+        return [growth(self.model, self.optimiser, steps=self.steps, seed=self.seed)]
+
+    def lost(self, _: str) -> list[dict[str, Any]]:
+        """No curve; the findings of its training runs say why."""
+        return []
+
+
+def curves(steps: int = STEPS, seed: int = 0) -> list[Curve]:
+    """Every model with every optimiser."""
+    return [Curve(model, optimiser, steps, seed) for model in MODELS for optimiser in OPTIMISERS]
