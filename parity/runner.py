@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from threading import Condition, Thread
 from typing import Any, Protocol
 
-from parity import noise, wings
+from parity import noise, training, wings
 from parity.cases import drawn
 from parity.errors import whole_number
 
@@ -198,6 +198,7 @@ def forget() -> None:
     for cached in (drawn, wings.observed, wings.call, wings.bind):
         cached.cache_clear()
     noise.forget()
+    training.forget()
     wings.forget_graphs()
     gc.collect()
 

@@ -27,6 +27,7 @@ from parity.divergences import (
     optimiser,
     packing,
     pooling,
+    precision,
     rnn,
 )
 from parity.divergences.entry import Divergence as Divergence
@@ -46,6 +47,7 @@ TOPICS: tuple[ModuleType, ...] = (
     normalisation,
     convolution,
     pooling,
+    precision,
     loss,
     averages,
     alignment,

@@ -133,3 +133,101 @@ class retracing:
             "reduce_retracing=True": graphs(reduce_retracing=True),
             "told that T varies": graphs(input_signature=[tf.TensorSpec((2, None))]),
         }
+
+
+@divergence(
+    claim="A loop whose batch shrinks as sequences end can be compiled.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"states": [0.0, 0.0, 1.0, 2.0, 4.0]},
+        "tensorflow": {
+            "states, as a graph": [0.0, 0.0, 1.0, 2.0, 4.0],
+            "states, by XLA": "InternalError: … Invalid TensorList shape …",
+        },
+    },
+    why="torch.compile unrolls the loop, once for each set of lengths. XLA compiles the loop itself, and wants one "
+    "shape for all that it keeps: the first state has as many rows as the batch, a slice as many as "
+    "there are steps at most.",
+    instead="Compile a masked loop, and leave the one over real steps alone as a graph.",
+    operation="rnn.gru",
+    sources=("https://www.tensorflow.org/xla/known_issues", "https://github.com/tensorflow/tensorflow/issues/42878"),
+)
+class shrinking_batch:
+    def pytorch():
+        import torch
+
+        @torch.compile(backend="eager", fullgraph=True)
+        def run(x):  # real steps only: two rows in the first step, one in the second
+            states = [torch.zeros(2)]
+            for start, rows in ((0, 2), (2, 1)):
+                states.append(states[-1][:rows] + x[start : start + rows])
+            return torch.cat(states)
+
+        torch._dynamo.reset()
+        return {"states": run(torch.tensor([1.0, 2, 3])).tolist()}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        from parity.divergences.entry import raised
+
+        def run(x):  # real steps only: two rows in the first step, one in the second
+            def step(t, h, states):
+                rows = 2 - t
+                h = h[:rows] + x[2 * t : 2 * t + rows]
+                return t + 1, h, states.write(t + 1, h)
+
+            states = tf.TensorArray(tf.float32, 3, element_shape=[None], infer_shape=False).write(0, tf.zeros(2))
+            shapes = [tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape(None)]
+            start = [tf.constant(0), tf.zeros(2), states]
+            return tf.while_loop(lambda t, *_: t < 2, step, start, shapes)[2].concat()
+
+        graph, xla = tf.function(run), tf.function(run, jit_compile=True)
+        x = tf.constant([1.0, 2, 3])
+        return {
+            "states, as a graph": graph(x).numpy().tolist(),
+            "states, by XLA": raised(lambda: xla(x), says="Invalid TensorList shape"),
+        }
+
+
+@divergence(
+    claim="A compiled function may ask NumPy where to cut a batch.",
+    verdict=DIFFERS,
+    seen={
+        "pytorch": {"lengths": [1, 3]},
+        "tensorflow": {"lengths, as a graph": [1, 3], "lengths, by XLA": "InvalidArgumentError: … PyFunc …"},
+    },
+    why="torch.compile breaks the graph there, or traces NumPy, and goes on. XLA compiles the whole function or none.",
+    instead="Plan the batches outside of what is compiled.",
+    operation="rnn.gru",
+    sources=(
+        "https://www.tensorflow.org/api_docs/python/tf/numpy_function",
+        "https://www.tensorflow.org/xla/known_issues",
+    ),
+)
+class calling_numpy:
+    def pytorch():
+        import numpy as np
+        import torch
+
+        @torch.compile(backend="eager")
+        def run(lengths):
+            return torch.from_numpy(np.sort(lengths.numpy()))
+
+        torch._dynamo.reset()
+        return {"lengths": run(torch.tensor([3, 1])).tolist()}
+
+    def tensorflow():
+        import numpy as np
+        import tensorflow as tf
+
+        from parity.divergences.entry import raised
+
+        def run(lengths):
+            return tf.numpy_function(np.sort, [lengths], tf.int32)
+
+        graph, xla = tf.function(run), tf.function(run, jit_compile=True)
+        return {
+            "lengths, as a graph": graph(tf.constant([3, 1])).numpy().tolist(),
+            "lengths, by XLA": raised(lambda: xla(tf.constant([3, 1])), says="PyFunc"),
+        }
