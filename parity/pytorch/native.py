@@ -90,6 +90,7 @@ def compiled(call):
     What it cannot trace it runs as it is; a function of which it makes no graph at all is refused here.
     """
     torch._logging.set_logs(dynamo=logging.ERROR)
+    torch._dynamo.reset()  # it counts recompilations, and after eight it gives up
     graphs = torch._dynamo.utils.counters["stats"]
     before = graphs["unique_graphs"]
     with warnings.catch_warnings():
