@@ -9,11 +9,11 @@ from typing import Any
 
 from parity import planner, wings
 from parity.cases import Case, draw, shapes_of
-from parity.compare import Difference
+from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
 from parity.dtypes import DTYPES, NARROW
 from parity.errors import InputError, choose, first_lines, names, whole_number
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding
+from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
 
@@ -142,30 +142,9 @@ class Check:
         return first_difference(subject.wing, subject.variant, subject.mode, subject.call, case)
 
     def _verdict(self, mode: str, case: Case, differences: list[Difference], first: str) -> list[Finding]:
-        compared = sum(difference.compared for difference in differences)
-        scores = {difference.quantity: (difference.score, difference.norm_score) for difference in differences}
-        failed = [difference for difference in differences if difference.failed]
-        if not compared and not failed:
+        if not any(difference.compared or difference.failed for difference in differences):
             return []  # an empty batch of an operation without parameters: it ran, but there is no number to judge
-        return [
-            self.finding(
-                mode,
-                case.name,
-                FAILED if difference.failed else PASSED,
-                quantity=difference.quantity,
-                score=difference.score,
-                limit=difference.limit,
-                norm_score=difference.norm_score,
-                norm_limit=difference.norm_limit,
-                max_abs_error=difference.max_abs_error,
-                worst_index=difference.worst_index,
-                compared=compared,
-                scores=scores,
-                reason=difference.reason,
-                first=first,
-            )
-            for difference in failed or [max(differences, key=_closeness)]
-        ]
+        return [self.finding(mode, case.name, first=first, **said) for said in verdict(differences)]
 
     def finding(self, mode: str, case: str, status: str, **rest: Any) -> Finding:
         """A finding of this check."""
@@ -182,11 +161,6 @@ class Check:
             reproduce=self.reproduce,
             **rest,
         )
-
-
-def _closeness(difference: Difference) -> float:
-    """How much of its limit a passed difference used up."""
-    return max(difference.score / (difference.limit or 1), difference.norm_score / (difference.norm_limit or 1))
 
 
 def plan(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from parity.batch import Array
 from parity.dtypes import BFLOAT16
 from parity.errors import InputError, plain_array
+from parity.findings import FAILED, PASSED
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.streaming import Tally, smallest_of, stream
 
@@ -78,6 +80,23 @@ def compare(
         for name, array in expected.items():
             _check_shape(name, floor, np.shape(array))
     return list(_compared(observed, expected, floor))
+
+
+def verdict(differences: list[Difference]) -> list[dict[str, Any]]:
+    """What findings say of differences: one for each that failed; if none did, one for the nearest to its limit."""
+    scores = {each.quantity: (each.score, each.norm_score) for each in differences}
+    failed = [each for each in differences if each.failed]
+    measured = ("quantity", "score", "limit", "norm_score", "norm_limit", "max_abs_error", "worst_index", "reason")
+    of_all = {"compared": sum(each.compared for each in differences), "scores": scores}
+    return [
+        {"status": FAILED if each.failed else PASSED} | {name: getattr(each, name) for name in measured} | of_all
+        for each in failed or [max(differences, key=_closeness)]
+    ]
+
+
+def _closeness(passed: Difference) -> float:
+    """How much of its limit it used up."""
+    return max(passed.score / (passed.limit or 1), passed.norm_score / (passed.norm_limit or 1))
 
 
 def _check_shape(name: str, floor: Mapping[str, Array], shape: tuple[int, ...]) -> None:

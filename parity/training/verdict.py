@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from parity import wings
-from parity.compare import Difference, compare, difference
+from parity.compare import compare, difference, verdict
 from parity.errors import choose
-from parity.findings import FAILED, PASSED, SKIPPED, Finding
+from parity.findings import FAILED, SKIPPED, Finding
 from parity.operations import find
 from parity.training.course import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory
 from parity.training.envelope import Envelope, envelope
@@ -77,28 +77,8 @@ class Training:
             return [self.finding(FAILED, reason=f"raised {type(error).__name__}: {error}"[:300])]
         differences = compare(seen.quantities, reference.expected.quantities, reference.floor.quantities)
         parted = any(one.failed for one in differences)
-        return self._verdict(differences, first_difference(seen, reference) if parted else "")
-
-    def _verdict(self, differences: list[Difference], first: str) -> list[Finding]:
-        scores = {one.quantity: (one.score, one.norm_score) for one in differences}
-        failed = [one for one in differences if one.failed]
-        return [
-            self.finding(
-                FAILED if one.failed else PASSED,
-                quantity=one.quantity,
-                score=one.score,
-                limit=one.limit,
-                norm_score=one.norm_score,
-                norm_limit=one.norm_limit,
-                max_abs_error=one.max_abs_error,
-                worst_index=one.worst_index,
-                compared=sum(each.compared for each in differences),
-                scores=scores,
-                reason=one.reason,
-                first=first,
-            )
-            for one in failed or [max(differences, key=_closeness)]
-        ]
+        first = first_difference(seen, reference) if parted else ""
+        return [self.finding(first=first, **said) for said in verdict(differences)]
 
     def finding(self, status: str, **rest: Any) -> Finding:
         """A finding of this run."""
@@ -127,11 +107,6 @@ def first_difference(seen: Trajectory, reference: Envelope) -> str:
             if difference(name, *(side.weights[name][step + 1] for side in sides)).failed:
                 return f"parts from the reference at step {step + 1}, first in {name}"
     return ""
-
-
-def _closeness(one: Difference) -> float:
-    """How much of its limit a passed difference used up."""
-    return max(one.score / (one.limit or 1), one.norm_score / (one.norm_limit or 1))
 
 
 def _name(function: Any) -> str:
