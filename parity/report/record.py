@@ -150,7 +150,8 @@ def _outcome(record: Mapping[str, Any], of_all: str) -> str:
         return f"nothing was compared, which is a failure ({others}){_and_stale(stale)}"
     agree = f"{_checks(checks[PASSED])} {'agrees' if checks[PASSED] == 1 else 'agree'}"
     skipped = f", {checks[SKIPPED]} skipped" if checks[SKIPPED] else ""
-    return f"{agree}{skipped}{_and_stale(stale) or _as_described(len(record['divergences']))}"
+    told = _and_stale(stale) or _as_described(len(record["divergences"]))
+    return f"{agree}{skipped}{told}" if record["summary"]["planned"] else told.removeprefix("; ")
 
 
 def _and_stale(number: int) -> str:
