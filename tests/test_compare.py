@@ -31,7 +31,7 @@ def test_scores_are_what_the_definition_says(pair: tuple[Any, Any]) -> None:
     assert found.max_abs_error == error.max()
     assert found.score == pytest.approx((error / 2).max())
     assert found.norm_score == pytest.approx(np.linalg.norm(error) / np.linalg.norm(np.full(error.shape, 2.0)))
-    assert error[found.worst_index] == error.max()
+    assert error[found.worst_index] / 2 == (error / 2).max()  # half of the smallest float is 0, and scores nothing
 
 
 @given(PAIRS)
