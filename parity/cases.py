@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from parity import data
 from parity.batch import Array, Lengths, Mask, check_lengths, check_rows, draw_lengths, resized, valid
-from parity.dtypes import DTYPES, NARROW, is_float
+from parity.dtypes import FLOATS, is_float
 from parity.errors import InputError, choose, plain_array, whole_number
 from parity.operations import Form, Input, Operation, find
 
@@ -230,7 +230,7 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
     """
     spec = find(operation).form(form)
     choose("shape", shape, shapes_of(spec))
-    choose("dtype", dtype, (*DTYPES, *NARROW))
+    choose("dtype", dtype, FLOATS)
     if not isinstance(sizes, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in sizes):
         raise InputError("sizes", repr(sizes), 'pairs of axis and size, e.g. (("B", 8), ("T", 9))')
     for axis, size in sizes:
@@ -272,7 +272,7 @@ def with_lengths(
     (8, 4, 8)
     """
     spec = find(operation).form(form)
-    choose("dtype", dtype, (*DTYPES, *NARROW))
+    choose("dtype", dtype, FLOATS)
     for axis, extent in sizes.items():
         whole_number(f"size of {choose('sizes', axis, SIZES)}", extent, least=1)
     came = plain_array("lengths", lengths)
@@ -361,7 +361,7 @@ def _check_dtypes(specs: Mapping[str, tuple[Array, Input]]) -> None:
                 raise InputError(name, f"dtype {array.dtype}", "integers")
             continue
         if not is_float(array.dtype):
-            raise InputError(name, f"dtype {array.dtype}", f"one of: {', '.join((*DTYPES, *NARROW))}")
+            raise InputError(name, f"dtype {array.dtype}", f"one of: {', '.join(FLOATS)}")
         first = first or array.dtype.name
         if array.dtype.name != first:
             raise InputError(name, f"dtype {array.dtype}", f"{first}, as the other floats")

@@ -11,7 +11,7 @@ from parity import planner, wings
 from parity.cases import Case, draw, shapes_of
 from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
-from parity.dtypes import DTYPES, NARROW
+from parity.dtypes import DTYPES, FLOATS, NARROW
 from parity.errors import InputError, choose, first_lines, names, whole_number
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
@@ -182,8 +182,7 @@ def plan(
     """
     rows = [find(name) for name in names("operations", operations)] or list(OPERATIONS.values())
     frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
-    every = (*DTYPES, *NARROW)
-    kept = [choose("dtype", dtype, every) for dtype in names("dtypes", dtypes)] or list(every if full else DTYPES)
+    kept = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(FLOATS if full else DTYPES)
     promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
         contract for contract in CONTRACTS.values() if full or not contract.compiled
     ]

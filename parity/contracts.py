@@ -23,8 +23,6 @@ from parity.operations import Form, Input
 FIRST = (next(iter(SHAPES)), *REAL)
 EVERY = (*SHAPES, *REAL)
 
-IN_NARROW = ("matches_reference", "ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences")
-
 FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 
 
@@ -65,6 +63,7 @@ class Contract:
         both_wings: whether it needs the other framework too.
         from_mode: the first mode it makes sense in: 0 eager, 1 the others.
         compiled: whether it is about compiled modes; those take long, and are tried in a full run only.
+        narrow: whether a full run tries it in narrow dtypes too.
     """
 
     name: str
@@ -76,6 +75,7 @@ class Contract:
     both_wings: bool = False
     from_mode: int = 0
     compiled: bool = False
+    narrow: bool = False
 
     def modes(self, wing: str, dtype: str, full: bool = False) -> tuple[str, ...]:
         """The modes of a wing in which it is tried.
@@ -90,7 +90,7 @@ class Contract:
 
     def tried_in(self, dtype: str) -> bool:
         """Whether it is tried in a dtype: compiled code in the usual one, narrow dtypes where they could matter."""
-        return dtype == "float32" if self.compiled else dtype in DTYPES or self.name in IN_NARROW
+        return dtype == "float32" if self.compiled else dtype in DTYPES or self.narrow
 
 
 def matches_reference(subject: Subject, case: Case) -> list[Difference]:
@@ -258,6 +258,7 @@ CONTRACTS: dict[str, Contract] = {
             "outputs and gradients are within the noise floor of the float64 reference",
             matches_reference,
             shapes=EVERY,
+            narrow=True,
         ),
         Contract(
             "frameworks_agree",
@@ -273,6 +274,7 @@ CONTRACTS: dict[str, Contract] = {
             shapes=(*FIRST, "one_sequence", "all_empty"),
             unless=_no_padding,
             unless_form=_reads_padding,
+            narrow=True,
         ),
         Contract(
             "ignores_extra_padding",
@@ -296,6 +298,7 @@ CONTRACTS: dict[str, Contract] = {
             zero_gradient_at_padding,
             shapes=EVERY,
             unless=_no_padding,
+            narrow=True,
         ),
         Contract(
             "accepts_empty_sequences",
@@ -303,6 +306,7 @@ CONTRACTS: dict[str, Contract] = {
             accepts_empty_sequences,
             shapes=EVERY,
             unless=_no_empty,
+            narrow=True,
         ),
         Contract(
             "repeatable",

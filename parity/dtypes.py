@@ -9,6 +9,7 @@ import numpy as np
 
 DTYPES = ("float32", "float64")
 NARROW = ("bfloat16", "float16")  # of which not every kernel exists; tried in a full run
+FLOATS = (*DTYPES, *NARROW)
 
 ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
 

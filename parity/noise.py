@@ -109,7 +109,7 @@ def _noise_floor(case: Case, copies: int) -> Floor:
     cotangents = {name: disturbed(array) for name, array in case.cotangents.items()}
     expected, floor = {}, {}
     for name, runs in wings.run_reference(case, arrays, cotangents).items():
-        response = np.sqrt(np.mean((runs[1:] - runs[0]) ** 2, axis=0)) * (roundoff / step)
+        response = response_of(runs) * (roundoff / step)
         expected[name] = runs[0]
         floor[name] = floor_of(runs[0], response, roundoff)
     for array in (*expected.values(), *floor.values()):
@@ -148,6 +148,11 @@ def stand_in(case: Case, wing: str, variant: str, mode: str, copies: int = 2) ->
 def forget() -> None:
     """Drop the floors that were remembered."""
     _noise_floor.cache_clear()
+
+
+def response_of(runs: Array) -> Array:
+    """How far copies are from the first of all runs: ``(1 + copies, ...)`` -> ``(...)``."""
+    return np.asarray(np.sqrt(np.mean((runs[1:] - runs[0]) ** 2, axis=0)))
 
 
 def floor_of(expected: Array, response: Array, roundoff: float) -> Array:

@@ -83,7 +83,7 @@ def _params(item: pytest.Item) -> dict[str, Any]:
 def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
     """The findings of one check of the matrix; skips, by name, when its framework is not installed."""
     findings = request.config.stash[SESSION].verdict_on(request.param)
-    request.node.stash[FINDINGS] = [finding.as_dict() for finding in findings]
+    request.node.stash[GIVEN] = {"findings": [finding.as_dict() for finding in findings]}
     if findings and all(finding.status == "skipped" for finding in findings):
         pytest.skip(findings[0].reason)
     return findings
@@ -93,7 +93,7 @@ def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
 def parity_trial(request: pytest.FixtureRequest) -> Trial:
     """One wing's snippet of one divergence, tried today; skips, by name, when its framework is not installed."""
     (trial,) = request.config.stash[SESSION].verdict_on(request.param)
-    request.node.stash[TRIAL] = asdict(trial)
+    request.node.stash[GIVEN] = {"trial": asdict(trial)}
     if trial.missing:
         pytest.skip(trial.missing)
     return trial  # type: ignore[no-any-return]
@@ -109,10 +109,11 @@ def parity_training(request: pytest.FixtureRequest) -> list[Finding]:
 
     run = request.param
     findings: list[Finding] = run.run()
-    request.node.stash[FINDINGS] = [finding.as_dict() for finding in findings]
+    request.node.stash[GIVEN] = {"findings": [finding.as_dict() for finding in findings]}
     if findings[0].status == "skipped":
         pytest.skip(findings[0].reason)
-    request.node.stash[CURVE] = training.growth(run.model, run.optimiser, steps=run.steps, seed=run.seed)
+    curve = training.growth(run.model, run.optimiser, steps=run.steps, seed=run.seed)
+    request.node.stash[GIVEN]["curve"] = curve
     return findings
 
 
@@ -120,19 +121,13 @@ def parity_training(request: pytest.FixtureRequest) -> list[Finding]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let findings travel with the test's own report, which also crosses processes under xdist."""
+    """Let what a fixture gave travel with the test's own report, which also crosses processes under xdist."""
     report = yield
-    report.parity_findings = item.stash.get(FINDINGS, None)  # type: ignore[attr-defined]
-    report.parity_trial = item.stash.get(TRIAL, None)  # type: ignore[attr-defined]
-    report.parity_curve = item.stash.get(CURVE, None)  # type: ignore[attr-defined]
+    report.parity = item.stash.get(GIVEN, {})  # type: ignore[attr-defined]
     runner = item.config.stash[SESSION].runner
     report.parity_environment = dict(runner.environment) if runner else {}  # type: ignore[attr-defined]
-    if call.when != "teardown" and FINDINGS in item.stash:
-        del item.stash[FINDINGS]
-    if call.when != "teardown" and TRIAL in item.stash:
-        del item.stash[TRIAL]
-    if call.when != "teardown" and CURVE in item.stash:
-        del item.stash[CURVE]
+    if call.when != "teardown" and GIVEN in item.stash:
+        del item.stash[GIVEN]
     return report
 
 
@@ -243,18 +238,16 @@ class Collector:
         self.session = session
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if (trial := getattr(report, "parity_trial", None)) is not None:
-            self.session.trials.append(trial)
-        if (curve := getattr(report, "parity_curve", None)) is not None:
-            self.session.curves[curve["model"], curve["optimiser"]] = curve
-        findings = getattr(report, "parity_findings", None)
-        if findings is not None:
-            self.session.findings += findings
+        given = getattr(report, "parity", {})
+        if "trial" in given:
+            self.session.trials.append(given["trial"])
+        if "curve" in given:
+            self.session.curves[given["curve"]["model"], given["curve"]["optimiser"]] = given["curve"]
+        if "findings" in given:
+            self.session.findings += given["findings"]
             self.session.environment |= report.parity_environment
             self.session.checked += 1
 
 
 SESSION = pytest.StashKey[Session]()
-FINDINGS = pytest.StashKey[list[dict[str, Any]]]()
-TRIAL = pytest.StashKey[dict[str, Any]]()
-CURVE = pytest.StashKey[dict[str, Any]]()
+GIVEN = pytest.StashKey[dict[str, Any]]()

@@ -11,7 +11,7 @@ import numpy as np
 from parity import wings
 from parity.cases import Case, draw
 from parity.compare import compare
-from parity.dtypes import DTYPES, NARROW
+from parity.dtypes import DTYPES, FLOATS
 from parity.errors import choose
 from parity.noise import noise_floor
 from parity.operations import OPERATIONS, Operation
@@ -89,4 +89,4 @@ def chosen(dtypes: list[str]) -> list[str]:
     Raises:
         InputError: an unknown dtype, with the nearest right one.
     """
-    return [choose("dtype", dtype, (*DTYPES, *NARROW)) for dtype in dtypes] or list(DTYPES)
+    return [choose("dtype", dtype, FLOATS) for dtype in dtypes] or list(DTYPES)

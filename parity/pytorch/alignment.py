@@ -6,7 +6,6 @@ they come out of a log-softmax: it is already that of the logits.
 """
 
 import torch
-import torch.nn.functional as F
 
 from parity.pytorch import native
 
@@ -24,5 +23,9 @@ def ctc(logits, targets, target_lengths, lengths, *, variant="ctc_loss"):
     if not len(logits):
         return {"loss": logits.sum((1, 2))}  # it refuses a batch without a sequence
     real = native.valid(lengths, logits.shape[1])
-    log_p = torch.where(real[:, :, None], logits, 0).log_softmax(2).transpose(0, 1)  # (T, B, C)
-    return {"loss": F.ctc_loss(log_p, targets, lengths, target_lengths, reduction="none", zero_infinity=True)}
+    log_p = native.only_real(real, logits).log_softmax(2).transpose(0, 1)  # (T, B, C)
+    return {
+        "loss": torch.nn.functional.ctc_loss(
+            log_p, targets, lengths, target_lengths, reduction="none", zero_infinity=True
+        )
+    }

@@ -55,10 +55,10 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, v
     """
     real = native.valid(lengths, x.shape[1])  # (B, T)
     seen = native.valid(lengths.clamp(min=1), x.shape[1])  # an empty sequence looks at one step of zeros
-    x = torch.where(real[:, :, None], x, 0)
+    x = native.only_real(real, x)
     weights = torch_layout(w_in, bias_in, w_out, bias_out)
     y, _ = functional_call(built(x.shape[2], heads, x.dtype), weights, (x, x, x), {"key_padding_mask": ~seen})
-    return {"y": torch.where(real[:, :, None], y, 0)}
+    return {"y": native.only_real(real, y)}
 
 
 def torch_layout(w_in, bias_in, w_out, bias_out):  # (H, 3, H)  (2, H)  (H, H)  (H,)

@@ -25,7 +25,7 @@ def reverse_sequence(x, lengths, *, variant="gather"):  # (B, T, D)  (B,)
     steps = torch.arange(x.shape[1], device=x.device)
     mirrored = (lengths[:, None] - 1 - steps).clamp(min=0)  # (B, T)
     y = x.gather(1, mirrored[:, :, None].expand_as(x))
-    return {"y": torch.where(native.valid(lengths, x.shape[1])[:, :, None], y, 0)}
+    return {"y": native.only_real(native.valid(lengths, x.shape[1]), y)}
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):

@@ -28,7 +28,7 @@ def lookup(tokens, lengths, table, *, padding_index=0, variant="padding_idx"):  
     real = real_tokens(tokens, lengths, padding_index)
     tokens = torch.where(real, tokens, padding_index or 0)  # padding may hold any number
     y = F.embedding(tokens, table, padding_idx=padding_index, sparse=sparse)
-    return {"y": choose(real, y)}
+    return {"y": native.only_real(real, y)}
 
 
 def scaled_by_frequency(tokens, lengths, table, *, padding_index=0, variant="scale_grad_by_freq"):
@@ -54,7 +54,7 @@ def masked_dense(tokens, lengths, table, w, b, *, padding_index=0, variant="padd
     """
     x = lookup(tokens, lengths, table, padding_index=padding_index)["y"]
     y = F.linear(x, w.T, b)
-    return {"y": choose(real_tokens(tokens, lengths, padding_index), y)}
+    return {"y": native.only_real(real_tokens(tokens, lengths, padding_index), y)}
 
 
 def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="padding_idx"):  # (B, T)  (B,)  (V, D)
@@ -100,15 +100,12 @@ def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="
     """
     real = real_tokens(tokens, lengths, padding_index)
     tokens = torch.where(real, tokens, padding_index)
-    return {"y": choose(real, F.embedding(tokens, table.clone(), padding_idx=padding_index, max_norm=max_norm))}
+    return {
+        "y": native.only_real(real, F.embedding(tokens, table.clone(), padding_idx=padding_index, max_norm=max_norm))
+    }
 
 
 def real_tokens(tokens, lengths, padding_index):  # (B, T)  (B,) -> (B, T)
     """True where a token is within its sequence and is not the pad."""
     real = native.valid(lengths, tokens.shape[1])
     return real if padding_index is None else real & (tokens != padding_index)
-
-
-def choose(real, values):  # (B, T), (B, T, D)
-    """The values of real tokens, 0 elsewhere: unlike a product with the mask, it stops a NaN both ways."""
-    return torch.where(real[:, :, None], values, 0)

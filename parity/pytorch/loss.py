@@ -111,23 +111,18 @@ def _elementwise(loss, prediction, target, lengths, variant):
     if native.pick(("flattened", "weighted"), variant) == "flattened":
         total = loss(prediction[real], target[real], reduction="sum")
     else:
-        losses = loss(choose(real, prediction), choose(real, target), reduction="none")
-        total = choose(real, losses).sum()
+        losses = loss(native.only_real(real, prediction), native.only_real(real, target), reduction="none")
+        total = native.only_real(real, losses).sum()
     return {"loss": total / (real.sum() * prediction.shape[2]).clamp(min=1)}
 
 
 def summed(logits, targets, real, **options):  # (B, T, C)  (B, T)  (B, T) -> ()
     """The cross entropy summed over all real steps."""
     ignored = torch.where(real, targets, -100)
-    return F.cross_entropy(choose(real, logits).mT, ignored, ignore_index=-100, reduction="sum", **options)
+    return F.cross_entropy(native.only_real(real, logits).mT, ignored, ignore_index=-100, reduction="sum", **options)
 
 
 def by_token(logits, targets, real):  # (B, T, C)  (B, T)  (B, T) -> (B, T)
     """The cross entropy of every real step, zero on padding."""
-    losses = F.cross_entropy(choose(real, logits).mT, torch.where(real, targets, 0), reduction="none")
+    losses = F.cross_entropy(native.only_real(real, logits).mT, torch.where(real, targets, 0), reduction="none")
     return torch.where(real, losses, 0)
-
-
-def choose(real, values):  # (B, T), (B, T, D)
-    """The values on real steps, 0 on padding: unlike a product with the mask, it stops a NaN both ways."""
-    return torch.where(real[:, :, None], values, 0)

@@ -55,8 +55,8 @@ def tagger(
     """
     embedded = embedding.lookup(tokens, lengths, table, padding_index=padding_index)["y"]
     states = bidirectional.lstm(embedded, lengths, w_in, w_rec, bias, variant=variant)["y"]
-    real = native.valid(lengths, tokens.shape[1])[:, :, None]
-    logits = torch.where(real, states @ w_out + b_out, 0)
+    real = native.valid(lengths, tokens.shape[1])
+    logits = native.only_real(real, states @ w_out + b_out)
     loss = cross_entropy(logits, targets, lengths)
     return {"embedded": embedded, "states": states, "logits": logits, **loss}
 

@@ -36,6 +36,15 @@ def valid(lengths, steps):  # (B,), T -> (B, T)
     return torch.arange(steps, device=lengths.device) < lengths[:, None]
 
 
+def only_real(real, values):  # (B, T), (B, T, D)
+    """The values on real steps, 0 on padding.
+
+    A choice, not a product with the mask: the gradient of a product multiplies by the padding, and NaN times 0 is
+    NaN. So every function here begins with this line.
+    """
+    return torch.where(real[:, :, None], values, 0)
+
+
 def pick(variants, variant):
     """``variant``, or what stands under it in a dict, if it is one of ``variants``."""
     if variant not in variants:

@@ -25,9 +25,9 @@ def layer_norm(x, lengths, gamma, beta, *, eps=1e-5, variant="masked"):  # (B, T
     tensor([[[-1.,  1.],
              [ 0.,  0.]]])
     """
-    real = native.valid(lengths, x.shape[1])[:, :, None]  # (B, T, 1)
-    y = F.layer_norm(torch.where(real, x, 0), gamma.shape, gamma, beta, eps)
-    return {"y": torch.where(real, y, 0)}
+    real = native.valid(lengths, x.shape[1])
+    y = F.layer_norm(native.only_real(real, x), gamma.shape, gamma, beta, eps)
+    return {"y": native.only_real(real, y)}
 
 
 def batch_norm(

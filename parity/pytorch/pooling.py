@@ -97,7 +97,7 @@ def attention(x, lengths, query, *, variant="softmax"):  # (B, T, D)  (B,)  (D,)
 
 def only_real(x, lengths):  # (B, T, D)  (B,)
     """The values on real steps, 0 on padding."""
-    return torch.where(native.valid(lengths, x.shape[1])[:, :, None], x, 0)
+    return native.only_real(native.valid(lengths, x.shape[1]), x)
 
 
 def never_empty(lengths, steps):  # (B,), T -> (B, T)

@@ -102,16 +102,15 @@ def padded(kind, x, lengths, weights, initial, **options):
     the results: `torch.nn.LSTM` gives it after the last step only, and that step is padding.
     """
     initial = states_or_zeros(initial, x, weights)
-    real = native.valid(lengths, x.shape[1])[:, :, None]  # (B, T, 1)
-    y = torch.where(real, x, 0)  # a product with 0 in the backward pass does not stop a NaN; a choice does
-    h = []
+    real = native.valid(lengths, x.shape[1])
+    y, h = native.only_real(real, x), []
     for k, named in enumerate(weights):
         layer = module(kind, y.shape[2], width(weights), 1, x.dtype, **options)
         single = {f"{name}_l0": tensor for name, tensor in named.items()}
         start = [state[k : k + 1] for state in initial]
         y, _ = run(layer, single, y, start)
         h.append(last_real(y, lengths, start[0][0]))
-    return torch.where(real, y, 0), [torch.stack(h)]
+    return native.only_real(real, y), [torch.stack(h)]
 
 
 def padded_native(kind, x, lengths, weights, initial, **options):
@@ -140,17 +139,17 @@ def real_steps(kind, x, lengths, weights, initial, **options):
 def stepwise(kind, x, lengths, weights, initial, **options):
     """A loop over steps with a cell; a sequence that has ended keeps its state."""
     initial = states_or_zeros(initial, x, weights)
-    real = native.valid(lengths, x.shape[1])[:, :, None]  # (B, T, 1)
-    y, finals = torch.where(real, x, 0), []
+    real = native.valid(lengths, x.shape[1])
+    y, finals = native.only_real(real, x), []
     for k, named in enumerate(weights):
         cell = module(CELLS[kind], y.shape[2], width(weights), None, x.dtype, **options)
         state, ys = [s[k] for s in initial], []
         for t in range(x.shape[1]):
             after = functional_call(cell, named, (y[:, t], tuple(state) if kind is nn.LSTM else state[0]))
             after = after if kind is nn.LSTM else (after,)
-            state = [torch.where(real[:, t], new, old) for new, old in zip(after, state)]
-            ys.append(torch.where(real[:, t], state[0], 0))
-        y = torch.stack(ys, 1)
+            state = [torch.where(real[:, t, None], new, old) for new, old in zip(after, state)]
+            ys.append(state[0])
+        y = native.only_real(real, torch.stack(ys, 1))
         finals.append(state)
     return y, [torch.stack(layers) for layers in zip(*finals)]
 

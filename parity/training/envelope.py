@@ -44,7 +44,7 @@ import numpy as np
 from parity import wings
 from parity.batch import Array
 from parity.dtypes import ROUNDOFF
-from parity.noise import COPIES, floor_of
+from parity.noise import COPIES, floor_of, response_of
 from parity.operations import find
 from parity.training.course import DTYPE, MODELS, OPTIMISERS, Course, Trajectory, course
 
@@ -85,8 +85,7 @@ def _envelope(losses: Array, paths: Mapping[str, Array], logits: Array, lesson: 
 
 
 def _floor(runs: Array) -> Array:  # (1 + copies, ...)
-    response = np.sqrt(np.mean((runs[1:] - runs[0]) ** 2, axis=0))
-    return floor_of(runs[0], response, ROUNDOFF[DTYPE])
+    return floor_of(runs[0], response_of(runs), ROUNDOFF[DTYPE])
 
 
 class _Copies:
