@@ -119,7 +119,7 @@ def test_the_command_measures(
 ) -> None:
     only = [entry for entry in LAYER.entries() if str(entry) in ("pytorch.packed", "pytorch.padded")]
     monkeypatch.setattr(Layer, "entries", lambda _: only)
-    monkeypatch.setattr("parity.advice.BUDGET", 0.0)
+    monkeypatch.setattr("parity.commands.advise.BUDGET", 0.0)
     assert main(["advise", "--distribution", "speeches", "--cell", "gru", "--hidden", "4", "--batch", "3"]) == 0
     assert "regret" in capsys.readouterr().out
 

@@ -17,7 +17,9 @@ from typing import Any
 from parity.errors import InputError
 from parity.report.record import current, failed, record, verdict
 
-__all__ = ["current", "failed", "record", "verdict", "writable", "write"]
+FOLDER = "parity-report"
+
+__all__ = ["FOLDER", "current", "failed", "record", "verdict", "writable", "write"]
 
 
 def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable
 
 from rich.console import Console, Group
@@ -13,9 +12,12 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from parity.commands.screen import console as screen
 from parity.divergences import DIVERGENCES, Divergence, Snippet, Trial, snippets
 from parity.divergences.entry import VERDICTS, shown
 from parity.findings import FAILED
+
+HELP = "list what the frameworks do differently, and what people believe"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: no such entry; the message names the nearest.
     """
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = screen(120)
     if not options.name and not options.all:
         console.print(_contents(DIVERGENCES.values()))
         return 0

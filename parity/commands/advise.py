@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,10 +13,12 @@ from rich.table import Table
 from parity import data, planner, wings
 from parity.advise import Layer, Model, calibrated, regret, unmasked
 from parity.batch import LENGTHS, Lengths, draw_lengths
+from parity.commands.screen import console as screen
 from parity.errors import InputError, WingUnavailable, choose, whole_number
 from parity.operations import GATES
 from parity.race import PHASES, timed
 
+HELP = "predict which variant is fastest for your lengths, and measure it"
 DRAWN = 4096  # sequences, where a distribution is given and not a file
 LOOKED_AT = 32  # random batches, for a prediction
 LONGEST = 100_000  # steps: what is longer would fill the memory before it said anything
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     lengths = _lengths(options)
     if not layer.entries():
         raise WingUnavailable("; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS))))
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = screen(110)
     model = _model(layer, batch, int(lengths.max(initial=1)), options.calibrate)
     batches = [np.random.default_rng(seed).choice(lengths, batch) for seed in range(LOOKED_AT)]
     predicted = {name: float(np.mean([model.seconds(name, some) for some in batches])) for name in model.costs}

@@ -1,0 +1,140 @@
+"""``parity check``: hold every variant of every operation to its contracts, and write a report."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from parity import report, training, wings
+from parity.check import Check, plan
+from parity.commands.screen import console as screen
+from parity.commands.screen import progress
+from parity.divergences import Snippet, snippets
+from parity.errors import WingUnavailable
+from parity.findings import FAILED, STATUSES, Finding, explain
+from parity.operations import OPERATIONS
+from parity.report.entries import entries
+from parity.runner import Runner, Task
+
+HELP = "hold every variant of every operation to its contracts, write a report"
+CHECKED = (Check, training.Training)  # the tasks whose verdict is a list of findings
+SHOWN = 10  # failed checks printed in full; the report has them all
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What the command understands."""
+    for name in ("operation", "wing", "variant", "dtype", "contract"):
+        parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
+    parser.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
+    parser.add_argument(
+        "--output", default=report.FOLDER, metavar="DIR", help=f"where the report goes (default {report.FOLDER})"
+    )
+    parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run, write the report, print the summary; returns 1 if something failed, 130 if somebody interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
+    checks, selected = plan(*selection, seed, options.full), any(selection)
+    others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
+    runner = Runner([*checks, *others], options.jobs)
+    report.writable(options.output)
+    for wing in dict.fromkeys(options.wing):  # a wing that was asked for and does not load is a failure, not a skip
+        if reason := wings.missing(wing):
+            raise WingUnavailable(reason)
+    started = time.monotonic()
+    found, interrupted = _verdicts(runner)
+    seconds = time.monotonic() - started
+    verdicts: dict[Task, list[Any]] = {task: results for task, results in found.items() if isinstance(task, CHECKED)}
+    trials = _results(found, Snippet)
+    findings = [finding for verdict in verdicts.values() for finding in verdict]
+    record = report.record(
+        [finding.as_dict() for finding in findings],
+        runner.environment,
+        seed=options.seed,
+        seconds=seconds,
+        planned=sum(isinstance(task, CHECKED) for task in runner.tasks),
+        checked=len(verdicts),
+        interrupted=interrupted,
+        divergences=entries(trials),
+        training=_results(found, training.Curve),
+    )
+    files = report.write(record, options.output)
+    console = screen()
+    _print_summary(findings, console)
+    _print_failures(verdicts, console)
+    for trial in trials:
+        if trial.stale:
+            console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
+    print(f"{report.verdict(record)}; {len(findings)} findings in {seconds:.0f} s")
+    print(f"report: {', '.join(str(file) for file in files)}")
+    return 130 if interrupted else int(report.failed(record))
+
+
+def _verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
+    """The verdict on every task, as far as they came, and whether somebody interrupted."""
+    verdicts: dict[Task, list[Any]] = {}
+    try:
+        with progress() as bars:
+            bar = bars.add_task("starting", total=len(runner.tasks))
+            for done, found in runner:
+                verdicts[done] = found
+                bars.update(bar, advance=1, description=str(done))
+    except KeyboardInterrupt:
+        for another in (signal.SIGINT, signal.SIGTERM):  # nothing may now come between the findings and their report
+            signal.signal(another, signal.SIG_IGN)
+        return verdicts, True
+    finally:
+        runner.close()
+    return verdicts, False
+
+
+def _results(found: Mapping[Task, list[Any]], kind: type) -> list[Any]:
+    """All that came of the tasks of a kind."""
+    return [result for task, results in found.items() if isinstance(task, kind) for result in results]
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _print_summary(findings: list[Finding], console: Console) -> None:
+    """Counts and worst scores by operation and wing."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("operation", "wing"):
+        table.add_column(name, no_wrap=True)
+    for name in (*STATUSES, "element", "norm"):
+        table.add_column(name, justify="right", no_wrap=True)
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.operation, finding.wing), []).append(finding)
+    for key in sorted(groups, key=lambda key: (list(OPERATIONS).index(key[0]), key[1])):
+        statuses = Counter(finding.status for finding in groups[key])
+        worst = (_worst(groups[key], "score"), _worst(groups[key], "norm_score"))
+        counts = (str(statuses[status] or "·") for status in STATUSES)
+        table.add_row(*key, *counts, *worst, style="red" if statuses[FAILED] else "")
+    console.print(table)
+    console.print("element, norm: the worst score, in noise floors\n", style="dim")
+
+
+def _print_failures(verdicts: Mapping[Task, list[Finding]], console: Console) -> None:
+    """The first failures, with what shows them again."""
+    failed = [(check, said) for check, findings in verdicts.items() if (said := explain(findings))]
+    for check, said in failed[:SHOWN]:
+        console.print(f"{check}: {said}\n", markup=False, highlight=False, soft_wrap=True)
+    if len(failed) > SHOWN:
+        console.print(f"and {len(failed) - SHOWN} more failed checks: see the report\n")
+
+
+def _worst(findings: list[Finding], score: str) -> str:
+    found = [getattr(finding, score) for finding in findings if getattr(finding, score) is not None]
+    return f"{max(found):.2g}" if found else "·"
