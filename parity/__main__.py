@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from parity import __version__
 from parity.commands import advise, check, divergences, report, scores
-from parity.errors import InputError, WingUnavailable
+from parity.errors import InputError, NotWritten, WingUnavailable
 from parity.race import WrongAnswer
 
 COMMANDS = {"check": check, "report": report, "divergences": divergences, "advise": advise, "scores": scores}
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"parity: error: {error}", file=sys.stderr)
         return 2
-    except (WingUnavailable, WrongAnswer) as error:
+    except (NotWritten, WingUnavailable, WrongAnswer) as error:
         print(f"parity: failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

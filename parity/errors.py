@@ -21,6 +21,13 @@ class WingUnavailable(RuntimeError):
     """A framework cannot be loaded here; the message says why and how to install it."""
 
 
+class NotWritten(RuntimeError):
+    """A report cannot be written any more, as on a full disk; the message says where and why."""
+
+    def __init__(self, folder: object, error: OSError) -> None:
+        super().__init__(f"the report could not be written to {str(folder)!r}: {error.strerror or error}")
+
+
 def choose(argument: str, came: object, known: Iterable[str]) -> str:
     """Return ``came`` if it is one of ``known``; else raise and name the nearest right one.
 

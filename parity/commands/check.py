@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import signal
-import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -17,14 +18,15 @@ from parity.check import Check, plan
 from parity.commands.screen import console as screen
 from parity.commands.screen import progress
 from parity.divergences import Snippet, snippets
-from parity.errors import WingUnavailable
+from parity.errors import NotWritten, WingUnavailable
 from parity.findings import FAILED, STATUSES, Finding, explain
 from parity.operations import OPERATIONS
-from parity.report.entries import entries
+from parity.report.keeper import Keeper, plain
 from parity.runner import Runner, Task
 
 HELP = "hold every variant of every operation to its contracts, write a report"
 CHECKED = (Check, training.Training)  # the tasks whose verdict is a list of findings
+ENDING = (signal.SIGINT, signal.SIGTERM)
 SHOWN = 10  # failed checks printed in full; the report has them all
 
 
@@ -42,7 +44,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run, write the report, print the summary; returns 1 if something failed, 130 if somebody interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    with _signals():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
     checks, selected = plan(*selection, seed, options.full), any(selection)
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
@@ -51,36 +57,29 @@ def run(options: argparse.Namespace) -> int:
     for wing in dict.fromkeys(options.wing):  # a wing that was asked for and does not load is a failure, not a skip
         if reason := wings.missing(wing):
             raise WingUnavailable(reason)
-    started = time.monotonic()
-    found, interrupted = _verdicts(runner)
-    seconds = time.monotonic() - started
+    planned = sum(isinstance(task, CHECKED) for task in runner.tasks)
+    keeper = Keeper(options.output, seed=seed, planned=planned)
+    keeper.begin()
+    found, interrupted = _verdicts(runner, keeper)
     verdicts: dict[Task, list[Any]] = {task: results for task, results in found.items() if isinstance(task, CHECKED)}
     trials = _results(found, Snippet)
     findings = [finding for verdict in verdicts.values() for finding in verdict]
-    record = report.record(
-        [finding.as_dict() for finding in findings],
-        runner.environment,
-        seed=options.seed,
-        seconds=seconds,
-        planned=sum(isinstance(task, CHECKED) for task in runner.tasks),
-        checked=len(verdicts),
-        interrupted=interrupted,
-        divergences=entries(trials),
-        training=_results(found, training.Curve),
-    )
-    files = report.write(record, options.output)
+    record = keeper.record(interrupted)
+    files, failure = _written(record, options.output)
     console = screen()
     _print_summary(findings, console)
     _print_failures(verdicts, console)
     for trial in trials:
         if trial.stale:
             console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
-    print(f"{report.verdict(record)}; {len(findings)} findings in {seconds:.0f} s")
+    print(f"{report.verdict(record)}; {len(findings)} findings in {record['summary']['seconds']:.0f} s")
+    if failure:
+        raise failure  # now that everything is told
     print(f"report: {', '.join(str(file) for file in files)}")
     return 130 if interrupted else int(report.failed(record))
 
 
-def _verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
+def _verdicts(runner: Runner, keeper: Keeper) -> tuple[dict[Task, list[Any]], bool]:
     """The verdict on every task, as far as they came, and whether somebody interrupted."""
     verdicts: dict[Task, list[Any]] = {}
     try:
@@ -88,19 +87,40 @@ def _verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
             bar = bars.add_task("starting", total=len(runner.tasks))
             for done, found in runner:
                 verdicts[done] = found
+                keeper.keep(str(done), plain(found), runner.environment)
                 bars.update(bar, advance=1, description=str(done))
     except KeyboardInterrupt:
-        for another in (signal.SIGINT, signal.SIGTERM):  # nothing may now come between the findings and their report
-            signal.signal(another, signal.SIG_IGN)
         return verdicts, True
     finally:
+        for one in ENDING:  # nothing may now come between the findings and their report
+            signal.signal(one, signal.SIG_IGN)
         runner.close()
     return verdicts, False
+
+
+def _written(record: Mapping[str, Any], folder: str) -> tuple[list[Path], NotWritten | None]:
+    """The files of the report, or why there are none."""
+    try:
+        return report.write(record, folder), None
+    except NotWritten as error:
+        return [], error
 
 
 def _results(found: Mapping[Task, list[Any]], kind: type) -> list[Any]:
     """All that came of the tasks of a kind."""
     return [result for task, results in found.items() if isinstance(task, kind) for result in results]
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """To be terminated is to be interrupted; afterwards, signals mean what they meant before."""
+    before = {one: signal.getsignal(one) for one in ENDING}
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -32,7 +32,7 @@ def environment(frameworks: Mapping[str, Mapping[str, Any]], seed: int) -> dict[
         "cores": os.cpu_count(),
         "versions": versions(),
         "seed": seed,
-        "frameworks": {wing: dict(said) for wing, said in frameworks.items()},
+        "frameworks": {wing: dict(said) for wing, said in sorted(frameworks.items())},
     }
 
 

@@ -14,6 +14,7 @@ from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
 from parity.report.order import index
+from parity.training import MODELS
 
 SCHEMA = 2
 EARLIER: dict[Any, dict[str, Any]] = {1: {"divergences": [], "training": []}}  # schema -> what it did not have yet
@@ -72,7 +73,7 @@ def record(
         "summary": summary,
         "checks": checks,
         "divergences": list(divergences),
-        "training": list(training),
+        "training": sorted(training, key=lambda curve: (index(MODELS, curve["model"]), curve["optimiser"])),
     }
 
 
@@ -87,6 +88,7 @@ def _place(finding: Mapping[str, Any]) -> tuple[Any, ...]:
         index(variants, finding["variant"]),
         finding["variant"],
         index(CONTRACTS, finding["contract"]),
+        finding["reproduce"],  # one model is trained with several optimisers
     )
 
 
