@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
         ValueError: the record has a number that is not finite; strict JSON has no word for it.
     """
     files = snapshot(record, folder)
-    (Path(folder) / JOURNAL).unlink(missing_ok=True)  # all that it had stands in the report
+    with suppress(OSError):
+        (Path(folder) / JOURNAL).unlink()  # all that it had stands in the report
     return files
 
 
