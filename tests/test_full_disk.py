@@ -18,14 +18,14 @@ from parity import report
 from parity.errors import NotWritten
 from parity.report.files import JOURNAL
 
-pytestmark = [
-    pytest.mark.skipif(find_spec("resource") is None, reason="the system has no limit on the size of files"),
-    pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed"),
-]
+pytestmark = pytest.mark.skipif(find_spec("resource") is None, reason="the system has no limit on the size of files")
 
 FULL = """
 import resource, sys
+from parity.check import Check
 from parity.report import keeper
+
+Check.run = lambda check: [check.finding("eager", "features/ragged", "passed", compared=1)]  # needs no framework
 
 def room(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
@@ -49,7 +49,7 @@ keeper.Keeper.keep = room_behind_the_third
 keeper.EVERY, keeper.SHARE = 0.0, float("inf")
 """
 MAIN = "from parity.__main__ import main; sys.exit(main(sys.argv[1:]))"
-QUICK = ["--operation", "bidirectional.reverse_sequence", "--wing", "pytorch", "--dtype", "float32"]
+QUICK = ["--operation", "bidirectional.reverse_sequence", "--variant", "gather", "--dtype", "float32"]
 QUICK += ["--contract", "matches_reference", "--contract", "repeatable", "--contract", "follows_permutation"]
 CHECK = ["check", *QUICK, "--contract", "ignores_padding", "--jobs", "1", "--output"]
 TESTS = """

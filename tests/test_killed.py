@@ -15,24 +15,25 @@ from typing import Any
 import pytest
 
 from parity.__main__ import main
+from parity.check import Check
+from parity.findings import PASSED
 from parity.report.files import JOURNAL
+from parity.report.keeper import Keeper, plain
 
-pytestmark = [
-    pytest.mark.skipif(os.name != "posix", reason="processes are killed as on POSIX"),
-    pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed"),
-]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are killed as on POSIX")
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
 CONTRACTS = ("matches_reference", "ignores_padding", "zero_gradient_at_padding", "repeatable")
-SELECTED = ["--operation", "bidirectional.reverse_sequence", "--wing", "pytorch"]
+SELECTED = ["--operation", "bidirectional.reverse_sequence", "--variant", "gather"]
 SELECTED += [word for contract in CONTRACTS for word in ("--contract", contract)]
 PLANNED = 2 * len(CONTRACTS)  # in two dtypes
+BEFORE_IT_HANGS = len(CONTRACTS) - 1
 
 HANGS = """
 import sys, time
 from parity.check import Check
 from parity.report import keeper
 
-keeper.EVERY, keeper.SHARE = 0.0, float("inf")  # a report after every verdict
 run = Check.run
 
 def hang_on_the_last(check):
@@ -41,6 +42,10 @@ def hang_on_the_last(check):
     return run(check)
 
 Check.run = hang_on_the_last
+keeper.EVERY, keeper.SHARE = 0.0, float("inf")  # a report after every verdict
+"""
+NO_FRAMEWORK = """
+Check.run = lambda check: [check.finding("eager", "features/ragged", "passed", compared=1)]
 """
 CHECK = """
 if __name__ == "__main__":
@@ -55,101 +60,112 @@ def test_contract(parity_findings):
 MATCHING = f"reverse_sequence-pytorch and ({' or '.join(CONTRACTS)})"
 
 
-def killed(command: list[str], folder: Path, kept: int, where: Path) -> tuple[str, str]:
-    """Kill a run as soon as it has kept some verdicts; what it said, once all of its processes have ended."""
+def hangs(*, real: bool = False, rare: bool = False) -> str:
+    """Code after which the last contract of each dtype hangs."""
+    imports, _, rest = HANGS.partition("\nrun =")
+    own = "" if real else NO_FRAMEWORK
+    return f"{imports}{own}\nrun ={rest}{'keeper.EVERY = 600.0' if rare else ''}\n"
+
+
+def killed(command: list[str], folder: Path, kept: int) -> str:
+    """Kill a run as soon as it has kept some verdicts; what it said to stderr, once all its processes have ended."""
+    where = folder.parent
     process = subprocess.Popen(
         [sys.executable, *command], cwd=where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while lines_of(folder / JOURNAL) < 1 + kept and process.poll() is None:
+    journal = folder / JOURNAL
+    while (not journal.exists() or journal.read_bytes().count(b"\n") < 1 + kept) and process.poll() is None:
         time.sleep(0.05)
     time.sleep(0.2)  # for the report behind the journal
     process.kill()
-    out, err = process.communicate(timeout=60)  # ends when nobody is left who could write
+    _, err = process.communicate(timeout=60)  # ends when nobody is left who could write
     assert process.returncode == -signal.SIGKILL, err
-    return out, err
-
-
-def lines_of(file: Path) -> int:
-    return file.read_bytes().count(b"\n") if file.exists() else 0
+    return err
 
 
 def verdict_of(folder: Path) -> str:
-    """The first words of a report, in each of its forms."""
-    summary = json.loads((folder / "report.json").read_text())["summary"]
-    assert len(json.loads((folder / "report.json").read_text())["checks"]) == sum(summary["findings"].values())
+    """The first words of a report, the same in each of its forms."""
+    record = json.loads((folder / "report.json").read_text())
+    summary = record["summary"]
+    assert len({(check["contract"], check["dtype"]) for check in record["checks"]}) == summary["checked"]
     said = f"stopped after {summary['checked']} of {summary['planned']} checks"
     for name in ("report.md", "index.html"):
         assert said in (folder / name).read_text()
     return said
 
 
-def summary_of(folder: Path) -> dict[str, Any]:
-    summary: dict[str, Any] = json.loads((folder / "report.json").read_text())["summary"]
-    return summary
-
-
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_killed_check_leaves_a_report_and_no_process(jobs: str, tmp_path: Path, capsys: Any) -> None:
-    """With two jobs, the workers are killed in the middle of a task."""
-    (tmp_path / "hangs.py").write_text(HANGS + CHECK)
+def test_a_killed_check_leaves_a_report_and_the_next_run_is_none_the_worse(
+    pytorch: str, tmp_path: Path, capsys: Any
+) -> None:
     folder = tmp_path / "report"
-    finished = PLANNED // 2 - 1 if jobs == "1" else PLANNED - 2  # in each dtype the last one hangs
-    _, err = killed(["hangs.py", "check", *SELECTED, "--jobs", jobs, "--output", "report"], folder, finished, tmp_path)
+    (tmp_path / "hangs.py").write_text(hangs(real=True) + CHECK)
+    err = killed(["hangs.py", "check", *SELECTED, "--jobs=1", "--output=report"], folder, BEFORE_IT_HANGS)
     assert err == ""
-    assert verdict_of(folder) == f"stopped after {finished} of {PLANNED} checks"
-    (folder / ".report.json.unfinished").write_text("half of")
-    assert main(["check", *SELECTED, "--jobs", "1", "--output", str(folder)]) == 0  # the next run is none the worse
-    assert summary_of(folder)["checked"] == PLANNED
+    assert verdict_of(folder) == f"stopped after {BEFORE_IT_HANGS} of {PLANNED} checks"
+    (folder / ".divergences.html.unfinished").write_text("half of")
+    assert main(["check", *SELECTED, "--jobs=1", "--output", str(folder)]) == 0
+    assert json.loads((folder / "report.json").read_text())["summary"]["checked"] == PLANNED
     assert {file.name for file in folder.iterdir()} == {"report.json", "report.md", "index.html"}
 
 
-def test_what_came_after_the_last_report_is_not_lost(tmp_path: Path, capsys: Any) -> None:
-    (tmp_path / "hangs.py").write_text(f"{HANGS}\nkeeper.EVERY = 600.0\n{CHECK}")
+def test_workers_in_the_middle_of_a_task_end_with_their_parent(tmp_path: Path) -> None:
     folder = tmp_path / "report"
-    finished = PLANNED // 2 - 1
-    killed(["hangs.py", "check", *SELECTED, "--jobs", "1", "--output", "report"], folder, finished, tmp_path)
+    (tmp_path / "hangs.py").write_text(hangs() + CHECK)
+    err = killed(["hangs.py", "check", *SELECTED, "--jobs=2", "--output=report"], folder, 2 * BEFORE_IT_HANGS)
+    assert err == ""
+    assert verdict_of(folder) == f"stopped after {2 * BEFORE_IT_HANGS} of {PLANNED} checks"
+
+
+def test_what_came_after_the_last_report_is_not_lost(tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "report"
+    (tmp_path / "hangs.py").write_text(hangs(rare=True) + CHECK)
+    killed(["hangs.py", "check", *SELECTED, "--jobs=1", "--output=report"], folder, BEFORE_IT_HANGS)
     assert verdict_of(folder) == f"stopped after 0 of {PLANNED} checks"
     with (folder / JOURNAL).open("a") as journal:
         journal.write('{"task":"cut in the mid')  # as if killed while it wrote
-    assert main(["report", str(folder)]) == 1
-    assert verdict_of(folder) == f"stopped after {finished} of {PLANNED} checks"
-    assert not (folder / JOURNAL).exists()
-    assert main(["report", str(folder)]) == 1  # of report.json now
-    assert verdict_of(folder) == f"stopped after {finished} of {PLANNED} checks"
+    for _ in range(2):  # from the journal, and then from the report that was made of it
+        assert main(["report", str(folder)]) == 1
+        assert verdict_of(folder) == f"stopped after {BEFORE_IT_HANGS} of {PLANNED} checks"
+        assert not (folder / JOURNAL).exists()
 
 
-def test_a_run_that_dies_at_once_leaves_no_report_of_an_earlier_one(tmp_path: Path, capsys: Any) -> None:
-    folder = tmp_path / "report"
-    assert main(["check", *SELECTED, "--jobs", "1", "--output", str(folder)]) == 0
-    (folder / "divergences.html").write_text("of an earlier run")
-    hangs = HANGS.replace('"repeatable"', '"matches_reference"')
-    (tmp_path / "hangs.py").write_text(hangs + CHECK)
-    killed(["hangs.py", "check", *SELECTED, "--jobs", "1", "--output", "report"], folder, 0, tmp_path)
-    assert verdict_of(folder) == f"stopped after 0 of {PLANNED} checks"
-    assert not (folder / "divergences.html").exists()
+def test_a_run_that_begins_takes_an_earlier_report_away(tmp_path: Path) -> None:
+    """It could be taken for its own, if it dies at once."""
+    earlier = Keeper(tmp_path, seed=0, planned=1)
+    earlier.begin()
+    finding = Check("rnn.lstm", "pytorch", "packed", "float32", "repeatable").finding(
+        "eager", "one_layer/ragged", PASSED
+    )
+    earlier.keep("a check", plain([finding]), {})
+    (tmp_path / "divergences.html").write_text("of an earlier run")
+    Keeper(tmp_path, seed=0, planned=3).begin()
+    assert verdict_of(tmp_path) == "stopped after 0 of 3 checks"
+    assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.md", "index.html", JOURNAL}
+    assert main(["report", str(tmp_path)]) == 1
+    assert verdict_of(tmp_path) == "stopped after 0 of 3 checks"
 
 
-@pytest.mark.parametrize("jobs", ["--parity-jobs=1", "--numprocesses=1"])
-def test_killed_tests_leave_a_report(jobs: str, tmp_path: Path) -> None:
-    if jobs.startswith("--num"):
+@pytest.mark.parametrize("option", ["--parity-jobs=1", "--numprocesses=1"])
+def test_killed_tests_leave_a_report(option: str, tmp_path: Path) -> None:
+    if option == "--numprocesses=1":
         pytest.importorskip("xdist")
-    (tmp_path / "conftest.py").write_text(HANGS)
+    (tmp_path / "conftest.py").write_text(hangs())
     (tmp_path / "test_all.py").write_text(TESTS)
     folder = tmp_path / "parity-report"
-    _, err = killed(["-m", "pytest", "-k", MATCHING, jobs], folder, PLANNED // 2 - 1, tmp_path)
+    err = killed(["-m", "pytest", "-k", MATCHING, option], folder, BEFORE_IT_HANGS)
     assert "Traceback" not in err
-    assert verdict_of(folder) == f"stopped after {PLANNED // 2 - 1} of {PLANNED} checks"
+    assert verdict_of(folder) == f"stopped after {BEFORE_IT_HANGS} of {PLANNED} checks"
 
 
+@needs_torch
 def test_verdicts_that_no_test_has_asked_for_yet_are_kept(tmp_path: Path, capsys: Any) -> None:
     """Worker processes are ahead of the tests."""
     (tmp_path / "test_all.py").write_text("import time\ndef test_first(parity_findings): time.sleep(600)")
     folder = tmp_path / "parity-report"
-    _, err = killed(["-m", "pytest", "-k", MATCHING, "--parity-jobs=2"], folder, PLANNED, tmp_path)
-    assert err == ""
+    assert killed(["-m", "pytest", "-k", MATCHING, "--parity-jobs=2"], folder, PLANNED) == ""
     assert verdict_of(folder).endswith(f"of {PLANNED} checks")
     assert main(["report", str(folder)]) == 0
-    assert summary_of(folder)["checked"] == PLANNED
+    assert json.loads((folder / "report.json").read_text())["summary"]["checked"] == PLANNED
 
 
 def test_no_journal_is_named(tmp_path: Path, capsys: Any) -> None:

@@ -8,6 +8,7 @@ there is one to read. ``parity report FOLDER`` makes a report of the whole journ
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -66,7 +67,7 @@ class Keeper:
         self._kept: dict[str, Found] = {}
         self._frameworks: dict[str, dict[str, Any]] = {}
         self._seconds = 0.0
-        self._started = self._due = time.monotonic()
+        self._started, self._due = time.monotonic(), math.inf
         self._journal: Path | None = None
         self._warnings = [warn]
         self._lock = Lock()
