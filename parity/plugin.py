@@ -248,7 +248,7 @@ class Session:
     def finish(self, interrupted: bool) -> bool:
         """Write the report; whether that could be done."""
         from parity import report
-        from parity.errors import NotWritten
+        from parity.errors import NotWritten, printable
 
         if self.runner is not None:
             self.runner.close()
@@ -261,7 +261,7 @@ class Session:
         except NotWritten as error:
             self.said += [told, f"parity: failed: {error}"]
             return False
-        self.said.append(f"{told}; report: {', '.join(map(str, files))}")
+        self.said.append(f"{told}; report: {', '.join(printable(str(file)) for file in files)}")
         return True
 
 

@@ -18,7 +18,7 @@ from parity.check import Check, plan
 from parity.commands.screen import console as screen
 from parity.commands.screen import progress
 from parity.divergences import Snippet, snippets
-from parity.errors import NotWritten, WingUnavailable
+from parity.errors import NotWritten, WingUnavailable, printable
 from parity.findings import FAILED, STATUSES, Finding, explain
 from parity.operations import OPERATIONS
 from parity.report.keeper import Keeper, plain
@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     print(f"{report.verdict(record)}; {len(findings)} findings in {record['summary']['seconds']:.0f} s")
     if failure:
         raise failure  # now that everything is told
-    print(f"report: {', '.join(str(file) for file in files)}")
+    print(f"report: {', '.join(printable(str(file)) for file in files)}")
     return 130 if interrupted else int(report.failed(record))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parity import report
-from parity.errors import InputError
+from parity.errors import InputError, printable
 from parity.report.files import JOURNAL, RECORD
 from parity.report.keeper import left_behind
 
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     folder = options.output or (given if given.is_dir() else report.FOLDER)
     record = report.current(_read(given / JOURNAL if (given / JOURNAL).exists() else given))
     report.writable(folder)
-    print("\n".join(str(file) for file in report.write(record, folder)))
+    print("\n".join(printable(str(file)) for file in report.write(record, folder)))
     return int(report.failed(record))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from parity.contracts import CONTRACTS
 from parity.errors import InputError, choose
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, Finding
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, Finding, finite
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
@@ -69,7 +69,7 @@ def record(
     }
     return {
         "schema": SCHEMA,
-        "environment": environment(frameworks, seed),
+        "environment": finite(environment(frameworks, seed)),
         "summary": summary,
         "checks": checks,
         "divergences": list(divergences),
