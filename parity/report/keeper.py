@@ -27,7 +27,7 @@ from parity.report.files import JOURNAL, snapshot
 from parity.report.record import record
 
 EVERY = 5.0  # seconds between two reports, at least;
-SHARE = 0.05  # and writing them may take this share of the time: a full one takes a second
+SHARE = 0.03  # and writing them may take this share of the time: a full one takes a second
 
 Found = Mapping[str, list[Any]]  # what came of a task, by kind, as values that JSON can hold
 
