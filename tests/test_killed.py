@@ -73,14 +73,18 @@ def killed(command: list[str], folder: Path, kept: int) -> str:
     process = subprocess.Popen(
         [sys.executable, *command], cwd=where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    journal = folder / JOURNAL
-    while (not journal.exists() or journal.read_bytes().count(b"\n") < 1 + kept) and process.poll() is None:
+    late = time.monotonic() + 60
+    while lines_of(folder / JOURNAL) <= kept and process.poll() is None and time.monotonic() < late:
         time.sleep(0.05)
     time.sleep(0.2)  # for the report behind the journal
     process.kill()
     _, err = process.communicate(timeout=60)  # ends when nobody is left who could write
     assert process.returncode == -signal.SIGKILL, err
     return err
+
+
+def lines_of(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
 def verdict_of(folder: Path) -> str:
