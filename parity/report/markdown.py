@@ -13,7 +13,7 @@ from parity.report.table import Matrix
 from parity.report.view import CLAIMS, QUESTION, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
 
-ESCAPED = {letter: f"\\{letter}" for letter in "\\|*`[#~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+ESCAPED = {letter: f"\\{letter}" for letter in "\\|*`[~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 ESCAPED |= {"://": ":\\//", "www.": "www\\."}  # else a link on some pages
 SPECIAL = re.compile("|".join(map(re.escape, ESCAPED)) + r"|(?<![^\W_])_|_(?![^\W_])")  # within a word, _ is one
 
