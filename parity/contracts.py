@@ -28,7 +28,10 @@ FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 
 @dataclass(frozen=True)
 class Subject:
-    """One variant in one mode: the thing that is held to a contract. ``call`` is a user's function, if it is theirs."""
+    """One variant in one mode: the thing that is held to a contract.
+
+    ``call`` is what stands in for the wing's own function: a user's, or one with a fault planted in it.
+    """
 
     wing: str
     variant: str
@@ -37,13 +40,14 @@ class Subject:
 
     def observe(self, case: Case) -> Observation:
         """Run it, or remember an earlier run of the same case."""
-        return self.observe_again(case) if self.call else wings.observed(case, self.wing, self.variant, self.mode)
+        return wings.remembered(case, self.wing, self._call(case), self.variant, self.mode)
 
     def observe_again(self, case: Case) -> Observation:
         """Run it anew."""
-        if self.call:
-            return wings.run(case, self.wing, self.call, self.variant, self.mode)
-        return wings.observe(case, self.wing, self.variant, self.mode)
+        return wings.run(case, self.wing, self._call(case), self.variant, self.mode)
+
+    def _call(self, case: Case) -> wings.Call:
+        return self.call or wings.call(case.row, case.form, self.wing, self.variant)
 
 
 Judge = Callable[[Subject, Case], list[Difference]]
@@ -107,7 +111,7 @@ def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
     wing, variant = counterpart(subject.wing, case)
     if not variant:
         return []
-    theirs = wings.observed(case, wing, variant)
+    theirs = Subject(wing, variant, wings.MODES[wing][0]).observe(case)
     return compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
 
 

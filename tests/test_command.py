@@ -43,13 +43,13 @@ def test_a_check_that_fails_exits_with_1_and_says_how_to_see_it_again(
     from parity.pytorch import bidirectional
 
     wings.call.cache_clear()
-    wings.observed.cache_clear()
+    wings.remembered.cache_clear()
     monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
     try:
         assert main([*QUICK, "--output", str(tmp_path)]) == 1
     finally:
         wings.call.cache_clear()
-        wings.observed.cache_clear()
+        wings.remembered.cache_clear()
     out = capsys.readouterr().out
     assert "again: parity check --operation bidirectional.reverse_sequence --wing pytorch --variant gather" in out
     assert "failed" in (tmp_path / "report.md").read_text()
