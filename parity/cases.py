@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -22,11 +23,26 @@ SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
 
 @dataclass(frozen=True)
 class Shape:
-    """How many sequences, padded to how many steps, with which lengths."""
+    """How many sequences, padded to how many steps, with which lengths.
+
+    Attributes:
+        batch, steps: B and T.
+        lengths: a distribution of `parity.batch.LENGTHS` to draw from, or the lengths themselves.
+        scale: how many times as large as usual all parameters are.
+        fill: what all padding holds; None for random values.
+    """
 
     batch: int
     steps: int
-    lengths: str
+    lengths: str | tuple[int, ...]
+    scale: float = 1.0
+    fill: float | None = None
+
+    def __str__(self) -> str:
+        """As `shape_named` reads it, where the lengths are given."""
+        scale = f"x{self.scale:g}" if self.scale != 1 else ""
+        fill = f"~{self.fill:g}" if self.fill is not None else ""
+        return f"{','.join(map(str, self.lengths))}:{self.steps}{scale}{fill}"
 
 
 SHAPES: dict[str, Shape] = {
@@ -38,6 +54,34 @@ SHAPES: dict[str, Shape] = {
     "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
 }
 REAL = {"drawn": 8}  # the shape of a form on real data: how many sequences to draw, beside an empty one
+
+
+NUMBER = r"nan|[+-]?inf|[\d.e+-]+"
+WRITTEN = re.compile(rf"(?P<lengths>\d+(,\d+)*)?:(?P<steps>\d+)(x(?P<scale>{NUMBER}))?(~(?P<fill>{NUMBER}))?")
+
+
+def shape_named(name: str) -> Shape:
+    """One of `SHAPES`, or one written out: lengths, T, and if need be the scale of parameters and what padding holds.
+
+    Raises:
+        InputError: neither of them.
+
+    >>> shape_named("3,0,1:5x30~nan")
+    Shape(batch=3, steps=5, lengths=(3, 0, 1), scale=30.0, fill=nan)
+    >>> shape_named(":1").batch
+    0
+    """
+    written = WRITTEN.fullmatch(name) if isinstance(name, str) else None
+    if not written:
+        return SHAPES[choose("shape", name, SHAPES)]
+    lengths = tuple(map(int, written["lengths"].split(","))) if written["lengths"] else ()
+    steps = whole_number("T in shape", int(written["steps"]), least=1)
+    check_lengths(np.array(lengths, np.int64), steps)
+    try:
+        scale, fill = float(written["scale"] or 1), float(written["fill"]) if written["fill"] else None
+    except ValueError as error:
+        raise InputError("shape", repr(name), 'numbers behind x and ~, e.g. "3,0,1:5x30~nan"') from error
+    return Shape(len(lengths), steps, lengths, scale, fill)
 
 
 def shapes_of(form: Form) -> tuple[str, ...]:
@@ -108,6 +152,11 @@ class Case:
     def name(self) -> str:
         """``"form/shape"``, as in reports."""
         return f"{self.form}/{self.shape}"
+
+    @property
+    def region(self) -> str:
+        """As refusals name it: a batch without sequences is ``no_sequences``, however it came about."""
+        return self.name if len(self.lengths) else f"{self.form}/no_sequences"
 
     @property
     def dtype(self) -> str:
@@ -217,7 +266,7 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
 
     Args:
         operation, form: a row of `OPERATIONS` and one of its forms.
-        shape: one of `shapes_of(form)`.
+        shape: one of `shapes_of(form)`, or one written out, ``"3,0,1:5"`` say; see `shape_named`.
         dtype: "float32", "float64", "bfloat16" or "float16".
         seed: a whole number of 0 or more.
         sizes: overrides, e.g. ``(("H", 256), ("B", 64))``.
@@ -229,7 +278,10 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
     (8, 9, 2)
     """
     spec = find(operation).form(form)
-    choose("shape", shape, shapes_of(spec))
+    if spec.data:
+        choose("shape", shape, shapes_of(spec))
+    else:
+        shape_named(shape)
     choose("dtype", dtype, FLOATS)
     if not isinstance(sizes, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in sizes):
         raise InputError("sizes", repr(sizes), 'pairs of axis and size, e.g. (("B", 8), ("T", 9))')
@@ -248,11 +300,18 @@ def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: t
         real = data.draw(spec.data, rng, REAL[shape], dtype)
         lengths, given, usual = real.lengths, real.arrays, SIZES | real.sizes
         size = usual | dict(sizes)
-    else:
-        size = {"B": SHAPES[shape].batch, "T": SHAPES[shape].steps} | SIZES | dict(sizes)
-        lengths, given = draw_lengths(SHAPES[shape].lengths, rng, size["B"], size["T"]), {}
-    arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
-    return Case(operation, form, lengths, arrays, cotangents, shape, seed)
+        arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
+        return Case(operation, form, lengths, arrays, cotangents, shape, seed)
+    how = shape_named(shape)
+    size = {"B": how.batch, "T": how.steps} | SIZES | dict(sizes)
+    lengths = (
+        draw_lengths(how.lengths, rng, size["B"], size["T"])
+        if isinstance(how.lengths, str)
+        else np.array(how.lengths, np.int64)
+    )
+    arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, {}, how.scale)
+    case = Case(operation, form, lengths, arrays, cotangents, shape, seed)
+    return case if how.fill is None else case.refilled(seed, (how.fill,))
 
 
 def with_lengths(
@@ -292,8 +351,9 @@ def _filled(
     usual: dict[str, int],
     dtype: str,
     given: Mapping[str, Array],
+    scale: float = 1.0,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Inputs and cotangents, drawn where they are not given. ``size`` is that of each axis."""
+    """Inputs and cotangents, drawn where they are not given. ``size`` is that of each axis, ``scale`` of parameters."""
     size, usual = ({"E": 2 * sizes["H"]} | sizes for sizes in (size, usual))
 
     def fill(spec: Input) -> Array:
@@ -314,7 +374,8 @@ def _filled(
         if spec.unit:
             return rng.uniform(size=extent).astype(dtype)
         wider = size[spec.fan_in] / usual[spec.fan_in] if spec.fan_in else 1.0
-        return rng.normal(0, spec.scale / np.sqrt(wider), extent).astype(dtype)
+        times = 1.0 if "B" in spec.axes else scale
+        return rng.normal(0, times * spec.scale / np.sqrt(wider), extent).astype(dtype)
 
     arrays = {name: given[name] if name in given else fill(array) for name, array in form.inputs.items()}
     return arrays, {name: fill(Input(axes)) for name, axes in form.outputs.items()}

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from parity import planner, wings
-from parity.cases import Case, draw, shapes_of
+from parity.cases import REAL, Case, draw, shape_named, shapes_of
 from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
 from parity.dtypes import DTYPES, FLOATS, NARROW
@@ -25,7 +25,9 @@ SMALLEST_GROUPS = planner.Cost(call=0.0, step=0.0, row=1.0)
 class Check:
     """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
 
-    ``full`` adds the modes of a full run; ``function`` stands in for the wing's own, when a user checks theirs.
+    ``full`` adds the modes of a full run; ``form``, ``shape`` and ``mode`` leave only those, where they are given, and
+    a shape may be written out (see `parity.cases.shape_named`). ``function`` stands in for the wing's own, when a user
+    checks theirs.
 
     >>> str(plan(operations=["rnn.lstm"], wings_=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
@@ -38,6 +40,9 @@ class Check:
     contract: str
     seed: int = 0
     full: bool = False
+    form: str = ""
+    shape: str = ""
+    mode: str = ""
     function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
@@ -49,10 +54,9 @@ class Check:
         if self.function:
             given = f"{self.operation!r}, {self.variant}, {self.wing!r}, dtype={self.dtype!r}"
             return f"parity.hold({given}, contracts=[{self.contract!r}], seed={self.seed})"
-        return (
-            f"parity check --operation {self.operation} --wing {self.wing} --variant {self.variant} "
-            f"--dtype {self.dtype} --contract {self.contract} --seed {self.seed}{' --full' if self.full else ''}"
-        )
+        names = ("operation", "wing", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
+        given = " ".join(f"--{name} {value}" for name in names if (value := getattr(self, name)) != "")
+        return f"parity check {given}{' --full' if self.full else ''}"
 
     @property
     def slow(self) -> bool:
@@ -73,6 +77,13 @@ class Check:
         """The verdict if the process that should give it died."""
         return [self.finding("", "", FAILED, reason=reason)]
 
+    @property
+    def has_cases(self) -> bool:
+        """Whether any of its cases is of its form, shape and mode."""
+        forms = [form for form in find(self.operation).forms if self.form in ("", form.name)]
+        modes = CONTRACTS[self.contract].modes(self.wing, self.dtype, self.full)
+        return any(map(self._shapes, forms)) and (not self.mode or self.mode in modes)
+
     def run(self) -> list[Finding]:
         """Hold the variant to the contract. Whatever goes wrong in it becomes a finding."""
         absent, contract = wings.missing(self.wing), CONTRACTS[self.contract]
@@ -83,18 +94,26 @@ class Check:
         findings = [
             finding
             for form in find(self.operation).forms
+            if self.form in ("", form.name)
             for shape in self._shapes(form)
             for mode in contract.modes(self.wing, self.dtype, self.full)
+            if self.mode in ("", mode)
             for finding in self._judge(form, shape, self._subject(form, mode))
         ]
-        return findings or [
-            self.finding("", "", FAILED, reason="nothing was compared: the contract applies to no case")
-        ]
+        if findings:
+            return findings
+        nothing = "nothing was compared: the contract applies to no case"
+        return [self.finding("", "", SKIPPED if self.shape else FAILED, reason=nothing)]
 
     def _shapes(self, form: Form) -> list[str]:
+        """In which shapes a form is tried; real data are not drawn in written ones."""
         contract = CONTRACTS[self.contract]
+        if contract.unless_form(form):
+            return []
+        if self.shape and self.shape not in shapes_of(form):
+            return [] if form.data else [self.shape]
         tried = FIRST if self.dtype in NARROW else contract.shapes
-        return [shape for shape in shapes_of(form) if shape in tried and not contract.unless_form(form)]
+        return [shape for shape in shapes_of(form) if shape in tried and self.shape in ("", shape)]
 
     def _subject(self, form: Form, mode: str) -> Subject:
         own = self.function and wings.bind(self.function, find(self.operation), form.name)
@@ -132,12 +151,12 @@ class Check:
             return None
         modes = ("eager", mode) if CONTRACTS[self.contract].judge is same_in_every_mode else (mode,)
         subject = f"{self.wing}.{self.variant}"
-        refusals = (case.row.refusal(subject, case.name, mode, self.dtype) for mode in modes)
+        refusals = (case.row.refusal(subject, case.region, mode, self.dtype) for mode in modes)
         return next(filter(None, refusals), None)
 
     def _first(self, subject: Subject, case: Case, differences: list[Difference]) -> str:
-        """Where it began, for a failure on the first shape; looking takes a run for each step."""
-        if case.shape not in FIRST or not any(difference.failed for difference in differences):
+        """Where it began, for a failure on the first shape or one asked for; looking takes a run for each step."""
+        if case.shape not in (*FIRST, self.shape) or not any(difference.failed for difference in differences):
             return ""
         return first_difference(subject.wing, subject.variant, subject.mode, subject.call, case)
 
@@ -171,11 +190,16 @@ def plan(
     contracts: Iterable[str] = (),
     seed: int = 0,
     full: bool = False,
+    *,
+    form: str = "",
+    shape: str = "",
+    mode: str = "",
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
 
-    Narrow dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so
-    are graphs in float64.
+    A form, a shape or a mode leaves only its cases of every check; a shape may be written out, ``"3,0,1:5"``. Narrow
+    dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so are graphs
+    in float64.
 
     Raises:
         InputError: an unknown name, with the nearest right one, or a selection that holds no check.
@@ -189,8 +213,9 @@ def plan(
     known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
+    _check_cases(rows, frameworks, form, shape, mode)
     checks = [
-        Check(row.name, wing, variant, dtype, contract.name, seed, full)
+        Check(row.name, wing, variant, dtype, contract.name, seed, full, form, shape, mode)
         for row in rows
         for dtype in kept
         for wing in frameworks
@@ -199,9 +224,21 @@ def plan(
         for contract in promised
         if contract.tried_in(dtype) and _promised(contract, row, wing, dtype, full)
     ]
+    checks = [check for check in checks if check.has_cases] if form or shape or mode else checks
     if not checks:
         raise InputError("selection", "no check at all", "a contract that one of the chosen operations promises")
     return checks
+
+
+def _check_cases(rows: list[Operation], frameworks: list[str], form: str, shape: str, mode: str) -> None:
+    """Whether a form, a shape and a mode are known; each may be empty."""
+    modes = dict.fromkeys(mode for wing in frameworks for mode in (*wings.MODES[wing], *wings.COMPILED[wing]))
+    if form:
+        choose("form", form, dict.fromkeys(form.name for row in rows for form in row.forms))
+    if shape and shape not in REAL:
+        shape_named(shape)
+    if mode:
+        choose("mode", mode, modes)
 
 
 def _promised(contract: Contract, row: Operation, wing: str, dtype: str, full: bool) -> bool:

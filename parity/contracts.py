@@ -121,7 +121,7 @@ def counterpart(wing: str, case: Case) -> tuple[str, str]:
     able = (
         variant
         for variant in case.row.variants[other]
-        if not case.row.refusal(f"{other}.{variant}", case.name, "eager", case.dtype)
+        if not case.row.refusal(f"{other}.{variant}", case.region, "eager", case.dtype)
         and not set(case.row.omitted(f"{other}.{variant}")) & set(case.cotangents)
     )
     return other, next(able, "")
@@ -246,6 +246,10 @@ def _reads_padding(form: Form) -> str:
     return form.reads_padding
 
 
+def _no_sequence(case: Case) -> str:
+    return "" if len(case.lengths) else "the case has no sequence"
+
+
 def _no_padding(case: Case) -> str:
     return "" if (~case.mask).any() or case.spec.pad_row else "the case has no padding"
 
@@ -289,6 +293,7 @@ CONTRACTS: dict[str, Contract] = {
             "independent_of_batchmates",
             "each sequence alone and unpadded gives its row, and gradients of parameters add up",
             independent_of_batchmates,
+            unless=_no_sequence,
             unless_form=_couples,
         ),
         Contract(

@@ -44,7 +44,7 @@ def _of_row(row: Operation, dtype: str, seed: int) -> Iterator[Score]:
         for wing in wings.FRAMEWORKS:
             for variant in row.variants[wing]:
                 who = f"{wing}.{variant}"
-                if not row.refusal(who, case.name, wings.MODES[wing][-1], dtype):
+                if not row.refusal(who, case.region, wings.MODES[wing][-1], dtype):
                     yield from _of_variant(case.keeping(set(case.cotangents) - set(row.omitted(who))), wing, variant)
 
 

@@ -32,6 +32,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command understands."""
     for name in ("operation", "wing", "variant", "dtype", "contract"):
         parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
+    parser.add_argument("--form", default="", help="only this form of its operation")
+    parser.add_argument(
+        "--shape", default="", help='only this shape of batch; or one written out, "3,0,1:5": lengths, T'
+    )
+    parser.add_argument("--mode", default="", help="only this mode: eager, graph, xla or compiled")
     parser.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
     parser.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
     parser.add_argument(
@@ -44,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
     """Run, write the report, print the summary; returns 1 if something failed, 130 if somebody interrupted."""
     signal.signal(signal.SIGTERM, _interrupt)
     selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
-    checks, selected = plan(*selection, seed, options.full), any(selection)
+    cases = {name: getattr(options, name) for name in ("form", "shape", "mode")}
+    checks, selected = plan(*selection, seed, options.full, **cases), any([*selection, *cases.values()])
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
     runner = Runner([*checks, *others], options.jobs)
     report.writable(options.output)

@@ -28,6 +28,15 @@ def padded(rows, like):  # B arrays (..., length, K), like (..., B, T, D) -> (..
     return stack(full, -3, (*like.shape[:-3], 0, steps, like.shape[-1]))
 
 
+def relu(a):
+    return np.where(a > 0, a, 0)  # slope 0 at 0, as everywhere; np.maximum would share it out
+
+
+def sigmoid(a):
+    """``1 / (1 + exp(-a))``, to full precision however small: by way of tanh it would be exactly 0 below -37."""
+    return np.exp(-np.logaddexp(0, -a))
+
+
 def run(call, arrays, cotangents, *, mode="eager", axes=None):
     """Outputs and gradients of ``call``, in float64, and no sparse ones. Floats may carry a leading axis of copies."""
     integers = {name: array for name, array in arrays.items() if array.dtype.kind in "iu"}
