@@ -1,4 +1,4 @@
-"""The command line: ``parity check``, ``report``, ``divergences``, ``advise``, ``scores``."""
+"""The command line: ``parity check``, ``report``, ``divergences``, ``advise``, ``sweep``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from parity import __version__
-from parity.commands import advise, check, divergences, report, scores
+from parity.commands import advise, check, divergences, report, sweep
 from parity.errors import InputError, WingUnavailable
 from parity.race import WrongAnswer
 
-COMMANDS = {"check": check, "report": report, "divergences": divergences, "advise": advise, "scores": scores}
+COMMANDS = {"check": check, "report": report, "divergences": divergences, "advise": advise, "sweep": sweep}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

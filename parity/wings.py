@@ -210,11 +210,13 @@ def _read_only(array: Array) -> Array:
 remembered = lru_cache(maxsize=512)(run)  # several contracts look at the same run
 
 
-def run_reference(case: Case, arrays: Mapping[str, Array], cotangents: Mapping[str, Array]) -> dict[str, Array]:
-    """The reference on float arrays that carry a leading axis of copies."""
+def run_reference(
+    case: Case, arrays: Mapping[str, Array], cotangents: Mapping[str, Array], off: Callable[[Array], Array]
+) -> dict[str, Array]:
+    """The reference on float arrays that carry a leading axis of copies; ``off``: how far off they keep activations."""
     reference = native("reference")
     function = call(case.row, case.form, "reference", "")
-    outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents)
+    outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents, off=off)
     return _quantities(outputs, gradients)
 
 

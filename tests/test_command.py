@@ -31,7 +31,7 @@ def test_a_check_that_holds_exits_with_0_and_writes_the_report(pytorch: str, tmp
     assert main([*QUICK, "--output", str(tmp_path / "report")]) == 0
     assert {file.name for file in (tmp_path / "report").iterdir()} == {"report.json", "report.md", "index.html"}
     record = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert record["schema"] == 2
+    assert record["schema"] == 3
     assert {check["status"] for check in record["checks"]} == {"passed"}
     assert "bidirectional.reverse_sequence" in capsys.readouterr().out
 

@@ -58,26 +58,26 @@ def run(options: argparse.Namespace) -> int:
         if reason := wings.missing(wing):
             raise WingUnavailable(reason)
     started = time.monotonic()
-    found, interrupted = _verdicts(runner)
+    came, interrupted = verdicts(runner)
     seconds = time.monotonic() - started
-    verdicts: dict[Task, list[Any]] = {task: results for task, results in found.items() if isinstance(task, CHECKED)}
-    trials = _results(found, Snippet)
-    findings = [finding for verdict in verdicts.values() for finding in verdict]
+    found: dict[Task, list[Any]] = {task: results for task, results in came.items() if isinstance(task, CHECKED)}
+    trials = _results(came, Snippet)
+    findings = [finding for verdict in found.values() for finding in verdict]
     record = report.record(
         [finding.as_dict() for finding in findings],
         runner.environment,
         seed=options.seed,
         seconds=seconds,
         planned=sum(isinstance(task, CHECKED) for task in runner.tasks),
-        checked=len(verdicts),
+        checked=len(found),
         interrupted=interrupted,
         divergences=entries(trials),
-        training=_results(found, training.Curve),
+        training=_results(came, training.Curve),
     )
     files = report.write(record, options.output)
     console = screen()
     _print_summary(findings, console)
-    _print_failures(verdicts, console)
+    _print_failures(found, console)
     for trial in trials:
         if trial.stale:
             console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     return 130 if interrupted else int(report.failed(record))
 
 
-def _verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
+def verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
     """The verdict on every task, as far as they came, and whether somebody interrupted."""
     verdicts: dict[Task, list[Any]] = {}
     try:

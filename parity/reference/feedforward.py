@@ -8,7 +8,7 @@ ACTIVATIONS = {
     "linear": lambda a: a,
     "relu": native.relu,
     "sigmoid": native.sigmoid,
-    "tanh": np.tanh,
+    "tanh": native.tanh,
 }
 
 

@@ -24,7 +24,7 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T,
     >>> rnn(np.ones((1, 3, 1)), [2], one, one, zero, activation="relu")["y"].ravel()
     array([1., 2., 0.])
     """
-    act = np.tanh if activation == "tanh" else native.relu
+    act = native.tanh if activation == "tanh" else native.relu
     y, (h,) = over_batch(rnn_step(act), x, lengths, w_in, w_rec, bias, (h0,))
     return {"y": y, "h": h}
 
@@ -60,7 +60,7 @@ def gru_step(a, b, bias, state):
     (h,) = state
     r = native.sigmoid(a[..., 0, :] + b[..., 0, :] + bias[..., 0, :])
     z = native.sigmoid(a[..., 1, :] + b[..., 1, :] + bias[..., 1, :])
-    n = np.tanh(a[..., 2, :] + bias[..., 2, :] + r * (b[..., 2, :] + bias[..., 3, :]))
+    n = native.tanh(a[..., 2, :] + bias[..., 2, :] + r * (b[..., 2, :] + bias[..., 3, :]))
     return ((1 - z) * n + z * h,)
 
 
@@ -68,8 +68,8 @@ def lstm_step(a, b, bias, state):
     _, c = state
     gates = a + b + bias
     i, f, g, o = (gates[..., gate, :] for gate in range(4))
-    c = native.sigmoid(f) * c + native.sigmoid(i) * np.tanh(g)
-    return native.sigmoid(o) * np.tanh(c), c
+    c = native.sigmoid(f) * c + native.sigmoid(i) * native.tanh(g)
+    return native.sigmoid(o) * native.tanh(c), c
 
 
 def over_sequence(step, x, w_in, w_rec, bias, state):  # (n, D) -> (n, H), state
