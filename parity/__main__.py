@@ -1,4 +1,4 @@
-"""The command line: ``parity check``, ``report``, ``divergences``, ``advise``, ``sweep``."""
+"""The command line: ``parity check``, ``report``, ``divergences``, ``faults``, ``sweep``, ``advise``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ import sys
 from collections.abc import Sequence
 
 from parity import __version__
-from parity.commands import advise, check, divergences, report, sweep
+from parity.commands import advise, check, divergences, faults, report, sweep
 from parity.errors import InputError, WingUnavailable
 from parity.race import WrongAnswer
 
-COMMANDS = {"check": check, "report": report, "divergences": divergences, "advise": advise, "sweep": sweep}
+COMMANDS = {
+    "check": check,
+    "report": report,
+    "divergences": divergences,
+    "faults": faults,
+    "sweep": sweep,
+    "advise": advise,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,8 @@
 """The pytest plugin: options, ids, one call into the pipeline for each check, and the report at the end.
 
 A test that asks for the fixture ``parity_findings`` becomes one test for each check of the matrix, with ids such
-as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and wing.
+as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and wing; with
+``parity_outcome``, one for each planted fault.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import pytest
 
 if TYPE_CHECKING:
     from parity.divergences import Trial
+    from parity.faults import Outcome
     from parity.findings import Finding
     from parity.runner import Runner, Task
 
 OUTPUT = "parity-report"
 CHECKED = ("parity_findings", "parity_training")  # fixtures that give findings
-IN_WORKERS = ("parity_findings", "parity_trial")  # fixtures whose verdicts come from worker processes
+IN_WORKERS = ("parity_findings", "parity_trial", "parity_outcome")  # fixtures whose verdicts come from worker processes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,6 +102,16 @@ def parity_trial(request: pytest.FixtureRequest) -> Trial:
 
 
 @pytest.fixture
+def parity_outcome(request: pytest.FixtureRequest) -> Outcome:
+    """What became of one planted fault; skips, by name, when its framework is not installed."""
+    (outcome,) = request.config.stash[SESSION].verdict_on(request.param)
+    request.node.stash[GIVEN] = {"fault": asdict(outcome)}
+    if outcome.status == "skipped":
+        pytest.skip(outcome.reason)
+    return outcome  # type: ignore[no-any-return]
+
+
+@pytest.fixture
 def parity_training(request: pytest.FixtureRequest) -> list[Finding]:
     """The findings of one model trained with one optimiser in one framework, and its curve for the report.
 
@@ -155,6 +167,7 @@ class Session:
         self.planned = 0
         self.findings: list[dict[str, Any]] = []
         self.trials: list[dict[str, Any]] = []
+        self.faults: list[dict[str, Any]] = []
         self.curves: dict[tuple[str, str], dict[str, Any]] = {}
         self.environment: dict[str, dict[str, Any]] = {}
         self.checked = 0
@@ -181,11 +194,12 @@ class Session:
     @cached_property
     def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
         """For each fixture that has a verdict on a task: all those tasks."""
-        from parity import check, divergences, training
+        from parity import check, divergences, faults, training
 
         return {
             "parity_findings": partial(check.plan, seed=self.seed, full=self.config.getoption("--parity-full")),
             "parity_trial": divergences.snippets,
+            "parity_outcome": faults.plan,
             "parity_training": partial(training.plan, seed=self.seed),
         }
 
@@ -210,11 +224,12 @@ class Session:
     def finish(self, interrupted: bool) -> None:
         from parity import report
         from parity.divergences import Trial
-        from parity.report.entries import entries
+        from parity.faults import outcome
+        from parity.report.entries import entries, faults
 
         if self.runner is not None:
             self.runner.close()
-        if self.is_worker or not (self.checked or self.trials):
+        if self.is_worker or not (self.checked or self.trials or self.faults):
             return
         record = report.record(
             self.findings,
@@ -226,6 +241,7 @@ class Session:
             interrupted=interrupted,
             divergences=entries(Trial(**trial) for trial in self.trials),
             training=list(self.curves.values()),
+            faults=faults(map(outcome, self.faults)),
         )
         files = report.write(record, self.folder)
         self.said = f"{report.verdict(record)}; {len(self.findings)} findings; report: {', '.join(map(str, files))}"
@@ -241,6 +257,8 @@ class Collector:
         given = getattr(report, "parity", {})
         if "trial" in given:
             self.session.trials.append(given["trial"])
+        if "fault" in given:
+            self.session.faults.append(given["fault"])
         if "curve" in given:
             self.session.curves[given["curve"]["model"], given["curve"]["optimiser"]] = given["curve"]
         if "findings" in given:

@@ -19,6 +19,7 @@ from parity.faults.hunt import SURVIVED as SURVIVED
 from parity.faults.hunt import Catch as Catch
 from parity.faults.hunt import Outcome as Outcome
 from parity.faults.hunt import hunt
+from parity.faults.hunt import outcome as outcome
 
 TOPICS: tuple[ModuleType, ...] = (rnn,)
 FAULTS: dict[str, Fault] = {fault.name: fault for topic in TOPICS for fault in topic.FAULTS}

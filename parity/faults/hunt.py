@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from typing import Any
 
 from parity import planner, training, wings
 from parity.cases import Case, draw, shapes_of
@@ -58,6 +59,11 @@ class Outcome:
     dtype: str = ""
     by: dict[str, Catch] = field(default_factory=dict)
     reason: str = ""
+
+
+def outcome(plain: Mapping[str, Any]) -> Outcome:
+    """An outcome from plain values, as it travels between test processes."""
+    return Outcome(**{**plain, "by": {name: Catch(**catch) for name, catch in plain["by"].items()}})
 
 
 def hunt(fault: Fault) -> Outcome:

@@ -23,7 +23,7 @@ __all__ = ["FOLDER", "add", "current", "failed", "record", "verdict", "writable"
 
 
 def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
-    """Write report.json, report.md, index.html and divergences.html, replacing earlier ones whole or not at all.
+    """Write report.json, report.md and the pages, replacing earlier ones whole or not at all.
 
     Args:
         record: from `record`, or read from a report.json and made `current`.
@@ -36,7 +36,7 @@ def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
         InputError: the folder cannot be written.
         ValueError: the record has a number that is not finite; strict JSON has no word for it.
     """
-    from parity.report.html import book, html
+    from parity.report.html import book, html, planted
     from parity.report.markdown import markdown
     from parity.report.view import view
 
@@ -44,6 +44,8 @@ def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
     texts = {"report.json": _json(record), "report.md": markdown(seen), "index.html": html(seen)}
     if seen.divergences:
         texts["divergences.html"] = book(seen)
+    if seen.faults:
+        texts["faults.html"] = planted(seen)
     writable(folder)
     return [_replace(Path(folder) / name, text) for name, text in texts.items()]
 
