@@ -43,6 +43,7 @@ class Check:
     form: str = ""
     shape: str = ""
     mode: str = ""
+    place: wings.Place = wings.HOME
     function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
@@ -55,8 +56,10 @@ class Check:
             given = f"{self.operation!r}, {self.variant}, {self.wing!r}, dtype={self.dtype!r}"
             return f"parity.hold({given}, contracts=[{self.contract!r}], seed={self.seed})"
         names = ("operation", "wing", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
-        given = " ".join(f"--{name} {value}" for name in names if (value := getattr(self, name)) != "")
-        return f"parity check {given}{' --full' if self.full else ''}"
+        options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
+        device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
+        flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
+        return " ".join(["parity check", *options, *device, *flags])
 
     @property
     def slow(self) -> bool:
@@ -86,6 +89,7 @@ class Check:
 
     def run(self) -> list[Finding]:
         """Hold the variant to the contract. Whatever goes wrong in it becomes a finding."""
+        wings.use(self.place)
         absent, contract = wings.missing(self.wing), CONTRACTS[self.contract]
         if not absent and contract.both_wings:
             absent = "; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS)))
@@ -194,6 +198,7 @@ def plan(
     form: str = "",
     shape: str = "",
     mode: str = "",
+    place: wings.Place = wings.HOME,
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
 
@@ -213,9 +218,11 @@ def plan(
     known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
+    if absent := wings.lacks(place.device, frameworks):
+        raise InputError("device", repr(place.device), f"a device that is here: {absent}")
     _check_cases(rows, frameworks, form, shape, mode)
     checks = [
-        Check(row.name, wing, variant, dtype, contract.name, seed, full, form, shape, mode)
+        Check(row.name, wing, variant, dtype, contract.name, seed, full, form, shape, mode, place)
         for row in rows
         for dtype in kept
         for wing in frameworks

@@ -32,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--parity-seed", metavar="N", type=int, default=0, help="seed of the drawn cases (default 0)")
     group.addoption("--parity-require", metavar="WING,…", default="", help="fail at once if one of these does not load")
     group.addoption("--parity-full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
+    group.addoption("--parity-device", help="auto, cpu or cuda (default: cpu for checks, auto for benchmarks)")
+    group.addoption("--parity-tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
     group.addoption("--parity-jobs", metavar="N", type=int, help="worker processes (default: one a core, at most 4)")
 
 
@@ -176,20 +178,25 @@ class Session:
         self.is_worker = hasattr(config, "workerinput")
         self.runner: Runner | None = None
         config.pluginmanager.register(Collector(self), "parity-collector")
+        self.place = wings.Place(config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32"))
         required = filter(None, config.getoption("--parity-require").split(","))
         try:
             whole_number("--parity-seed", self.seed)
+            choose("--parity-device", self.place.device, wings.DEVICES)
             reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in required]
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
         if any(reasons):
             raise pytest.UsageError(f"--parity-require: {'; '.join(filter(None, reasons))}")
+        if absent := wings.lacks(self.place.device, wings.FRAMEWORKS):
+            raise pytest.UsageError(f"--parity-device {self.place.device}: {absent}")
 
     def header(self) -> list[str]:
         from parity.report.record import versions
 
         found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
-        return [f"parity: {found}; seed {self.seed}"]
+        tf32 = "allowed" if self.place.tf32 else "off"
+        return [f"parity: {found}; seed {self.seed}; device {self.place.device}, TF32 {tf32}"]
 
     @cached_property
     def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
@@ -197,7 +204,9 @@ class Session:
         from parity import check, divergences, faults, training
 
         return {
-            "parity_findings": partial(check.plan, seed=self.seed, full=self.config.getoption("--parity-full")),
+            "parity_findings": partial(
+                check.plan, seed=self.seed, full=self.config.getoption("--parity-full"), place=self.place
+            ),
             "parity_trial": divergences.snippets,
             "parity_outcome": faults.plan,
             "parity_training": partial(training.plan, seed=self.seed),

@@ -38,6 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mode", default="", help="only this mode: eager, graph, xla or compiled")
     parser.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
+    parser.add_argument("--device", default="cpu", help="auto, cpu (default) or cuda: for frameworks that see one")
+    parser.add_argument("--tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
     parser.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
     parser.add_argument(
         "--output", default=report.FOLDER, metavar="DIR", help=f"where the report goes (default {report.FOLDER})"
@@ -50,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
     cases = {name: getattr(options, name) for name in ("form", "shape", "mode")}
-    checks, selected = plan(*selection, seed, options.full, **cases), any([*selection, *cases.values()])
+    place = wings.Place(options.device, options.tf32)
+    checks, selected = plan(*selection, seed, options.full, **cases, place=place), any([*selection, *cases.values()])
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
     runner = Runner([*checks, *others], options.jobs)
     report.writable(options.output)

@@ -52,7 +52,7 @@ defvjp(sigmoid, lambda y, a: lambda d: d * (y * sigmoid(-a) + (1 - 2 * y) * OFF.
 defvjp(tanh, lambda y, a: lambda d: d * (4 * sigmoid(2 * a) * sigmoid(-2 * a) - 2 * y * OFF.get()(y)))
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None, off=np.zeros_like):
+def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", off=np.zeros_like):
     """Outputs and gradients of ``call``, in float64, and no sparse ones.
 
     Floats may carry a leading axis of copies; ``off`` says how far off the copies keep an activation.
