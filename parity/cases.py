@@ -204,7 +204,8 @@ class Case:
                 return array
             ids = self.size(spec.below) if spec.below else 0
             drawn = rng.integers(-100, ids + 100, array.shape) if ids else rng.choice(np.array(fills), array.shape)
-            return np.where(_along(real, array), array, drawn.astype(array.dtype))
+            with np.errstate(over="ignore"):  # what a narrow dtype cannot hold is infinite
+                return np.where(_along(real, array), array, drawn.astype(array.dtype))
 
         arrays = {name: refill(array, spec) for name, (array, spec) in self._specified().items()}
         if self.spec.pad_row:

@@ -54,7 +54,7 @@ def test_another_place_forgets_what_was_seen_at_the_last(pytorch: str) -> None:
 
 
 def test_an_unknown_device_is_named() -> None:
-    with pytest.raises(InputError, match="device: got 'gpu', expected 'cpu' .nearest of: auto, cpu, cuda."):
+    with pytest.raises(InputError, match="device: got 'gpu', expected 'cpu' "):
         plan(place=Place("gpu"))
 
 
