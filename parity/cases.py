@@ -302,7 +302,8 @@ def _filled(
         array = scattered(spec)
         if spec.blank:  # every number by itself, so that other steps look like padding in part
             share = spec.blank ** (1 / np.prod(array.shape[2:]))
-            array[rng.uniform(size=array.shape) < share] = spec.padding or 0
+            array[rng.uniform(size=array.shape) < share] = spec.padding or form.options.get("padding_index") or 0
+            _cancel(array)
         if spec.padding is not None:
             array[~valid(lengths, size["T"], form.left)] = spec.padding
         return array
@@ -318,6 +319,13 @@ def _filled(
 
     arrays = {name: given[name] if name in given else fill(array) for name, array in form.inputs.items()}
     return arrays, {name: fill(Input(axes)) for name, axes in form.outputs.items()}
+
+
+def _cancel(array: Array) -> None:
+    """In every second step (from 1), a last feature of 0 becomes what makes the sum of all features 0."""
+    if array.ndim > 2:
+        last = array[:, 1::2, -1]
+        last[...] = np.where(last == 0, 0 - array[:, 1::2, :-1].sum(-1), last)
 
 
 def _named(came: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:
