@@ -37,7 +37,7 @@ SHAPES: dict[str, Shape] = {
     "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
     "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
 }
-REAL = {"drawn": 8}  # the shape of a form on real data: how many sequences to draw, beside an empty one
+REAL = {"drawn": 8, "short": 2}  # the shapes of a form on real data: how many sequences, beside an empty one
 
 
 def shapes_of(form: Form) -> tuple[str, ...]:
@@ -245,7 +245,7 @@ def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: t
     spec, usual = find(operation).form(form), SIZES
     rng = np.random.default_rng([seed, *f"{operation}/{form}/{shape}".encode()])
     if spec.data:
-        real = data.draw(spec.data, rng, REAL[shape], dtype)
+        real = data.draw(spec.data, rng, REAL[shape], dtype, short=shape == "short")
         lengths, given, usual = real.lengths, real.arrays, SIZES | real.sizes
         size = usual | dict(sizes)
     else:

@@ -68,11 +68,11 @@ LAST_STEP = (
     Fault(
         name="model.dropout_left_on",
         operation="model.vowel_speaker",
-        subject="tensorflow.dynamic_rnn",
-        what="Dropout is on outside of training too.",
+        subject="pytorch.packed",
+        what="`F.dropout` is on unless told otherwise: `model.eval()` does not reach it.",
         place="model.vowel_speaker",
         before='last = run["h"][-1]',
-        after='last = tf.nn.dropout(run["h"][-1], 0.1)',
+        after='last = torch.nn.functional.dropout(run["h"][-1], 0.1)',
         by="repeatable",
     ),
 )
@@ -97,16 +97,6 @@ POOLING = (
         before="never_empty(lengths, tf.shape(x)[1])",
         after="native.valid(lengths, tf.shape(x)[1])",
         by="accepts_empty_sequences",
-    ),
-    Fault(
-        name="model.mean_of_means",
-        operation="model.sentiment",
-        subject="tensorflow.masked",
-        what="The mean over real steps is taken from states that are averaged over the batch as well.",
-        place="pooling.mean",
-        before="x, counted = only_real(x, lengths), never_empty(lengths, tf.shape(x)[1])",
-        after="x, counted = only_real(x - tf.reduce_mean(x, 0), lengths), never_empty(lengths, tf.shape(x)[1])",
-        by="matches_reference",
     ),
 )
 
@@ -192,6 +182,16 @@ LOSS = (
         place="model.sentiment",
         before="binary_cross_entropy(logits[:, None]",
         after="binary_cross_entropy(tf.sigmoid(logits)[:, None]",
+        by="matches_reference",
+    ),
+    Fault(
+        name="model.label_and_logits_swapped",
+        operation="model.sentiment",
+        subject="tensorflow.masked",
+        what="Keras takes (y_true, y_pred), PyTorch (input, target): a port keeps the order.",
+        place="model.sentiment",
+        before="binary_cross_entropy(logits[:, None], leads[:, None]",
+        after="binary_cross_entropy(leads[:, None], logits[:, None]",
         by="matches_reference",
     ),
 )
