@@ -303,7 +303,7 @@ def _filled(
         if spec.blank:  # every number by itself, so that other steps look like padding in part
             share = spec.blank ** (1 / np.prod(array.shape[2:]))
             array[rng.uniform(size=array.shape) < share] = spec.padding or form.options.get("padding_index") or 0
-            _cancel(array)
+            _hide(array)
         if spec.padding is not None:
             array[~valid(lengths, size["T"], form.left)] = spec.padding
         return array
@@ -321,11 +321,12 @@ def _filled(
     return arrays, {name: fill(Input(axes)) for name, axes in form.outputs.items()}
 
 
-def _cancel(array: Array) -> None:
-    """In every second step (from 1), a last feature of 0 becomes what makes the sum of all features 0."""
+def _hide(array: Array) -> None:
+    """In every second step (from 1), all features are tiny, and a last one of 0 becomes what makes their sum 0."""
     if array.ndim > 2:
-        last = array[:, 1::2, -1]
-        last[...] = np.where(last == 0, 0 - array[:, 1::2, :-1].sum(-1), last)
+        hidden = array[:, 1::2]
+        hidden *= 2.0**-40
+        hidden[..., -1] = np.where(hidden[..., -1] == 0, 0 - hidden[..., :-1].sum(-1), hidden[..., -1])
 
 
 def _named(came: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:

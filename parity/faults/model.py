@@ -26,6 +26,19 @@ LAST_STEP = (
         by="follows_permutation",
     ),
     Fault(
+        name="model.sorted_twice",
+        operation="model.text_classifier",
+        subject="tensorflow.masked",
+        what="Rows are sorted by length, and put back by the same order instead of its inverse.",
+        place="model.text_classifier",
+        before='last = run["h"][-1]',
+        after=(
+            'order = tf.argsort(lengths, direction="DESCENDING", stable=True)\n'
+            '    last = tf.gather(tf.gather(run["h"][-1], order), order)'
+        ),
+        by="follows_permutation",
+    ),
+    Fault(
         name="model.cell_for_hidden_state",
         operation="model.vowel_speaker",
         subject="tensorflow.dynamic_rnn",

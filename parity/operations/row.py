@@ -37,7 +37,7 @@ class Input:
         fan_in: for weights, the axis that is summed over: the scale shrinks as it widens, so that a large layer is
             not saturated, or chaotic, where a small one is not.
         blank: the share of real steps that look like padding: all features are what it holds, or else the form's
-            ``padding_index``, or else 0. Others do in part, and some add up to 0.
+            ``padding_index``, or else 0. Others do in part, some are tiny, and some add up to 0.
         padding: what its padding always holds, where an operation reads that; None where it must not matter, and is
             drawn.
         lengths: for an array (B, S, ...), the input that says how many of its S are real.
