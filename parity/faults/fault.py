@@ -31,7 +31,7 @@ class Fault:
         before: text that stands there exactly once.
         after: what stands there instead.
         by: the contract that must catch it; others may too.
-        optimiser: where the fault is in training, the optimiser it is looked for with; empty elsewhere.
+        optimiser: where the fault is in ``optimiser.py``, which of `training.OPTIMISERS` shows it; empty elsewhere.
     """
 
     name: str
