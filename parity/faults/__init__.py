@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from parity.errors import choose, names
-from parity.faults import embedding, masking, model, rnn, training
+from parity.faults import bag, embedding, masking, max_norm, model, rnn, training
 from parity.faults.fault import Fault as Fault
 from parity.faults.hunt import CAUGHT as CAUGHT
 from parity.faults.hunt import MISSING as MISSING
@@ -20,7 +20,7 @@ from parity.faults.hunt import Catch as Catch
 from parity.faults.hunt import Outcome as Outcome
 from parity.faults.hunt import hunt
 
-TOPICS: tuple[ModuleType, ...] = (rnn, masking, embedding, model, training)
+TOPICS: tuple[ModuleType, ...] = (rnn, masking, embedding, bag, max_norm, model, training)
 FAULTS: dict[str, Fault] = {fault.name: fault for topic in TOPICS for fault in topic.FAULTS}
 
 
