@@ -53,7 +53,7 @@ SHAPES: dict[str, Shape] = {
     "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
     "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
 }
-REAL = {"drawn": 8}  # the shape of a form on real data: how many sequences to draw, beside an empty one
+REAL = {"drawn": 8, "short": 2}  # the shapes of a form on real data: how many sequences, beside an empty one
 
 
 NUMBER = r"nan|[+-]?inf|[\d.e+-]+"
@@ -298,7 +298,7 @@ def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: t
     spec, usual = find(operation).form(form), SIZES
     rng = np.random.default_rng([seed, *f"{operation}/{form}/{shape}".encode()])
     if spec.data:
-        real = data.draw(spec.data, rng, REAL[shape], dtype)
+        real = data.draw(spec.data, rng, REAL[shape], dtype, short=shape == "short")
         lengths, given, usual = real.lengths, real.arrays, SIZES | real.sizes
         size = usual | dict(sizes)
         arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
@@ -363,7 +363,8 @@ def _filled(
         array = scattered(spec)
         if spec.blank:  # every number by itself, so that other steps look like padding in part
             share = spec.blank ** (1 / np.prod(array.shape[2:]))
-            array[rng.uniform(size=array.shape) < share] = spec.padding or 0
+            array[rng.uniform(size=array.shape) < share] = spec.padding or form.options.get("padding_index") or 0
+            _hide(array)
         if spec.padding is not None:
             array[~valid(lengths, size["T"], form.left)] = spec.padding
         return array
@@ -380,6 +381,14 @@ def _filled(
 
     arrays = {name: given[name] if name in given else fill(array) for name, array in form.inputs.items()}
     return arrays, {name: fill(Input(axes)) for name, axes in form.outputs.items()}
+
+
+def _hide(array: Array) -> None:
+    """In every second step (from 1), all features are tiny, and a last one of 0 becomes what makes their sum 0."""
+    if array.ndim > 2:
+        hidden = array[:, 1::2]
+        hidden *= 2.0**-40
+        hidden[..., -1] = np.where(hidden[..., -1] == 0, 0 - hidden[..., :-1].sum(-1), hidden[..., -1])
 
 
 def _named(came: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:

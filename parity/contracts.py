@@ -20,7 +20,7 @@ from parity.noise import noise_floor
 from parity.observation import Observation
 from parity.operations import Form, Input
 
-FIRST = (next(iter(SHAPES)), *REAL)
+FIRST = (next(iter(SHAPES)), next(iter(REAL)))
 EVERY = (*SHAPES, *REAL)
 
 FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)

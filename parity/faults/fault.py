@@ -31,7 +31,7 @@ class Fault:
         before: text that stands there exactly once.
         after: what stands there instead.
         by: the contract that must catch it; others may too.
-        optimiser: where the fault is in training, the optimiser it is looked for with; empty elsewhere.
+        optimiser: where the fault is in ``optimiser.py``, which of `training.OPTIMISERS` shows it; empty elsewhere.
     """
 
     name: str
@@ -95,19 +95,14 @@ def changed(fault: Fault) -> Function:
     Raises:
         LookupError: the text to change is not there, or not once.
     """
-    with _modules(fault) as topic:
-        return getattr(topic, find(fault.operation).function)  # type: ignore[no-any-return]
-
-
-def optimiser(fault: Fault, kind: str) -> Callable[..., Any]:
-    """The wing's optimiser of a kind, from sources with the fault in them; see `changed`."""
-    with _modules(fault, "optimiser") as room:
-        return room.OPTIMISERS[kind]  # type: ignore[no-any-return]
+    row = find(fault.operation)
+    with wing_with(fault, row.topic) as topic:
+        return getattr(topic, row.function)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def _modules(fault: Fault, topic: str = "") -> Iterator[ModuleType]:
-    """A module of the wing that imports, directly or not, the changed file; all others stay as they were.
+def wing_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
+    """A module of the wing that imports, directly or not, the changed file; whoever imports it meanwhile gets it too.
 
     The wing's files are loaded a second time, around the changed one, and put out of sight again. ``native`` is not:
     it is what runs them.
@@ -121,7 +116,7 @@ def _modules(fault: Fault, topic: str = "") -> Iterator[ModuleType]:
                 del sys.modules[name]
                 vars(package).pop(name.removeprefix(prefix), None)
         _load_changed(fault, package)
-        yield import_module(prefix + (topic or find(fault.operation).topic))
+        yield import_module(prefix + topic)
     finally:
         for name in [name for name in sys.modules if name.startswith(prefix)]:
             del sys.modules[name]

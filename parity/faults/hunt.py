@@ -15,7 +15,7 @@ from parity.compare import Difference
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject
 from parity.dtypes import DTYPES
 from parity.errors import first_lines
-from parity.faults.fault import Fault, changed, optimiser
+from parity.faults.fault import Fault, changed, wing_with
 from parity.findings import FAILED, Finding
 from parity.operations import Form, find
 from parity.training.course import OPTIMISERS, course
@@ -166,11 +166,19 @@ def _margin(difference: Difference | Finding) -> float | None:
 
 
 def _trained(fault: Fault) -> Outcome:
-    """The same for a fault that shows in training: one model, one optimiser, a few steps."""
+    """The same for a fault that shows in training: one model, one optimiser, a few steps.
+
+    The model is that of the first run, without the fault, which changes optimisers and what steps with them only.
+    """
     chosen, pad_rows = OPTIMISERS[fault.optimiser], course(fault.operation, STEPS, seed=0).pad_rows
-    build = partial(optimiser(fault, chosen.kind), pad_rows=pad_rows, **chosen.settings)
-    findings = training.hold(fault.operation, fault.optimiser, fault.wing, steps=STEPS, build=build)
-    by = {TRAINS_ALIKE: _worst([finding for finding in findings if finding.status == FAILED])}
-    return _outcome(
-        fault, {name: catch for name, catch in by.items() if catch}, findings[0].case, findings[0].mode, DTYPES[0]
-    )
+    hold = partial(training.hold, fault.operation, fault.optimiser, fault.wing, steps=STEPS)
+    if _failed(hold()):
+        return _outcome(fault, {}, "", "", "")
+    with wing_with(fault, "optimiser") as room:
+        findings = hold(build=partial(room.OPTIMISERS[chosen.kind], pad_rows=pad_rows, **chosen.settings))
+    catch, seen = _worst(_failed(findings)), findings[0]
+    return _outcome(fault, {TRAINS_ALIKE: catch} if catch else {}, seen.case, seen.mode, DTYPES[0])
+
+
+def _failed(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.status == FAILED]
