@@ -37,12 +37,16 @@ SHAPES: dict[str, Shape] = {
     "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
     "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
 }
+ASKED_FOR: dict[str, Shape] = {  # by a form: see `Form.also`
+    "one_step": Shape(batch=2, steps=1, lengths="ragged"),
+    "many_steps": Shape(batch=2, steps=300, lengths="one_long"),
+}
 REAL = {"drawn": 8}  # the shape of a form on real data: how many sequences to draw, beside an empty one
 
 
 def shapes_of(form: Form) -> tuple[str, ...]:
     """The names of the shapes in which a form is tried; the first is held to every contract."""
-    return tuple(REAL if form.data else SHAPES)
+    return tuple(REAL) if form.data else (*SHAPES, *form.also)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,8 +253,9 @@ def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: t
         lengths, given, usual = real.lengths, real.arrays, SIZES | real.sizes
         size = usual | dict(sizes)
     else:
-        size = {"B": SHAPES[shape].batch, "T": SHAPES[shape].steps} | SIZES | dict(sizes)
-        lengths, given = draw_lengths(SHAPES[shape].lengths, rng, size["B"], size["T"]), {}
+        plan = (SHAPES | ASKED_FOR)[shape]
+        size = {"B": plan.batch, "T": plan.steps} | SIZES | dict(sizes)
+        lengths, given = draw_lengths(plan.lengths, rng, size["B"], size["T"]), {}
     arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
     return Case(operation, form, lengths, arrays, cotangents, shape, seed)
 
@@ -300,11 +305,14 @@ def _filled(
         if spec.draw:
             return spec.draw(rng, lengths, size)
         array = scattered(spec)
+        real = valid(lengths, size["T"], form.left)
         if spec.blank:  # every number by itself, so that other steps look like padding in part
             share = spec.blank ** (1 / np.prod(array.shape[2:]))
-            array[rng.uniform(size=array.shape) < share] = spec.padding or 0
+            array[(rng.uniform(size=array.shape) < share) & _along(real, array)] = spec.padding or 0
+        if spec.raised:
+            array[::2] += spec.raised
         if spec.padding is not None:
-            array[~valid(lengths, size["T"], form.left)] = spec.padding
+            array[~real] = spec.padding
         return array
 
     def scattered(spec: Input) -> Array:
