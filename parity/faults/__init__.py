@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from parity.errors import choose, names
-from parity.faults import rnn
+from parity.faults import bidirectional, direction, gates, packing, rnn, states
 from parity.faults.fault import Fault as Fault
 from parity.faults.hunt import CAUGHT as CAUGHT
 from parity.faults.hunt import MISSING as MISSING
@@ -20,7 +20,7 @@ from parity.faults.hunt import Catch as Catch
 from parity.faults.hunt import Outcome as Outcome
 from parity.faults.hunt import hunt
 
-TOPICS: tuple[ModuleType, ...] = (rnn,)
+TOPICS: tuple[ModuleType, ...] = (rnn, states, gates, packing, bidirectional, direction)
 FAULTS: dict[str, Fault] = {fault.name: fault for topic in TOPICS for fault in topic.FAULTS}
 
 

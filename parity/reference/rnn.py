@@ -77,7 +77,8 @@ def relu(a):
 
 
 def sigmoid(a):
-    return 0.5 * (1 + np.tanh(0.5 * a))
+    small = np.exp(np.where(a < 0, a, -a))  # at most 1; 1 + tanh would lose all of it in a gate that is shut
+    return np.where(a < 0, small, 1) / (1 + small)
 
 
 def over_sequence(step, x, w_in, w_rec, bias, state):  # (n, D) -> (n, H), state
