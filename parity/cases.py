@@ -370,10 +370,13 @@ def _filled(
             share = spec.blank ** (1 / np.prod(array.shape[2:]))
             hidden = (rng.uniform(size=array.shape) < share) & _along(real, array)
             array[hidden] = spec.padding or form.options.get("padding_index") or 0
-            _hide(array)
+        if spec.extreme:
+            far = rng.uniform(size=array.shape) < spec.extreme
+            array[far] = np.copysign(100, array[far])
         if spec.raised:
             array[::2] += spec.raised
         if spec.padding is not None:
+            _hide(array)
             array[~real] = spec.padding
         return array
 
