@@ -1,4 +1,4 @@
-"""The command line: ``parity check``, ``report``, ``divergences``, ``advise``, ``scores``."""
+"""The command line: ``parity check``, ``record``, ``report``, ``divergences``, ``advise``, ``scores``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ import sys
 from collections.abc import Sequence
 
 from parity import __version__
-from parity.commands import advise, check, divergences, report, scores
+from parity.commands import advise, check, divergences, record, report, scores
 from parity.errors import InputError, WingUnavailable
 from parity.race import WrongAnswer
 
-COMMANDS = {"check": check, "report": report, "divergences": divergences, "advise": advise, "scores": scores}
+COMMANDS = {
+    "check": check,
+    "record": record,
+    "report": report,
+    "divergences": divergences,
+    "advise": advise,
+    "scores": scores,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

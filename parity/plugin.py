@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--parity-seed", metavar="N", type=int, default=0, help="seed of the drawn cases (default 0)")
     group.addoption("--parity-require", metavar="WING,…", default="", help="fail at once if one of these does not load")
     group.addoption("--parity-full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
+    group.addoption("--parity-replay", metavar="DIR", help="compare with what parity record wrote there, too")
     group.addoption("--parity-jobs", metavar="N", type=int, help="worker processes (default: one a core, at most 4)")
 
 
@@ -148,6 +149,7 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         from parity import wings
         from parity.errors import InputError, choose, whole_number
+        from parity.replay import verified
 
         self.config = config
         self.folder: str = config.getoption("--parity-report")
@@ -166,6 +168,7 @@ class Session:
         required = filter(None, config.getoption("--parity-require").split(","))
         try:
             whole_number("--parity-seed", self.seed)
+            self.replayed = verified(there) if (there := config.getoption("--parity-replay")) else None
             reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in required]
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
@@ -176,7 +179,8 @@ class Session:
         from parity.report.record import versions
 
         found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
-        return [f"parity: {found}; seed {self.seed}"]
+        replayed = [f"parity: compared with {self.replayed}"] if self.replayed else []
+        return [f"parity: {found}; seed {self.seed}", *replayed]
 
     @cached_property
     def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
@@ -184,13 +188,15 @@ class Session:
         from parity import check, divergences, training
 
         return {
-            "parity_findings": partial(check.plan, seed=self.seed, full=self.config.getoption("--parity-full")),
+            "parity_findings": partial(
+                check.plan, seed=self.seed, full=self.config.getoption("--parity-full"), record=self.replayed
+            ),
             "parity_trial": divergences.snippets,
             "parity_training": partial(training.plan, seed=self.seed),
         }
 
     def start(self, tasks: list[Task]) -> None:
-        from parity import report
+        from parity import check, report
         from parity.errors import InputError
         from parity.runner import Runner
 
@@ -198,6 +204,7 @@ class Session:
         try:
             if not self.is_worker:
                 report.writable(self.folder)
+            check.covered(tasks, self.replayed)
             self.runner = Runner(tasks, 1 if alone else self.config.getoption("--parity-jobs"))
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
@@ -226,6 +233,7 @@ class Session:
             interrupted=interrupted,
             divergences=entries(Trial(**trial) for trial in self.trials),
             training=list(self.curves.values()),
+            replayed=self.replayed.environment if self.replayed else None,
         )
         files = report.write(record, self.folder)
         self.said = f"{report.verdict(record)}; {len(self.findings)} findings; report: {', '.join(map(str, files))}"

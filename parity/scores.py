@@ -45,7 +45,7 @@ def _of_row(row: Operation, dtype: str, seed: int) -> Iterator[Score]:
             for variant in row.variants[wing]:
                 who = f"{wing}.{variant}"
                 if not row.refusal(who, case.name, wings.MODES[wing][-1], dtype):
-                    yield from _of_variant(case.keeping(set(case.cotangents) - set(row.omitted(who))), wing, variant)
+                    yield from _of_variant(case.given_by(who), wing, variant)
 
 
 def _of_variant(case: Case, wing: str, variant: str) -> Iterator[Score]:

@@ -36,6 +36,7 @@ def record(
     interrupted: bool = False,
     divergences: Sequence[Mapping[str, Any]] = (),
     training: Sequence[Mapping[str, Any]] = (),
+    replayed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that a report says, as plain data.
 
@@ -51,6 +52,7 @@ def record(
         interrupted: whether somebody stopped the run.
         divergences: from `parity.report.entries.entries`.
         training: curves, from `parity.training`.
+        replayed: where the record was made that was compared with, if any: `parity.replay.Record.environment`.
 
     Returns:
         A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences`` and ``training``.
@@ -68,7 +70,7 @@ def record(
     }
     return {
         "schema": SCHEMA,
-        "environment": environment(frameworks, seed),
+        "environment": environment(frameworks, seed, replayed),
         "summary": summary,
         "checks": checks,
         "divergences": list(divergences),
