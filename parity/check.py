@@ -192,8 +192,12 @@ def plan(
     frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
     kept = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(FLOATS if full else DTYPES)
     promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
-        contract for contract in CONTRACTS.values() if full or not contract.compiled
+        contract
+        for contract in CONTRACTS.values()
+        if (full or not contract.compiled) and (record or not contract.recorded)
     ]
+    if not record and any(contract.recorded for contract in promised):
+        raise InputError("contract", "'agrees_with_record' without a record", "one to replay")
     if record and record.seed != seed:
         raise InputError("seed", seed, f"{record.seed}, that of the record in {str(record.folder)!r}")
     known = {v for row in rows for wing in frameworks for v in row.variants[wing]}

@@ -15,8 +15,10 @@ import numpy as np
 
 from parity.batch import Array
 from parity.cases import Case
+from parity.errors import choose
 from parity.manifest import MANIFEST, digest, file_name, key_of, read, refused
 from parity.observation import Observation, restored
+from parity.wings import FRAMEWORKS
 
 PACKAGES = ("torch", "tensorflow", "keras")
 
@@ -85,6 +87,7 @@ def verified(folder: str | Path) -> Record:
             changed or unreadable; the message says which.
     """
     record = Record(Path(folder), read(Path(folder)))
+    choose("wing of the record", record.wing, FRAMEWORKS)
     files = record.manifest["files"]
     for name in sorted(path.name for path in record.folder.iterdir() if not path.name.startswith(".")):
         if name not in files and name != MANIFEST:
