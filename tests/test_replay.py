@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from parity.dtypes import NARROW, ROUNDOFF
 from parity.findings import FAILED, PASSED, Finding
 from parity.operations import find
 from parity.replay import opened, verified
+from tests.two_environments import apart, differing, verdicts
 
 LAST = "pooling.last_relevant"  # two variants in each wing, and quick
 DTYPES = ("float32", "bfloat16")
@@ -320,3 +323,40 @@ def test_the_report_says_what_was_compared_with(whole: Path, tmp_path: Path, cap
     assert {"python", "cpu", "cores", "versions", "seed", "frameworks"} <= set(said)
     for view in ("report.md", "index.html"):
         assert "pytorch, as recorded" in (tmp_path / view).read_text()
+
+
+SMALL = ["--operation", "pooling.attention", "--dtype", "float32", "--jobs", "1"]  # one variant omits an output
+
+
+def without(framework: str, *commands: list[str]) -> None:
+    """Commands in a process of their own, to which a framework is not installed."""
+    told = f"import sys; sys.modules[{framework!r}] = None; from parity.__main__ import main"
+    code = f"{told}; sys.exit(max(main([*one, *{SMALL!r}]) for one in {list(commands)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_one_framework_at_a_time_comes_to_the_verdicts_of_both_together(
+    pytorch: str, tensorflow: str, tmp_path: Path
+) -> None:
+    """As `tests/two_environments.py` does it with real ones."""
+    there = {wing: str(tmp_path / f"record-{wing}") for wing in wings.FRAMEWORKS}
+    reports = {name: tmp_path / name for name in (*wings.FRAMEWORKS, "both")}
+
+    def record(wing: str) -> list[str]:
+        return ["record", "--wing", wing, "--output", there[wing]]
+
+    def check(wing: str, other: str) -> list[str]:
+        return ["check", "--output", str(reports[wing]), "--replay", there[other]]
+
+    without("tensorflow", record(pytorch))
+    without("torch", record(tensorflow), check(tensorflow, pytorch))
+    without("tensorflow", check(pytorch, tensorflow))
+    assert main(["check", *SMALL, "--output", str(reports["both"])]) == 0
+    found = {name: json.loads((path / "report.json").read_text())["checks"] for name, path in reports.items()}
+    both, alone = verdicts(found["both"]), verdicts(found[pytorch] + found[tensorflow])
+    assert {key[4] for key in both} >= {"frameworks_agree", "matches_reference"}
+    assert differing(both, alone) == []
+    assert apart(both, alone) == (0, 0.0)
+    del alone[next(iter(alone))]
+    assert len(differing(both, alone)) == 1
