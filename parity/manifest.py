@@ -127,14 +127,20 @@ def finish(folder: str | Path, told: Mapping[str, Any]) -> Path:
 
     Returns:
         The manifest's path.
+
+    Raises:
+        InputError: it cannot be written any more.
     """
     there = Path(folder)
     text = json.dumps(signed({"schema": SCHEMA, **told}), ensure_ascii=False, indent=1)
-    (there / UNFINISHED / MANIFEST).write_text(text, encoding="utf-8")
-    for name in _earlier(there):
-        (there / name).unlink(missing_ok=True)
-    for name in (*told["files"], MANIFEST):
-        (there / UNFINISHED / name).replace(there / name)
+    try:
+        (there / UNFINISHED / MANIFEST).write_text(text, encoding="utf-8")
+        for name in _earlier(there):
+            (there / name).unlink(missing_ok=True)
+        for name in (*told["files"], MANIFEST):
+            (there / UNFINISHED / name).replace(there / name)
+    except OSError as error:
+        raise InputError("output", repr(str(folder)), f"a folder that can be written ({error.strerror})") from error
     discard(there)
     return there / MANIFEST
 

@@ -193,6 +193,29 @@ def test_a_variant_that_was_not_recorded_is_named(pytorch: str, tmp_path: Path) 
         covered(plan([LAST], dtypes=["float32"], record=record), record)
 
 
+def test_what_the_other_wing_is_compared_with_may_not_be_there(pytorch: str, tensorflow: str, tmp_path: Path) -> None:
+    """It is the first variant that can do all of a case, whichever was recorded."""
+    found = findings(recorded(tmp_path / "one", "--variant", "indexed"), tensorflow, "frameworks_agree")
+    assert {finding.status for finding in found} == {FAILED}
+    assert all(finding.reason.startswith("there is no pytorch.gather on ") for finding in found)
+
+
+MISSPELT = {
+    "wing": (["--wing", "tensorfolw"], "wing: got 'tensorfolw', expected 'tensorflow'"),
+    "variant": (["--wing", "pytorch", "--variant", "pakced"], "variant: got 'pakced', expected 'packed'"),
+    "seed": (["--wing", "pytorch", "--seed", "-1"], "seed: got -1, expected a whole number of 0 or more"),
+    "jobs": (["--wing", "pytorch", "--jobs", "0"], "jobs: got 0, expected a whole number of 1 or more"),
+}
+
+
+@pytest.mark.parametrize("argument", MISSPELT)
+def test_a_wrong_argument_is_named_before_anything_is_written(argument: str, tmp_path: Path, capsys: Any) -> None:
+    arguments, message = MISSPELT[argument]
+    assert main(["record", *arguments, "--output", str(tmp_path / "record")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "record").exists()
+
+
 def test_the_contract_needs_a_record() -> None:
     with pytest.raises(InputError, match="contract: got 'agrees_with_record' without a record, expected one to replay"):
         plan([LAST], contracts=["agrees_with_record"])
