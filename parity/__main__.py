@@ -1,4 +1,4 @@
-"""The command line: ``parity check``, ``report``, ``divergences``, ``faults``, ``sweep``, ``advise``."""
+"""The command line: ``parity check``, ``record``, ``report``, ``divergences``, ``faults``, ``sweep``, ``advise``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 
 from parity import __version__
-from parity.commands import advise, check, divergences, faults, report, sweep
+from parity.commands import advise, check, divergences, faults, record, report, sweep
 from parity.errors import InputError, WingUnavailable
 from parity.race import WrongAnswer
 
 COMMANDS = {
     "check": check,
+    "record": record,
     "report": report,
     "divergences": divergences,
     "faults": faults,

@@ -194,6 +194,10 @@ class Case:
             return self
         return _keeping(self, frozenset(outputs))
 
+    def given_by(self, variant: str) -> Case:
+        """The same case without the outputs that "wing.variant" cannot give."""
+        return self.keeping(set(self.cotangents) - set(self.row.omitted(variant)))
+
     def refilled(self, seed: int, fills: tuple[float, ...]) -> Case:
         """Other padding everywhere: in inputs, in ids, in cotangents and in the pad row of an embedding.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +17,7 @@ from parity.errors import InputError, choose, first_lines, names, whole_number
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
+from parity.replay import NotInRecord, Record, opened
 
 # At a real cost nobody would cut batches as small as these, and a bucketed variant would be tried whole. If a call cost
 # nothing, no group would hold two lengths, and nothing inside a group would need a mask.
@@ -28,7 +30,7 @@ class Check:
 
     ``full`` adds the modes of a full run; ``form``, ``shape`` and ``mode`` leave only those, where they are given, and
     a shape may be written out (see `parity.cases.shape_named`). ``function`` stands in for the wing's own, when a user
-    checks theirs.
+    checks theirs; ``replay`` is the folder of the record that it is compared with, if it is.
 
     >>> str(plan(operations=["rnn.lstm"], wings_=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
@@ -46,6 +48,7 @@ class Check:
     mode: str = ""
     place: wings.Place = wings.HOME
     function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
+    replay: str = ""
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.wing}.{self.variant}-{self.dtype}-{self.contract}"
@@ -59,8 +62,9 @@ class Check:
         names = ("operation", "wing", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
         options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
         device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
+        replay = [f"--replay {shlex.quote(self.replay)}"] if self.replay else []
         flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
-        return " ".join(["parity check", *options, *device, *flags])
+        return " ".join(["parity check", *options, *device, *replay, *flags])
 
     @property
     def slow(self) -> bool:
@@ -92,7 +96,7 @@ class Check:
         """Hold the variant to the contract. Whatever goes wrong in it becomes a finding."""
         wings.use(self.place)
         absent, contract = wings.missing(self.wing), CONTRACTS[self.contract]
-        if not absent and contract.both_wings:
+        if not absent and contract.both_wings and not self.replay:
             absent = "; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS)))
         if absent:
             return [self.finding("", "", SKIPPED, reason=absent)]
@@ -122,7 +126,7 @@ class Check:
 
     def _subject(self, form: Form, mode: str) -> Subject:
         own = self.function and wings.bind(self.function, find(self.operation), form.name)
-        return Subject(self.wing, self.variant, mode, own)
+        return Subject(self.wing, self.variant, mode, own, opened(self.replay) if self.replay else None)
 
     def _judge(self, form: Form, shape: str, subject: Subject) -> list[Finding]:
         contract, case = CONTRACTS[self.contract], self._case(form, shape)
@@ -133,6 +137,8 @@ class Check:
             with planner.using(SMALL_GROUPS):
                 differences = contract.judge(subject, case)
                 first = self._first(subject, case, differences)
+        except NotInRecord as error:
+            return [self.finding(subject.mode, case.name, FAILED, reason=str(error))]
         except Exception as error:  # whatever a variant raises is what we found out about it
             said = f"{type(error).__name__}: {error}"
             if refusal and refusal.says in said:
@@ -146,9 +152,7 @@ class Check:
     def _case(self, form: Form, shape: str) -> Case:
         """The drawn case, without the outputs that the variant cannot give. A user's function has to give them all."""
         case = draw(self.operation, form.name, shape, self.dtype, self.seed)
-        if self.function:
-            return case
-        return case.keeping(set(case.cotangents) - set(case.row.omitted(f"{self.wing}.{self.variant}")))
+        return case if self.function else case.given_by(f"{self.wing}.{self.variant}")
 
     def _refusal(self, case: Case, mode: str) -> Refusal | None:
         """A contract that sets a mode beside eager is refused by either; eager runs first."""
@@ -200,22 +204,31 @@ def plan(
     shape: str = "",
     mode: str = "",
     place: wings.Place = wings.HOME,
+    record: Record | None = None,
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
 
     A form, a shape or a mode leaves only its cases of every check; a shape may be written out, ``"3,0,1:5"``. Narrow
     dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so are graphs
-    in float64.
+    in float64. With a ``record``, its wing is held to what was recorded, and so is the other framework, where it would
+    be to that wing.
 
     Raises:
-        InputError: an unknown name, with the nearest right one, or a selection that holds no check.
+        InputError: an unknown name, with the nearest right one, a selection that holds no check, or a record of
+            another seed.
     """
     rows = [find(name) for name in names("operations", operations)] or list(OPERATIONS.values())
     frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
     kept = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(FLOATS if full else DTYPES)
     promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
-        contract for contract in CONTRACTS.values() if full or not contract.compiled
+        contract
+        for contract in CONTRACTS.values()
+        if (full or not contract.compiled) and (record or not contract.recorded)
     ]
+    if not record and any(contract.recorded for contract in promised):
+        raise InputError("contract", "'agrees_with_record' without a record", "one to replay")
+    if record and record.seed != seed:
+        raise InputError("seed", seed, f"{record.seed}, that of the record in {str(record.folder)!r}")
     known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
@@ -223,7 +236,20 @@ def plan(
         raise InputError("device", repr(place.device), f"a device that is here: {absent}")
     _check_cases(rows, frameworks, form, shape, mode)
     checks = [
-        Check(row.name, wing, variant, dtype, contract.name, seed, full, form, shape, mode, place)
+        Check(
+            row.name,
+            wing,
+            variant,
+            dtype,
+            contract.name,
+            seed,
+            full,
+            form,
+            shape,
+            mode,
+            place,
+            replay=_replayed(contract, wing, record),
+        )
         for row in rows
         for dtype in kept
         for wing in frameworks
@@ -231,6 +257,7 @@ def plan(
         if variant in wanted
         for contract in promised
         if contract.tried_in(dtype) and _promised(contract, row, wing, dtype, full)
+        if _replayed(contract, wing, record) or not contract.recorded
     ]
     checks = [check for check in checks if check.has_cases] if form or shape or mode else checks
     if not checks:
@@ -247,6 +274,31 @@ def _check_cases(rows: list[Operation], frameworks: list[str], form: str, shape:
         shape_named(shape)
     if mode:
         choose("mode", mode, modes)
+
+
+def _replayed(contract: Contract, wing: str, record: Record | None) -> str:
+    """The record's folder, for what is compared with it: its own wing then and now, or the other framework."""
+    concerned = contract.recorded if record and wing == record.wing else contract.both_wings
+    return str(record.folder) if record and concerned else ""
+
+
+def covered(tasks: Iterable[object], record: Record | None) -> None:
+    """Make sure that a record holds what those of its checks that are to run compare with it.
+
+    Raises:
+        InputError: an operation, a dtype or a variant was not recorded; the message names the first.
+    """
+    lacking = [
+        f"{task.operation} in {task.dtype}" + (f", {task.variant}" if own else "")
+        for task in tasks
+        if record and isinstance(task, Check) and task.replay
+        for own in [task.wing == record.wing]
+        if not record.holds(task.operation, task.dtype, task.variant if own else "")
+    ]
+    if lacking:
+        others = len(set(lacking)) - 1
+        came = f"a record without {lacking[0]}" + (f" and {others} others" if others else "")
+        raise InputError("replay", came, "all that is to be checked: select less, or record more")
 
 
 def _promised(contract: Contract, row: Operation, wing: str, dtype: str, full: bool) -> bool:

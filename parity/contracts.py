@@ -7,7 +7,7 @@ A contract moves a case, and the observation must follow. It looks at one subjec
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from parity.dtypes import DTYPES
 from parity.noise import noise_floor
 from parity.observation import Observation
 from parity.operations import Form, Input
+from parity.replay import Record
 
 FIRST = (next(iter(SHAPES)), next(iter(REAL)))
 EVERY = (*SHAPES, *ASKED_FOR, *REAL)
@@ -30,13 +31,16 @@ FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 class Subject:
     """One variant in one mode: the thing that is held to a contract.
 
-    ``call`` is what stands in for the wing's own function: a user's, or one with a fault planted in it.
+    Attributes:
+        call: what stands in for the wing's own function: a user's, or one with a fault planted in it.
+        record: what was observed elsewhere, if it is held to that.
     """
 
     wing: str
     variant: str
     mode: str
     call: wings.Call | None = None
+    record: Record | None = None
 
     def observe(self, case: Case) -> Observation:
         """Run it, or remember an earlier run of the same case."""
@@ -68,6 +72,7 @@ class Contract:
         from_mode: the first mode it makes sense in: 0 eager, 1 the others.
         compiled: whether it is about compiled modes; those take long, and are tried in a full run only.
         narrow: whether a full run tries it in narrow dtypes too.
+        recorded: whether it is about a record, which was made eagerly; it is tried where one is replayed.
     """
 
     name: str
@@ -80,6 +85,7 @@ class Contract:
     from_mode: int = 0
     compiled: bool = False
     narrow: bool = False
+    recorded: bool = False
 
     def modes(self, wing: str, dtype: str, full: bool = False) -> tuple[str, ...]:
         """The modes of a wing in which it is tried.
@@ -89,7 +95,7 @@ class Contract:
         """
         if self.compiled:
             return wings.COMPILED[wing]
-        traced = dtype == "float32" or (full and dtype in DTYPES)
+        traced = (dtype == "float32" or (full and dtype in DTYPES)) and not self.recorded
         return wings.MODES[wing][self.from_mode : None if traced else 1]
 
     def tried_in(self, dtype: str) -> bool:
@@ -111,8 +117,23 @@ def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
     wing, variant = counterpart(subject.wing, case)
     if not variant:
         return []
-    theirs = Subject(wing, variant, wings.MODES[wing][0]).observe(case)
-    return compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
+    record = subject.record
+    theirs = record.observed(case, wing, variant) if record else Subject(wing, variant, "eager").observe(case)
+    found = compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
+    return _with_record(found, record)
+
+
+def agrees_with_record(subject: Subject, case: Case) -> list[Difference]:
+    assert subject.record, "planned only where a record is replayed"
+    seen = subject.observe(case)  # first: what is refused here was refused there
+    then = subject.record.observed(case, subject.wing, subject.variant)
+    return _with_record(compare(seen.quantities, then.quantities, noise_floor(case).floor), subject.record)
+
+
+def _with_record(found: list[Difference], record: Record | None) -> list[Difference]:
+    """What failed, saying with what it was compared."""
+    said = f"; compared with {record}" if record else ""
+    return [replace(one, reason=one.reason + said) if one.failed else one for one in found]
 
 
 def counterpart(wing: str, case: Case) -> tuple[str, str]:
@@ -334,6 +355,14 @@ CONTRACTS: dict[str, Contract] = {
             "compiled by XLA or torch.compile, it is within the noise floor of eager",
             same_in_every_mode,
             compiled=True,
+        ),
+        Contract(
+            "agrees_with_record",
+            "it is within the noise floor of what was recorded of it elsewhere, or earlier",
+            agrees_with_record,
+            shapes=EVERY,
+            narrow=True,
+            recorded=True,
         ),
     )
 }

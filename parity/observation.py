@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from parity.batch import Array
+from parity.dtypes import BFLOAT16
 from parity.errors import InputError, plain_array
 
 
@@ -45,7 +46,7 @@ class Observation:
         note = np.frombuffer(json.dumps(dict(self.provenance)).encode(), np.uint8)
         try:
             with path.open("wb") as file:
-                np.savez_compressed(file, **{_NOTE: note}, **self.quantities)  # type: ignore[arg-type]
+                np.savez_compressed(file, **{_NOTE: note}, **plain(self.quantities))  # type: ignore[arg-type]
         except OSError as error:
             raise InputError("path", repr(str(path)), f"a file that can be written ({error.strerror})") from error
         return path
@@ -59,7 +60,7 @@ class Observation:
         """
         try:
             with np.load(path, allow_pickle=False) as archive:
-                arrays = dict(archive)
+                arrays = restored(archive)
             provenance = json.loads(arrays.pop(_NOTE).tobytes())
         except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile) as error:
             raise InputError("path", repr(str(path)), f"an observation saved by parity ({error})") from error
@@ -67,3 +68,22 @@ class Observation:
 
 
 _NOTE = "__provenance__"
+_BITS = ".bfloat16"
+
+
+def plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays as an ``.npz`` can hold them: it has no bfloat16, so those become their bits, under a name that says so.
+
+    >>> {name: array.dtype.name for name, array in plain({"y": np.zeros(2, BFLOAT16), "h": np.zeros(2)}).items()}
+    {'y.bfloat16': 'uint16', 'h': 'float64'}
+    """
+    narrow = {name for name, array in arrays.items() if array.dtype == BFLOAT16}
+    return {f"{n}{_BITS}" if n in narrow else n: a.view(np.uint16) if n in narrow else a for n, a in arrays.items()}
+
+
+def restored(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """What `plain` was given."""
+    return {
+        name.removesuffix(_BITS): array.view(BFLOAT16) if name.endswith(_BITS) else array
+        for name, array in arrays.items()
+    }

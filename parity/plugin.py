@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--parity-full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
     group.addoption("--parity-device", help="auto, cpu or cuda (default: cpu for checks, auto for benchmarks)")
     group.addoption("--parity-tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
+    group.addoption("--parity-replay", metavar="DIR", help="compare with what parity record wrote there, too")
     group.addoption("--parity-jobs", metavar="N", type=int, help="worker processes (default: one a core, at most 4)")
 
 
@@ -162,6 +163,7 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         from parity import wings
         from parity.errors import InputError, choose, whole_number
+        from parity.replay import verified
 
         self.config = config
         self.folder: str = config.getoption("--parity-report")
@@ -183,6 +185,7 @@ class Session:
         try:
             whole_number("--parity-seed", self.seed)
             choose("--parity-device", self.place.device, wings.DEVICES)
+            self.replayed = verified(there) if (there := config.getoption("--parity-replay")) else None
             reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in required]
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
@@ -196,7 +199,8 @@ class Session:
 
         found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
         tf32 = "allowed" if self.place.tf32 else "off"
-        return [f"parity: {found}; seed {self.seed}; device {self.place.device}, TF32 {tf32}"]
+        replayed = [f"parity: compared with {self.replayed}"] if self.replayed else []
+        return [f"parity: {found}; seed {self.seed}; device {self.place.device}, TF32 {tf32}", *replayed]
 
     @cached_property
     def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
@@ -205,7 +209,11 @@ class Session:
 
         return {
             "parity_findings": partial(
-                check.plan, seed=self.seed, full=self.config.getoption("--parity-full"), place=self.place
+                check.plan,
+                seed=self.seed,
+                full=self.config.getoption("--parity-full"),
+                place=self.place,
+                record=self.replayed,
             ),
             "parity_trial": divergences.snippets,
             "parity_outcome": faults.plan,
@@ -213,7 +221,7 @@ class Session:
         }
 
     def start(self, tasks: list[Task]) -> None:
-        from parity import report
+        from parity import check, report
         from parity.errors import InputError
         from parity.runner import Runner
 
@@ -221,6 +229,7 @@ class Session:
         try:
             if not self.is_worker:
                 report.writable(self.folder)
+            check.covered(tasks, self.replayed)
             self.runner = Runner(tasks, 1 if alone else self.config.getoption("--parity-jobs"))
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
@@ -251,6 +260,7 @@ class Session:
             divergences=entries(Trial(**trial) for trial in self.trials),
             training=list(self.curves.values()),
             faults=faults(map(outcome, self.faults)),
+            replayed=self.replayed.environment if self.replayed else None,
         )
         files = report.write(record, self.folder)
         self.said = f"{report.verdict(record)}; {len(self.findings)} findings; report: {', '.join(map(str, files))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -66,6 +67,7 @@ WRONG = {
     "--parity-require=pytroch": "*--parity-require: got 'pytroch', expected 'pytorch'*",
     "--parity-seed=-1": "*--parity-seed: got -1, expected a whole number of 0 or more*",
     "--parity-report=/dev/null/there": "*output: got '/dev/null/there', expected a folder that can be written*",
+    "--parity-replay=/dev/null": "*replay: got '/dev/null', which is no folder, expected a folder*",
     "--parity-jobs=0": "*jobs: got 0, expected a whole number of 1 or more*",
 }
 
@@ -102,3 +104,22 @@ def test_a_broken_variant_turns_its_test_red_and_the_report_says_so(pytester: py
     record = json.loads((pytester.path / "there" / "report.json").read_text())
     assert {check["seed"] for check in record["checks"]} == {3}
     assert {check["contract"] for check in record["checks"]} == {"matches_reference", "repeatable"}
+
+
+@needs_torch
+def test_a_record_is_compared_with_and_named_in_the_header(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MATRIX)
+    there = ("--operation", "bidirectional.reverse_sequence", "--dtype", "float32", "--jobs", "1", "--output", "there")
+    pytester.run(sys.executable, "-m", "parity", "record", "--wing", "pytorch", *there)
+    jobs = ("--parity-jobs", "1", "--parity-replay", "there")
+    selected = ("-k", "reverse_sequence-pytorch and float32 and agrees_with_record")
+    done = pytester.runpytest_subprocess(*jobs, *selected)
+    done.assert_outcomes(passed=1, deselected=done.parseoutcomes()["deselected"])
+    done.stdout.fnmatch_lines(["parity: compared with torch * on cpu, recorded in there"])
+    record = json.loads((pytester.path / "parity-report" / "report.json").read_text())
+    assert record["environment"]["replayed"]["wing"] == "pytorch"
+    lacking = pytester.runpytest_subprocess(*jobs, "-k", "reverse_sequence-pytorch and agrees_with_record")
+    assert lacking.ret == pytest.ExitCode.USAGE_ERROR
+    lacking.stderr.fnmatch_lines(
+        ["ERROR: replay: got a record without bidirectional.reverse_sequence in float64, gather*"]
+    )

@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from parity import report, training, wings
-from parity.check import Check, plan
+from parity.check import Check, covered, plan
 from parity.commands.screen import console as screen
 from parity.commands.screen import progress
 from parity.divergences import Snippet, snippets
 from parity.errors import WingUnavailable
 from parity.findings import FAILED, STATUSES, Finding, explain
 from parity.operations import OPERATIONS
+from parity.replay import verified
 from parity.report.entries import entries
 from parity.runner import Runner, Task
 
@@ -44,6 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", default=report.FOLDER, metavar="DIR", help=f"where the report goes (default {report.FOLDER})"
     )
+    parser.add_argument("--replay", metavar="DIR", help="compare with what parity record wrote there, too")
     parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
 
 
@@ -53,7 +55,10 @@ def run(options: argparse.Namespace) -> int:
     selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
     cases = {name: getattr(options, name) for name in ("form", "shape", "mode")}
     place = wings.Place(options.device, options.tf32)
-    checks, selected = plan(*selection, seed, options.full, **cases, place=place), any([*selection, *cases.values()])
+    record_there = verified(options.replay) if options.replay else None
+    checks = plan(*selection, seed, options.full, **cases, place=place, record=record_there)
+    covered(checks, record_there)
+    selected = any([*selection, *cases.values()])
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
     runner = Runner([*checks, *others], options.jobs)
     report.writable(options.output)
@@ -76,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         interrupted=interrupted,
         divergences=entries(trials),
         training=_results(came, training.Curve),
+        replayed=record_there.environment if record_there else None,
     )
     files = report.write(record, options.output)
     console = screen()
@@ -84,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
     for trial in trials:
         if trial.stale:
             console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
+    if record_there:
+        print(f"compared with {record_there}")
     print(f"{report.verdict(record)}; {len(findings)} findings in {seconds:.0f} s")
     print(f"report: {', '.join(str(file) for file in files)}")
     return 130 if interrupted else int(report.failed(record))

@@ -42,6 +42,7 @@ def record(
     training: Sequence[Mapping[str, Any]] = (),
     faults: Sequence[Mapping[str, Any]] = (),
     sweep: Mapping[str, Any] | None = None,
+    replayed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that a report says, as plain data.
 
@@ -59,6 +60,7 @@ def record(
         training: curves, from `parity.training`.
         faults: from `parity.report.entries.faults`.
         sweep: from `parity.sweep.summary`.
+        replayed: where the record was made that was compared with, if any: `parity.replay.Record.environment`.
 
     Returns:
         A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``faults`` and
@@ -77,7 +79,7 @@ def record(
     }
     return {
         "schema": SCHEMA,
-        "environment": environment(frameworks, seed),
+        "environment": environment(frameworks, seed, replayed),
         "summary": summary,
         "checks": checks,
         "divergences": list(divergences),

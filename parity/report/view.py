@@ -120,4 +120,12 @@ def _environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     machine = [(name, setting(environment[name])) for name in ("python", "platform", "cpu", "cores", "seed")]
     versions = [(name, setting(version)) for name, version in environment["versions"].items()]
     frameworks = [(f"{wing}, as loaded", setting(said)) for wing, said in environment["frameworks"].items()]
-    return machine + versions + frameworks
+    return machine + versions + frameworks + _replayed(environment.get("replayed"))
+
+
+def _replayed(there: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What was compared with, if not with what ran here."""
+    if not there:
+        return []
+    place = setting({name: there[name] for name in ("folder", "platform", "cpu")})
+    return [(f"{there['wing']}, as recorded", f"{setting(there['frameworks'][there['wing']])}; {place}")]
