@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from parity import planner, wings
-from parity.cases import REAL, Case, draw, shape_named, shapes_of
+from parity.cases import REAL, SHAPES, Case, draw, shape_named, shapes_of
 from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
 from parity.dtypes import DTYPES, FLOATS, NARROW
@@ -62,9 +62,9 @@ class Check:
         names = ("operation", "wing", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
         options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
         device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
-        replay = [f"--replay {shlex.quote(self.replay)}"] if self.replay else []
         flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
-        return " ".join(["parity check", *options, *device, *replay, *flags])
+        record = [f"--replay {shlex.quote(self.replay)}"] if self.replay else []
+        return " ".join(["parity check", *options, *device, *flags, *record])
 
     @property
     def slow(self) -> bool:
@@ -237,17 +237,7 @@ def plan(
     _check_cases(rows, frameworks, form, shape, mode)
     checks = [
         Check(
-            row.name,
-            wing,
-            variant,
-            dtype,
-            contract.name,
-            seed,
-            full,
-            form,
-            shape,
-            mode,
-            place,
+            *(row.name, wing, variant, dtype, contract.name, seed, full, form, shape, mode, place),
             replay=_replayed(contract, wing, record),
         )
         for row in rows
@@ -265,17 +255,6 @@ def plan(
     return checks
 
 
-def _check_cases(rows: list[Operation], frameworks: list[str], form: str, shape: str, mode: str) -> None:
-    """Whether a form, a shape and a mode are known; each may be empty."""
-    modes = dict.fromkeys(mode for wing in frameworks for mode in (*wings.MODES[wing], *wings.COMPILED[wing]))
-    if form:
-        choose("form", form, dict.fromkeys(form.name for row in rows for form in row.forms))
-    if shape and shape not in REAL:
-        shape_named(shape)
-    if mode:
-        choose("mode", mode, modes)
-
-
 def _replayed(contract: Contract, wing: str, record: Record | None) -> str:
     """The record's folder, for what is compared with it: its own wing then and now, or the other framework."""
     concerned = contract.recorded if record and wing == record.wing else contract.both_wings
@@ -288,17 +267,28 @@ def covered(tasks: Iterable[object], record: Record | None) -> None:
     Raises:
         InputError: an operation, a dtype or a variant was not recorded; the message names the first.
     """
-    lacking = [
-        f"{task.operation} in {task.dtype}" + (f", {task.variant}" if own else "")
-        for task in tasks
-        if record and isinstance(task, Check) and task.replay
-        for own in [task.wing == record.wing]
-        if not record.holds(task.operation, task.dtype, task.variant if own else "")
-    ]
+    lacking = []
+    for task in tasks:
+        if record and isinstance(task, Check) and task.replay:
+            variant = task.variant if task.wing == record.wing else ""
+            written = task.shape not in ("", *SHAPES, *REAL)
+            if written or not record.holds(task.operation, task.dtype, variant):
+                lacking.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.shape))))
     if lacking:
         others = len(set(lacking)) - 1
         came = f"a record without {lacking[0]}" + (f" and {others} others" if others else "")
         raise InputError("replay", came, "all that is to be checked: select less, or record more")
+
+
+def _check_cases(rows: list[Operation], frameworks: list[str], form: str, shape: str, mode: str) -> None:
+    """Whether a form, a shape and a mode are known; each may be empty."""
+    modes = dict.fromkeys(mode for wing in frameworks for mode in (*wings.MODES[wing], *wings.COMPILED[wing]))
+    if form:
+        choose("form", form, dict.fromkeys(form.name for row in rows for form in row.forms))
+    if shape and shape not in REAL:
+        shape_named(shape)
+    if mode:
+        choose("mode", mode, modes)
 
 
 def _promised(contract: Contract, row: Operation, wing: str, dtype: str, full: bool) -> bool:

@@ -117,8 +117,8 @@ def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
     wing, variant = counterpart(subject.wing, case)
     if not variant:
         return []
-    record = subject.record
-    theirs = record.observed(case, wing, variant) if record else Subject(wing, variant, "eager").observe(case)
+    record, other = subject.record, Subject(wing, variant, wings.MODES[wing][0])
+    theirs = record.observed(case, wing, variant) if record else other.observe(case)
     found = compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
     return _with_record(found, record)
 

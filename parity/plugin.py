@@ -32,9 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--parity-seed", metavar="N", type=int, default=0, help="seed of the drawn cases (default 0)")
     group.addoption("--parity-require", metavar="WING,…", default="", help="fail at once if one of these does not load")
     group.addoption("--parity-full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
+    group.addoption("--parity-replay", metavar="DIR", help="compare with what parity record wrote there, too")
     group.addoption("--parity-device", help="auto, cpu or cuda (default: cpu for checks, auto for benchmarks)")
     group.addoption("--parity-tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
-    group.addoption("--parity-replay", metavar="DIR", help="compare with what parity record wrote there, too")
     group.addoption("--parity-jobs", metavar="N", type=int, help="worker processes (default: one a core, at most 4)")
 
 
@@ -259,8 +259,8 @@ class Session:
             interrupted=interrupted,
             divergences=entries(Trial(**trial) for trial in self.trials),
             training=list(self.curves.values()),
-            faults=faults(map(outcome, self.faults)),
             replayed=self.replayed.environment if self.replayed else None,
+            faults=faults(map(outcome, self.faults)),
         )
         files = report.write(record, self.folder)
         self.said = f"{report.verdict(record)}; {len(self.findings)} findings; report: {', '.join(map(str, files))}"

@@ -45,8 +45,8 @@ class Recording:
     dtype: str
     variants: tuple[str, ...]
     seed: int
+    place: wings.Place
     folder: str
-    place: wings.Place = wings.HOME
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.wing}-{self.dtype}"
@@ -124,11 +124,11 @@ class Recording:
 
 def recordings(checks: Iterable[Check], folder: str) -> list[Recording]:
     """What to observe so that checks can be replayed: a task for each operation and dtype among them."""
-    variants: dict[tuple[str, str, str], dict[str, Check]] = {}
+    variants: dict[tuple[str, str, str, int, wings.Place], list[str]] = {}
     for check in checks:
-        variants.setdefault((check.operation, check.wing, check.dtype), {})[check.variant] = check
+        key = check.operation, check.wing, check.dtype, check.seed, check.place
+        variants.setdefault(key, []).append(check.variant)
     return [
-        Recording(*what, tuple(those), one.seed, folder, one.place)
-        for what, those in variants.items()
-        for one in [next(iter(those.values()))]
+        Recording(operation, wing, dtype, tuple(dict.fromkeys(those)), seed, place, folder)
+        for (operation, wing, dtype, seed, place), those in variants.items()
     ]

@@ -99,8 +99,8 @@ FLOORS = [
     {"figures", "advise"},
     {"training"},
     {"check"},
-    {"faults", "sweep"},
-    {"recording", "runner", "report"},
+    {"faults", "recording", "sweep"},
+    {"runner", "report"},
     {"commands"},
     {"plugin", "__main__"},
 ]

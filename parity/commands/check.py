@@ -55,9 +55,9 @@ def run(options: argparse.Namespace) -> int:
     selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
     cases = {name: getattr(options, name) for name in ("form", "shape", "mode")}
     place = wings.Place(options.device, options.tf32)
-    record_there = verified(options.replay) if options.replay else None
-    checks = plan(*selection, seed, options.full, **cases, place=place, record=record_there)
-    covered(checks, record_there)
+    earlier = verified(options.replay) if options.replay else None
+    checks = plan(*selection, seed, options.full, **cases, place=place, record=earlier)
+    covered(checks, earlier)
     selected = any([*selection, *cases.values()])
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
     runner = Runner([*checks, *others], options.jobs)
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         interrupted=interrupted,
         divergences=entries(trials),
         training=_results(came, training.Curve),
-        replayed=record_there.environment if record_there else None,
+        replayed=earlier.environment if earlier else None,
     )
     files = report.write(record, options.output)
     console = screen()
@@ -90,8 +90,8 @@ def run(options: argparse.Namespace) -> int:
     for trial in trials:
         if trial.stale:
             console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
-    if record_there:
-        print(f"compared with {record_there}")
+    if earlier:
+        print(f"compared with {earlier}")
     print(f"{report.verdict(record)}; {len(findings)} findings in {seconds:.0f} s")
     print(f"report: {', '.join(str(file) for file in files)}")
     return 130 if interrupted else int(report.failed(record))

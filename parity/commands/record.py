@@ -44,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
         WingUnavailable: the framework cannot be loaded.
     """
     selection = (options.operation, [options.wing], options.variant, options.dtype, ["matches_reference"])
-    checks = plan(*selection, options.seed, options.full, place=wings.Place(options.device, options.tf32))
+    place = wings.Place(options.device, options.tf32)
+    checks = plan(*selection, options.seed, options.full, place=place)
     runner = Runner(recordings(checks, options.output), options.jobs)
     if reason := wings.missing(options.wing):
         raise WingUnavailable(reason)
