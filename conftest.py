@@ -27,7 +27,6 @@ if importlib.util.find_spec("torch") is None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity")
     group.addoption("--parity-scale", default="default", help="of the benchmarks: tiny, default, gpu, or B,T,D,H")
-    group.addoption("--parity-device", default="auto", choices=("auto", "cpu", "cuda"), help="of the benchmarks")
 
 
 def pytest_configure(config: pytest.Config) -> None:

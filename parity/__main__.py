@@ -1,4 +1,4 @@
-"""The command line: ``parity check``, ``record``, ``report``, ``divergences``, ``advise``, ``scores``."""
+"""The command line: ``parity check``, ``record``, ``report``, ``divergences``, ``faults``, ``sweep``, ``advise``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from parity import __version__
-from parity.commands import advise, check, divergences, record, report, scores
+from parity.commands import advise, check, divergences, faults, record, report, sweep
 from parity.errors import InputError, WingUnavailable
 from parity.race import WrongAnswer
 
@@ -16,8 +16,9 @@ COMMANDS = {
     "record": record,
     "report": report,
     "divergences": divergences,
+    "faults": faults,
+    "sweep": sweep,
     "advise": advise,
-    "scores": scores,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -22,11 +23,26 @@ SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
 
 @dataclass(frozen=True)
 class Shape:
-    """How many sequences, padded to how many steps, with which lengths."""
+    """How many sequences, padded to how many steps, with which lengths.
+
+    Attributes:
+        batch, steps: B and T.
+        lengths: a distribution of `parity.batch.LENGTHS` to draw from, or the lengths themselves.
+        scale: how many times as large as usual all parameters are.
+        fill: what all padding holds; None for random values.
+    """
 
     batch: int
     steps: int
-    lengths: str
+    lengths: str | tuple[int, ...]
+    scale: float = 1.0
+    fill: float | None = None
+
+    def __str__(self) -> str:
+        """As `shape_named` reads it, where the lengths are given."""
+        scale = f"x{self.scale:g}" if self.scale != 1 else ""
+        fill = f"~{self.fill:g}" if self.fill is not None else ""
+        return f"{','.join(map(str, self.lengths))}:{self.steps}{scale}{fill}"
 
 
 SHAPES: dict[str, Shape] = {
@@ -37,7 +53,35 @@ SHAPES: dict[str, Shape] = {
     "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
     "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
 }
-REAL = {"drawn": 8}  # the shape of a form on real data: how many sequences to draw, beside an empty one
+REAL = {"drawn": 8, "short": 2}  # the shapes of a form on real data: how many sequences, beside an empty one
+
+
+NUMBER = r"nan|[+-]?inf|[\d.e+-]+"
+WRITTEN = re.compile(rf"(?P<lengths>\d+(,\d+)*)?:(?P<steps>\d+)(x(?P<scale>{NUMBER}))?(~(?P<fill>{NUMBER}))?")
+
+
+def shape_named(name: str) -> Shape:
+    """One of `SHAPES`, or one written out: lengths, T, and if need be the scale of parameters and what padding holds.
+
+    Raises:
+        InputError: neither of them.
+
+    >>> shape_named("3,0,1:5x30~nan")
+    Shape(batch=3, steps=5, lengths=(3, 0, 1), scale=30.0, fill=nan)
+    >>> shape_named(":1").batch
+    0
+    """
+    written = WRITTEN.fullmatch(name) if isinstance(name, str) else None
+    if not written:
+        return SHAPES[choose("shape", name, SHAPES)]
+    lengths = tuple(map(int, written["lengths"].split(","))) if written["lengths"] else ()
+    steps = whole_number("T in shape", int(written["steps"]), least=1)
+    check_lengths(np.array(lengths, np.int64), steps)
+    try:
+        scale, fill = float(written["scale"] or 1), float(written["fill"]) if written["fill"] else None
+    except ValueError as error:
+        raise InputError("shape", repr(name), 'numbers behind x and ~, e.g. "3,0,1:5x30~nan"') from error
+    return Shape(len(lengths), steps, lengths, scale, fill)
 
 
 def shapes_of(form: Form) -> tuple[str, ...]:
@@ -110,6 +154,11 @@ class Case:
         return f"{self.form}/{self.shape}"
 
     @property
+    def region(self) -> str:
+        """As refusals name it: a batch without sequences is ``no_sequences``, however it came about."""
+        return self.name if len(self.lengths) else f"{self.form}/no_sequences"
+
+    @property
     def dtype(self) -> str:
         return str(next(array.dtype for array in self.arrays.values() if is_float(array.dtype)))
 
@@ -159,7 +208,8 @@ class Case:
                 return array
             ids = self.size(spec.below) if spec.below else 0
             drawn = rng.integers(-100, ids + 100, array.shape) if ids else rng.choice(np.array(fills), array.shape)
-            return np.where(_along(real, array), array, drawn.astype(array.dtype))
+            with np.errstate(over="ignore"):  # what a narrow dtype cannot hold is infinite
+                return np.where(_along(real, array), array, drawn.astype(array.dtype))
 
         arrays = {name: refill(array, spec) for name, (array, spec) in self._specified().items()}
         if self.spec.pad_row:
@@ -221,7 +271,7 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
 
     Args:
         operation, form: a row of `OPERATIONS` and one of its forms.
-        shape: one of `shapes_of(form)`.
+        shape: one of `shapes_of(form)`, or one written out, ``"3,0,1:5"`` say; see `shape_named`.
         dtype: "float32", "float64", "bfloat16" or "float16".
         seed: a whole number of 0 or more.
         sizes: overrides, e.g. ``(("H", 256), ("B", 64))``.
@@ -233,7 +283,10 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
     (8, 9, 2)
     """
     spec = find(operation).form(form)
-    choose("shape", shape, shapes_of(spec))
+    if spec.data:
+        choose("shape", shape, shapes_of(spec))
+    else:
+        shape_named(shape)
     choose("dtype", dtype, FLOATS)
     if not isinstance(sizes, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in sizes):
         raise InputError("sizes", repr(sizes), 'pairs of axis and size, e.g. (("B", 8), ("T", 9))')
@@ -249,14 +302,21 @@ def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: t
     spec, usual = find(operation).form(form), SIZES
     rng = np.random.default_rng([seed, *f"{operation}/{form}/{shape}".encode()])
     if spec.data:
-        real = data.draw(spec.data, rng, REAL[shape], dtype)
+        real = data.draw(spec.data, rng, REAL[shape], dtype, short=shape == "short")
         lengths, given, usual = real.lengths, real.arrays, SIZES | real.sizes
         size = usual | dict(sizes)
-    else:
-        size = {"B": SHAPES[shape].batch, "T": SHAPES[shape].steps} | SIZES | dict(sizes)
-        lengths, given = draw_lengths(SHAPES[shape].lengths, rng, size["B"], size["T"]), {}
-    arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
-    return Case(operation, form, lengths, arrays, cotangents, shape, seed)
+        arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
+        return Case(operation, form, lengths, arrays, cotangents, shape, seed)
+    how = shape_named(shape)
+    size = {"B": how.batch, "T": how.steps} | SIZES | dict(sizes)
+    lengths = (
+        draw_lengths(how.lengths, rng, size["B"], size["T"])
+        if isinstance(how.lengths, str)
+        else np.array(how.lengths, np.int64)
+    )
+    arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, {}, how.scale)
+    case = Case(operation, form, lengths, arrays, cotangents, shape, seed)
+    return case if how.fill is None else case.refilled(seed, (how.fill,))
 
 
 def with_lengths(
@@ -296,8 +356,9 @@ def _filled(
     usual: dict[str, int],
     dtype: str,
     given: Mapping[str, Array],
+    scale: float = 1.0,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Inputs and cotangents, drawn where they are not given. ``size`` is that of each axis."""
+    """Inputs and cotangents, drawn where they are not given. ``size`` is that of each axis, ``scale`` of parameters."""
     size, usual = ({"E": 2 * sizes["H"]} | sizes for sizes in (size, usual))
 
     def fill(spec: Input) -> Array:
@@ -306,7 +367,8 @@ def _filled(
         array = scattered(spec)
         if spec.blank:  # every number by itself, so that other steps look like padding in part
             share = spec.blank ** (1 / np.prod(array.shape[2:]))
-            array[rng.uniform(size=array.shape) < share] = spec.padding or 0
+            array[rng.uniform(size=array.shape) < share] = spec.padding or form.options.get("padding_index") or 0
+            _hide(array)
         if spec.padding is not None:
             array[~valid(lengths, size["T"], form.left)] = spec.padding
         return array
@@ -318,10 +380,19 @@ def _filled(
         if spec.unit:
             return rng.uniform(size=extent).astype(dtype)
         wider = size[spec.fan_in] / usual[spec.fan_in] if spec.fan_in else 1.0
-        return rng.normal(0, spec.scale / np.sqrt(wider), extent).astype(dtype)
+        times = 1.0 if "B" in spec.axes else scale
+        return rng.normal(0, times * spec.scale / np.sqrt(wider), extent).astype(dtype)
 
     arrays = {name: given[name] if name in given else fill(array) for name, array in form.inputs.items()}
     return arrays, {name: fill(Input(axes)) for name, axes in form.outputs.items()}
+
+
+def _hide(array: Array) -> None:
+    """In every second step (from 1), all features are tiny, and a last one of 0 becomes what makes their sum 0."""
+    if array.ndim > 2:
+        hidden = array[:, 1::2]
+        hidden *= 2.0**-40
+        hidden[..., -1] = np.where(hidden[..., -1] == 0, 0 - hidden[..., :-1].sum(-1), hidden[..., -1])
 
 
 def _named(came: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:

@@ -21,7 +21,7 @@ from parity.observation import Observation
 from parity.operations import Form, Input
 from parity.replay import Record
 
-FIRST = (next(iter(SHAPES)), *REAL)
+FIRST = (next(iter(SHAPES)), next(iter(REAL)))
 EVERY = (*SHAPES, *REAL)
 
 FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
@@ -32,7 +32,7 @@ class Subject:
     """One variant in one mode: the thing that is held to a contract.
 
     Attributes:
-        call: a user's function, if it is theirs.
+        call: what stands in for the wing's own function: a user's, or one with a fault planted in it.
         record: what was observed elsewhere, if it is held to that.
     """
 
@@ -44,13 +44,14 @@ class Subject:
 
     def observe(self, case: Case) -> Observation:
         """Run it, or remember an earlier run of the same case."""
-        return self.observe_again(case) if self.call else wings.observed(case, self.wing, self.variant, self.mode)
+        return wings.remembered(case, self.wing, self._call(case), self.variant, self.mode)
 
     def observe_again(self, case: Case) -> Observation:
         """Run it anew."""
-        if self.call:
-            return wings.run(case, self.wing, self.call, self.variant, self.mode)
-        return wings.observe(case, self.wing, self.variant, self.mode)
+        return wings.run(case, self.wing, self._call(case), self.variant, self.mode)
+
+    def _call(self, case: Case) -> wings.Call:
+        return self.call or wings.call(case.row, case.form, self.wing, self.variant)
 
 
 Judge = Callable[[Subject, Case], list[Difference]]
@@ -116,8 +117,8 @@ def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
     wing, variant = counterpart(subject.wing, case)
     if not variant:
         return []
-    record = subject.record
-    theirs = record.observed(case, wing, variant) if record else wings.observed(case, wing, variant)
+    record, other = subject.record, Subject(wing, variant, wings.MODES[wing][0])
+    theirs = record.observed(case, wing, variant) if record else other.observe(case)
     found = compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
     return _with_record(found, record)
 
@@ -141,7 +142,7 @@ def counterpart(wing: str, case: Case) -> tuple[str, str]:
     able = (
         variant
         for variant in case.row.variants[other]
-        if not case.row.refusal(f"{other}.{variant}", case.name, "eager", case.dtype)
+        if not case.row.refusal(f"{other}.{variant}", case.region, "eager", case.dtype)
         and not set(case.row.omitted(f"{other}.{variant}")) & set(case.cotangents)
     )
     return other, next(able, "")
@@ -266,6 +267,10 @@ def _reads_padding(form: Form) -> str:
     return form.reads_padding
 
 
+def _no_sequence(case: Case) -> str:
+    return "" if len(case.lengths) else "the case has no sequence"
+
+
 def _no_padding(case: Case) -> str:
     return "" if (~case.mask).any() or case.spec.pad_row else "the case has no padding"
 
@@ -309,6 +314,7 @@ CONTRACTS: dict[str, Contract] = {
             "independent_of_batchmates",
             "each sequence alone and unpadded gives its row, and gradients of parameters add up",
             independent_of_batchmates,
+            unless=_no_sequence,
             unless_form=_couples,
         ),
         Contract(

@@ -1,7 +1,8 @@
 """The pytest plugin: options, ids, one call into the pipeline for each check, and the report at the end.
 
 A test that asks for the fixture ``parity_findings`` becomes one test for each check of the matrix, with ids such
-as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and wing.
+as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and wing; with
+``parity_outcome``, one for each planted fault.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import pytest
 
 if TYPE_CHECKING:
     from parity.divergences import Trial
+    from parity.faults import Outcome
     from parity.findings import Finding
     from parity.runner import Runner, Task
 
 OUTPUT = "parity-report"
 CHECKED = ("parity_findings", "parity_training")  # fixtures that give findings
-IN_WORKERS = ("parity_findings", "parity_trial")  # fixtures whose verdicts come from worker processes
+IN_WORKERS = ("parity_findings", "parity_trial", "parity_outcome")  # fixtures whose verdicts come from worker processes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--parity-require", metavar="WING,…", default="", help="fail at once if one of these does not load")
     group.addoption("--parity-full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
     group.addoption("--parity-replay", metavar="DIR", help="compare with what parity record wrote there, too")
+    group.addoption("--parity-device", help="auto, cpu or cuda (default: cpu for checks, auto for benchmarks)")
+    group.addoption("--parity-tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
     group.addoption("--parity-jobs", metavar="N", type=int, help="worker processes (default: one a core, at most 4)")
 
 
@@ -101,6 +105,16 @@ def parity_trial(request: pytest.FixtureRequest) -> Trial:
 
 
 @pytest.fixture
+def parity_outcome(request: pytest.FixtureRequest) -> Outcome:
+    """What became of one planted fault; skips, by name, when its framework is not installed."""
+    (outcome,) = request.config.stash[SESSION].verdict_on(request.param)
+    request.node.stash[GIVEN] = {"fault": asdict(outcome)}
+    if outcome.status == "skipped":
+        pytest.skip(outcome.reason)
+    return outcome  # type: ignore[no-any-return]
+
+
+@pytest.fixture
 def parity_training(request: pytest.FixtureRequest) -> list[Finding]:
     """The findings of one model trained with one optimiser in one framework, and its curve for the report.
 
@@ -157,6 +171,7 @@ class Session:
         self.planned = 0
         self.findings: list[dict[str, Any]] = []
         self.trials: list[dict[str, Any]] = []
+        self.faults: list[dict[str, Any]] = []
         self.curves: dict[tuple[str, str], dict[str, Any]] = {}
         self.environment: dict[str, dict[str, Any]] = {}
         self.checked = 0
@@ -165,33 +180,43 @@ class Session:
         self.is_worker = hasattr(config, "workerinput")
         self.runner: Runner | None = None
         config.pluginmanager.register(Collector(self), "parity-collector")
+        self.place = wings.Place(config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32"))
         required = filter(None, config.getoption("--parity-require").split(","))
         try:
             whole_number("--parity-seed", self.seed)
+            choose("--parity-device", self.place.device, wings.DEVICES)
             self.replayed = verified(there) if (there := config.getoption("--parity-replay")) else None
             reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in required]
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
         if any(reasons):
             raise pytest.UsageError(f"--parity-require: {'; '.join(filter(None, reasons))}")
+        if absent := wings.lacks(self.place.device, wings.FRAMEWORKS):
+            raise pytest.UsageError(f"--parity-device {self.place.device}: {absent}")
 
     def header(self) -> list[str]:
         from parity.report.record import versions
 
         found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
+        tf32 = "allowed" if self.place.tf32 else "off"
         replayed = [f"parity: compared with {self.replayed}"] if self.replayed else []
-        return [f"parity: {found}; seed {self.seed}", *replayed]
+        return [f"parity: {found}; seed {self.seed}; device {self.place.device}, TF32 {tf32}", *replayed]
 
     @cached_property
     def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
         """For each fixture that has a verdict on a task: all those tasks."""
-        from parity import check, divergences, training
+        from parity import check, divergences, faults, training
 
         return {
             "parity_findings": partial(
-                check.plan, seed=self.seed, full=self.config.getoption("--parity-full"), record=self.replayed
+                check.plan,
+                seed=self.seed,
+                full=self.config.getoption("--parity-full"),
+                place=self.place,
+                record=self.replayed,
             ),
             "parity_trial": divergences.snippets,
+            "parity_outcome": faults.plan,
             "parity_training": partial(training.plan, seed=self.seed),
         }
 
@@ -217,11 +242,12 @@ class Session:
     def finish(self, interrupted: bool) -> None:
         from parity import report
         from parity.divergences import Trial
-        from parity.report.entries import entries
+        from parity.faults import outcome
+        from parity.report.entries import entries, faults
 
         if self.runner is not None:
             self.runner.close()
-        if self.is_worker or not (self.checked or self.trials):
+        if self.is_worker or not (self.checked or self.trials or self.faults):
             return
         record = report.record(
             self.findings,
@@ -234,6 +260,7 @@ class Session:
             divergences=entries(Trial(**trial) for trial in self.trials),
             training=list(self.curves.values()),
             replayed=self.replayed.environment if self.replayed else None,
+            faults=faults(map(outcome, self.faults)),
         )
         files = report.write(record, self.folder)
         self.said = f"{report.verdict(record)}; {len(self.findings)} findings; report: {', '.join(map(str, files))}"
@@ -249,6 +276,8 @@ class Collector:
         given = getattr(report, "parity", {})
         if "trial" in given:
             self.session.trials.append(given["trial"])
+        if "fault" in given:
+            self.session.faults.append(given["fault"])
         if "curve" in given:
             self.session.curves[given["curve"]["model"], given["curve"]["optimiser"]] = given["curve"]
         if "findings" in given:

@@ -45,6 +45,7 @@ class Recording:
     dtype: str
     variants: tuple[str, ...]
     seed: int
+    place: wings.Place
     folder: str
 
     def __str__(self) -> str:
@@ -66,6 +67,7 @@ class Recording:
 
     def run(self) -> list[File]:
         """Observe, and write."""
+        wings.use(self.place)
         arrays: dict[str, Array] = {}
         cases: dict[str, str] = {}
         variants: dict[str, dict[str, str]] = {variant: {} for variant in self.variants}
@@ -108,7 +110,7 @@ class Recording:
             return {}, f"{type(error).__name__}: {error}"
 
     def _refused(self, variant: str, case: Case, said: str) -> bool:
-        refusal = case.row.refusal(f"{self.wing}.{variant}", case.name, "eager", self.dtype)
+        refusal = case.row.refusal(f"{self.wing}.{variant}", case.region, "eager", self.dtype)
         return bool(refusal and refusal.says in said)
 
     def _written(self, arrays: Mapping[str, Array], held: Mapping[str, Any], unexpected: Sequence[str]) -> File:
@@ -122,10 +124,11 @@ class Recording:
 
 def recordings(checks: Iterable[Check], folder: str) -> list[Recording]:
     """What to observe so that checks can be replayed: a task for each operation and dtype among them."""
-    variants: dict[tuple[str, str, str, int], list[str]] = {}
+    variants: dict[tuple[str, str, str, int, wings.Place], list[str]] = {}
     for check in checks:
-        variants.setdefault((check.operation, check.wing, check.dtype, check.seed), []).append(check.variant)
+        key = check.operation, check.wing, check.dtype, check.seed, check.place
+        variants.setdefault(key, []).append(check.variant)
     return [
-        Recording(operation, wing, dtype, tuple(dict.fromkeys(those)), seed, folder)
-        for (operation, wing, dtype, seed), those in variants.items()
+        Recording(operation, wing, dtype, tuple(dict.fromkeys(those)), seed, place, folder)
+        for (operation, wing, dtype, seed, place), those in variants.items()
     ]

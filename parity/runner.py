@@ -195,7 +195,7 @@ class Worker:
 
 def forget() -> None:
     """Drop what runs have left behind: draws, references, observations and graphs."""
-    for cached in (drawn, wings.observed, wings.call, wings.bind):
+    for cached in (drawn, wings.remembered, wings.call, wings.bind):
         cached.cache_clear()
     noise.forget()
     training.forget()

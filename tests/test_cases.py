@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from parity import OPERATIONS, Case, InputError, draw, hold, noise_floor, observe
-from parity.cases import SHAPES, shapes_of
+from parity.cases import SHAPES, shape_named, shapes_of
 
 ALL = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms]
 
@@ -218,3 +218,45 @@ def test_ids_of_any_integer_dtype_are_taken(framework: str) -> None:
     for dtype in (np.int8, np.uint16, np.int32, ">i8"):
         narrow = with_array(case, "tokens", case.arrays["tokens"].astype(dtype))
         np.testing.assert_array_equal(observe(narrow, framework)["y"], expected)
+
+
+WRITTEN_OUT = {
+    "3,0,1:5": ([3, 0, 1], 5, 1.0),
+    "0,0:3": ([0, 0], 3, 1.0),
+    ":1": ([], 1, 1.0),
+    "4,2:4x0.01": ([4, 2], 4, 0.01),
+    "2:3x2~inf": ([2], 3, 2.0),
+}
+
+
+@pytest.mark.parametrize("shape", WRITTEN_OUT)
+def test_a_shape_may_be_written_out(shape: str) -> None:
+    lengths, steps, scale = WRITTEN_OUT[shape]
+    case = draw("rnn.rnn", "tanh", shape, "float32", 0)
+    assert (case.lengths.tolist(), case.steps) == (lengths, steps)
+    assert str(shape_named(shape)) == shape
+    assert shape_named(shape).scale == scale
+    if shape.endswith("~inf"):
+        assert np.isinf(case.arrays["x"][~case.mask]).all()
+        assert np.isfinite(case.arrays["x"][case.mask]).all()
+
+
+def test_a_scale_is_that_of_parameters_alone() -> None:
+    usual, large = (draw("rnn.rnn", "tanh", shape, "float64", 0, (("D", 400),)) for shape in ("3:3", "3:3x100"))
+    spread = {name: large.arrays[name].std() / usual.arrays[name].std() for name in ("x", "w_in.0")}
+    assert 0.9 < spread["x"] < 1.1
+    assert 90 < spread["w_in.0"] < 110
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ("3,4:3", "lengths: got 4 at index 1, expected at most T = 3"),
+        ("3:0", "T in shape: got 0, expected a whole number of 1 or more"),
+        ("3:3x1e", "shape: got '3:3x1e', expected numbers behind x and ~"),
+        ("raged", "shape: got 'raged', expected 'ragged'"),
+    ],
+)
+def test_a_wrong_shape_is_named(shape: str, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        draw("rnn.rnn", "tanh", shape, "float32", 0)

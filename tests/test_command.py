@@ -31,7 +31,7 @@ def test_a_check_that_holds_exits_with_0_and_writes_the_report(pytorch: str, tmp
     assert main([*QUICK, "--output", str(tmp_path / "report")]) == 0
     assert {file.name for file in (tmp_path / "report").iterdir()} == {"report.json", "report.md", "index.html"}
     record = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert record["schema"] == 2
+    assert record["schema"] == 3
     assert {check["status"] for check in record["checks"]} == {"passed"}
     assert "bidirectional.reverse_sequence" in capsys.readouterr().out
 
@@ -43,13 +43,13 @@ def test_a_check_that_fails_exits_with_1_and_says_how_to_see_it_again(
     from parity.pytorch import bidirectional
 
     wings.call.cache_clear()
-    wings.observed.cache_clear()
+    wings.remembered.cache_clear()
     monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
     try:
         assert main([*QUICK, "--output", str(tmp_path)]) == 1
     finally:
         wings.call.cache_clear()
-        wings.observed.cache_clear()
+        wings.remembered.cache_clear()
     out = capsys.readouterr().out
     assert "again: parity check --operation bidirectional.reverse_sequence --wing pytorch --variant gather" in out
     assert "failed" in (tmp_path / "report.md").read_text()

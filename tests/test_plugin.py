@@ -96,7 +96,7 @@ def test_a_broken_variant_turns_its_test_red_and_the_report_says_so(pytester: py
     done.assert_outcomes(failed=1, passed=1, deselected=len(plan()) - 2)
     done.stdout.fnmatch_lines(
         [
-            "parity: *torch *; seed 3",
+            "parity: *torch *; seed 3; device cpu, TF32 off",
             "*again: parity check --operation bidirectional.reverse_sequence --wing pytorch*",
             "*1 of 2 checks failed*report: there/report.json*",
         ]

@@ -173,6 +173,10 @@ def test_a_broken_record_is_one_clear_error(fault: str, record: Path, tmp_path: 
 LACKING = {
     "operation": (["--operation", "pooling.mean"], "replay: got a record without pooling.mean in float32"),
     "dtype": (["--operation", LAST, "--dtype", "float64"], f"replay: got a record without {LAST} in float64"),
+    "written shape": (
+        ["--operation", LAST, "--wing", "pytorch", "--dtype", "float32", "--shape", "3,0,1:5"],
+        f"replay: got a record without {LAST} in float32, gather, 3,0,1:5",
+    ),
     "everything": ([], "others, expected all that is to be checked: select less, or record more"),
     "seed": (["--operation", LAST, "--seed", "3"], "seed: got 3, expected 0, that of the record in "),
 }

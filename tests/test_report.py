@@ -71,7 +71,7 @@ def test_the_record_has_every_field_of_the_schema() -> None:
         "operation wing variant mode dtype case contract quantity status score limit max_abs_error worst_index "
         "reason reproduce"
     )
-    assert record["schema"] == 2
+    assert record["schema"] == 3
     assert set(asked.split()) <= set(record["checks"][0])
     assert {"python", "cpu", "cores", "versions", "seed", "frameworks"} <= set(record["environment"])
 

@@ -33,7 +33,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command understands."""
     for name in ("operation", "wing", "variant", "dtype", "contract"):
         parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
+    parser.add_argument("--form", default="", help="only this form of its operation")
+    parser.add_argument(
+        "--shape", default="", help='only this shape of batch; or one written out, "3,0,1:5": lengths, T'
+    )
+    parser.add_argument("--mode", default="", help="only this mode: eager, graph, xla or compiled")
     parser.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
+    parser.add_argument("--device", default="cpu", help="auto, cpu (default) or cuda: for frameworks that see one")
+    parser.add_argument("--tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
     parser.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
     parser.add_argument(
         "--output", default=report.FOLDER, metavar="DIR", help=f"where the report goes (default {report.FOLDER})"
@@ -46,9 +53,12 @@ def run(options: argparse.Namespace) -> int:
     """Run, write the report, print the summary; returns 1 if something failed, 130 if somebody interrupted."""
     signal.signal(signal.SIGTERM, _interrupt)
     selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
-    record_there = verified(options.replay) if options.replay else None
-    checks, selected = plan(*selection, seed, options.full, record=record_there), any(selection)
-    covered(checks, record_there)
+    cases = {name: getattr(options, name) for name in ("form", "shape", "mode")}
+    place = wings.Place(options.device, options.tf32)
+    earlier = verified(options.replay) if options.replay else None
+    checks = plan(*selection, seed, options.full, **cases, place=place, record=earlier)
+    covered(checks, earlier)
+    selected = any([*selection, *cases.values()])
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
     runner = Runner([*checks, *others], options.jobs)
     report.writable(options.output)
@@ -56,38 +66,38 @@ def run(options: argparse.Namespace) -> int:
         if reason := wings.missing(wing):
             raise WingUnavailable(reason)
     started = time.monotonic()
-    found, interrupted = _verdicts(runner)
+    came, interrupted = verdicts(runner)
     seconds = time.monotonic() - started
-    verdicts: dict[Task, list[Any]] = {task: results for task, results in found.items() if isinstance(task, CHECKED)}
-    trials = _results(found, Snippet)
-    findings = [finding for verdict in verdicts.values() for finding in verdict]
+    found: dict[Task, list[Any]] = {task: results for task, results in came.items() if isinstance(task, CHECKED)}
+    trials = _results(came, Snippet)
+    findings = [finding for verdict in found.values() for finding in verdict]
     record = report.record(
         [finding.as_dict() for finding in findings],
         runner.environment,
         seed=options.seed,
         seconds=seconds,
         planned=sum(isinstance(task, CHECKED) for task in runner.tasks),
-        checked=len(verdicts),
+        checked=len(found),
         interrupted=interrupted,
         divergences=entries(trials),
-        training=_results(found, training.Curve),
-        replayed=record_there.environment if record_there else None,
+        training=_results(came, training.Curve),
+        replayed=earlier.environment if earlier else None,
     )
     files = report.write(record, options.output)
     console = screen()
     _print_summary(findings, console)
-    _print_failures(verdicts, console)
+    _print_failures(found, console)
     for trial in trials:
         if trial.stale:
             console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
-    if record_there:
-        print(f"compared with {record_there}")
+    if earlier:
+        print(f"compared with {earlier}")
     print(f"{report.verdict(record)}; {len(findings)} findings in {seconds:.0f} s")
     print(f"report: {', '.join(str(file) for file in files)}")
     return 130 if interrupted else int(report.failed(record))
 
 
-def _verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
+def verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
     """The verdict on every task, as far as they came, and whether somebody interrupted."""
     verdicts: dict[Task, list[Any]] = {}
     try:

@@ -30,6 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for name in ("operation", "variant", "dtype"):
         parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
     parser.add_argument("--full", action="store_true", help="also narrow dtypes, for parity check --full")
+    parser.add_argument("--device", default="cpu", help="auto, cpu (default) or cuda")
+    parser.add_argument("--tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
     parser.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
     parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
 
@@ -42,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
         WingUnavailable: the framework cannot be loaded.
     """
     selection = (options.operation, [options.wing], options.variant, options.dtype, ["matches_reference"])
-    checks = plan(*selection, options.seed, options.full)
+    place = wings.Place(options.device, options.tf32)
+    checks = plan(*selection, options.seed, options.full, place=place)
     runner = Runner(recordings(checks, options.output), options.jobs)
     if reason := wings.missing(options.wing):
         raise WingUnavailable(reason)

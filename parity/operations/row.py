@@ -36,7 +36,8 @@ class Input:
         unit: draw floats between 0 and 1, as probabilities are.
         fan_in: for weights, the axis that is summed over: the scale shrinks as it widens, so that a large layer is
             not saturated, or chaotic, where a small one is not.
-        blank: the share of real steps that look like padding: all features are what it holds, 0 if nothing is said.
+        blank: the share of real steps that look like padding: all features are what it holds, or else the form's
+            ``padding_index``, or else 0. Others do in part, some are tiny, and some add up to 0.
         padding: what its padding always holds, where an operation reads that; None where it must not matter, and is
             drawn.
         lengths: for an array (B, S, ...), the input that says how many of its S are real.
@@ -86,9 +87,10 @@ class Form:
 
     @property
     def reads_padding(self) -> str:
-        """Why the content of the padding matters; empty when it must not."""
+        """Why nothing in the padding may change; empty when something may: a cotangent, or the pad row."""
         read = [name for name, array in self.inputs.items() if array.padding is not None]
-        return f"the padding of {', '.join(read)} is what it reads the answer off" if read else ""
+        free = self.pad_row or any("T" in axes for axes in self.outputs.values())
+        return f"the padding of {', '.join(read)} is what it reads the answer off" if read and not free else ""
 
 
 @dataclass(frozen=True)

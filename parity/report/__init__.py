@@ -19,11 +19,11 @@ from parity.report.record import current, failed, record, verdict
 
 FOLDER = "parity-report"
 
-__all__ = ["FOLDER", "current", "failed", "record", "verdict", "writable", "write"]
+__all__ = ["FOLDER", "add", "current", "failed", "record", "verdict", "writable", "write"]
 
 
 def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
-    """Write report.json, report.md, index.html and divergences.html, replacing earlier ones whole or not at all.
+    """Write report.json, report.md and the pages, replacing earlier ones whole or not at all.
 
     Args:
         record: from `record`, or read from a report.json and made `current`.
@@ -36,7 +36,7 @@ def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
         InputError: the folder cannot be written.
         ValueError: the record has a number that is not finite; strict JSON has no word for it.
     """
-    from parity.report.html import book, html
+    from parity.report.html import book, html, planted
     from parity.report.markdown import markdown
     from parity.report.view import view
 
@@ -44,8 +44,30 @@ def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
     texts = {"report.json": _json(record), "report.md": markdown(seen), "index.html": html(seen)}
     if seen.divergences:
         texts["divergences.html"] = book(seen)
+    if seen.faults:
+        texts["faults.html"] = planted(seen)
     writable(folder)
     return [_replace(Path(folder) / name, text) for name, text in texts.items()]
+
+
+def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict[str, Any]], seed: int) -> list[Path]:
+    """Add faults or a sweep to the report in a folder; to a new one, if none of the same versions is there.
+
+    Args:
+        folder: with a report.json, or without.
+        parts: "faults" or "sweep", as `record` takes them.
+        frameworks, seed: as for `record`.
+
+    Returns:
+        The files.
+    """
+    begun = record([], frameworks, seed=seed, seconds=0.0, planned=0, checked=0)
+    try:
+        earlier = current(json.loads((Path(folder) / "report.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):  # no report, or one that cannot be read
+        earlier = begun
+    same = earlier["environment"]["versions"] == begun["environment"]["versions"]
+    return write({**(earlier if same else begun), **parts}, folder)
 
 
 def writable(folder: str | Path) -> None:
