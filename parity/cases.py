@@ -53,6 +53,10 @@ SHAPES: dict[str, Shape] = {
     "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
     "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
 }
+ASKED_FOR: dict[str, Shape] = {  # by a form: see `Form.also`
+    "one_step": Shape(batch=2, steps=1, lengths="ragged"),
+    "many_steps": Shape(batch=2, steps=300, lengths="one_long"),
+}
 REAL = {"drawn": 8, "short": 2}  # the shapes of a form on real data: how many sequences, beside an empty one
 
 
@@ -73,7 +77,7 @@ def shape_named(name: str) -> Shape:
     """
     written = WRITTEN.fullmatch(name) if isinstance(name, str) else None
     if not written:
-        return SHAPES[choose("shape", name, SHAPES)]
+        return (SHAPES | ASKED_FOR)[choose("shape", name, SHAPES | ASKED_FOR)]
     lengths = tuple(map(int, written["lengths"].split(","))) if written["lengths"] else ()
     steps = whole_number("T in shape", int(written["steps"]), least=1)
     check_lengths(np.array(lengths, np.int64), steps)
@@ -86,7 +90,7 @@ def shape_named(name: str) -> Shape:
 
 def shapes_of(form: Form) -> tuple[str, ...]:
     """The names of the shapes in which a form is tried; the first is held to every contract."""
-    return tuple(REAL if form.data else SHAPES)
+    return tuple(REAL) if form.data else (*SHAPES, *form.also)
 
 
 @dataclass(frozen=True, eq=False)
@@ -365,12 +369,19 @@ def _filled(
         if spec.draw:
             return spec.draw(rng, lengths, size)
         array = scattered(spec)
+        real = valid(lengths, size["T"], form.left)
         if spec.blank:  # every number by itself, so that other steps look like padding in part
             share = spec.blank ** (1 / np.prod(array.shape[2:]))
-            array[rng.uniform(size=array.shape) < share] = spec.padding or form.options.get("padding_index") or 0
-            _hide(array)
+            hidden = (rng.uniform(size=array.shape) < share) & _along(real, array)
+            array[hidden] = spec.padding or form.options.get("padding_index") or 0
+        if spec.extreme:
+            far = rng.uniform(size=array.shape) < spec.extreme
+            array[far] = np.copysign(100, array[far])
+        if spec.raised:
+            array[::2] += spec.raised
         if spec.padding is not None:
-            array[~valid(lengths, size["T"], form.left)] = spec.padding
+            _hide(array)
+            array[~real] = spec.padding
         return array
 
     def scattered(spec: Input) -> Array:

@@ -19,8 +19,9 @@ from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
 from parity.replay import NotInRecord, Record, opened
 
-# At a real cost nobody would cut batches as small as these, and a bucketed variant would be tried whole.
-SMALLEST_GROUPS = planner.Cost(call=0.0, step=0.0, row=1.0)
+# At a real cost nobody would cut batches as small as these, and a bucketed variant would be tried whole. If a call cost
+# nothing, no group would hold two lengths, and nothing inside a group would need a mask.
+SMALL_GROUPS = planner.Cost(call=1.25, step=0.0, row=1.0)
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Check:
             return []
         refusal = self._refusal(case, subject.mode)
         try:
-            with planner.using(SMALLEST_GROUPS):
+            with planner.using(SMALL_GROUPS):
                 differences = contract.judge(subject, case)
                 first = self._first(subject, case, differences)
         except NotInRecord as error:

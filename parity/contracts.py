@@ -13,7 +13,7 @@ import numpy as np
 
 from parity import wings
 from parity.batch import Array
-from parity.cases import REAL, SHAPES, Case, with_steps
+from parity.cases import ASKED_FOR, REAL, SHAPES, Case, with_steps
 from parity.compare import Difference, compare, wrong_form
 from parity.dtypes import DTYPES
 from parity.noise import noise_floor
@@ -22,7 +22,7 @@ from parity.operations import Form, Input
 from parity.replay import Record
 
 FIRST = (next(iter(SHAPES)), next(iter(REAL)))
-EVERY = (*SHAPES, *REAL)
+EVERY = (*SHAPES, *ASKED_FOR, *REAL)
 
 FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 

@@ -257,8 +257,8 @@ def _quantities(outputs: Mapping[str, Array], gradients: Mapping[str, Array]) ->
 
 
 def _read_only(array: Array) -> Array:
-    """Observations are remembered: nobody may write to them."""
-    array = np.asarray(array)
+    """Observations are remembered: nobody may write to them, nor may the variant, if it keeps what it gave."""
+    array = np.array(array)
     array.setflags(write=False)
     return array
 

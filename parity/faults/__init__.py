@@ -11,7 +11,27 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from parity.errors import choose, names
-from parity.faults import bag, embedding, masking, max_norm, model, rnn, training
+from parity.faults import (
+    alignment,
+    attention,
+    bag,
+    bidirectional,
+    direction,
+    embedding,
+    feedforward,
+    gates,
+    loss,
+    loss_terms,
+    masking,
+    max_norm,
+    model,
+    normalisation,
+    packing,
+    pooling,
+    rnn,
+    states,
+    training,
+)
 from parity.faults.fault import Fault as Fault
 from parity.faults.hunt import CAUGHT as CAUGHT
 from parity.faults.hunt import MISSING as MISSING
@@ -21,7 +41,27 @@ from parity.faults.hunt import Outcome as Outcome
 from parity.faults.hunt import hunt
 from parity.faults.hunt import outcome as outcome
 
-TOPICS: tuple[ModuleType, ...] = (rnn, masking, embedding, bag, max_norm, model, training)
+TOPICS: tuple[ModuleType, ...] = (
+    masking,
+    embedding,
+    bag,
+    max_norm,
+    rnn,
+    states,
+    gates,
+    packing,
+    bidirectional,
+    direction,
+    pooling,
+    feedforward,
+    normalisation,
+    attention,
+    loss,
+    loss_terms,
+    alignment,
+    model,
+    training,
+)
 FAULTS: dict[str, Fault] = {fault.name: fault for topic in TOPICS for fault in topic.FAULTS}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from parity import planner, training, wings
 from parity.cases import Case, draw, shapes_of
-from parity.check import SMALLEST_GROUPS
+from parity.check import SMALL_GROUPS
 from parity.compare import Difference
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject
 from parity.dtypes import DTYPES
@@ -132,7 +132,7 @@ def _catch(contract: Contract, subject: Subject, case: Case) -> Catch | None:
     if not _applies(contract, subject, case):
         return None
     try:
-        with planner.using(SMALLEST_GROUPS):
+        with planner.using(SMALL_GROUPS):
             differences = contract.judge(subject, case)
     except Exception as error:  # whatever a fault raises is how it is found
         return Catch("", None, f"raised {first_lines(f'{type(error).__name__}: {error}')}")
