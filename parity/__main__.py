@@ -7,43 +7,49 @@ import sys
 from collections.abc import Sequence
 
 from parity import __version__
-from parity.commands import advise, check, divergences, faults, record, report, sweep
-from parity.errors import InputError, WingUnavailable
-from parity.race import WrongAnswer
-
-COMMANDS = {
-    "check": check,
-    "record": record,
-    "report": report,
-    "divergences": divergences,
-    "faults": faults,
-    "sweep": sweep,
-    "advise": advise,
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status: 0 all agree, 1 something failed, 2 wrong usage, 130 interrupted."""
-    options = _parser().parse_args(arguments)
     try:
-        status: int = options.run(options)
-    except InputError as error:
-        print(f"parity: error: {error}", file=sys.stderr)
-        return 2
-    except (WingUnavailable, WrongAnswer) as error:
-        print(f"parity: failed: {error}", file=sys.stderr)
-        return 1
+        return _run(arguments)
     except KeyboardInterrupt:
         print("parity: interrupted before the first check", file=sys.stderr)
         return 130
-    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Imports everything here, and not above, so that whoever interrupts that is answered too."""
+    from parity.errors import InputError, NotWritten, WingUnavailable
+    from parity.race import WrongAnswer
+
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except InputError as error:
+        print(f"parity: error: {error}", file=sys.stderr)
+        return 2
+    except (NotWritten, WingUnavailable, WrongAnswer) as error:
+        print(f"parity: failed: {error}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
+    from parity.commands import advise, check, divergences, faults, record, report, sweep
+
+    known = {
+        "check": check,
+        "record": record,
+        "report": report,
+        "divergences": divergences,
+        "faults": faults,
+        "sweep": sweep,
+        "advise": advise,
+    }
     parser = argparse.ArgumentParser(prog="parity", description="Do PyTorch and TensorFlow agree about padding?")
     parser.add_argument("--version", action="version", version=f"parity {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
+    for name, command in known.items():
         one = commands.add_parser(name, help=command.HELP)
         one.set_defaults(run=command.run)
         command.add_options(one)

@@ -13,7 +13,7 @@ from parity.cases import REAL, SHAPES, Case, draw, shape_named, shapes_of
 from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
 from parity.dtypes import DTYPES, FLOATS, NARROW
-from parity.errors import InputError, choose, first_lines, names, whole_number
+from parity.errors import InputError, choose, first_lines, names, told, whole_number
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
@@ -140,7 +140,7 @@ class Check:
         except NotInRecord as error:
             return [self.finding(subject.mode, case.name, FAILED, reason=str(error))]
         except Exception as error:  # whatever a variant raises is what we found out about it
-            said = f"{type(error).__name__}: {error}"
+            said = told(error)
             if refusal and refusal.says in said:
                 return [self.finding(subject.mode, case.name, KNOWN, reason=f"refused: {refusal.why}")]
             return [self.finding(subject.mode, case.name, FAILED, reason=f"raised {first_lines(said)}")]
@@ -331,7 +331,7 @@ def hold(
     """
     if not callable(function):
         raise InputError("function", repr(function), "something that can be called")
-    name = getattr(function, "__name__", type(function).__name__)
+    name = str(getattr(function, "__name__", type(function).__name__))
     if not isinstance(function, Hashable):  # calls are remembered by their function; any object may be one
         function = partial(function)
     planned = plan([operation], [wing], dtypes=[dtype], contracts=contracts, seed=seed)

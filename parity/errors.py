@@ -21,6 +21,13 @@ class WingUnavailable(RuntimeError):
     """A framework cannot be loaded here; the message says why and how to install it."""
 
 
+class NotWritten(RuntimeError):
+    """A report cannot be written any more, as on a full disk; the message says where and why."""
+
+    def __init__(self, folder: object, error: OSError) -> None:
+        super().__init__(f"the report could not be written to {str(folder)!r}: {error.strerror or error}")
+
+
 def choose(argument: str, came: object, known: Iterable[str]) -> str:
     """Return ``came`` if it is one of ``known``; else raise and name the nearest right one.
 
@@ -64,7 +71,26 @@ def plain_array(argument: str, came: object) -> Any:
     return array
 
 
+def told(error: BaseException) -> str:
+    """An exception's name and message, whatever its class makes of ``str``."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception as another:  # a message of its own is code, too
+        return f"{type(error).__name__}, whose message raised {type(another).__name__}"
+
+
 def first_lines(text: str) -> str:
-    """The beginning of what a framework said, which may go on for pages, in one line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines[:3])[:300]
+    """The beginning of what a framework said, which may go on for pages, in one line that a terminal can print."""
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    return printable(" ".join(lines[:3])[:300])
+
+
+def printable(text: str) -> str:
+    """What moves the cursor, colours the screen, turns the direction of reading or is half a character, as escapes.
+
+    >>> printable("naïve") == "naïve", printable(chr(27) + "[31m") == repr(chr(27))[1:-1] + "[31m"
+    (True, True)
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -63,7 +63,7 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: numbers that are not finite become None."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {name: finite(value) for name, value in asdict(self).items()}
 
 
 def explain(findings: Iterable[Finding]) -> str:
@@ -86,9 +86,10 @@ def explain(findings: Iterable[Finding]) -> str:
     )
 
 
-def _plain(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Plain values for strict JSON, which has no word for NaN and infinities; four digits of a number are enough."""
     if isinstance(value, float):
         return float(f"{value:.4g}") if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        return {name: finite(item) for name, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -7,9 +7,8 @@ as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, o
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import asdict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from parity.divergences import Trial
     from parity.faults import Outcome
     from parity.findings import Finding
+    from parity.report.keeper import Keeper
     from parity.runner import Runner, Task
 
 OUTPUT = "parity-report"
@@ -65,13 +65,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    tasks = [task for item in session.items if (task := _task_of(item))]
-    session.config.stash[SESSION].planned = sum(
-        any(name in _params(item) for name in CHECKED) for item in session.items
-    )
+    tasks = dict.fromkeys(task for item in session.items if (task := _task_of(item)))
+    checks = {params[name] for params in map(_params, session.items) for name in CHECKED if name in params}
     others_only = session.config.getoption("benchmark_only", False)  # pytest-benchmark: our workers would disturb it
-    if tasks and not session.config.option.collectonly and not others_only:
-        session.config.stash[SESSION].start(tasks)
+    if (tasks or checks) and not session.config.option.collectonly and not others_only:
+        session.config.stash[SESSION].start(list(tasks), planned=len(checks))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    """Under xdist other processes collect the tests, and only their ids come to the one that reports."""
+    node.config.stash[SESSION].expect(ids)
 
 
 def _task_of(item: pytest.Item) -> Task | None:
@@ -87,8 +91,9 @@ def _params(item: pytest.Item) -> dict[str, Any]:
 @pytest.fixture
 def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
     """The findings of one check of the matrix; skips, by name, when its framework is not installed."""
-    findings = request.config.stash[SESSION].verdict_on(request.param)
-    request.node.stash[GIVEN] = {"findings": [finding.as_dict() for finding in findings]}
+    session = request.config.stash[SESSION]
+    findings = session.verdict_on(request.param)
+    session.keep(request.node, request.param, findings)
     if findings and all(finding.status == "skipped" for finding in findings):
         pytest.skip(findings[0].reason)
     return findings
@@ -97,8 +102,9 @@ def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
 @pytest.fixture
 def parity_trial(request: pytest.FixtureRequest) -> Trial:
     """One wing's snippet of one divergence, tried today; skips, by name, when its framework is not installed."""
-    (trial,) = request.config.stash[SESSION].verdict_on(request.param)
-    request.node.stash[GIVEN] = {"trial": asdict(trial)}
+    session = request.config.stash[SESSION]
+    (trial,) = session.verdict_on(request.param)
+    session.keep(request.node, request.param, [trial])
     if trial.missing:
         pytest.skip(trial.missing)
     return trial  # type: ignore[no-any-return]
@@ -107,8 +113,9 @@ def parity_trial(request: pytest.FixtureRequest) -> Trial:
 @pytest.fixture
 def parity_outcome(request: pytest.FixtureRequest) -> Outcome:
     """What became of one planted fault; skips, by name, when its framework is not installed."""
-    (outcome,) = request.config.stash[SESSION].verdict_on(request.param)
-    request.node.stash[GIVEN] = {"fault": asdict(outcome)}
+    session = request.config.stash[SESSION]
+    (outcome,) = session.verdict_on(request.param)
+    session.keep(request.node, request.param, [outcome])
     if outcome.status == "skipped":
         pytest.skip(outcome.reason)
     return outcome  # type: ignore[no-any-return]
@@ -124,11 +131,11 @@ def parity_training(request: pytest.FixtureRequest) -> list[Finding]:
 
     run = request.param
     findings: list[Finding] = run.run()
-    request.node.stash[GIVEN] = {"findings": [finding.as_dict() for finding in findings]}
-    if findings[0].status == "skipped":
+    skipped = findings[0].status == "skipped"
+    curves = [] if skipped else training.Curve(run.model, run.optimiser, run.steps, run.seed).run()
+    request.config.stash[SESSION].keep(request.node, run, [*findings, *curves])
+    if skipped:
         pytest.skip(findings[0].reason)
-    curve = training.growth(run.model, run.optimiser, steps=run.steps, seed=run.seed)
-    request.node.stash[GIVEN]["curve"] = curve
     return findings
 
 
@@ -136,11 +143,9 @@ def parity_training(request: pytest.FixtureRequest) -> list[Finding]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let what a fixture gave travel with the test's own report, which also crosses processes under xdist."""
+    """Let what a fixture gave travel with the test's own report, which crosses processes under xdist."""
     report = yield
-    report.parity = item.stash.get(GIVEN, {})  # type: ignore[attr-defined]
-    runner = item.config.stash[SESSION].runner
-    report.parity_environment = dict(runner.environment) if runner else {}  # type: ignore[attr-defined]
+    report.parity = item.stash.get(GIVEN, "")  # type: ignore[attr-defined]
     if call.when != "teardown" and GIVEN in item.stash:
         del item.stash[GIVEN]
     return report
@@ -148,13 +153,16 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    session.config.stash[SESSION].finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+    written = session.config.stash[SESSION].finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+    if not written and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if said := config.stash[SESSION].said:
         terminalreporter.section("parity")
-        terminalreporter.line(said)
+        for line in said:
+            terminalreporter.line(line)
 
 
 class Session:
@@ -168,17 +176,10 @@ class Session:
         self.config = config
         self.folder: str = config.getoption("--parity-report")
         self.seed: int = config.getoption("--parity-seed")
-        self.planned = 0
-        self.findings: list[dict[str, Any]] = []
-        self.trials: list[dict[str, Any]] = []
-        self.faults: list[dict[str, Any]] = []
-        self.curves: dict[tuple[str, str], dict[str, Any]] = {}
-        self.environment: dict[str, dict[str, Any]] = {}
-        self.checked = 0
-        self.said = ""
-        self.started = time.monotonic()
+        self.said: list[str] = []
         self.is_worker = hasattr(config, "workerinput")
         self.runner: Runner | None = None
+        self.keeper: Keeper | None = None  # none in a worker of xdist: its findings travel to the process that has one
         config.pluginmanager.register(Collector(self), "parity-collector")
         self.place = wings.Place(config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32"))
         required = filter(None, config.getoption("--parity-require").split(","))
@@ -220,71 +221,97 @@ class Session:
             "parity_training": partial(training.plan, seed=self.seed),
         }
 
-    def start(self, tasks: list[Task]) -> None:
-        from parity import check, report
+    def start(self, tasks: list[Task], planned: int) -> None:
+        from parity import check
         from parity.errors import InputError
         from parity.runner import Runner
 
         alone = self.is_worker or self.config.getoption("usepdb", False)
         try:
-            if not self.is_worker:
-                report.writable(self.folder)
             check.covered(tasks, self.replayed)
-            self.runner = Runner(tasks, 1 if alone else self.config.getoption("--parity-jobs"))
+            self.runner = Runner(tasks, 1 if alone else self.config.getoption("--parity-jobs"), heard=self._heard)
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
+        if not self.is_worker:
+            self.begin(planned)
         self.runner.start()
+
+    def expect(self, ids: Sequence[str]) -> None:
+        """Begin the report, if any of these tests belongs in it."""
+        named = {name.partition("[")[2].rpartition("]")[0] for name in ids}
+        ours = {fixture: named & set(map(str, tasks())) for fixture, tasks in self.plans.items()}
+        if not self.keeper and any(ours.values()):
+            self.begin(sum(len(ours[fixture]) for fixture in CHECKED))
+
+    def begin(self, planned: int) -> Keeper:
+        from parity.errors import InputError, NotWritten
+        from parity.report import writable
+        from parity.report.keeper import Keeper
+
+        try:
+            writable(self.folder)
+            replayed = self.replayed.environment if self.replayed else None
+            warn = self.said.append
+            self.keeper = Keeper(self.folder, seed=self.seed, planned=planned, replayed=replayed, warn=warn)
+            self.keeper.begin()
+        except (InputError, NotWritten) as error:
+            raise pytest.UsageError(str(error)) from error
+        return self.keeper
 
     def verdict_on(self, task: Task) -> list[Any]:
         assert self.runner is not None, "started when the collection was finished"
         return self.runner.verdict_on(task)
 
-    def finish(self, interrupted: bool) -> None:
+    def keep(self, item: pytest.Item, task: Task, found: list[Any]) -> None:
+        """Put what came of a task into the report, or on its way there."""
+        if self.is_worker:
+            item.stash[GIVEN] = json.dumps(self._given(task, found))
+        else:
+            self._heard(task, found)
+
+    def _heard(self, task: Task, found: list[Any]) -> None:
+        assert self.keeper is not None, "begun when the collection was finished"
+        self.keeper.keep(**self._given(task, found))
+
+    def _given(self, task: Task, found: list[Any]) -> dict[str, Any]:
+        from parity import wings
+        from parity.report.keeper import plain
+
+        frameworks = wings.environment() | (self.runner.environment if self.runner else {})
+        return {"task": str(task), "found": plain(found), "frameworks": frameworks}
+
+    def finish(self, interrupted: bool) -> bool:
+        """Write the report; whether that could be done."""
         from parity import report
-        from parity.divergences import Trial
-        from parity.faults import outcome
-        from parity.report.entries import entries, faults
+        from parity.errors import NotWritten, printable
 
         if self.runner is not None:
             self.runner.close()
-        if self.is_worker or not (self.checked or self.trials or self.faults):
-            return
-        record = report.record(
-            self.findings,
-            self.environment,
-            seed=self.seed,
-            seconds=time.monotonic() - self.started,
-            planned=max(self.planned, self.checked),
-            checked=self.checked,
-            interrupted=interrupted,
-            divergences=entries(Trial(**trial) for trial in self.trials),
-            training=list(self.curves.values()),
-            replayed=self.replayed.environment if self.replayed else None,
-            faults=faults(map(outcome, self.faults)),
-        )
-        files = report.write(record, self.folder)
-        self.said = f"{report.verdict(record)}; {len(self.findings)} findings; report: {', '.join(map(str, files))}"
+        if self.keeper is None:
+            return True
+        record = self.keeper.record(interrupted)
+        told = f"{report.verdict(record)}; {len(record['checks'])} findings"
+        try:
+            files = report.write(record, self.folder)
+        except NotWritten as error:
+            self.said += [told, f"parity: failed: {error}"]
+            return False
+        self.said.append(f"{told}; report: {', '.join(printable(str(file)) for file in files)}")
+        return True
 
 
 class Collector:
-    """Gathers findings from test reports, wherever the tests ran."""
+    """Gathers what the workers of xdist found from the reports of their tests."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        given = getattr(report, "parity", {})
-        if "trial" in given:
-            self.session.trials.append(given["trial"])
-        if "fault" in given:
-            self.session.faults.append(given["fault"])
-        if "curve" in given:
-            self.session.curves[given["curve"]["model"], given["curve"]["optimiser"]] = given["curve"]
-        if "findings" in given:
-            self.session.findings += given["findings"]
-            self.session.environment |= report.parity_environment
-            self.session.checked += 1
+        given = getattr(report, "parity", "")
+        if given and not self.session.is_worker:
+            keeper = self.session.keeper or self.session.begin(planned=0)
+            keeper.keep(**json.loads(given))
 
 
 SESSION = pytest.StashKey[Session]()
-GIVEN = pytest.StashKey[dict[str, Any]]()
+GIVEN = pytest.StashKey[str]()  # JSON: not every text can travel as it is

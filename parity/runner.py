@@ -10,8 +10,9 @@ import gc
 import os
 import signal
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from multiprocessing import get_context
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from threading import Condition, Thread
 from typing import Any, Protocol
@@ -47,12 +48,17 @@ def default_jobs() -> int:
     return min(4, os.cpu_count() or 1)
 
 
+def _ignore(task: Task, found: list[Any]) -> None:
+    pass
+
+
 class Runner:
     """Runs tasks. Either iterate over it for verdicts, or `start` it and ask for `verdict_on` one after another.
 
     Args:
         tasks: checks from `parity.check.plan`, and whatever else is a `Task`.
         jobs: worker processes; 1 runs everything in this process, in order, which suits a debugger.
+        heard: told each verdict that workers gave behind the caller's back, whether somebody asks for it or not.
 
     Attributes:
         environment: wing -> what its framework said of itself, as soon as it was loaded.
@@ -61,15 +67,19 @@ class Runner:
         InputError: ``jobs`` is not 1 or more.
     """
 
-    def __init__(self, tasks: Iterable[Task], jobs: int | None = None) -> None:
+    def __init__(
+        self, tasks: Iterable[Task], jobs: int | None = None, heard: Callable[[Any, list[Any]], object] = _ignore
+    ) -> None:
         self.tasks = list(tasks)
         self.jobs = default_jobs() if jobs is None else whole_number("jobs", jobs, least=1)
         self.environment: dict[str, dict[str, Any]] = {}
+        self._heard = heard
         self._workers: list[Worker] = []
         self._stream = self._in_process() if self.jobs == 1 else self._in_workers()
         self._verdicts: dict[Task, list[Any]] = {}
         self._arrived = Condition()
         self._collector: Thread | None = None
+        self._together: tuple[str, ...] = ()  # what the last task that ran here shared with others
         self._over = False
 
     def __iter__(self) -> Iterator[Verdict]:
@@ -83,9 +93,8 @@ class Runner:
 
     def verdict_on(self, task: Task) -> list[Any]:
         """The verdict on one task, waiting for it if need be."""
-        if self._collector is None:
-            while task not in self._verdicts:
-                self._keep(*next(self._stream))
+        if self._collector is None and task not in self._verdicts:
+            self._keep(task, self._run_here(task))  # this one only: under xdist, other processes run the others
         with self._arrived:
             self._arrived.wait_for(lambda: task in self._verdicts or self._over)
             return self._verdicts[task]
@@ -103,6 +112,7 @@ class Runner:
     def _collect(self) -> None:
         try:
             for task, found in self._stream:
+                self._heard(task, found)
                 self._keep(task, found)
         finally:
             with self._arrived:
@@ -115,9 +125,17 @@ class Runner:
             self._arrived.notify_all()
 
     def _in_process(self) -> Generator[Verdict, None, None]:
-        for task in self.tasks:
-            yield task, task.run()
-            self.environment = wings.environment()
+        for batch in groups(self.tasks):
+            for task in batch:
+                yield task, self._run_here(task)
+
+    def _run_here(self, task: Task) -> list[Any]:
+        if self._together not in ((), task.together):
+            forget()  # graphs and observations of one operation are of no use to the next
+        self._together = task.together
+        found = task.run()
+        self.environment = wings.environment()
+        return found
 
     def _in_workers(self) -> Generator[Verdict, None, None]:
         waiting = deque(batches(self.tasks))
@@ -144,13 +162,17 @@ def _keep_busy(workers: list[Worker], waiting: deque[list[Task]]) -> dict[Connec
     return {worker.connection: worker for worker in workers if worker.left}
 
 
-def batches(tasks: Iterable[Task]) -> list[list[Task]]:
-    """Checks that share work, together; the longest batches first, so that no core waits for them at the end."""
+def groups(tasks: Iterable[Task]) -> list[list[Task]]:
+    """Checks that share work, together."""
     together: dict[tuple[str, ...], list[Task]] = {}
     for task in tasks:
         together.setdefault(task.together, []).append(task)
+    return list(together.values())
 
-    return sorted(together.values(), key=lambda batch: sum(task.cost for task in batch), reverse=True)
+
+def batches(tasks: Iterable[Task]) -> list[list[Task]]:
+    """Groups, the longest first, so that no core waits for them at the end."""
+    return sorted(groups(tasks), key=lambda batch: sum(task.cost for task in batch), reverse=True)
 
 
 class Worker:
@@ -206,8 +228,18 @@ def forget() -> None:
 def _serve(connection: Connection) -> None:
     """What a worker does, until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    while True:
-        for task in connection.recv():
-            found = task.run()
-            connection.send((task, found, wings.environment()))
-        forget()  # graphs and observations of one operation are of no use to the next
+    Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, ConnectionError):  # nobody is left to hear of it
+        while True:
+            for task in connection.recv():
+                found = task.run()
+                connection.send((task, found, wings.environment()))
+            forget()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed takes its workers along, in the middle of a task and without a word."""
+    parent = parent_process()
+    assert parent is not None, "a worker has one"
+    wait([parent.sentinel])
+    os._exit(1)

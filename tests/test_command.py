@@ -144,6 +144,14 @@ def test_an_interrupted_run_leaves_the_report_of_what_it_finished(
     assert len({check["contract"] for check in record["checks"]}) == 2
 
 
+def test_an_interrupt_while_python_imports_is_one_line() -> None:
+    interrupted = "import importlib.abc as i; F = type('F', (i.MetaPathFinder,), {'find_spec': staticmethod(find)})"
+    find = "def find(name, *_):\n    if name == 'rich': raise KeyboardInterrupt\n"
+    done = run("check", before=f"\n{find}\n{interrupted}; sys.meta_path.insert(0, F)")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "parity: interrupted before the first check\n"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
 def test_a_terminated_run_with_workers_leaves_the_report_too(pytorch: str, tmp_path: Path) -> None:
     folder = tmp_path / "report"  # is there as soon as checks begin

@@ -135,6 +135,7 @@ LIGHT = [
     "import parity.check, parity.plugin; parity.check.plan()",
     "import parity.training; parity.training.plan()",
     "import parity; parity.draw",
+    "import parity.__main__",
 ]
 
 

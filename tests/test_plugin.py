@@ -36,15 +36,6 @@ def test_every_check_is_a_test_with_a_speaking_id(pytester: pytest.Pytester) -> 
     listed.stdout.fnmatch_lines(["*test_contract?rnn.lstm-pytorch.packed-float32-ignores_padding?"])
 
 
-@needs_torch
-def test_findings_cross_processes_under_xdist(pytester: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
-    pytester.makepyfile(MATRIX)
-    pytester.runpytest_subprocess(*QUICK, "-n", "2").assert_outcomes(passed=2)
-    record = json.loads((pytester.path / "parity-report" / "report.json").read_text())
-    assert {check["contract"] for check in record["checks"]} == {"matches_reference", "repeatable"}
-
-
 def test_without_a_check_no_report_is_written(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_other(): pass")
     pytester.runpytest_subprocess().assert_outcomes(passed=1)

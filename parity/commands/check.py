@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import argparse
 import signal
-import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from parity import report, training, wings
 from parity.check import Check, covered, plan
+from parity.commands.running import signals, verdicts
 from parity.commands.screen import console as screen
-from parity.commands.screen import progress
 from parity.divergences import Snippet, snippets
-from parity.errors import WingUnavailable
+from parity.errors import NotWritten, WingUnavailable, printable
 from parity.findings import FAILED, STATUSES, Finding, explain
 from parity.operations import OPERATIONS
 from parity.replay import verified
-from parity.report.entries import entries
+from parity.report.keeper import Keeper
 from parity.runner import Runner, Task
 
 HELP = "hold every variant of every operation to its contracts, write a report"
 CHECKED = (Check, training.Training)  # the tasks whose verdict is a list of findings
+ENDING = (signal.SIGINT, signal.SIGTERM)
 SHOWN = 10  # failed checks printed in full; the report has them all
 
 
@@ -51,7 +52,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run, write the report, print the summary; returns 1 if something failed, 130 if somebody interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    with signals():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
     cases = {name: getattr(options, name) for name in ("form", "shape", "mode")}
     place = wings.Place(options.device, options.tf32)
@@ -65,25 +70,15 @@ def run(options: argparse.Namespace) -> int:
     for wing in dict.fromkeys(options.wing):  # a wing that was asked for and does not load is a failure, not a skip
         if reason := wings.missing(wing):
             raise WingUnavailable(reason)
-    started = time.monotonic()
-    came, interrupted = verdicts(runner)
-    seconds = time.monotonic() - started
+    planned = sum(isinstance(task, CHECKED) for task in runner.tasks)
+    keeper = Keeper(options.output, seed=seed, planned=planned, replayed=earlier.environment if earlier else None)
+    keeper.begin()
+    came, interrupted = verdicts(runner, keeper)
     found: dict[Task, list[Any]] = {task: results for task, results in came.items() if isinstance(task, CHECKED)}
     trials = _results(came, Snippet)
     findings = [finding for verdict in found.values() for finding in verdict]
-    record = report.record(
-        [finding.as_dict() for finding in findings],
-        runner.environment,
-        seed=options.seed,
-        seconds=seconds,
-        planned=sum(isinstance(task, CHECKED) for task in runner.tasks),
-        checked=len(found),
-        interrupted=interrupted,
-        divergences=entries(trials),
-        training=_results(came, training.Curve),
-        replayed=earlier.environment if earlier else None,
-    )
-    files = report.write(record, options.output)
+    record = keeper.record(interrupted)
+    files, failure = _written(record, options.output)
     console = screen()
     _print_summary(findings, console)
     _print_failures(found, console)
@@ -92,36 +87,24 @@ def run(options: argparse.Namespace) -> int:
             console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
     if earlier:
         print(f"compared with {earlier}")
-    print(f"{report.verdict(record)}; {len(findings)} findings in {seconds:.0f} s")
-    print(f"report: {', '.join(str(file) for file in files)}")
+    print(f"{report.verdict(record)}; {len(findings)} findings in {record['summary']['seconds']:.0f} s")
+    if failure:
+        raise failure  # now that everything is told
+    print(f"report: {', '.join(printable(str(file)) for file in files)}")
     return 130 if interrupted else int(report.failed(record))
 
 
-def verdicts(runner: Runner) -> tuple[dict[Task, list[Any]], bool]:
-    """The verdict on every task, as far as they came, and whether somebody interrupted."""
-    verdicts: dict[Task, list[Any]] = {}
+def _written(record: Mapping[str, Any], folder: str) -> tuple[list[Path], NotWritten | None]:
+    """The files of the report, or why there are none."""
     try:
-        with progress() as bars:
-            bar = bars.add_task("starting", total=len(runner.tasks))
-            for done, found in runner:
-                verdicts[done] = found
-                bars.update(bar, advance=1, description=str(done))
-    except KeyboardInterrupt:
-        for another in (signal.SIGINT, signal.SIGTERM):  # nothing may now come between the findings and their report
-            signal.signal(another, signal.SIG_IGN)
-        return verdicts, True
-    finally:
-        runner.close()
-    return verdicts, False
+        return report.write(record, folder), None
+    except NotWritten as error:
+        return [], error
 
 
 def _results(found: Mapping[Task, list[Any]], kind: type) -> list[Any]:
     """All that came of the tasks of a kind."""
     return [result for task, results in found.items() if isinstance(task, kind) for result in results]
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _print_summary(findings: list[Finding], console: Console) -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from parity import faults, report
-from parity.commands.check import verdicts
+from parity.commands.running import signals, verdicts
 from parity.commands.screen import console
 from parity.report.catches import by_contract, caught_by
 from parity.report.entries import faults as entries
@@ -32,6 +32,11 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: no such fault; the message names the nearest.
     """
+    with signals():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     runner = Runner(faults.plan(options.name), options.jobs)
     report.writable(options.output)
     found, interrupted = verdicts(runner)

@@ -7,7 +7,7 @@ import argparse
 from rich.table import Table
 
 from parity import report, sweep
-from parity.commands.check import verdicts
+from parity.commands.running import signals, verdicts
 from parity.commands.screen import console
 from parity.runner import Runner
 
@@ -28,6 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sweep, print what came of it, add it to the report; returns 1 if anything failed, 130 if interrupted."""
+    with signals():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     runner = Runner(sweep.plan(options.operation, options.dtype, options.seeds, options.seed), options.jobs)
     report.writable(options.output)
     found, interrupted = verdicts(runner)
@@ -36,9 +41,8 @@ def run(options: argparse.Namespace) -> int:
     for failure in came["failures"]:
         print(f"{failure['reason']}\n  again: {failure['reproduce']}")
     print(f"{came['failed']} of {came['checks']} checks failed")
-    print(
-        f"report: {', '.join(map(str, report.add(options.output, {'sweep': came}, runner.environment, options.seed)))}"
-    )
+    files = report.add(options.output, {"sweep": came}, runner.environment, options.seed)
+    print(f"report: {', '.join(map(str, files))}")
     return 130 if interrupted else int(came["failed"] > 0 or not came["checks"])
 
 

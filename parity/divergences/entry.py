@@ -11,7 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 from parity import wings
-from parity.errors import first_lines
+from parity.errors import first_lines, told
 from parity.findings import FAILED, PASSED, SKIPPED
 
 DIFFERS, TRUE, PARTLY, FALSE = "differs", "true", "partly true", "false"
@@ -110,7 +110,7 @@ def try_out(divergence: Divergence, wing: str) -> Trial:
     try:
         today = divergence.run(wing)
     except Exception as error:  # whatever it raises is news about the framework
-        today = {"raised": first_lines(f"{type(error).__name__}: {error}")}
+        today = {"raised": first_lines(told(error))}
     return Trial(divergence.name, wing, today, stale=divergence.stale(wing, today))
 
 

@@ -35,7 +35,7 @@ def environment(
         "cores": os.cpu_count(),
         "versions": versions(),
         "seed": seed,
-        "frameworks": {wing: dict(said) for wing, said in frameworks.items()},
+        "frameworks": {wing: dict(said) for wing, said in sorted(frameworks.items())},
     }
     return here | ({"replayed": dict(replayed)} if replayed else {})
 

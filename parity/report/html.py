@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from parity.divergences.entry import VERDICTS
+from parity.errors import printable
 from parity.report.catches import caught_by, margin
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
@@ -71,6 +73,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -83,17 +86,22 @@ def _page() -> Template:
     return _environment().get_template("page.html.jinja")
 
 
+def _visible(value: Any) -> Any:
+    """Text of which all can be seen; lines stay lines."""
+    return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
+
+
 def _breakable(name: str) -> Markup:
     """A name that may be broken behind its underscores, so that narrow columns can hold it."""
-    return escape(name).replace("_", Markup("_<wbr>"))
+    return escape(_visible(name)).replace("_", Markup("_<wbr>"))
 
 
 def _prose(text: str) -> Markup:
     """A sentence whose `code` stands between backticks."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(_visible(text)))))
 
 
 def _command(command: str) -> Markup:
     """A command that may be broken before an option and nowhere else; it is copied as it was."""
-    program, *options = command.split(" --")
+    program, *options = _visible(command).split(" --")
     return escape(program) + Markup("").join(Markup(" <span>--{}</span>").format(option) for option in options)

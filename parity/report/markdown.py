@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from parity.errors import printable
 from parity.report.catches import caught_by
 from parity.report.cells import Cell
 from parity.report.groups import Group
@@ -12,7 +14,9 @@ from parity.report.table import Matrix
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
 
-ESCAPED = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "*": "\\*", "`": "\\`", "\n": " ", "[": "\\["})
+ESCAPED = {letter: f"\\{letter}" for letter in "\\|*`[]#~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+ESCAPED |= {"://": ":\\//", "www.": "www\\."}  # else a link on some pages
+SPECIAL = re.compile("|".join(map(re.escape, ESCAPED)) + r"|(?<![^\W_])_|_(?![^\W_])")  # within a word, _ is one
 
 
 def markdown(view: View) -> str:
@@ -45,14 +49,17 @@ def _tables(view: View) -> Iterator[str]:
 def _legend(view: View) -> str:
     symbols = ", ".join(f"{symbol} {MEANINGS[status]}" for status, symbol in SYMBOLS.items())
     dtypes = view.matrices[0].dtypes if view.matrices else ()
-    order = f"; two numbers are {' · '.join(dtypes)}" if len(dtypes) > 1 else ""
+    order = f"; two numbers are {_text(' · '.join(dtypes))}" if len(dtypes) > 1 else ""
     return f"A number is the worst elementwise score, in noise floors, and it holds{order}. {symbols}."
 
 
 def _table(matrix: Matrix) -> Iterator[str]:
-    yield f"### {matrix.topic}\n"
-    heads = [f"{column.contract}<br>{column.allows}" for column in matrix.columns]
-    rows = ([f"{row.operation}<br>{row.wing}.{row.variant}", *map(_cell, row.cells)] for row in matrix.rows)
+    yield f"### {_text(matrix.topic)}\n"
+    heads = [f"{_text(column.contract)}<br>{column.allows}" for column in matrix.columns]
+    rows = (
+        [f"{_text(row.operation)}<br>{_text(f'{row.wing}.{row.variant}')}", *map(_cell, row.cells)]
+        for row in matrix.rows
+    )
     yield from _rows(["", *heads], rows, escape=False)
     yield from (f"- {SYMBOLS['absent']} {_text(note)}" for note in matrix.footnotes)
     yield ""
@@ -74,14 +81,21 @@ def _failures(view: View) -> Iterator[str]:
 
 def _failure(place: int, group: Group) -> Iterator[str]:
     worst = group.worst
-    yield f"### {place}. {_text(worst['operation'])}, {_text(group.subject)}: {worst['contract']}\n"
-    yield f"{_text(group.sentence)}\n"
+    yield f"### {place}. {_text(worst['operation'])}, {_text(group.subject)}: {_text(worst['contract'])}\n"
+    yield f"{SYMBOLS['failed']} {_text(group.sentence)}\n"
     yield f"- seen in {_text(group.where)}"
     if group.measured:
         yield f"- {group.measured}"
     if group.others:
         yield f"- {_text(group.others)}"
-    yield f"\n```sh\n{worst['reproduce']}\n```\n"
+    yield _block(worst["reproduce"])
+
+
+def _block(command: str) -> str:
+    """A command to be copied, in a fence that it cannot close."""
+    line = _line(command)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"\n{fence}sh\n{line}\n{fence}\n"
 
 
 def _refusals(view: View) -> Iterator[str]:
@@ -157,5 +171,9 @@ def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]], escape: bool = Tr
 
 
 def _text(text: str) -> str:
-    """Text that Markdown and the HTML in it leave alone."""
-    return str(text).translate(ESCAPED)
+    """Text that Markdown and the HTML in it leave alone, where it does not begin a line."""
+    return SPECIAL.sub(lambda found: ESCAPED.get(found[0], f"\\{found[0]}"), _line(text))
+
+
+def _line(text: str) -> str:
+    return printable(str(text).replace("\n", " "))

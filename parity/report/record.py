@@ -9,11 +9,12 @@ from typing import Any
 
 from parity.contracts import CONTRACTS
 from parity.errors import InputError, choose
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, Finding
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, Finding, finite
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
 from parity.report.order import index
+from parity.training import MODELS
 
 SCHEMA = 3
 LATER: dict[str, Any] = {"faults": [], "sweep": {}}
@@ -79,11 +80,11 @@ def record(
     }
     return {
         "schema": SCHEMA,
-        "environment": environment(frameworks, seed, replayed),
+        "environment": finite(environment(frameworks, seed, replayed)),
         "summary": summary,
         "checks": checks,
         "divergences": list(divergences),
-        "training": list(training),
+        "training": sorted(training, key=lambda curve: (index(MODELS, curve["model"]), curve["optimiser"])),
         "faults": list(faults),
         "sweep": dict(sweep or {}),
     }
@@ -100,6 +101,7 @@ def _place(finding: Mapping[str, Any]) -> tuple[Any, ...]:
         index(variants, finding["variant"]),
         finding["variant"],
         index(CONTRACTS, finding["contract"]),
+        finding["reproduce"],  # one model is trained with several optimisers
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from parity import wings
 from parity.compare import compare, difference, verdict
-from parity.errors import choose, first_lines
+from parity.errors import choose, first_lines, told
 from parity.findings import FAILED, SKIPPED, Finding
 from parity.operations import find
 from parity.training.course import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory
@@ -74,7 +74,7 @@ class Training:
         try:
             seen = train(self.model, self.optimiser, self.wing, steps=self.steps, seed=self.seed, **own)
         except Exception as error:  # whatever a framework raises is what we found out about it
-            return [self.finding(FAILED, reason=f"raised {first_lines(f'{type(error).__name__}: {error}')}")]
+            return [self.finding(FAILED, reason=f"raised {first_lines(told(error))}")]
         differences = compare(seen.quantities, reference.expected.quantities, reference.floor.quantities)
         parted = any(one.failed for one in differences)
         first = first_difference(seen, reference) if parted else ""
@@ -110,7 +110,7 @@ def first_difference(seen: Trajectory, reference: Envelope) -> str:
 
 
 def _name(function: Any) -> str:
-    return getattr(function, "__name__", type(function).__name__)
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def plan(steps: int = STEPS, seed: int = 0) -> list[Training]:

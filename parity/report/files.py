@@ -1,0 +1,100 @@
+"""The files of a report: whole or not at all, and a clear word where they cannot be written."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from parity.errors import InputError, NotWritten
+
+FOLDER = "parity-report"
+RECORD = "report.json"
+JOURNAL = "unfinished.jsonl"  # what a run that is going on, or was killed, has found; see `parity.report.keeper`
+FILES = (RECORD, "report.md", "index.html", "divergences.html", "faults.html")
+
+
+def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
+    """Write report.json, report.md and the pages, replacing earlier ones whole or not at all.
+
+    Args:
+        record: from `parity.report.record`, or read from a report.json and made `current`.
+        folder: created when it is not there.
+
+    Returns:
+        The files.
+
+    Raises:
+        NotWritten: the folder or a file cannot be written, as on a full disk; an earlier report is still there.
+        ValueError: the record has a number that is not finite; strict JSON has no word for it.
+    """
+    files = snapshot(record, folder)
+    with suppress(OSError):
+        (Path(folder) / JOURNAL).unlink()  # all that it had stands in the report
+    return files
+
+
+def snapshot(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
+    """`write`, while the run goes on: its journal stays."""
+    from parity.report.html import book, html, planted
+    from parity.report.markdown import markdown
+    from parity.report.view import view
+
+    seen = view(record)
+    texts = {RECORD: _json(record), "report.md": markdown(seen), "index.html": html(seen)}
+    if seen.divergences:
+        texts["divergences.html"] = book(seen)
+    if seen.faults:
+        texts["faults.html"] = planted(seen)
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return _replace(Path(folder), texts)
+    except OSError as error:
+        raise NotWritten(folder, error) from error
+
+
+def writable(folder: str | Path) -> None:
+    """Make sure that a report can be written, before the work that it shall report on.
+
+    Raises:
+        InputError: the folder cannot be created, or nothing can be written in it.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError("output", repr(str(folder)), f"a folder that can be written ({error.strerror})") from error
+
+
+def _json(record: Mapping[str, Any]) -> str:
+    """Strict JSON with a line for each check, so that two records can be compared line by line."""
+    rest = {name: value for name, value in record.items() if name != "checks"} | {"checks": []}
+    before, _, after = json.dumps(rest, allow_nan=False, ensure_ascii=False, indent=1).rpartition("[]")
+    return f"{before}[\n{_lines(record['checks'])}\n]{after}\n"
+
+
+def _lines(checks: Iterable[Mapping[str, Any]]) -> str:
+    line = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+    return ",\n".join(map(line, checks))
+
+
+def _replace(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """A reader sees the old files or the new ones, never half of one; what the new report lacks is gone.
+
+    Half of a surrogate pair is no text in UTF-8: it is written as its escape, which JSON reads back as it was.
+    """
+    unfinished = {name: folder / f".{name}.unfinished" for name in FILES}
+    try:
+        for name, text in texts.items():
+            unfinished[name].write_text(text, encoding="utf-8", errors="backslashreplace")
+        for name in FILES:
+            if name not in texts:
+                (folder / name).unlink(missing_ok=True)
+        return [unfinished[name].replace(folder / name) for name in texts]
+    finally:
+        for file in unfinished.values():
+            file.unlink(missing_ok=True)
