@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from parity import __version__
 from parity.commands import advise, check, divergences, report, scores
@@ -12,6 +13,21 @@ from parity.errors import InputError, WingUnavailable
 from parity.race import WrongAnswer
 
 COMMANDS = {"check": check, "report": report, "divergences": divergences, "advise": advise, "scores": scores}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, like everything else here, and not how all of it is used."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with what is wrong."""
+        self.exit(2, f"parity: error: {' '.join(message.split())}; {self.prog} --help says what it takes\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Each command answers for what it does not know, with its own help."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (WingUnavailable, WrongAnswer) as error:
         print(f"parity: failed: {error}", file=sys.stderr)
         return 1
+    except MemoryError as error:
+        print(f"parity: failed: not enough memory: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("parity: interrupted before the first check", file=sys.stderr)
         return 130
@@ -32,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="parity", description="Do PyTorch and TensorFlow agree about padding?")
+    parser = Parser(prog="parity", description="Do PyTorch and TensorFlow agree about padding?")
     parser.add_argument("--version", action="version", version=f"parity {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():

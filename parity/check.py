@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from parity import planner, wings
@@ -12,7 +11,7 @@ from parity.cases import Case, draw, shapes_of
 from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
 from parity.dtypes import DTYPES, FLOATS, NARROW
-from parity.errors import InputError, choose, first_lines, names, whole_number
+from parity.errors import InputError, a_function, choose, first_lines, names, of_kind, whole_number
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
@@ -189,6 +188,7 @@ def plan(
     known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
+    of_kind("full", full, bool, "True or False")
     checks = [
         Check(row.name, wing, variant, dtype, contract.name, seed, full)
         for row in rows
@@ -242,11 +242,7 @@ def hold(
     >>> findings[0].status, findings[0].quantity
     ('failed', 'y')
     """
-    if not callable(function):
-        raise InputError("function", repr(function), "something that can be called")
-    name = getattr(function, "__name__", type(function).__name__)
-    if not isinstance(function, Hashable):  # calls are remembered by their function; any object may be one
-        function = partial(function)
+    name, function = getattr(function, "__name__", type(function).__name__), a_function("function", function)
     planned = plan([operation], [wing], dtypes=[dtype], contracts=contracts, seed=seed)
     wings.native(wing)
     promised = dict.fromkeys(one.contract for one in planned)

@@ -163,10 +163,12 @@ class Session:
         self.is_worker = hasattr(config, "workerinput")
         self.runner: Runner | None = None
         config.pluginmanager.register(Collector(self), "parity-collector")
-        required = filter(None, config.getoption("--parity-require").split(","))
+        required, jobs = config.getoption("--parity-require"), config.getoption("--parity-jobs")
+        asked = required.split(",") if required else []
         try:
             whole_number("--parity-seed", self.seed)
-            reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in required]
+            whole_number("--parity-jobs", 1 if jobs is None else jobs, least=1)
+            reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in asked]
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
         if any(reasons):
@@ -197,7 +199,7 @@ class Session:
         alone = self.is_worker or self.config.getoption("usepdb", False)
         try:
             if not self.is_worker:
-                report.writable(self.folder)
+                report.writable(self.folder, "--parity-report")
             self.runner = Runner(tasks, 1 if alone else self.config.getoption("--parity-jobs"))
         except InputError as error:
             raise pytest.UsageError(str(error)) from error

@@ -12,7 +12,7 @@ from parity import wings
 from parity.cases import Case, draw
 from parity.compare import compare
 from parity.dtypes import DTYPES, FLOATS
-from parity.errors import choose
+from parity.errors import choose, names, of_kind
 from parity.noise import noise_floor
 from parity.operations import OPERATIONS, Operation
 
@@ -32,8 +32,13 @@ class Score:
 
 
 def scores(dtype: str, seeds: range) -> Iterator[list[Score]]:
-    """All scores, seed by seed: every operation, form and variant; TensorFlow as graphs, which agree with eager."""
-    for seed in seeds:
+    """All scores, seed by seed: every operation, form and variant; TensorFlow as graphs, which agree with eager.
+
+    Raises:
+        InputError: an unknown dtype, or seeds that are no range; as soon as it is iterated over.
+    """
+    choose("dtype", dtype, FLOATS)
+    for seed in of_kind("seeds", seeds, range, "a range, e.g. range(200)"):
         yield [score for row in OPERATIONS.values() for score in _of_row(row, dtype, seed)]
 
 
@@ -89,4 +94,4 @@ def chosen(dtypes: list[str]) -> list[str]:
     Raises:
         InputError: an unknown dtype, with the nearest right one.
     """
-    return [choose("dtype", dtype, FLOATS) for dtype in dtypes] or list(DTYPES)
+    return [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(DTYPES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from parity import report
 from parity.errors import InputError
@@ -22,11 +23,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, check and write; returns 1 if the record is that of a run that failed."""
-    try:
-        record = json.loads(Path(options.record).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("record", repr(options.record), f"a report.json written by parity ({error})") from error
-    record = report.current(record)
+    record = report.current(read(options.record))
     report.writable(options.output)
     print("\n".join(str(file) for file in report.write(record, options.output)))
     return int(report.failed(record))
+
+
+def read(file: str) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        InputError: it cannot be read, or is no strict JSON.
+    """
+    try:
+        return json.loads(Path(file).read_text(encoding="utf-8"), parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError("record", repr(file), f"a report.json written by parity ({error})") from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")

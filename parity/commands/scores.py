@@ -8,7 +8,7 @@ from rich.table import Table
 
 from parity import scores
 from parity.commands.screen import console, progress
-from parity.errors import InputError
+from parity.errors import whole_number
 
 HELP = "measure how scores are distributed, to choose the noise floor's limits"
 
@@ -21,11 +21,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, and print a table."""
-    if options.seeds < 1:
-        raise InputError("seeds", options.seeds, "1 or more")
+    whole_number("--seeds", options.seeds, least=1)
     found: list[scores.Score] = []
+    dtypes = scores.chosen(options.dtype)
     with progress() as bars:
-        for dtype in scores.chosen(options.dtype):
+        for dtype in dtypes:
             for seed_scores in bars.track(scores.scores(dtype, range(options.seeds)), options.seeds, description=dtype):
                 found += seed_scores
     table = Table(*scores.HEADER)
