@@ -118,7 +118,8 @@ class Batch:
         """Pad ragged sequences with zeros to the longest, or to ``steps``.
 
         Raises:
-            InputError: no sequence at all, unequal trailing shapes, or ``steps`` too small.
+            InputError: no sequence at all, unequal trailing shapes, or ``steps`` too small or beyond all memory.
+            MemoryError: the batch is possible, but not on this machine.
         """
         of_kind("sequences", sequences, Sequence, "a list of arrays")
         arrays = [plain_array("sequences", sequence) for sequence in sequences]

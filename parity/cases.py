@@ -237,7 +237,8 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
         sizes: overrides, e.g. ``(("H", 256), ("B", 64))``.
 
     Raises:
-        InputError: an unknown name or axis, with the nearest right one, or a wrong seed.
+        InputError: an unknown name or axis, with the nearest right one, a wrong seed, or a size that no array can have.
+        MemoryError: arrays of this size are possible, but not on this machine.
 
     >>> draw("rnn.gru", "one_layer", "ragged", "float32", 0, (("B", 8), ("T", 9))).arrays["x"].shape
     (8, 9, 2)
@@ -298,7 +299,7 @@ def with_lengths(
         sizes: of other axes, e.g. ``H=256``.
 
     Raises:
-        InputError: as for `draw`, and for wrong lengths.
+        InputError, MemoryError: as for `draw`; the first for wrong lengths too.
 
     >>> with_lengths("rnn.lstm", "one_layer", [3, 1], "float32", seed=0, H=8).arrays["w_rec.0"].shape
     (8, 4, 8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -198,3 +199,17 @@ def test_a_wrong_call_is_answered_in_one_sentence(
     with pytest.raises(InputError) as refused:
         call()
     assert str(refused.value).startswith(sentence)
+
+
+def test_what_is_wrong_can_travel_to_another_process() -> None:
+    error = InputError("seed", "-1", "a whole number of 0 or more")
+    back = pickle.loads(pickle.dumps(error))
+    assert (str(back), back.argument) == (str(error), "seed")
+
+
+def test_a_value_is_shown_in_one_short_line() -> None:
+    for value in ([[1.0] * 9] * 9, np.eye(9), "x" * 999, -(10**5000)):
+        with pytest.raises(InputError) as refused:
+            split([1], most=value)
+        assert len(str(refused.value)) < 150
+        assert "\n" not in str(refused.value)

@@ -81,6 +81,16 @@ def test_a_wrong_command_exits_with_2_and_one_line(
     assert (status, said.count("\n")) == (2, 1)
 
 
+def test_what_does_not_fit_into_memory_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(_: object) -> int:
+        raise MemoryError("Unable to allocate 7 TiB")
+
+    monkeypatch.setattr("parity.commands.report.run", too_large)
+    assert said_by(capsys, "report", "x") == (1, "parity: failed: not enough memory: Unable to allocate 7 TiB\n")
+
+
 NO_LENGTHS = {
     b"": "0 numbers, expected lengths from 0 to 100000, one of them above 0",
     b"0 0": "2 numbers, from 0 to 0, expected lengths from 0 to 100000, one of them above 0",

@@ -102,9 +102,9 @@ def test_a_file_that_is_no_json_is_answered_in_one_line(
 def test_what_this_version_does_not_know_is_shown_all_the_same(tmp_path: Path) -> None:
     """A wing, an operation, a contract, a quantity, a part of a record from elsewhere; half a character."""
     record = small_record()
-    strange = {"wing": "jax", "operation": "fft.rfft", "contract": "keeps_\ud800", "variant": "{0}", "case": "\n|"}
+    strange = {"wing": "jax", "operation": "fft.rfft", "contract": "keeps_\ud800", "case": "\n|", "dtype": "{0}"}
     for finding in record["checks"]:
-        finding |= strange | {"dtype": "float8", "limit": None, "colour": "red"}
+        finding |= strange | {"variant": finding["status"], "limit": None, "colour": "red"}
     record |= {"weather": [{"wind": 3}]}
     files = {file.name: file.read_text(encoding="utf-8") for file in report.write(report.current(record), tmp_path)}
     assert json.loads(files["report.json"]) == record
