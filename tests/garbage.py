@@ -19,6 +19,7 @@ from parity.check import Check
 from parity.divergences import DIVERGENCES, Trial
 from parity.dtypes import BFLOAT16
 from parity.findings import STATUSES
+from parity.operations import OPERATIONS
 from parity.report.entries import entries
 
 # Sizes are small, or so large that nobody's memory would hold them: those between would be allocated in earnest.
@@ -121,10 +122,13 @@ def small_record() -> dict[str, Any]:
 
 @cache
 def _small_record() -> str:
-    check = Check("rnn.lstm", "pytorch", "packed", "float32", "matches_reference", seed=4)
+    variants = dict(zip(STATUSES, OPERATIONS["rnn.lstm"].variants["pytorch"], strict=False))
+    checks = {
+        status: Check("rnn.lstm", "pytorch", name, "float32", "matches_reference") for status, name in variants.items()
+    }
     numbers = {"score": 1.0, "limit": 64.0, "norm_score": 0.5, "norm_limit": 8.0, "max_abs_error": 1e-7, "compared": 9}
     said = {"quantity": "y", "scores": {"y": (1.0, 0.5)}, "worst_index": (0, 1), "reason": "off", **numbers}
-    findings = [check.finding("eager", "one_layer/ragged", status, **said).as_dict() for status in STATUSES]
+    findings = [check.finding("eager", "one_layer/ragged", status, **said) for status, check in checks.items()]
     entry = DIVERGENCES["loss.denominator"]
     trials = [Trial(entry.name, wing, seen, stale="changed") for wing, seen in entry.seen.items()]
     settings = {"torch": "2.13.0", "threads": 2, "tf32": {"matmul": False}}
@@ -132,7 +136,7 @@ def _small_record() -> str:
     series = {"loss": [1.5, None], "distance": [1e-8, 2e-8]}
     curve = {**of_curve, "dtype": "float32", "seed": 0, "steps": 2, "loss": [1.5, 1.4], "envelope": [1e-8, 2e-8]}
     whole = report.record(
-        findings,
+        [finding.as_dict() for finding in findings],
         {"pytorch": settings},
         seed=4,
         seconds=1.5,
