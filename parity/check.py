@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from parity import planner, wings
@@ -13,7 +12,7 @@ from parity.cases import REAL, SHAPES, Case, draw, shape_named, shapes_of
 from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
 from parity.dtypes import DTYPES, FLOATS, NARROW
-from parity.errors import InputError, choose, first_lines, names, told, whole_number
+from parity.errors import InputError, a_function, choose, first_lines, names, of_kind, told, whole_number
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
@@ -235,6 +234,7 @@ def plan(
     if absent := wings.lacks(place.device, frameworks):
         raise InputError("device", repr(place.device), f"a device that is here: {absent}")
     _check_cases(rows, frameworks, form, shape, mode)
+    of_kind("full", full, bool, "True or False")
     checks = [
         Check(
             *(row.name, wing, variant, dtype, contract.name, seed, full, form, shape, mode, place),
@@ -329,11 +329,8 @@ def hold(
     >>> findings[0].status, findings[0].quantity
     ('failed', 'y')
     """
-    if not callable(function):
-        raise InputError("function", repr(function), "something that can be called")
     name = str(getattr(function, "__name__", type(function).__name__))
-    if not isinstance(function, Hashable):  # calls are remembered by their function; any object may be one
-        function = partial(function)
+    function = a_function("function", function)
     planned = plan([operation], [wing], dtypes=[dtype], contracts=contracts, seed=seed)
     wings.native(wing)
     promised = dict.fromkeys(one.contract for one in planned)

@@ -51,13 +51,14 @@ import numpy as np
 
 from parity import wings
 from parity.batch import Array
-from parity.cases import Case
+from parity.cases import Case, check_case
 from parity.dtypes import ROUNDOFF
-from parity.errors import InputError, whole_number
+from parity.errors import whole_number
 
 LARGEST_ELEMENT = 64.0
 LARGEST_NORM = 16.0
 COPIES = 8
+MOST_COPIES = 1000  # all of them are in memory at once
 
 # Disturbing by less than this would measure the reference's own float64 rounding. The response is linear that far
 # down, so a smaller roundoff is disturbed by this much and scaled.
@@ -84,16 +85,15 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     from the case's seed: the same case has the same floor.
 
     Raises:
-        InputError: not a case, or ``copies`` is not 1 or more.
+        InputError: not a case, or ``copies`` is not from 1 to 1000.
 
     >>> from parity.cases import draw
     >>> floor = noise_floor(draw("rnn.gru", "one_layer", "ragged", "float32", seed=0))
     >>> bool((floor.floor["y"][floor.expected["y"] == 0] == 0).all())
     True
     """
-    if not isinstance(case, Case):
-        raise InputError("case", type(case).__name__, "a parity.Case; see parity.draw")
-    return _noise_floor(case, whole_number("copies", copies, least=1))
+    check_case(case)
+    return _noise_floor(case, whole_number("copies", copies, least=1, most=MOST_COPIES))
 
 
 @lru_cache(maxsize=512)

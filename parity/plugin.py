@@ -182,12 +182,14 @@ class Session:
         self.keeper: Keeper | None = None  # none in a worker of xdist: its findings travel to the process that has one
         config.pluginmanager.register(Collector(self), "parity-collector")
         self.place = wings.Place(config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32"))
-        required = filter(None, config.getoption("--parity-require").split(","))
+        required, jobs = config.getoption("--parity-require"), config.getoption("--parity-jobs")
+        asked = required.split(",") if required else []
         try:
             whole_number("--parity-seed", self.seed)
+            whole_number("--parity-jobs", 1 if jobs is None else jobs, least=1)
             choose("--parity-device", self.place.device, wings.DEVICES)
             self.replayed = verified(there) if (there := config.getoption("--parity-replay")) else None
-            reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in required]
+            reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in asked]
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
         if any(reasons):
@@ -249,7 +251,7 @@ class Session:
         from parity.report.keeper import Keeper
 
         try:
-            writable(self.folder)
+            writable(self.folder, "--parity-report")
             replayed = self.replayed.environment if self.replayed else None
             warn = self.said.append
             self.keeper = Keeper(self.folder, seed=self.seed, planned=planned, replayed=replayed, warn=warn)

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from parity.batch import Array
-from parity.cases import Case
-from parity.errors import InputError, WingUnavailable, choose
+from parity.cases import Case, check_case
+from parity.errors import InputError, WingUnavailable, choose, of_kind, shown
 from parity.observation import Observation
 from parity.operations import Operation
 
@@ -95,7 +95,6 @@ class Resident(NamedTuple):
     kernels: Callable[[], list[str]]
 
 
-@cache
 def native(wing: str) -> ModuleType:
     """The wing's ``native`` module, its framework loaded.
 
@@ -103,7 +102,11 @@ def native(wing: str) -> ModuleType:
         InputError: no such wing; the message names the nearest.
         WingUnavailable: its framework cannot be imported; the message says why.
     """
-    choose("wing", wing, WINGS)
+    return _native(choose("wing", wing, WINGS))
+
+
+@cache
+def _native(wing: str) -> ModuleType:
     try:
         with _quiet():
             module = importlib.import_module(f"parity.{wing}.native")
@@ -197,11 +200,11 @@ def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Ob
     >>> sorted(observe(case, "reference").quantities)
     ['d_x', 'y']
     """
-    if not isinstance(case, Case):
-        raise InputError("case", type(case).__name__, "a parity.Case; see parity.draw")
+    check_case(case)
     choose("wing", wing, WINGS)
+    of_kind("variant", variant, str, "the name of a variant")
     if wing == "reference" and variant:
-        raise InputError("variant", repr(variant), "none: the reference has no variants")
+        raise InputError("variant", shown(variant), "none: the reference has no variants")
     variants = case.row.variants.get(wing, ("",))
     variant = choose("variant", variant or variants[0], variants)
     choose("mode", mode, (*MODES[wing], *COMPILED[wing]))

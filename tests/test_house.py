@@ -121,7 +121,7 @@ def test_imports_point_one_way() -> None:
         assert all(floor_of[module] < floor_of[name] for module in below), (name, below)
 
 
-HEAVY = ("torch", "tensorflow", "keras", "matplotlib", "autograd", "rich", "jinja2", "pytest")
+HEAVY = ("torch", "tensorflow", "keras", "matplotlib", "autograd", "rich", "jinja2", "fastjsonschema", "pytest")
 
 
 def loaded_by(statement: str) -> set[str]:

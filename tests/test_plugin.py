@@ -55,11 +55,10 @@ def test_a_missing_framework_is_a_named_skip_and_a_failure_when_required(pyteste
 
 
 WRONG = {
-    "--parity-require=pytroch": "*--parity-require: got 'pytroch', expected 'pytorch'*",
-    "--parity-seed=-1": "*--parity-seed: got -1, expected a whole number of 0 or more*",
-    "--parity-report=/dev/null/there": "*output: got '/dev/null/there', expected a folder that can be written*",
+    "--parity-seed=-1": "*ERROR: --parity-seed: got -1, expected a whole number of 0 or more",
+    "--parity-jobs=many": "*error: argument --parity-jobs: invalid int value: 'many'",
+    "--parity-report=/dev/null/there": "*ERROR: --parity-report: got '/dev/null/there', expected a folder that can*",
     "--parity-replay=/dev/null": "*replay: got '/dev/null', which is no folder, expected a folder*",
-    "--parity-jobs=0": "*jobs: got 0, expected a whole number of 1 or more*",
 }
 
 
@@ -68,7 +67,7 @@ def test_a_wrong_option_is_named(pytester: pytest.Pytester, option: str) -> None
     pytester.makepyfile(MATRIX)
     done = pytester.runpytest_subprocess("-k", "reverse_sequence-pytorch", option)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines([f"ERROR: {WRONG[option].lstrip('*')}"])
+    done.stderr.fnmatch_lines([WRONG[option]])
     assert "Traceback" not in done.stdout.str() + done.stderr.str()
 
 

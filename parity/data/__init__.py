@@ -22,8 +22,9 @@ from importlib.resources import files
 
 import numpy as np
 
-from parity.batch import Array, Batch, Lengths
-from parity.errors import InputError, choose, whole_number
+from parity.batch import Array, Batch, Lengths, check_rng
+from parity.dtypes import FLOATS
+from parity.errors import choose, of_kind, whole_number
 
 PAD = "<pad>"
 
@@ -75,7 +76,7 @@ def words(text: str) -> list[str]:
     >>> words("Who was it, Olivia's?")
     ['who', 'was', 'it', "olivia's"]
     """
-    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
+    return re.findall(r"[a-z]+(?:'[a-z]+)*", of_kind("text", text, str, "text").lower())
 
 
 @cache
@@ -174,7 +175,8 @@ def draw(name: str, rng: np.random.Generator, count: int, dtype: str, short: boo
     (9,)
     """
     size, pad = DATA[choose("data", name, DATA)]
-    if whole_number("count", count) > size:
-        raise InputError("count", count, f"at most the {size} sequences there are")
+    check_rng(rng)
+    whole_number("count", count, most=size)
+    choose("dtype", dtype, FLOATS)
     stops = range(1, count + 1) if short else [None] * count
     return pad(np.sort(rng.choice(size, count, replace=False)), stops, dtype)

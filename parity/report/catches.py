@@ -43,7 +43,7 @@ def margin(catch: Mapping[str, Any]) -> str:
     return SYMBOLS["failed"] if catch["margin"] is None else f"{number(catch['margin'])} times"
 
 
-def swept(sweep: Mapping[str, Any]) -> list[Sequence[str]]:
+def swept(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
     """The rows of a sweep in words: operation, wing, dtype, checks, failed, scores, quantiles of element and norm."""
     return [
         [
@@ -52,13 +52,12 @@ def swept(sweep: Mapping[str, Any]) -> list[Sequence[str]]:
             _range(row["element"]),
             _range(row["norm"]),
         ]
-        for row in sweep.get("rows", ())
+        for row in rows
     ]
 
 
-def largest(sweep: Mapping[str, Any]) -> list[Sequence[str]]:
+def largest(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
     """The same for each wing and dtype over all operations, with the largest element and norm."""
-    rows = sweep.get("rows", ())
     keys = sorted({(row["wing"], row["dtype"]) for row in rows})
     return [[*key, *_over([row for row in rows if (row["wing"], row["dtype"]) == key])] for key in keys]
 

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from parity.contracts import CONTRACTS
-from parity.errors import InputError, choose
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, Finding, finite
+from parity.errors import InputError, shown
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, finite
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
 from parity.report.order import index
+from parity.report.schema import check
 from parity.training import MODELS
 
 SCHEMA = 3
-LATER: dict[str, Any] = {"faults": [], "sweep": {}}
+LATER: dict[str, Any] = {"faults": [], "sweep": None}
 EARLIER: dict[Any, dict[str, Any]] = {  # schema -> what it did not have yet
     1: {"divergences": [], "training": [], **LATER},
     2: LATER,
 }
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
 CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
-PARTS = ("environment", "summary", "checks", "divergences", "training", "faults", "sweep")
-SUMMARY = ("planned", "checked", "interrupted", "seconds", "checks", "findings", "compared", "worst")
-ENTRY = ("name", "claim", "verdict", "why", "instead", "operation", "sources", "wings")
-ENVIRONMENT = ("python", "platform", "cpu", "cores", "versions", "seed", "frameworks")
 
 
 def record(
@@ -65,7 +61,7 @@ def record(
 
     Returns:
         A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``faults`` and
-        ``sweep``.
+        ``sweep``; see ``record.schema.json``.
     """
     checks = sorted(findings, key=_place)
     summary = {
@@ -86,7 +82,7 @@ def record(
         "divergences": list(divergences),
         "training": sorted(training, key=lambda curve: (index(MODELS, curve["model"]), curve["optimiser"])),
         "faults": list(faults),
-        "sweep": dict(sweep or {}),
+        "sweep": sweep,
     }
 
 
@@ -214,7 +210,11 @@ def _checks(number: int) -> str:
 def failed(record: Mapping[str, Any]) -> bool:
     """Whether the run must not count as a success: something failed, nothing was compared, or it is not complete."""
     failures = record["summary"]["checks"][FAILED] or stale_entries(record) or survivors(record)
-    return bool(failures or record["sweep"].get("failed")) or _compared_nothing(record) or cut_short(record)
+    return (
+        bool(failures or (record["sweep"] and record["sweep"]["failed"]))
+        or _compared_nothing(record)
+        or cut_short(record)
+    )
 
 
 def _compared_nothing(record: Mapping[str, Any]) -> bool:
@@ -234,33 +234,11 @@ def current(record: Any) -> dict[str, Any]:
     """A record read from a file, as this version would have written it, or what is wrong with it.
 
     Raises:
-        InputError: it has a schema that is not understood, or something is missing; the message says what.
+        InputError: it has a schema that is not understood, or something is missing or wrong; the message says what.
     """
     schema = record.get("schema") if isinstance(record, dict) else None
-    if schema != SCHEMA and schema not in EARLIER:
-        raise InputError("record", f"schema {schema!r}", f"a report.json of schema {SCHEMA}, or an earlier one")
+    if type(schema) is not int or schema not in (SCHEMA, *EARLIER):
+        raise InputError("record", f"schema {shown(schema)}", f"a report.json of schema {SCHEMA}, or an earlier one")
     whole: dict[str, Any] = EARLIER.get(schema, {}) | record | {"schema": SCHEMA}
-    _check(whole)
+    check(whole)
     return whole
-
-
-def _check(record: dict[str, Any]) -> None:
-    if missing := [part for part in PARTS if part not in record]:
-        raise InputError("record", f"no {', '.join(missing)}", f"a report.json with {', '.join(PARTS)}")
-    for part, needed in (("summary", SUMMARY), ("environment", ENVIRONMENT)):
-        _check_fields(record[part], needed, part)
-    for part in ("checks", "divergences", "training", "faults"):
-        if not isinstance(record[part], list):
-            raise InputError("record", f"{part} of type {type(record[part]).__name__}", "a list")
-    for at, entry in enumerate(record["divergences"]):
-        _check_fields(entry, ENTRY, f"divergences[{at}]")
-    for at, finding in enumerate(record["checks"]):
-        _check_fields(finding, {field.name for field in fields(Finding)}, f"checks[{at}]")
-        choose(f"status in checks[{at}]", finding["status"], STATUSES)
-
-
-def _check_fields(part: Any, needed: Iterable[str], name: str) -> None:
-    if not isinstance(part, dict):
-        raise InputError("record", f"{name} of type {type(part).__name__}", "an object")
-    if missing := sorted(set(needed) - set(part)):
-        raise InputError("record", f"no {', '.join(missing)} in {name}", "every field of this schema")

@@ -76,7 +76,7 @@ class View:
 def view(record: Mapping[str, Any]) -> View:
     """Arrange a record for a reader."""
     summary = record["summary"]
-    found = record["checks"]
+    found, sweep = record["checks"], record["sweep"]
     return View(
         verdict=verdict(record),
         failed=failed(record),
@@ -91,9 +91,9 @@ def view(record: Mapping[str, Any]) -> View:
         faults=[(topic, list(of_topic)) for topic, of_topic in groupby(record["faults"], _topic)],
         survivors=survivors(record),
         catchers=by_contract(record["faults"]),
-        largest=largest(record["sweep"]),
-        swept=swept(record["sweep"]),
-        alarms=record["sweep"].get("failures", []),
+        largest=largest(sweep["rows"] if sweep else []),
+        swept=swept(sweep["rows"] if sweep else []),
+        alarms=sweep["failures"] if sweep else [],
         contracts=[*((contract.name, contract.promise) for contract in CONTRACTS.values()), (CONTRACT, PROMISE)],
         environment=_environment(record["environment"]),
     )
