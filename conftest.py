@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 
 import pytest
 from hypothesis import settings
@@ -11,8 +12,10 @@ from benchmarks.grid import scale
 from parity import wings
 from parity.errors import InputError
 
-# the matrix runs in other processes meanwhile: a slow example says nothing about the code
-settings.register_profile("parity", deadline=None)
+# The matrix runs in other processes meanwhile: a slow example says nothing about the code. A run finds what the last
+# one found; what nobody has seen is looked for by `pytest --hypothesis-profile=deep`, anew each time.
+settings.register_profile("parity", deadline=None, max_examples=100, derandomize=True)
+settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("parity")
 
 # a wing's files import their framework; where it is missing, its doctests are not collected
@@ -27,7 +30,6 @@ if importlib.util.find_spec("torch") is None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity")
     group.addoption("--parity-scale", default="default", help="of the benchmarks: tiny, default, gpu, or B,T,D,H")
-    group.addoption("--parity-device", default="auto", choices=("auto", "cpu", "cuda"), help="of the benchmarks")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +46,14 @@ def framework(request: pytest.FixtureRequest) -> str:
     if reason := wings.missing(request.param):
         pytest.skip(reason)
     return str(request.param)
+
+
+@pytest.fixture
+def without_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail if one is asked for."""
+    native = wings.native
+    fail = partial(pytest.fail, "a framework was loaded")
+    monkeypatch.setattr(wings, "native", lambda wing: fail() if wing in wings.FRAMEWORKS else native(wing))
 
 
 @pytest.fixture

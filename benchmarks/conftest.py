@@ -20,7 +20,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
     """Timed with ``--benchmark-only``; in a plain test run tiny, untimed, and only the answers count."""
     timing = request.config.getoption("benchmark_only")
     sizes = scale(request.config.getoption("--parity-scale") if timing else "tiny")
-    found = Bench(sizes, timing, _device(request.config.getoption("--parity-device")))
+    found = Bench(sizes, timing, _device(request.config.getoption("--parity-device") or "auto"))
     request.config.stash[BENCH] = found
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 from parity import data
 from parity.batch import Lengths, draw_lengths
 from parity.cases import Case, with_lengths
-from parity.errors import InputError
+from parity.errors import InputError, fits
 from parity.operations import find
 from parity.race import Entry, entries
 
@@ -51,6 +51,8 @@ def scale(given: str) -> dict[str, Size]:
         raise InputError("--parity-scale", repr(given), f"{', '.join(SCALES)} or B,T,D,H") from None
     if min(batch, steps, features, hidden) < 1:
         raise InputError("--parity-scale", repr(given), "sizes of 1 or more")
+    fits("--parity-scale", batch, steps, max(features, hidden))
+    fits("--parity-scale", 4, hidden, max(features, hidden))
     return dict.fromkeys(("large", "small"), Size(batch, steps, features, hidden))
 
 

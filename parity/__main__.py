@@ -1,12 +1,28 @@
-"""The command line: ``parity check``, ``report``, ``divergences``, ``advise``, ``scores``."""
+"""The command line: ``parity check``, ``record``, ``report``, ``divergences``, ``faults``, ``sweep``, ``advise``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from parity import __version__
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, like everything else here, and not how all of it is used."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with what is wrong."""
+        self.exit(2, f"parity: error: {' '.join(message.split())}; {self.prog} --help says what it takes\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Each command answers for what it does not know, with its own help."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,13 +48,24 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (NotWritten, WingUnavailable, WrongAnswer) as error:
         print(f"parity: failed: {error}", file=sys.stderr)
         return 1
+    except MemoryError as error:
+        print(f"parity: failed: not enough memory: {error}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    from parity.commands import advise, check, divergences, report, scores
+    from parity.commands import advise, check, divergences, faults, record, report, sweep
 
-    known = {"check": check, "report": report, "divergences": divergences, "advise": advise, "scores": scores}
-    parser = argparse.ArgumentParser(prog="parity", description="Do PyTorch and TensorFlow agree about padding?")
+    known = {
+        "check": check,
+        "record": record,
+        "report": report,
+        "divergences": divergences,
+        "faults": faults,
+        "sweep": sweep,
+        "advise": advise,
+    }
+    parser = Parser(prog="parity", description="Do PyTorch and TensorFlow agree about padding?")
     parser.add_argument("--version", action="version", version=f"parity {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in known.items():

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from parity import __version__, planner, wings
 from parity.batch import Lengths, check_lengths, draw_lengths
 from parity.cases import with_lengths
-from parity.errors import InputError
+from parity.errors import InputError, choose, finite, of_kind, shown, whole_number
 from parity.operations import find
 from parity.planner import Cost
 from parity.race import Entry, Race, by_wing, entries, installed
@@ -89,7 +89,8 @@ class Model:
 
     def seconds(self, name: str, lengths: npt.ArrayLike, steps: int = 0) -> float:
         """Predicted seconds for one batch."""
-        cost, counted = self.costs[name], counts(name, np.asarray(lengths), steps, self.grouping(name))
+        cost = self.costs[choose("name", name, self.costs)]
+        counted = counts(name, check_lengths(lengths, planner.ANY_STEPS), steps, self.grouping(name))
         return float(np.dot([cost.call, cost.step, cost.row], counted))
 
     def grouping(self, name: str) -> Cost:
@@ -122,7 +123,7 @@ def counts(name: str, lengths: Lengths, steps: int, grouping: Cost) -> Counts:
     """
     variant = name.partition(".")[2]
     longest = int(lengths.max(initial=1))
-    steps = max(steps, longest)
+    steps = max(whole_number("steps", steps), longest)
     if variant == "bucketed":
         plan = planner.split(lengths, grouping)
         sizes = np.diff(plan.bounds)
@@ -190,7 +191,12 @@ def regret(predicted: str, measured: Mapping[str, float]) -> float:
     >>> regret("a", {"a": 1.5, "b": 1.0})
     1.5
     """
-    return measured[predicted] / min(measured.values())
+    of_kind("measured", measured, Mapping, "seconds by name")
+    seconds = {str(name): finite("measured", found, "seconds") for name, found in measured.items()}
+    fastest = min(seconds.values(), default=0.0)
+    if fastest <= 0:
+        raise InputError("measured", shown(measured), "seconds above 0 by name")
+    return seconds[choose("predicted", predicted, seconds)] / fastest
 
 
 def cache_file() -> Path:

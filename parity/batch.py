@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parity.errors import InputError, choose, plain_array, whole_number
+from parity.errors import MOST, InputError, a_function, choose, finite, fits, of_kind, plain_array, shown, whole_number
 
 Array = npt.NDArray[Any]
 Lengths = npt.NDArray[np.int64]
@@ -35,13 +35,14 @@ def check_lengths(lengths: npt.ArrayLike, steps: int, batch: int | None = None) 
     array([3, 0, 2])
     """
     came = plain_array("lengths", lengths)
+    whole_number("steps", steps)
     if came.size == 0 and came.ndim == 1:
         came = came.astype(np.int64)
     if came.dtype.kind not in "iu":
         raise InputError("lengths", f"dtype {came.dtype}", "integers")
     if came.ndim != 1:
         raise InputError("lengths", f"shape {came.shape}", "one axis, (B,)")
-    if batch is not None and len(came) != batch:
+    if batch is not None and len(came) != whole_number("batch", batch):
         raise InputError("lengths", f"{len(came)} lengths", f"one for each of the {batch} sequences")
     if came.size and came.min() < 0:
         raise InputError("lengths", f"{came.min()} at index {came.argmin()}", "lengths of 0 or more")
@@ -54,8 +55,9 @@ def check_lengths(lengths: npt.ArrayLike, steps: int, batch: int | None = None) 
 def check_rows(rows: npt.ArrayLike, batch: int) -> Lengths:
     """Return ``rows`` as int64, or say what is wrong with them: row numbers from 0 to B - 1."""
     came = plain_array("rows", rows)
-    if came.size and (came.dtype.kind not in "iu" or came.ndim != 1 or came.min() < 0 or came.max() >= batch):
-        raise InputError("rows", f"{came.tolist()}", f"row numbers from 0 to {batch - 1}")
+    last = whole_number("batch", batch) - 1
+    if came.ndim != 1 or (came.size and (came.dtype.kind not in "iu" or came.min() < 0 or came.max() > last)):
+        raise InputError("rows", shown(rows), f"one axis of row numbers from 0 to {last}")
     checked: Lengths = came.astype(np.int64)
     return checked
 
@@ -77,6 +79,7 @@ def resized(array: Array, axis: int, size: int, fill: float = 0, left: bool = Fa
     >>> resized(np.array([1, 2]), axis=0, size=3)
     array([1, 2, 0])
     """
+    fits("extra", *array.shape[:axis], size, *array.shape[axis + 1 :])
     kept = min(size, array.shape[axis])
     place = range(array.shape[axis] - kept, array.shape[axis]) if left else range(kept)
     missing = (size - kept, 0) if left else (0, size - kept)
@@ -115,21 +118,22 @@ class Batch:
         """Pad ragged sequences with zeros to the longest, or to ``steps``.
 
         Raises:
-            InputError: no sequence at all, unequal trailing shapes, or ``steps`` too small.
+            InputError: no sequence at all, unequal trailing shapes, or ``steps`` too small or beyond all memory.
+            MemoryError: the batch is possible, but not on this machine.
         """
-        if not isinstance(sequences, Sequence):
-            raise InputError("sequences", type(sequences).__name__, "a list of arrays")
+        of_kind("sequences", sequences, Sequence, "a list of arrays")
         arrays = [plain_array("sequences", sequence) for sequence in sequences]
         if not arrays:
             raise InputError("sequences", "none", "at least one sequence, from which to learn the shape")
-        if len({array.shape[1:] for array in arrays}) > 1 or arrays[0].ndim == 0:
-            raise InputError(
-                "sequences", f"shapes {[a.shape for a in arrays]}", "(length, ...) with equal trailing axes"
-            )
+        if len({array.shape[1:] for array in arrays}) > 1 or any(array.ndim == 0 for array in arrays):
+            shapes = shown([array.shape for array in arrays])
+            raise InputError("sequences", f"shapes {shapes}", "(length, ...) with equal trailing axes")
         lengths = np.array([len(array) for array in arrays])
         steps = int(lengths.max()) if steps is None else whole_number("steps", steps)
         check_lengths(lengths, steps)
-        values = np.zeros((len(arrays), steps, *arrays[0].shape[1:]), np.result_type(*arrays))
+        size = (len(arrays), steps, *arrays[0].shape[1:])
+        fits("steps", *size)
+        values = np.zeros(size, _common_dtype(arrays))
         for row, array in zip(values, arrays, strict=True):
             row[: len(array)] = array
         return cls(values, lengths)
@@ -150,22 +154,33 @@ class Batch:
 
     def refilled(self, draw: Callable[[int], Array]) -> Batch:
         """Other padding: ``draw(n)`` gives the n new elements. Real steps are left alone."""
+        a_function("draw", draw)
         values = self.values.copy()
         padding = values[~self.mask]
         drawn = plain_array("draw", draw(padding.size))
         if drawn.size != padding.size or drawn.dtype.kind != padding.dtype.kind:
-            raise InputError("draw", f"{drawn.size} of dtype {drawn.dtype}", f"{padding.size} of dtype {padding.dtype}")
+            raise InputError("draw", f"size {drawn.size}, {drawn.dtype}", f"size {padding.size}, {padding.dtype}")
         values[~self.mask] = drawn.reshape(padding.shape)
         return Batch(values, self.lengths)
 
     def extended(self, extra: int) -> Batch:
         """The same sequences with ``extra`` more steps of zero padding (fewer when negative)."""
-        return Batch(resized(self.values, 1, max(0, self.values.shape[1] + extra)), self.lengths)
+        steps = self.values.shape[1]
+        return Batch(resized(self.values, 1, steps + whole_number("extra", extra, least=-steps)), self.lengths)
 
     def taken(self, rows: npt.ArrayLike) -> Batch:
         """The sequences ``rows``, in that order."""
         order = check_rows(rows, len(self.lengths))
         return Batch(self.values[order], self.lengths[order])
+
+
+def _common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:
+    """What holds the numbers of all arrays."""
+    try:
+        return np.result_type(*arrays)
+    except TypeError:
+        dtypes = ", ".join(dict.fromkeys(array.dtype.name for array in arrays))
+        raise InputError("sequences", f"dtypes {dtypes}", "dtypes that have one in common") from None
 
 
 def _uniform(rng: np.random.Generator, batch: int, steps: int) -> Array:
@@ -225,6 +240,15 @@ LENGTHS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
 }
 
 
+def check_rng(rng: object) -> None:
+    """Say so if it is no source of randomness."""
+    of_kind("rng", rng, np.random.Generator, "a numpy.random.Generator, e.g. numpy.random.default_rng(0)")
+
+
+def _sizes(batch: object, steps: object) -> tuple[int, int]:
+    return whole_number("batch", batch, most=MOST), whole_number("steps", steps, least=1, most=MOST)
+
+
 def draw_lengths(distribution: str, rng: np.random.Generator, batch: int, steps: int) -> Lengths:
     """Draw B lengths from 0 to T.
 
@@ -233,12 +257,15 @@ def draw_lengths(distribution: str, rng: np.random.Generator, batch: int, steps:
         rng: where the randomness comes from.
         batch, steps: B and T.
 
+    Raises:
+        InputError: an unknown distribution, no generator, or sizes that are none.
+
     >>> draw_lengths("all_equal", np.random.default_rng(0), batch=3, steps=4)
     array([4, 4, 4])
     """
     draw = LENGTHS[choose("distribution", distribution, LENGTHS)]
-    whole_number("batch", batch)
-    whole_number("steps", steps, least=1)
+    check_rng(rng)
+    batch, steps = _sizes(batch, steps)
     return check_lengths(draw(rng, batch, steps), steps, batch)
 
 
@@ -259,13 +286,16 @@ def fill_lengths(fill: float, rng: np.random.Generator, batch: int, steps: int) 
     >>> np.sort(lengths), int(lengths.sum())
     (array([ 2,  3,  4,  6, 10]), 25)
     """
-    if not 0 < fill <= 1:
-        raise InputError("fill", repr(fill), "a fraction above 0 and at most 1")
-    others = whole_number("batch", batch) - 1
-    whole_number("steps", steps, least=1)
+    fraction = "a fraction above 0 and at most 1"
+    share = finite("fill", fill, fraction)
+    if not 0 < share <= 1:
+        raise InputError("fill", shown(fill), fraction)
+    check_rng(rng)
+    batch, steps = _sizes(batch, steps)
+    others = batch - 1
     if others < 1:
         return np.full(batch, steps, np.int64)
-    mean = np.clip((round(fill * batch * steps) - steps) / others, 1, steps)
+    mean = np.clip((round(share * batch * steps) - steps) / others, 1, steps)
     spread = min(mean - 1, steps - mean)
     drawn = mean + spread * (2 * np.arange(others) + 1 - others) / others
     # Rounding the running total, not each length, keeps the sum.

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from parity import planner, wings
-from parity.cases import Case, draw, shapes_of
+from parity.cases import REAL, SHAPES, Case, draw, shape_named, shapes_of
 from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
 from parity.dtypes import DTYPES, FLOATS, NARROW
-from parity.errors import InputError, choose, first_lines, names, told, whole_number
+from parity.errors import InputError, a_function, choose, first_lines, names, of_kind, told, whole_number
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
+from parity.replay import NotInRecord, Record, opened
 
-# At a real cost nobody would cut batches as small as these, and a bucketed variant would be tried whole.
-SMALLEST_GROUPS = planner.Cost(call=0.0, step=0.0, row=1.0)
+# At a real cost nobody would cut batches as small as these, and a bucketed variant would be tried whole. If a call cost
+# nothing, no group would hold two lengths, and nothing inside a group would need a mask.
+SMALL_GROUPS = planner.Cost(call=1.25, step=0.0, row=1.0)
 
 
 @dataclass(frozen=True)
 class Check:
     """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
 
-    ``full`` adds the modes of a full run; ``function`` stands in for the wing's own, when a user checks theirs.
+    ``full`` adds the modes of a full run; ``form``, ``shape`` and ``mode`` leave only those, where they are given, and
+    a shape may be written out (see `parity.cases.shape_named`). ``function`` stands in for the wing's own, when a user
+    checks theirs; ``replay`` is the folder of the record that it is compared with, if it is.
 
     >>> str(plan(operations=["rnn.lstm"], wings_=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
@@ -38,7 +42,12 @@ class Check:
     contract: str
     seed: int = 0
     full: bool = False
+    form: str = ""
+    shape: str = ""
+    mode: str = ""
+    place: wings.Place = wings.HOME
     function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
+    replay: str = ""
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.wing}.{self.variant}-{self.dtype}-{self.contract}"
@@ -49,10 +58,12 @@ class Check:
         if self.function:
             given = f"{self.operation!r}, {self.variant}, {self.wing!r}, dtype={self.dtype!r}"
             return f"parity.hold({given}, contracts=[{self.contract!r}], seed={self.seed})"
-        return (
-            f"parity check --operation {self.operation} --wing {self.wing} --variant {self.variant} "
-            f"--dtype {self.dtype} --contract {self.contract} --seed {self.seed}{' --full' if self.full else ''}"
-        )
+        names = ("operation", "wing", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
+        options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
+        device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
+        flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
+        record = [f"--replay {shlex.quote(self.replay)}"] if self.replay else []
+        return " ".join(["parity check", *options, *device, *flags, *record])
 
     @property
     def slow(self) -> bool:
@@ -73,32 +84,48 @@ class Check:
         """The verdict if the process that should give it died."""
         return [self.finding("", "", FAILED, reason=reason)]
 
+    @property
+    def has_cases(self) -> bool:
+        """Whether any of its cases is of its form, shape and mode."""
+        forms = [form for form in find(self.operation).forms if self.form in ("", form.name)]
+        modes = CONTRACTS[self.contract].modes(self.wing, self.dtype, self.full)
+        return any(map(self._shapes, forms)) and (not self.mode or self.mode in modes)
+
     def run(self) -> list[Finding]:
         """Hold the variant to the contract. Whatever goes wrong in it becomes a finding."""
+        wings.use(self.place)
         absent, contract = wings.missing(self.wing), CONTRACTS[self.contract]
-        if not absent and contract.both_wings:
+        if not absent and contract.both_wings and not self.replay:
             absent = "; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS)))
         if absent:
             return [self.finding("", "", SKIPPED, reason=absent)]
         findings = [
             finding
             for form in find(self.operation).forms
+            if self.form in ("", form.name)
             for shape in self._shapes(form)
             for mode in contract.modes(self.wing, self.dtype, self.full)
+            if self.mode in ("", mode)
             for finding in self._judge(form, shape, self._subject(form, mode))
         ]
-        return findings or [
-            self.finding("", "", FAILED, reason="nothing was compared: the contract applies to no case")
-        ]
+        if findings:
+            return findings
+        nothing = "nothing was compared: the contract applies to no case"
+        return [self.finding("", "", SKIPPED if self.shape else FAILED, reason=nothing)]
 
     def _shapes(self, form: Form) -> list[str]:
+        """In which shapes a form is tried; real data are not drawn in written ones."""
         contract = CONTRACTS[self.contract]
+        if contract.unless_form(form):
+            return []
+        if self.shape and self.shape not in shapes_of(form):
+            return [] if form.data else [self.shape]
         tried = FIRST if self.dtype in NARROW else contract.shapes
-        return [shape for shape in shapes_of(form) if shape in tried and not contract.unless_form(form)]
+        return [shape for shape in shapes_of(form) if shape in tried and self.shape in ("", shape)]
 
     def _subject(self, form: Form, mode: str) -> Subject:
         own = self.function and wings.bind(self.function, find(self.operation), form.name)
-        return Subject(self.wing, self.variant, mode, own)
+        return Subject(self.wing, self.variant, mode, own, opened(self.replay) if self.replay else None)
 
     def _judge(self, form: Form, shape: str, subject: Subject) -> list[Finding]:
         contract, case = CONTRACTS[self.contract], self._case(form, shape)
@@ -106,9 +133,11 @@ class Check:
             return []
         refusal = self._refusal(case, subject.mode)
         try:
-            with planner.using(SMALLEST_GROUPS):
+            with planner.using(SMALL_GROUPS):
                 differences = contract.judge(subject, case)
                 first = self._first(subject, case, differences)
+        except NotInRecord as error:
+            return [self.finding(subject.mode, case.name, FAILED, reason=str(error))]
         except Exception as error:  # whatever a variant raises is what we found out about it
             said = told(error)
             if refusal and refusal.says in said:
@@ -122,9 +151,7 @@ class Check:
     def _case(self, form: Form, shape: str) -> Case:
         """The drawn case, without the outputs that the variant cannot give. A user's function has to give them all."""
         case = draw(self.operation, form.name, shape, self.dtype, self.seed)
-        if self.function:
-            return case
-        return case.keeping(set(case.cotangents) - set(case.row.omitted(f"{self.wing}.{self.variant}")))
+        return case if self.function else case.given_by(f"{self.wing}.{self.variant}")
 
     def _refusal(self, case: Case, mode: str) -> Refusal | None:
         """A contract that sets a mode beside eager is refused by either; eager runs first."""
@@ -132,12 +159,12 @@ class Check:
             return None
         modes = ("eager", mode) if CONTRACTS[self.contract].judge is same_in_every_mode else (mode,)
         subject = f"{self.wing}.{self.variant}"
-        refusals = (case.row.refusal(subject, case.name, mode, self.dtype) for mode in modes)
+        refusals = (case.row.refusal(subject, case.region, mode, self.dtype) for mode in modes)
         return next(filter(None, refusals), None)
 
     def _first(self, subject: Subject, case: Case, differences: list[Difference]) -> str:
-        """Where it began, for a failure on the first shape; looking takes a run for each step."""
-        if case.shape not in FIRST or not any(difference.failed for difference in differences):
+        """Where it began, for a failure on the first shape or one asked for; looking takes a run for each step."""
+        if case.shape not in (*FIRST, self.shape) or not any(difference.failed for difference in differences):
             return ""
         return first_difference(subject.wing, subject.variant, subject.mode, subject.call, case)
 
@@ -171,26 +198,48 @@ def plan(
     contracts: Iterable[str] = (),
     seed: int = 0,
     full: bool = False,
+    *,
+    form: str = "",
+    shape: str = "",
+    mode: str = "",
+    place: wings.Place = wings.HOME,
+    record: Record | None = None,
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
 
-    Narrow dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so
-    are graphs in float64.
+    A form, a shape or a mode leaves only its cases of every check; a shape may be written out, ``"3,0,1:5"``. Narrow
+    dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so are graphs
+    in float64. With a ``record``, its wing is held to what was recorded, and so is the other framework, where it would
+    be to that wing.
 
     Raises:
-        InputError: an unknown name, with the nearest right one, or a selection that holds no check.
+        InputError: an unknown name, with the nearest right one, a selection that holds no check, or a record of
+            another seed.
     """
     rows = [find(name) for name in names("operations", operations)] or list(OPERATIONS.values())
     frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
     kept = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(FLOATS if full else DTYPES)
     promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
-        contract for contract in CONTRACTS.values() if full or not contract.compiled
+        contract
+        for contract in CONTRACTS.values()
+        if (full or not contract.compiled) and (record or not contract.recorded)
     ]
+    if not record and any(contract.recorded for contract in promised):
+        raise InputError("contract", "'agrees_with_record' without a record", "one to replay")
+    if record and record.seed != seed:
+        raise InputError("seed", seed, f"{record.seed}, that of the record in {str(record.folder)!r}")
     known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
+    if absent := wings.lacks(place.device, frameworks):
+        raise InputError("device", repr(place.device), f"a device that is here: {absent}")
+    _check_cases(rows, frameworks, form, shape, mode)
+    of_kind("full", full, bool, "True or False")
     checks = [
-        Check(row.name, wing, variant, dtype, contract.name, seed, full)
+        Check(
+            *(row.name, wing, variant, dtype, contract.name, seed, full, form, shape, mode, place),
+            replay=_replayed(contract, wing, record),
+        )
         for row in rows
         for dtype in kept
         for wing in frameworks
@@ -198,10 +247,48 @@ def plan(
         if variant in wanted
         for contract in promised
         if contract.tried_in(dtype) and _promised(contract, row, wing, dtype, full)
+        if _replayed(contract, wing, record) or not contract.recorded
     ]
+    checks = [check for check in checks if check.has_cases] if form or shape or mode else checks
     if not checks:
         raise InputError("selection", "no check at all", "a contract that one of the chosen operations promises")
     return checks
+
+
+def _replayed(contract: Contract, wing: str, record: Record | None) -> str:
+    """The record's folder, for what is compared with it: its own wing then and now, or the other framework."""
+    concerned = contract.recorded if record and wing == record.wing else contract.both_wings
+    return str(record.folder) if record and concerned else ""
+
+
+def covered(tasks: Iterable[object], record: Record | None) -> None:
+    """Make sure that a record holds what those of its checks that are to run compare with it.
+
+    Raises:
+        InputError: an operation, a dtype or a variant was not recorded; the message names the first.
+    """
+    lacking = []
+    for task in tasks:
+        if record and isinstance(task, Check) and task.replay:
+            variant = task.variant if task.wing == record.wing else ""
+            written = task.shape not in ("", *SHAPES, *REAL)
+            if written or not record.holds(task.operation, task.dtype, variant):
+                lacking.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.shape))))
+    if lacking:
+        others = len(set(lacking)) - 1
+        came = f"a record without {lacking[0]}" + (f" and {others} others" if others else "")
+        raise InputError("replay", came, "all that is to be checked: select less, or record more")
+
+
+def _check_cases(rows: list[Operation], frameworks: list[str], form: str, shape: str, mode: str) -> None:
+    """Whether a form, a shape and a mode are known; each may be empty."""
+    modes = dict.fromkeys(mode for wing in frameworks for mode in (*wings.MODES[wing], *wings.COMPILED[wing]))
+    if form:
+        choose("form", form, dict.fromkeys(form.name for row in rows for form in row.forms))
+    if shape and shape not in REAL:
+        shape_named(shape)
+    if mode:
+        choose("mode", mode, modes)
 
 
 def _promised(contract: Contract, row: Operation, wing: str, dtype: str, full: bool) -> bool:
@@ -242,11 +329,8 @@ def hold(
     >>> findings[0].status, findings[0].quantity
     ('failed', 'y')
     """
-    if not callable(function):
-        raise InputError("function", repr(function), "something that can be called")
     name = str(getattr(function, "__name__", type(function).__name__))
-    if not isinstance(function, Hashable):  # calls are remembered by their function; any object may be one
-        function = partial(function)
+    function = a_function("function", function)
     planned = plan([operation], [wing], dtypes=[dtype], contracts=contracts, seed=seed)
     wings.native(wing)
     promised = dict.fromkeys(one.contract for one in planned)

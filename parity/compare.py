@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.batch import Array
 from parity.dtypes import BFLOAT16
-from parity.errors import InputError, plain_array
+from parity.errors import InputError, of_kind, plain_array
 from parity.findings import FAILED, PASSED
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.streaming import Tally, smallest_of, stream
@@ -70,16 +70,19 @@ def compare(
     >>> [(difference.quantity, difference.score, difference.failed) for difference in same]
     [('y', 0.0, False)]
     """
-    if not isinstance(observed, Mapping) or not isinstance(expected, Mapping):
-        raise InputError(
-            "observed, expected", f"{type(observed).__name__}, {type(expected).__name__}", "arrays by name"
-        )
+    observed, expected = _arrays("observed", observed), _arrays("expected", expected)
     if not expected:
         raise InputError("expected", "no quantities", "at least one: a comparison of nothing proves nothing")
+    floor = None if floor is None else _arrays("floor", floor)
     if floor is not None:
         for name, array in expected.items():
-            _check_shape(name, floor, np.shape(array))
+            _check_shape(name, floor, array.shape)
     return list(_compared(observed, expected, floor))
+
+
+def _arrays(argument: str, came: object) -> dict[str, Array]:
+    given: Mapping[str, object] = of_kind(argument, came, Mapping, "arrays by name")
+    return {name: plain_array(f"{argument} {name!r}", array) for name, array in given.items()}
 
 
 def verdict(differences: list[Difference]) -> list[dict[str, Any]]:
@@ -100,7 +103,7 @@ def _closeness(passed: Difference) -> float:
 
 
 def _check_shape(name: str, floor: Mapping[str, Array], shape: tuple[int, ...]) -> None:
-    came = f"shape {np.shape(floor[name])}" if name in floor else "nothing"
+    came = f"shape {floor[name].shape}" if name in floor else "nothing"
     if came != f"shape {shape}":
         raise InputError(f"floor of {name!r}", came, f"shape {shape}")
 
@@ -125,20 +128,21 @@ def wrong_form(quantity: str, reason: str) -> Difference:
 
 def _not_compared(quantity: str, floor: Array | None, reason: str) -> Difference:
     """A wrong form. No pass over the values checks the floor, so it is checked here."""
-    if floor is not None and np.size(floor):
-        smallest_of(quantity, np.asarray(floor))
+    if floor is not None and floor.size:
+        smallest_of(quantity, floor)
     return wrong_form(quantity, reason)
 
 
 def difference(quantity: str, observed: Array, expected: Array, floor: Array | None) -> Difference:
     """One quantity; see `compare`. The floor may also be of a shape that broadcasts."""
     observed, expected = plain_array(quantity, observed), plain_array(quantity, expected)
+    floor = None if floor is None else wide(plain_array(f"floor of {quantity!r}", floor))
     if observed.shape != expected.shape:
         return _not_compared(quantity, floor, f"shape {observed.shape}, expected {expected.shape}")
     if floor is None and observed.dtype != expected.dtype:
         return wrong_form(quantity, f"dtype {observed.dtype}, expected {expected.dtype}")
     observed, expected = wide(observed), wide(expected)
-    tally = stream(quantity, observed, expected, None if floor is None else np.broadcast_to(floor, expected.shape))
+    tally = stream(quantity, observed, expected, None if floor is None else _broadcast(quantity, floor, expected.shape))
     limits = (0.0, 0.0) if floor is None else (LARGEST_ELEMENT, LARGEST_NORM)
 
     def place(index: int) -> tuple[int, ...]:
@@ -149,6 +153,13 @@ def difference(quantity: str, observed: Array, expected: Array, floor: Array | N
     return Difference(
         quantity, tally.score, tally.norm_score, *limits, tally.max_abs_error, worst, observed.size, reason
     )
+
+
+def _broadcast(quantity: str, floor: Array, shape: tuple[int, ...]) -> Array:
+    try:
+        return np.broadcast_to(floor, shape)
+    except ValueError:
+        raise InputError(f"floor of {quantity!r}", f"shape {floor.shape}", f"one that broadcasts to {shape}") from None
 
 
 def wide(array: Array) -> Array:

@@ -7,43 +7,51 @@ A contract moves a case, and the observation must follow. It looks at one subjec
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from parity import wings
 from parity.batch import Array
-from parity.cases import REAL, SHAPES, Case, with_steps
+from parity.cases import ASKED_FOR, REAL, SHAPES, Case, with_steps
 from parity.compare import Difference, compare, wrong_form
 from parity.dtypes import DTYPES
 from parity.noise import noise_floor
 from parity.observation import Observation
 from parity.operations import Form, Input
+from parity.replay import Record
 
-FIRST = (next(iter(SHAPES)), *REAL)
-EVERY = (*SHAPES, *REAL)
+FIRST = (next(iter(SHAPES)), next(iter(REAL)))
+EVERY = (*SHAPES, *ASKED_FOR, *REAL)
 
 FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One variant in one mode: the thing that is held to a contract. ``call`` is a user's function, if it is theirs."""
+    """One variant in one mode: the thing that is held to a contract.
+
+    Attributes:
+        call: what stands in for the wing's own function: a user's, or one with a fault planted in it.
+        record: what was observed elsewhere, if it is held to that.
+    """
 
     wing: str
     variant: str
     mode: str
     call: wings.Call | None = None
+    record: Record | None = None
 
     def observe(self, case: Case) -> Observation:
         """Run it, or remember an earlier run of the same case."""
-        return self.observe_again(case) if self.call else wings.observed(case, self.wing, self.variant, self.mode)
+        return wings.remembered(case, self.wing, self._call(case), self.variant, self.mode)
 
     def observe_again(self, case: Case) -> Observation:
         """Run it anew."""
-        if self.call:
-            return wings.run(case, self.wing, self.call, self.variant, self.mode)
-        return wings.observe(case, self.wing, self.variant, self.mode)
+        return wings.run(case, self.wing, self._call(case), self.variant, self.mode)
+
+    def _call(self, case: Case) -> wings.Call:
+        return self.call or wings.call(case.row, case.form, self.wing, self.variant)
 
 
 Judge = Callable[[Subject, Case], list[Difference]]
@@ -64,6 +72,7 @@ class Contract:
         from_mode: the first mode it makes sense in: 0 eager, 1 the others.
         compiled: whether it is about compiled modes; those take long, and are tried in a full run only.
         narrow: whether a full run tries it in narrow dtypes too.
+        recorded: whether it is about a record, which was made eagerly; it is tried where one is replayed.
     """
 
     name: str
@@ -76,6 +85,7 @@ class Contract:
     from_mode: int = 0
     compiled: bool = False
     narrow: bool = False
+    recorded: bool = False
 
     def modes(self, wing: str, dtype: str, full: bool = False) -> tuple[str, ...]:
         """The modes of a wing in which it is tried.
@@ -85,7 +95,7 @@ class Contract:
         """
         if self.compiled:
             return wings.COMPILED[wing]
-        traced = dtype == "float32" or (full and dtype in DTYPES)
+        traced = (dtype == "float32" or (full and dtype in DTYPES)) and not self.recorded
         return wings.MODES[wing][self.from_mode : None if traced else 1]
 
     def tried_in(self, dtype: str) -> bool:
@@ -107,8 +117,23 @@ def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
     wing, variant = counterpart(subject.wing, case)
     if not variant:
         return []
-    theirs = wings.observed(case, wing, variant)
-    return compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
+    record, other = subject.record, Subject(wing, variant, wings.MODES[wing][0])
+    theirs = record.observed(case, wing, variant) if record else other.observe(case)
+    found = compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
+    return _with_record(found, record)
+
+
+def agrees_with_record(subject: Subject, case: Case) -> list[Difference]:
+    assert subject.record, "planned only where a record is replayed"
+    seen = subject.observe(case)  # first: what is refused here was refused there
+    then = subject.record.observed(case, subject.wing, subject.variant)
+    return _with_record(compare(seen.quantities, then.quantities, noise_floor(case).floor), subject.record)
+
+
+def _with_record(found: list[Difference], record: Record | None) -> list[Difference]:
+    """What failed, saying with what it was compared."""
+    said = f"; compared with {record}" if record else ""
+    return [replace(one, reason=one.reason + said) if one.failed else one for one in found]
 
 
 def counterpart(wing: str, case: Case) -> tuple[str, str]:
@@ -117,7 +142,7 @@ def counterpart(wing: str, case: Case) -> tuple[str, str]:
     able = (
         variant
         for variant in case.row.variants[other]
-        if not case.row.refusal(f"{other}.{variant}", case.name, "eager", case.dtype)
+        if not case.row.refusal(f"{other}.{variant}", case.region, "eager", case.dtype)
         and not set(case.row.omitted(f"{other}.{variant}")) & set(case.cotangents)
     )
     return other, next(able, "")
@@ -242,6 +267,10 @@ def _reads_padding(form: Form) -> str:
     return form.reads_padding
 
 
+def _no_sequence(case: Case) -> str:
+    return "" if len(case.lengths) else "the case has no sequence"
+
+
 def _no_padding(case: Case) -> str:
     return "" if (~case.mask).any() or case.spec.pad_row else "the case has no padding"
 
@@ -285,6 +314,7 @@ CONTRACTS: dict[str, Contract] = {
             "independent_of_batchmates",
             "each sequence alone and unpadded gives its row, and gradients of parameters add up",
             independent_of_batchmates,
+            unless=_no_sequence,
             unless_form=_couples,
         ),
         Contract(
@@ -325,6 +355,14 @@ CONTRACTS: dict[str, Contract] = {
             "compiled by XLA or torch.compile, it is within the noise floor of eager",
             same_in_every_mode,
             compiled=True,
+        ),
+        Contract(
+            "agrees_with_record",
+            "it is within the noise floor of what was recorded of it elsewhere, or earlier",
+            agrees_with_record,
+            shapes=EVERY,
+            narrow=True,
+            recorded=True,
         ),
     )
 }

@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any, BinaryIO
+from zipfile import ZipFile
 
 import numpy as np
 
 from parity.batch import Array
-from parity.errors import InputError, plain_array
+from parity.dtypes import BFLOAT16
+from parity.errors import InputError, choose, file_name, first_lines, of_kind, plain_array, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,9 @@ class Observation:
         quantities: outputs by name, and gradients by ``d_`` and the name of the input.
         provenance: what made it: operation, case, wing, variant, mode, versions.
 
+    Raises:
+        InputError: not arrays of numbers by name, or a provenance that is not text.
+
     >>> seen = Observation({"y": np.ones(2)}, {"wing": "pytorch"})
     >>> seen["y"]
     array([1., 1.])
@@ -30,8 +35,18 @@ class Observation:
     quantities: Mapping[str, Array]
     provenance: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        mapping: Any = Mapping
+        quantities = of_kind("quantities", self.quantities, mapping, "arrays by name")
+        for name, array in quantities.items():
+            of_kind("quantities", name, str, "names that are text")
+            plain_array(f"quantity {name!r}", array)
+        words = of_kind("provenance", self.provenance, mapping, "text by name")
+        for word in (*words, *words.values()):
+            of_kind("provenance", word, str, "text by name")
+
     def __getitem__(self, quantity: str) -> Array:
-        return self.quantities[quantity]
+        return self.quantities[choose("quantity", quantity, self.quantities)]
 
     def save(self, path: str | Path) -> Path:
         """Write an ``.npz`` without pickles, so that another environment can read it.
@@ -39,15 +54,15 @@ class Observation:
         Raises:
             InputError: the file cannot be written.
         """
-        for name, array in self.quantities.items():
-            plain_array(name, array)
-        path = Path(path)
+        path = file_name("path", path)
+        if taken := sorted(TAKEN & set(self.quantities)):
+            raise InputError("quantities", shown(taken[0]), "another name: numpy.savez takes this one for its own")
         note = np.frombuffer(json.dumps(dict(self.provenance)).encode(), np.uint8)
         try:
             with path.open("wb") as file:
-                np.savez_compressed(file, **{_NOTE: note}, **self.quantities)  # type: ignore[arg-type]
-        except OSError as error:
-            raise InputError("path", repr(str(path)), f"a file that can be written ({error.strerror})") from error
+                np.savez_compressed(file, **{_NOTE: note}, **plain(self.quantities))  # type: ignore[arg-type]
+        except (OSError, ValueError) as error:  # ValueError: no system has such a name
+            raise InputError("path", repr(str(path)), f"a file that can be written ({error})") from error
         return path
 
     @classmethod
@@ -57,13 +72,40 @@ class Observation:
         Raises:
             InputError: no such file, or not an observation.
         """
+        path = file_name("path", path)
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = dict(archive)
-            provenance = json.loads(arrays.pop(_NOTE).tobytes())
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile) as error:
-            raise InputError("path", repr(str(path)), f"an observation saved by parity ({error})") from error
-        return cls(arrays, provenance)
+            with path.open("rb") as file, _archive(file) as archive:
+                arrays = restored(archive)
+            return cls(arrays, json.loads(arrays.pop(_NOTE).tobytes()))
+        except Exception as error:  # what is damaged may fail anywhere: in zipfile, zlib, NumPy, json or here
+            said = first_lines(f"{type(error).__name__}: {error}")
+            raise InputError("path", repr(str(path)), f"an observation saved by parity ({said})") from error
+
+
+def _archive(file: BinaryIO) -> Any:
+    ZipFile(file)  # NumPy says of anything else that it may be a pickle
+    file.seek(0)
+    return np.load(file, allow_pickle=False)
 
 
 _NOTE = "__provenance__"
+TAKEN = {_NOTE, "file", "allow_pickle"}
+_BITS = ".bfloat16"
+
+
+def plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays as an ``.npz`` can hold them: it has no bfloat16, so those become their bits, under a name that says so.
+
+    >>> {name: array.dtype.name for name, array in plain({"y": np.zeros(2, BFLOAT16), "h": np.zeros(2)}).items()}
+    {'y.bfloat16': 'uint16', 'h': 'float64'}
+    """
+    narrow = {name for name, array in arrays.items() if array.dtype == BFLOAT16}
+    return {f"{n}{_BITS}" if n in narrow else n: a.view(np.uint16) if n in narrow else a for n, a in arrays.items()}
+
+
+def restored(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """What `plain` was given."""
+    return {
+        name.removesuffix(_BITS): array.view(BFLOAT16) if name.endswith(_BITS) else array
+        for name, array in arrays.items()
+    }

@@ -10,17 +10,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from itertools import combinations, repeat
-from math import inf, isfinite
-from numbers import Real
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from parity.batch import Array, Lengths, check_lengths
-from parity.errors import InputError, plain_array, whole_number
+from parity.errors import InputError, finite, listed, of_kind, plain_array, shown, whole_number
 
-ANY_STEPS = np.iinfo(np.int64).max
+ANY_STEPS = 2**40  # so few that sums over a data set are exact
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,14 @@ class Cost:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            seconds = getattr(self, field.name)
-            if not isinstance(seconds, Real) or not isfinite(seconds) or seconds < 0:
-                raise InputError(field.name, repr(seconds), "seconds, finite and not negative")
-            object.__setattr__(self, field.name, float(seconds))
+            object.__setattr__(self, field.name, _positive(field.name, getattr(self, field.name), "seconds"))
         if self.call == self.step == self.row == 0:
             raise InputError("cost", "zeros only", "at least one of call, step and row above 0")
 
     def of(self, batch: int, steps: int) -> float:
         """Seconds for ``batch`` rows padded to ``steps``."""
+        whole_number("batch", batch, most=ANY_STEPS)
+        whole_number("steps", steps, most=ANY_STEPS)
         return self.call + steps * (self.step + self.row * batch)
 
     @property
@@ -64,6 +62,14 @@ class Cost:
         12.0
         """
         return self.step / self.row if self.row else inf
+
+
+def _positive(argument: str, came: object, what: str) -> float:
+    expected = f"{what}, finite and not negative"
+    number = finite(argument, came, expected)
+    if number < 0:
+        raise InputError(argument, shown(came), expected)
+    return number
 
 
 # Training an LSTM of D = 128, H = 256 on two cores, between what was measured for PyTorch's padded layer (4.8 ms, 0,
@@ -79,6 +85,13 @@ def current() -> Cost:
     return _cost
 
 
+A_COST = "a parity.planner.Cost"
+
+
+def _checked(cost: Cost | None) -> Cost:
+    return current() if cost is None else of_kind("cost", cost, Cost, A_COST)
+
+
 @contextmanager
 def using(cost: Cost) -> Iterator[Cost]:
     """Plan by another cost inside the block, in every thread.
@@ -88,7 +101,7 @@ def using(cost: Cost) -> Iterator[Cost]:
     2
     """
     global _cost
-    before, _cost = _cost, cost
+    before, _cost = _cost, of_kind("cost", cost, Cost, A_COST)
     try:
         yield cost
     finally:
@@ -147,7 +160,7 @@ def split(lengths: npt.ArrayLike, cost: Cost | None = None, most: int | None = N
         whole_number("most", most, least=1)
     order, longest = _sorted(check_lengths(lengths, ANY_STEPS))
     changes = np.flatnonzero(longest[1:] < longest[:-1]) + 1
-    cost = current() if cost is None else cost
+    cost = _checked(cost)
     lines = _lines([0, *changes.tolist(), len(order)], longest, cost)
     bounds = _cheapest(lines)
     if most is not None and len(bounds) - 1 > most:
@@ -173,7 +186,7 @@ def batches(lengths: npt.ArrayLike, batch: int, cost: Cost | None = None) -> Spl
     """
     whole_number("batch", batch, least=1)
     order, longest = _sorted(check_lengths(lengths, ANY_STEPS))
-    cost = current() if cost is None else cost
+    cost = _checked(cost)
     lines = _lines([*range(len(longest)), len(order)], longest, cost)
     return _planned(order, longest, _cheapest(lines, batch), cost)
 
@@ -288,6 +301,7 @@ def padded_over_real(lengths: npt.ArrayLike, split: Split) -> float:
     >>> padded_over_real([4, 1, 3], split([4, 1, 3], Cost(0.0, 1.0, 1.0), most=2))
     1.125
     """
+    of_kind("split", split, Split, "what parity.planner.split or batches gave")
     real = check_lengths(lengths, ANY_STEPS, len(split.order)).sum()
     return _over(float(np.diff(split.bounds) @ split.steps), float(real))
 
@@ -309,9 +323,8 @@ def ideal(lengths: npt.ArrayLike, steps: int, floor_rows: float = 0.0) -> float:
     >>> ideal([4, 1, 3], steps=4), ideal([4, 1, 3], steps=4, floor_rows=2.0)
     (1.5, 1.3333333333333333)
     """
-    if not isfinite(floor_rows) or floor_rows < 0:
-        raise InputError("floor_rows", repr(floor_rows), "rows, finite and not negative")
-    checked = check_lengths(lengths, whole_number("steps", steps))
+    floor_rows = _positive("floor_rows", floor_rows, "rows")
+    checked = check_lengths(lengths, whole_number("steps", steps, most=ANY_STEPS))
     # The lengths as a staircase, shortest first: over `rises` steps, `running` sequences are still there.
     rises = np.diff(np.sort(checked), prepend=0)
     running = np.arange(len(checked), 0, -1)
@@ -322,6 +335,10 @@ def _over(padded: float, real: float) -> float:
     if real:
         return padded / real
     return inf if padded else 1.0
+
+
+PAIRS = "at least one pair of counts and seconds, ((calls, steps, rows), seconds)"
+LARGEST = 1e30
 
 
 def fit(samples: Iterable[tuple[npt.ArrayLike, float]]) -> Cost:
@@ -352,16 +369,21 @@ def fit(samples: Iterable[tuple[npt.ArrayLike, float]]) -> Cost:
 
 
 def _samples(samples: Iterable[tuple[npt.ArrayLike, float]]) -> tuple[Array, Array]:
-    pairs = list(samples)
-    if not pairs:
-        raise InputError("samples", "none", "at least one pair of counts and seconds")
+    pairs = listed("samples", samples, PAIRS)
+    if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise InputError("samples", shown(pairs) if pairs else "none", PAIRS)
     counts = plain_array("samples", [count for count, _ in pairs]).astype(np.float64)
     seconds = plain_array("samples", [second for _, second in pairs]).astype(np.float64)
-    if counts.shape != (len(pairs), 3) or not np.isfinite(counts).all() or counts.min() < 0:
-        raise InputError("samples", f"counts {counts.tolist()}", "(calls, steps, rows), finite and not negative")
-    if not np.isfinite(seconds).all() or seconds.min() <= 0:
-        raise InputError("samples", f"seconds {seconds.tolist()}", "times above 0")
+    if counts.shape != (len(pairs), 3) or not _between(counts, 0):
+        raise InputError("samples", f"counts {shown(counts.tolist())}", f"(calls, steps, rows) of 0 to {LARGEST:g}")
+    if seconds.shape != (len(pairs),) or not _between(seconds, 1 / LARGEST):
+        raise InputError("samples", f"seconds {shown(seconds.tolist())}", f"times above 0, at most {LARGEST:g}")
     return counts, seconds
+
+
+def _between(figures: Array, least: float) -> bool:
+    """Whether all are large enough, and so small that their squares are finite too."""
+    return bool(((figures >= least) & (figures <= LARGEST)).all())
 
 
 def _least_squares(equations: Array, kept: list[int]) -> tuple[float, Array]:

@@ -1,7 +1,8 @@
 """The pytest plugin: options, ids, one call into the pipeline for each check, and the report at the end.
 
 A test that asks for the fixture ``parity_findings`` becomes one test for each check of the matrix, with ids such
-as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and wing.
+as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and wing; with
+``parity_outcome``, one for each planted fault.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import pytest
 
 if TYPE_CHECKING:
     from parity.divergences import Trial
+    from parity.faults import Outcome
     from parity.findings import Finding
     from parity.report.keeper import Keeper
     from parity.runner import Runner, Task
 
 OUTPUT = "parity-report"
 CHECKED = ("parity_findings", "parity_training")  # fixtures that give findings
-IN_WORKERS = ("parity_findings", "parity_trial")  # fixtures whose verdicts come from worker processes
+IN_WORKERS = ("parity_findings", "parity_trial", "parity_outcome")  # fixtures whose verdicts come from worker processes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--parity-seed", metavar="N", type=int, default=0, help="seed of the drawn cases (default 0)")
     group.addoption("--parity-require", metavar="WING,…", default="", help="fail at once if one of these does not load")
     group.addoption("--parity-full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
+    group.addoption("--parity-replay", metavar="DIR", help="compare with what parity record wrote there, too")
+    group.addoption("--parity-device", help="auto, cpu or cuda (default: cpu for checks, auto for benchmarks)")
+    group.addoption("--parity-tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
     group.addoption("--parity-jobs", metavar="N", type=int, help="worker processes (default: one a core, at most 4)")
 
 
@@ -106,6 +111,17 @@ def parity_trial(request: pytest.FixtureRequest) -> Trial:
 
 
 @pytest.fixture
+def parity_outcome(request: pytest.FixtureRequest) -> Outcome:
+    """What became of one planted fault; skips, by name, when its framework is not installed."""
+    session = request.config.stash[SESSION]
+    (outcome,) = session.verdict_on(request.param)
+    session.keep(request.node, request.param, [outcome])
+    if outcome.status == "skipped":
+        pytest.skip(outcome.reason)
+    return outcome  # type: ignore[no-any-return]
+
+
+@pytest.fixture
 def parity_training(request: pytest.FixtureRequest) -> list[Finding]:
     """The findings of one model trained with one optimiser in one framework, and its curve for the report.
 
@@ -155,6 +171,7 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         from parity import wings
         from parity.errors import InputError, choose, whole_number
+        from parity.replay import verified
 
         self.config = config
         self.folder: str = config.getoption("--parity-report")
@@ -164,38 +181,56 @@ class Session:
         self.runner: Runner | None = None
         self.keeper: Keeper | None = None  # none in a worker of xdist: its findings travel to the process that has one
         config.pluginmanager.register(Collector(self), "parity-collector")
-        required = filter(None, config.getoption("--parity-require").split(","))
+        self.place = wings.Place(config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32"))
+        required, jobs = config.getoption("--parity-require"), config.getoption("--parity-jobs")
+        asked = required.split(",") if required else []
         try:
             whole_number("--parity-seed", self.seed)
-            reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in required]
+            whole_number("--parity-jobs", 1 if jobs is None else jobs, least=1)
+            choose("--parity-device", self.place.device, wings.DEVICES)
+            self.replayed = verified(there) if (there := config.getoption("--parity-replay")) else None
+            reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in asked]
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
         if any(reasons):
             raise pytest.UsageError(f"--parity-require: {'; '.join(filter(None, reasons))}")
+        if absent := wings.lacks(self.place.device, wings.FRAMEWORKS):
+            raise pytest.UsageError(f"--parity-device {self.place.device}: {absent}")
 
     def header(self) -> list[str]:
         from parity.report.record import versions
 
         found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
-        return [f"parity: {found}; seed {self.seed}"]
+        tf32 = "allowed" if self.place.tf32 else "off"
+        replayed = [f"parity: compared with {self.replayed}"] if self.replayed else []
+        return [f"parity: {found}; seed {self.seed}; device {self.place.device}, TF32 {tf32}", *replayed]
 
     @cached_property
     def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
         """For each fixture that has a verdict on a task: all those tasks."""
-        from parity import check, divergences, training
+        from parity import check, divergences, faults, training
 
         return {
-            "parity_findings": partial(check.plan, seed=self.seed, full=self.config.getoption("--parity-full")),
+            "parity_findings": partial(
+                check.plan,
+                seed=self.seed,
+                full=self.config.getoption("--parity-full"),
+                place=self.place,
+                record=self.replayed,
+            ),
             "parity_trial": divergences.snippets,
+            "parity_outcome": faults.plan,
             "parity_training": partial(training.plan, seed=self.seed),
         }
 
     def start(self, tasks: list[Task], planned: int) -> None:
+        from parity import check
         from parity.errors import InputError
         from parity.runner import Runner
 
         alone = self.is_worker or self.config.getoption("usepdb", False)
         try:
+            check.covered(tasks, self.replayed)
             self.runner = Runner(tasks, 1 if alone else self.config.getoption("--parity-jobs"), heard=self._heard)
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
@@ -216,8 +251,10 @@ class Session:
         from parity.report.keeper import Keeper
 
         try:
-            writable(self.folder)
-            self.keeper = Keeper(self.folder, seed=self.seed, planned=planned, warn=self.said.append)
+            writable(self.folder, "--parity-report")
+            replayed = self.replayed.environment if self.replayed else None
+            warn = self.said.append
+            self.keeper = Keeper(self.folder, seed=self.seed, planned=planned, replayed=replayed, warn=warn)
             self.keeper.begin()
         except (InputError, NotWritten) as error:
             raise pytest.UsageError(str(error)) from error

@@ -15,13 +15,14 @@ from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from threading import Condition, Thread
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from parity import noise, training, wings
 from parity.cases import drawn
-from parity.errors import whole_number
+from parity.errors import InputError, listed, of_kind, shown, whole_number
 
 
+@runtime_checkable
 class Task(Protocol):
     """Something to run: hashable, and fit to travel to another process. So is everything that comes of it."""
 
@@ -40,6 +41,7 @@ class Task(Protocol):
         """Its verdict if there will be none."""
 
 
+TASKS = "tasks, as parity.check.plan gives them"
 Verdict = tuple[Any, list[Any]]  # a task, and what came of it
 
 
@@ -64,15 +66,18 @@ class Runner:
         environment: wing -> what its framework said of itself, as soon as it was loaded.
 
     Raises:
-        InputError: ``jobs`` is not 1 or more.
+        InputError: something among the tasks is none, or ``jobs`` is not 1 or more.
     """
 
     def __init__(
         self, tasks: Iterable[Task], jobs: int | None = None, heard: Callable[[Any, list[Any]], object] = _ignore
     ) -> None:
-        self.tasks = list(tasks)
+        self.tasks: list[Task] = listed("tasks", tasks, TASKS)
+        for task in self.tasks:
+            of_kind("tasks", task, Task, TASKS)
         self.jobs = default_jobs() if jobs is None else whole_number("jobs", jobs, least=1)
         self.environment: dict[str, dict[str, Any]] = {}
+        self._known = frozenset(self.tasks)
         self._heard = heard
         self._workers: list[Worker] = []
         self._stream = self._in_process() if self.jobs == 1 else self._in_workers()
@@ -92,7 +97,13 @@ class Runner:
             self._collector.start()
 
     def verdict_on(self, task: Task) -> list[Any]:
-        """The verdict on one task, waiting for it if need be."""
+        """The verdict on one task, waiting for it if need be.
+
+        Raises:
+            InputError: it is none of the tasks.
+        """
+        if task not in self._known:
+            raise InputError("task", shown(task), "one of the tasks that were given")
         if self._collector is None and task not in self._verdicts:
             self._keep(task, self._run_here(task))  # this one only: under xdist, other processes run the others
         with self._arrived:
@@ -217,7 +228,7 @@ class Worker:
 
 def forget() -> None:
     """Drop what runs have left behind: draws, references, observations and graphs."""
-    for cached in (drawn, wings.observed, wings.call, wings.bind):
+    for cached in (drawn, wings.remembered, wings.call, wings.bind):
         cached.cache_clear()
     noise.forget()
     training.forget()

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from types import ModuleType
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from parity.batch import Array
-from parity.cases import Case
-from parity.errors import InputError, WingUnavailable, choose
+from parity.cases import Case, check_case
+from parity.errors import InputError, WingUnavailable, choose, of_kind, shown
 from parity.observation import Observation
 from parity.operations import Operation
 
@@ -26,7 +26,57 @@ MODES = {"reference": ("eager",), "pytorch": ("eager",), "tensorflow": ("eager",
 COMPILED = {"reference": (), "pytorch": ("compiled",), "tensorflow": ("xla",)}  # slow to start: see `Contract`
 EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
 
+DEVICES = ("auto", "cpu", "cuda")  # auto: a GPU where a framework sees one
+
 Call = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Place(NamedTuple):
+    """Where frameworks run, and whether they may round factors of float32 products to TF32 there.
+
+    TF32 has the roundoff of float16, 2^-11. A GPU's default differs from framework to framework and from
+    products to cuDNN, so here it is off unless asked for, everywhere.
+    """
+
+    device: str = "cpu"
+    tf32: bool = False
+
+
+HOME = Place()
+_here = HOME
+
+
+def use(place: Place) -> None:
+    """Run at a place from now on, in this process.
+
+    Raises:
+        InputError: an unknown device.
+    """
+    global _here
+    choose("device", place.device, DEVICES)
+    if place != _here:
+        remembered.cache_clear()
+    _here = place
+    for wing in _loaded():
+        native(wing).allow_tf32(place.tf32)
+
+
+def lacks(device: str, frameworks: Iterable[str]) -> str:
+    """Why none of some frameworks can use a device; empty if one can. Only a GPU can be missing."""
+    if choose("device", device, DEVICES) != "cuda":
+        return ""
+    reasons = [missing(wing) or f"{wing} sees no GPU" for wing in frameworks if not has_gpu(wing)]
+    return "; ".join(reasons) if len(reasons) == len(list(frameworks)) else ""
+
+
+def has_gpu(wing: str) -> bool:
+    """Whether a framework is there and sees a GPU."""
+    return not missing(wing) and native(wing).has_cuda()
+
+
+def _device(wing: str) -> str:
+    """The device of a framework at the current place; one that sees no GPU stays on the CPU."""
+    return "cuda" if _here.device != "cpu" and wing in FRAMEWORKS and native(wing).has_cuda() else "cpu"
 
 
 class Resident(NamedTuple):
@@ -45,7 +95,6 @@ class Resident(NamedTuple):
     kernels: Callable[[], list[str]]
 
 
-@cache
 def native(wing: str) -> ModuleType:
     """The wing's ``native`` module, its framework loaded.
 
@@ -53,10 +102,17 @@ def native(wing: str) -> ModuleType:
         InputError: no such wing; the message names the nearest.
         WingUnavailable: its framework cannot be imported; the message says why.
     """
-    choose("wing", wing, WINGS)
+    return _native(choose("wing", wing, WINGS))
+
+
+@cache
+def _native(wing: str) -> ModuleType:
     try:
         with _quiet():
-            return importlib.import_module(f"parity.{wing}.native")
+            module = importlib.import_module(f"parity.{wing}.native")
+        if wing in FRAMEWORKS:
+            module.allow_tf32(_here.tf32)
+        return module
     except ModuleNotFoundError as error:
         install = f'pip install -c constraints.txt ".[{EXTRAS.get(wing, "all")}]"'
         raise WingUnavailable(f"wing {wing}: {error}. To install it: {install}") from error
@@ -75,7 +131,7 @@ def missing(wing: str) -> str:
 
 def environment() -> dict[str, dict[str, Any]]:
     """What the numbers depend on, for each framework that has been loaded: versions, device, threads, TF32."""
-    return {wing: native(wing).environment() for wing in _loaded()}
+    return {wing: native(wing).environment(_device(wing)) for wing in _loaded()}
 
 
 def forget_graphs() -> None:
@@ -144,11 +200,11 @@ def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Ob
     >>> sorted(observe(case, "reference").quantities)
     ['d_x', 'y']
     """
-    if not isinstance(case, Case):
-        raise InputError("case", type(case).__name__, "a parity.Case; see parity.draw")
+    check_case(case)
     choose("wing", wing, WINGS)
+    of_kind("variant", variant, str, "the name of a variant")
     if wing == "reference" and variant:
-        raise InputError("variant", repr(variant), "none: the reference has no variants")
+        raise InputError("variant", shown(variant), "none: the reference has no variants")
     variants = case.row.variants.get(wing, ("",))
     variant = choose("variant", variant or variants[0], variants)
     choose("mode", mode, (*MODES[wing], *COMPILED[wing]))
@@ -159,7 +215,9 @@ def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Obser
     """`observe`, with any function; see `bind`. Inputs that it writes to are noted in the provenance."""
     given = {"lengths": case.lengths, **case.arrays}
     arrays, cotangents, axes = _copied(case)
-    outputs, gradients, sparse = native(wing).run(function, arrays, cotangents, mode=mode, axes=axes)
+    outputs, gradients, sparse = native(wing).run(
+        function, arrays, cotangents, mode=mode, axes=axes, device=_device(wing)
+    )
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
     provenance = {
         "operation": case.operation,
@@ -169,6 +227,7 @@ def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Obser
         "variant": variant,
         "mode": mode,
         "version": native(wing).VERSION,
+        "device": _device(wing),
         "sparse_gradients": " ".join(sparse),
         "modified_inputs": " ".join(modified),
     }
@@ -201,23 +260,22 @@ def _quantities(outputs: Mapping[str, Array], gradients: Mapping[str, Array]) ->
 
 
 def _read_only(array: Array) -> Array:
-    """Observations are remembered: nobody may write to them."""
-    array = np.asarray(array)
+    """Observations are remembered: nobody may write to them, nor may the variant, if it keeps what it gave."""
+    array = np.array(array)
     array.setflags(write=False)
     return array
 
 
-@lru_cache(maxsize=512)
-def observed(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Observation:
-    """`observe`, remembered: several contracts look at the same run."""
-    return observe(case, wing, variant, mode)
+remembered = lru_cache(maxsize=512)(run)  # several contracts look at the same run
 
 
-def run_reference(case: Case, arrays: Mapping[str, Array], cotangents: Mapping[str, Array]) -> dict[str, Array]:
-    """The reference on float arrays that carry a leading axis of copies."""
+def run_reference(
+    case: Case, arrays: Mapping[str, Array], cotangents: Mapping[str, Array], off: Callable[[Array], Array]
+) -> dict[str, Array]:
+    """The reference on float arrays that carry a leading axis of copies; ``off``: how far off they keep activations."""
     reference = native("reference")
     function = call(case.row, case.form, "reference", "")
-    outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents)
+    outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents, off=off)
     return _quantities(outputs, gradients)
 
 

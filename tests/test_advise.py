@@ -124,35 +124,6 @@ def test_the_command_measures(
     assert "regret" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("--distribution lognromal", "--distribution: got 'lognromal', expected .*lognormal"),
-        ("--distribution uniform --cell lstn", "--cell: got 'lstn', expected .*lstm"),
-        ("--distribution uniform --hidden 0", "--hidden: got 0, expected .*1"),
-        ("--distribution uniform --batch -1", "--batch: got -1, expected .*1"),
-        ("--distribution uniform --phase sideways", "--phase: got 'sideways'"),
-        ("--distribution uniform --steps 0", "--steps: got 0"),
-        ("--lognormal -3 1", "--lognormal: got -3 1, expected a median above 0"),
-        ("--distribution all_empty", "--distribution: got 'all_empty', expected one with real steps"),
-        ("--lognormal 3 nan", "--lognormal: got 3 nan"),
-        ("--lengths nowhere", "--lengths: got 'nowhere', expected a text file of whole numbers"),
-    ],
-)
-def test_bad_arguments_are_named(arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    import re
-
-    assert main(["advise", *arguments.split()]) == 2
-    assert re.search(message, capsys.readouterr().err)
-
-
-@pytest.mark.parametrize("text", ["", "0 0", "3 -1", "1.5", "many", "9" * 30, "9" * 18])
-def test_a_file_of_no_lengths_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "lengths").write_text(text, encoding="utf-8")
-    assert main(["advise", "--lengths", str(tmp_path / "lengths")]) == 2
-    assert "parity: error: --lengths: got " in capsys.readouterr().err
-
-
 def test_the_file_holds_plain_numbers(pytorch: str) -> None:
     model = Model({str(entry): Cost(1.0, 2.0, 3.0) for entry in LAYER.entries()})
     advise.keep(LAYER, 4, 8, model)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from parity import hold
+from parity.faults import CAUGHT, FAULTS, Outcome
 from parity.findings import FAILED
 
 Function = Callable[..., dict[str, Any]]
@@ -47,6 +48,13 @@ def at_least(wing: str, values: Any, least: int) -> Any:
 
 def valid(wing: str, lengths: Any, like: Any) -> Any:
     return import_module(f"parity.{wing}.native").valid(lengths, steps(wing, like))
+
+
+def test_a_planted_fault_is_caught(parity_outcome: Outcome) -> None:
+    """By the contract that its entry names, and with numbers: a crash would be no art."""
+    assert parity_outcome.status == CAUGHT, parity_outcome
+    expected = FAULTS[parity_outcome.fault].by
+    assert not parity_outcome.by[expected].reason.startswith("raised"), parity_outcome
 
 
 def test_a_right_function_breaks_nothing(framework: str) -> None:

@@ -71,6 +71,12 @@ def entry(text: str) -> dict[str, Any]:
     return words | {"sources": [f"source {text}", text, f"javascript:{text}"], "wings": sides}
 
 
+def curve(text: str) -> dict[str, Any]:
+    names = {name: f"{name} {text}" for name in ("model", "form", "optimiser", "dtype")}
+    numbers: dict[str, Any] = {"settings": {text: 0.1}, "seed": 0, "steps": 1, "loss": [None], "envelope": [None]}
+    return names | numbers | {"wings": {f"wing {text}": {"loss": [None], "distance": [None]}}}
+
+
 def record_of(text: str) -> dict[str, Any]:
     frameworks = {f"wing {text}": {f"device {text}": f"on {text}", "tf32": {f"of {text}": True}, "nan": math.nan}}
     record = report.record(
@@ -81,7 +87,7 @@ def record_of(text: str) -> dict[str, Any]:
         planned=4,
         checked=4,
         divergences=[entry(text)],
-        training=[{"model": f"model {text}", "optimiser": f"optimiser {text}", "loss": [None]}],
+        training=[curve(text)],
     )
     record["environment"] |= {"python": text, "platform": text, "cpu": text, "versions": {f"numpy {text}": text}}
     return record

@@ -77,16 +77,6 @@ def test_an_observation_survives_a_file(tmp_path_factory: pytest.TempPathFactory
     assert all(np.array_equal(back[name], array) for name, array in seen.quantities.items())
 
 
-def test_a_file_that_is_no_observation_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
-    file = tmp_path_factory.mktemp("seen") / "not.npz"
-    file.write_text("no")
-    for path in (file, file.with_name("absent.npz")):
-        with pytest.raises(ValueError, match="an observation saved by parity"):
-            Observation.load(path)
-    with pytest.raises(ValueError, match="a file that can be written"):
-        Observation({"y": np.zeros(1)}).save(file / "inside")
-
-
 def test_a_sparse_gradient_is_sparse_and_densifies_to_the_same(framework: str) -> None:
     case = draw("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
     sparse = {"pytorch": "sparse", "tensorflow": "indexed_slices"}[framework]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -205,31 +204,3 @@ def test_the_ideal_is_counted_step_by_step(lengths: list[int], extra: int, floor
 def test_ratios_of_nothing() -> None:
     assert ideal([], 0) == ideal([], 5) == padded_over_real([], split([])) == 1.0
     assert ideal([0], 5) == padded_over_real([0], split([0])) == np.inf
-
-
-BAD: dict[str, tuple[Callable[[], Any], str]] = {
-    "negative cost": (lambda: Cost(-1.0, 0.0, 1.0), r"call: got -1.0, expected seconds, finite and not negative"),
-    "infinite cost": (lambda: Cost(0.0, np.inf, 1.0), r"step: got inf, expected seconds"),
-    "cost not a number": (lambda: Cost(0.0, 1.0, None), r"row: got None, expected seconds"),  # type: ignore[arg-type]
-    "cost of nothing": (lambda: Cost(0.0, 0.0, 0.0), r"cost: got zeros only, expected at least one of"),
-    "negative length": (lambda: split([1, -2]), r"lengths: got -2 at index 1, expected lengths of 0 or more"),
-    "lengths not whole": (lambda: batches([1.5], 2), r"lengths: got dtype float64, expected integers"),
-    "no group": (lambda: split([1], most=0), r"most: got 0, expected a whole number of 1 or more"),
-    "no row": (lambda: batches([1], batch=0), r"batch: got 0, expected a whole number of 1 or more"),
-    "another batch": (lambda: padded_over_real([1, 2], split([1])), r"lengths: got 2 lengths, expected one for each"),
-    "longer than T": (lambda: ideal([9], steps=5), r"lengths: got 9 at index 0, expected at most T = 5"),
-    "negative floor": (lambda: ideal([1], 1, -1.0), r"floor_rows: got -1.0, expected rows, finite"),
-    "no sample": (lambda: fit([]), r"samples: got none, expected at least one pair"),
-    "two counts": (lambda: fit([((1, 2), 1.0)]), r"samples: got counts .*, expected \(calls, steps, rows\)"),
-    "uneven counts": (lambda: fit([((1, 2, 3), 1.0), ((1, 2), 1.0)]), r"samples: got rows of unequal lengths"),
-    "negative count": (lambda: fit([((1, -2, 3), 1.0)]), r"samples: got counts .*, expected \(calls, steps, rows\)"),
-    "no time": (lambda: fit([((1, 2, 3), 0.0)]), r"samples: got seconds \[0.0\], expected times above 0"),
-    "nothing counted": (lambda: fit([((0, 0, 0), 1.0)]), r"samples: got no call, no step and no row, expected"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_named(case: str) -> None:
-    call, message = BAD[case]
-    with pytest.raises(InputError, match=message):
-        call()

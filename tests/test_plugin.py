@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -54,10 +55,10 @@ def test_a_missing_framework_is_a_named_skip_and_a_failure_when_required(pyteste
 
 
 WRONG = {
-    "--parity-require=pytroch": "*--parity-require: got 'pytroch', expected 'pytorch'*",
-    "--parity-seed=-1": "*--parity-seed: got -1, expected a whole number of 0 or more*",
-    "--parity-report=/dev/null/there": "*output: got '/dev/null/there', expected a folder that can be written*",
-    "--parity-jobs=0": "*jobs: got 0, expected a whole number of 1 or more*",
+    "--parity-seed=-1": "*ERROR: --parity-seed: got -1, expected a whole number of 0 or more",
+    "--parity-jobs=many": "*error: argument --parity-jobs: invalid int value: 'many'",
+    "--parity-report=/dev/null/there": "*ERROR: --parity-report: got '/dev/null/there', expected a folder that can*",
+    "--parity-replay=/dev/null": "*replay: got '/dev/null', which is no folder, expected a folder*",
 }
 
 
@@ -66,7 +67,7 @@ def test_a_wrong_option_is_named(pytester: pytest.Pytester, option: str) -> None
     pytester.makepyfile(MATRIX)
     done = pytester.runpytest_subprocess("-k", "reverse_sequence-pytorch", option)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines([f"ERROR: {WRONG[option].lstrip('*')}"])
+    done.stderr.fnmatch_lines([WRONG[option]])
     assert "Traceback" not in done.stdout.str() + done.stderr.str()
 
 
@@ -85,7 +86,7 @@ def test_a_broken_variant_turns_its_test_red_and_the_report_says_so(pytester: py
     done.assert_outcomes(failed=1, passed=1, deselected=len(plan()) - 2)
     done.stdout.fnmatch_lines(
         [
-            "parity: *torch *; seed 3",
+            "parity: *torch *; seed 3; device cpu, TF32 off",
             "*again: parity check --operation bidirectional.reverse_sequence --wing pytorch*",
             "*1 of 2 checks failed*report: there/report.json*",
         ]
@@ -93,3 +94,22 @@ def test_a_broken_variant_turns_its_test_red_and_the_report_says_so(pytester: py
     record = json.loads((pytester.path / "there" / "report.json").read_text())
     assert {check["seed"] for check in record["checks"]} == {3}
     assert {check["contract"] for check in record["checks"]} == {"matches_reference", "repeatable"}
+
+
+@needs_torch
+def test_a_record_is_compared_with_and_named_in_the_header(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MATRIX)
+    there = ("--operation", "bidirectional.reverse_sequence", "--dtype", "float32", "--jobs", "1", "--output", "there")
+    pytester.run(sys.executable, "-m", "parity", "record", "--wing", "pytorch", *there)
+    jobs = ("--parity-jobs", "1", "--parity-replay", "there")
+    selected = ("-k", "reverse_sequence-pytorch and float32 and agrees_with_record")
+    done = pytester.runpytest_subprocess(*jobs, *selected)
+    done.assert_outcomes(passed=1, deselected=done.parseoutcomes()["deselected"])
+    done.stdout.fnmatch_lines(["parity: compared with torch * on cpu, recorded in there"])
+    record = json.loads((pytester.path / "parity-report" / "report.json").read_text())
+    assert record["environment"]["replayed"]["wing"] == "pytorch"
+    lacking = pytester.runpytest_subprocess(*jobs, "-k", "reverse_sequence-pytorch and agrees_with_record")
+    assert lacking.ret == pytest.ExitCode.USAGE_ERROR
+    lacking.stderr.fnmatch_lines(
+        ["ERROR: replay: got a record without bidirectional.reverse_sequence in float64, gather*"]
+    )

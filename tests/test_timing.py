@@ -58,20 +58,6 @@ def test_a_ratio_is_paired_round_by_round() -> None:
     assert str(ratio(np.array([2.0, 2.0]), np.array([1.0, 1.0]))) == "2.00 (2.00-2.00)"
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: interleaved({}, budget=1.0), "contenders: got none, expected at least one"),
-        (lambda: interleaved({"a": Contender(int)}, budget=1.0, least=1), "least: got 1, expected .*2"),
-        (lambda: ratio(np.ones(3), np.ones(2)), "3 and 2 rounds, expected the same rounds, 2 or more"),
-        (lambda: ratio(np.ones(1), np.ones(1)), "1 and 1 rounds"),
-    ],
-)
-def test_bad_input_is_named(call: object, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        call()  # type: ignore[operator]
-
-
 def test_peak_memory_sees_an_array_that_is_gone_again() -> None:
     found = peak_memory(lambda: np.ones(8_000_000).sum())  # 64 MB
     if found is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import InputError, training, wings
+from parity import report, training, wings
 from parity.findings import FAILED, PASSED, SKIPPED, Finding, explain
 from parity.training import MODELS, OPTIMISERS, STEPS
 
@@ -43,6 +43,7 @@ def test_a_curve_has_an_entry_for_every_step(model: str, optimiser: str) -> None
     columns = [curve["loss"], curve["envelope"], *(each for run in curve["wings"].values() for each in run.values())]
     assert {len(column) for column in columns} == {STEPS}
     assert not any(None in column for column in columns)
+    report.current(report.record([], {}, seed=0, seconds=1.0, planned=0, checked=0, training=[curve]))
 
 
 @pytest.mark.parametrize(("model", "optimiser"), ALL)
@@ -62,62 +63,23 @@ def room(wing: str) -> Any:
     return import_module(f"parity.{wing}.optimiser").OPTIMISERS
 
 
-def keras_adam(wing: str) -> Build:
-    """Epsilon where Keras has it; in PyTorch, ten times as large."""
-    if wing == "pytorch":
-        return lambda parameters: room(wing)["adam"](parameters, {}, **ADAM | {"epsilon": 1e-7})
-    return lambda _: import_module("keras").optimizers.Adam(0.01, epsilon=1e-8)
-
-
-def uncorrected(wing: str) -> Build:
-    """As if a million steps had been taken, after which nothing is left to correct."""
-
-    def build(parameters: dict[str, Any]) -> Any:
-        optimiser = room(wing)["adam"](parameters, {}, **ADAM)
-        if wing == "tensorflow":
-            optimiser.build(list(parameters.values()))
-            optimiser.iterations.assign(10**6)
-            return optimiser
-        torch = import_module("torch")
-        for weight in parameters.values():
-            zeros = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
-            optimiser.state[weight] = {"step": torch.tensor(1e6), **zeros}
-        return optimiser
-
-    return build
-
-
-def nesterov(wing: str) -> Build:
-    if wing == "pytorch":
-        sgd = import_module("torch").optim.SGD
-        return lambda parameters: sgd(parameters.values(), lr=0.02, momentum=0.9, nesterov=True)
-    return lambda _: import_module("keras").optimizers.SGD(0.02, momentum=0.9, nesterov=True)
-
-
 def of_kind(kind: str, **settings: float) -> Callable[[str], Build]:
     """The wing's own, with no pad row to keep and settings that are not those asked for."""
     return lambda wing: lambda parameters: room(wing)[kind](parameters, {}, **settings)
 
 
-FAULTS = {
-    "no bias correction": ("adam", uncorrected),
-    "another epsilon": ("adam", keras_adam),
-    "a decayed pad row": ("adamw", of_kind("adamw", **ADAM, weight_decay=0.01)),
-    "no decay": ("adamw", of_kind("adam", **ADAM)),
-    "no momentum": ("momentum", of_kind("sgd", learning_rate=0.02)),
-    "Nesterov's momentum": ("momentum", nesterov),
-    "a learning rate of another decimal": ("sgd", of_kind("sgd", learning_rate=0.2001)),
+FAULTS = {  # `parity.faults.training` has many more; these say where they are found
+    "a decayed pad row": ("adamw", of_kind("adamw", **ADAM, weight_decay=0.01), "step 1, first in table"),
+    "no momentum": ("momentum", of_kind("sgd", learning_rate=0.02), "step 2, first in"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_planted_fault_is_seen(fault: str, framework: str) -> None:
-    optimiser, build = FAULTS[fault]
+def test_a_fault_is_found_where_it_begins(fault: str, framework: str) -> None:
+    optimiser, build, place = FAULTS[fault]
     findings = training.hold("model.text_classifier", optimiser, framework, steps=3, build=build(framework))
     assert {finding.status for finding in findings} == {FAILED}
-    assert findings[0].first.startswith(
-        f"parts from the reference at step {2 if fault == 'no momentum' else 1}, first in"
-    )
+    assert findings[0].first.startswith(f"parts from the reference at {place}")
     if fault == "a decayed pad row":
         assert [(finding.quantity, finding.worst_index[:2]) for finding in findings] == [("table", (1, 0))]
 
@@ -147,18 +109,3 @@ def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wings, "missing", lambda wing: f"wing {wing}: not here")
     (finding,) = training.hold("model.tagger", "adam", "tensorflow", steps=1)
     assert (finding.status, finding.reason) == (SKIPPED, "wing tensorflow: not here")
-
-
-WRONG: dict[str, tuple[Callable[[], Any], str]] = {
-    "model": (lambda: training.hold("model.taggre", "sgd", "pytorch"), "model: got 'model.taggre', expected 'model.ta"),
-    "optimiser": (lambda: training.hold("model.tagger", "adma", "pytorch"), "optimiser: got 'adma', expected 'adam'"),
-    "wing": (lambda: training.hold("model.tagger", "sgd", "reference"), "wing: got 'reference', expected one of"),
-    "steps": (lambda: training.envelope("model.tagger", 0, 0), "steps: got 0, expected a whole number of 1 or more"),
-}
-
-
-@pytest.mark.parametrize("call", WRONG)
-def test_a_wrong_name_is_answered_with_the_nearest(call: str) -> None:
-    wrong, message = WRONG[call]
-    with pytest.raises(InputError, match=message):
-        wrong()

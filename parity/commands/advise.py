@@ -21,7 +21,7 @@ from parity.race import PHASES, timed
 HELP = "predict which variant is fastest for your lengths, and measure it"
 DRAWN = 4096  # sequences, where a distribution is given and not a file
 LOOKED_AT = 32  # random batches, for a prediction
-LONGEST = 100_000  # steps: what is longer would fill the memory before it said anything
+LARGEST = 100_000  # of any size: what is larger would fill the memory before it said anything
 BUDGET = 4.0  # seconds for measuring
 
 
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is predicted, and how it compares with what is measured."""
-    layer, batch = _layer(options), whole_number("--batch", options.batch, least=1)
+    layer, batch = _layer(options), _size("--batch", options.batch)
     lengths = _lengths(options)
     if not layer.entries():
         raise WingUnavailable("; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS))))
@@ -65,22 +65,27 @@ def run(options: argparse.Namespace) -> int:
 def _layer(options: argparse.Namespace) -> Layer:
     cell = choose("--cell", options.cell, GATES)
     phase = choose("--phase", options.phase, PHASES)
-    hidden = whole_number("--hidden", options.hidden, least=1)
-    features = hidden if options.features is None else whole_number("--features", options.features, least=1)
+    hidden = _size("--hidden", options.hidden)
+    features = hidden if options.features is None else _size("--features", options.features)
     form = "tanh" if cell == "rnn" else "one_layer"
     return Layer(f"{'bidirectional' if options.bidirectional else 'rnn'}.{cell}", form, features, hidden, phase)
+
+
+def _size(option: str, came: int) -> int:
+    return whole_number(option, came, least=1, most=LARGEST)
 
 
 def _lengths(options: argparse.Namespace) -> Lengths:
     """From the file, or drawn."""
     if options.lengths is not None:
         return read_lengths(options.lengths)
-    steps, rng = whole_number("--steps", options.steps, least=1), np.random.default_rng(0)
+    steps, rng = _size("--steps", options.steps), np.random.default_rng(0)
     if options.lognormal is not None:
         median, sigma = options.lognormal
         if not (median > 0 and sigma >= 0 and np.isfinite([median, sigma]).all()):
             raise InputError("--lognormal", f"{median:g} {sigma:g}", "a median above 0 and a sigma of 0 or more")
-        return np.clip(np.rint(np.exp(rng.normal(np.log(median), sigma, DRAWN))), 1, steps).astype(np.int64)
+        logs = np.clip(rng.normal(np.log(median), sigma, DRAWN), 0, np.log(steps))  # of huge ones, exp would overflow
+        return np.rint(np.exp(logs)).astype(np.int64)
     name = choose("--distribution", options.distribution, (*LENGTHS, *data.DATA))
     drawn = data.lengths(name) if name in data.DATA else draw_lengths(name, rng, DRAWN, steps)
     if drawn.max() < 1:
@@ -99,9 +104,9 @@ def read_lengths(file: str) -> Lengths:
         lengths = np.array([int(word) for word in words], np.int64)
     except (OSError, ValueError, OverflowError) as error:
         raise InputError("--lengths", repr(file), f"a text file of whole numbers ({error})") from error
-    if not len(lengths) or lengths.min() < 0 or not 1 <= lengths.max() <= LONGEST:
+    if not len(lengths) or lengths.min() < 0 or not 1 <= lengths.max() <= LARGEST:
         came = f"{len(lengths)} numbers" + (f", from {lengths.min()} to {lengths.max()}" if len(lengths) else "")
-        raise InputError("--lengths", came, f"lengths from 0 to {LONGEST}, one of them above 0")
+        raise InputError("--lengths", came, f"lengths from 0 to {LARGEST}, one of them above 0")
     return lengths
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import argparse
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from parity import report, training, wings
-from parity.check import Check, plan
+from parity.check import Check, covered, plan
+from parity.commands.running import signals, verdicts
 from parity.commands.screen import console as screen
-from parity.commands.screen import progress
 from parity.divergences import Snippet, snippets
 from parity.errors import NotWritten, WingUnavailable, printable
 from parity.findings import FAILED, STATUSES, Finding, explain
 from parity.operations import OPERATIONS
-from parity.report.keeper import Keeper, plain
+from parity.replay import verified
+from parity.report.keeper import Keeper
 from parity.runner import Runner, Task
 
 HELP = "hold every variant of every operation to its contracts, write a report"
@@ -34,23 +34,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command understands."""
     for name in ("operation", "wing", "variant", "dtype", "contract"):
         parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
+    parser.add_argument("--form", default="", help="only this form of its operation")
+    parser.add_argument(
+        "--shape", default="", help='only this shape of batch; or one written out, "3,0,1:5": lengths, T'
+    )
+    parser.add_argument("--mode", default="", help="only this mode: eager, graph, xla or compiled")
     parser.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
+    parser.add_argument("--device", default="cpu", help="auto, cpu (default) or cuda: for frameworks that see one")
+    parser.add_argument("--tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
     parser.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
     parser.add_argument(
         "--output", default=report.FOLDER, metavar="DIR", help=f"where the report goes (default {report.FOLDER})"
     )
+    parser.add_argument("--replay", metavar="DIR", help="compare with what parity record wrote there, too")
     parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run, write the report, print the summary; returns 1 if something failed, 130 if somebody interrupted."""
-    with _signals():
+    with signals():
         return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
     selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
-    checks, selected = plan(*selection, seed, options.full), any(selection)
+    cases = {name: getattr(options, name) for name in ("form", "shape", "mode")}
+    place = wings.Place(options.device, options.tf32)
+    earlier = verified(options.replay) if options.replay else None
+    checks = plan(*selection, seed, options.full, **cases, place=place, record=earlier)
+    covered(checks, earlier)
+    selected = any([*selection, *cases.values()])
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
     runner = Runner([*checks, *others], options.jobs)
     report.writable(options.output)
@@ -58,44 +71,27 @@ def _run(options: argparse.Namespace) -> int:
         if reason := wings.missing(wing):
             raise WingUnavailable(reason)
     planned = sum(isinstance(task, CHECKED) for task in runner.tasks)
-    keeper = Keeper(options.output, seed=seed, planned=planned)
+    keeper = Keeper(options.output, seed=seed, planned=planned, replayed=earlier.environment if earlier else None)
     keeper.begin()
-    found, interrupted = _verdicts(runner, keeper)
-    verdicts: dict[Task, list[Any]] = {task: results for task, results in found.items() if isinstance(task, CHECKED)}
-    trials = _results(found, Snippet)
-    findings = [finding for verdict in verdicts.values() for finding in verdict]
+    came, interrupted = verdicts(runner, keeper)
+    found: dict[Task, list[Any]] = {task: results for task, results in came.items() if isinstance(task, CHECKED)}
+    trials = _results(came, Snippet)
+    findings = [finding for verdict in found.values() for finding in verdict]
     record = keeper.record(interrupted)
     files, failure = _written(record, options.output)
     console = screen()
     _print_summary(findings, console)
-    _print_failures(verdicts, console)
+    _print_failures(found, console)
     for trial in trials:
         if trial.stale:
             console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
+    if earlier:
+        print(f"compared with {earlier}")
     print(f"{report.verdict(record)}; {len(findings)} findings in {record['summary']['seconds']:.0f} s")
     if failure:
         raise failure  # now that everything is told
     print(f"report: {', '.join(printable(str(file)) for file in files)}")
     return 130 if interrupted else int(report.failed(record))
-
-
-def _verdicts(runner: Runner, keeper: Keeper) -> tuple[dict[Task, list[Any]], bool]:
-    """The verdict on every task, as far as they came, and whether somebody interrupted."""
-    verdicts: dict[Task, list[Any]] = {}
-    try:
-        with progress() as bars:
-            bar = bars.add_task("starting", total=len(runner.tasks))
-            for done, found in runner:
-                verdicts[done] = found
-                keeper.keep(str(done), plain(found), runner.environment)
-                bars.update(bar, advance=1, description=str(done))
-    except KeyboardInterrupt:
-        return verdicts, True
-    finally:
-        for one in ENDING:  # nothing may now come between the findings and their report
-            signal.signal(one, signal.SIG_IGN)
-        runner.close()
-    return verdicts, False
 
 
 def _written(record: Mapping[str, Any], folder: str) -> tuple[list[Path], NotWritten | None]:
@@ -109,22 +105,6 @@ def _written(record: Mapping[str, Any], folder: str) -> tuple[list[Path], NotWri
 def _results(found: Mapping[Task, list[Any]], kind: type) -> list[Any]:
     """All that came of the tasks of a kind."""
     return [result for task, results in found.items() if isinstance(task, kind) for result in results]
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """To be terminated is to be interrupted; afterwards, signals mean what they meant before."""
-    before = {one: signal.getsignal(one) for one in ENDING}
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _print_summary(findings: list[Finding], console: Console) -> None:

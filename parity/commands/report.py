@@ -37,6 +37,12 @@ def _read(file: Path) -> Any:
     if file.name == JOURNAL:
         return left_behind(file)
     try:
-        return json.loads((file / RECORD if file.is_dir() else file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads(
+            (file / RECORD if file.is_dir() else file).read_text(encoding="utf-8"), parse_constant=_no_number
+        )
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError("record", repr(str(file)), f"a report.json written by parity ({error})") from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")

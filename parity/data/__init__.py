@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
 
-from parity.batch import Array, Batch, Lengths
-from parity.errors import InputError, choose, whole_number
+from parity.batch import Array, Batch, Lengths, check_rng
+from parity.dtypes import FLOATS
+from parity.errors import choose, of_kind, whole_number
 
 PAD = "<pad>"
 
@@ -75,7 +76,7 @@ def words(text: str) -> list[str]:
     >>> words("Who was it, Olivia's?")
     ['who', 'was', 'it', "olivia's"]
     """
-    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
+    return re.findall(r"[a-z]+(?:'[a-z]+)*", of_kind("text", text, str, "text").lower())
 
 
 @cache
@@ -113,9 +114,13 @@ class Drawn:
     sizes: dict[str, int]
 
 
-def _utterances(rows: Array, dtype: str) -> Drawn:
+Stops = Sequence[int | None]  # where each sequence is cut off, if anywhere
+
+
+def _utterances(rows: Array, stops: Stops, dtype: str) -> Drawn:
     whole = utterances()
-    x = Batch.of([*(whole.features[row].astype(dtype) for row in rows), np.zeros((0, 12), dtype)])
+    spoken = [whole.features[row][:stop].astype(dtype) for row, stop in zip(rows, stops, strict=True)]
+    x = Batch.of([*spoken, np.zeros((0, 12), dtype)])
     arrays = {"x": x.values, **_labels(whole.speakers, rows, x, dtype)}
     return Drawn(x.lengths, arrays, {"B": len(x.values), "T": x.values.shape[1], "D": 12, "C": 9})
 
@@ -123,10 +128,11 @@ def _utterances(rows: Array, dtype: str) -> Drawn:
 OPENING = 8  # words of a speech: the longest has 99, and the reference takes one after another
 
 
-def _speeches(rows: Array, dtype: str) -> Drawn:
+def _speeches(rows: Array, stops: Stops, dtype: str) -> Drawn:
     """Their opening words only; a batch of whole speeches would be padding for the most part."""
     whole = speeches()
-    tokens = Batch.of([*(whole.tokens[row][:OPENING] for row in rows), np.zeros(0, np.int64)])
+    spoken = [whole.tokens[row][:OPENING][:stop] for row, stop in zip(rows, stops, strict=True)]
+    tokens = Batch.of([*spoken, np.zeros(0, np.int64)])
     arrays = {"tokens": tokens.values, **_labels(whole.speakers, rows, tokens, dtype)}
     sizes = {"B": len(tokens.values), "T": tokens.values.shape[1], "V": len(whole.vocabulary), "C": len(whole.cast)}
     return Drawn(tokens.lengths, arrays, sizes)
@@ -140,7 +146,7 @@ def _labels(speakers: Array, rows: Array, batch: Batch, dtype: str) -> dict[str,
     return {"speaker": speaker, "targets": targets, "leads": leads[:, None].astype(dtype)}
 
 
-DATA: dict[str, tuple[int, Callable[[Array, str], Drawn]]] = {
+DATA: dict[str, tuple[int, Callable[[Array, Stops, str], Drawn]]] = {
     "utterances": (640, _utterances),
     "speeches": (40, _speeches),
 }
@@ -157,10 +163,10 @@ def lengths(name: str) -> Lengths:
     return np.array([len(sequence) for sequence in sequences])
 
 
-def draw(name: str, rng: np.random.Generator, count: int, dtype: str) -> Drawn:
+def draw(name: str, rng: np.random.Generator, count: int, dtype: str, short: bool = False) -> Drawn:
     """``count`` different sequences of a data set and an empty one, padded to the longest of them.
 
-    Of a speech, the first 8 words.
+    Of a speech, the first 8 words. ``short`` cuts the first sequence off after one step, the next after two, and so on.
 
     Raises:
         InputError: no such data set, or not so many sequences in it.
@@ -169,6 +175,8 @@ def draw(name: str, rng: np.random.Generator, count: int, dtype: str) -> Drawn:
     (9,)
     """
     size, pad = DATA[choose("data", name, DATA)]
-    if whole_number("count", count) > size:
-        raise InputError("count", count, f"at most the {size} sequences there are")
-    return pad(np.sort(rng.choice(size, count, replace=False)), dtype)
+    check_rng(rng)
+    whole_number("count", count, most=size)
+    choose("dtype", dtype, FLOATS)
+    stops = range(1, count + 1) if short else [None] * count
+    return pad(np.sort(rng.choice(size, count, replace=False)), stops, dtype)

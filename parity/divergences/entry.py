@@ -11,7 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 from parity import wings
-from parity.errors import first_lines, told
+from parity.errors import choose, first_lines, of_kind, told
 from parity.findings import FAILED, PASSED, SKIPPED
 
 DIFFERS, TRUE, PARTLY, FALSE = "differs", "true", "partly true", "false"
@@ -55,15 +55,24 @@ class Divergence:
 
     def code(self, wing: str) -> str:
         """A wing's snippet as one would write it: the body of its function."""
-        _, _, body = inspect.getsource(self.snippets[wing]).partition("():\n")
+        _, _, body = inspect.getsource(self._snippet(wing)).partition("():\n")
         return dedent(body).strip()
 
     def run(self, wing: str) -> Values:
-        """What a wing's snippet gives today."""
+        """What a wing's snippet gives today.
+
+        Raises:
+            InputError: it has none for that wing.
+            WingUnavailable: the framework cannot be loaded.
+        """
+        snippet = self._snippet(wing)
         wings.native(wing)  # loads the framework quietly, and with the right backend
         with warnings.catch_warnings():  # naive code makes frameworks warn; where that matters, it is among the values
             warnings.simplefilter("ignore")
-            return self.snippets[wing]()
+            return snippet()
+
+    def _snippet(self, wing: str) -> Callable[[], Values]:
+        return self.snippets[choose("wing", wing, self.snippets)]
 
     def stale(self, wing: str, today: Values) -> str:
         """What to mend, if today's values are not those of the entry; empty if they are."""
@@ -104,7 +113,13 @@ class Trial:
 
 
 def try_out(divergence: Divergence, wing: str) -> Trial:
-    """Run a wing's snippet and compare what it gives with the entry."""
+    """Run a wing's snippet and compare what it gives with the entry.
+
+    Raises:
+        InputError: no entry, or one without a snippet for that wing.
+    """
+    of_kind("divergence", divergence, Divergence, "one of parity.divergences.DIVERGENCES")
+    choose("wing", wing, divergence.snippets)
     if missing := wings.missing(wing):
         return Trial(divergence.name, wing, {}, missing=missing)
     try:

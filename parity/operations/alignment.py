@@ -26,7 +26,7 @@ def _counts(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int])
 BY_SEQUENCE = Form(
     "by_sequence",
     inputs={
-        "logits": Input("BTC"),
+        "logits": Input("BTC", raised=100.0),
         "targets": Input("BS", below="C", lengths="target_lengths", draw=_labels),
         "target_lengths": Input("B", up_to="S", draw=_counts),
     },

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from parity.operations.row import Form, Input, Operation
 
-STEP = Input("BT", scale=0.5)  # a weight near 1 has the gradient of a difference of equals
-FEATURES = Input("BTD", scale=0.5)
+# A weight near 1 has the gradient of a difference of equals. Some sequences' scores are large, all of them: the weights
+# are the same, unless somebody takes their exponentials as they are.
+STEP, FEATURES = (Input(axes, scale=0.5, raised=100.0) for axes in ("BT", "BTD"))
 
 SELF_ATTENTION = {
     "x": Input("BTH"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from parity.operations.row import Form, Input, Operation, Refusal
 
+TOKENS = Input("BT", below="V", blank=0.2)  # a pad among the words too
+
 
 def _lookup(name: str, padding_index: int | None) -> Form:
     return Form(
         name,
-        inputs={"tokens": Input("BT", below="V"), "table": Input("VD")},
+        inputs={"tokens": TOKENS, "table": Input("VD")},
         outputs={"y": "BTD"},
         options={"padding_index": padding_index},
         pad_row="" if padding_index is None else "table",
@@ -23,7 +25,7 @@ def _scaled_by_frequency(name: str, padding_index: int | None) -> Form:
 
 MASKED_DENSE = Form(
     "pad_is_0",
-    inputs={"tokens": Input("BT", below="V"), "table": Input("VD"), "w": Input("DH"), "b": Input("H")},
+    inputs={"tokens": TOKENS, "table": Input("VD"), "w": Input("DH"), "b": Input("H")},
     outputs={"y": "BTH"},
     options={"padding_index": 0},
     pad_row="table",

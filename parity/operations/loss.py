@@ -9,11 +9,13 @@ from parity.operations.row import Form, Input, Operation
 
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
 
-LOGITS = {"logits": Input("BTC"), "targets": Input("BT", below="C")}
+FEW_AND_MANY = ("one_step", "many_steps")
+LARGE = 100.0  # a loss that takes the exponential of a logit as it is gets inf
+LOGITS = {"logits": Input("BTC", raised=LARGE), "targets": Input("BT", below="C")}
 
 CROSS_ENTROPY = Operation(
     "loss.cross_entropy",
-    forms=(Form("mean", LOGITS, outputs={"loss": ""}, couples=MEAN_OVER_BATCH),),
+    forms=(Form("mean", LOGITS, outputs={"loss": ""}, couples=MEAN_OVER_BATCH, also=FEW_AND_MANY),),
     variants={
         "pytorch": ("ignore_index", "flattened", "weighted"),
         "tensorflow": ("keras_mask", "ignore_class", "flattened"),
@@ -62,7 +64,13 @@ CLASS_WEIGHTS = _cross_entropy_with(
 )
 MEAN_OF_SEQUENCES = _cross_entropy_with(
     "mean_of_sequences",
-    Form("mean", LOGITS, outputs={"loss": ""}, couples="a mean over all sequences of the batch that have a step"),
+    Form(
+        "mean",
+        LOGITS,
+        outputs={"loss": ""},
+        couples="a mean over all sequences of the batch that have a step",
+        also=FEW_AND_MANY,
+    ),
     pytorch="weighted",
     tensorflow="weighted",
 )
@@ -71,7 +79,7 @@ MEAN_OF_SEQUENCES = _cross_entropy_with(
 def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
     return Operation(
         f"loss.{function}",
-        forms=(Form("mean", inputs, outputs={"loss": ""}, couples=MEAN_OVER_BATCH),),
+        forms=(Form("mean", inputs, outputs={"loss": ""}, couples=MEAN_OVER_BATCH, also=FEW_AND_MANY),),
         variants={"pytorch": ("flattened", "weighted"), "tensorflow": ("keras_mask", "flattened", "weighted")},
     )
 
@@ -83,5 +91,7 @@ ROWS = (
     CLASS_WEIGHTS,
     MEAN_OF_SEQUENCES,
     _elementwise_loss("mean_squared_error", {"prediction": Input("BTD"), "target": Input("BTD")}),
-    _elementwise_loss("binary_cross_entropy", {"logits": Input("BTD"), "target": Input("BTD", unit=True)}),
+    _elementwise_loss(
+        "binary_cross_entropy", {"logits": Input("BTD", raised=LARGE), "target": Input("BTD", unit=True)}
+    ),
 )

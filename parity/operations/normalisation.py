@@ -17,7 +17,7 @@ STATISTICS = "mean and variance are those of every real step of the batch"
 
 
 def _layer_norm(name: str, eps: float) -> Form:
-    return Form(name, {"x": Input("BTH")} | SCALE_AND_SHIFT, outputs={"y": "BTH"}, options={"eps": eps})
+    return Form(name, {"x": Input("BTH", raised=100.0)} | SCALE_AND_SHIFT, outputs={"y": "BTH"}, options={"eps": eps})
 
 
 ROWS = (
@@ -37,6 +37,7 @@ ROWS = (
                 options={"training": True, "momentum": 0.1, "eps": 0.1, "updates": 3},
                 initial={name: name for name in RUNNING},
                 couples=STATISTICS,
+                also=("one_step",),
             ),
             Form("inference", BATCH_NORM, outputs={"y": "BTH"}, options={"training": False, "eps": 1e-3}),
         ),

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from parity.operations.row import Form, Input, Operation
 
-X = {"x": Input("BTD")}
+X = {"x": Input("BTD", blank=0.3)}  # some steps are equal, and count, though nothing is in them
+FEW_AND_MANY = ("one_step", "many_steps")
 OUTPUTS = {"x": Input("BTH")}  # of a recurrent layer
 ATTENTION = X | {"query": Input("D", scale=0.5, fan_in="D")}
 
 
 def _over_steps(function: str, variants: Mapping[str, tuple[str, ...]]) -> Operation:
-    return Operation(f"pooling.{function}", (Form("features", X, outputs={"y": "BD"}),), variants)
+    return Operation(f"pooling.{function}", (Form("features", X, outputs={"y": "BD"}, also=FEW_AND_MANY),), variants)
 
 
 ROWS = (

@@ -9,17 +9,20 @@ from parity.operations.row import Form, Input, Refusal
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 BIASES = GATES | {"gru": 4}  # r, z and n have one each, and the product inside n has another
 STATES = {"rnn": "h", "gru": "h", "lstm": "hc"}
+# The share of gates that are shut, or open, for good. In a GRU, a bias that large would scale the roundoff of the tanh
+# around it, and an Elman network has no gates.
+SHUT = {"rnn": 0.0, "gru": 0.0, "lstm": 0.1}
 
 
 def recurrent(name: str, cell: str, layers: int, initial: bool, both: bool = False, **options: Any) -> Form:
     """A stack of recurrent layers; weights come as one item for each layer."""
     side = "2" if both else ""
-    inputs = {"x": Input("BTD")}
+    inputs = {"x": Input("BTD", blank=0.3)}  # some real steps look like padding
     for layer in range(layers):
         below = "D" if layer == 0 else "E" if both else "H"
         inputs[f"w_in.{layer}"] = Input(f"{side}{below}{GATES[cell]}H", scale=0.3, fan_in=below)
         inputs[f"w_rec.{layer}"] = Input(f"{side}H{GATES[cell]}H", scale=0.3, fan_in="H")
-        inputs[f"bias.{layer}"] = Input(f"{side}{BIASES[cell]}H", scale=0.5)
+        inputs[f"bias.{layer}"] = Input(f"{side}{BIASES[cell]}H", scale=0.5, extreme=SHUT[cell])
     state = f"{layers}{side}BH"
     start = {s: f"{s}0" if initial else "" for s in STATES[cell]}
     inputs |= {name: Input(state) for name in start.values() if name}

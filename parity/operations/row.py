@@ -36,7 +36,12 @@ class Input:
         unit: draw floats between 0 and 1, as probabilities are.
         fan_in: for weights, the axis that is summed over: the scale shrinks as it widens, so that a large layer is
             not saturated, or chaotic, where a small one is not.
-        blank: the share of real steps that look like padding: all features are what it holds, 0 if nothing is said.
+        blank: the share of real steps that look like padding: all features are what it holds, or else the form's
+            ``padding_index``, or else 0. Others do in part; where the answer is read off the padding, some are tiny,
+            and some add up to 0.
+        raised: what every second sequence has on top, beginning with the first: at 100, exp() is inf in float32.
+        extreme: the share of floats that are 100 or -100: a gate that far shut, or a loss that far off, is where a
+            formula written by hand overflows.
         padding: what its padding always holds, where an operation reads that; None where it must not matter, and is
             drawn.
         lengths: for an array (B, S, ...), the input that says how many of its S are real.
@@ -51,6 +56,8 @@ class Input:
     unit: bool = False
     fan_in: str = ""
     blank: float = 0.0
+    raised: float = 0.0
+    extreme: float = 0.0
     padding: float | None = None
     lengths: str = ""
     draw: Draw | None = None
@@ -71,6 +78,8 @@ class Form:
         data: which real data set fills the batch arrays; empty when they are drawn.
         discrete: outputs that are truth values or whole numbers, and have no gradient.
         left: the padding stands before each sequence, not behind it.
+        also: shapes in which it is tried beside the usual ones: "one_step", where a single real step is special, or
+            T = 1 easily is; "many_steps", more than a byte can count, where that costs little.
     """
 
     name: str
@@ -83,12 +92,14 @@ class Form:
     data: str = ""
     discrete: tuple[str, ...] = ()
     left: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def reads_padding(self) -> str:
-        """Why the content of the padding matters; empty when it must not."""
+        """Why nothing in the padding may change; empty when something may: a cotangent, or the pad row."""
         read = [name for name, array in self.inputs.items() if array.padding is not None]
-        return f"the padding of {', '.join(read)} is what it reads the answer off" if read else ""
+        free = self.pad_row or any("T" in axes for axes in self.outputs.values())
+        return f"the padding of {', '.join(read)} is what it reads the answer off" if read and not free else ""
 
 
 @dataclass(frozen=True)

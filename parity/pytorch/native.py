@@ -9,11 +9,11 @@ import torch
 VERSION = f"torch {torch.__version__}"
 
 
-def environment():
+def environment(device="cpu"):
     """What the numbers depend on."""
     return {
         "torch": str(torch.__version__),  # a class of its own, which not every serialiser knows
-        "device": "cpu",
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "threads": torch.get_num_threads(),
         "tf32": {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32},
         "onednn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
@@ -22,6 +22,11 @@ def environment():
 
 def has_cuda():
     return torch.cuda.is_available()
+
+
+def allow_tf32(allowed):
+    """Whether a GPU may round the factors of float32 products: one policy for products and for cuDNN."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
 
 
 def forget():
@@ -52,14 +57,18 @@ def pick(variants, variant):
     return variants[variant] if isinstance(variants, dict) else variant
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None):
+def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
     """Outputs and gradients of ``call`` as arrays, and the names of the gradients that came sparse.
 
-    The gradient of every float input is taken against ``cotangents``, one for each output that counts. Tensors
-    share memory with ``arrays``, so that a function that writes to its inputs is found out.
+    The gradient of every float input is taken against ``cotangents``, one for each output that counts. What a
+    function writes to its inputs stands in ``arrays`` afterwards, so that it is found out.
     """
     function = compiled(call) if mode == "compiled" else call
-    outputs, gradients = differentiated(function, tensors(arrays), tensors(cotangents))
+    inputs = tensors(arrays, device)
+    outputs, gradients = differentiated(function, inputs, tensors(cotangents, device))
+    if device != "cpu":  # on the CPU, tensors share memory with arrays
+        for name, array in plain(inputs).items():
+            arrays[name][...] = array
     sparse = tuple(name for name, gradient in gradients.items() if gradient.is_sparse)
     return plain(outputs), plain(gradients), sparse
 
@@ -69,8 +78,6 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
     inputs, against = tensors(arrays, device), tensors(cotangents, device)
     if mode == "compiled":
         call = compiled(call)
-    if device == "cuda":  # cuDNN rounds to TF32 unless told otherwise, products do not: one policy for both
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32
 
     @torch.no_grad()
     def forward():

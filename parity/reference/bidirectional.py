@@ -6,7 +6,7 @@ Weights are those of `parity.reference.rnn` with a leading axis of two: forward,
 import autograd.numpy as np
 
 from parity.reference import native
-from parity.reference.rnn import gru_step, lstm_step, over_sequence, relu, rnn_step
+from parity.reference.rnn import gru_step, lstm_step, over_sequence, rnn_step
 
 
 def reverse_sequence(x, lengths):  # (B, T, D)  (B,)
@@ -28,7 +28,7 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T,
         y: (B, T, 2H), the last layer's forward and backward state at every step, zero on padding.
         h: (L, 2, B, H), forward: after the last real step; backward: after the first.
     """
-    act = np.tanh if activation == "tanh" else relu
+    act = native.tanh if activation == "tanh" else native.relu
     y, (h,) = over_batch(rnn_step(act), x, lengths, w_in, w_rec, bias, (h0,))
     return {"y": y, "h": h}
 
@@ -58,7 +58,7 @@ def merged(x, lengths, w_in, w_rec, bias, *, merge="sum"):
     >>> merged(np.ones((1, 2, 1)), [1], one, one, zero)["y"].ravel().round(4)  # 2 tanh(1)
     array([1.5232, 0.    ])
     """
-    y, (h,) = over_batch(rnn_step(np.tanh), x, lengths, w_in, w_rec, bias, (None,))
+    y, (h,) = over_batch(rnn_step(native.tanh), x, lengths, w_in, w_rec, bias, (None,))
     hidden = y.shape[-1] // 2
     ahead, back = y[..., :hidden], y[..., hidden:]
     return {"y": {"sum": ahead + back, "mul": ahead * back, "ave": (ahead + back) / 2}[merge], "h": h}

@@ -1,10 +1,12 @@
 """What every function of the reference needs: cut sequences out, put results back, differentiate."""
 
 import warnings
+from contextvars import ContextVar
 
 import autograd.numpy as np
 from autograd import make_vjp
 from autograd.builtins import dict as traced_dict
+from autograd.extend import defvjp, primitive
 
 VERSION = f"numpy {np.__version__}"
 
@@ -28,8 +30,33 @@ def padded(rows, like):  # B arrays (..., length, K), like (..., B, T, D) -> (..
     return stack(full, -3, (*like.shape[:-3], 0, steps, like.shape[-1]))
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None):
-    """Outputs and gradients of ``call``, in float64, and no sparse ones. Floats may carry a leading axis of copies."""
+def relu(a):
+    return np.where(a > 0, a, 0)  # slope 0 at 0, as everywhere; np.maximum would share it out
+
+
+@primitive
+def sigmoid(a):
+    """``1 / (1 + exp(-a))``, to full precision however small: by way of tanh it would be exactly 0 below -37."""
+    return np.exp(-np.logaddexp(0, -a))
+
+
+@primitive
+def tanh(a):
+    return np.tanh(a)
+
+
+# A framework keeps ``y`` and takes the slope from it, y (1 - y) or 1 - y²: where that is saturated, it knows the slope
+# no better than it knows 1. So the noise floor says how far off ``y`` is kept; here the slope itself is exact.
+OFF = ContextVar("from activations to how far off they are kept", default=np.zeros_like)
+defvjp(sigmoid, lambda y, a: lambda d: d * (y * sigmoid(-a) + (1 - 2 * y) * OFF.get()(y)))
+defvjp(tanh, lambda y, a: lambda d: d * (4 * sigmoid(2 * a) * sigmoid(-2 * a) - 2 * y * OFF.get()(y)))
+
+
+def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", off=np.zeros_like):
+    """Outputs and gradients of ``call``, in float64, and no sparse ones.
+
+    Floats may carry a leading axis of copies; ``off`` says how far off the copies keep an activation.
+    """
     integers = {name: array for name, array in arrays.items() if array.dtype.kind in "iu"}
     floats = {name: array.astype(np.float64) for name, array in arrays.items() if name not in integers}
 
@@ -37,8 +64,12 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None):
         outputs = call({**integers, **floats})
         return traced_dict({name: outputs[name] for name in cotangents})
 
-    with warnings.catch_warnings():  # autograd warns when no input reaches the outputs: a batch of empty sequences
-        warnings.filterwarnings("ignore", "Output seems independent of input", UserWarning)
-        differentiate, outputs = make_vjp(wanted)(floats)
-        gradients = differentiate({name: array.astype(np.float64) for name, array in cotangents.items()})
+    usual = OFF.set(off)
+    try:
+        with warnings.catch_warnings():  # autograd warns when no input reaches the outputs: a batch of empty sequences
+            warnings.filterwarnings("ignore", "Output seems independent of input", UserWarning)
+            differentiate, outputs = make_vjp(wanted)(floats)
+            gradients = differentiate({name: array.astype(np.float64) for name, array in cotangents.items()})
+    finally:
+        OFF.reset(usual)
     return outputs, gradients, ()

@@ -24,7 +24,7 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T,
     >>> rnn(np.ones((1, 3, 1)), [2], one, one, zero, activation="relu")["y"].ravel()
     array([1., 2., 0.])
     """
-    act = np.tanh if activation == "tanh" else relu
+    act = native.tanh if activation == "tanh" else native.relu
     y, (h,) = over_batch(rnn_step(act), x, lengths, w_in, w_rec, bias, (h0,))
     return {"y": y, "h": h}
 
@@ -58,9 +58,9 @@ def rnn_step(act):
 
 def gru_step(a, b, bias, state):
     (h,) = state
-    r = sigmoid(a[..., 0, :] + b[..., 0, :] + bias[..., 0, :])
-    z = sigmoid(a[..., 1, :] + b[..., 1, :] + bias[..., 1, :])
-    n = np.tanh(a[..., 2, :] + bias[..., 2, :] + r * (b[..., 2, :] + bias[..., 3, :]))
+    r = native.sigmoid(a[..., 0, :] + b[..., 0, :] + bias[..., 0, :])
+    z = native.sigmoid(a[..., 1, :] + b[..., 1, :] + bias[..., 1, :])
+    n = native.tanh(a[..., 2, :] + bias[..., 2, :] + r * (b[..., 2, :] + bias[..., 3, :]))
     return ((1 - z) * n + z * h,)
 
 
@@ -68,16 +68,8 @@ def lstm_step(a, b, bias, state):
     _, c = state
     gates = a + b + bias
     i, f, g, o = (gates[..., gate, :] for gate in range(4))
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(c), c
-
-
-def relu(a):
-    return np.where(a > 0, a, 0)  # slope 0 at 0, as everywhere; np.maximum would share it out
-
-
-def sigmoid(a):
-    return 0.5 * (1 + np.tanh(0.5 * a))
+    c = native.sigmoid(f) * c + native.sigmoid(i) * native.tanh(g)
+    return native.sigmoid(o) * native.tanh(c), c
 
 
 def over_sequence(step, x, w_in, w_rec, bias, state):  # (n, D) -> (n, H), state

@@ -8,7 +8,32 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from parity.report.files import FOLDER, writable, write
 from parity.report.record import current, failed, record, verdict
 
-__all__ = ["FOLDER", "current", "failed", "record", "verdict", "writable", "write"]
+__all__ = ["FOLDER", "add", "current", "failed", "record", "verdict", "writable", "write"]
+
+
+def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict[str, Any]], seed: int) -> list[Path]:
+    """Add faults or a sweep to the report in a folder; to a new one, if none of the same versions is there.
+
+    Args:
+        folder: with a report.json, or without.
+        parts: "faults" or "sweep", as `record` takes them.
+        frameworks, seed: as for `record`.
+
+    Returns:
+        The files.
+    """
+    begun = record([], frameworks, seed=seed, seconds=0.0, planned=0, checked=0)
+    try:
+        earlier = current(json.loads((Path(folder) / "report.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):  # no report, or one that cannot be read
+        earlier = begun
+    same = earlier["environment"]["versions"] == begun["environment"]["versions"]
+    return write({**(earlier if same else begun), **parts}, folder)

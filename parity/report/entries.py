@@ -1,12 +1,14 @@
-"""The divergences, as report.json has them: everything that a page says of one, with today's values."""
+"""Divergences and planted faults, as report.json has them: everything that a page says of one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from parity.divergences import DIVERGENCES, Divergence
 from parity.divergences.entry import Trial, Values, shown
+from parity.faults import FAULTS, Outcome
 from parity.report.order import index
 
 
@@ -40,3 +42,23 @@ def _tried(divergence: Divergence, trial: Trial) -> dict[str, Any]:
 
 def _text(values: Values) -> Mapping[str, str]:
     return {name: shown(value) for name, value in values.items()}
+
+
+def faults(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """One item for each fault that was planted, in the order of the catalogue: what it is, and what caught it.
+
+    ``by`` has for each contract that caught it the ``quantity``, the ``margin`` in limits (None where nothing is
+    allowed) and the ``reason``; ``expected`` is the contract that has to be among them.
+    """
+    return [_fault(outcome) for outcome in sorted(outcomes, key=lambda outcome: index(FAULTS, outcome.fault))]
+
+
+def _fault(outcome: Outcome) -> dict[str, Any]:
+    fault, came = FAULTS[outcome.fault], asdict(outcome)
+    words = ("name", "operation", "subject", "what", "place", "before", "after", "optimiser")
+    for catch in came["by"].values():
+        catch["margin"] = catch["margin"] and float(f"{catch['margin']:.3g}")
+    return {word: getattr(fault, word) for word in words} | {"expected": fault.by} | {n: came[n] for n in CAME}
+
+
+CAME = ("status", "case", "mode", "dtype", "by", "reason")

@@ -15,17 +15,20 @@ PACKAGES = ("numpy", "autograd", "torch", "tensorflow", "keras")
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def environment(frameworks: Mapping[str, Mapping[str, Any]], seed: int) -> dict[str, Any]:
+def environment(
+    frameworks: Mapping[str, Mapping[str, Any]], seed: int, replayed: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The environment part of a record.
 
     Args:
         frameworks: wing -> what it says of itself once loaded: versions, device, threads, TF32, oneDNN.
         seed: of the drawn cases.
+        replayed: the wing, folder and environment of the record that was compared with, if any.
 
     Returns:
         Plain values, ready for JSON.
     """
-    return {
+    here = {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": cpu_model(),
@@ -34,6 +37,7 @@ def environment(frameworks: Mapping[str, Mapping[str, Any]], seed: int) -> dict[
         "seed": seed,
         "frameworks": {wing: dict(said) for wing, said in sorted(frameworks.items())},
     }
+    return here | ({"replayed": dict(replayed)} if replayed else {})
 
 
 def versions() -> dict[str, str | None]:

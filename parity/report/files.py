@@ -9,16 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError, NotWritten
+from parity.errors import InputError, NotWritten, file_name
+from parity.report.record import current
 
 FOLDER = "parity-report"
 RECORD = "report.json"
 JOURNAL = "unfinished.jsonl"  # what a run that is going on, or was killed, has found; see `parity.report.keeper`
-FILES = (RECORD, "report.md", "index.html", "divergences.html")
+FILES = (RECORD, "report.md", "index.html", "divergences.html", "faults.html")
 
 
 def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
-    """Write report.json, report.md, index.html and divergences.html, replacing earlier ones whole or not at all.
+    """Write report.json, report.md and the pages, replacing earlier ones whole or not at all.
 
     Args:
         record: from `parity.report.record`, or read from a report.json and made `current`.
@@ -29,7 +30,7 @@ def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
 
     Raises:
         NotWritten: the folder or a file cannot be written, as on a full disk; an earlier report is still there.
-        ValueError: the record has a number that is not finite; strict JSON has no word for it.
+        InputError: it is no record: strict JSON has no word for NaN and inf.
     """
     files = snapshot(record, folder)
     with suppress(OSError):
@@ -39,38 +40,64 @@ def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
 
 def snapshot(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
     """`write`, while the run goes on: its journal stays."""
-    from parity.report.html import book, html
-    from parity.report.markdown import markdown
-    from parity.report.view import view
-
-    seen = view(record)
-    texts = [_json(record), markdown(seen), html(seen), *([book(seen)] if seen.divergences else [])]
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        return _replace(Path(folder), dict(zip(FILES, texts, strict=False)))
+        texts = _texts(record)
+    except Exception:
+        current(record)  # says what is wrong, and not sooner: a run must not lose its report over a detail
+        raise
+    path = file_name("folder", folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        return _replace(path, texts)
     except OSError as error:
         raise NotWritten(folder, error) from error
 
 
-def writable(folder: str | Path) -> None:
+def _texts(record: Mapping[str, Any]) -> dict[str, str]:
+    """What stands in each file."""
+    from parity.report.html import book, html, planted
+    from parity.report.markdown import markdown
+    from parity.report.view import view
+
+    seen = view(record)
+    texts = {RECORD: _json(record), "report.md": markdown(seen), "index.html": html(seen)}
+    if seen.divergences:
+        texts["divergences.html"] = book(seen)
+    if seen.faults:
+        texts["faults.html"] = planted(seen)
+    return texts
+
+
+def writable(folder: str | Path, argument: str = "output") -> None:
     """Make sure that a report can be written, before the work that it shall report on.
+
+    Args:
+        folder: where it will go.
+        argument: what the user calls it.
 
     Raises:
         InputError: the folder cannot be created, or nothing can be written in it.
     """
+    path = file_name(argument, folder)
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
             pass
-    except OSError as error:
-        raise InputError("output", repr(str(folder)), f"a folder that can be written ({error.strerror})") from error
+        for name in FILES:
+            if (path / name).is_dir():
+                raise IsADirectoryError(f"{name} is a folder")
+    except (OSError, ValueError) as error:  # ValueError: no system has such a name
+        raise InputError(argument, repr(str(folder)), f"a folder that can be written ({error})") from error
 
 
 def _json(record: Mapping[str, Any]) -> str:
     """Strict JSON with a line for each check, so that two records can be compared line by line."""
     rest = {name: value for name, value in record.items() if name != "checks"} | {"checks": []}
-    before, _, after = json.dumps(rest, allow_nan=False, ensure_ascii=False, indent=1).rpartition("[]")
-    return f"{before}[\n{_lines(record['checks'])}\n]{after}\n"
+    try:
+        before, _, after = json.dumps(rest, allow_nan=False, ensure_ascii=False, indent=1).rpartition("[]")
+        return f"{before}[\n{_lines(record['checks'])}\n]{after}\n"
+    except ValueError:
+        raise InputError("record", "NaN or inf", "finite numbers, or null") from None
 
 
 def _lines(checks: Iterable[Mapping[str, Any]]) -> str:

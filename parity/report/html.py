@@ -12,7 +12,8 @@ from markupsafe import Markup, escape
 
 from parity.divergences.entry import VERDICTS
 from parity.errors import printable
-from parity.report.view import CLAIMS, QUESTION, READING, REFUSALS, TITLE, View
+from parity.report.catches import caught_by, margin
+from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
 
 
@@ -32,6 +33,9 @@ def html(view: View) -> str:
         reading=READING,
         refusals=REFUSALS,
         claims=CLAIMS,
+        planted=PLANTED,
+        random=RANDOM,
+        caught_by=caught_by,
         symbols=SYMBOLS,
         meanings=MEANINGS,
         failure_of={(g.worst["operation"], g.subject, g.worst["contract"]): n for n, g in enumerate(view.failures, 1)},
@@ -49,6 +53,19 @@ def book(view: View) -> str:
     """
     template = _environment().get_template("divergences.html.jinja")
     return template.render(view=view, claims=CLAIMS, verdicts=VERDICTS, symbols=SYMBOLS)
+
+
+def planted(view: View) -> str:
+    """The page of planted faults, each with the change it is and what caught it.
+
+    Args:
+        view: from `parity.report.view.view`.
+
+    Returns:
+        HTML with its style inside.
+    """
+    template = _environment().get_template("faults.html.jinja")
+    return template.render(view=view, planted=PLANTED, margin=margin)
 
 
 @cache

@@ -21,8 +21,9 @@ from typing import Any
 from parity.divergences import Trial
 from parity.divergences.entry import shown
 from parity.errors import InputError, NotWritten
+from parity.faults import Outcome, outcome
 from parity.findings import Finding
-from parity.report.entries import entries
+from parity.report.entries import entries, faults
 from parity.report.files import JOURNAL, snapshot
 from parity.report.record import record
 
@@ -33,14 +34,16 @@ Found = Mapping[str, list[Any]]  # what came of a task, by kind, as values that 
 
 
 def plain(results: Iterable[Any]) -> Found:
-    """A task's verdict as it is kept, and as it travels to another process: findings, trials and curves."""
-    found: dict[str, list[Any]] = {"findings": [], "trials": [], "curves": []}
+    """A task's verdict as it is kept, and as it travels to another process: findings, trials, faults and curves."""
+    found: dict[str, list[Any]] = {"findings": [], "trials": [], "faults": [], "curves": []}
     for result in results:
         if isinstance(result, Finding):
             found["findings"].append(result.as_dict())
         elif isinstance(result, Trial):
             today = {name: shown(value) for name, value in result.today.items()}
             found["trials"].append(asdict(replace(result, today=today)))
+        elif isinstance(result, Outcome):
+            found["faults"].append(asdict(result))
         else:
             found["curves"].append(result)
     return found
@@ -57,13 +60,20 @@ class Keeper:
         folder: where the report goes.
         seed: of the drawn cases.
         planned: how many checks there are to do.
+        replayed: where the record was made that checks are compared with, if any.
         warn: told, once, if nothing can be written while the run goes on.
     """
 
     def __init__(
-        self, folder: str | Path, *, seed: int, planned: int, warn: Callable[[str], object] = _to_stderr
+        self,
+        folder: str | Path,
+        *,
+        seed: int,
+        planned: int,
+        replayed: Mapping[str, Any] | None = None,
+        warn: Callable[[str], object] = _to_stderr,
     ) -> None:
-        self.folder, self.seed, self.planned = Path(folder), seed, planned
+        self.folder, self.seed, self.planned, self.replayed = Path(folder), seed, planned, replayed
         self._kept: dict[str, Found] = {}
         self._frameworks: dict[str, dict[str, Any]] = {}
         self._seconds = 0.0
@@ -81,7 +91,9 @@ class Keeper:
         snapshot(self.record(), self.folder)
         self._journal = self.folder / JOURNAL
         try:
-            self._journal.write_text(_line({"seed": self.seed, "planned": self.planned}), encoding="utf-8")
+            self._journal.write_text(
+                _line({"seed": self.seed, "planned": self.planned, "replayed": self.replayed}), encoding="utf-8"
+            )
         except OSError as error:
             raise NotWritten(self.folder, error) from error
         self._due = time.monotonic() + EVERY
@@ -111,6 +123,8 @@ class Keeper:
             interrupted=interrupted,
             divergences=entries(Trial(**trial) for trial in self._all("trials")),
             training=list(curves.values()),
+            faults=faults(map(outcome, self._all("faults"))),
+            replayed=self.replayed,
         )
 
     def _all(self, kind: str) -> list[Any]:

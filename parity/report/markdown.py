@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from parity.errors import printable
+from parity.report.catches import caught_by
 from parity.report.cells import Cell
 from parity.report.groups import Group
 from parity.report.table import Matrix
-from parity.report.view import CLAIMS, QUESTION, READING, REFUSALS, TITLE, View
+from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
 
 ESCAPED = {letter: f"\\{letter}" for letter in "\\|*`[~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
@@ -27,7 +28,7 @@ def markdown(view: View) -> str:
     Returns:
         Text that ends with a newline.
     """
-    parts = (_top, _tables, _failures, _refusals, _divergences, _skips, _contracts, _environment)
+    parts = (_top, _tables, _failures, _refusals, _divergences, _faults, _sweep, _skips, _contracts, _environment)
     return "\n".join(line for part in parts for line in part(view))
 
 
@@ -118,6 +119,26 @@ def _divergences(view: View) -> Iterator[str]:
 
 def _reasons(entry: Mapping[str, Any]) -> list[str]:
     return [tried["reason"] for tried in entry["wings"].values() if tried["status"] == "failed"]
+
+
+def _faults(view: View) -> Iterator[str]:
+    if view.faults:
+        yield f"## Planted faults\n\n{PLANTED}\n"
+        yield from (
+            f"- {SYMBOLS['failed']} {_text(fault['name'])}: {_text(fault['reason'])}" for fault in view.survivors
+        )
+        yield from _rows(["contract", "faults caught", "by it alone"], view.catchers)
+        rows = ([fault["name"], fault["what"], caught_by(fault)] for _, topic in view.faults for fault in topic)
+        yield from _rows(["fault", "what", "caught by"], rows)
+
+
+def _sweep(view: View) -> Iterator[str]:
+    if view.swept:
+        yield f"## Random cases\n\n{RANDOM}\n"
+        yield from (f"- {SYMBOLS['failed']} {_text(one['reason'])}: {_text(one['reproduce'])}" for one in view.alarms)
+        columns = ["wing", "dtype", "checks", "failed", "scores", "largest element", "largest norm"]
+        yield from _rows(columns, view.largest)
+        yield from _rows(["operation", *columns[:5], "element", "norm"], view.swept)
 
 
 def _skips(view: View) -> Iterator[str]:

@@ -37,6 +37,8 @@ def absence(operation: str, wing: str, contract: str, whole: Whole) -> str:
         return "one variant of each whole model is trained"
     if promised := _not_promised(operation, contract):
         return promised
+    if contract in CONTRACTS and CONTRACTS[contract].recorded:
+        return "it was not recorded"
     if contract in CONTRACTS and whole.modes.get(wing, 0) == CONTRACTS[contract].from_mode:
         return f"{wing} ran in one mode"
     return "no case of this run tries it" if whole.complete else "not reached"

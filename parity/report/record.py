@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from parity.contracts import CONTRACTS
-from parity.errors import InputError, choose
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, Finding, finite
+from parity.errors import InputError, shown
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, finite
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
 from parity.report.order import index
+from parity.report.schema import check
 from parity.training import MODELS
 
-SCHEMA = 2
-EARLIER: dict[Any, dict[str, Any]] = {1: {"divergences": [], "training": []}}  # schema -> what it did not have yet
+SCHEMA = 3
+LATER: dict[str, Any] = {"faults": [], "sweep": None}
+EARLIER: dict[Any, dict[str, Any]] = {  # schema -> what it did not have yet
+    1: {"divergences": [], "training": [], **LATER},
+    2: LATER,
+}
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
 CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
-PARTS = ("environment", "summary", "checks", "divergences", "training")
-SUMMARY = ("planned", "checked", "interrupted", "seconds", "checks", "findings", "compared", "worst")
-ENTRY = ("name", "claim", "verdict", "why", "instead", "operation", "sources", "wings")
-ENVIRONMENT = ("python", "platform", "cpu", "cores", "versions", "seed", "frameworks")
 
 
 def record(
@@ -37,6 +37,9 @@ def record(
     interrupted: bool = False,
     divergences: Sequence[Mapping[str, Any]] = (),
     training: Sequence[Mapping[str, Any]] = (),
+    faults: Sequence[Mapping[str, Any]] = (),
+    sweep: Mapping[str, Any] | None = None,
+    replayed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that a report says, as plain data.
 
@@ -52,9 +55,13 @@ def record(
         interrupted: whether somebody stopped the run.
         divergences: from `parity.report.entries.entries`.
         training: curves, from `parity.training`.
+        faults: from `parity.report.entries.faults`.
+        sweep: from `parity.sweep.summary`.
+        replayed: where the record was made that was compared with, if any: `parity.replay.Record.environment`.
 
     Returns:
-        A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences`` and ``training``.
+        A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``faults`` and
+        ``sweep``; see ``record.schema.json``.
     """
     checks = sorted(findings, key=_place)
     summary = {
@@ -69,11 +76,13 @@ def record(
     }
     return {
         "schema": SCHEMA,
-        "environment": finite(environment(frameworks, seed)),
+        "environment": finite(environment(frameworks, seed, replayed)),
         "summary": summary,
         "checks": checks,
         "divergences": list(divergences),
         "training": sorted(training, key=lambda curve: (index(MODELS, curve["model"]), curve["optimiser"])),
+        "faults": list(faults),
+        "sweep": sweep,
     }
 
 
@@ -144,26 +153,47 @@ def verdict(record: Mapping[str, Any]) -> str:
 
 def _outcome(record: Mapping[str, Any], of_all: str) -> str:
     checks = record["summary"]["checks"]
-    stale = len(stale_entries(record))
-    others = f"{checks[KNOWN]} known refusals, {checks[SKIPPED]} skipped"
+    told = [*_of_divergences(record), *_of_faults(record), *_of_sweep(record)]
     if checks[FAILED]:
-        return f"{checks[FAILED]} {of_all} failed{_and_stale(stale)}"
+        return "; ".join([f"{checks[FAILED]} {of_all} failed", *told])
     if _compared_nothing(record):
-        return f"nothing was compared, which is a failure ({others}){_and_stale(stale)}"
-    agree = f"{_checks(checks[PASSED])} {'agrees' if checks[PASSED] == 1 else 'agree'}"
+        others = f"{checks[KNOWN]} known refusals, {checks[SKIPPED]} skipped"
+        return "; ".join([f"nothing was compared, which is a failure ({others})", *told])
     skipped = f", {checks[SKIPPED]} skipped" if checks[SKIPPED] else ""
-    told = _and_stale(stale) or _as_described(len(record["divergences"]))
-    return f"{agree}{skipped}{told}" if record["summary"]["planned"] else told.removeprefix("; ")
+    agree = f"{_checks(checks[PASSED])} {'agrees' if checks[PASSED] == 1 else 'agree'}{skipped}"
+    return "; ".join([agree, *told] if record["summary"]["planned"] else told)
 
 
-def _and_stale(number: int) -> str:
-    if not number:
-        return ""
-    return f"; {number} {'divergence is' if number == 1 else 'divergences are'} not as described"
+def _of_divergences(record: Mapping[str, Any]) -> list[str]:
+    """What there is to say of divergences: which are stale, if any are."""
+    stale, all_of_them = len(stale_entries(record)), len(record["divergences"])
+    if not all_of_them:
+        return []
+    number, how = (stale, "not as described") if stale else (all_of_them, "as described")
+    return [f"{number} {'divergence is' if number == 1 else 'divergences are'} {how}"]
 
 
-def _as_described(number: int) -> str:
-    return f"; {number} {'divergence is' if number == 1 else 'divergences are'} as described" if number else ""
+def _of_faults(record: Mapping[str, Any]) -> list[str]:
+    tried = [fault for fault in record["faults"] if fault["status"] != SKIPPED]
+    if not tried:
+        return []
+    survived = len(survivors(record))
+    return [
+        f"{survived} of {len(tried)} planted faults not caught" if survived else f"{len(tried)} planted faults caught"
+    ]
+
+
+def _of_sweep(record: Mapping[str, Any]) -> list[str]:
+    sweep = record["sweep"]
+    if not sweep:
+        return []
+    alarms = sweep["failed"]
+    return [f"{alarms or 'no'} false {'alarm' if alarms == 1 else 'alarms'} in {sweep['checks']} random checks"]
+
+
+def survivors(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The planted faults that were not caught as they should be."""
+    return [fault for fault in record["faults"] if fault["status"] not in ("caught", SKIPPED)]
 
 
 def stale_entries(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -179,14 +209,18 @@ def _checks(number: int) -> str:
 
 def failed(record: Mapping[str, Any]) -> bool:
     """Whether the run must not count as a success: something failed, nothing was compared, or it is not complete."""
-    failures = record["summary"]["checks"][FAILED] or stale_entries(record)
-    return bool(failures) or _compared_nothing(record) or cut_short(record)
+    failures = record["summary"]["checks"][FAILED] or stale_entries(record) or survivors(record)
+    return (
+        bool(failures or (record["sweep"] and record["sweep"]["failed"]))
+        or _compared_nothing(record)
+        or cut_short(record)
+    )
 
 
 def _compared_nothing(record: Mapping[str, Any]) -> bool:
     summary = record["summary"]
-    if not summary["planned"] and record["divergences"]:
-        return False  # only divergences were asked for
+    if not summary["planned"] and (record["divergences"] or record["faults"] or record["sweep"]):
+        return False  # no checks were asked for
     return not summary["checks"][PASSED] or not summary["compared"]
 
 
@@ -200,33 +234,11 @@ def current(record: Any) -> dict[str, Any]:
     """A record read from a file, as this version would have written it, or what is wrong with it.
 
     Raises:
-        InputError: it has a schema that is not understood, or something is missing; the message says what.
+        InputError: it has a schema that is not understood, or something is missing or wrong; the message says what.
     """
     schema = record.get("schema") if isinstance(record, dict) else None
-    if schema != SCHEMA and schema not in EARLIER:
-        raise InputError("record", f"schema {schema!r}", f"a report.json of schema {SCHEMA}, or an earlier one")
+    if type(schema) is not int or schema not in (SCHEMA, *EARLIER):
+        raise InputError("record", f"schema {shown(schema)}", f"a report.json of schema {SCHEMA}, or an earlier one")
     whole: dict[str, Any] = EARLIER.get(schema, {}) | record | {"schema": SCHEMA}
-    _check(whole)
+    check(whole)
     return whole
-
-
-def _check(record: dict[str, Any]) -> None:
-    if missing := [part for part in PARTS if part not in record]:
-        raise InputError("record", f"no {', '.join(missing)}", f"a report.json with {', '.join(PARTS)}")
-    for part, needed in (("summary", SUMMARY), ("environment", ENVIRONMENT)):
-        _check_fields(record[part], needed, part)
-    for part in ("checks", "divergences", "training"):
-        if not isinstance(record[part], list):
-            raise InputError("record", f"{part} of type {type(record[part]).__name__}", "a list")
-    for at, entry in enumerate(record["divergences"]):
-        _check_fields(entry, ENTRY, f"divergences[{at}]")
-    for at, finding in enumerate(record["checks"]):
-        _check_fields(finding, {field.name for field in fields(Finding)}, f"checks[{at}]")
-        choose(f"status in checks[{at}]", finding["status"], STATUSES)
-
-
-def _check_fields(part: Any, needed: Iterable[str], name: str) -> None:
-    if not isinstance(part, dict):
-        raise InputError("record", f"{name} of type {type(part).__name__}", "an object")
-    if missing := sorted(set(needed) - set(part)):
-        raise InputError("record", f"no {', '.join(missing)} in {name}", "every field of this schema")

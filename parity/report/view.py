@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from parity.contracts import CONTRACTS
 from parity.findings import STATUSES
+from parity.report.catches import by_contract, largest, swept
 from parity.report.groups import Group, failures, refusals, skips
-from parity.report.record import failed, stale_entries, verdict
+from parity.report.record import failed, stale_entries, survivors, verdict
 from parity.report.table import Matrix, matrices
 from parity.report.words import MEANINGS, SYMBOLS, amount, number, setting
 from parity.training.verdict import CONTRACT, PROMISE
@@ -19,6 +20,17 @@ TITLE = "Padding parity"
 QUESTION = "Do PyTorch and TensorFlow compute the same, outputs and every gradient, whatever the padding holds?"
 
 REFUSALS = "Claims that run: a check fails as soon as the framework no longer refuses."
+
+PLANTED = (
+    "A suite that cannot fail proves nothing. Each of these is a small change of one variant that people really make; "
+    "the contracts are held to it, and the number behind each is by how many times its limit the fault missed, "
+    "or a cross where no error at all is allowed."
+)
+
+RANDOM = (
+    "Random lengths, parameters from tiny to saturating, anything in the padding: scores against the reference in "
+    "noise floors, as median · 99 % · 99.9 % · largest. What fails here is a false alarm, or news."
+)
 
 CLAIMS = (
     "Naive code that runs, and what people say of it. An entry fails on the day a framework gives another value: "
@@ -52,13 +64,19 @@ class View:
     contracts: list[tuple[str, str]]
     divergences: list[tuple[str, list[Mapping[str, Any]]]]  # topic, and its entries
     stale: list[Mapping[str, Any]]
+    faults: list[tuple[str, list[Mapping[str, Any]]]]  # topic, and its planted faults
+    survivors: list[Mapping[str, Any]]
+    catchers: list[tuple[str, str, str]]  # contract, how many it caught, how many it alone
+    largest: list[Sequence[str]]  # of a sweep: wing, dtype, checks, failed, scores, element, norm
+    swept: list[Sequence[str]]
+    alarms: list[Mapping[str, Any]]
     environment: list[tuple[str, str]]
 
 
 def view(record: Mapping[str, Any]) -> View:
     """Arrange a record for a reader."""
     summary = record["summary"]
-    found = record["checks"]
+    found, sweep = record["checks"], record["sweep"]
     return View(
         verdict=verdict(record),
         failed=failed(record),
@@ -70,6 +88,12 @@ def view(record: Mapping[str, Any]) -> View:
         skips=skips(found),
         divergences=[(topic, list(of_topic)) for topic, of_topic in groupby(record["divergences"], _topic)],
         stale=stale_entries(record),
+        faults=[(topic, list(of_topic)) for topic, of_topic in groupby(record["faults"], _topic)],
+        survivors=survivors(record),
+        catchers=by_contract(record["faults"]),
+        largest=largest(sweep["rows"] if sweep else []),
+        swept=swept(sweep["rows"] if sweep else []),
+        alarms=sweep["failures"] if sweep else [],
         contracts=[*((contract.name, contract.promise) for contract in CONTRACTS.values()), (CONTRACT, PROMISE)],
         environment=_environment(record["environment"]),
     )
@@ -96,4 +120,12 @@ def _environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     machine = [(name, setting(environment[name])) for name in ("python", "platform", "cpu", "cores", "seed")]
     versions = [(name, setting(version)) for name, version in environment["versions"].items()]
     frameworks = [(f"{wing}, as loaded", setting(said)) for wing, said in environment["frameworks"].items()]
-    return machine + versions + frameworks
+    return machine + versions + frameworks + _replayed(environment.get("replayed"))
+
+
+def _replayed(there: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What was compared with, if not with what ran here."""
+    if not there:
+        return []
+    place = setting({name: there[name] for name in ("folder", "platform", "cpu")})
+    return [(f"{there['wing']}, as recorded", f"{setting(there['frameworks'][there['wing']])}; {place}")]

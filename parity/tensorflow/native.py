@@ -16,15 +16,24 @@ if keras.backend.backend() != "tensorflow":
     raise ImportError(f"Keras runs on {keras.backend.backend()!r}; set KERAS_BACKEND=tensorflow before Python starts")
 
 
-def environment():
+def environment(device="cpu"):
     """What the numbers depend on."""
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
-        "device": "gpu" if tf.config.list_logical_devices("GPU") else "cpu",
+        "device": device,
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
         "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
     }
+
+
+def has_cuda():
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def allow_tf32(allowed):
+    """Whether a GPU may round the factors of float32 products."""
+    tf.config.experimental.enable_tensor_float_32_execution(allowed)
 
 
 def forget():
@@ -68,15 +77,16 @@ def pick(variants, variant):
     return variants[variant] if isinstance(variants, dict) else variant
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None):
+def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
     """Outputs and gradients of ``call`` as arrays, and the names of the gradients that came sparse.
 
     The gradient of every float input is taken against ``cotangents``, one for each output that counts.
     In mode "graph", ``axes`` (of inputs and outputs by name) tells which axes are batch and time: those stay open,
     so that one trace serves all.
     """
-    arrays, cotangents = constants(arrays), constants(cotangents)
-    outputs, gradients = stepper(call, arrays, cotangents, mode, axes)(arrays, cotangents)
+    with tf.device("/GPU:0" if device == "cuda" else "/CPU:0"):
+        arrays, cotangents = constants(arrays), constants(cotangents)
+        outputs, gradients = stepper(call, arrays, cotangents, mode, axes)(arrays, cotangents)
     sparse = tuple(name for name, gradient in gradients.items() if isinstance(gradient, tf.IndexedSlices))
     return plain(outputs), plain(gradients), sparse
 

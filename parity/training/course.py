@@ -9,13 +9,14 @@ import numpy as np
 
 from parity.batch import Array
 from parity.cases import Case, draw
-from parity.errors import choose, whole_number
+from parity.errors import whole_number
 from parity.operations import OPERATIONS
 
 STEPS = 50
 DTYPE = "float32"
 MODELS = {name: row.forms[0].name for name, row in OPERATIONS.items() if row.topic == "model"}  # and its form
-MOST_STEPS = 1000  # so many seeds apart are the batches of one course from those of the next
+MOST_STEPS = 999
+APART = 1000  # so many seeds apart are the batches of one course from those of the next
 
 
 @dataclass(frozen=True)
@@ -100,16 +101,18 @@ def _of_a_batch(case: Case, name: str) -> bool:
     return "B" in case.spec.inputs[name].axes
 
 
+def check_numbers(steps: object, seed: object) -> None:
+    """Say so if there cannot be so many steps, or such a seed."""
+    whole_number("steps", steps, least=1, most=MOST_STEPS)
+    whole_number("seed", seed)
+
+
 def course(model: str, steps: int, seed: int) -> Course:
     """The course of a model: weights drawn once, and for each step another batch of real data.
-
-    Raises:
-        InputError: no such model, or numbers of steps or a seed that are none.
 
     >>> [len(batch["lengths"]) for batch in course("model.tagger", steps=1, seed=0).batches]
     [9, 9]
     """
-    form = MODELS[choose("model", model, MODELS)]
-    first = whole_number("seed", seed) * MOST_STEPS
-    seeds = range(first, first + whole_number("steps", steps, least=1) + 1)
+    form = MODELS[model]
+    seeds = range(seed * APART, seed * APART + steps + 1)
     return Course(tuple(draw(model, form, "drawn", DTYPE, at) for at in seeds))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from parity.training.course import MODELS, OPTIMISERS, STEPS
+from parity.training.course import MODELS, OPTIMISERS, STEPS, check_numbers
 from parity.training.verdict import CONTRACT, growth
 
 
@@ -44,5 +44,10 @@ class Curve:
 
 
 def curves(steps: int = STEPS, seed: int = 0) -> list[Curve]:
-    """Every model with every optimiser."""
+    """Every model with every optimiser.
+
+    Raises:
+        InputError: steps that are not 1 to 999, or a wrong seed.
+    """
+    check_numbers(steps, seed)
     return [Curve(model, optimiser, steps, seed) for model in MODELS for optimiser in OPTIMISERS]

@@ -44,9 +44,10 @@ import numpy as np
 from parity import wings
 from parity.batch import Array
 from parity.dtypes import ROUNDOFF
-from parity.noise import COPIES, floor_of, response_of
+from parity.errors import choose, whole_number
+from parity.noise import COPIES, MOST_COPIES, floor_of, response_of
 from parity.operations import find
-from parity.training.course import DTYPE, MODELS, OPTIMISERS, Course, Trajectory, course
+from parity.training.course import DTYPE, MODELS, OPTIMISERS, Course, Trajectory, check_numbers, course
 
 Weights = Mapping[str, Array]  # by name, each (optimisers, 1 + copies, ...); the first copy is undisturbed
 
@@ -59,13 +60,19 @@ class Envelope:
     floor: Trajectory
 
 
-@lru_cache(maxsize=8)
 def envelope(model: str, steps: int, seed: int, copies: int = COPIES) -> Mapping[str, Envelope]:
     """For each optimiser, the reference's training run and its noise floor, in float32.
 
     Raises:
-        InputError: as for `course`.
+        InputError: no such model, or numbers of steps or copies or a seed that are none.
     """
+    check_numbers(steps, seed)
+    return envelopes(choose("model", model, MODELS), steps, seed, whole_number("copies", copies, 1, MOST_COPIES))
+
+
+@lru_cache(maxsize=8)
+def envelopes(model: str, steps: int, seed: int, copies: int) -> Mapping[str, Envelope]:
+    """`envelope`, once its arguments are known to be right."""
     lesson = course(model, steps, seed)
     runs = list(_Copies(lesson, copies, np.random.default_rng([seed, *model.encode()])).steps())
     losses = np.stack([run["loss"] for run in runs[:-1]])  # (N, optimisers, 1 + copies)

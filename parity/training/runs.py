@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from parity import wings
-from parity.errors import choose
+from parity.errors import a_function, choose
 from parity.operations import find
-from parity.training.course import MODELS, OPTIMISERS, STEPS, Trajectory, course
-from parity.training.envelope import envelope
+from parity.training.course import MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers, course
+from parity.training.envelope import envelope, envelopes
 
 Build = Callable[[Mapping[str, Any]], Any]  # from a framework's parameters by name to one of its optimisers
 Model = Callable[..., Mapping[str, Any]]
@@ -40,7 +40,7 @@ def train(
         function: a model of your own; see ``parity/pytorch/model.py`` for its arguments.
 
     Raises:
-        InputError: an unknown name, with the nearest right one.
+        InputError: an unknown name, with the nearest right one; steps that are not 1 to 999; a wrong seed.
         WingUnavailable: the framework cannot be loaded.
 
     >>> trained = train("model.vowel_speaker", "adam", "reference", steps=2)
@@ -49,7 +49,11 @@ def train(
     """
     choose("model", model, MODELS)
     choose("optimiser", optimiser, OPTIMISERS)
-    if choose("wing", wing, wings.WINGS) == "reference":
+    choose("wing", wing, wings.WINGS)
+    check_numbers(steps, seed)
+    build = None if build is None else a_function("build", build)
+    function = None if function is None else a_function("function", function)
+    if wing == "reference":
         return envelope(model, steps, seed)[optimiser].expected
     return _trained(model, optimiser, wing, steps, seed, build, function)
 
@@ -84,4 +88,4 @@ def _copied(weights: Mapping[str, Any]) -> dict[str, Any]:
 def forget() -> None:
     """Drop the runs that were remembered."""
     _trained.cache_clear()
-    envelope.cache_clear()
+    envelopes.cache_clear()

@@ -9,10 +9,10 @@ import numpy as np
 
 from parity import wings
 from parity.compare import compare, difference, verdict
-from parity.errors import choose, first_lines, told
+from parity.errors import a_function, choose, first_lines, told
 from parity.findings import FAILED, SKIPPED, Finding
 from parity.operations import find
-from parity.training.course import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory
+from parity.training.course import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers
 from parity.training.envelope import Envelope, envelope
 from parity.training.runs import Build, Model, train
 
@@ -114,7 +114,12 @@ def _name(function: Any) -> str:
 
 
 def plan(steps: int = STEPS, seed: int = 0) -> list[Training]:
-    """Every model with every optimiser in every framework."""
+    """Every model with every optimiser in every framework.
+
+    Raises:
+        InputError: steps that are not 1 to 999, or a wrong seed.
+    """
+    check_numbers(steps, seed)
     return [
         Training(model, optimiser, wing, steps, seed)
         for model in MODELS
@@ -142,11 +147,15 @@ def hold(
         of a weight, the first number is the step.
 
     Raises:
-        InputError: an unknown name, with the nearest right one.
+        InputError: an unknown name, with the nearest right one; steps that are not 1 to 999; a wrong seed.
     """
     choose("model", model, MODELS)
     choose("optimiser", optimiser, OPTIMISERS)
     choose("wing", wing, wings.FRAMEWORKS)
+    check_numbers(steps, seed)
+    for name, own in (("build", build), ("function", function)):
+        if own is not None:
+            a_function(name, own)
     return Training(model, optimiser, wing, steps, seed, build, function).run()
 
 

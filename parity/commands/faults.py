@@ -1,0 +1,70 @@
+"""``parity faults``: plant mistakes that people make, and see which contracts catch them, and by what margin."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.table import Table
+from rich.text import Text
+
+from parity import faults, report
+from parity.commands.running import signals, verdicts
+from parity.commands.screen import console
+from parity.report.catches import by_contract, caught_by
+from parity.report.entries import faults as entries
+from parity.runner import Runner
+
+HELP = "plant mistakes that people make, and see which contracts catch them"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What the command understands."""
+    parser.add_argument("name", nargs="*", help='only these, e.g. "rnn.lengths_short_by_one"')
+    parser.add_argument(
+        "--output", default=report.FOLDER, metavar="DIR", help=f"whose report gets the result (default {report.FOLDER})"
+    )
+    parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plant, print what caught each, add it to the report; returns 1 if one was not caught, 130 if interrupted.
+
+    Raises:
+        InputError: no such fault; the message names the nearest.
+    """
+    with signals():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    runner = Runner(faults.plan(options.name), options.jobs)
+    report.writable(options.output)
+    found, interrupted = verdicts(runner)
+    planted = entries(outcome for outcomes in found.values() for outcome in outcomes)
+    screen = console(140)
+    screen.print(_table(planted))
+    screen.print(_catchers(planted))
+    missed = [fault for fault in planted if fault["status"] != faults.CAUGHT]
+    for fault in missed:
+        screen.print(f"{fault['name']} {fault['status']}: {fault['reason']}", markup=False, soft_wrap=True)
+    print(f"{len(planted) - len(missed)} of {len(planted)} planted faults caught")
+    files = report.add(options.output, {"faults": planted}, runner.environment, seed=0)
+    print(f"report: {', '.join(map(str, files))}")
+    if interrupted:
+        return 130
+    return int(len(planted) == len(missed) or any(fault["status"] != faults.MISSING for fault in missed))
+
+
+def _table(planted: list[dict[str, object]]) -> Table:
+    table = Table("fault", "what", "caught by", box=None, pad_edge=False, header_style="dim")
+    for fault in planted:
+        style = "" if fault["status"] == faults.CAUGHT else "red"
+        table.add_row(str(fault["name"]), Text(str(fault["what"])), Text(caught_by(fault)), style=style)
+    return table
+
+
+def _catchers(planted: list[dict[str, object]]) -> Table:
+    table = Table("contract", "faults caught", "by it alone", box=None, pad_edge=False, header_style="dim")
+    for row in by_contract(planted):
+        table.add_row(*row)
+    return table

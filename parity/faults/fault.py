@@ -1,0 +1,138 @@
+"""A planted fault: one place of a wing's own source, changed as people get it wrong, and the function it makes."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
+from itertools import accumulate
+from types import ModuleType
+from typing import Any
+
+from parity.operations import find
+
+Function = Callable[..., Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A small change of one variant in one wing that gives wrong answers.
+
+    Attributes:
+        name: "topic.fault", unique.
+        operation: the row of `parity.OPERATIONS` in which it is looked for.
+        subject: "wing.variant".
+        what: what people get wrong, in a sentence.
+        place: "file.function" in the wing, without the wing, e.g. ``"rnn.packed"``.
+        before: text that stands there exactly once.
+        after: what stands there instead.
+        by: the contract that must catch it; others may too.
+        optimiser: where the fault is in ``optimiser.py``, which of `training.OPTIMISERS` shows it; empty elsewhere.
+    """
+
+    name: str
+    operation: str
+    subject: str
+    what: str
+    place: str
+    before: str
+    after: str
+    by: str
+    optimiser: str = ""
+
+    @property
+    def wing(self) -> str:
+        return self.subject.partition(".")[0]
+
+    @property
+    def variant(self) -> str:
+        return self.subject.partition(".")[2]
+
+    @property
+    def file(self) -> str:
+        return self.place.partition(".")[0]
+
+    @property
+    def function(self) -> str:
+        return self.place.partition(".")[2]
+
+    def planted(self, source: str) -> str:
+        """The file's source with the fault in it.
+
+        Raises:
+            LookupError: the text to change does not stand there exactly once; the message says so.
+        """
+        start, end = _extent(source, self.function)
+        found = source[start:end].count(self.before)
+        if found != 1:
+            raise LookupError(
+                f"{self.before!r} stands {found} times in {self.function} of {self.wing}/{self.file}.py, and it has to "
+                f"stand there once: mend {self.name} in parity/faults"
+            )
+        return source[:start] + source[start:end].replace(self.before, self.after) + source[end:]
+
+
+def _extent(source: str, name: str) -> tuple[int, int]:
+    """Where a function or class of a module begins and ends.
+
+    >>> _extent("x = 1; def f(): return x".replace("; ", chr(10)), "f")
+    (6, 23)
+    """
+    ends = list(accumulate(map(len, source.splitlines(keepends=True)), initial=0))
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return ends[node.lineno - 1], ends[node.end_lineno or node.lineno]
+    return 0, 0
+
+
+def changed(fault: Fault) -> Function:
+    """The function of the fault's operation, from the wing's sources with the fault in them.
+
+    Raises:
+        LookupError: the text to change is not there, or not once.
+    """
+    row = find(fault.operation)
+    with wing_with(fault, row.topic) as topic:
+        return getattr(topic, row.function)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def wing_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
+    """A module of the wing that imports, directly or not, the changed file; whoever imports it meanwhile gets it too.
+
+    The wing's files are loaded a second time, around the changed one, and put out of sight again. ``native`` is not:
+    it is what runs them.
+    """
+    package = import_module(f"parity.{fault.wing}")
+    prefix = f"{package.__name__}."
+    kept = {name: module for name, module in sys.modules.items() if name.startswith(prefix)}
+    try:
+        for name in kept:
+            if name != f"{prefix}native":
+                del sys.modules[name]
+                vars(package).pop(name.removeprefix(prefix), None)
+        _load_changed(fault, package)
+        yield import_module(prefix + topic)
+    finally:
+        for name in [name for name in sys.modules if name.startswith(prefix)]:
+            del sys.modules[name]
+            vars(package).pop(name.removeprefix(prefix), None)
+        for name, module in kept.items():
+            sys.modules[name] = module
+            setattr(package, name.removeprefix(prefix), module)
+
+
+def _load_changed(fault: Fault, package: ModuleType) -> None:
+    name = f"{package.__name__}.{fault.file}"
+    spec = find_spec(name)
+    if spec is None or spec.loader is None:
+        raise LookupError(f"there is no {fault.wing}/{fault.file}.py: mend {fault.name} in parity/faults")
+    source = spec.loader.get_source(name)  # type: ignore[attr-defined]
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    setattr(package, fault.file, module)
+    exec(compile(fault.planted(source), spec.origin or name, "exec"), vars(module))

@@ -1,0 +1,223 @@
+"""Wrong calls of what checks, compares, plans, trains, advises and writes: the sentence that answers each."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity import Observation, advise, data, divergences, draw, faults, hold, planner, report, sweep, training, wings
+from parity.check import plan
+from parity.compare import compare, difference
+from parity.errors import InputError
+from parity.planner import DEFAULT, Cost, batches, fit, ideal, padded_over_real, split
+from parity.runner import Runner
+from parity.timing import Contender, interleaved, ratio
+
+CASE = draw("rnn.gru", "one_layer", "ragged", "float32", 0)
+ONES = {"y": np.ones(2)}
+SEEN = Observation(ONES)
+RNG = np.random.default_rng(0)
+MODEL = advise.Model({"pytorch.packed": DEFAULT})
+DENOMINATOR = divergences.find("loss.denominator")
+
+
+def held(**wrong: Any) -> object:
+    return hold(**{"operation": "rnn.gru", "function": print, "wing": "pytorch"} | wrong)
+
+
+def trained(**wrong: Any) -> object:
+    return training.train(**{"model": "model.tagger", "optimiser": "sgd", "wing": "reference"} | wrong)
+
+
+def trained_and_held(**wrong: Any) -> object:
+    return training.hold(**{"model": "model.tagger", "optimiser": "sgd", "wing": "pytorch"} | wrong)
+
+
+def planned_by(cost: Any) -> None:
+    with planner.using(cost):
+        pass
+
+
+CALLABLE = "expected something that can be called"
+TASKS = "expected tasks, as parity.check.plan gives them"
+PAIRS = "expected at least one pair of counts and seconds, ((calls, steps, rows), seconds)"
+SECONDS = "expected seconds, finite and not negative"
+A_COST = "expected a parity.planner.Cost"
+AN_ARRAY = "expected an array of numbers"
+FINITE = "expected finite numbers of 0 or more"
+FROM_1_TO_999 = "expected a whole number from 1 to 999"
+
+CHECKS: dict[str, Callable[[], object]] = {
+    "operation: got 'rnn.gro', expected 'rnn.gru'": lambda: held(operation="rnn.gro"),
+    f"function: got None, {CALLABLE}": lambda: held(function=None),
+    "wing: got 'reference', expected one of: pytorch, tensorflow": lambda: held(wing="reference"),
+    "dtype: got 'float46', expected 'float64'": lambda: held(dtype="float46"),
+    "contract: got 'repeatabel', expected 'repeatable'": lambda: held(contracts=["repeatabel"]),
+    "contracts: got 'repeatable', expected a list of names": lambda: held(contracts="repeatable"),
+    "contracts: got [['repeatable']], expected a list of names": lambda: held(contracts=[["repeatable"]]),
+    "seed: got None, expected a whole number of 0 or more": lambda: held(seed=None),
+    "selection: got no check at all, expected a contract that one of the chosen operations promises": lambda: held(
+        operation="loss.cross_entropy", contracts=["independent_of_batchmates"]
+    ),
+    "operations: got ['rnn.gru', 3], expected a list of names": lambda: plan(operations=["rnn.gru", 3]),
+    "variant: got 'gather', expected one of: bucketed, ": lambda: plan(operations=["rnn.gru"], variants=["gather"]),
+    "full: got 'yes', expected True or False": lambda: plan(full="yes"),
+    f"tasks: got None, {TASKS}": lambda: Runner(None),
+    f"tasks: got 'rnn.gru', {TASKS}": lambda: Runner(["rnn.gru"]),
+    "jobs: got 0, expected a whole number of 1 or more": lambda: Runner([], jobs=0),
+    "jobs: got '4', expected a whole number of 1 or more": lambda: Runner([], jobs="4"),
+    "task: got None, expected one of the tasks that were given": lambda: Runner([], jobs=1).verdict_on(None),
+    "seeds: got 0, expected a whole number of 1 or more": lambda: sweep.plan(seeds=0),
+    "dtype: got 'int8', expected one of: float32, ": lambda: sweep.plan(dtypes=["int8"]),
+    "dtypes: got 'float32', expected a list of names": lambda: sweep.plan(dtypes="float32"),  # type: ignore[arg-type]
+    "fault: got 'rnn.lengths_short_by_two', expected 'rnn.lengths_short_by_one'": lambda: faults.find(
+        "rnn.lengths_short_by_two"
+    ),
+    "faults: got 'rnn', expected a list of names": lambda: faults.plan("rnn"),
+    "device: got 'gpu', expected 'cpu'": lambda: plan(place=wings.Place("gpu")),
+    "shape: got '3:3x1e', expected numbers behind x and ~": lambda: plan(shape="3:3x1e"),
+    "mode: got 'grpah', expected 'graph'": lambda: plan(mode="grpah"),
+    "form: got 'one_layre', expected 'one_layer'": lambda: plan(["rnn.gru"], form="one_layre"),
+}
+COMPARISONS: dict[str, Callable[[], object]] = {
+    "observed: got [1.0], expected arrays by name": lambda: compare([1.0], ONES),
+    "expected: got None, expected arrays by name": lambda: compare(ONES, None),
+    "expected: got no quantities, expected at least one: a comparison of nothing": lambda: compare({}, {}),
+    f"observed 'y': got 'one', {AN_ARRAY}": lambda: compare({"y": "one"}, ONES),
+    f"expected 'y': got [None], {AN_ARRAY}": lambda: compare(ONES, {"y": [None]}),
+    f"floor of 'y': got NaN, inf or less than 0, {FINITE}": lambda: compare(ONES, ONES, {"y": np.array([1, np.nan])}),
+    f"floor of 'z': got NaN, inf or less than 0, {FINITE}": lambda: difference("z", ONES["y"], ONES["y"], -ONES["y"]),
+    "floor of 'y': got nothing, expected shape (2,)": lambda: compare(ONES, ONES, {}),
+    "floor of 'y': got shape (3,), expected shape (2,)": lambda: compare(ONES, ONES, {"y": np.ones(3)}),
+    "floor of 'z': got shape (3,), expected one that broadcasts to (2,)": lambda: difference(
+        "z", ONES["y"], ONES["y"], np.ones(3)
+    ),
+    "floor: got 1.0, expected arrays by name": lambda: compare(ONES, ONES, 1.0),
+    "quantities: got [1.0], expected arrays by name": lambda: Observation([1.0]),
+    f"quantity 'y': got [None], {AN_ARRAY}": lambda: Observation({"y": [None]}),
+    "quantities: got 0, expected names that are text": lambda: Observation({0: np.ones(2)}),
+    "provenance: got 3, expected text by name": lambda: Observation(ONES, {"seed": 3}),
+    "quantity: got 'Y', expected one of: y": lambda: SEEN["Y"],
+    "path: got 3, expected the name of a file or a folder": lambda: SEEN.save(3),
+    "path: got '/dev/null/seen.npz', expected a file that can be written (": lambda: SEEN.save("/dev/null/seen.npz"),
+    "path: got '\\x00', expected a file that can be written (embedded null byte)": lambda: SEEN.save("\0"),
+    "quantities: got 'file', expected another name: numpy.savez takes this": lambda: Observation(
+        {"file": np.ones(2)}
+    ).save("seen.npz"),
+    "path: got 'nowhere.npz', expected an observation saved by parity (FileNotFound": lambda: Observation.load(
+        "nowhere.npz"
+    ),
+    "path: got '/dev/null', expected an observation saved by parity (BadZipFile: ": lambda: Observation.load(
+        "/dev/null"
+    ),
+}
+PLANS: dict[str, Callable[[], object]] = {
+    f"call: got -1.0, {SECONDS}": lambda: Cost(-1.0, 0.0, 1.0),
+    f"step: got inf, {SECONDS}": lambda: Cost(0.0, math.inf, 1.0),
+    f"row: got None, {SECONDS}": lambda: Cost(0.0, 1.0, None),
+    "cost: got zeros only, expected at least one of call, step and row above 0": lambda: Cost(0.0, 0.0, 0.0),
+    "steps: got 0.5, expected a whole number from 0 to 1099511627776": lambda: Cost(1.0, 1.0, 1.0).of(3, 0.5),
+    f"cost: got (1.0, 1.0, 1.0), {A_COST}": lambda: split([1, 2], cost=(1.0, 1.0, 1.0)),
+    f"cost: got 2.0, {A_COST}": lambda: batches([1, 2], 2, cost=2.0),
+    f"cost: got None, {A_COST}": lambda: planned_by(None),
+    "lengths: got -2 at index 1, expected lengths of 0 or more": lambda: split([1, -2]),
+    "lengths: got 1125899906842624 at index 0, expected at most T = 1099511627776": lambda: split([2**50]),
+    "lengths: got dtype float64, expected integers": lambda: batches([1.5], 2),
+    "most: got 0, expected a whole number of 1 or more": lambda: split([1], most=0),
+    "batch: got 0, expected a whole number of 1 or more": lambda: batches([1], batch=0),
+    "split: got [[0]], expected what parity.planner.split or batches gave": lambda: padded_over_real([1], [[0]]),
+    "lengths: got 2 lengths, expected one for each of the 1 sequences": lambda: padded_over_real([1, 2], split([1])),
+    "floor_rows: got -1.0, expected rows, finite and not negative": lambda: ideal([1], 1, -1.0),
+    "floor_rows: got 'none', expected rows, finite and not negative": lambda: ideal([1], 1, "none"),
+    "lengths: got 9 at index 0, expected at most T = 5": lambda: ideal([9], steps=5),
+    f"samples: got none, {PAIRS}": lambda: fit([]),
+    f"samples: got 3, {PAIRS}": lambda: fit(3),
+    f"samples: got [(1, 2, 3)], {PAIRS}": lambda: fit([(1, 2, 3)]),
+    "samples: got counts [[1.0, 2.0]], expected (calls, steps, rows) of 0 to 1e+30": lambda: fit([((1, 2), 1.0)]),
+    "samples: got counts [[1.0, -2.0, 3.0]], expected (calls, steps, rows)": lambda: fit([((1, -2, 3), 1.0)]),
+    "samples: got rows of unequal lengths, expected a rectangular array": lambda: fit([((1, 2), 1.0), ((1,), 1.0)]),
+    "samples: got seconds [0.0], expected times above 0, at most 1e+30": lambda: fit([((1, 2, 3), 0.0)]),
+    "samples: got no call, no step and no row, expected counts above 0": lambda: fit([((0, 0, 0), 1.0)]),
+}
+TRAINING: dict[str, Callable[[], object]] = {
+    "model: got 'model.taggre', expected 'model.tagger'": lambda: trained_and_held(model="model.taggre"),
+    "model: got 'rnn.lstm', expected one of: model.text_classifier, ": lambda: trained(model="rnn.lstm"),
+    "optimiser: got 'adma', expected 'adam'": lambda: trained(optimiser="adma"),
+    "wing: got 'reference', expected one of: pytorch, tensorflow": lambda: trained_and_held(wing="reference"),
+    f"steps: got 0, {FROM_1_TO_999}": lambda: training.envelope("model.tagger", 0, 0),
+    f"steps: got 1000000, {FROM_1_TO_999}": lambda: trained(steps=10**6),
+    f"steps: got 0.5, {FROM_1_TO_999}": lambda: training.growth("model.tagger", "sgd", steps=0.5),
+    f"steps: got None, {FROM_1_TO_999}": lambda: training.curves(steps=None),
+    "seed: got -1, expected a whole number of 0 or more": lambda: training.plan(seed=-1),
+    "copies: got 0, expected a whole number from 1 to 1000": lambda: training.envelope("model.tagger", 1, 0, copies=0),
+    f"build: got 'Adam', {CALLABLE}": lambda: trained_and_held(build="Adam"),
+    f"function: got {{}}, {CALLABLE}": lambda: trained(function={}),
+}
+BOOK: dict[str, Callable[[], object]] = {
+    "divergence: got 'loss.denominatro', expected 'loss.denominator'": lambda: divergences.find("loss.denominatro"),
+    "divergences: got 'loss', expected a list of names": lambda: divergences.snippets("loss"),
+    "wing: got 'reference', expected one of: pytorch, tensorflow": lambda: divergences.try_out(
+        DENOMINATOR, "reference"
+    ),
+    "divergence: got 'loss.denominator', expected one of parity.divergences.DIVERGENCES": lambda: divergences.try_out(
+        "loss.denominator", "pytorch"
+    ),
+    "wing: got 'jax', expected one of: pytorch, tensorflow": lambda: DENOMINATOR.code("jax"),
+}
+ADVICE: dict[str, Callable[[], object]] = {
+    "operation: got 'rnn.ltsm', expected 'rnn.lstm'": lambda: advise.Layer("rnn.ltsm", "one_layer", 4, 4).race([1]),
+    "size of D: got 0, expected a whole number of 1 or more": lambda: advise.Layer("rnn.gru", "one_layer", 0, 4).race(
+        [1]
+    ),
+    "name: got 'pytorch.pakced', expected 'pytorch.packed'": lambda: MODEL.seconds("pytorch.pakced", [1]),
+    "lengths: got -1 at index 0, expected lengths of 0 or more": lambda: MODEL.seconds("pytorch.packed", [-1]),
+    "steps: got -1, expected a whole number of 0 or more": lambda: MODEL.seconds("pytorch.packed", [1], steps=-1),
+    "predicted: got 'c', expected one of: a, b": lambda: advise.regret("c", {"a": 1.0, "b": 2.0}),
+    "measured: got {'a': 0.0}, expected seconds above 0 by name": lambda: advise.regret("a", {"a": 0.0}),
+    "contenders: got none, expected at least one": lambda: interleaved({}, budget=1.0),
+    "least: got 1, expected a whole number of 2 or more": lambda: interleaved({"a": Contender(int)}, 1.0, least=1),
+    "slower, faster: got 3 and 2 rounds, expected the same rounds, 2 or more": lambda: ratio(np.ones(3), np.ones(2)),
+    "slower, faster: got 1 and 1 rounds, expected the same rounds, 2 or more": lambda: ratio(np.ones(1), np.ones(1)),
+}
+DATA: dict[str, Callable[[], object]] = {
+    "data: got 'speechse', expected 'speeches'": lambda: data.lengths("speechse"),
+    "count: got 41, expected a whole number from 0 to 40": lambda: data.draw("speeches", RNG, 41, "float32"),
+    "dtype: got 'text', expected one of: float32, ": lambda: data.draw("speeches", RNG, 3, "text"),
+    "rng: got 0, expected a numpy.random.Generator": lambda: data.draw("speeches", 0, 3, "float32"),
+    "text: got b'who was it', expected text": lambda: data.words(b"who was it"),
+    "output: got '/dev/null/there', expected a folder that can be written (": lambda: report.writable(
+        "/dev/null/there"
+    ),
+    "output: got '\\x00', expected a folder that can be written (embedded null byte)": lambda: report.writable("\0"),
+    "output: got 3, expected the name of a file or a folder": lambda: report.writable(3),
+}
+REFUSED = [pair for table in (CHECKS, COMPARISONS, PLANS, TRAINING, BOOK, ADVICE, DATA) for pair in table.items()]
+
+
+@pytest.mark.parametrize(("sentence", "call"), REFUSED, ids=[sentence for sentence, _ in REFUSED])
+def test_a_wrong_call_is_answered_in_one_sentence(
+    sentence: str, call: Callable[[], object], without_frameworks: None
+) -> None:
+    """Before any framework is called."""
+    with pytest.raises(InputError) as refused:
+        call()
+    assert str(refused.value).startswith(sentence)
+
+
+def test_what_is_wrong_can_travel_to_another_process() -> None:
+    error = InputError("seed", "-1", "a whole number of 0 or more")
+    back = pickle.loads(pickle.dumps(error))
+    assert (str(back), back.argument) == (str(error), "seed")
+
+
+def test_a_value_is_shown_in_one_short_line() -> None:
+    for value in ([[1.0] * 9] * 9, np.eye(9), "x" * 999, -(10**5000)):
+        with pytest.raises(InputError) as refused:
+            split([1], most=value)
+        assert len(str(refused.value)) < 150
+        assert "\n" not in str(refused.value)

@@ -1,0 +1,92 @@
+"""Devices: where checks run, what is printed of it, and that TF32 is off unless asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity import InputError, draw, observe, wings
+from parity.__main__ import main
+from parity.check import plan
+from parity.noise import noise_floor
+from parity.wings import Place
+
+CASE = ("rnn.lstm", "one_layer", "ragged", "float32", 0)
+
+
+@pytest.fixture(autouse=True)
+def back_home() -> Iterator[None]:
+    yield
+    wings.use(wings.HOME)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_policy_on_tf32_is_what_was_asked_for_everywhere(framework: str, allowed: bool) -> None:
+    wings.native(framework)
+    wings.use(Place("cpu", allowed))
+    said = wings.environment()[framework]["tf32"]
+    assert set(said.values() if isinstance(said, dict) else [said]) == {allowed}
+
+
+def test_it_is_off_in_a_process_that_was_told_nothing(framework: str) -> None:
+    said = str(wings.environment()[framework]["tf32"])
+    assert "True" not in said
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_a_run_says_where_it_was(framework: str, device: str) -> None:
+    wings.use(Place(device))
+    expected = "cuda" if device == "auto" and wings.has_gpu(framework) else "cpu"
+    assert observe(draw(*CASE), framework).provenance["device"] == expected
+
+
+def test_another_place_forgets_what_was_seen_at_the_last(pytorch: str) -> None:
+    call = wings.call(draw(*CASE).row, "one_layer", "pytorch", "packed")
+    first = wings.remembered(draw(*CASE), "pytorch", call, "packed", "eager")
+    assert wings.remembered(draw(*CASE), "pytorch", call, "packed", "eager") is first
+    wings.use(Place("auto"))
+    assert wings.remembered(draw(*CASE), "pytorch", call, "packed", "eager") is not first
+
+
+def test_an_unknown_device_is_named() -> None:
+    with pytest.raises(InputError, match="device: got 'gpu', expected 'cpu' "):
+        plan(place=Place("gpu"))
+
+
+def test_a_gpu_that_is_not_there_is_a_failure_that_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(wings, "has_gpu", lambda wing: False)
+    assert main(["check", "--wing", "pytorch", "--device", "cuda"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("parity: error: device: got 'cuda', expected a device that is here: ")
+    assert said.count("\n") == 1
+
+
+def test_a_gpu_for_one_framework_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wings, "has_gpu", lambda wing: wing == "pytorch")
+    assert wings.lacks("cuda", wings.FRAMEWORKS) == ""
+    assert wings.lacks("cuda", ["tensorflow"])
+
+
+def test_a_check_carries_its_place_to_its_command(pytorch: str, tmp_path: Path) -> None:
+    quick = ["--operation", "bidirectional.reverse_sequence", "--wing", "pytorch", "--contract", "repeatable"]
+    main(["check", *quick, "--device", "auto", "--tf32", "--jobs", "1", "--output", str(tmp_path)])
+    record = json.loads((tmp_path / "report.json").read_text())
+    assert record["checks"][0]["reproduce"].endswith("--device auto --tf32")
+    assert record["environment"]["frameworks"]["pytorch"]["tf32"] == {"matmul": True, "cudnn": True}
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_tf32_is_seen_on_a_gpu(allowed: bool) -> None:
+    """Off, a wide layer is within the noise floor of float32; allowed, it is not: what it rounds is worth seeing."""
+    if not wings.has_gpu("pytorch"):
+        pytest.skip("PyTorch sees no GPU")
+    wings.use(Place("cuda", allowed))
+    case = draw("rnn.lstm", "one_layer", "all_equal", "float32", 0, (("B", 32), ("D", 64), ("H", 64)))
+    seen, reference = observe(case, "pytorch"), noise_floor(case)
+    error = np.abs(seen["y"] - reference.expected["y"]) / reference.floor["y"]
+    assert (error.max() > 64) == allowed

@@ -1,0 +1,83 @@
+"""Any batch at all: hypothesis looks for lengths, parameters and padding on which some variant breaks a contract.
+
+A failure is shrunk, and prints the command that shows it again. The default profile always draws the same cases; more
+of them, and others: ``pytest tests/test_generated.py --hypothesis-profile=deep``.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parity import wings
+from parity.cases import Shape
+from parity.check import Check
+from parity.contracts import CONTRACTS
+from parity.dtypes import FLOATS
+from parity.findings import explain
+from parity.operations import OPERATIONS
+
+SUBJECTS = [
+    (row.name, form.name, wing, variant)
+    for row in OPERATIONS.values()
+    for form in row.forms
+    if not form.data  # real sentences come as they are
+    for wing in wings.FRAMEWORKS
+    for variant in row.variants[wing]
+]
+FILLS = (None, 0.0, -0.0, 1e3, 1e30, float("inf"), float("-inf"), float("nan"))
+
+
+@st.composite
+def shapes(draw: st.DrawFn, largest: float = 30.0) -> str:
+    """Up to 6 sequences of up to 12 steps, parameters from tiny to saturating, anything in the padding."""
+    steps = draw(st.integers(1, 12))
+    lengths = tuple(draw(st.lists(st.integers(0, steps), max_size=6)))
+    scale = float(f"{draw(st.sampled_from((1.0, 0.001, largest)) | st.floats(0.001, largest)):.2g}")
+    return str(Shape(len(lengths), steps, lengths, scale, draw(st.sampled_from(FILLS))))
+
+
+@st.composite
+def checks(draw: st.DrawFn) -> Check:
+    """One variant, one contract, one batch. Eagerly: what a graph of it gives is compared in the matrix."""
+    operation, form, wing, variant = draw(st.sampled_from(SUBJECTS))
+    dtype = draw(st.sampled_from(FLOATS))
+    kept = [one for one in CONTRACTS.values() if one.tried_in(dtype) and "eager" in one.modes(wing, dtype)]
+    kept = [one for one in kept if not one.recorded]
+    contract = draw(
+        st.sampled_from([one.name for one in kept if not one.unless_form(OPERATIONS[operation].form(form))])
+    )
+    shape = draw(shapes(1.0 if dtype == "float16" else 30.0))  # its largest number is 65504
+    return Check(
+        operation, wing, variant, dtype, contract, draw(st.integers(0, 99)), form=form, shape=shape, mode="eager"
+    )
+
+
+@given(checks())
+def test_any_batch_keeps_every_contract(check: Check) -> None:
+    found = explain(check.run())
+    assert not found, found
+
+
+def test_a_failure_is_shrunk_and_says_how_to_see_it_again(pytorch: str) -> None:
+    """The control: a function that is right unless some sequence is longer than two steps."""
+    from hypothesis import find, settings
+
+    from parity.pytorch.bidirectional import reverse_sequence
+
+    def short_sighted(x, lengths):  # type: ignore[no-untyped-def]
+        return reverse_sequence(x, lengths.clamp(max=2))
+
+    def wrong(shape: str) -> bool:
+        check = Check(
+            "bidirectional.reverse_sequence",
+            "pytorch",
+            "short_sighted",
+            "float32",
+            "matches_reference",
+            shape=shape,
+            function=short_sighted,
+        )
+        return bool(explain(check.run()))
+
+    assert find(shapes(), wrong, settings=settings(derandomize=True, database=None)) == "3:3"
