@@ -206,6 +206,13 @@ def test_markdown_has_no_block_and_no_link_from_what_it_shows(name: str, tmp_pat
         assert markdown.count(address) == fenced
 
 
+def test_every_table_is_one(tmp_path: Path) -> None:
+    """A table that follows a list without an empty line between them is a part of the list."""
+    markdown = files_of(HARMLESS, tmp_path)["report.md"]
+    tables = sum(kind == "table_open" for kind, *_ in structure(markdown))
+    assert tables == sum(line.startswith("| --- |") for line in markdown.splitlines()) > 9
+
+
 def test_values_that_are_no_numbers_stand_in_every_form(tmp_path: Path) -> None:
     infinite = {
         "score": math.inf,
