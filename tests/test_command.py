@@ -102,7 +102,9 @@ def test_an_interrupted_run_leaves_the_report_of_what_it_finished(
         return run_check(check)
 
     monkeypatch.setattr(Check, "run", interrupted)
+    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     assert main([*REVERSE, "--jobs", "1", "--output", str(tmp_path)]) == 130
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert "interrupted" in capsys.readouterr().out
     record = json.loads((tmp_path / "report.json").read_text())
     assert record["summary"]["interrupted"]

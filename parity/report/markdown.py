@@ -14,7 +14,7 @@ from parity.report.table import Matrix
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
 
-ESCAPED = {letter: f"\\{letter}" for letter in "\\|*`[]#~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+ESCAPED = {letter: f"\\{letter}" for letter in "\\|*`[~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 ESCAPED |= {"://": ":\\//", "www.": "www\\."}  # else a link on some pages
 SPECIAL = re.compile("|".join(map(re.escape, ESCAPED)) + r"|(?<![^\W_])_|_(?![^\W_])")  # within a word, _ is one
 
@@ -61,8 +61,7 @@ def _table(matrix: Matrix) -> Iterator[str]:
         for row in matrix.rows
     )
     yield from _rows(["", *heads], rows, escape=False)
-    yield from (f"- {SYMBOLS['absent']} {_text(note)}" for note in matrix.footnotes)
-    yield ""
+    yield from _list(f"{SYMBOLS['absent']} {_text(note)}" for note in matrix.footnotes)
 
 
 def _cell(cell: Cell) -> str:
@@ -113,7 +112,7 @@ def _refusal(group: Group) -> list[str]:
 def _divergences(view: View) -> Iterator[str]:
     if view.divergences:
         yield f"## Divergences and beliefs\n\n{CLAIMS}\n"
-        yield from (f"- {SYMBOLS['failed']} {_text(reason)}" for entry in view.stale for reason in _reasons(entry))
+        yield from _list(f"{SYMBOLS['failed']} {_text(reason)}" for entry in view.stale for reason in _reasons(entry))
         rows = ([entry["name"], entry["verdict"], entry["claim"]] for _, topic in view.divergences for entry in topic)
         yield from _rows(["entry", "verdict", "claim"], rows)
 
@@ -159,6 +158,12 @@ def _contracts(view: View) -> Iterator[str]:
 def _environment(view: View) -> Iterator[str]:
     yield "## Environment\n"
     yield from _rows(["", ""], view.environment)
+
+
+def _list(items: Iterable[str]) -> Iterator[str]:
+    """A list, and an empty line after it: what follows is no part of it."""
+    yield from (f"- {item}" for item in items)
+    yield ""
 
 
 def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]], escape: bool = True) -> Iterator[str]:
