@@ -13,7 +13,7 @@ import numpy as np
 from parity import manifest, planner, wings
 from parity.batch import Array
 from parity.cases import Case, draw, shapes_of
-from parity.check import SMALLEST_GROUPS, Check
+from parity.check import SMALL_GROUPS, Check
 from parity.contracts import FIRST, counterpart
 from parity.dtypes import NARROW
 from parity.errors import first_lines
@@ -104,7 +104,7 @@ class Recording:
 
     def _observe(self, variant: str, case: Case) -> tuple[Mapping[str, Array], str]:
         try:
-            with planner.using(SMALLEST_GROUPS):
+            with planner.using(SMALL_GROUPS):
                 return wings.observe(case, self.wing, variant).quantities, ""
         except Exception as error:  # whatever a variant raises is what there is to record
             return {}, f"{type(error).__name__}: {error}"
