@@ -302,10 +302,11 @@ def _filled(
         array = scattered(spec)
         if spec.blank:  # every number by itself, so that other steps look like padding in part
             share = spec.blank ** (1 / np.prod(array.shape[2:]))
-            array[rng.uniform(size=array.shape) < share] = spec.padding or 0
+            blank = rng.uniform(size=array.shape) < share
+            array[blank & _along(valid(lengths, size["T"], form.left), array)] = spec.padding or 0
         if spec.extreme:
             far = rng.uniform(size=array.shape) < spec.extreme
-            array[far] = np.copysign(100, array[far])
+            array[far] += np.copysign(100, array[far])
         if spec.padding is not None:
             array[~valid(lengths, size["T"], form.left)] = spec.padding
         return array

@@ -37,7 +37,7 @@ class Input:
         fan_in: for weights, the axis that is summed over: the scale shrinks as it widens, so that a large layer is
             not saturated, or chaotic, where a small one is not.
         blank: the share of real steps that look like padding: all features are what it holds, 0 if nothing is said.
-        extreme: the share of floats that are 100 or -100: a gate that far shut, or a loss that far off, is where a
+        extreme: the share of floats that are beyond 100 or -100: in a gate that far shut, or a loss that far off, a
             formula written by hand overflows.
         padding: what its padding always holds, where an operation reads that; None where it must not matter, and is
             drawn.
