@@ -410,7 +410,7 @@ def _filled(
             array[hidden & _along(real, array)] = spec.padding or form.options.get("padding_index") or 0
         if spec.extreme:
             far = rng.uniform(size=array.shape) < spec.extreme
-            array[far] = np.copysign(100, array[far])
+            array[far] += np.copysign(100, array[far])
         if spec.raised:
             array[::2] += spec.raised
         if spec.padding is not None:

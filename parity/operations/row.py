@@ -40,7 +40,7 @@ class Input:
             ``padding_index``, or else 0. Others do in part; where the answer is read off the padding, some are tiny,
             and some add up to 0.
         raised: what every second sequence has on top, beginning with the first: at 100, exp() is inf in float32.
-        extreme: the share of floats that are 100 or -100: a gate that far shut, or a loss that far off, is where a
+        extreme: the share of floats that are beyond 100 or -100: in a gate that far shut, or a loss that far off, a
             formula written by hand overflows.
         padding: what its padding always holds, where an operation reads that; None where it must not matter, and is
             drawn.
