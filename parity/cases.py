@@ -406,13 +406,15 @@ def _filled(
         if spec.blank:  # whole steps, and numbers by themselves, so that other steps look like padding in part
             hidden = _along(rng.uniform(size=real.shape) < spec.blank, array)
             if array.ndim > 2:
-                hidden = hidden | (rng.uniform(size=array.shape) < spec.blank)
+                hidden = hidden | (rng.uniform(size=array.shape) < np.sqrt(spec.blank))
             array[hidden & _along(real, array)] = spec.padding or form.options.get("padding_index") or 0
         if spec.extreme:
             far = rng.uniform(size=array.shape) < spec.extreme
-            array[far] = np.copysign(100, array[far])
+            array[far] += np.copysign(100, array[far])
         if spec.raised:
             array[::2] += spec.raised
+        if spec.first:
+            array[::2, ..., 0] += spec.first
         if spec.padding is not None:
             _hide(array)
             array[~real] = spec.padding

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity import planner, wings
-from parity.cases import REAL, SHAPES, Case, draw, shape_named, shapes_of
+from parity.cases import REAL, Case, draw, shape_named, shapes_of
 from parity.compare import Difference, verdict
-from parity.contracts import CONTRACTS, FIRST, Contract, Subject, same_in_every_mode
+from parity.contracts import CONTRACTS, EVERY, FIRST, Contract, Subject, same_in_every_mode
 from parity.dtypes import DTYPES, FLOATS, NARROW
 from parity.errors import InputError, a_function, choose, first_lines, names, of_kind, told, whole_number
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
@@ -271,7 +271,7 @@ def covered(tasks: Iterable[object], record: Record | None) -> None:
     for task in tasks:
         if record and isinstance(task, Check) and task.replay:
             variant = task.variant if task.wing == record.wing else ""
-            written = task.shape not in ("", *SHAPES, *REAL)
+            written = task.shape not in ("", *EVERY)
             if written or not record.holds(task.operation, task.dtype, variant):
                 lacking.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.shape))))
     if lacking:

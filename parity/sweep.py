@@ -92,7 +92,7 @@ class Tally:
             "scores": len(self.element),
             "element": quantiles(self.element),
             "norm": quantiles(self.norm),
-            "worst": self.worst.reproduce if self.worst else "",
+            "worst": "" if self.worst is None else self.worst.reproduce,
         }
 
     def _score(self, finding: Finding) -> None:

@@ -92,6 +92,7 @@ COMPARISONS: dict[str, Callable[[], object]] = {
     f"expected 'y': got [None], {AN_ARRAY}": lambda: compare(ONES, {"y": [None]}),
     f"floor of 'y': got NaN, inf or less than 0, {FINITE}": lambda: compare(ONES, ONES, {"y": np.array([1, np.nan])}),
     f"floor of 'z': got NaN, inf or less than 0, {FINITE}": lambda: difference("z", ONES["y"], ONES["y"], -ONES["y"]),
+    f"floor of 'z': got ['one', 'two'], {AN_ARRAY}": lambda: difference("z", ONES["y"], ONES["y"], ["one", "two"]),
     "floor of 'y': got nothing, expected shape (2,)": lambda: compare(ONES, ONES, {}),
     "floor of 'y': got shape (3,), expected shape (2,)": lambda: compare(ONES, ONES, {"y": np.ones(3)}),
     "floor of 'z': got shape (3,), expected one that broadcasts to (2,)": lambda: difference(

@@ -36,7 +36,7 @@ from parity.__main__ import main
 from parity.cases import with_lengths
 from parity.check import Check
 from parity.commands.advise import read_lengths
-from parity.compare import compare
+from parity.compare import compare, difference
 from parity.divergences import DIVERGENCES
 from parity.errors import InputError, WingUnavailable
 from tests.garbage import JSON, TEXT, small_record, spoilt
@@ -116,6 +116,7 @@ CALLS: dict[str, partial[Any]] = {
     "draw_lengths": partial(batch.draw_lengths, distribution="ragged", rng=RNG, batch=3, steps=4),
     "fill_lengths": partial(batch.fill_lengths, fill=0.5, rng=RNG, batch=3, steps=4),
     "compare": partial(compare, observed={"y": ONES}, expected={"y": ZEROS}, floor={"y": ONES}),
+    "difference": partial(difference, "y", observed=ONES, expected=ZEROS, floor=ONES),
     "compare bits": partial(compare, observed={"y": ONES}, expected={"y": ZEROS}),
     "Observation": partial(parity.Observation, quantities={"y": ONES}, provenance={"wing": "reference"}),
     "Observation[]": partial(lambda quantity: SEEN[quantity], quantity="y"),

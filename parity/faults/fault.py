@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 from itertools import accumulate
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -129,10 +130,10 @@ def wing_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
 def _load_changed(fault: Fault, package: ModuleType) -> None:
     name = f"{package.__name__}.{fault.file}"
     spec = find_spec(name)
-    if spec is None or spec.loader is None:
+    if spec is None or spec.origin is None:
         raise LookupError(f"there is no {fault.wing}/{fault.file}.py: mend {fault.name} in parity/faults")
-    source = spec.loader.get_source(name)  # type: ignore[attr-defined]
+    source = Path(spec.origin).read_text(encoding="utf-8")
     module = module_from_spec(spec)
     sys.modules[name] = module
     setattr(package, fault.file, module)
-    exec(compile(fault.planted(source), spec.origin or name, "exec"), vars(module))
+    exec(compile(fault.planted(source), spec.origin, "exec"), vars(module))

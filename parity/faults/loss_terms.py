@@ -99,6 +99,16 @@ MEANING = (
         by="matches_reference",
     ),
     Fault(
+        name="loss.logarithm_of_a_softmax",
+        operation="loss.mean_of_sequences",
+        subject="pytorch.weighted",
+        what="A softmax and then its logarithm: where a probability has become 0, the loss is inf.",
+        place="loss.by_token",
+        before="F.cross_entropy(native.only_real(real, logits).mT, ",
+        after="F.nll_loss(native.only_real(real, logits).softmax(2).log().mT, ",
+        by="matches_reference",
+    ),
+    Fault(
         name="loss.rest_for_the_others_only",
         operation="loss.label_smoothing",
         subject="pytorch.ignore_index",

@@ -10,8 +10,8 @@ from parity.operations.row import Form, Input, Operation
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
 
 FEW_AND_MANY = ("one_step", "many_steps")
-LARGE = 100.0  # a loss that takes the exponential of a logit as it is gets inf
-LOGITS = {"logits": Input("BTC", raised=LARGE), "targets": Input("BT", below="C")}
+LARGE = 100.0  # the exponential of such a logit is inf, and a class that has so much less gets probability 0
+LOGITS = {"logits": Input("BTC", raised=LARGE, first=-LARGE), "targets": Input("BT", below="C")}
 
 CROSS_ENTROPY = Operation(
     "loss.cross_entropy",

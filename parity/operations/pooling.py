@@ -9,7 +9,7 @@ from parity.operations.row import Form, Input, Operation
 X = {"x": Input("BTD", blank=0.3)}  # some steps are equal, and count, though nothing is in them
 FEW_AND_MANY = ("one_step", "many_steps")
 OUTPUTS = {"x": Input("BTH")}  # of a recurrent layer
-ATTENTION = X | {"query": Input("D", scale=0.5, fan_in="D")}
+ATTENTION = {"x": Input("BTD"), "query": Input("D", scale=0.5, fan_in="D")}
 
 
 def _over_steps(function: str, variants: Mapping[str, tuple[str, ...]]) -> Operation:

@@ -40,7 +40,8 @@ class Input:
             ``padding_index``, or else 0. Others do in part; where the answer is read off the padding, some are tiny,
             and some add up to 0.
         raised: what every second sequence has on top, beginning with the first: at 100, exp() is inf in float32.
-        extreme: the share of floats that are 100 or -100: a gate that far shut, or a loss that far off, is where a
+        first: what the first feature of these sequences has besides: at -100, a softmax leaves it 0 in float32.
+        extreme: the share of floats that are beyond 100 or -100: in a gate that far shut, or a loss that far off, a
             formula written by hand overflows.
         padding: what its padding always holds, where an operation reads that; None where it must not matter, and is
             drawn.
@@ -57,6 +58,7 @@ class Input:
     fan_in: str = ""
     blank: float = 0.0
     raised: float = 0.0
+    first: float = 0.0
     extreme: float = 0.0
     padding: float | None = None
     lengths: str = ""

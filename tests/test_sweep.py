@@ -1,0 +1,74 @@
+"""The sweep over random cases: it counts what fails, and says how to see it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity import sweep, wings
+from parity.__main__ import main
+from parity.cases import shape_named
+
+ROW = "bidirectional.reverse_sequence"
+
+
+def test_random_shapes_are_of_every_kind() -> None:
+    shapes = [shape_named(sweep.random_shape(np.random.default_rng(seed))) for seed in range(400)]
+    assert {len(shape.lengths) for shape in shapes} == set(range(sweep.MOST_SEQUENCES + 1))
+    assert {shape.steps for shape in shapes} == set(range(1, sweep.MOST_STEPS + 1))
+    assert {0, 1, sweep.MOST_STEPS} <= {length for shape in shapes for length in shape.lengths}
+    assert min(shape.scale for shape in shapes) < 0.002
+    assert max(shape.scale for shape in shapes) > 20
+    assert {"None", "nan", "inf", "-inf", "0.0", "1000.0"} == {str(shape.fill) for shape in shapes}
+
+
+def test_a_right_variant_raises_no_alarm(framework: str) -> None:
+    (tally,) = [one for one in sweep.Sweep(ROW, "float64", 0, 5).run() if one.wing == framework]
+    assert tally.checks >= 10
+    assert not tally.failed
+    assert tally.row["element"][-1] <= tally.row["element"][-1] < 64
+    assert tally.row["worst"].startswith(f"parity check --operation {ROW} --wing {framework}")
+
+
+def test_a_wrong_variant_does_and_the_report_says_so(
+    pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from parity.pytorch import bidirectional
+
+    wings.call.cache_clear()
+    monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
+    try:
+        quick = ("sweep", "--operation", ROW, "--dtype", "float32", "--seeds", "4", "--jobs", "1")
+        assert main([*quick, "--output", str(tmp_path)]) == 1
+    finally:
+        wings.call.cache_clear()
+    out = capsys.readouterr().out
+    assert f"again: parity check --operation {ROW} --wing pytorch --variant gather" in out
+    swept = json.loads((tmp_path / "report.json").read_text())["sweep"]
+    assert (swept["first"], swept["seeds"]) == (0, 4)
+    assert swept["failed"] == sum(row["failed"] for row in swept["rows"]) > 4
+    assert "false alarms in" in (tmp_path / "report.md").read_text()
+
+
+def test_a_sweep_is_added_to_the_report_that_is_there(pytorch: str, tmp_path: Path) -> None:
+    quick = ("--operation", ROW, "--dtype", "float32", "--output", str(tmp_path), "--jobs", "1")
+    assert main(["check", "--wing", "pytorch", "--contract", "repeatable", *quick]) == 0
+    assert main(["sweep", "--seeds", "2", *quick]) == 0
+    record = json.loads((tmp_path / "report.json").read_text())
+    assert record["checks"]
+    assert record["sweep"]["seeds"] == 2
+    (tmp_path / "report.json").write_text("no report at all")
+    assert main(["sweep", "--seeds", "2", *quick]) == 0
+    assert not json.loads((tmp_path / "report.json").read_text())["checks"]
+
+
+def test_tallies_join() -> None:
+    one, two = (sweep.Tally(ROW, "pytorch", "float32", [score], [score / 2], checks=1) for score in (1.0, 3.0))
+    summary = sweep.summary([one, two], first=0, seeds=2)
+    assert summary["checks"] == 2
+    assert summary["rows"][0]["element"] == [2.0, 3.0, 3.0, 3.0]
+    assert summary["rows"][0]["norm"][-1] == 1.5
