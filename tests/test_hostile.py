@@ -30,7 +30,7 @@ HOSTILE = {
     "controls": "nul \x00 bell \x07 red \x1b[31m delete \x7f",
     "half a character": "\ud800 and \udc80",
     "right to left": "\u202eelbadaer ton\u2066 \u200b\ufeff",
-    "a long word": "x" * 20_000,
+    "a long word": "x" * 4_000,
     "link": "[x](javascript:alert(1)) [y]: http://evil.tld <http://evil.tld> https://evil.tld www.evil.tld",
     "image": "![i](http://evil.example/i.png)",
     "headings": "\n\n# one\n\ntwo\n===\n\n## three ##",
@@ -77,6 +77,22 @@ def curve(text: str) -> dict[str, Any]:
     return names | numbers | {"wings": {f"wing {text}": {"loss": [None], "distance": [None]}}}
 
 
+def fault(text: str) -> dict[str, Any]:
+    """A planted fault that was not caught, as a record has it."""
+    names = ("name", "operation", "subject", "what", "place", "before", "after", "optimiser", "case", "mode", "dtype")
+    words = {name: f"{name} {text}" for name in names}
+    by = {f"contract {text}": {"quantity": text, "margin": 2.0, "reason": f"caught {text}"}}
+    return words | {"expected": text, "status": "survived", "reason": f"fault {text}", "by": by}
+
+
+def sweep(text: str) -> dict[str, Any]:
+    """Random cases with a false alarm, as a record has them."""
+    counts = {"checks": 1, "failed": 1, "scores": 1, "element": [1.0], "norm": [1.0], "worst": text}
+    row = {name: f"{name} {text}" for name in ("operation", "wing", "dtype")} | counts
+    alarms = [of_status(text, FAILED).as_dict()]
+    return {"first": 0, "seeds": 1, "contracts": [text], "checks": 1, "failed": 1, "failures": alarms, "rows": [row]}
+
+
 def record_of(text: str) -> dict[str, Any]:
     frameworks = {f"wing {text}": {f"device {text}": f"on {text}", "tf32": {f"of {text}": True}, "nan": math.nan}}
     record = report.record(
@@ -88,6 +104,8 @@ def record_of(text: str) -> dict[str, Any]:
         checked=4,
         divergences=[entry(text)],
         training=[curve(text)],
+        faults=[fault(text)],
+        sweep=sweep(text),
     )
     record["environment"] |= {"python": text, "platform": text, "cpu": text, "versions": {f"numpy {text}": text}}
     return record
@@ -142,12 +160,12 @@ def test_json_gives_back_what_went_in(name: str, tmp_path: Path) -> None:
     assert report.current(read) == record
 
 
-@pytest.mark.parametrize("page", ["index.html", "divergences.html"])
+@pytest.mark.parametrize("page", ["index.html", "divergences.html", "faults.html"])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_page_has_no_tag_from_what_it_shows(name: str, page: str, tmp_path: Path) -> None:
     tree = Tree(files_of(HOSTILE[name], tmp_path)[page])
     assert tree.structure == Tree(files_of(HARMLESS, tmp_path)[page]).structure
-    assert all(target.startswith(("#", "index.html", "divergences.html")) for target in tree.targets)
+    assert all(target.startswith(("#", "index.html", "divergences.html", "faults.html")) for target in tree.targets)
     assert all(printable(line) in tree.text for line in HOSTILE[name].split("\n") if "`" not in line)
     assert all(letter.isprintable() or letter == "\n" for letter in tree.text)
 
@@ -172,11 +190,27 @@ def test_markdown_has_no_block_and_no_link_from_what_it_shows(name: str, tmp_pat
     """Headings, links, images, tags, and the cells of each row are those of a record of plain words."""
     markdown = files_of(HOSTILE[name], tmp_path)["report.md"]
     assert list(structure(markdown)) == list(structure(files_of(HARMLESS, tmp_path)["report.md"]))
-    for field in ("passed operation", "failed reason", "known reason", "skipped reason", "failed contract", "claim"):
+    for field in (
+        "passed operation",
+        "failed reason",
+        "known reason",
+        "skipped reason",
+        "failed contract",
+        "claim",
+        "what",
+        "fault",
+    ):
         assert printable(f"{field} {HOSTILE[name]}".replace("\n", " ").rstrip()) in text_of(markdown)
     for address in ("://", "www."):  # some pages make a link of an address
         fenced = markdown.count(f"\n{HOSTILE[name]}\n") * HOSTILE[name].count(address)
         assert markdown.count(address) == fenced
+
+
+def test_every_table_is_one(tmp_path: Path) -> None:
+    """A table that follows a list without an empty line between them is a part of the list."""
+    markdown = files_of(HARMLESS, tmp_path)["report.md"]
+    tables = sum(kind == "table_open" for kind, *_ in structure(markdown))
+    assert tables == sum(line.startswith("| --- |") for line in markdown.splitlines()) > 9
 
 
 def test_values_that_are_no_numbers_stand_in_every_form(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from parity import report
 from parity.__main__ import main
 from parity.check import Check
 from parity.findings import PASSED
@@ -147,6 +148,15 @@ def test_a_run_that_begins_takes_an_earlier_report_away(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.md", "index.html", JOURNAL}
     assert main(["report", str(tmp_path)]) == 1
     assert verdict_of(tmp_path) == "stopped after 0 of 3 checks"
+
+
+def test_faults_that_are_added_to_a_killed_run_leave_it_whole(tmp_path: Path) -> None:
+    killed_run = Keeper(tmp_path, seed=0, planned=3)
+    killed_run.begin()
+    check = Check("rnn.lstm", "pytorch", "packed", "float32", "repeatable")
+    killed_run.keep("a check", plain([check.finding("eager", "one_layer/ragged", PASSED)]), {})
+    report.add(tmp_path, {"faults": []}, {}, seed=0)
+    assert verdict_of(tmp_path) == "stopped after 1 of 3 checks"
 
 
 @pytest.mark.parametrize("option", ["--parity-jobs=1", "--numprocesses=1"])

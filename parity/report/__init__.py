@@ -8,15 +8,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from parity.errors import InputError
 from parity.report.files import FOLDER, writable, write
+from parity.report.reading import read
 from parity.report.record import current, failed, record, verdict
 
-__all__ = ["FOLDER", "add", "current", "failed", "record", "verdict", "writable", "write"]
+__all__ = ["FOLDER", "add", "current", "failed", "read", "record", "verdict", "writable", "write"]
 
 
 def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict[str, Any]], seed: int) -> list[Path]:
@@ -32,8 +33,8 @@ def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict
     """
     begun = record([], frameworks, seed=seed, seconds=0.0, planned=0, checked=0)
     try:
-        earlier = current(json.loads((Path(folder) / "report.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):  # no report, or one that cannot be read
+        earlier = read(folder)
+    except InputError:  # no report, or one that cannot be read
         earlier = begun
     same = earlier["environment"]["versions"] == begun["environment"]["versions"]
     return write({**(earlier if same else begun), **parts}, folder)

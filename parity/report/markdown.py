@@ -124,8 +124,8 @@ def _reasons(entry: Mapping[str, Any]) -> list[str]:
 def _faults(view: View) -> Iterator[str]:
     if view.faults:
         yield f"## Planted faults\n\n{PLANTED}\n"
-        yield from (
-            f"- {SYMBOLS['failed']} {_text(fault['name'])}: {_text(fault['reason'])}" for fault in view.survivors
+        yield from _list(
+            f"{SYMBOLS['failed']} {_text(fault['name'])}: {_text(fault['reason'])}" for fault in view.survivors
         )
         yield from _rows(["contract", "faults caught", "by it alone"], view.catchers)
         rows = ([fault["name"], fault["what"], caught_by(fault)] for _, topic in view.faults for fault in topic)
@@ -135,7 +135,9 @@ def _faults(view: View) -> Iterator[str]:
 def _sweep(view: View) -> Iterator[str]:
     if view.swept:
         yield f"## Random cases\n\n{RANDOM}\n"
-        yield from (f"- {SYMBOLS['failed']} {_text(one['reason'])}: {_text(one['reproduce'])}" for one in view.alarms)
+        yield from _list(
+            f"{SYMBOLS['failed']} {_text(one['reason'])}: {_text(one['reproduce'])}" for one in view.alarms
+        )
         columns = ["wing", "dtype", "checks", "failed", "scores", "largest element", "largest norm"]
         yield from _rows(columns, view.largest)
         yield from _rows(["operation", *columns[:5], "element", "norm"], view.swept)

@@ -1,0 +1,40 @@
+"""The record that stands in a file or a folder, or what a killed run left behind there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from parity.errors import InputError
+from parity.report.files import JOURNAL, RECORD
+from parity.report.keeper import left_behind
+from parity.report.record import current
+
+
+def read(place: str | Path) -> dict[str, Any]:
+    """Read a record.
+
+    Args:
+        place: a report.json, or the folder of a report: what a run that was killed left there has more than its report.
+
+    Returns:
+        The record, as this version would have written it.
+
+    Raises:
+        InputError: there is none, or something is wrong in it; the message says what.
+    """
+    place = Path(place)
+    if (place / JOURNAL).exists() or place.name == JOURNAL:
+        return current(left_behind(place if place.name == JOURNAL else place / JOURNAL))
+    try:
+        text = (place / RECORD if place.is_dir() else place).read_text(encoding="utf-8")
+        return current(json.loads(text, parse_constant=_no_number))
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError("record", repr(str(place)), f"a report.json written by parity ({error})") from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
