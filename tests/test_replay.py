@@ -385,5 +385,10 @@ def test_one_framework_at_a_time_comes_to_the_verdicts_of_both_together(
     assert {key[4] for key in both} >= {"frameworks_agree", "matches_reference"}
     assert differing(both, alone) == []
     assert apart(both, alone) == (0, 0.0)
-    del alone[next(iter(alone))]
+    one, another, *_ = alone
+    alone[one][0]["status"] = "failed"
+    alone[another][0]["scores"] = {"y": [9.0, 9.0]}
+    assert len(differing(both, alone)) == 1
+    assert apart(both, alone)[0] == 1
+    del alone[one]
     assert len(differing(both, alone)) == 1
