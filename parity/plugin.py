@@ -265,22 +265,22 @@ class Session:
         return self.runner.verdict_on(task)
 
     def keep(self, item: pytest.Item, task: Task, found: list[Any]) -> None:
-        """Put what came of a task into the report, or on its way there."""
-        if self.is_worker:
-            item.stash[GIVEN] = json.dumps(self._given(task, found))
-        else:
-            self._heard(task, found)
-
-    def _heard(self, task: Task, found: list[Any]) -> None:
-        assert self.keeper is not None, "begun when the collection was finished"
-        self.keeper.keep(**self._given(task, found))
-
-    def _given(self, task: Task, found: list[Any]) -> dict[str, Any]:
+        """Put what came of a task in this process into the report, or on its way there."""
         from parity import wings
         from parity.report.keeper import plain
 
-        frameworks = wings.environment() | (self.runner.environment if self.runner else {})
-        return {"task": str(task), "found": plain(found), "frameworks": frameworks}
+        given: dict[str, Any] = {"task": str(task), "found": plain(found), "frameworks": wings.environment()}
+        if self.is_worker:
+            item.stash[GIVEN] = json.dumps(given)
+        elif self.keeper:
+            self.keeper.keep(**given)
+
+    def _heard(self, task: Task, found: list[Any]) -> None:
+        """The same for what came of it in another process. It is heard by a thread, which must touch no framework."""
+        from parity.report.keeper import plain
+
+        assert self.keeper is not None, "begun when the collection was finished"
+        self.keeper.keep(str(task), plain(found), self.runner.environment if self.runner else {})
 
     def finish(self, interrupted: bool) -> bool:
         """Write the report; whether that could be done."""

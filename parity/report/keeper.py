@@ -73,7 +73,8 @@ class Keeper:
         replayed: Mapping[str, Any] | None = None,
         warn: Callable[[str], object] = _to_stderr,
     ) -> None:
-        self.folder, self.seed, self.planned, self.replayed = Path(folder), seed, planned, replayed
+        self.folder = Path(folder).absolute()  # wherever the process goes meanwhile
+        self.seed, self.planned, self.replayed = seed, planned, replayed
         self._kept: dict[str, Found] = {}
         self._frameworks: dict[str, dict[str, Any]] = {}
         self._seconds = 0.0
