@@ -41,6 +41,7 @@ class NotWritten(RuntimeError):
     """A report cannot be written any more, as on a full disk; the message says where and why."""
 
     def __init__(self, folder: object, error: OSError) -> None:
+        self.error = error
         super().__init__(f"the report could not be written to {str(folder)!r}: {error.strerror or error}")
 
 

@@ -73,7 +73,7 @@ class Keeper:
         replayed: Mapping[str, Any] | None = None,
         warn: Callable[[str], object] = _to_stderr,
     ) -> None:
-        self.folder = Path(folder).absolute()  # wherever the process goes meanwhile
+        self.folder, self._there = Path(folder), Path(folder).absolute()  # wherever the process goes meanwhile
         self.seed, self.planned, self.replayed = seed, planned, replayed
         self._kept: dict[str, Found] = {}
         self._frameworks: dict[str, dict[str, Any]] = {}
@@ -89,8 +89,8 @@ class Keeper:
         Raises:
             NotWritten: not even that can be written.
         """
-        snapshot(self.record(), self.folder)
-        self._journal = self.folder / JOURNAL
+        self._write()
+        self._journal = self._there / JOURNAL
         try:
             self._journal.write_text(
                 _line({"seed": self.seed, "planned": self.planned, "replayed": self.replayed}), encoding="utf-8"
@@ -151,11 +151,17 @@ class Keeper:
     def _snapshot(self) -> None:
         began = time.monotonic()
         try:
-            snapshot(self.record(), self.folder)
+            self._write()
         except NotWritten as error:
             self._complain(error)
         ended = time.monotonic()
         self._due = ended + max(EVERY, (ended - began) / SHARE)
+
+    def _write(self) -> None:
+        try:
+            snapshot(self.record(), self._there)
+        except NotWritten as error:
+            raise NotWritten(self.folder, error.error) from error
 
     def _complain(self, error: NotWritten) -> None:
         if self._warnings:
