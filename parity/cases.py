@@ -219,7 +219,8 @@ class Case:
         arrays = {name: refill(array, spec) for name, (array, spec) in self._specified().items()}
         if self.spec.pad_row:
             table = arrays[self.spec.pad_row].copy()
-            table[self.spec.options["padding_index"]] = choice[-1]
+            with np.errstate(over="ignore"):
+                table[self.spec.options["padding_index"]] = choice[-1]
             arrays[self.spec.pad_row] = table
         cotangents = {name: refill(array, Input(self.spec.outputs[name])) for name, array in self.cotangents.items()}
         return replace(self, arrays=arrays, cotangents=cotangents)

@@ -29,7 +29,7 @@ def _model(
     options: Mapping[str, Any] | None = None,
 ) -> Form:
     """Features or an embedding, a recurrent layer, a linear layer and a masked loss."""
-    layer = recurrent(cell, cell, layers=1, initial=False, both=both).inputs
+    layer = recurrent(cell, cell, layers=1, initial=False, both=both, shut=False).inputs  # it is to be trained
     hidden, classes = "E" if both else "H", outputs["logits"][-1]
     weights = {name: array for name, array in layer.items() if name != "x"}
     head = {"w_out": Input(f"{hidden}{classes}", scale=0.5, fan_in=hidden), "b_out": Input(classes)}

@@ -14,15 +14,17 @@ STATES = {"rnn": "h", "gru": "h", "lstm": "hc"}
 SHUT = {"rnn": 0.0, "gru": 0.0, "lstm": 0.1}
 
 
-def recurrent(name: str, cell: str, layers: int, initial: bool, both: bool = False, **options: Any) -> Form:
-    """A stack of recurrent layers; weights come as one item for each layer."""
+def recurrent(
+    name: str, cell: str, layers: int, initial: bool, both: bool = False, shut: bool = True, **options: Any
+) -> Form:
+    """A stack of recurrent layers; weights come as one item for each layer. ``shut``: some LSTM gates are, for good."""
     side = "2" if both else ""
     inputs = {"x": Input("BTD", blank=0.3)}  # some real steps look like padding
     for layer in range(layers):
         below = "D" if layer == 0 else "E" if both else "H"
         inputs[f"w_in.{layer}"] = Input(f"{side}{below}{GATES[cell]}H", scale=0.3, fan_in=below)
         inputs[f"w_rec.{layer}"] = Input(f"{side}H{GATES[cell]}H", scale=0.3, fan_in="H")
-        inputs[f"bias.{layer}"] = Input(f"{side}{BIASES[cell]}H", scale=0.5, extreme=SHUT[cell])
+        inputs[f"bias.{layer}"] = Input(f"{side}{BIASES[cell]}H", scale=0.5, extreme=SHUT[cell] if shut else 0.0)
     state = f"{layers}{side}BH"
     start = {s: f"{s}0" if initial else "" for s in STATES[cell]}
     inputs |= {name: Input(state) for name in start.values() if name}
