@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,9 +87,7 @@ class Check:
     @property
     def has_cases(self) -> bool:
         """Whether any of its cases is of its form, shape and mode."""
-        forms = [form for form in find(self.operation).forms if self.form in ("", form.name)]
-        modes = CONTRACTS[self.contract].modes(self.wing, self.dtype, self.full)
-        return any(map(self._shapes, forms)) and (not self.mode or self.mode in modes)
+        return any(True for _ in self._runs())
 
     def run(self) -> list[Finding]:
         """Hold the variant to the contract. Whatever goes wrong in it becomes a finding."""
@@ -101,17 +99,21 @@ class Check:
             return [self.finding("", "", SKIPPED, reason=absent)]
         findings = [
             finding
-            for form in find(self.operation).forms
-            if self.form in ("", form.name)
-            for shape in self._shapes(form)
-            for mode in contract.modes(self.wing, self.dtype, self.full)
-            if self.mode in ("", mode)
+            for form, shape, mode in self._runs()
             for finding in self._judge(form, shape, self._subject(form, mode))
         ]
         if findings:
             return findings
         nothing = "nothing was compared: the contract applies to no case"
         return [self.finding("", "", SKIPPED if self.shape else FAILED, reason=nothing)]
+
+    def _runs(self) -> Iterator[tuple[Form, str, str]]:
+        """The forms, shapes and modes in which it is tried."""
+        modes = CONTRACTS[self.contract].modes(self.wing, self.dtype, self.full)
+        for form in find(self.operation).forms:
+            if self.form in ("", form.name):
+                for shape in self._shapes(form):
+                    yield from ((form, shape, mode) for mode in modes if self.mode in ("", mode))
 
     def _shapes(self, form: Form) -> list[str]:
         """In which shapes a form is tried; real data are not drawn in written ones."""

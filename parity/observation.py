@@ -13,7 +13,7 @@ import numpy as np
 
 from parity.batch import Array
 from parity.dtypes import BFLOAT16
-from parity.errors import InputError, choose, file_name, first_lines, of_kind, plain_array, shown
+from parity.errors import InputError, choose, file_name, first_lines, of_kind, plain_array, shown, told
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class Observation:
                 arrays = restored(archive)
             return cls(arrays, json.loads(arrays.pop(_NOTE).tobytes()))
         except Exception as error:  # what is damaged may fail anywhere: in zipfile, zlib, NumPy, json or here
-            said = first_lines(f"{type(error).__name__}: {error}")
+            said = first_lines(told(error))
             raise InputError("path", repr(str(path)), f"an observation saved by parity ({said})") from error
 
 

@@ -88,12 +88,18 @@ def _params(item: pytest.Item) -> dict[str, Any]:
     return spec.params if spec else {}
 
 
+def _verdict_on(request: pytest.FixtureRequest) -> list[Any]:
+    """The verdict on the task that a test is about, which now stands in the report too."""
+    session = request.config.stash[SESSION]
+    found: list[Any] = session.verdict_on(request.param)
+    session.keep(request.node, request.param, found)
+    return found
+
+
 @pytest.fixture
 def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
     """The findings of one check of the matrix; skips, by name, when its framework is not installed."""
-    session = request.config.stash[SESSION]
-    findings = session.verdict_on(request.param)
-    session.keep(request.node, request.param, findings)
+    findings: list[Finding] = _verdict_on(request)
     if findings and all(finding.status == "skipped" for finding in findings):
         pytest.skip(findings[0].reason)
     return findings
@@ -102,9 +108,7 @@ def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
 @pytest.fixture
 def parity_trial(request: pytest.FixtureRequest) -> Trial:
     """One wing's snippet of one divergence, tried today; skips, by name, when its framework is not installed."""
-    session = request.config.stash[SESSION]
-    (trial,) = session.verdict_on(request.param)
-    session.keep(request.node, request.param, [trial])
+    (trial,) = _verdict_on(request)
     if trial.missing:
         pytest.skip(trial.missing)
     return trial  # type: ignore[no-any-return]
@@ -113,9 +117,7 @@ def parity_trial(request: pytest.FixtureRequest) -> Trial:
 @pytest.fixture
 def parity_outcome(request: pytest.FixtureRequest) -> Outcome:
     """What became of one planted fault; skips, by name, when its framework is not installed."""
-    session = request.config.stash[SESSION]
-    (outcome,) = session.verdict_on(request.param)
-    session.keep(request.node, request.param, [outcome])
+    (outcome,) = _verdict_on(request)
     if outcome.status == "skipped":
         pytest.skip(outcome.reason)
     return outcome  # type: ignore[no-any-return]
@@ -269,6 +271,8 @@ class Session:
         from parity import wings
         from parity.report.keeper import plain
 
+        if self.keeper and str(task) in self.keeper:
+            return  # a worker has told it
         given: dict[str, Any] = {"task": str(task), "found": plain(found), "frameworks": wings.environment()}
         if self.is_worker:
             item.stash[GIVEN] = json.dumps(given)

@@ -16,7 +16,7 @@ from parity.cases import Case, draw, shapes_of
 from parity.check import SMALL_GROUPS, Check
 from parity.contracts import FIRST, counterpart
 from parity.dtypes import NARROW
-from parity.errors import first_lines
+from parity.errors import first_lines, told
 from parity.observation import plain
 from parity.operations import find
 
@@ -107,7 +107,7 @@ class Recording:
             with planner.using(SMALL_GROUPS):
                 return wings.observe(case, self.wing, variant).quantities, ""
         except Exception as error:  # whatever a variant raises is what there is to record
-            return {}, f"{type(error).__name__}: {error}"
+            return {}, told(error)
 
     def _refused(self, variant: str, case: Case, said: str) -> bool:
         refusal = case.row.refusal(f"{self.wing}.{variant}", case.region, "eager", self.dtype)

@@ -73,8 +73,7 @@ class Tally:
 
     def join(self, other: Tally) -> None:
         """Count what another tally of the same operation, wing and dtype has counted."""
-        if max(other.element, default=-1.0) > max(self.element, default=-1.0):
-            self.worst = other.worst
+        self.worst = max(self.worst, other.worst, key=_largest)
         self.element += other.element
         self.norm += other.norm
         self.checks += other.checks
@@ -96,11 +95,17 @@ class Tally:
         }
 
     def _score(self, finding: Finding) -> None:
-        scores = list((finding.scores or {}).values())
-        if max((element for element, _ in scores), default=0.0) >= max(self.element, default=0.0):
-            self.worst = finding
-        self.element += [element for element, _ in scores]
-        self.norm += [norm for _, norm in scores]
+        self.worst = max(finding, self.worst, key=_largest)
+        for element, norm in (finding.scores or {}).values():
+            self.element.append(element)
+            self.norm.append(norm)
+
+
+def _largest(finding: Finding | None) -> float:
+    """Its largest elementwise score; less than any where there is no finding."""
+    if finding is None:
+        return -1.0
+    return max((element for element, _ in (finding.scores or {}).values()), default=0.0)
 
 
 def quantiles(scores: list[float]) -> list[float]:

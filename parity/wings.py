@@ -16,7 +16,7 @@ import numpy as np
 
 from parity.batch import Array
 from parity.cases import Case, check_case
-from parity.errors import InputError, WingUnavailable, choose, of_kind, shown
+from parity.errors import InputError, WingUnavailable, choose, of_kind, shown, told
 from parity.observation import Observation
 from parity.operations import Operation
 
@@ -54,8 +54,9 @@ def use(place: Place) -> None:
     """
     global _here
     choose("device", place.device, DEVICES)
-    if place != _here:
-        remembered.cache_clear()
+    if place == _here:
+        return
+    remembered.cache_clear()
     _here = place
     for wing in _loaded():
         native(wing).allow_tf32(place.tf32)
@@ -117,7 +118,7 @@ def _native(wing: str) -> ModuleType:
         install = f'pip install -c constraints.txt ".[{EXTRAS.get(wing, "all")}]"'
         raise WingUnavailable(f"wing {wing}: {error}. To install it: {install}") from error
     except Exception as error:  # a broken installation may raise anything, an OSError for a missing library say
-        raise WingUnavailable(f"wing {wing}: {type(error).__name__}: {error}") from error
+        raise WingUnavailable(f"wing {wing}: {told(error)}") from error
 
 
 def missing(wing: str) -> str:

@@ -16,8 +16,9 @@ from parity import report, training, wings
 from parity.check import Check, covered, plan
 from parity.commands.running import signals, verdicts
 from parity.commands.screen import console as screen
+from parity.commands.screen import files_of
 from parity.divergences import Snippet, snippets
-from parity.errors import NotWritten, WingUnavailable, printable
+from parity.errors import NotWritten, WingUnavailable
 from parity.findings import FAILED, STATUSES, Finding, explain
 from parity.operations import OPERATIONS
 from parity.replay import verified
@@ -90,7 +91,7 @@ def _run(options: argparse.Namespace) -> int:
     print(f"{report.verdict(record)}; {len(findings)} findings in {record['summary']['seconds']:.0f} s")
     if failure:
         raise failure  # now that everything is told
-    print(f"report: {', '.join(printable(str(file)) for file in files)}")
+    print(files_of(files))
     return 130 if interrupted else int(report.failed(record))
 
 

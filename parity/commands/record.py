@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import signal
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from parity import manifest, wings
 from parity.check import plan
-from parity.commands.screen import progress
+from parity.commands.running import signals, verdicts
 from parity.dtypes import FLOATS
 from parity.errors import WingUnavailable
 from parity.recording import File, recordings
@@ -43,6 +42,11 @@ def run(options: argparse.Namespace) -> int:
         InputError: an unknown name, or a folder that cannot be written or holds something else.
         WingUnavailable: the framework cannot be loaded.
     """
+    with signals():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     selection = (options.operation, [options.wing], options.variant, options.dtype, ["matches_reference"])
     place = wings.Place(options.device, options.tf32)
     checks = plan(*selection, options.seed, options.full, place=place)
@@ -50,13 +54,12 @@ def run(options: argparse.Namespace) -> int:
     if reason := wings.missing(options.wing):
         raise WingUnavailable(reason)
     manifest.writable(options.output)
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        files = _files(runner)
-    except KeyboardInterrupt:
+    found, interrupted = verdicts(runner)
+    if interrupted:
         manifest.discard(options.output)
         print("interrupted: no record was written")
         return 130
+    files: list[File] = [file for came in found.values() for file in came]
     unexpected = [said for file in files for said in file.unexpected]
     for said in unexpected[:SHOWN]:
         print(said)
@@ -69,20 +72,6 @@ def run(options: argparse.Namespace) -> int:
     manifest.finish(options.output, _told(files, options.wing, options.seed, runner.environment))
     print(f"{_amount(files)}: {opened(options.output)}")
     return int(bool(unexpected))
-
-
-def _files(runner: Runner) -> list[File]:
-    """What came of all recordings."""
-    files: list[File] = []
-    try:
-        with progress() as bars:
-            bar = bars.add_task("starting", total=len(runner.tasks))
-            for done, found in runner:
-                files += found
-                bars.update(bar, advance=1, description=str(done))
-    finally:
-        runner.close()
-    return files
 
 
 def _told(files: list[File], wing: str, seed: int, frameworks: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -102,7 +91,3 @@ def _amount(files: list[File]) -> str:
     said = [raised for file in files for keys in file.entry["variants"].values() for raised in keys.values()]
     size = sum(file.entry["bytes"] for file in files)
     return f"{len(said) - sum(map(bool, said))} observations, {sum(map(bool, said))} refused, {size / 1e6:.1f} MB"
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt

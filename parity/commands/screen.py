@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from parity.errors import printable
+
+
+def files_of(report: Iterable[Path]) -> str:
+    """Where a report is, in one line that a terminal can print."""
+    return f"report: {', '.join(printable(str(file)) for file in report)}"
 
 
 def console(width: int = 100) -> Console:

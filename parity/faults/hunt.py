@@ -14,7 +14,7 @@ from parity.check import SMALL_GROUPS
 from parity.compare import Difference
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject
 from parity.dtypes import DTYPES
-from parity.errors import first_lines
+from parity.errors import first_lines, told
 from parity.faults.fault import Fault, changed, wing_with
 from parity.findings import FAILED, Finding
 from parity.operations import Form, find
@@ -84,9 +84,9 @@ def _hunted(fault: Fault) -> Outcome:
     omitted = tuple(row.omitted(fault.subject))
     for dtype, mode, form, shape in _runs(fault):
         subject = Subject(fault.wing, fault.variant, mode, wings.bind(function, row, form.name, fault.variant, omitted))
-        case = _case(fault.operation, fault.subject, form.name, shape, dtype)
-        told = _told(fault.wing, fault.variant, mode, case)
-        by = {name: catch for name, catch in caught(subject, case).items() if name not in told}
+        case = draw(fault.operation, form.name, shape, dtype, seed=0).given_by(fault.subject)
+        broken = _broken(fault.wing, fault.variant, mode, case)
+        by = {name: catch for name, catch in caught(subject, case).items() if name not in broken}
         if by:
             return _outcome(fault, by, case.name, mode, dtype)
     return _outcome(fault, {}, "", "", "")
@@ -111,12 +111,7 @@ def _runs(fault: Fault) -> Iterator[tuple[str, str, Form, str]]:
 
 
 @cache
-def _case(operation: str, subject: str, form: str, shape: str, dtype: str) -> Case:
-    return draw(operation, form, shape, dtype, seed=0).given_by(subject)
-
-
-@cache
-def _told(wing: str, variant: str, mode: str, case: Case) -> frozenset[str]:
+def _broken(wing: str, variant: str, mode: str, case: Case) -> frozenset[str]:
     """The contracts that the variant without any fault breaks; there should be none."""
     return frozenset(caught(Subject(wing, variant, mode), case))
 
@@ -135,7 +130,7 @@ def _catch(contract: Contract, subject: Subject, case: Case) -> Catch | None:
         with planner.using(SMALL_GROUPS):
             differences = contract.judge(subject, case)
     except Exception as error:  # whatever a fault raises is how it is found
-        return Catch("", None, f"raised {first_lines(f'{type(error).__name__}: {error}')}")
+        return Catch("", None, f"raised {first_lines(told(error))}")
     return _worst([difference for difference in differences if difference.failed])
 
 
@@ -146,12 +141,7 @@ def _worst(failed: Sequence[Difference | Finding]) -> Catch | None:
 
 def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
     """Whether a default run holds this subject to the contract on this case."""
-    if (
-        contract.compiled
-        or contract.unless_form(case.spec)
-        or contract.unless(case)
-        or case.shape not in contract.shapes
-    ):
+    if contract.unless_form(case.spec) or contract.unless(case) or case.shape not in contract.shapes:
         return False
     if contract.both_wings and any(map(wings.missing, wings.FRAMEWORKS)):
         return False

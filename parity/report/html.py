@@ -26,7 +26,7 @@ def html(view: View) -> str:
     Returns:
         HTML with its style inside.
     """
-    return _page().render(
+    return _template("page").render(
         view=view,
         title=TITLE,
         question=QUESTION,
@@ -51,8 +51,7 @@ def book(view: View) -> str:
     Returns:
         HTML with its style inside.
     """
-    template = _environment().get_template("divergences.html.jinja")
-    return template.render(view=view, claims=CLAIMS, verdicts=VERDICTS, symbols=SYMBOLS)
+    return _template("divergences").render(view=view, claims=CLAIMS, verdicts=VERDICTS, symbols=SYMBOLS)
 
 
 def planted(view: View) -> str:
@@ -64,8 +63,7 @@ def planted(view: View) -> str:
     Returns:
         HTML with its style inside.
     """
-    template = _environment().get_template("faults.html.jinja")
-    return template.render(view=view, planted=PLANTED, margin=margin)
+    return _template("faults").render(view=view, planted=PLANTED, margin=margin)
 
 
 @cache
@@ -82,8 +80,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _page() -> Template:
-    return _environment().get_template("page.html.jinja")
+def _template(page: str) -> Template:
+    return _environment().get_template(f"{page}.html.jinja")
 
 
 def _visible(value: Any) -> Any:

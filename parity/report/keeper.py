@@ -99,6 +99,10 @@ class Keeper:
             raise NotWritten(self.folder, error) from error
         self._due = time.monotonic() + EVERY
 
+    def __contains__(self, task: str) -> bool:
+        """Whether the verdict on a task is kept already."""
+        return task in self._kept
+
     def keep(self, task: str, found: Found, frameworks: Mapping[str, dict[str, Any]]) -> None:
         """Keep what came of a task, unless that is known, and what the frameworks said of themselves."""
         with self._lock:
