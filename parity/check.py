@@ -16,6 +16,7 @@ from parity.errors import InputError, a_function, choose, first_lines, names, of
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
+from parity.picture import heat, spread
 from parity.replay import NotInRecord, Record, opened
 
 # At a real cost nobody would cut batches as small as these, and a bucketed variant would be tried whole. If a call cost
@@ -173,7 +174,15 @@ class Check:
     def _verdict(self, mode: str, case: Case, differences: list[Difference], first: str) -> list[Finding]:
         if not any(difference.compared or difference.failed for difference in differences):
             return []  # an empty batch of an operation without parameters: it ran, but there is no number to judge
-        return [self.finding(mode, case.name, first=first, **said) for said in verdict(differences)]
+        drawn = self._picture(case, differences)
+        return [self.finding(mode, case.name, first=first, **said, **drawn) for said in verdict(differences)]
+
+    def _picture(self, case: Case, differences: list[Difference]) -> dict[str, Any]:
+        """What the report draws: of what is held to the reference, and of all that failed."""
+        if self.contract != "matches_reference" and not any(difference.failed for difference in differences):
+            return {}
+        moved = self.contract == "follows_permutation"  # its rows are in another order than the case has them
+        return {"spread": spread(differences), "heat": None if moved else heat(case, differences)}
 
     def finding(self, mode: str, case: str, status: str, **rest: Any) -> Finding:
         """A finding of this check."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Difference:
         worst_index: where the score is largest; empty for a scalar.
         compared: how many numbers were compared.
         reason: what is wrong, in a sentence; empty when nothing is.
+        observed, expected: the two values at that place; None where there are none.
+        sides: all that was compared: observed, expected and floor, which is None where every bit must be equal.
     """
 
     quantity: str
@@ -41,6 +43,9 @@ class Difference:
     worst_index: tuple[int, ...]
     compared: int
     reason: str
+    observed: float | None = None
+    expected: float | None = None
+    sides: tuple[Array, Array, Array | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def failed(self) -> bool:
@@ -89,7 +94,10 @@ def verdict(differences: list[Difference]) -> list[dict[str, Any]]:
     """What findings say of differences: one for each that failed; if none did, one for the nearest to its limit."""
     scores = {each.quantity: (each.score, each.norm_score) for each in differences}
     failed = [each for each in differences if each.failed]
-    measured = ("quantity", "score", "limit", "norm_score", "norm_limit", "max_abs_error", "worst_index", "reason")
+    measured = (
+        *("quantity", "score", "limit", "norm_score", "norm_limit"),
+        *("max_abs_error", "worst_index", "observed", "expected", "reason"),
+    )
     of_all = {"compared": sum(each.compared for each in differences), "scores": scores}
     return [
         {"status": FAILED if each.failed else PASSED} | {name: getattr(each, name) for name in measured} | of_all
@@ -150,9 +158,9 @@ def difference(quantity: str, observed: Array, expected: Array, floor: Array | N
 
     worst = place(tally.worst)
     reason = _reason(tally, limits, worst, place(tally.first_strange), floor is None)
-    return Difference(
-        quantity, tally.score, tally.norm_score, *limits, tally.max_abs_error, worst, observed.size, reason
-    )
+    came, meant = (float(side[worst]) if side.size else None for side in (observed, expected))
+    scores = (tally.score, tally.norm_score, *limits, tally.max_abs_error)
+    return Difference(quantity, *scores, worst, observed.size, reason, came, meant, (observed, expected, floor))
 
 
 def _broadcast(quantity: str, floor: Array, shape: tuple[int, ...]) -> Array:

@@ -25,6 +25,9 @@ class Finding:
         score, limit: the largest error and what it may be, in noise floors; elementwise.
         norm_score, norm_limit: the same, norm-wise.
         max_abs_error, worst_index: the largest absolute error; where the score is largest.
+        observed, expected: the two values at that place; None where there are none, or they are not finite.
+        spread: how many errors are how large: a number for each of `parity.picture.BINS`; empty where none is drawn.
+        heat: where in the batch the errors are; see `parity.picture.heat`. None where that is not drawn.
         compared: how many numbers the contract compared.
         reason: why it failed, was skipped or is known; empty when it passed.
         first: where it parts from the reference first: after how many steps, in which quantity, in which gates.
@@ -47,6 +50,10 @@ class Finding:
     norm_limit: float | None = None
     max_abs_error: float | None = None
     worst_index: tuple[int, ...] = ()
+    observed: float | None = None
+    expected: float | None = None
+    spread: tuple[int, ...] = ()
+    heat: Mapping[str, Any] | None = None
     compared: int = 0
     scores: Mapping[str, tuple[float, float]] | None = None
     reason: str = ""

@@ -20,10 +20,10 @@ def said_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
 
 GONE = object()
 RECORDS: dict[str, tuple[Any, ...]] = {  # where, and what stands there
-    "schema None, expected a report.json of schema 3, or an earlier one": ("schema", GONE),
-    "schema 4, expected a report.json of schema 3, or an earlier one": ("schema", 4),
-    "schema [2], expected a report.json of schema 3, or an earlier one": ("schema", [2]),
-    "schema True, expected a report.json of schema 3, or an earlier one": ("schema", True),
+    "schema None, expected a report.json of schema 4, or an earlier one": ("schema", GONE),
+    "schema 5, expected a report.json of schema 4, or an earlier one": ("schema", 5),
+    "schema [2], expected a report.json of schema 4, or an earlier one": ("schema", [2]),
+    "schema True, expected a report.json of schema 4, or an earlier one": ("schema", True),
     "a report without summary, expected all fields of its schema": ("summary", GONE),
     "checks {}, expected a list": ("checks", {}),
     "checks None, expected a list": ("checks", None),

@@ -16,11 +16,11 @@ from parity.report.order import index
 from parity.report.schema import check
 from parity.training import MODELS
 
-SCHEMA = 3
-LATER: dict[str, Any] = {"faults": [], "sweep": None}
-EARLIER: dict[Any, dict[str, Any]] = {  # schema -> what it did not have yet
-    1: {"divergences": [], "training": [], **LATER},
-    2: LATER,
+SCHEMA = 4
+NEW: dict[int, dict[str, Any]] = {  # schema -> the parts that came with it, empty
+    2: {"divergences": [], "training": []},
+    3: {"faults": [], "sweep": None},
+    4: {"throughput": None},
 }
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
 CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
@@ -39,6 +39,7 @@ def record(
     training: Sequence[Mapping[str, Any]] = (),
     faults: Sequence[Mapping[str, Any]] = (),
     sweep: Mapping[str, Any] | None = None,
+    throughput: Mapping[str, Any] | None = None,
     replayed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that a report says, as plain data.
@@ -57,11 +58,12 @@ def record(
         training: curves, from `parity.training`.
         faults: from `parity.report.entries.faults`.
         sweep: from `parity.sweep.summary`.
+        throughput: from `parity.report.throughput.throughput`.
         replayed: where the record was made that was compared with, if any: `parity.replay.Record.environment`.
 
     Returns:
-        A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``faults`` and
-        ``sweep``; see ``record.schema.json``.
+        A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``faults``,
+        ``sweep`` and ``throughput``; see ``record.schema.json``.
     """
     checks = sorted(findings, key=_place)
     summary = {
@@ -83,6 +85,7 @@ def record(
         "training": sorted(training, key=lambda curve: (index(MODELS, curve["model"]), curve["optimiser"])),
         "faults": list(faults),
         "sweep": sweep,
+        "throughput": throughput,
     }
 
 
@@ -237,8 +240,9 @@ def current(record: Any) -> dict[str, Any]:
         InputError: it has a schema that is not understood, or something is missing or wrong; the message says what.
     """
     schema = record.get("schema") if isinstance(record, dict) else None
-    if type(schema) is not int or schema not in (SCHEMA, *EARLIER):
+    if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise InputError("record", f"schema {shown(schema)}", f"a report.json of schema {SCHEMA}, or an earlier one")
-    whole: dict[str, Any] = EARLIER.get(schema, {}) | record | {"schema": SCHEMA}
+    lacking = {part: empty for since, parts in NEW.items() if since > schema for part, empty in parts.items()}
+    whole: dict[str, Any] = lacking | record | {"schema": SCHEMA}
     check(whole)
     return whole
