@@ -9,6 +9,7 @@ from typing import Any
 
 PASSED, FAILED, SKIPPED, KNOWN = "passed", "failed", "skipped", "known"
 STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
+DIGITS = {"float64": 17}  # that tell a number of a dtype from its neighbours; 9 are enough for all others
 SHOWN = 8  # failures that a message shows in full
 
 
@@ -69,8 +70,14 @@ class Finding:
         return f"{self.reason}; it {self.first}" if self.first else self.reason
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: numbers that are not finite become None."""
-        return {name: finite(value) for name, value in asdict(self).items()}
+        """Plain values for JSON: numbers that are not finite become None.
+
+        Four digits of a number are enough, but for the two values: those differ in their last.
+        """
+        values = {
+            name: finite(getattr(self, name), digits=DIGITS.get(self.dtype, 9)) for name in ("observed", "expected")
+        }
+        return {name: finite(value) for name, value in asdict(self).items()} | values
 
 
 def explain(findings: Iterable[Finding]) -> str:
@@ -93,10 +100,10 @@ def explain(findings: Iterable[Finding]) -> str:
     )
 
 
-def finite(value: Any) -> Any:
-    """Plain values for strict JSON, which has no word for NaN and infinities; four digits of a number are enough."""
+def finite(value: Any, digits: int = 4) -> Any:
+    """Plain values for strict JSON, which has no word for NaN and infinities, with so many digits of a number."""
     if isinstance(value, float):
-        return float(f"{value:.4g}") if math.isfinite(value) else None
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     if isinstance(value, dict):
         return {name: finite(item) for name, item in value.items()}
     return [finite(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -160,12 +160,11 @@ def test_json_gives_back_what_went_in(name: str, tmp_path: Path) -> None:
     assert report.current(read) == record
 
 
-@pytest.mark.parametrize("page", ["index.html", "divergences.html", "faults.html"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_page_has_no_tag_from_what_it_shows(name: str, page: str, tmp_path: Path) -> None:
-    tree = Tree(files_of(HOSTILE[name], tmp_path)[page])
-    assert tree.structure == Tree(files_of(HARMLESS, tmp_path)[page]).structure
-    assert all(target.startswith(("#", "index.html", "divergences.html", "faults.html")) for target in tree.targets)
+def test_a_page_has_no_tag_from_what_it_shows(name: str, tmp_path: Path) -> None:
+    tree = Tree(files_of(HOSTILE[name], tmp_path)["index.html"])
+    assert tree.structure == Tree(files_of(HARMLESS, tmp_path)["index.html"]).structure
+    assert all(target.startswith(("#", "data:,")) for target in tree.targets)
     assert all(printable(line) in tree.text for line in HOSTILE[name].split("\n") if "`" not in line)
     assert all(letter.isprintable() or letter == "\n" for letter in tree.text)
 
@@ -277,8 +276,10 @@ def test_a_function_with_a_hostile_name_that_raises_hostile_things_gives_a_findi
     record = report.record(plain(findings)["findings"], {}, seed=0, seconds=1.0, planned=1, checked=1)
     texts = {file.name: file.read_text() for file in report.write(record, tmp_path)}
     assert "message raised RuntimeError" in texts["report.md"]
-    assert "<script>" not in texts["index.html"]
-    assert ("script",) not in Tree(texts["index.html"]).tags
+    assert [tag for tag in Tree(texts["index.html"]).tags if tag[0] == "script"] == [
+        ("script", "type", "id"),
+        ("script",),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ FLOORS = [
     {"manifest", "wings"},
     {"noise", "divergences", "replay"},
     {"compare"},
-    {"contracts", "race", "first"},
+    {"contracts", "race", "first", "picture"},
     {"figures", "advise"},
     {"training"},
     {"check"},

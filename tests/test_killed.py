@@ -107,7 +107,7 @@ def test_a_killed_check_leaves_a_report_and_the_next_run_is_none_the_worse(
     err = killed(["hangs.py", "check", *SELECTED, "--jobs=1", "--output=report"], folder, BEFORE_IT_HANGS)
     assert err == ""
     assert verdict_of(folder) == f"stopped after {BEFORE_IT_HANGS} of {PLANNED} checks"
-    (folder / ".divergences.html.unfinished").write_text("half of")
+    (folder / ".report.md.unfinished").write_text("half of")
     assert main(["check", *SELECTED, "--jobs=1", "--output", str(folder)]) == 0
     assert json.loads((folder / "report.json").read_text())["summary"]["checked"] == PLANNED
     assert {file.name for file in folder.iterdir()} == {"report.json", "report.md", "index.html"}

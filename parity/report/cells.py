@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from typing import Any
 
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
 from parity.report.notes import Whole, absence, note
-from parity.report.record import ELEMENT, NORM, largest
-from parity.report.words import SYMBOLS, number
+from parity.report.record import ELEMENT, largest
+from parity.report.words import MEANINGS, SYMBOLS, number
 
 ABSENT = "absent"
+COOL = 0.1  # noise floors: a score up to here has no colour
 WORST_FIRST = (FAILED, PASSED, KNOWN, SKIPPED)  # known and skipped only where nothing was compared
 Found = Mapping[str, Any]
 
@@ -36,26 +38,15 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Score:
-    """The worst that passed in one dtype, elementwise and norm-wise, and where each was seen."""
-
-    dtype: str
-    element: float
-    element_at: str
-    norm: float
-    norm_at: str
-
-
-@dataclass(frozen=True)
 class Cell:
     """One variant and one contract: all forms, shapes, modes and dtypes together.
 
     Attributes:
         status: failed, passed, known, skipped, or absent where there is no finding.
         counts: findings by status.
-        scores: for each dtype of the report the worst that passed, or None.
+        scores: for each dtype of the report the worst element that passed, or None.
         note: why a contract is not promised, refused or skipped here; empty when there is nothing to add.
-        reproduce: a command for each dtype.
+        findings: what it is made of.
     """
 
     operation: str
@@ -63,9 +54,9 @@ class Cell:
     column: Column
     status: str
     counts: Mapping[str, int]
-    scores: tuple[Score | None, ...]
+    scores: tuple[float | None, ...]
     note: str
-    reproduce: tuple[str, ...]
+    findings: Sequence[Found]
 
     @property
     def symbol(self) -> str:
@@ -76,13 +67,20 @@ class Cell:
         """A number for each dtype; none at all where the contract is exact or nothing passed."""
         if self.column.exact or self.status != PASSED:
             return ()
-        return tuple(number(score.element) if score else SYMBOLS[ABSENT] for score in self.scores)
+        return tuple(SYMBOLS[ABSENT] if score is None else number(score) for score in self.scores)
 
     @property
-    def used(self) -> float:
-        """How much of its limit the worst score takes, from 0 to 1."""
-        limit = self.column.limit
-        return max((score.element / limit for score in self.scores if score and limit), default=0.0)
+    def heat(self) -> float:
+        """How near the worst score is to its limit, on a logarithmic scale: 0 up to `COOL`, 1 at the limit."""
+        worst, limit = max((score or 0.0 for score in self.scores), default=0.0), self.column.limit
+        return min(1.0, math.log10(worst / COOL) / math.log10(limit / COOL)) if limit and worst > COOL else 0.0
+
+    @property
+    def words(self) -> str:
+        """What it says, for who does not see it."""
+        status = MEANINGS[self.status] + (f" with {self.counts[FAILED]} findings" if self.status == FAILED else "")
+        worst = f", worst score {' and '.join(self.numbers)}" if self.numbers else ""
+        return f"{self.column.contract}: {status}{worst}{', with known refusals' if self.refuses_some else ''}"
 
     @property
     def refuses_some(self) -> bool:
@@ -102,18 +100,10 @@ def cell(operation: str, wing: str, variant: str, column: Column, findings: Sequ
         counts={status: counts[status] for status in WORST_FIRST if status in counts},
         scores=tuple(_score(dtype, findings) for dtype in whole.dtypes),
         note=note(operation, contract, findings) if findings else absence(operation, wing, contract, whole),
-        reproduce=tuple(dict.fromkeys(finding["reproduce"] for finding in findings)),
+        findings=findings,
     )
 
 
-def _score(dtype: str, findings: Sequence[Found]) -> Score | None:
-    passed = [finding for finding in findings if finding["status"] == PASSED and finding["dtype"] == dtype]
-    if not passed:
-        return None
-    element, norm = (max(passed, key=lambda finding: largest(finding, kind)[1]) for kind in (ELEMENT, NORM))
-    (element_quantity, score), (norm_quantity, norm_score) = largest(element, ELEMENT), largest(norm, NORM)
-    return Score(dtype, score, _place(element_quantity, element), norm_score, _place(norm_quantity, norm))
-
-
-def _place(quantity: str, finding: Found) -> str:
-    return f"{quantity} in {finding['case']}, {finding['mode']}"
+def _score(dtype: str, findings: Sequence[Found]) -> float | None:
+    passed = (finding for finding in findings if finding["status"] == PASSED and finding["dtype"] == dtype)
+    return max((largest(finding, ELEMENT)[1] for finding in passed), default=None)

@@ -15,11 +15,12 @@ from parity.report.record import current
 FOLDER = "parity-report"
 RECORD = "report.json"
 JOURNAL = "unfinished.jsonl"  # what a run that is going on, or was killed, has found; see `parity.report.keeper`
-FILES = (RECORD, "report.md", "index.html", "divergences.html", "faults.html")
+FILES = (RECORD, "report.md", "index.html")
+EARLIER = ("divergences.html", "faults.html")  # pages of earlier versions, which a new report must not stand beside
 
 
 def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
-    """Write report.json, report.md and the pages, replacing earlier ones whole or not at all.
+    """Write report.json, report.md and index.html, replacing earlier ones whole or not at all.
 
     Args:
         record: from `parity.report.record`, or read from a report.json and made `current`.
@@ -55,17 +56,12 @@ def snapshot(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
 
 def _texts(record: Mapping[str, Any]) -> dict[str, str]:
     """What stands in each file."""
-    from parity.report.html import book, html, planted
+    from parity.report.html import html
     from parity.report.markdown import markdown
     from parity.report.view import view
 
     seen = view(record)
-    texts = {RECORD: _json(record), "report.md": markdown(seen), "index.html": html(seen)}
-    if seen.divergences:
-        texts["divergences.html"] = book(seen)
-    if seen.faults:
-        texts["faults.html"] = planted(seen)
-    return texts
+    return {RECORD: _json(record), "report.md": markdown(seen), "index.html": html(seen)}
 
 
 def writable(folder: str | Path, argument: str = "output") -> None:
@@ -106,7 +102,7 @@ def _lines(checks: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _replace(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """A reader sees the old files or the new ones, never half of one; what the new report lacks is gone.
+    """A reader sees the old files or the new ones, never half of one.
 
     Half of a surrogate pair is no text in UTF-8: it is written as its escape, which JSON reads back as it was.
     """
@@ -114,9 +110,8 @@ def _replace(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     try:
         for name, text in texts.items():
             unfinished[name].write_text(text, encoding="utf-8", errors="backslashreplace")
-        for name in FILES:
-            if name not in texts:
-                (folder / name).unlink(missing_ok=True)
+        for name in EARLIER:
+            (folder / name).unlink(missing_ok=True)
         return [unfinished[name].replace(folder / name) for name in texts]
     finally:
         for file in unfinished.values():

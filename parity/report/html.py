@@ -1,20 +1,27 @@
-"""The report as HTML that needs nothing else: no script, no font, no connection."""
+"""The report as one page that needs nothing else: no font, no connection, and of scripts only its own."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from parity.divergences.entry import VERDICTS
 from parity.errors import printable
-from parity.report.catches import caught_by, margin
+from parity.picture import BINS
+from parity.report.bundle import bundle
+from parity.report.catches import margin
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
+
+FOLDER = Path(__file__).parent / "page"
+SCRIPTS = ("findings", "theme", "matrix", "draw", "dialog", "start")
 
 
 def html(view: View) -> str:
@@ -24,69 +31,65 @@ def html(view: View) -> str:
         view: from `parity.report.view.view`.
 
     Returns:
-        HTML with its style inside.
+        HTML with its style, its script and all findings inside. Of scripts, a browser runs this one only.
     """
-    return _template("page").render(
-        view=view,
-        title=TITLE,
-        question=QUESTION,
-        reading=READING,
-        refusals=REFUSALS,
-        claims=CLAIMS,
-        planted=PLANTED,
-        random=RANDOM,
-        caught_by=caught_by,
-        symbols=SYMBOLS,
-        meanings=MEANINGS,
-        failure_of={(g.worst["operation"], g.subject, g.worst["contract"]): n for n, g in enumerate(view.failures, 1)},
+    script = _script()
+    return (
+        _environment()
+        .get_template("index.html.jinja")
+        .render(
+            view=view,
+            sections=view.sections,
+            title=TITLE,
+            question=QUESTION,
+            reading=READING,
+            refusals=REFUSALS,
+            claims=CLAIMS,
+            verdicts=VERDICTS,
+            planted=PLANTED,
+            random=RANDOM,
+            margin=margin,
+            symbols=SYMBOLS,
+            meanings=MEANINGS,
+            bundle=bundle(view.matrices, BINS),
+            script=Markup(script),
+            script_hash=_digest(script),
+        )
     )
 
 
-def book(view: View) -> str:
-    """The page of divergences, with an anchor for each, so that a link can settle an argument.
-
-    Args:
-        view: from `parity.report.view.view`.
-
-    Returns:
-        HTML with its style inside.
-    """
-    return _template("divergences").render(view=view, claims=CLAIMS, verdicts=VERDICTS, symbols=SYMBOLS)
+@cache
+def _script() -> str:
+    return "\n" + "\n".join((FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
 
 
-def planted(view: View) -> str:
-    """The page of planted faults, each with the change it is and what caught it.
-
-    Args:
-        view: from `parity.report.view.view`.
-
-    Returns:
-        HTML with its style inside.
-    """
-    return _template("faults").render(view=view, planted=PLANTED, margin=margin)
+def _digest(script: str) -> str:
+    """As a content security policy names the one script that may run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(FOLDER),
         autoescape=True,
         finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"breakable": _breakable, "command": _command, "prose": _prose}
+    environment.filters |= {"anchor": _anchor, "breakable": _breakable, "command": _command, "prose": _prose}
     return environment
-
-
-def _template(page: str) -> Template:
-    return _environment().get_template(f"{page}.html.jinja")
 
 
 def _visible(value: Any) -> Any:
     """Text of which all can be seen; lines stay lines."""
     return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
+
+
+def _anchor(name: str) -> str:
+    """A name that an address can end with."""
+    return re.sub(r"[^\w.\-]+", "-", name)
 
 
 def _breakable(name: str) -> Markup:

@@ -14,6 +14,7 @@ from parity.report.environment import environment
 from parity.report.environment import versions as versions
 from parity.report.order import index
 from parity.report.schema import check
+from parity.report.words import plural
 from parity.training import MODELS
 
 SCHEMA = 4
@@ -180,10 +181,8 @@ def _of_faults(record: Mapping[str, Any]) -> list[str]:
     tried = [fault for fault in record["faults"] if fault["status"] != SKIPPED]
     if not tried:
         return []
-    survived = len(survivors(record))
-    return [
-        f"{survived} of {len(tried)} planted faults not caught" if survived else f"{len(tried)} planted faults caught"
-    ]
+    survived, planted = len(survivors(record)), plural(len(tried), "planted fault")
+    return [f"{survived} of {planted} not caught" if survived else f"{planted} caught"]
 
 
 def _of_sweep(record: Mapping[str, Any]) -> list[str]:

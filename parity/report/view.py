@@ -10,6 +10,7 @@ from typing import Any
 from parity.contracts import CONTRACTS
 from parity.findings import STATUSES
 from parity.report.catches import by_contract, largest, swept
+from parity.report.contents import Section, contents
 from parity.report.groups import Group, failures, refusals, skips
 from parity.report.record import failed, stale_entries, survivors, verdict
 from parity.report.table import Matrix, matrices
@@ -71,21 +72,33 @@ class View:
     swept: list[Sequence[str]]
     alarms: list[Mapping[str, Any]]
     environment: list[tuple[str, str]]
+    contents: list[Section]
+
+    @property
+    def sections(self) -> list[str]:
+        """The templates of the sections that have something in them, in the order of the page."""
+        own = [anchor.replace("-", "_") for anchor, *_ in self.contents if anchor not in ("reading", "environment")]
+        return [*own, "about"]
+
+    @property
+    def skipped(self) -> list[tuple[str, str, str]]:
+        return [(amount(group.size), group.all("wing"), group.why) for group in self.skips]
 
 
 def view(record: Mapping[str, Any]) -> View:
     """Arrange a record for a reader."""
     summary = record["summary"]
     found, sweep = record["checks"], record["sweep"]
+    tables, failing, refused, skipped = matrices(record), failures(found), refusals(found), skips(found)
     return View(
         verdict=verdict(record),
         failed=failed(record),
         counts=[(s, SYMBOLS[s], MEANINGS[s], amount(summary["findings"][s])) for s in STATUSES],
         facts=_facts(summary),
-        matrices=matrices(record),
-        failures=failures(found),
-        refusals=refusals(found),
-        skips=skips(found),
+        matrices=tables,
+        failures=failing,
+        refusals=refused,
+        skips=skipped,
         divergences=[(topic, list(of_topic)) for topic, of_topic in groupby(record["divergences"], _topic)],
         stale=stale_entries(record),
         faults=[(topic, list(of_topic)) for topic, of_topic in groupby(record["faults"], _topic)],
@@ -96,6 +109,7 @@ def view(record: Mapping[str, Any]) -> View:
         alarms=sweep["failures"] if sweep else [],
         contracts=[*((contract.name, contract.promise) for contract in CONTRACTS.values()), (CONTRACT, PROMISE)],
         environment=_environment(record["environment"]),
+        contents=contents(record, tables, failing, refused, skipped),
     )
 
 

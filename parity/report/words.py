@@ -40,6 +40,15 @@ def amount(value: int) -> str:
     return f"{value:,}".replace(",", " ")
 
 
+def plural(count: int, name: str) -> str:
+    """A count of things.
+
+    >>> plural(1, "check"), plural(2000, "check")
+    ('1 check', '2 000 checks')
+    """
+    return f"{amount(count)} {name}{'' if count == 1 else 's'}"
+
+
 def several(names: Iterable[str], shown: int = 6) -> str:
     """Distinct names in their order, without a long tail.
 

@@ -1,0 +1,80 @@
+"""What stands at the top of the page: each section in a few words, so that two minutes are enough."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from parity.divergences.entry import DIFFERS
+from parity.report.groups import Group
+from parity.report.record import stale_entries, survivors
+from parity.report.table import Matrix
+from parity.report.words import amount, plural
+
+Section = tuple[str, str, str]  # its anchor, its name, and what is in it
+
+
+def contents(
+    record: Mapping[str, Any], matrices: list[Matrix], failures: list[Group], refusals: list[Group], skips: list[Group]
+) -> list[Section]:
+    """The sections of a page that have something in them, in their order."""
+    return [
+        *_failures(failures),
+        *_matrix(matrices),
+        *_divergences(record),
+        *_faults(record),
+        *_sweep(record),
+        *_not_compared(refusals, skips),
+        ("reading", "How to read it", "scores, noise floors, contracts"),
+        ("environment", "Environment", _versions(record)),
+    ]
+
+
+def _failures(failures: list[Group]) -> Iterator[Section]:
+    if failures:
+        yield "failures", "Failures", f"{plural(len(failures), 'kind')}, worst first"
+
+
+def _matrix(matrices: list[Matrix]) -> Iterator[Section]:
+    if matrices:
+        variants, contracts = sum(len(matrix.rows) for matrix in matrices), len(matrices[0].columns)
+        yield (
+            "matrix",
+            "Operations against contracts",
+            f"{plural(variants, 'variant')}, {plural(contracts, 'contract')}",
+        )
+
+
+def _divergences(record: Mapping[str, Any]) -> Iterator[Section]:
+    if entries := record["divergences"]:
+        verdicts = Counter(entry["verdict"] for entry in entries)
+        differences, beliefs = verdicts.pop(DIFFERS, 0), [f"{count} {verdict}" for verdict, count in verdicts.items()]
+        said = [plural(differences, "difference"), f"beliefs: {', '.join(beliefs)}" if beliefs else ""]
+        stale = f"{len(stale_entries(record))} not as described" if stale_entries(record) else ""
+        yield "divergences", "Where they part", "; ".join(filter(None, [*said, stale]))
+
+
+def _faults(record: Mapping[str, Any]) -> Iterator[Section]:
+    if faults := record["faults"]:
+        caught = sum(fault["status"] == "caught" for fault in faults)
+        missed = f", {len(survivors(record))} not caught" if survivors(record) else ""
+        yield "faults", "Planted faults", f"{caught} of {len(faults)} caught{missed}"
+
+
+def _sweep(record: Mapping[str, Any]) -> Iterator[Section]:
+    if sweep := record["sweep"]:
+        alarms = plural(sweep["failed"], "false alarm") if sweep["failed"] else "no false alarm"
+        yield "sweep", "Random cases", f"{alarms} in {amount(sweep['checks'])}"
+
+
+def _not_compared(refusals: list[Group], skips: list[Group]) -> Iterator[Section]:
+    known, skipped = sum(group.size for group in refusals), sum(group.size for group in skips)
+    said = [f"{amount(count)} {name}" for count, name in ((skipped, "skipped"), (known, "known refusals")) if count]
+    if said:
+        yield "not-compared", "Not compared", ", ".join(said)
+
+
+def _versions(record: Mapping[str, Any]) -> str:
+    versions = record["environment"]["versions"]
+    return ", ".join(f"{name} {versions[name]}" for name in ("torch", "tensorflow") if versions.get(name))

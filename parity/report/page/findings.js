@@ -1,0 +1,69 @@
+// The findings behind the matrix: unpacked once, read as objects, never changed.
+
+const $ = (selector, within = document) => within.querySelector(selector);
+const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+/** An element with attributes and children; text stays text, whatever it says. */
+function make(tag, attributes = {}, ...children) {
+  const svg = ["svg", "g", "rect", "text", "title", "path", "pattern", "line", "defs"].includes(tag);
+  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
+  }
+  element.append(...children.filter(child => child !== null && child !== ""));
+  return element;
+}
+
+async function unpack() {
+  const bytes = Uint8Array.from(atob($("#bundle").textContent), letter => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const told = JSON.parse(await new Response(stream).text());
+  const read = packed => {
+    const finding = {};
+    told.words.forEach((name, place) => { finding[name] = told.texts[packed[place]]; });
+    told.values.forEach((name, place) => { finding[name] = packed[told.words.length + place]; });
+    return finding;
+  };
+  return {
+    bins: told.bins,
+    contracts: told.contracts,
+    rows: told.rows.map(([operation, wing, variant]) => ({ operation, wing, variant, subject: `${wing}.${variant}` })),
+    cells: told.cells.map(row => row.map(cell => cell.map(read))),
+  };
+}
+
+const ORDER = ["failed", "passed", "known", "skipped"];
+const SYMBOLS = { passed: "✓", failed: "✗", known: "◆", skipped: "○", absent: "–" };
+
+/** A number, or infinity where JSON has null: the floor is 0 there and the error is not. */
+const size = value => (value === null || value === undefined ? Infinity : value);
+
+/** A score, short enough for a cell; as `parity.report.words.number` says it. */
+function number(value) {
+  if (!Number.isFinite(value)) return "∞";
+  if (value === 0) return "0";
+  if (value < 0.1) return "<0.1";
+  if (value < 9.95) return (value % 1 === 0.25 ? value - 0.05 : value).toFixed(1); // Python rounds a half to the even digit
+  if (value < 1000) return String(roundHalfEven(value));
+  const [digits, exponent] = value.toExponential(1).split("e");
+  return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
+}
+
+const roundHalfEven = value => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
+
+/** Any other number, to four digits, as it stands in report.json. */
+const precise = value => (Number.isFinite(value) ? String(value) : "∞");
+
+/** The largest elementwise score among all quantities of a finding that has one. */
+function largest(finding) {
+  const scores = Object.values(finding.scores || {}).map(([element]) => element).filter(score => score !== null);
+  return Math.max(0, ...scores);
+}
+
+/** How many times its limit a finding reached, elementwise or norm-wise. */
+function share(finding) {
+  if (finding.status !== "passed" && finding.status !== "failed") return -1;
+  const over = (score, limit) => (limit ? size(score) / limit : score === 0 ? 0 : Infinity);
+  return Math.max(over(finding.score, finding.limit), over(finding.norm_score, finding.norm_limit));
+}

@@ -1,0 +1,259 @@
+"""The page in a real browser: it filters, opens cells, follows links, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parity import report
+from parity.check import Check
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
+from parity.report.words import SYMBOLS
+from tests.test_hostile import HOSTILE, curve, entry, fault, record_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
+
+HEAT = {"quantity": "y", "lengths": [1, 0, 3], "steps": 3, "left": False, "together": 1}
+ROWS = {"rows": [[1.2, 0.0, 0.0], [0.0, 0.0, 0.0], [0.5, None, 70.0]]}
+MEASURED = {"quantity": "y", "score": 70.0, "limit": 64.0, "norm_score": 3.0, "norm_limit": 16.0, "max_abs_error": 1e-5}
+PLACED = {"worst_index": [2, 2, 0], "observed": 0.125, "expected": 0.25, "compared": 18, "scores": {"y": (70.0, 3.0)}}
+DRAWN = {"heat": HEAT | ROWS, "spread": (5, 4, 3, 2, 1, 1, 0, 0, 1, 1)}
+WRONG = MEASURED | PLACED | DRAWN | {"reason": "70 noise floors off", "first": "parts at step 2"}
+RIGHT = MEASURED | PLACED | {"score": 3.9, "scores": {"y": (3.9, 1.0), "h": (0.25, 0.5)}, "spread": (9,) * 10}
+
+
+def found(variant: str, contract: str, status: str, dtype: str = "float32", **said: Any) -> dict[str, Any]:
+    wing, _, name = variant.partition(".")
+    check = Check("rnn.lstm", wing, name, dtype, contract)
+    return check.finding("eager", "one_layer/ragged", status, **said).as_dict()
+
+
+RECORD = report.record(
+    [
+        found("pytorch.packed", "matches_reference", FAILED, **WRONG),
+        found("pytorch.packed", "matches_reference", PASSED, "float64", **RIGHT),
+        found("pytorch.packed", "repeatable", PASSED, quantity="y", score=0.0, limit=0.0, scores={"y": (0.0, 0.0)}),
+        found("pytorch.padded", "matches_reference", PASSED, **RIGHT | {"scores": {"y": (16.5, 1.0)}}),
+        found("tensorflow.masked", "matches_reference", PASSED, **RIGHT),
+        found("tensorflow.masked", "matches_reference", KNOWN, reason="refused: no index but 0"),
+        found("tensorflow.static", "repeatable", SKIPPED, reason="no module named 'tensorflow'"),
+    ],
+    {},
+    seed=0,
+    seconds=1.0,
+    planned=6,
+    checked=6,
+    divergences=[entry("word") | {"name": "loss.denominator"}],
+    training=[curve("word")],
+    faults=[fault("word") | {"name": "rnn.gates_swapped", "status": "caught"}],
+)
+
+
+@dataclass
+class Opened:
+    """A page in a browser, and what it did besides showing itself."""
+
+    page: Page
+    file: Path
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def goto(self, anchor: str = "") -> Page:
+        self.page.goto(self.file.as_uri() + anchor)
+        self.page.wait_for_selector("html[data-ready]")
+        return self.page
+
+    def cell(self, row: int, column: int) -> Any:
+        return self.page.locator(f'tr[data-row="{row}"] td').nth(column).locator("button")
+
+    @property
+    def faces(self) -> list[str]:
+        texts: list[str] = self.page.locator("tr[data-row] td").all_inner_texts()
+        return texts
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium; a named skip where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not program:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+    """Opens the page of a record; in the end it must have said nothing and asked for nothing."""
+    opened: list[Opened] = []
+
+    def _show(record: dict[str, Any] = RECORD, anchor: str = "", **how: Any) -> Opened:
+        report.write(record, tmp_path)
+        one = Opened(browser.new_page(**how), tmp_path / "index.html")
+        one.page.on("console", lambda message: one.said.append(message.text))
+        one.page.on("pageerror", lambda error: one.said.append(str(error)))
+        one.page.on("dialog", lambda box: (one.said.append(f"alert {box.message}"), box.dismiss()))
+        one.page.on("request", lambda request: one.asked.append(request.url))
+        opened.append(one)
+        one.goto(anchor)
+        return one
+
+    yield _show
+    for one in opened:
+        one.page.close()
+        assert one.said == []
+        assert {url.partition("#")[0] for url in one.asked} == {one.file.as_uri()}
+
+
+def test_the_verdict_and_every_section_are_there(show: Callable[..., Opened]) -> None:
+    page = show().page
+    assert "1 of 6 checks failed" in page.locator(".verdict").inner_text()
+    for link in page.locator("nav a").all():
+        assert page.locator(str(link.get_attribute("href"))).count() == 1
+
+
+def test_filters_leave_what_was_asked_for(show: Callable[..., Opened]) -> None:
+    page = show().page
+    shown, rows = page.locator("output[name=shown]"), page.locator("tr[data-row]:visible")
+    assert (shown.inner_text(), rows.count()) == ("4 of 4 variants", 4)
+    page.fill("input[name=text]", "LSTM packed")
+    assert (shown.inner_text(), rows.count()) == ("1 of 4 variants", 1)
+    page.click("button[type=reset]")
+    page.wait_for_function("document.querySelector('output').value.startsWith('4')")
+    page.select_option("select[name=wing]", "tensorflow")
+    assert rows.count() == 2
+    page.select_option("select[name=status]", "skipped")
+    assert rows.locator("th").inner_text() == "tensorflow.static"
+
+
+def test_a_filter_says_what_the_whole_page_says_of_the_same_findings(show: Callable[..., Opened]) -> None:
+    """The faces of cells are written once in Python, for who has no script, and once in the script, for filters."""
+    opened = show()
+    written = opened.faces
+    assert written[0] == "✗ 1"
+    assert written[2].split() == ["16", SYMBOLS["absent"]]  # a half is rounded to the even digit, by either
+    opened.page.select_option("select[name=mode]", "eager")
+    assert opened.faces[:-1] == written[:-1]
+    opened.page.select_option("select[name=dtype]", "float64")
+    assert opened.cell(0, 0).inner_text().split() == ["3.9"]
+    opened.page.select_option("select[name=dtype]", "")
+    opened.page.select_option("select[name=mode]", "")
+    assert opened.faces == written
+
+
+def test_worst_first_and_by_name_and_back(show: Callable[..., Opened]) -> None:
+    page = show().page
+    names = page.locator("tr[data-row] th")
+    before = names.all_inner_texts()
+    page.select_option("select[name=order]", "worst")
+    assert names.all_inner_texts()[:2] == ["pytorch.packed", "pytorch.padded"]
+    page.select_option("select[name=order]", "name")
+    assert names.all_inner_texts() == sorted(before)
+    page.select_option("select[name=order]", "")
+    assert names.all_inner_texts() == before
+
+
+def test_a_cell_opens_its_findings(show: Callable[..., Opened]) -> None:
+    opened = show()
+    opened.cell(0, 0).click()
+    box = opened.page.locator("dialog")
+    text = box.inner_text()
+    for said in (
+        "70 of 64",
+        "3 of 16",
+        "(2, 2, 0)",
+        "0.125, expected 0.25",
+        "70 noise floors off",
+        "It parts at step 2",
+    ):
+        assert said in text
+    assert "parity check --operation rnn.lstm --wing pytorch --variant packed" in text
+    assert box.locator(".heat [fill='url(#hatch)']").count() == 5  # 9 steps, 4 of them real
+    assert box.locator(".heat .over").count() == 2  # 70, and what is not finite
+    assert box.locator(".heat .worst").count() == 1
+    assert box.locator(".spread .series-0").count() == 8
+    assert box.locator(".spread .series-1").count() == 10  # of the other framework
+    box.locator(".findings tbody tr").nth(1).click()
+    assert "3.9 of 64" in box.inner_text()
+    opened.page.keyboard.press("Escape")
+    assert not box.is_visible()
+
+
+def test_the_matrix_is_walked_with_the_keys(show: Callable[..., Opened]) -> None:
+    opened = show()
+    opened.cell(0, 0).focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowUp"):
+        opened.page.keyboard.press(key)
+    opened.page.keyboard.press("Enter")
+    assert "repeatable" in opened.page.locator("dialog header").inner_text()
+
+
+def test_addresses_lead_to_a_cell_and_to_a_divergence(show: Callable[..., Opened]) -> None:
+    opened = show(anchor="#rnn.lstm/pytorch.padded/matches_reference")
+    assert "pytorch.padded" in opened.page.locator("dialog h2").inner_text()
+    opened.page.keyboard.press("Escape")
+    opened.page.evaluate("location.hash = 'loss.denominator'")
+    opened.page.wait_for_selector("details#loss\\.denominator[open]")
+    assert opened.page.locator("details#loss\\.denominator pre").first.is_visible()
+
+
+def test_the_theme_is_switched_and_remembered(show: Callable[..., Opened]) -> None:
+    opened = show(color_scheme="light")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = opened.page.evaluate(paper)
+    opened.page.select_option("#theme", "dark")
+    dark = opened.page.evaluate(paper)
+    assert dark != light
+    opened.goto()
+    assert opened.page.evaluate(paper) == dark
+    assert show(color_scheme="dark").page.evaluate(paper) == dark
+
+
+@pytest.mark.parametrize("width", [400, 1200, 2000])
+def test_nothing_is_wider_than_the_window(width: int, show: Callable[..., Opened]) -> None:
+    opened = show(viewport={"width": width, "height": 900})
+    for part in opened.page.locator("details").all():
+        part.evaluate("part => { part.open = true; }")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    opened.cell(0, 0).click()
+    assert opened.page.evaluate("document.querySelector('dialog').scrollWidth") <= width
+
+
+EVERY_CELL = """() => [...document.querySelectorAll("tr[data-row] button")].flatMap(button => {
+  button.click();
+  const box = document.querySelector("dialog"), tags = [...box.querySelectorAll("*")].map(part => part.localName);
+  box.close();
+  return tags;
+})"""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_does_nothing_and_can_be_read(name: str, show: Callable[..., Opened]) -> None:
+    opened = show(record_of(HOSTILE[name]))
+    tags = opened.page.evaluate(EVERY_CELL)
+    assert "h2" in tags
+    assert not {"script", "img", "a", "iframe", "object", "style"} & set(tags)
+    opened.page.select_option("select[name=status]", "failed")
+    assert opened.page.locator("tr[data-row]:visible").count() == 1
+
+
+def test_without_a_script_it_can_still_be_read(browser: Browser, tmp_path: Path) -> None:
+    report.write(RECORD, tmp_path)
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((tmp_path / "index.html").as_uri())
+    assert page.locator("tr[data-row]").count() == 4
+    assert not page.locator(".filters").is_visible()
+    assert "70 noise floors off" in page.locator("#failures").inner_text()
+    page.close()
