@@ -8,7 +8,8 @@ import numpy as np
 
 from parity import data
 from parity.batch import Lengths, draw_lengths
-from parity.cases import Case, with_lengths
+from parity.cases import Case
+from parity.drawing import with_lengths
 from parity.errors import InputError, fits
 from parity.operations import find
 from parity.race import Entry, entries

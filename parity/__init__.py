@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from parity.batch import Batch as Batch
     from parity.cases import Case as Case
-    from parity.cases import draw as draw
     from parity.check import hold as hold
     from parity.contracts import CONTRACTS as CONTRACTS
+    from parity.drawing import draw as draw
     from parity.errors import InputError as InputError
     from parity.errors import WingUnavailable as WingUnavailable
     from parity.findings import Finding as Finding
@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Batch": "batch",
     "Case": "cases",
-    "draw": "cases",
+    "draw": "drawing",
     "hold": "check",
     "CONTRACTS": "contracts",
     "InputError": "errors",

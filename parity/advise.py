@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from parity import __version__, planner, wings
 from parity.batch import Lengths, check_lengths, draw_lengths
-from parity.cases import with_lengths
+from parity.drawing import with_lengths
 from parity.errors import InputError, choose, finite, of_kind, shown, whole_number
 from parity.operations import find
 from parity.planner import Cost

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -12,85 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parity import data
-from parity.batch import Array, Lengths, Mask, check_lengths, check_rows, draw_lengths, resized, valid
+from parity.batch import Array, Lengths, Mask, check_lengths, check_rows, resized, valid
 from parity.dtypes import FLOATS, is_float
-from parity.errors import MOST, InputError, choose, fits, names, of_kind, plain_array, shown, whole_number
+from parity.errors import InputError, choose, names, of_kind, plain_array, shown, whole_number
 from parity.operations import Form, Input, Operation, find
-
-SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How many sequences, padded to how many steps, with which lengths.
-
-    Attributes:
-        batch, steps: B and T.
-        lengths: a distribution of `parity.batch.LENGTHS` to draw from, or the lengths themselves.
-        scale: how many times as large as usual all parameters are.
-        fill: what all padding holds; None for random values.
-    """
-
-    batch: int
-    steps: int
-    lengths: str | tuple[int, ...]
-    scale: float = 1.0
-    fill: float | None = None
-
-    def __str__(self) -> str:
-        """As `shape_named` reads it, where the lengths are given."""
-        scale = f"x{self.scale:g}" if self.scale != 1 else ""
-        fill = f"~{self.fill:g}" if self.fill is not None else ""
-        return f"{','.join(map(str, self.lengths))}:{self.steps}{scale}{fill}"
-
-
-SHAPES: dict[str, Shape] = {
-    "ragged": Shape(batch=4, steps=3, lengths="ragged"),
-    "all_equal": Shape(batch=3, steps=2, lengths="all_equal"),
-    "one_long": Shape(batch=3, steps=5, lengths="one_long"),
-    "one_sequence": Shape(batch=1, steps=4, lengths="short"),
-    "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
-    "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
-}
-ASKED_FOR: dict[str, Shape] = {  # by a form: see `Form.also`
-    "one_step": Shape(batch=2, steps=1, lengths="ragged"),
-    "many_steps": Shape(batch=2, steps=300, lengths="one_long"),
-}
-REAL = {"drawn": 8, "short": 2}  # the shapes of a form on real data: how many sequences, beside an empty one
-
-
-NUMBER = r"nan|[+-]?inf|[\d.e+-]+"
-WRITTEN = re.compile(rf"(?P<lengths>\d+(,\d+)*)?:(?P<steps>\d+)(x(?P<scale>{NUMBER}))?(~(?P<fill>{NUMBER}))?")
-
-
-def shape_named(name: str) -> Shape:
-    """One of `SHAPES`, or one written out: lengths, T, and if need be the scale of parameters and what padding holds.
-
-    Raises:
-        InputError: neither of them.
-
-    >>> shape_named("3,0,1:5x30~nan")
-    Shape(batch=3, steps=5, lengths=(3, 0, 1), scale=30.0, fill=nan)
-    >>> shape_named(":1").batch
-    0
-    """
-    written = WRITTEN.fullmatch(name) if isinstance(name, str) else None
-    if not written:
-        return (SHAPES | ASKED_FOR)[choose("shape", name, SHAPES | ASKED_FOR)]
-    lengths = tuple(map(int, written["lengths"].split(","))) if written["lengths"] else ()
-    steps = whole_number("T in shape", int(written["steps"]), least=1)
-    check_lengths(np.array(lengths, np.int64), steps)
-    try:
-        scale, fill = float(written["scale"] or 1), float(written["fill"]) if written["fill"] else None
-    except ValueError as error:
-        raise InputError("shape", repr(name), 'numbers behind x and ~, e.g. "3,0,1:5x30~nan"') from error
-    return Shape(len(lengths), steps, lengths, scale, fill)
-
-
-def shapes_of(form: Form) -> tuple[str, ...]:
-    """The names of the shapes in which a form is tried; the first is held to every contract."""
-    return tuple(REAL) if form.data else (*SHAPES, *form.also)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +34,7 @@ class Case:
 
     Two cases are equal only if they are the same object, so observations of a case can be cached.
 
+    >>> from parity.drawing import draw
     >>> case = draw("loss.mean_squared_error", "mean", "ragged", "float32", seed=0)
     >>> sorted(case.arrays), case.arrays["target"].shape
     (['prediction', 'target'], (4, 3, 2))
@@ -214,7 +139,7 @@ class Case:
             ids = self.size(spec.below) if spec.below else 0
             drawn = rng.integers(-100, ids + 100, array.shape) if ids else rng.choice(choice, array.shape)
             with np.errstate(over="ignore"):  # what a narrow dtype cannot hold is infinite
-                return np.where(_along(real, array), array, drawn.astype(array.dtype))
+                return np.where(along(real, array), array, drawn.astype(array.dtype))
 
         arrays = {name: refill(array, spec) for name, (array, spec) in self._specified().items()}
         if self.spec.pad_row:
@@ -283,166 +208,6 @@ def _keeping(case: Case, outputs: frozenset[str]) -> Case:
     return replace(case, cotangents={name: array for name, array in case.cotangents.items() if name in outputs})
 
 
-def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...] = ()) -> Case:
-    """Draw a case. The same arguments give the same object, until many others have been drawn.
-
-    Padding holds random values from the start, never a convenient zero.
-
-    Args:
-        operation, form: a row of `OPERATIONS` and one of its forms.
-        shape: one of `shapes_of(form)`, or one written out, ``"3,0,1:5"`` say; see `shape_named`.
-        dtype: "float32", "float64", "bfloat16" or "float16".
-        seed: a whole number of 0 or more.
-        sizes: overrides, e.g. ``(("H", 256), ("B", 64))``.
-
-    Raises:
-        InputError: an unknown name or axis, with the nearest right one, a wrong seed, or a size that no array can have.
-        MemoryError: arrays of this size are possible, but not on this machine.
-
-    >>> draw("rnn.gru", "one_layer", "ragged", "float32", 0, (("B", 8), ("T", 9))).arrays["x"].shape
-    (8, 9, 2)
-    """
-    spec = find(operation).form(form)
-    if spec.data:
-        choose("shape", shape, shapes_of(spec))
-    else:
-        shape_named(shape)
-    choose("dtype", dtype, FLOATS)
-    if not isinstance(sizes, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in sizes):
-        raise InputError("sizes", shown(sizes), 'pairs of axis and size, e.g. (("B", 8), ("T", 9))')
-    widths = _sizes(sizes, ("B", "T", *SIZES))
-    return drawn(operation, form, shape, dtype, whole_number("seed", seed), tuple(widths.items()))
-
-
-def _sizes(given: Iterable[tuple[object, object]], axes: Iterable[str], called: str = "sizes") -> dict[str, int]:
-    """The sizes asked for, if they are some."""
-    named = {choose(called, axis, axes): size for axis, size in given}
-    return {axis: whole_number(f"size of {axis}", size, least=0 if axis == "B" else 1) for axis, size in named.items()}
-
-
-def _extents(axes: str, sizes: Mapping[str, int]) -> list[int]:
-    """The size of each axis."""
-    known = {"E": 2 * sizes["H"], **sizes}
-    return [known[axis] if axis.isalpha() else int(axis) for axis in axes]
-
-
-def _check_extents(form: Form, sizes: Mapping[str, int]) -> None:
-    """Whether a form's arrays can be made in these sizes, before any is."""
-    for name, axes in ({name: array.axes for name, array in form.inputs.items()} | dict(form.outputs)).items():
-        fits(name, *_extents(axes, sizes))
-
-
-@lru_cache(maxsize=512)
-def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]) -> Case:
-    """`draw`, once its names and numbers are known to be some."""
-    spec, usual = find(operation).form(form), SIZES
-    rng = np.random.default_rng([seed, *f"{operation}/{form}/{shape}".encode()])
-    if spec.data:
-        real = data.draw(spec.data, rng, REAL[shape], dtype, short=shape == "short")
-        lengths, given, usual = real.lengths, real.arrays, SIZES | real.sizes
-        size = usual | _sizes(sizes, [axis for axis in SIZES if axis not in real.sizes], "sizes beside the data's own")
-        _check_extents(spec, size)
-        arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
-        return Case(operation, form, lengths, arrays, cotangents, shape, seed)
-    how = shape_named(shape)
-    size = {"B": how.batch, "T": how.steps} | SIZES | dict(sizes)
-    _check_extents(spec, size)
-    lengths = (
-        draw_lengths(how.lengths, rng, size["B"], size["T"])
-        if isinstance(how.lengths, str)
-        else np.array(how.lengths, np.int64)
-    )
-    arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, {}, how.scale)
-    case = Case(operation, form, lengths, arrays, cotangents, shape, seed)
-    return case if how.fill is None else case.refilled(seed, (how.fill,))
-
-
-def with_lengths(
-    operation: str, form: str, lengths: npt.ArrayLike, dtype: str, seed: int, steps: int = 0, **sizes: int
-) -> Case:
-    """Draw a case with these lengths, at any size: what a benchmark runs.
-
-    Args:
-        lengths: ``(B,)`` integers.
-        steps: T; the longest length, at least 1, when it is 0.
-        sizes: of other axes, e.g. ``H=256``.
-
-    Raises:
-        InputError, MemoryError: as for `draw`; the first for wrong lengths too.
-
-    >>> with_lengths("rnn.lstm", "one_layer", [3, 1], "float32", seed=0, H=8).arrays["w_rec.0"].shape
-    (8, 4, 8)
-    """
-    spec = find(operation).form(form)
-    choose("dtype", dtype, FLOATS)
-    widths = _sizes(sizes.items(), SIZES)
-    came = check_lengths(lengths, MOST)
-    steps = whole_number("steps", steps) or int(came.max(initial=1))
-    checked = check_lengths(came, steps)
-    rng = np.random.default_rng([whole_number("seed", seed), *f"{operation}/{form}".encode()])
-    size = {"B": len(checked), "T": steps} | SIZES | widths
-    _check_extents(spec, size)
-    arrays, cotangents = _filled(spec, checked, rng, size, SIZES, dtype, {})
-    return Case(operation, form, checked, arrays, cotangents, "given", seed)
-
-
-def _filled(
-    form: Form,
-    lengths: Lengths,
-    rng: np.random.Generator,
-    size: dict[str, int],
-    usual: dict[str, int],
-    dtype: str,
-    given: Mapping[str, Array],
-    scale: float = 1.0,
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Inputs and cotangents, drawn where they are not given. ``size`` is that of each axis, ``scale`` of parameters."""
-    size, usual = ({"E": 2 * sizes["H"]} | sizes for sizes in (size, usual))
-
-    def fill(spec: Input) -> Array:
-        if spec.draw:
-            return spec.draw(rng, lengths, size)
-        array = scattered(spec)
-        real = valid(lengths, size["T"], form.left)
-        if spec.blank:  # whole steps, and numbers by themselves, so that other steps look like padding in part
-            hidden = _along(rng.uniform(size=real.shape) < spec.blank, array)
-            if array.ndim > 2:
-                hidden = hidden | (rng.uniform(size=array.shape) < np.sqrt(spec.blank))
-            array[hidden & _along(real, array)] = spec.padding or form.options.get("padding_index") or 0
-        if spec.extreme:
-            far = rng.uniform(size=array.shape) < spec.extreme
-            array[far] += np.copysign(100, array[far])
-        if spec.raised:
-            array[::2] += spec.raised
-        if spec.first:
-            array[::2, ..., 0] += spec.first
-        if spec.padding is not None:
-            _hide(array)
-            array[~real] = spec.padding
-        return array
-
-    def scattered(spec: Input) -> Array:
-        extent = _extents(spec.axes, size)
-        if spec.below or spec.up_to:
-            return rng.integers(0, _largest(spec, size) + 1, extent)
-        if spec.unit:
-            return rng.uniform(size=extent).astype(dtype)
-        wider = size[spec.fan_in] / usual[spec.fan_in] if spec.fan_in else 1.0
-        times = 1.0 if "B" in spec.axes else scale
-        return rng.normal(0, times * spec.scale / np.sqrt(wider), extent).astype(dtype)
-
-    arrays = {name: given[name] if name in given else fill(array) for name, array in form.inputs.items()}
-    return arrays, {name: fill(Input(axes)) for name, axes in form.outputs.items()}
-
-
-def _hide(array: Array) -> None:
-    """In every second step (from 1), all features are tiny, and a last one of 0 becomes what makes their sum 0."""
-    if array.ndim > 2:
-        hidden = array[:, 1::2]
-        hidden *= 2.0**-40
-        hidden[..., -1] = np.where(hidden[..., -1] == 0, 0 - hidden[..., :-1].sum(-1), hidden[..., -1])
-
-
 def _named(came: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:
     if not isinstance(came, Mapping):
         raise InputError(argument, shown(came), f"arrays by name: {', '.join(known)}")
@@ -500,7 +265,7 @@ def _real(
     return valid(arrays[spec.lengths], sizes["S"]) if spec.lengths else None
 
 
-def _along(mask: Mask, array: Array) -> Mask:
+def along(mask: Mask, array: Array) -> Mask:
     """A mask of the two leading axes, for all of them."""
     return mask.reshape(*mask.shape, *[1] * (array.ndim - mask.ndim))
 
@@ -512,7 +277,7 @@ def _read(array: Array, real: Mask | None, pad: int | None) -> Array:
     return array if pad is None else np.delete(array, pad, axis=0)
 
 
-def _largest(spec: Input, sizes: Mapping[str, int]) -> int:
+def largest_id(spec: Input, sizes: Mapping[str, int]) -> int:
     """The largest whole number that may stand in an array."""
     return sizes[spec.below] - 1 if spec.below else sizes[spec.up_to]
 
@@ -522,8 +287,8 @@ def _check_values(name: str, read: Array, spec: Input, sizes: Mapping[str, int])
         return
     where = " on a real step" if spec.axes.startswith("BT") else ""
     whole = bool(spec.below or spec.up_to)
-    if whole and (read.min() < 0 or read.max() > _largest(spec, sizes)):
-        expected = f"ids from 0 to {f'{spec.below} - 1' if spec.below else spec.up_to} = {_largest(spec, sizes)}"
+    if whole and (read.min() < 0 or read.max() > largest_id(spec, sizes)):
+        expected = f"ids from 0 to {f'{spec.below} - 1' if spec.below else spec.up_to} = {largest_id(spec, sizes)}"
         raise InputError(name, f"ids from {read.min()} to {read.max()}{where}", expected)
     if not whole and not np.isfinite(read).all():
         raise InputError(name, f"NaN or inf{where}", "finite numbers")

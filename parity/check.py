@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity import planner, wings
-from parity.cases import REAL, Case, draw, shape_named, shapes_of
+from parity.cases import Case
 from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, EVERY, FIRST, Contract, Subject, same_in_every_mode
+from parity.drawing import draw
 from parity.dtypes import DTYPES, FLOATS, NARROW
 from parity.errors import InputError, a_function, choose, first_lines, names, of_kind, told, whole_number
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
@@ -18,6 +19,7 @@ from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
 from parity.picture import heat, spread
 from parity.replay import NotInRecord, Record, opened
+from parity.shapes import REAL, shape_named, shapes_of
 
 # At a real cost nobody would cut batches as small as these, and a bucketed variant would be tried whole. If a call cost
 # nothing, no group would hold two lengths, and nothing inside a group would need a mask.
@@ -29,7 +31,7 @@ class Check:
     """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
 
     ``full`` adds the modes of a full run; ``form``, ``shape`` and ``mode`` leave only those, where they are given, and
-    a shape may be written out (see `parity.cases.shape_named`). ``function`` stands in for the wing's own, when a user
+    a shape may be written out (see `parity.shapes.shape_named`). ``function`` stands in for the wing's own, when a user
     checks theirs; ``replay`` is the folder of the record that it is compared with, if it is.
 
     >>> str(plan(operations=["rnn.lstm"], wings_=["pytorch"], dtypes=["float32"])[0])

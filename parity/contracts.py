@@ -13,13 +13,14 @@ import numpy as np
 
 from parity import wings
 from parity.batch import Array
-from parity.cases import ASKED_FOR, REAL, SHAPES, Case, with_steps
+from parity.cases import Case, with_steps
 from parity.compare import Difference, compare, wrong_form
 from parity.dtypes import DTYPES
 from parity.noise import noise_floor
 from parity.observation import Observation
 from parity.operations import Form, Input
 from parity.replay import Record
+from parity.shapes import ASKED_FOR, REAL, SHAPES
 
 FIRST = (next(iter(SHAPES)), next(iter(REAL)))
 EVERY = (*SHAPES, *ASKED_FOR, *REAL)

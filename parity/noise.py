@@ -87,7 +87,7 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     Raises:
         InputError: not a case, or ``copies`` is not from 1 to 1000.
 
-    >>> from parity.cases import draw
+    >>> from parity.drawing import draw
     >>> floor = noise_floor(draw("rnn.gru", "one_layer", "ragged", "float32", seed=0))
     >>> bool((floor.floor["y"][floor.expected["y"] == 0] == 0).all())
     True

@@ -12,13 +12,15 @@ import numpy as np
 
 from parity import manifest, planner, wings
 from parity.batch import Array
-from parity.cases import Case, draw, shapes_of
+from parity.cases import Case
 from parity.check import SMALL_GROUPS, Check
 from parity.contracts import FIRST, counterpart
+from parity.drawing import draw
 from parity.dtypes import NARROW
 from parity.errors import first_lines, told
 from parity.observation import plain
 from parity.operations import find
+from parity.shapes import shapes_of
 
 
 @dataclass(frozen=True)

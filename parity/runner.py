@@ -18,7 +18,7 @@ from threading import Condition, Thread
 from typing import Any, Protocol, runtime_checkable
 
 from parity import noise, training, wings
-from parity.cases import drawn
+from parity.drawing import drawn
 from parity.errors import InputError, listed, of_kind, shown, whole_number
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from parity import wings
-from parity.cases import REAL, Shape
 from parity.check import Check
 from parity.dtypes import DTYPES, FLOATS
 from parity.errors import choose, names, whole_number
 from parity.findings import FAILED, PASSED, Finding
 from parity.operations import OPERATIONS, Operation, find
+from parity.shapes import REAL, Shape
 
 CONTRACTS = ("matches_reference", "ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences")
 TOGETHER = 25  # seeds that are one task

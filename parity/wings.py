@@ -196,7 +196,7 @@ def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Ob
         InputError: an unknown wing, variant or mode, with the nearest right one.
         WingUnavailable: the framework cannot be loaded.
 
-    >>> from parity.cases import draw
+    >>> from parity.drawing import draw
     >>> case = draw("bidirectional.reverse_sequence", "features", "ragged", "float32", seed=0)
     >>> sorted(observe(case, "reference").quantities)
     ['d_x', 'y']

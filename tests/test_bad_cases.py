@@ -11,7 +11,7 @@ import pytest
 
 from parity import Batch, Case, InputError, draw, noise_floor, observe, operations
 from parity.batch import check_lengths, draw_lengths, fill_lengths
-from parity.cases import with_lengths
+from parity.drawing import with_lengths
 from parity.dtypes import BFLOAT16
 
 RIGHT = {"operation": "rnn.gru", "form": "one_layer", "shape": "ragged", "dtype": "float32", "seed": 0}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from parity import OPERATIONS, Case, InputError, draw, noise_floor, observe
-from parity.cases import SHAPES, shape_named, shapes_of
+from parity.shapes import SHAPES, shape_named, shapes_of
 
 ALL = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms]
 

@@ -33,11 +33,11 @@ from parity import (
     wings,
 )
 from parity.__main__ import main
-from parity.cases import with_lengths
 from parity.check import Check
 from parity.commands.advise import read_lengths
 from parity.compare import compare, difference
 from parity.divergences import DIVERGENCES
+from parity.drawing import with_lengths
 from parity.errors import InputError, WingUnavailable
 from tests.garbage import JSON, TEXT, small_record, spoilt
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity import wings
-from parity.cases import Shape
 from parity.check import Check
 from parity.contracts import CONTRACTS
 from parity.dtypes import FLOATS
 from parity.findings import explain
 from parity.operations import OPERATIONS
+from parity.shapes import Shape
 
 SUBJECTS = [
     (row.name, form.name, wing, variant)

@@ -14,11 +14,11 @@ import pytest
 
 import parity
 from parity import draw, wings
-from parity.cases import shapes_of
 from parity.contracts import CONTRACTS
 from parity.dtypes import FLOATS
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.operations import OPERATIONS
+from parity.shapes import shapes_of
 
 ROOT = Path(parity.__file__).parent
 TOPICS = sorted({operation.topic for operation in OPERATIONS.values()})
@@ -91,7 +91,8 @@ FLOORS = [
     {"batch"},
     {"planner", "streaming", "timing"},
     {"operations", "observation", "data"},
-    {"cases"},
+    {"cases", "shapes"},
+    {"drawing"},
     {"manifest", "wings"},
     {"noise", "divergences", "replay"},
     {"compare"},

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity.cases import draw
 from parity.check import Check
 from parity.compare import compare
+from parity.drawing import draw
 from parity.noise import noise_floor
 from parity.picture import BINS, MOST_COLUMNS, heat, spread
 

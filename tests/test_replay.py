@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import InputError, cases, manifest, recording, wings
+from parity import InputError, drawing, manifest, recording, wings
 from parity.__main__ import main
-from parity.cases import draw, shapes_of
 from parity.check import Check, covered, plan
 from parity.contracts import FIRST
+from parity.drawing import draw
 from parity.dtypes import NARROW, ROUNDOFF
 from parity.findings import FAILED, PASSED, Finding
 from parity.operations import find
 from parity.replay import opened, verified
+from parity.shapes import shapes_of
 from tests.two_environments import apart, differing, verdicts
 
 LAST = "pooling.last_relevant"  # two variants in each wing, and quick
@@ -268,7 +269,7 @@ def test_other_draws_are_a_failure_that_says_so(
 ) -> None:
     """As when NumPy draws another stream, or a row of the table was changed."""
     with monkeypatch.context() as patch:
-        patch.setattr(recording, "draw", lambda *case: cases.drawn(*case[:-1], case[-1] + 1, ()))
+        patch.setattr(recording, "draw", lambda *case: drawing.drawn(*case[:-1], case[-1] + 1, ()))
         folder = recorded(tmp_path / "record")
     for wing, contract in ((pytorch, "agrees_with_record"), (tensorflow, "frameworks_agree")):
         found = findings(folder, wing, contract)

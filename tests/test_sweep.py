@@ -11,7 +11,7 @@ import pytest
 
 from parity import sweep, wings
 from parity.__main__ import main
-from parity.cases import shape_named
+from parity.shapes import shape_named
 
 ROW = "bidirectional.reverse_sequence"
 

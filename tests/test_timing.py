@@ -10,7 +10,8 @@ import pytest
 
 from parity import planner, race
 from parity.batch import Array
-from parity.cases import Case, with_lengths
+from parity.cases import Case
+from parity.drawing import with_lengths
 from parity.errors import InputError
 from parity.figures import figures, flops
 from parity.operations import find

@@ -9,15 +9,17 @@ from functools import cache, partial
 from typing import Any
 
 from parity import planner, training, wings
-from parity.cases import Case, draw, shapes_of
+from parity.cases import Case
 from parity.check import SMALL_GROUPS
 from parity.compare import Difference
 from parity.contracts import CONTRACTS, FIRST, Contract, Subject
+from parity.drawing import draw
 from parity.dtypes import DTYPES
 from parity.errors import first_lines, told
 from parity.faults.fault import Fault, changed, wing_with
 from parity.findings import FAILED, Finding
 from parity.operations import Form, find
+from parity.shapes import shapes_of
 from parity.training.course import OPTIMISERS, course
 from parity.training.verdict import CONTRACT as TRAINS_ALIKE
 

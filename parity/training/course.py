@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from parity.batch import Array
-from parity.cases import Case, draw
+from parity.cases import Case
+from parity.drawing import draw
 from parity.errors import whole_number
 from parity.operations import OPERATIONS
 
