@@ -33,6 +33,7 @@ from parity.history.turns import (
 )
 from parity.report.entries import entries
 from parity.report.entries import faults as planted
+from parity.report.keeper import Keeper
 from parity.report.record import NEW, SCHEMA
 from tests import test_hostile
 from tests.test_hostile import HARMLESS, HOSTILE, structure
@@ -149,7 +150,7 @@ def test_what_a_run_did_not_reach_has_not_gone() -> None:
     found = changes(old, new)
     assert set(found.turns) == {NOT_RUN, ALIKE}
     assert found.worse == ["NEW was stopped before its end"]
-    assert "1 run of 1 check were not reached on one side." in sections(found)[0].said
+    assert "Not reached on one side: 1 run of 1 check." in sections(found)[0].said
     assert changes(new, old).worse == []
     assert set(changes(new, old).turns) == {NOT_RUN, ALIKE}
 
@@ -302,6 +303,23 @@ def test_the_environments_are_held_against_each_other() -> None:
     ]
 
 
+def test_what_a_killed_run_left_behind_says_where_that_ran(tmp_path: Path) -> None:
+    """And not where it is read: the machine and its versions stand in the report that the run began with."""
+    keeper = Keeper(tmp_path, seed=0, planned=9)
+    keeper.begin()
+    keeper.keep(
+        "first", {"findings": [finding()], "trials": [], "faults": [], "curves": []}, {"pytorch": {"threads": 7}}
+    )
+    begun = json.loads((tmp_path / "report.json").read_text())
+    begun["environment"] |= {"cpu": "one that is elsewhere"}
+    (tmp_path / "report.json").write_text(json.dumps(begun))
+    there = report.read(tmp_path)
+    assert (len(there["checks"]), there["environment"]["cpu"]) == (1, "one that is elsewhere")
+    assert there["environment"]["frameworks"] == {"pytorch": {"threads": 7}}
+    (tmp_path / "report.json").write_text("half of")
+    assert report.read(tmp_path)["checks"] == there["checks"]
+
+
 @pytest.mark.parametrize("schema", range(1, SCHEMA))
 def test_a_record_of_an_earlier_schema_can_be_compared(schema: int, tmp_path: Path, capsys: Any) -> None:
     later = {part for since, parts in NEW.items() if since > schema for part in parts}
@@ -353,11 +371,11 @@ def test_a_fault_between_two_runs_is_found(
         capsys.readouterr()
         assert main(["diff", *both]) == int(name == "worse")
         said[name] = capsys.readouterr().out
-    assert said["same"].endswith("nothing got worse; 2 of 2 checks came out as before\n")
-    assert said["worse"].endswith("✗ 1 check newly fails; 1 of 2 checks came out as before\n")
+    assert said["same"].endswith("nothing got worse; 2 of 2 checks as before\n")
+    assert said["worse"].endswith("✗ 1 check newly fails; 1 of 2 checks as before\n")
     assert "✗ bidirectional.reverse_sequence, pytorch.gather: ignores_padding" in said["worse"]
     assert f"again: parity check {' '.join(check[1:3])}" in said["worse"]
-    assert said["better"].endswith("nothing got worse; 1 check newly passes; 1 of 2 checks came out as before\n")
+    assert said["better"].endswith("nothing got worse; 1 check newly passes; 1 of 2 checks as before\n")
     assert "Still fails" in said["still"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from parity.findings import FAILED, PASSED
 from parity.history import claims
 from parity.history.claims import Claim
-from parity.history.match import Pair, pairs, same_cases
+from parity.history.match import CHECKED, Pair, pairs, same_cases
 from parity.history.moves import Move, moves
 from parity.history.surroundings import surroundings
 from parity.history.turns import ALIKE, APPEARED, COMPARED, FAILS, NOT_RUN, PASSES, STILL, UNCOMPARED, WENT, turn
@@ -84,9 +84,10 @@ class Changes:
     @property
     def verdict(self) -> str:
         """What it comes to, in one sentence without a full stop."""
-        every = self.checks(*self.turns)
-        alike = every - self.checks(*(name for name in self.turns if name not in (ALIKE, STILL)))
-        same = f"{alike} of {every} checks came out as before"
+        every = {run.check for run in self.pairs}
+        changed = {run.check for name, runs in self.turns.items() if name not in (ALIKE, STILL) for run in runs}
+        moved = {tuple(move.now[name] for name in CHECKED) for move in self.moves}
+        same = f"{len(every - changed - moved)} of {told_of(len(every), 'check', 'checks') or 'no check'} as before"
         return "; ".join([", ".join(self.worse) or "nothing got worse", *self.otherwise, same])
 
     def checks(self, *turns: str) -> int:

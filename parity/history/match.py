@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
-from parity.report.groups import severity
 from parity.report.record import CHECK, cut_short
 
 Found = Mapping[str, Any]
@@ -41,7 +40,7 @@ class Pair:
     Attributes:
         key: its names, as in `RUN` or `CHECKED`.
         before, after: its status, or `ABSENT`, or `UNREACHED` where a run was cut short before it came to it.
-        then, now: its findings, the worst first.
+        then, now: its findings, what failed first.
     """
 
     key: Key
@@ -109,8 +108,8 @@ def _by(names: tuple[str, ...], findings: Iterable[Found]) -> dict[Key, tuple[Fo
     groups: dict[Key, list[Found]] = {}
     for finding in findings:
         groups.setdefault(tuple(finding[name] for name in names), []).append(finding)
-    return {key: tuple(sorted(group, key=_badness, reverse=True)) for key, group in groups.items()}
+    return {key: tuple(sorted(group, key=_holds)) for key, group in groups.items()}
 
 
-def _badness(finding: Found) -> tuple[bool, tuple[float, float]]:
-    return finding["status"] == FAILED, severity(finding)
+def _holds(finding: Found) -> bool:
+    return bool(finding["status"] != FAILED)

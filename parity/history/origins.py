@@ -32,7 +32,7 @@ def origins(keys: Sequence[Key], others: Iterable[Key]) -> list[tuple[str, int]]
     >>> origins([(*lstm, "one_layer/ragged"), (*lstm, "one_layer/full")], [("rnn.gru", *lstm[1:], "one_layer/ragged")])
     [('operation rnn.lstm', 2)]
     """
-    rest = list(others)
+    rest = list(others) if keys else []  # going through all of them takes a second
     known = {names: {_part(names, other) for other in rest} for names in CAUSES}
     counts = Counter(_origin(key, known) for key in keys)
     return counts.most_common()

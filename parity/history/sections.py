@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from parity.findings import FAILED
 from parity.history.changes import Changes, told_of
 from parity.history.claims import Claim
 from parity.history.match import ABSENT, Found, Key, Pair
 from parity.history.moves import BOTTOM, KINDS, NEWS, Move
 from parity.history.origins import origins
 from parity.history.turns import APPEARED, COMPARED, FAILS, NOT_RUN, PASSES, STILL, UNCOMPARED, WENT
-from parity.report.groups import failures, severity
+from parity.report.groups import failures
 from parity.report.record import ELEMENT, NORM, largest
 from parity.report.words import amount, number, several
 
@@ -85,8 +84,8 @@ def _remarks(changes: Changes) -> Iterator[str]:
     elif any(name == "numpy" for name, *_ in changes.environment):
         yield DRAWN
     if left_out := changes.checks(NOT_RUN):
-        runs = len(changes.turns[NOT_RUN])
-        yield f"{told_of(runs, 'run', 'runs')} of {told_of(left_out, 'check', 'checks')} were not reached on one side."
+        runs = told_of(len(changes.turns[NOT_RUN]), "run", "runs")
+        yield f"Not reached on one side: {runs} of {told_of(left_out, 'check', 'checks')}."
     yield from (f"{said[0].upper()}{said[1:]}." for said in changes.one_sided)
 
 
@@ -141,11 +140,10 @@ def _passes(runs: Sequence[Pair]) -> Iterator[list[str]]:
 
 def _failing(findings: Iterable[Found]) -> str:
     """In which quantities something fails, and by how much; what it says where no quantity is to blame."""
-    missed = [finding for finding in findings if finding["status"] == FAILED]
-    quantities = several((finding["quantity"] for finding in missed), shown=3)
-    if not quantities:
-        return str(missed[0]["reason"])
-    return f"{quantities}: {number(max(missed, key=severity)['score'])}"
+    missed = failures(findings)
+    quantities = several((one["quantity"] for group in missed for one in group.findings), shown=3)
+    worst = missed[0].worst
+    return f"{quantities}: {number(worst['score'])}" if quantities else str(worst["reason"])
 
 
 def _moved(moves: Sequence[Move]) -> Iterator[list[str]]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from parity.errors import printable
 from parity.report.catches import caught_by
 from parity.report.cells import Cell
-from parity.report.escape import block as _block
-from parity.report.escape import items as _list
-from parity.report.escape import rows as _rows
-from parity.report.escape import text as _text
 from parity.report.groups import Group
 from parity.report.table import Matrix
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
+
+ESCAPED = {letter: f"\\{letter}" for letter in "\\|*`[~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+ESCAPED |= {"://": ":\\//", "www.": "www\\."}  # else a link on some pages
+SPECIAL = re.compile("|".join(map(re.escape, ESCAPED)) + r"|(?<![^\W_])_|_(?![^\W_])")  # within a word, _ is one
 
 
 def markdown(view: View) -> str:
@@ -88,6 +90,13 @@ def _failure(place: int, group: Group) -> Iterator[str]:
     yield _block(worst["reproduce"])
 
 
+def _block(command: str) -> str:
+    """A command to be copied, in a fence that it cannot close."""
+    line = _line(command)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"\n{fence}sh\n{line}\n{fence}\n"
+
+
 def _refusals(view: View) -> Iterator[str]:
     if view.refusals:
         yield f"## Known refusals\n\n{REFUSALS}\n"
@@ -151,3 +160,27 @@ def _contracts(view: View) -> Iterator[str]:
 def _environment(view: View) -> Iterator[str]:
     yield "## Environment\n"
     yield from _rows(["", ""], view.environment)
+
+
+def _list(items: Iterable[str]) -> Iterator[str]:
+    """A list, and an empty line after it: what follows is no part of it."""
+    yield from (f"- {item}" for item in items)
+    yield ""
+
+
+def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]], escape: bool = True) -> Iterator[str]:
+    """A table, and an empty line after it."""
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{' --- |' * len(heads)}"
+    for row in rows:
+        yield f"| {' | '.join(map(_text, row) if escape else row)} |"
+    yield ""
+
+
+def _text(text: str) -> str:
+    """Text that Markdown and the HTML in it leave alone, where it does not begin a line."""
+    return SPECIAL.sub(lambda found: ESCAPED.get(found[0], f"\\{found[0]}"), _line(text))
+
+
+def _line(text: str) -> str:
+    return printable(str(text).replace("\n", " "))
