@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from parity.history.changes import Changes
 from parity.history.sections import Entry, Section, sections
 from parity.report.escape import block, items, rows, text
-from parity.report.words import SYMBOLS
+from parity.report.words import SYMBOLS, amount
 
 SHOWN = 40  # rows of a table: with all of them, a summary stays far below the megabyte that it may have
-IN_FULL = 20  # of what newly fails
+IN_FULL = 10  # of what newly fails
 
 
 def markdown(changes: Changes) -> str:
@@ -30,10 +30,10 @@ def _section(section: Section) -> Iterator[str]:
         yield f"{text(section.said)}\n"
     for entry in section.entries[:IN_FULL]:
         yield from _entry(entry)
-    if section.rows:
-        yield from rows(section.heads, section.rows[:SHOWN])
-    if more := section.left_out(SHOWN, IN_FULL):
-        yield f"{more}\n"
+    if table := section.table(IN_FULL):
+        yield from rows(section.heads, table[:SHOWN])
+    if len(table) > SHOWN:
+        yield f"and {amount(len(table) - SHOWN)} more\n"
 
 
 def _entry(entry: Entry) -> Iterator[str]:

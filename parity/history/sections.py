@@ -12,7 +12,8 @@ from parity.history.match import ABSENT, Found, Key, Pair
 from parity.history.moves import BOTTOM, KINDS, NEWS, Move
 from parity.history.origins import origins
 from parity.history.turns import APPEARED, COMPARED, FAILS, NOT_RUN, PASSES, STILL, UNCOMPARED, WENT
-from parity.report.groups import failures
+from parity.report.catches import ECHO
+from parity.report.groups import Group, failures
 from parity.report.record import ELEMENT, NORM, largest
 from parity.report.words import amount, number, several
 
@@ -32,16 +33,17 @@ DRAWN = "NumPy differs: it may have drawn other cases from the same seed."
 
 @dataclass(frozen=True)
 class Entry:
-    """What newly fails, in a few lines, with the command that shows it again."""
+    """What newly fails: in a few lines with the command that shows it again, or as a row, where others are worse."""
 
     head: str
     lines: Sequence[str]
     command: str
+    row: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, and a table or entries under it, or nothing but a sentence."""
+    """A heading, a sentence under it if need be, and a table, or entries of which only the first are told in full."""
 
     title: str
     said: str = ""
@@ -49,17 +51,16 @@ class Section:
     rows: Sequence[Sequence[str]] = ()
     entries: Sequence[Entry] = ()
 
-    def left_out(self, rows: int, entries: int) -> str:
-        """How much does not fit where so many are shown; empty where all of it does."""
-        more = max(0, len(self.rows) - rows) + max(0, len(self.entries) - entries)
-        return f"and {amount(more)} more" if more else ""
+    def table(self, in_full: int) -> Sequence[Sequence[str]]:
+        """The rows, and those of the entries that are not told in full."""
+        return [*(entry.row for entry in self.entries[in_full:]), *self.rows]
 
 
 def sections(changes: Changes) -> list[Section]:
     """All that there is to say, and no empty section."""
     turns = changes.turns
     every = [
-        Section("Newly fails", entries=list(_entries(turns.get(FAILS, ())))),
+        Section("Newly fails", heads=[*GROUP, "fails in"], entries=_entries(turns.get(FAILS, ()))),
         _claims("Divergences", changes.divergences),
         _claims("Planted faults", changes.faults),
         Section("Still fails", heads=[*GROUP, "then", "now"], rows=list(_still(turns.get(STILL, ())))),
@@ -89,14 +90,25 @@ def _remarks(changes: Changes) -> Iterator[str]:
     yield from (f"{said[0].upper()}{said[1:]}." for said in changes.one_sided)
 
 
-def _entries(runs: Sequence[Pair]) -> Iterator[Entry]:
-    before = {subject: Counter(run.before for run in group) for subject, group in _grouped(runs).items()}
-    for group in failures(finding for run in runs for finding in run.now):
-        worst = group.worst
-        was = before[worst["operation"], worst["wing"], worst["variant"], worst["contract"]]
-        lines = [group.sentence, f"seen in {group.where}", group.measured, group.others, f"before: {_counted(was)}"]
-        head = f"{worst['operation']}, {group.subject}: {worst['contract']}"
-        yield Entry(head, list(filter(None, lines)), worst["reproduce"])
+def _entries(runs: Sequence[Pair]) -> list[Entry]:
+    """The worst first; who is off the reference is off the other framework too, and that comes after all else."""
+    runs_of = _grouped(runs)
+    elsewhere = {operation for operation, *_, contract in runs_of if contract != ECHO}
+    groups = failures(finding for run in runs for finding in run.now)
+    groups.sort(key=lambda group: group.worst["contract"] == ECHO and group.worst["operation"] in elsewhere)
+    return [_entry(group, runs_of[_key(group.worst)]) for group in groups]
+
+
+def _entry(group: Group, runs: Sequence[Pair]) -> Entry:
+    worst, key = group.worst, _key(group.worst)
+    before = _counted(Counter(run.before for run in runs))
+    lines = [group.sentence, f"seen in {group.where}", group.measured, group.others, f"before: {before}"]
+    return Entry(
+        head=f"{worst['operation']}, {group.subject}: {worst['contract']}",
+        lines=list(filter(None, lines)),
+        command=worst["reproduce"],
+        row=[*_subject(key), str(len(runs)), _failing(group.findings)],
+    )
 
 
 def _counted(statuses: Counter[str]) -> str:
@@ -117,6 +129,10 @@ def _grouped(runs: Iterable[Pair]) -> dict[Key, list[Pair]]:
         operation, wing, variant, _, contract = run.check
         groups.setdefault((operation, wing, variant, contract), []).append(run)
     return groups
+
+
+def _key(finding: Found) -> Key:
+    return finding["operation"], finding["wing"], finding["variant"], finding["contract"]
 
 
 def _subject(key: Key) -> list[str]:
@@ -150,8 +166,7 @@ def _moved(moves: Sequence[Move]) -> Iterator[list[str]]:
     """The farthest move of each group; what else moved in it is counted."""
     groups: dict[Key, list[Move]] = {}
     for move in moves:
-        now = move.now
-        groups.setdefault((now["operation"], now["wing"], now["variant"], now["contract"]), []).append(move)
+        groups.setdefault(_key(move.now), []).append(move)
     for key, (move, *others) in groups.items():
         now, quantity = move.now, largest(move.now, move.kind)[0]
         seen = ", ".join(filter(None, [quantity, now["case"], now["mode"], now["dtype"]]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -12,10 +12,10 @@ from rich.text import Text
 from parity.history.changes import Changes
 from parity.history.sections import Entry, Section, sections
 from parity.report.escape import line
-from parity.report.words import SYMBOLS
+from parity.report.words import SYMBOLS, amount
 
 SHOWN = 20  # rows of a table
-IN_FULL = 10  # of what newly fails
+IN_FULL = 3  # of what newly fails
 
 
 def show(changes: Changes, console: Console) -> None:
@@ -33,18 +33,18 @@ def _section(section: Section) -> Iterator[RenderableType]:
         yield Text(line(section.said), style="dim")
     for entry in section.entries[:IN_FULL]:
         yield from _entry(entry)
-    if section.rows:
-        yield _table(section)
-    if more := section.left_out(SHOWN, IN_FULL):
-        yield Text(more, style="dim")
+    if rows := section.table(IN_FULL):
+        yield _table(section.heads, rows[:SHOWN])
+    if len(rows) > SHOWN:
+        yield Text(f"  and {amount(len(rows) - SHOWN)} more", style="dim")
     yield Text()
 
 
-def _table(section: Section) -> RenderableType:
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for head in section.heads:
+    for head in heads:
         table.add_column(head, overflow="fold")
-    for row in section.rows[:SHOWN]:
+    for row in rows:
         table.add_row(*(Text(line(cell)) for cell in row))
     return Padding(table, (0, 0, 0, 2))
 
