@@ -135,6 +135,31 @@ def test_forty_failures_of_one_cause_are_one_entry() -> None:
     assert entry.command == LSTM.reproduce
 
 
+def test_who_disagrees_with_what_newly_fails_comes_after_it() -> None:
+    """PyTorch is no worse than it was, where TensorFlow has left the reference and with it PyTorch."""
+    echo = replace(LSTM, contract="frameworks_agree")
+    culprit = replace(LSTM, wing="tensorflow", variant="masked")
+    old = record_of(finding(check=echo), finding(check=culprit))
+    off = [finding(FAILED, check=echo, scores=(9e9, 9e9)), finding(FAILED, check=culprit, scores=(99.0, 9.0))]
+    heads = [entry.head for entry in sections(changes(old, record_of(*off)))[1].entries]
+    assert heads == ["rnn.lstm, tensorflow.masked: matches_reference", "rnn.lstm, pytorch.packed: frameworks_agree"]
+
+
+def test_a_thousand_failures_of_many_causes_still_fit_a_summary(tmp_path: Path, capsys: Any) -> None:
+    checks = [replace(LSTM, variant=f"variant_{number}") for number in range(1000)]
+    old = record_of(*(finding(check=check) for check in checks))
+    new = record_of(*(finding(FAILED, check=check, reason="off by 3 at (0, 1)") for check in checks))
+    written = markdown(changes(old, new))
+    assert len(written.encode()) < 60_000
+    assert "and 950 more" in written
+    for record, name in ((old, "old"), (new, "new")):
+        report.write(record, tmp_path / name)
+    assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new")]) == 1
+    said = capsys.readouterr().out
+    assert "and 977 more" in said
+    assert said.endswith("✗ 1000 checks newly fail; 0 of 1000 checks as before\n")
+
+
 def test_a_new_operation_is_one_line_and_so_is_a_contract_that_went() -> None:
     new = [finding(case=f"one_layer/{number}", check=GRU) for number in range(400)]
     padding = replace(LSTM, contract="ignores_padding")
