@@ -215,6 +215,12 @@ def test_the_largest_score_of_a_check_counts_and_not_that_of_a_case() -> None:
     assert (move.before, move.after, move.now["case"]) == (1.0, 20.0, "one_layer/ragged")
 
 
+def test_a_check_of_another_seed_has_moved_though_it_refuses_some_cases() -> None:
+    refused = finding(KNOWN, case="one_layer/one_step", reason="refused: no")
+    then, now = record_of(refused, finding()), record_of(refused, finding(scores=(30.0, 0.5)), seed=1)
+    assert [(move.before, move.after) for move in changes(then, now).moves] == [(1.0, 30.0)]
+
+
 def test_an_exact_contract_has_no_score_that_could_move() -> None:
     exact = [finding(limit=0.0, norm_limit=0.0, scores=scores) for scores in ((0.0, 0.0), (9.0, 9.0))]
     assert changes(record_of(exact[0]), record_of(exact[1])).moves == []

@@ -65,13 +65,11 @@ class Changes:
     @property
     def otherwise(self) -> list[str]:
         """What else is not as it was."""
-        others, moved = (
-            (len(self.divergences) + len(self.faults)) - _worse([*self.divergences, *self.faults]),
-            self.moves,
-        )
+        entries = [*self.divergences, *self.faults]
+        others = len(entries) - _worse(entries)
         told = [
             told_of(self.checks(PASSES), "check newly passes", "checks newly pass"),
-            told_of(len(moved), "check moved by more than the noise", "checks moved by more than the noise"),
+            told_of(len(self.moves), "check moved by more than the noise", "checks moved by more than the noise"),
             told_of(self.checks(UNCOMPARED), "check is no longer compared", "checks are no longer compared"),
             told_of(self.checks(COMPARED), "check is newly compared", "checks are newly compared"),
             told_of(self.checks(APPEARED), "check has cases that appeared", "checks have cases that appeared"),

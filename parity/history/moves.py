@@ -57,7 +57,7 @@ def moves(found: Iterable[Pair]) -> list[Move]:
     """
     checks: dict[Key, list[Pair]] = {}
     for pair in found:
-        if pair.before == pair.after == PASSED and pair.now[0]["limit"]:
+        if pair.before == pair.after == PASSED and any(finding["limit"] for finding in pair.now):
             checks.setdefault(pair.check, []).append(pair)
     farthest = [max(_of_check(runs), key=lambda move: move.news) for runs in checks.values()]
     return sorted((move for move in farthest if move.news > 1), key=lambda move: move.news, reverse=True)

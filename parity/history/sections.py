@@ -24,7 +24,7 @@ MOVED = (
 )
 OTHER_SEED = (
     "The seeds differ, and so do the cases: the verdict and the largest score of each check were compared, and no case "
-    "with any other."
+    "with any other. What is counted below are checks."
 )
 GROUP = ("operation", "variant", "contract", "cases")
 MOVES = ("operation", "variant", "contract", "score", "then", "now", "seen now in")
