@@ -17,7 +17,7 @@ from parity.faults import FAULTS, Outcome
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
 from parity.history import Changes, changes
 from parity.history.markdown import markdown
-from parity.history.moves import BOTTOM, ELEMENT, NEWS, NORM
+from parity.history.moves import BOTTOM, ELEMENT, NORM, OTHER_CASES, SAME_CASES
 from parity.history.sections import sections
 from parity.history.surroundings import NOTHING
 from parity.history.turns import (
@@ -189,11 +189,11 @@ def test_a_failure_that_an_unfinished_run_did_not_reach_is_a_new_one() -> None:
 MOVES: dict[str, tuple[tuple[float, float], tuple[float, float], bool]] = {
     "not at all": ((3.0, 1.0), (3.0, 1.0), False),
     "below what is as good as anything": ((0.0, 0.0), (BOTTOM[ELEMENT], BOTTOM[NORM]), False),
-    "as far as noise may": ((2.0, 1.0), (2.0 * NEWS[ELEMENT], 1.0 * NEWS[NORM]), False),
-    "an element up": ((2.0, 1.0), (2.0 * NEWS[ELEMENT] + 0.1, 1.0), True),
-    "an element down": ((2.0 * NEWS[ELEMENT] + 0.1, 1.0), (2.0, 1.0), True),
-    "an element up from nothing": ((0.0, 0.0), (BOTTOM[ELEMENT] * NEWS[ELEMENT] + 0.1, 0.0), True),
-    "a norm up": ((2.0, 1.0), (2.0, NEWS[NORM] + 0.1), True),
+    "as far as noise may": ((2.0, 1.0), (2.0 * SAME_CASES, 1.0 * SAME_CASES), False),
+    "an element up": ((2.0, 1.0), (2.0 * SAME_CASES + 0.1, 1.0), True),
+    "an element down": ((2.0 * SAME_CASES + 0.1, 1.0), (2.0, 1.0), True),
+    "an element up from nothing": ((0.0, 0.0), (BOTTOM[ELEMENT] * SAME_CASES + 0.1, 0.0), True),
+    "a norm up": ((2.0, 1.0), (2.0, SAME_CASES + 0.1), True),
 }
 
 
@@ -219,6 +219,14 @@ def test_a_check_of_another_seed_has_moved_though_it_refuses_some_cases() -> Non
     refused = finding(KNOWN, case="one_layer/one_step", reason="refused: no")
     then, now = record_of(refused, finding()), record_of(refused, finding(scores=(30.0, 0.5)), seed=1)
     assert [(move.before, move.after) for move in changes(then, now).moves] == [(1.0, 30.0)]
+
+
+def test_other_cases_may_move_a_score_farther_than_other_rounding() -> None:
+    between = 1.0 + (SAME_CASES + OTHER_CASES) / 2
+    then, now = record_of(finding()), finding(scores=(between, 0.5))
+    assert len(changes(then, record_of(now)).moves) == 1
+    assert changes(then, record_of(now, seed=1)).moves == []
+    assert len(changes(then, record_of(finding(scores=(OTHER_CASES + 0.1, 0.5)), seed=1)).moves) == 1
 
 
 def test_an_exact_contract_has_no_score_that_could_move() -> None:

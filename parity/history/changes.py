@@ -102,16 +102,17 @@ def changes(old: Record, new: Record) -> Changes:
     ['nothing was compared: no check was tried in both']
     """
     found = pairs(old, new)
+    one_seed = same_cases(old, new)
     turns: dict[str, list[Pair]] = {}
     for run in found:
         turns.setdefault(turn(run.before, run.after), []).append(run)
     return Changes(
         verdicts=(verdict(old), verdict(new)),
         complete=(not cut_short(old), not cut_short(new)),
-        same_cases=same_cases(old, new),
+        same_cases=one_seed,
         pairs=found,
         turns=turns,
-        moves=moves(found),
+        moves=moves(found, one_seed),
         divergences=claims.divergences(old, new),
         faults=claims.faults(old, new),
         alarms=(_alarms(old), _alarms(new)),

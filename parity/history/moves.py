@@ -13,8 +13,8 @@ from parity.history.match import Found, Key, Pair
 from parity.report.record import ELEMENT, NORM, largest
 
 KINDS = {ELEMENT: "worst element", NORM: "norm-wise"}
-BOTTOM = {ELEMENT: 1.0, NORM: 0.5}  # what is below is as good as anything
-NEWS = {ELEMENT: 4.0, NORM: 3.0}  # times the other score
+BOTTOM = {ELEMENT: 1.0, NORM: 0.5}  # a score below is as good as any
+SAME_CASES, OTHER_CASES = 4.0, 8.0  # how many times the other a score may be
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,8 @@ class Move:
         return largest(self.now, self.kind)[1]
 
     @property
-    def news(self) -> float:
-        """How many times as far as noise can take a score; above 1, it is told."""
-        return times(self.kind, self.before, self.after) / NEWS[self.kind]
+    def times(self) -> float:
+        return times(self.kind, self.before, self.after)
 
 
 def times(kind: int, one: float, other: float) -> float:
@@ -49,18 +48,25 @@ def times(kind: int, one: float, other: float) -> float:
     return high / low
 
 
-def moves(found: Iterable[Pair]) -> list[Move]:
+def limit(same_cases: bool) -> float:
+    """How many times the other a score may be, before that is news."""
+    return SAME_CASES if same_cases else OTHER_CASES
+
+
+def moves(found: Iterable[Pair], same_cases: bool) -> list[Move]:
     """Every check of which a score moved by more than the noise, the farthest first.
 
     Args:
         found: all runs of two records; only those count that passed in both, and where some error is allowed.
+        same_cases: whether both drew from one seed.
     """
     checks: dict[Key, list[Pair]] = {}
     for pair in found:
         if pair.before == pair.after == PASSED and any(finding["limit"] for finding in pair.now):
             checks.setdefault(pair.check, []).append(pair)
-    farthest = [max(_of_check(runs), key=lambda move: move.news) for runs in checks.values()]
-    return sorted((move for move in farthest if move.news > 1), key=lambda move: move.news, reverse=True)
+    farthest = (max(_of_check(runs), key=lambda move: move.times) for runs in checks.values())
+    news = (move for move in farthest if move.times > limit(same_cases))
+    return sorted(news, key=lambda move: move.times, reverse=True)
 
 
 def _of_check(runs: Sequence[Pair]) -> list[Move]:

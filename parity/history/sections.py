@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from parity.history.changes import Changes, told_of
 from parity.history.claims import Claim
 from parity.history.match import ABSENT, Found, Key, Pair
-from parity.history.moves import BOTTOM, KINDS, NEWS, Move
+from parity.history.moves import BOTTOM, KINDS, Move, limit
 from parity.history.origins import origins
 from parity.history.turns import APPEARED, COMPARED, FAILS, NOT_RUN, PASSES, STILL, UNCOMPARED, WENT
 from parity.report.catches import ECHO
@@ -18,9 +18,8 @@ from parity.report.record import ELEMENT, NORM, largest
 from parity.report.words import amount, number, several
 
 MOVED = (
-    f"The largest score of a check counts where it is more than {NEWS[ELEMENT]:g} times the other, norm-wise "
-    f"{NEWS[NORM]:g} times; what is below {BOTTOM[ELEMENT]:g}, norm-wise {BOTTOM[NORM]:g}, counts as that. "
-    "Other rounding moves it less."
+    "The largest score of a check is told where it is more than {:g} times the other, which is farther than {} took "
+    f"any. What is below {BOTTOM[ELEMENT]:g}, norm-wise {BOTTOM[NORM]:g}, counts as that."
 )
 OTHER_SEED = (
     "The seeds differ, and so do the cases: the verdict and the largest score of each check were compared, and no case "
@@ -65,7 +64,7 @@ def sections(changes: Changes) -> list[Section]:
         _claims("Planted faults", changes.faults),
         Section("Still fails", heads=[*GROUP, "then", "now"], rows=list(_still(turns.get(STILL, ())))),
         Section("Newly passes", heads=[*GROUP, "failed in"], rows=list(_passes(turns.get(PASSES, ())))),
-        Section("Moved by more than the noise", MOVED, MOVES, list(_moved(changes.moves))),
+        Section("Moved by more than the noise", _moving(changes), MOVES, list(_moved(changes.moves))),
         _reasons("No longer compared", turns.get(UNCOMPARED, ()), lambda run: run.now),
         _reasons("Newly compared", turns.get(COMPARED, ()), lambda run: run.then),
         _origins("Appeared", turns.get(APPEARED, ()), _keys(changes, lambda run: run.before)),
@@ -160,6 +159,10 @@ def _failing(findings: Iterable[Found]) -> str:
     quantities = several((one["quantity"] for group in missed for one in group.findings), shown=3)
     worst = missed[0].worst
     return f"{quantities}: {number(worst['score'])}" if quantities else str(worst["reason"])
+
+
+def _moving(changes: Changes) -> str:
+    return MOVED.format(limit(changes.same_cases), "other rounding" if changes.same_cases else "other cases")
 
 
 def _moved(moves: Sequence[Move]) -> Iterator[list[str]]:
