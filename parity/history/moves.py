@@ -3,8 +3,8 @@
 Scores count noise floors already, and a good implementation scores about 1 however it rounds. On the same machine with
 the same versions they come out the same to all four digits. On another processor, or with other kernels, the rounding
 is another, and so is the largest of some thousands of errors, by chance. So two records are compared by the largest
-score of each check, as a ratio; below `BOTTOM`, which is what any good rounding may give, scores count as that, so that
-0.2 that becomes 0.9 is nothing, and neither are bits that were equal and are not any more.
+score of each check, as a ratio. A score below `BOTTOM`, about the median of all that are seen (`parity.noise`), counts
+as that: 0.2 that becomes 0.9 is nothing, and neither are bits that were equal and are not any more.
 
 What chance does to that ratio: every check of some operations that allows an error, in two runs of torch 2.13.0,
 tensorflow 2.21.0 and keras 3.15.1 on two cores of an Intel Xeon with AVX-512. "Scalar" is the run with one thread and
