@@ -1,4 +1,4 @@
-"""The command line: ``parity check``, ``record``, ``report``, ``divergences``, ``faults``, ``sweep``, ``advise``."""
+"""The command line: ``parity check``, ``record``, ``report``, ``diff``, ``divergences``, ``faults``, ``sweep`` …"""
 
 from __future__ import annotations
 
@@ -54,12 +54,13 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from parity.commands import advise, check, divergences, faults, record, report, sweep
+    from parity.commands import advise, check, diff, divergences, faults, record, report, sweep
 
     known = {
         "check": check,
         "record": record,
         "report": report,
+        "diff": diff,
         "divergences": divergences,
         "faults": faults,
         "sweep": sweep,

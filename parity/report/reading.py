@@ -26,7 +26,21 @@ def read(place: str | Path) -> dict[str, Any]:
     """
     place = Path(place)
     if (place / JOURNAL).exists() or place.name == JOURNAL:
-        return current(left_behind(place if place.name == JOURNAL else place / JOURNAL))
+        return _unfinished(place if place.name == JOURNAL else place / JOURNAL)
+    return _finished(place)
+
+
+def _unfinished(journal: Path) -> dict[str, Any]:
+    """What a killed run has found, in its own environment: that of the report beside, which it began with."""
+    found = current(left_behind(journal))
+    try:
+        there = _finished(journal.with_name(RECORD))["environment"]
+    except InputError:
+        return found
+    return {**found, "environment": there | {"frameworks": found["environment"]["frameworks"]}}
+
+
+def _finished(place: Path) -> dict[str, Any]:
     try:
         text = (place / RECORD if place.is_dir() else place).read_text(encoding="utf-8")
         return current(json.loads(text, parse_constant=_no_number))
