@@ -44,7 +44,9 @@ function heatMap(heat, finding) {
 }
 
 /** For each bin of scores, what share of all numbers falls into it: this variant, and the other framework's. */
-function histogram(bins, series) {
+function histogram(names, series) {
+  const last = Math.max(4, ...series.map(({ spread }) => spread.findLastIndex(count => count > 0)));
+  const bins = names.slice(0, last + 1);
   const left = 8, wide = 62, bottom = 34, high = 120, top = 18, width = left + bins.length * wide + 8, height = top + high + bottom;
   const shares = series.map(({ spread }) => { const all = spread.reduce((sum, one) => sum + one, 0) || 1; return spread.map(one => one / all); });
   const most = Math.max(...shares.flat(), 1e-9);

@@ -11,7 +11,6 @@ function unfold() {
 async function start() {
   theme();
   addEventListener("hashchange", unfold);
-  addEventListener("beforeprint", () => { for (const part of $$("details")) part.open = true; });
   for (const box of $$(".command")) copyable(box);
   unfold();
   const data = await unpack();
