@@ -11,6 +11,7 @@ from benchmarks.answer import fastest
 from benchmarks.bench import Bench
 from benchmarks.grid import scale
 from parity import wings
+from parity.report.environment import versions
 
 BENCH = pytest.StashKey[Bench]()
 
@@ -38,6 +39,15 @@ def _untimed(request: pytest.FixtureRequest, bench: Bench) -> None:
     if "benchmark" in request.fixturenames and not bench.timing:
         benchmark: Any = request.getfixturevalue("benchmark")
         benchmark.disabled = True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """What the times depend on beside the machine: versions, devices, threads. The report says it beside the plots."""
+    found, frameworks = config.stash.get(BENCH, None), wings.environment()
+    if found and "pytorch" in frameworks:
+        frameworks["pytorch"] = wings.native("pytorch").environment(found.device)
+    machine_info |= {"versions": versions(), "frameworks": frameworks}
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -12,13 +12,14 @@ import pytest
 from benchmarks.bench import LEAST, Bench
 from benchmarks.grid import SLOW, Size
 from benchmarks.replay import clock, replay
-from parity import wings
+from parity import planner, wings
 from parity.advise import Layer
 from parity.batch import Array, Lengths, draw_lengths, fill_lengths
 from parity.figures import as_dict
 from parity.race import Entry, Prepared, timed
 from parity.timing import ratio
 
+OPERATION = "rnn.lstm"
 FILLS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 STEPS = (16, 64, 256, 1024)
 TRIED = {"pytorch": ("padded", "packed", "bucketed", "real_steps"), "tensorflow": ("padded", "masked", "packed")}
@@ -54,14 +55,28 @@ def measure(benchmark: Any, bench: Bench, axis: str, at: float, lengths: Lengths
     over = {name: over_padded(name, times) for name in prepared}
     bench.curves.setdefault(axis, {})[at] = over
     first = next(iter(prepared))
-    replay(
-        benchmark, times[first], {"axis": axis, "at": at, "B": size.batch, "T": size.steps, "speedup_over_padded": over}
-    )
+    replay(benchmark, times[first], described(bench, axis, at, lengths, size) | {"speedup_over_padded": over})
+
+
+def described(bench: Bench, axis: str, at: float, lengths: Lengths, size: Size) -> dict[str, Any]:
+    """What was run at a point, and what leaving the padding out could bring there."""
+    return {
+        "axis": axis,
+        "at": at,
+        "operation": OPERATION,
+        "phase": "train",
+        "device": bench.device,
+        "B": size.batch,
+        "T": size.steps,
+        "D": size.features,
+        "H": size.hidden,
+        "ideal_speedup": {"by_flops": planner.ideal(lengths, size.steps)},
+    }
 
 
 def ready(bench: Bench, lengths: Lengths, size: Size) -> dict[str, Prepared]:
     """The variants that are tried, of the frameworks that are there."""
-    layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden, without=SLOW, device=bench.device)
+    layer = Layer(OPERATION, "one_layer", size.features, size.hidden, without=SLOW, device=bench.device)
     model = bench.model_of(layer, bench.sizes["small"])
     race = layer.race(lengths, size.steps, model.groupings() if model else {})
     present = [wing for wing in TRIED if not wings.missing(wing)]
