@@ -49,6 +49,15 @@ def plural(count: int, name: str) -> str:
     return f"{amount(count)} {name}{'' if count == 1 else 's'}"
 
 
+def percent(share: float) -> str:
+    """A share of a whole.
+
+    >>> percent(0.275)
+    '28 %'
+    """
+    return f"{share:.0%}".replace("%", " %")
+
+
 def several(names: Iterable[str], shown: int = 6) -> str:
     """Distinct names in their order, without a long tail.
 

@@ -1,0 +1,146 @@
+"""The parts of the page that are plots: training and throughput, each a section with its captions and numbers.
+
+matplotlib is loaded when there is something to draw, and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from markupsafe import Markup
+
+from parity.report import crossover_plots, rate_plots, timing_tables, training_plots
+from parity.report.svg import COLOURS, of_wing
+from parity.report.templates import rendered
+from parity.report.timings import BATCH, Row, grouped
+from parity.report.words import percent, setting, several
+
+Record = Mapping[str, Any]
+
+
+def training(curves: Sequence[Record]) -> Markup:
+    """The section of training.
+
+    Args:
+        curves: the record's part.
+
+    Returns:
+        A ``<section>``; nothing where no model was trained.
+
+    >>> training([])
+    Markup('')
+    """
+    if not curves:
+        return Markup("")
+    runs = [_run(curve, svg) for curve, svg in zip(curves, training_plots.drawn(curves), strict=True)]
+    models = [(*model, list(of_model)) for model, of_model in groupby(runs, key=lambda run: run["model"])]
+    wings = dict.fromkeys(wing for curve in curves for wing in curve["wings"])
+    rows = [row for curve in curves for row in _ends(curve)]
+    return rendered("training", models=models, wings=wings, rows=rows, colours=COLOURS, role=of_wing)
+
+
+def _run(curve: Record, svg: Markup | None) -> dict[str, Any]:
+    left = [
+        (wing, training_plots.leaves(curve, wing)) for wing in curve["wings"] if training_plots.outside(curve, wing)
+    ]
+    settings = setting(curve["settings"])
+    model = (curve["model"], curve["form"])
+    return {"model": model, "optimiser": curve["optimiser"], "settings": settings, "left": left, "svg": svg}
+
+
+def _ends(curve: Record) -> list[list[str]]:
+    """A row of the table for each wing."""
+    return [
+        [
+            *(curve["model"], curve["optimiser"], wing, str(curve["steps"])),
+            *map(_last, (of["loss"], curve["loss"], of["distance"], curve["envelope"])),
+            training_plots.leaves(curve, wing),
+        ]
+        for wing, of in curve["wings"].items()
+    ]
+
+
+def _last(series: Sequence[float | None]) -> str:
+    return timing_tables.number(training_plots.last(series))
+
+
+def throughput(part: Record | None, environment: Record) -> Markup:
+    """The section of throughput.
+
+    Args:
+        part: the record's part, or None where no benchmarks were added.
+        environment: the record's: benchmarks of other versions are shown, and it is said.
+
+    Returns:
+        A ``<section>``; nothing without benchmarks.
+
+    >>> throughput(None, {})
+    Markup('')
+    """
+    if not part:
+        return Markup("")
+    rows, curves = part["rows"], part["curves"]
+    return rendered(
+        "throughput",
+        measured=_measured(part),
+        kernels=_kernels(rows),
+        differing=differing(part["versions"], environment["versions"]),
+        batches=[_batch(group, svg) for group, svg in zip(grouped(rows, BATCH), rate_plots.rates(rows), strict=True)],
+        heads=timing_tables.HEADS,
+        rows=timing_tables.timed(rows),
+        curves=[_curve(*drawn) for drawn in crossover_plots.speedups(curves)],
+        points_heads=timing_tables.POINTS,
+        points=timing_tables.points(curves),
+        shares=rate_plots.shares(rows),
+    )
+
+
+def _measured(part: Record) -> str:
+    machine = part["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in part["versions"].items() if version)
+    frameworks = "; ".join(f"{wing}: {setting(said)}" for wing, said in part["frameworks"].items())
+    cores = "" if machine["cores"] is None else f", {machine['cores']} cores"
+    here = (
+        f"Measured on {part['date'][:10]} on {machine['cpu']}{cores}, {machine['system']}, Python {machine['python']}"
+    )
+    return ". ".join(filter(None, [here, versions or "Which versions it was is not told", frameworks])) + "."
+
+
+def _kernels(rows: Sequence[Row]) -> str:
+    """What did the work, for each wing."""
+    wings = dict.fromkeys(row["wing"] for row in rows if row["kernels"])
+    used = {wing: several(k for row in rows if row["wing"] == wing for k in row["kernels"] or ()) for wing in wings}
+    return " ".join(f"Kernels of {wing}: {kernels}." for wing, kernels in used.items())
+
+
+def differing(timed: Mapping[str, str | None], checked: Mapping[str, str | None]) -> str:
+    """A sentence where benchmarks and checks are of different versions; else nothing.
+
+    >>> differing({"torch": "2.12.0", "numpy": "2.4"}, {"torch": "2.13.0", "numpy": "2.4"})
+    'These are times of torch 2.12.0; the checks of this report ran with torch 2.13.0.'
+    """
+    names = [name for name, version in timed.items() if name in checked and checked[name] != version]
+    then, now = (", ".join(f"{name} {of[name] or 'not installed'}" for name in names) for of in (timed, checked))
+    return f"These are times of {then}; the checks of this report ran with {now}." if names else ""
+
+
+def _batch(group: Sequence[Row], svg: Markup) -> dict[str, Any]:
+    first = group[0]
+    ideal = first["ideals"].get("by_flops")
+    said = [
+        f"B · T · D · H = {timing_tables.size(first)}",
+        f"{percent(first['fill'])} real",
+        "" if ideal is None else f"ideal {ideal:.3g}",
+    ]
+    name = f"{first['operation']} ({first['form']}), {first['distribution']} lengths"
+    return {"name": name, "said": ", ".join(filter(None, said)), "svg": svg}
+
+
+def _curve(curve: Record, wing: str, svg: Markup) -> dict[str, Any]:
+    crossings = [
+        f"{of['variant']}: {crossover_plots.crossing(of, curve)}" for of in curve["variants"] if of["wing"] == wing
+    ]
+    said = [f"{curve['phase']}, B · T · D · H = {timing_tables.size(curve)}", *crossings]
+    return {"name": f"{wing}, {curve['operation']} over {curve['axis']}", "said": ". ".join(said), "svg": svg}

@@ -1,0 +1,163 @@
+"""Real steps a second of every variant, and the share of a matrix product's speed that the fastest reach.
+
+Dots with bars for the 95 % intervals. Rates stand on a logarithmic axis, shares on one from 0 to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from parity.report.svg import Sheet, drawable, grid, line, log_ticks, of_wing
+from parity.report.timings import BATCH, SCALE, Row, entries, fastest, grouped, key
+from parity.report.words import percent
+
+WIDTH, LABELS, ROW, HEAD, WING = 300.0, 92.0, 17.0, 15.0, 14.0
+TIMES = "\N{MULTIPLICATION SIGN}"
+SHARE = 46.0  # height of a row of shares
+ENDS = ("low", "median", "high")
+BAR = {"linewidth": 2, "alpha": 0.5}
+
+
+def rates(rows: Sequence[Row]) -> list[Markup]:
+    """A plot for each batch; those of one operation and size on the same axis."""
+    limits = {key(group[0], SCALE): _reach(group) for group in grouped(rows, SCALE)}
+    return [
+        _rates(f"rates-{n}", group, *limits[key(group[0], SCALE)]) for n, group in enumerate(grouped(rows, BATCH), 1)
+    ]
+
+
+def told(group: Sequence[Row]) -> str:
+    """The fastest of each wing, in words."""
+    return ". ".join(f"{row['wing']}: {_words(row)}" for row in fastest(group)) + "."
+
+
+def _words(row: Row) -> str:
+    rate, over = row["steps_per_second"]["median"] or 0, row["speedup"]
+    gain = f", {over['median']:.2f} times as fast as {over['over']}" if over and over["median"] is not None else ""
+    return f"{row['variant']} is fastest, {rate:.3g} real steps a second in phase {row['phase']}{gain}"
+
+
+def _rates(name: str, group: Sequence[Row], low: float, high: float) -> Markup:
+    found = entries(group)
+    wings = dict.fromkeys(wing for wing, _ in found)
+    bottom = HEAD + ROW * len(found) + WING * len(wings)
+    sheet = Sheet(WIDTH, bottom + 16)
+    axes = sheet.axes((LABELS, HEAD, WIDTH - 44, bottom), (low, high), (bottom, HEAD), log="x")
+    _scale(sheet, axes, log_ticks(low, high), bottom)
+    height = HEAD
+    for wing in wings:
+        first = next(row for row in group if row["wing"] == wing)
+        sheet.text(0, height + WING - 3, wing, of_wing(wing), bold=True)
+        sheet.text(LABELS, height + WING - 3, f"{first['mode']}, {first['device']}", "soft")
+        height += WING
+        of_this = {said: rows for (of, said), rows in found.items() if of == wing}
+        heights = [height + ROW * (n + 0.5) for n in range(len(of_this))]
+        for place, (said, rows) in zip(heights, of_this.items(), strict=True):
+            _words_of(sheet, said, rows, place)
+        _dots(axes, list(of_this.values()), heights, of_wing(wing))
+        height += ROW * len(of_this)
+    title = f"Real steps a second: {group[0]['operation']}, {group[0]['distribution']} lengths"
+    return sheet.svg(name, title, told(group))
+
+
+def _scale(sheet: Sheet, axes: Any, ticks: Sequence[float], bottom: float) -> None:
+    grid(axes, ticks, "x")
+    for tick in ticks:
+        sheet.text(axes.transData.transform((tick, bottom))[0], bottom + 12, thousands(tick), "soft", align="center")
+    sheet.text(LABELS, 9, "real steps a second", "soft")
+    sheet.text(WIDTH, 9, "speed-up", "soft", align="right")
+
+
+def _words_of(sheet: Sheet, said: str, rows: Sequence[Row], height: float) -> None:
+    """One variant's name, and what it gains in training."""
+    sheet.text(8, height + 3.5, said)
+    for row in rows:
+        if row["phase"] == "train" and row["speedup"] and row["speedup"]["median"] is not None:
+            gain = f"{row['speedup']['median']:.2f}{TIMES}"
+            sheet.text(WIDTH, height + 3.5, gain, of_wing(row["wing"]), align="right")
+
+
+def _dots(axes: Any, variants: Sequence[Sequence[Row]], heights: Sequence[float], role: str) -> None:
+    """A dot with its interval for each phase of each variant of a wing, all bars in one path."""
+    rows = [(row, height) for rows, height in zip(variants, heights, strict=True) for row in rows]
+    bars = [(row["steps_per_second"], height) for row, height in rows]
+    bars = [(rate, height) for rate, height in bars if _sized(rate["low"]) and _sized(rate["high"])]
+    ends = [
+        (rate[end], place)
+        for rate, height in bars
+        for end, place in (("low", height), ("high", height), ("high", None))
+    ]
+    _together(axes, ends, role, **BAR)
+    for trained, style in ((True, {}), (False, {"markerfacecolor": "none"})):
+        dots = [
+            (row["steps_per_second"]["median"], height) for row, height in rows if (row["phase"] == "train") == trained
+        ]
+        _together(
+            axes, [dot for dot in dots if _sized(dot[0])], role, linestyle="none", marker="o", markersize=5.5, **style
+        )
+
+
+def _together(axes: Any, places: Sequence[tuple[float, float | None]], role: str, **style: Any) -> None:
+    line(axes, [x for x, _ in places], [y for _, y in places], role, **style)
+
+
+def _sized(value: float | None) -> bool:
+    return drawable(value) and value > 0
+
+
+def _reach(rows: Sequence[Row]) -> tuple[float, float]:
+    """From where to where an axis goes."""
+    seen = [value for row in rows for value in map(row["steps_per_second"].get, ENDS) if drawable(value) and value > 0]
+    return (min(seen) / 1.1, max(seen) * 1.1) if seen else (0.9, 1.1)
+
+
+def thousands(value: float) -> str:
+    """A round number for an axis.
+
+    >>> thousands(200.0), thousands(20_000.0), thousands(3e6)
+    ('200', '20k', '3M')
+    """
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def shares(rows: Sequence[Row]) -> Markup | None:
+    """How near the fastest variant of each wing comes to a matrix product; None where nothing multiplies."""
+    best = [[row for row in fastest(group) if row["share_of_peak"] is not None] for group in grouped(rows, BATCH)]
+    shown = [group for group in best if group]
+    if not shown:
+        return None
+    bottom = 18 + SHARE * len(shown)
+    sheet = Sheet(WIDTH, bottom)
+    axes = sheet.axes((5, 18, WIDTH - 5, bottom), (0, 1), (bottom, 18))
+    for tick, align in ((0.0, "left"), (0.25, "center"), (0.5, "center"), (0.75, "center"), (1.0, "right")):
+        sheet.text(tick * WIDTH, 10, percent(tick), "soft", align=align)
+    for n, group in enumerate(shown):
+        _shares(sheet, axes, group, 18 + SHARE * n)
+    words = ". ".join(f"{group[0]['operation']}, {group[0]['distribution']}: {_reached(group)}" for group in shown)
+    return sheet.svg("shares", "Share of a matrix product's speed, fastest variant of each wing", f"{words}.")
+
+
+def _shares(sheet: Sheet, axes: Any, group: Sequence[Row], top: float) -> None:
+    first, track = group[0], top + 34
+    sheet.text(0, top + 12, f"{first['operation']}, {first['distribution']}", bold=True)
+    sheet.text(WIDTH, top + 12, f"H {first['H']}", "soft", align="right")
+    line(axes, (0, 1), (track, track), "grid", linewidth=1)
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        line(axes, (tick, tick), (track - 3, track + 3), "grid", linewidth=1)
+    for place, mark, symbol, row in zip((0, WIDTH / 2), "os", "●■", group, strict=False):
+        rate, share, role = row["steps_per_second"], row["share_of_peak"], of_wing(row["wing"])
+        sheet.text(place, top + 24, f"{symbol} {row['variant']} {percent(share)}", role)
+        if all(_sized(rate[name]) for name in ENDS):
+            ends = [min(1.0, share * rate[end] / rate["median"]) for end in ("low", "high")]
+            line(axes, ends, (track, track), role, **BAR)
+        line(axes, (min(1.0, share),), (track,), role, marker=mark, markersize=6)
+
+
+def _reached(group: Sequence[Row]) -> str:
+    return ", ".join(f"{row['wing']}.{row['variant']} {percent(row['share_of_peak'])}" for row in group)

@@ -1,0 +1,55 @@
+"""Timed variants, put together by what they have in common: the same batch, or the same operation and size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+BATCH = ("operation", "form", "distribution", "B", "T", "D", "H")
+SCALE = ("operation", "form", "B", "D", "H")  # whatever the lengths are
+
+
+def grouped(rows: Sequence[Row], names: Sequence[str]) -> list[list[Row]]:
+    """Rows with the same values of some fields, in their order."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row, names), []).append(row)
+    return list(found.values())
+
+
+def key(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
+    """The values of some fields."""
+    return tuple(row[name] for name in names)
+
+
+def label(row: Row, above: Sequence[Row] = ()) -> str:
+    """A variant's name; with its mode if it stands there in another already.
+
+    >>> row = {"wing": "tensorflow", "variant": "masked", "mode": "graph"}
+    >>> label(row), label(row | {"mode": "xla"}, [row])
+    ('masked', 'masked (xla)')
+    """
+    same = [one["mode"] for one in above if (one["wing"], one["variant"]) == (row["wing"], row["variant"])]
+    return str(row["variant"]) if row["mode"] in [*same, row["mode"]][:1] else f"{row['variant']} ({row['mode']})"
+
+
+def entries(group: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """For each wing and label the rows of its phases."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for place, row in enumerate(group):
+        found.setdefault((row["wing"], label(row, group[:place])), []).append(row)
+    return found
+
+
+def fastest(group: Sequence[Row]) -> list[Row]:
+    """The fastest of each wing, in training if that was timed."""
+    phase = "train" if any(row["phase"] == "train" for row in group) else group[0]["phase"]
+    timed = sorted((row for row in group if row["phase"] == phase), key=lambda row: -(_rate(row) or 0))
+    by_wing = grouped(timed, ("wing",))
+    return sorted((rows[0] for rows in by_wing), key=lambda row: str(row["wing"]))
+
+
+def _rate(row: Row) -> float | None:
+    median: float | None = row["steps_per_second"]["median"]
+    return median
