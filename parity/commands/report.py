@@ -7,6 +7,7 @@ from pathlib import Path
 
 from parity import report
 from parity.errors import printable
+from parity.report.throughput import read
 
 HELP = "write the Markdown and HTML views of a report.json again, or the report of a run that was killed"
 
@@ -14,6 +15,9 @@ HELP = "write the Markdown and HTML views of a report.json again, or the report 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command understands."""
     parser.add_argument("record", help="a report.json, or the folder of a report")
+    parser.add_argument(
+        "--benchmarks", metavar="FILE", help="add what pytest benchmarks --benchmark-json=FILE measured, and keep it"
+    )
     parser.add_argument(
         "--output", metavar="DIR", help=f"where the views go (default {report.FOLDER}, or the folder that was given)"
     )
@@ -24,6 +28,8 @@ def run(options: argparse.Namespace) -> int:
     given = Path(options.record)
     folder = options.output or (given if given.is_dir() else report.FOLDER)
     record = report.read(given)
+    if options.benchmarks is not None:
+        record["throughput"] = read(options.benchmarks)
     report.writable(folder)
     print("\n".join(printable(str(file)) for file in report.write(record, folder)))
     return int(report.failed(record))

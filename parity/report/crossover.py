@@ -88,7 +88,7 @@ def _at_one(at: Sequence[float], speedup: Sequence[Mapping[str, float]], within:
 
 def _places(at: Sequence[float], heights: Sequence[float], within: range, logarithmic: bool) -> Iterator[float]:
     for (left, one), (right, other) in pairwise(zip(within, heights, strict=True)):
-        if one == 0 or (one > 0) != (other > 0):
+        if (one > 0) != (other > 0):
             share = one / (one - other)
             if logarithmic:
                 yield at[left] * (at[right] / at[left]) ** share
