@@ -16,7 +16,8 @@ from parity.report.words import percent
 
 WIDTH, LABELS, ROW, HEAD, WING = 300.0, 92.0, 17.0, 15.0, 14.0
 TIMES = "\N{MULTIPLICATION SIGN}"
-SHARE = 46.0  # height of a row of shares
+SHARE, TRACK, TOP = 46.0, 34.0, 18.0  # height of a row of shares, where its scale is in it, where rows begin
+MARKS = {"o": "●", "s": "■"}
 ENDS = ("low", "median", "high")
 BAR = {"linewidth": 2, "alpha": 0.5}
 
@@ -132,31 +133,51 @@ def shares(rows: Sequence[Row]) -> Markup | None:
     shown = [group for group in best if group]
     if not shown:
         return None
-    bottom = 18 + SHARE * len(shown)
+    bottom = TOP + SHARE * len(shown)
     sheet = Sheet(WIDTH, bottom)
-    axes = sheet.axes((5, 18, WIDTH - 5, bottom), (0, 1), (bottom, 18))
-    for tick, align in ((0.0, "left"), (0.25, "center"), (0.5, "center"), (0.75, "center"), (1.0, "right")):
-        sheet.text(tick * WIDTH, 10, percent(tick), "soft", align=align)
-    for n, group in enumerate(shown):
-        _shares(sheet, axes, group, 18 + SHARE * n)
+    axes = sheet.axes((5, TOP, WIDTH - 5, bottom), (0, 1), (bottom, TOP))
+    _tracks(sheet, axes, shown)
+    wings = sorted({str(row["wing"]) for group in shown for row in group})
+    for place, mark, wing in zip((0.0, WIDTH / 2), MARKS, wings, strict=False):
+        side = [(row, TOP + SHARE * n) for n, group in enumerate(shown) for row in group if row["wing"] == wing]
+        _shares(sheet, axes, side, place, mark)
     words = ". ".join(f"{group[0]['operation']}, {group[0]['distribution']}: {_reached(group)}" for group in shown)
     return sheet.svg("shares", "Share of a matrix product's speed, fastest variant of each wing", f"{words}.")
 
 
-def _shares(sheet: Sheet, axes: Any, group: Sequence[Row], top: float) -> None:
-    first, track = group[0], top + 34
-    sheet.text(0, top + 12, f"{first['operation']}, {first['distribution']}", bold=True)
-    sheet.text(WIDTH, top + 12, f"H {first['H']}", "soft", align="right")
-    line(axes, (0, 1), (track, track), "grid", linewidth=1)
-    for tick in (0, 0.25, 0.5, 0.75, 1):
-        line(axes, (tick, tick), (track - 3, track + 3), "grid", linewidth=1)
-    for place, mark, symbol, row in zip((0, WIDTH / 2), "os", "●■", group, strict=False):
-        rate, share, role = row["steps_per_second"], row["share_of_peak"], of_wing(row["wing"])
-        sheet.text(place, top + 24, f"{symbol} {row['variant']} {percent(share)}", role)
-        if all(_sized(rate[name]) for name in ENDS):
-            ends = [min(1.0, share * rate[end] / rate["median"]) for end in ("low", "high")]
-            line(axes, ends, (track, track), role, **BAR)
-        line(axes, (min(1.0, share),), (track,), role, marker=mark, markersize=6)
+def _tracks(sheet: Sheet, axes: Any, shown: Sequence[Sequence[Row]]) -> None:
+    """For each batch its name, and a scale from 0 to 1."""
+    ticks = (0.0, 0.25, 0.5, 0.75, 1.0)
+    for tick, align in zip(ticks, ("left", "center", "center", "center", "right"), strict=True):
+        sheet.text(tick * WIDTH, 10, percent(tick), "soft", align=align)
+    for n, (first, *_) in enumerate(shown):
+        sheet.text(WIDTH, TOP + SHARE * n + 12, f"H {first['H']}", "soft", align="right")
+    for n, (first, *_) in enumerate(shown):
+        sheet.text(0, TOP + SHARE * n + 12, f"{first['operation']}, {first['distribution']}", bold=True)
+    places: list[tuple[float, float | None]] = []
+    for track in (TOP + SHARE * n + TRACK for n in range(len(shown))):
+        places += [(0, track), (1, track), (1, None)]
+        places += [place for tick in ticks for place in ((tick, track - 3), (tick, track + 3), (tick, None))]
+    _together(axes, places, "grid", linewidth=1)
+
+
+def _shares(sheet: Sheet, axes: Any, rows: Sequence[tuple[Row, float]], place: float, mark: str) -> None:
+    """The fastest of one wing in each batch that it ran; what is alike is drawn, and so written, together."""
+    role = of_wing(rows[0][0]["wing"])
+    for row, top in rows:
+        sheet.text(place, top + 24, f"{MARKS[mark]} {row['variant']} {percent(row['share_of_peak'])}", role)
+    _together(axes, [end for row, top in rows for end in _bar(row, top + TRACK)], role, **BAR)
+    dots = [(min(1.0, row["share_of_peak"]), top + TRACK) for row, top in rows]
+    _together(axes, dots, role, linestyle="none", marker=mark, markersize=6)
+
+
+def _bar(row: Row, track: float) -> list[tuple[float, float | None]]:
+    """The interval of its rate, as shares: the peak is one number."""
+    rate, share = row["steps_per_second"], row["share_of_peak"]
+    if not all(_sized(rate[name]) for name in ENDS):
+        return []
+    low, high = (min(1.0, share * rate[end] / rate["median"]) for end in ("low", "high"))
+    return [(low, track), (high, track), (high, None)]
 
 
 def _reached(group: Sequence[Row]) -> str:
