@@ -13,7 +13,7 @@ from parity.errors import printable
 
 
 def rendered(name: str, **shown: Any) -> Markup:
-    """A template of this folder, filled in."""
+    """A template of the page, filled in."""
     return Markup(_environment().get_template(f"{name}.html.jinja").render(**shown))
 
 
@@ -25,7 +25,7 @@ def visible(value: Any) -> Any:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(Path(__file__).parent / "page"),
         autoescape=True,
         finalize=visible,
         undefined=StrictUndefined,
