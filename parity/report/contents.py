@@ -23,6 +23,8 @@ def contents(
         *_failures(failures),
         *_matrix(matrices),
         *_divergences(record),
+        *_throughput(record),
+        *_training(record),
         *_faults(record),
         *_sweep(record),
         *_not_compared(refusals, skips),
@@ -53,6 +55,24 @@ def _divergences(record: Mapping[str, Any]) -> Iterator[Section]:
         said = [plural(differences, "difference"), f"beliefs: {', '.join(beliefs)}" if beliefs else ""]
         stale = f"{len(stale_entries(record))} not as described" if stale_entries(record) else ""
         yield "divergences", "Where they part", "; ".join(filter(None, [*said, stale]))
+
+
+def _throughput(record: Mapping[str, Any]) -> Iterator[Section]:
+    """What gains most over padding in training, in each framework; for a reader who has no more time than that."""
+    if throughput := record["throughput"]:
+        gains: dict[str, tuple[float, str]] = {}
+        for row in throughput["rows"]:
+            if row["phase"] == "train" and row["speedup"]:
+                gain = row["speedup"]["median"], row["variant"]
+                gains[row["wing"]] = max(gain, gains.get(row["wing"], gain))
+        said = [f"{wing}'s {variant} up to {gain:.1f} times padded" for wing, (gain, variant) in gains.items()]
+        yield "throughput", "Which way is fastest", ", ".join(said)
+
+
+def _training(record: Mapping[str, Any]) -> Iterator[Section]:
+    if curves := record["training"]:
+        models, optimisers = ({curve[name] for curve in curves} for name in ("model", "optimiser"))
+        yield "training", "Training", f"{plural(len(models), 'model')}, {plural(len(optimisers), 'optimiser')}"
 
 
 def _faults(record: Mapping[str, Any]) -> Iterator[Section]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from parity.errors import printable
+
+FOLDER = Path(__file__).parent / "page"
 
 
 def rendered(name: str, **shown: Any) -> Markup:
@@ -24,11 +27,34 @@ def visible(value: Any) -> Any:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "page"),
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
         autoescape=True,
         finalize=visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"anchor": _anchor, "breakable": _breakable, "command": _command, "prose": _prose}
+    return environment
+
+
+def _anchor(name: str) -> str:
+    """A name that an address can end with."""
+    return re.sub(r"[^\w.\-]+", "-", name)
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may be broken behind its underscores, so that narrow columns can hold it."""
+    return escape(visible(name)).replace("_", Markup("_<wbr>"))
+
+
+def _prose(text: str) -> Markup:
+    """A sentence whose `code` stands between backticks."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(visible(text)))))
+
+
+def _command(command: str) -> Markup:
+    """A command that may be broken before an option and nowhere else; it is copied as it was."""
+    program, *options = visible(command).split(" --")
+    return escape(program) + Markup("").join(Markup(" <span>--{}</span>").format(option) for option in options)

@@ -52,8 +52,12 @@ READING = (
 
 @dataclass(frozen=True)
 class View:
-    """Everything a reader is shown, in the order of the page."""
+    """Everything a reader is shown, in the order of the page.
 
+    What is drawn is drawn from ``record`` itself.
+    """
+
+    record: Mapping[str, Any]
     verdict: str
     failed: bool
     counts: list[tuple[str, str, str, str]]  # status, symbol, meaning, how many findings
@@ -91,6 +95,7 @@ def view(record: Mapping[str, Any]) -> View:
     found, sweep = record["checks"], record["sweep"]
     tables, failing, refused, skipped = matrices(record), failures(found), refusals(found), skips(found)
     return View(
+        record=record,
         verdict=verdict(record),
         failed=failed(record),
         counts=[(s, SYMBOLS[s], MEANINGS[s], amount(summary["findings"][s])) for s in STATUSES],
