@@ -134,17 +134,17 @@ def _values(finding: Mapping[str, Any], words: str) -> str:
 
 
 def _apart(one: float | None, other: float | None) -> tuple[float | None, float | None]:
-    """Two numbers with as many digits, from four on, as it takes to tell them apart; None for what is not finite.
+    """Two numbers with four digits, or as many as it takes to see how far apart they are; None for one not finite.
 
     >>> _apart(0.30000001, 0.30000002), _apart(1 / 3, 2 / 3), _apart(None, math.nan)
     ((0.30000001, 0.30000002), (0.3333, 0.6667), (None, None))
     """
-    pair = [value if value is not None and math.isfinite(value) else None for value in (one, other)]
-    for digits in range(4, 18):
-        short = [None if value is None else float(f"{value:.{digits}g}") for value in pair]
-        if None in pair or short[0] != short[1] or pair[0] == pair[1]:
-            break
-    return short[0], short[1]
+    first, second = (value if value is not None and math.isfinite(value) else None for value in (one, other))
+    if first is None or second is None:
+        return finite(first), finite(second)
+    pairs = ((float(f"{first:.{digits}g}"), float(f"{second:.{digits}g}")) for digits in range(4, 17))
+    off = first - second
+    return next((pair for pair in pairs if abs(pair[0] - pair[1] - off) <= abs(off) / 10), (first, second))
 
 
 def severity(finding: Mapping[str, Any]) -> tuple[float, float]:
