@@ -118,19 +118,14 @@ def _subject(finding: Mapping[str, Any]) -> str:
 
 
 def _difference(finding: Mapping[str, Any]) -> str:
-    reason, contract = finding["reason"], finding["contract"]
-    if FROM not in reason:
-        return f"breaks {contract}: {reason}{_values(finding, ', {} where {} is expected')}".replace(" at ()", "")
-    floors, then, limit = reason.partition(";")
-    floors = floors.replace("from expected", f"off {AGAINST.get(contract, 'what is expected')}")
-    return f"is {floors}{_values(finding, ': {} where {} is expected')}{then}{limit}".replace(" at ()", "")
-
-
-def _values(finding: Mapping[str, Any], words: str) -> str:
-    """Both values, if the reason is about their place; records of before schema 4 have none."""
-    values = [finding.get(name) for name in VALUES]
-    there = f"at {tuple(finding['worst_index'])}" in finding["reason"]
-    return words.format(*(repr(value).removesuffix(".0") for value in values)) if there and None not in values else ""
+    contract, reason = finding["contract"], str(finding["reason"])
+    at = f" at {tuple(finding['worst_index'])}"
+    values = [finding.get(name) for name in VALUES]  # records of before schema 4 have none
+    is_there, known = "is " if FROM in reason else f"breaks {contract}: ", None not in values
+    words = ": {} where {} is expected" if FROM in reason else " ({} where {} is expected)"
+    both = words.format(*(repr(value).removesuffix(".0") for value in values)) if known else ""
+    said = reason.replace(FROM, f"noise floors off {AGAINST.get(contract, 'what is expected')}", 1)
+    return is_there + said.replace(at, f"{'' if at == ' at ()' else at}{both}", 1)
 
 
 def _apart(one: float | None, other: float | None) -> tuple[float | None, float | None]:
@@ -147,19 +142,45 @@ def _apart(one: float | None, other: float | None) -> tuple[float | None, float 
     return next((pair for pair in pairs if abs(pair[0] - pair[1] - off) <= abs(off) / 10), (first, second))
 
 
-def severity(finding: Mapping[str, Any]) -> tuple[float, float]:
-    """How bad a failure is: how many times over its limit, then how large the error. None stands for infinity.
+def severity(finding: Mapping[str, Any]) -> tuple[float, bool, float]:
+    """How bad a failure is: how many times over its limit, whether it says where it began, and how large the error.
 
-    >>> severity({"score": 128.0, "limit": 64.0, "norm_score": 1.0, "norm_limit": 16.0, "max_abs_error": None})
-    (2.0, inf)
+    None stands for infinity.
+
+    >>> measured = {"score": 128.0, "limit": 64.0, "norm_score": 1.0, "norm_limit": 16.0, "max_abs_error": None}
+    >>> severity(measured | {"first": ""})
+    (2.0, False, inf)
     """
     over = max(_over(finding["score"], finding["limit"]), _over(finding["norm_score"], finding["norm_limit"]))
     error = finding["max_abs_error"]
-    return over, math.inf if error is None else error
+    return over, bool(finding["first"]), math.inf if error is None else error
 
 
 def _over(score: float | None, limit: float | None) -> float:
     return math.inf if score is None or not limit else score / limit
+
+
+def share(finding: Mapping[str, Any]) -> float:
+    """How much of its limit a score takes, of both the one nearer to it; 0 where nothing was off, or may be.
+
+    >>> share({"score": 16.0, "limit": 64.0, "norm_score": 2.0, "norm_limit": 16.0})
+    0.25
+    """
+    return max(_share(finding["score"], finding["limit"]), _share(finding["norm_score"], finding["norm_limit"]))
+
+
+def _share(score: float | None, limit: float | None) -> float:
+    return score / limit if score and limit else 0.0
+
+
+def how_near(finding: Mapping[str, Any]) -> str:
+    """How far a finding that passed is from what is expected, and what its limit is, in a sentence as of a failure."""
+    limit, norm_limit, at = finding["limit"], finding["norm_limit"], tuple(finding["worst_index"])
+    if _share(finding["norm_score"], norm_limit) > _share(finding["score"], limit):
+        measured = f"{finding['norm_score']:.3g} {FROM} norm-wise; the limit is {norm_limit:g}"
+    else:
+        measured = f"{finding['score']:.3g} {FROM} at {at}; the limit is {limit:g}"
+    return sentence({**finding, "reason": measured})
 
 
 def explain(findings: Iterable[Finding]) -> str:

@@ -64,6 +64,8 @@ def test_a_whole_run_has_every_variant_divergence_and_contract_and_nothing_is_le
     for check in plan():
         assert f"| {check.operation} {check.wing}.{check.variant} |" in text
     assert all(f"- {name}: " in text for name in DIVERGENCES)
+    parts = ["Operations against contracts", "Divergences and beliefs", "Planted faults", "Environment"]
+    assert re.findall("^## (.*)", text, re.MULTILINE) == parts
 
 
 @pytest.mark.parametrize("name", NASTY)

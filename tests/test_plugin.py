@@ -16,9 +16,11 @@ pytest_plugins = ["pytester"]
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
 MATRIX = """
+    import pytest
     from parity.findings import explain
     def test_contract(parity_findings):
-        assert not explain(parity_findings), explain(parity_findings)
+        if said := explain(parity_findings):
+            pytest.fail(said, pytrace=False)
 """
 QUICK = (
     "-k",
@@ -87,10 +89,15 @@ def test_a_broken_variant_turns_its_test_red_and_the_report_says_so(pytester: py
     done.stdout.fnmatch_lines(
         [
             "parity: *torch *; seed 3; device cpu, TF32 off",
+            "y of pytorch.gather in bidirectional.reverse_sequence (features/ragged, float32, eager) breaks matches*",
             "*again: parity check --operation bidirectional.reverse_sequence --wing pytorch*",
-            "*1 of 2 checks failed*report: there/report.json*",
+            "*1 of 2 checks failed*",
+            "report: there/report.json, there/report.md, there/index.html",
+            (pytester.path / "there" / "index.html").as_uri(),
         ]
     )
+    assert "Traceback" not in done.stdout.str()
+    assert "::error" not in done.stdout.str()
     record = json.loads((pytester.path / "there" / "report.json").read_text())
     assert {check["seed"] for check in record["checks"]} == {3}
     assert {check["contract"] for check in record["checks"]} == {"matches_reference", "repeatable"}

@@ -19,8 +19,8 @@ class Part:
     """A part of a text.
 
     Attributes:
-        name: what its items are, where some are left out; a word of ours, not of the record.
-        count: how many items there are; 0 for a text that is only a head.
+        name: what its items are, where some are left out; words of ours, not of the record. None for a text between.
+        count: how many items there are.
         items: their text; no more of them is asked for than there is room for.
         head, tail: what stands before and behind them.
         share: how much of the room that is left it may take, so that something is left for the next.
@@ -37,7 +37,7 @@ class Part:
         """The part with as many items as fit into a number of bytes; empty if not one does."""
         room = int(room * self.share) - size(self.head + self.tail) - NOTE
         kept = list(_fitting(self.items, room))
-        if room < 0 or len(kept) < min(1, self.count):
+        if not kept:
             return ""
         left_out = self.count - len(kept)
         note = f"\nand {left_out} more {self.name}: {WHERE}\n" if left_out else ""
@@ -65,7 +65,7 @@ def written(parts: Sequence[Part], budget: int) -> str:
     <BLANKLINE>
     <BLANKLINE>
     """
-    names = [f"{part.name} ({part.count})" for part in parts if part.count]
+    names = [f"{part.name} ({part.count})" for part in parts if part.name and part.count]
     room = budget - size(_missing(names))
     texts: list[str] = []
     missing: list[str] = []
@@ -73,7 +73,7 @@ def written(parts: Sequence[Part], budget: int) -> str:
         text = part.within(room)
         room -= size(text)
         texts.append(text)
-        if part.count and not text:
+        if part.name and part.count and not text:
             missing.append(f"{part.name} ({part.count})")
     return "".join(texts) + _missing(missing)
 

@@ -38,13 +38,13 @@ def markdown(view: View, budget: int = BUDGET) -> str:
 
 
 def _parts(view: View) -> Iterator[Part]:
-    yield Part("words", 0, (), _top(view), tail="")
+    yield _between(_top(view))
     failures = map(_failure, range(1, len(view.failures) + 1), view.failures)
     yield _section("failures", view.failures, failures, "## Failures\n\nWorst first.\n\n", share=0.6)
     yield _listed("divergences that are not as described", "Stale divergences", _stale(view))
     yield _listed("planted faults that were not caught", "Surviving faults", list(map(_survivor, view.survivors)))
     yield _listed("false alarms", "False alarms", list(map(_alarm, view.alarms)))
-    yield Part("words", 0, (), f"## Operations against contracts\n\n{_legend()}\n\n", tail="")
+    yield _between(f"## Operations against contracts\n\n{_legend()}\n\n")
     yield from map(_matrix, sorted(view.matrices, key=_holds))
     yield _section("known refusals", view.refusals, map(_refusal, view.refusals), _refusals(view), folded=True)
     skipped = _heads(["checks", "wings", "why"], "Skipped")
@@ -56,6 +56,10 @@ def _parts(view: View) -> Iterator[Part]:
     scores = ["wing", "dtype", "checks", "failed", "scores", "largest element", "largest norm"]
     yield _table("rows", "Random cases", scores, view.largest)
     yield _table("settings", "Environment", ["", ""], view.environment)
+
+
+def _between(text: str) -> Part:
+    return Part("", 1, [text], tail="")
 
 
 def _section(
