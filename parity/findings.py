@@ -120,7 +120,7 @@ def _subject(finding: Mapping[str, Any]) -> str:
 def _difference(finding: Mapping[str, Any]) -> str:
     contract, reason = finding["contract"], str(finding["reason"])
     at = f" at {tuple(finding['worst_index'])}"
-    values = [finding.get(name) for name in VALUES]  # records of before schema 4 have none
+    values = _apart(*(finding.get(name) for name in VALUES))  # records of before schema 4 have none
     is_there, known = "is " if FROM in reason else f"breaks {contract}: ", None not in values
     words = ": {} where {} is expected" if FROM in reason else " ({} where {} is expected)"
     both = words.format(*(repr(value).removesuffix(".0") for value in values)) if known else ""

@@ -162,10 +162,21 @@ def test_what_holds_is_a_sentence_too() -> None:
     assert how_near(finding(norm_score=8.0)).endswith("is 8 noise floors off the reference norm-wise; the limit is 16")
 
 
-def test_values_that_differ_late_are_told_apart() -> None:
-    kept = finding(FAILED, observed=0.300000012, expected=0.300000019, reason="at (3, 1)")
-    assert (kept["observed"], kept["expected"]) == (0.300000012, 0.300000019)
-    assert finding(observed=math.inf, expected=1 / 3)["expected"] == 0.3333
+VALUES = {
+    (0.300000012, 0.300000019): "0.300000012 where 0.300000019 is expected",
+    (1 / 3, 2 / 3): "0.3333 where 0.6667 is expected",
+    (2.0, 1.0): "2 where 1 is expected",
+}
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_values_have_the_digits_that_tell_them_apart_and_no_more(values: tuple[float, float]) -> None:
+    observed, expected = values
+    assert VALUES[values] in sentence(finding(FAILED, observed=observed, expected=expected, reason="off at (3, 1)"))
+
+
+def test_a_value_that_is_not_finite_is_not_told() -> None:
+    assert "where" not in sentence(finding(FAILED, observed=math.inf, expected=1 / 3, reason="off at (3, 1)"))
 
 
 def test_explained_is_the_worst_first_with_its_command() -> None:

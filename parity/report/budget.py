@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from parity.errors import printable
+from parity.report import escape
 
 WHERE = "see index.html or report.json"
 NOTE = 200  # bytes kept free to say what was left out
@@ -94,5 +94,5 @@ def line(text: str, most: int) -> str:
     >>> line("one\ntwo", 80), line("x" * 100, 5)
     ('one two', 'xxx …')
     """
-    seen = printable(str(text).replace("\n", " "))
+    seen = escape.line(text)
     return seen if len(seen) <= most else f"{seen[: most - 2]} …"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from parity.contracts import CONTRACTS
 from parity.findings import sentence
+from parity.report import escape
 from parity.report.budget import Part, line, written
 from parity.report.cells import ABSENT, Cell, Column
 from parity.report.groups import Group
@@ -17,9 +17,6 @@ from parity.report.words import MEANINGS, SYMBOLS, number
 
 BUDGET = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
 LONGEST, COMMAND = 300, 1000  # characters of one text of the record, and of a command
-ESCAPED = {letter: f"\\{letter}" for letter in "\\|*`[~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-ESCAPED |= {"://": ":\\//", "www.": "www\\."}  # else a link on some pages
-SPECIAL = re.compile("|".join(map(re.escape, ESCAPED)) + r"|(?<![^\W_])_|_(?![^\W_])")  # within a word, _ is one
 MORE = "`index.html` beside this file has all of it: every cell, divergence and fault; `report.json` is the record."
 TOLD = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
 
@@ -118,11 +115,10 @@ def _sentence(finding: Mapping[str, Any]) -> str:
 
 
 def _block(command: str) -> str:
-    """A command to be copied, in a fence that it cannot close."""
-    whole = line(command, len(command) * 10)
+    """A command to be copied; a very long one is to be found elsewhere."""
+    whole = escape.line(command)
     said = whole if len(whole) <= COMMAND else f"# a command of {len(whole)} characters: report.json has it"
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", said)), default=0))
-    return f"\n{fence}sh\n{said}\n{fence}\n\n"
+    return f"{escape.block(said)}\n"
 
 
 def _stale(view: View) -> list[str]:
@@ -176,7 +172,7 @@ def _variant(row: Row, cells: Iterable[Cell]) -> str:
 def _cell(cell: Cell) -> str:
     if cell.status == "failed":
         return f"**{cell.symbol} {cell.counts['failed']}**"
-    scores = [score.element for score in cell.scores if score] if cell.numbers else []
+    scores = [score for score in cell.scores if score is not None] if cell.numbers else []
     shown = number(max(scores)).replace("<", "&lt;") if scores else cell.symbol
     return f"{shown} {SYMBOLS['known']}" if cell.refuses_some else shown
 
@@ -200,5 +196,5 @@ def _entry(entry: Mapping[str, Any]) -> str:
 
 
 def _text(text: str, most: int = LONGEST) -> str:
-    """Text that Markdown and the HTML in it leave alone, where it does not begin a line."""
-    return SPECIAL.sub(lambda found: ESCAPED.get(found[0], f"\\{found[0]}"), line(text, most))
+    """Text that Markdown leaves alone, and not for pages."""
+    return escape.text(line(text, most))
