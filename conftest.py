@@ -11,6 +11,7 @@ from hypothesis import settings
 from benchmarks.grid import scale
 from parity import wings
 from parity.errors import InputError
+from parity.report import github
 
 # The matrix runs in other processes meanwhile: a slow example says nothing about the code. A run finds what the last
 # one found; what nobody has seen is looked for by `pytest --hypothesis-profile=deep`, anew each time.
@@ -38,6 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
         scale(config.getoption("--parity-scale"))
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+@pytest.fixture(autouse=True)
+def _not_in_actions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports that tests make are none of GitHub's business; that of the whole run is, and is made behind them."""
+    for variable in (github.SUMMARY, github.ACTIONS):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture(params=wings.FRAMEWORKS)

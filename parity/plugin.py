@@ -289,21 +289,24 @@ class Session:
     def finish(self, interrupted: bool) -> bool:
         """Write the report; whether that could be done."""
         from parity import report
-        from parity.errors import NotWritten, printable
+        from parity.commands.screen import files_of
+        from parity.errors import NotWritten
+        from parity.report import github
 
         if self.runner is not None:
             self.runner.close()
         if self.keeper is None:
             return True
         record = self.keeper.record(interrupted)
-        told = f"{report.verdict(record)}; {len(record['checks'])} findings"
+        self.said.append(f"{report.verdict(record)}; {len(record['checks'])} findings")
+        failure = None
         try:
-            files = report.write(record, self.folder)
+            self.said += files_of(report.write(record, self.folder))
         except NotWritten as error:
-            self.said += [told, f"parity: failed: {error}"]
-            return False
-        self.said.append(f"{told}; report: {', '.join(printable(str(file)) for file in files)}")
-        return True
+            failure = error
+            self.said.append(f"parity: failed: {error}")
+        github.tell(record, say=self.said.append, warn=lambda said: self.said.append(f"parity: {said}"))
+        return not failure
 
 
 class Collector:

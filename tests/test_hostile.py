@@ -43,6 +43,7 @@ HOSTILE = {
     "fences": "````",
     "nothing": " ",
 }
+LONGEST = 200  # characters of a text that Markdown shows at least
 MEASURED = {"score": 1.0, "limit": 64.0, "norm_score": 0.5, "norm_limit": 8.0, "max_abs_error": 1e-7, "compared": 9}
 
 
@@ -199,7 +200,7 @@ def test_markdown_has_no_block_and_no_link_from_what_it_shows(name: str, tmp_pat
         "what",
         "fault",
     ):
-        assert printable(f"{field} {HOSTILE[name]}".replace("\n", " ").rstrip()) in text_of(markdown)
+        assert printable(f"{field} {HOSTILE[name]}".replace("\n", " ").rstrip())[:LONGEST] in text_of(markdown)
     for address in ("://", "www."):  # some pages make a link of an address
         fenced = markdown.count(f"\n{HOSTILE[name]}\n") * HOSTILE[name].count(address)
         assert markdown.count(address) == fenced
@@ -209,7 +210,7 @@ def test_every_table_is_one(tmp_path: Path) -> None:
     """A table that follows a list without an empty line between them is a part of the list."""
     markdown = files_of(HARMLESS, tmp_path)["report.md"]
     tables = sum(kind == "table_open" for kind, *_ in structure(markdown))
-    assert tables == sum(line.startswith("| --- |") for line in markdown.splitlines()) > 9
+    assert tables == sum(line.startswith("| --- |") for line in markdown.splitlines()) > 8
 
 
 def test_values_that_are_no_numbers_stand_in_every_form(tmp_path: Path) -> None:

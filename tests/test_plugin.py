@@ -16,9 +16,17 @@ pytest_plugins = ["pytester"]
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
 MATRIX = """
+    import pytest
     from parity.findings import explain
     def test_contract(parity_findings):
-        assert not explain(parity_findings), explain(parity_findings)
+        if said := explain(parity_findings):
+            pytest.fail(said, pytrace=False)
+"""
+BROKEN = """
+    import importlib
+    importlib.import_module("parity.pytorch.native")
+    from parity.pytorch import bidirectional
+    bidirectional.reverse_sequence = lambda x, lengths, variant: {"y": x.flip(1)}
 """
 QUICK = (
     "-k",
@@ -74,26 +82,51 @@ def test_a_wrong_option_is_named(pytester: pytest.Pytester, option: str) -> None
 @needs_torch
 def test_a_broken_variant_turns_its_test_red_and_the_report_says_so(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MATRIX)
-    pytester.makeconftest(
-        """
-        import importlib
-        importlib.import_module("parity.pytorch.native")
-        from parity.pytorch import bidirectional
-        bidirectional.reverse_sequence = lambda x, lengths, variant: {"y": x.flip(1)}
-        """
-    )
+    pytester.makeconftest(BROKEN)
     done = pytester.runpytest_subprocess(*QUICK, "--parity-report", "there", "--parity-seed", "3")
     done.assert_outcomes(failed=1, passed=1, deselected=len(plan()) - 2)
     done.stdout.fnmatch_lines(
         [
             "parity: *torch *; seed 3; device cpu, TF32 off",
+            "y of pytorch.gather in bidirectional.reverse_sequence (features/ragged, float32, eager) breaks matches*",
             "*again: parity check --operation bidirectional.reverse_sequence --wing pytorch*",
-            "*1 of 2 checks failed*report: there/report.json*",
+            "*1 of 2 checks failed*",
+            "report: there/report.json, there/report.md, there/index.html",
+            (pytester.path / "there" / "index.html").as_uri(),
         ]
     )
+    assert "Traceback" not in done.stdout.str()
+    assert "::error" not in done.stdout.str()
     record = json.loads((pytester.path / "there" / "report.json").read_text())
     assert {check["seed"] for check in record["checks"]} == {3}
     assert {check["contract"] for check in record["checks"]} == {"matches_reference", "repeatable"}
+
+
+@needs_torch
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_one_process_tells_github(processes: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that writes the report, also where xdist has others run the tests."""
+    for variable, value in (("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md")), ("GITHUB_ACTIONS", "true")):
+        monkeypatch.setenv(variable, value)
+    pytester.makepyfile(MATRIX)
+    pytester.makeconftest(BROKEN)
+    done = pytester.runpytest_subprocess(*QUICK, "-n", processes)
+    done.assert_outcomes(failed=1, passed=1, deselected=done.parseoutcomes().get("deselected", 0))
+    told = [line for line in done.stdout.lines if line.startswith("::error title=bidirectional.reverse_sequence ")]
+    assert len(told) == 1
+    assert (pytester.path / "summary.md").read_text() == (pytester.path / "parity-report" / "report.md").read_text()
+
+
+@needs_torch
+def test_a_summary_that_cannot_be_written_is_said_and_no_failure(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "missing" / "summary.md"))
+    pytester.makepyfile(MATRIX)
+    done = pytester.runpytest_subprocess(*QUICK)
+    assert done.ret == pytest.ExitCode.OK
+    done.stdout.fnmatch_lines(["parity: the summary of the job could not be written to *: No such file or directory"])
+    assert (pytester.path / "parity-report" / "report.md").exists()
 
 
 @needs_torch

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import argparse
 import signal
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from parity import report, training, wings
 from parity.check import Check, covered, plan
+from parity.commands import matrix
 from parity.commands.running import signals, verdicts
 from parity.commands.screen import console as screen
-from parity.commands.screen import files_of
+from parity.commands.screen import files_of, warn
 from parity.divergences import Snippet, snippets
-from parity.errors import NotWritten, WingUnavailable
-from parity.findings import FAILED, STATUSES, Finding, explain
-from parity.operations import OPERATIONS
+from parity.errors import NotWritten, WingUnavailable, printable
+from parity.findings import PASSED, how_near, sentence, share
 from parity.replay import verified
+from parity.report import github
+from parity.report.groups import Group, failures
 from parity.report.keeper import Keeper
 from parity.runner import Runner, Task
 
 HELP = "hold every variant of every operation to its contracts, write a report"
 CHECKED = (Check, training.Training)  # the tasks whose verdict is a list of findings
 ENDING = (signal.SIGINT, signal.SIGTERM)
-SHOWN = 10  # failed checks printed in full; the report has them all
+SHOWN = 3  # failures, or what came nearest to one; the report has them all
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -75,23 +75,26 @@ def _run(options: argparse.Namespace) -> int:
     keeper = Keeper(options.output, seed=seed, planned=planned, replayed=earlier.environment if earlier else None)
     keeper.begin()
     came, interrupted = verdicts(runner, keeper)
-    found: dict[Task, list[Any]] = {task: results for task, results in came.items() if isinstance(task, CHECKED)}
-    trials = _results(came, Snippet)
-    findings = [finding for verdict in found.values() for finding in verdict]
+    trials = [trial for task, tried in came.items() if isinstance(task, Snippet) for trial in tried]
     record = keeper.record(interrupted)
     files, failure = _written(record, options.output)
     console = screen()
-    _print_summary(findings, console)
-    _print_failures(found, console)
+    matrix.show(record["checks"], console)
+    groups = failures(record["checks"])
+    _print_failures(groups, console)
+    if not groups:
+        _print_nearest(record["checks"], console)
     for trial in trials:
         if trial.stale:
             console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
     if earlier:
         print(f"compared with {earlier}")
-    print(f"{report.verdict(record)}; {len(findings)} findings in {record['summary']['seconds']:.0f} s")
+    print(f"{report.verdict(record)}; {len(record['checks'])} findings in {record['summary']['seconds']:.0f} s")
+    if not failure:
+        print("\n".join(files_of(files)))
+    github.tell(record, say=print, warn=warn)
     if failure:
         raise failure  # now that everything is told
-    print(files_of(files))
     return 130 if interrupted else int(report.failed(record))
 
 
@@ -103,39 +106,30 @@ def _written(record: Mapping[str, Any], folder: str) -> tuple[list[Path], NotWri
         return [], error
 
 
-def _results(found: Mapping[Task, list[Any]], kind: type) -> list[Any]:
-    """All that came of the tasks of a kind."""
-    return [result for task, results in found.items() if isinstance(task, kind) for result in results]
+def _print_failures(groups: Sequence[Group], console: Console) -> None:
+    """The worst failures in plain words, with what shows them again."""
+    for group in groups[:SHOWN]:
+        lines = [
+            sentence(group.worst),
+            f"  again: {group.worst['reproduce']}",
+            f"  {group.others}" if group.others else "",
+        ]
+        _say(console, *filter(None, lines), "")
+    if len(groups) > SHOWN:
+        _say(console, f"and {len(groups) - SHOWN} more, of other variants or contracts: see the report", "")
 
 
-def _print_summary(findings: list[Finding], console: Console) -> None:
-    """Counts and worst scores by operation and wing."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("operation", "wing"):
-        table.add_column(name, no_wrap=True)
-    for name in (*STATUSES, "element", "norm"):
-        table.add_column(name, justify="right", no_wrap=True)
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.operation, finding.wing), []).append(finding)
-    for key in sorted(groups, key=lambda key: (list(OPERATIONS).index(key[0]), key[1])):
-        statuses = Counter(finding.status for finding in groups[key])
-        worst = (_worst(groups[key], "score"), _worst(groups[key], "norm_score"))
-        counts = (str(statuses[status] or "·") for status in STATUSES)
-        table.add_row(*key, *counts, *worst, style="red" if statuses[FAILED] else "")
-    console.print(table)
-    console.print("element, norm: the worst score, in noise floors\n", style="dim")
+def _print_nearest(findings: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """What holds and came nearest to its limit, in plain words."""
+    nearest: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for finding in sorted(findings, key=share, reverse=True):
+        if finding["status"] == PASSED and share(finding):
+            nearest.setdefault((finding["operation"], finding["wing"]), finding)
+    if nearest:
+        _say(console, "Nearest to a limit:", *(f"  {how_near(one)}" for one in list(nearest.values())[:SHOWN]), "")
 
 
-def _print_failures(verdicts: Mapping[Task, list[Finding]], console: Console) -> None:
-    """The first failures, with what shows them again."""
-    failed = [(check, said) for check, findings in verdicts.items() if (said := explain(findings))]
-    for check, said in failed[:SHOWN]:
-        console.print(f"{check}: {said}\n", markup=False, highlight=False, soft_wrap=True)
-    if len(failed) > SHOWN:
-        console.print(f"and {len(failed) - SHOWN} more failed checks: see the report\n")
-
-
-def _worst(findings: list[Finding], score: str) -> str:
-    found = [getattr(finding, score) for finding in findings if getattr(finding, score) is not None]
-    return f"{max(found):.2g}" if found else "·"
+def _say(console: Console, *lines: str) -> None:
+    """Lines as they are, which a terminal breaks and a file does not."""
+    for line in lines:
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

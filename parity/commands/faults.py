@@ -9,7 +9,7 @@ from rich.text import Text
 
 from parity import faults, report
 from parity.commands.running import signals, verdicts
-from parity.commands.screen import console, files_of
+from parity.commands.screen import console, tell
 from parity.report.catches import by_contract, caught_by
 from parity.report.entries import faults as entries
 from parity.runner import Runner
@@ -49,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
         screen.print(f"{fault['name']} {fault['status']}: {fault['reason']}", markup=False, soft_wrap=True)
     print(f"{len(planted) - len(missed)} of {len(planted)} planted faults caught")
     files = report.add(options.output, {"faults": planted}, runner.environment, seed=0)
-    print(files_of(files))
+    tell(files, lambda: report.read(options.output))
     if interrupted:
         return 130
     return int(len(planted) == len(missed) or any(fault["status"] != faults.MISSING for fault in missed))

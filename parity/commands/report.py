@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from parity import report
-from parity.errors import printable
+from parity.commands.screen import tell
 from parity.report.throughput import read
 
 HELP = "write the Markdown and HTML views of a report.json again, or the report of a run that was killed"
@@ -31,5 +31,5 @@ def run(options: argparse.Namespace) -> int:
     if options.benchmarks is not None:
         record["throughput"] = read(options.benchmarks)
     report.writable(folder)
-    print("\n".join(printable(str(file)) for file in report.write(record, folder)))
+    tell(report.write(record, folder), lambda: record)
     return int(report.failed(record))

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from parity.errors import printable
+from parity.report import github
 
 
-def files_of(report: Iterable[Path]) -> str:
-    """Where a report is, in one line that a terminal can print."""
-    return f"report: {', '.join(printable(str(file)) for file in report)}"
+def files_of(report: Iterable[Path]) -> list[str]:
+    """Where a report is, in lines that a terminal can print; the last is the page, as a link that it can open."""
+    files = list(report)
+    pages = (file.absolute().as_uri() for file in files if file.name == "index.html")
+    return [f"report: {', '.join(printable(str(file)) for file in files)}", *pages]
+
+
+def tell(files: Iterable[Path], record: Callable[[], Mapping[str, Any]]) -> None:
+    """The end of a command that has a report: where it is, and what GitHub shows of it, where that listens."""
+    print("\n".join(files_of(files)))
+    if github.listens():
+        github.tell(record(), say=print, warn=warn)
+
+
+def warn(said: str) -> None:
+    """Say what went wrong, where nothing is lost by it."""
+    print(f"parity: {said}", file=sys.stderr)
 
 
 def console(width: int = 100) -> Console:

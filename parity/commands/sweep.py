@@ -8,7 +8,7 @@ from rich.table import Table
 
 from parity import report, sweep
 from parity.commands.running import signals, verdicts
-from parity.commands.screen import console, files_of
+from parity.commands.screen import console, tell
 from parity.runner import Runner
 
 HELP = "try random cases for many seeds: false alarms, and how scores are distributed"
@@ -42,7 +42,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{failure['reason']}\n  again: {failure['reproduce']}")
     print(f"{came['failed']} of {came['checks']} checks failed")
     files = report.add(options.output, {"sweep": came}, runner.environment, options.seed)
-    print(files_of(files))
+    tell(files, lambda: report.read(options.output))
     return 130 if interrupted else int(came["failed"] > 0 or not came["checks"])
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parity.findings import FAILED, KNOWN, SKIPPED
+from parity.findings import FAILED, KNOWN, SKIPPED, severity
 from parity.report.words import INFINITE, number, several
 
 Found = Mapping[str, Any]
@@ -85,17 +84,6 @@ def skips(findings: Iterable[Found]) -> list[Group]:
     """What was not run, by reason; the commonest first."""
     groups = _grouped(findings, SKIPPED, lambda f: f["reason"])
     return sorted(groups, key=lambda group: group.size, reverse=True)
-
-
-def severity(finding: Found) -> tuple[float, float]:
-    """How bad a failure is: how many times over its limit, then how large the error."""
-    over = max(_over(finding["score"], finding["limit"]), _over(finding["norm_score"], finding["norm_limit"]))
-    error = finding["max_abs_error"]
-    return over, math.inf if error is None else error
-
-
-def _over(score: float | None, limit: float | None) -> float:
-    return math.inf if score is None or not limit else score / limit
 
 
 def _grouped(findings: Iterable[Found], status: str, key: Callable[[Found], Hashable]) -> list[Group]:

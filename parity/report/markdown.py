@@ -1,186 +1,200 @@
-"""The report as Markdown, to be read as it is or in a pull request."""
+"""The report as Markdown, for a job summary or a pull request: the worst first, and never more than fits there."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from parity.errors import printable
-from parity.report.catches import caught_by
-from parity.report.cells import Cell
+from parity.contracts import CONTRACTS
+from parity.findings import sentence
+from parity.report import escape
+from parity.report.budget import Part, line, written
+from parity.report.cells import ABSENT, Cell, Column
 from parity.report.groups import Group
-from parity.report.table import Matrix
-from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
-from parity.report.words import MEANINGS, SYMBOLS
+from parity.report.table import Matrix, Row
+from parity.report.view import QUESTION, REFUSALS, TITLE, View
+from parity.report.words import MEANINGS, SYMBOLS, number
 
-ESCAPED = {letter: f"\\{letter}" for letter in "\\|*`[~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-ESCAPED |= {"://": ":\\//", "www.": "www\\."}  # else a link on some pages
-SPECIAL = re.compile("|".join(map(re.escape, ESCAPED)) + r"|(?<![^\W_])_|_(?![^\W_])")  # within a word, _ is one
+BUDGET = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
+LONGEST, COMMAND = 300, 1000  # characters of one text of the record, and of a command
+MORE = "`index.html` beside this file has all of it: every cell, divergence and fault; `report.json` is the record."
+TOLD = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
 
 
-def markdown(view: View) -> str:
-    """The whole report.
+def markdown(view: View, budget: int = BUDGET) -> str:
+    """The whole report, or as much of it as fits, the most important first.
 
     Args:
         view: from `parity.report.view.view`.
+        budget: how many bytes it may have, in UTF-8.
 
     Returns:
         Text that ends with a newline.
     """
-    parts = (_top, _tables, _failures, _refusals, _divergences, _faults, _sweep, _skips, _contracts, _environment)
-    return "\n".join(line for part in parts for line in part(view))
+    return written(list(_parts(view)), budget)
 
 
-def _top(view: View) -> Iterator[str]:
+def _parts(view: View) -> Iterator[Part]:
+    yield _between(_top(view))
+    failures = map(_failure, range(1, len(view.failures) + 1), view.failures)
+    yield _section("failures", view.failures, failures, "## Failures\n\nWorst first.\n\n", share=0.6)
+    yield _listed("divergences that are not as described", "Stale divergences", _stale(view))
+    yield _listed("planted faults that were not caught", "Surviving faults", list(map(_survivor, view.survivors)))
+    yield _listed("false alarms", "False alarms", list(map(_alarm, view.alarms)))
+    yield _between(f"## Operations against contracts\n\n{_legend()}\n\n")
+    yield from map(_matrix, sorted(view.matrices, key=_holds))
+    yield _section("known refusals", view.refusals, map(_refusal, view.refusals), _refusals(view), folded=True)
+    skipped = _heads(["checks", "wings", "why"], "Skipped")
+    yield _section("reasons for skipping", view.skips, map(_skip, view.skips), skipped)
+    entries = [entry for _, topic in view.divergences for entry in topic]
+    beliefs = _folded("Divergences and beliefs", entries)
+    yield _section("divergences", entries, map(_entry, entries), beliefs, folded=True)
+    yield _table("contracts", "Planted faults", ["contract", "faults caught", "by it alone"], view.catchers)
+    scores = ["wing", "dtype", "checks", "failed", "scores", "largest element", "largest norm"]
+    yield _table("rows", "Random cases", scores, view.largest)
+    yield _table("settings", "Environment", ["", ""], view.environment)
+
+
+def _between(text: str) -> Part:
+    return Part("", 1, [text], tail="")
+
+
+def _section(
+    name: str, things: Sequence[object], items: Iterable[str], head: str, *, folded: bool = False, share: float = 1.0
+) -> Part:
+    tail = "\n</details>\n\n" if folded else "\n"
+    return Part(name, len(things), items, head, tail, share)
+
+
+def _listed(name: str, title: str, items: list[str]) -> Part:
+    return _section(name, items, (f"- {SYMBOLS['failed']} {item}\n" for item in items), f"## {title}\n\n", share=0.6)
+
+
+def _table(name: str, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Part:
+    return _section(name, rows, map(_row, rows), _heads(heads, title))
+
+
+def _heads(heads: Sequence[str], title: str = "") -> str:
+    return f"{f'## {title}' if title else ''}\n\n| {' | '.join(heads)} |\n|{' --- |' * len(heads)}\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(map(_text, cells))} |\n"
+
+
+def _folded(title: str, things: Sequence[object]) -> str:
+    """A heading, and what can be opened below it."""
+    return f"## {title}\n\n<details><summary>{len(things)}</summary>\n\n"
+
+
+def _top(view: View) -> str:
     mark = SYMBOLS["failed" if view.failed else "passed"]
-    failures = " — [the failures](#failures)" if view.failures else ""
-    yield f"# {TITLE}\n\n{QUESTION}\n\n**{mark} {_text(view.verdict)}**{failures}\n"
-    yield from _rows(["findings", ""], ([f"{symbol} {meaning}", count] for _, symbol, meaning, count in view.counts))
-    yield from _rows(["", ""], view.facts)
+    counts = " · ".join(f"{symbol} {meaning} {count}" for _, symbol, meaning, count in view.counts)
+    settings = dict(view.environment)
+    told = [(name, settings[name]) for name in TOLD if name in settings]
+    facts = "".join(f"- {_text(name)}: {_text(said)}\n" for name, said in [*view.facts[:8], ("with", _joined(told))])
+    return f"# {TITLE}\n\n{QUESTION}\n\n**{mark} {_text(view.verdict)}**\n\nFindings: {counts}\n\n{facts}\n{MORE}\n\n"
 
 
-def _tables(view: View) -> Iterator[str]:
-    yield f"## Operations against contracts\n\n{_legend(view)}\n"
-    for matrix in view.matrices:
-        yield from _table(matrix)
+def _joined(pairs: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} {line(said, 40)}" for name, said in pairs)
 
 
-def _legend(view: View) -> str:
-    symbols = ", ".join(f"{symbol} {MEANINGS[status]}" for status, symbol in SYMBOLS.items())
-    dtypes = view.matrices[0].dtypes if view.matrices else ()
-    order = f"; two numbers are {_text(' · '.join(dtypes))}" if len(dtypes) > 1 else ""
-    return f"A number is the worst elementwise score, in noise floors, and it holds{order}. {symbols}."
-
-
-def _table(matrix: Matrix) -> Iterator[str]:
-    yield f"### {_text(matrix.topic)}\n"
-    heads = [f"{_text(column.contract)}<br>{column.allows}" for column in matrix.columns]
-    rows = (
-        [f"{_text(row.operation)}<br>{_text(f'{row.wing}.{row.variant}')}", *map(_cell, row.cells)]
-        for row in matrix.rows
-    )
-    yield from _rows(["", *heads], rows, escape=False)
-    yield from _list(f"{SYMBOLS['absent']} {_text(note)}" for note in matrix.footnotes)
-
-
-def _cell(cell: Cell) -> str:
-    some = f" {SYMBOLS['known']}" if cell.refuses_some else ""
-    if cell.status == "failed":
-        return f"**{cell.symbol} {cell.counts['failed']}**"
-    return (" · ".join(cell.numbers) or cell.symbol).replace("<", "&lt;") + some
-
-
-def _failures(view: View) -> Iterator[str]:
-    if view.failures:
-        yield "## Failures\n\nWorst first.\n"
-        for place, group in enumerate(view.failures, 1):
-            yield from _failure(place, group)
-
-
-def _failure(place: int, group: Group) -> Iterator[str]:
+def _failure(place: int, group: Group) -> str:
     worst = group.worst
-    yield f"### {place}. {_text(worst['operation'])}, {_text(group.subject)}: {_text(worst['contract'])}\n"
-    yield f"{SYMBOLS['failed']} {_text(group.sentence)}\n"
-    yield f"- seen in {_text(group.where)}"
-    if group.measured:
-        yield f"- {group.measured}"
-    if group.others:
-        yield f"- {_text(group.others)}"
-    yield _block(worst["reproduce"])
+    heading = f"{_text(worst['operation'])}, {_text(group.subject)}: {_text(worst['contract'])}"
+    said = [f"### {place}. {heading}\n", f"{SYMBOLS['failed']} {_sentence(worst)}\n"]
+    said += [f"- {text}" for text in (group.measured, _text(group.others)) if text]
+    return "\n".join([*said, _block(worst["reproduce"])])
+
+
+def _sentence(finding: Mapping[str, Any]) -> str:
+    """What is wrong, from a finding whose every text is short."""
+    short = {name: line(value, LONGEST) if isinstance(value, str) else value for name, value in finding.items()}
+    return _text(sentence(short), 10 * LONGEST)
 
 
 def _block(command: str) -> str:
-    """A command to be copied, in a fence that it cannot close."""
-    line = _line(command)
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", line)), default=0))
-    return f"\n{fence}sh\n{line}\n{fence}\n"
+    """A command to be copied; a very long one is to be found elsewhere."""
+    whole = escape.line(command)
+    said = whole if len(whole) <= COMMAND else f"# a command of {len(whole)} characters: report.json has it"
+    return f"{escape.block(said)}\n"
 
 
-def _refusals(view: View) -> Iterator[str]:
-    if view.refusals:
-        yield f"## Known refusals\n\n{REFUSALS}\n"
-        heads = ["operation", "variant", "why", "cases", "modes", "findings", "to see it again"]
-        yield from _rows(heads, (_refusal(group) for group in view.refusals))
+def _stale(view: View) -> list[str]:
+    tried = (tried for entry in view.stale for tried in entry["wings"].values())
+    return [_text(one["reason"]) for one in tried if one["status"] == "failed"]
 
 
-def _refusal(group: Group) -> list[str]:
-    cases, modes = group.all("case"), group.all("mode")
-    return [group.worst["operation"], group.subject, group.why, cases, modes, str(group.size), group.worst["reproduce"]]
+def _survivor(fault: Mapping[str, Any]) -> str:
+    return f"{_text(fault['name'])} ({_text(fault['what'])}): {_text(fault['reason'])}"
 
 
-def _divergences(view: View) -> Iterator[str]:
-    if view.divergences:
-        yield f"## Divergences and beliefs\n\n{CLAIMS}\n"
-        yield from _list(f"{SYMBOLS['failed']} {_text(reason)}" for entry in view.stale for reason in _reasons(entry))
-        rows = ([entry["name"], entry["verdict"], entry["claim"]] for _, topic in view.divergences for entry in topic)
-        yield from _rows(["entry", "verdict", "claim"], rows)
+def _alarm(finding: Mapping[str, Any]) -> str:
+    return f"{_sentence(finding)}: {_text(finding['reproduce'], COMMAND)}"
 
 
-def _reasons(entry: Mapping[str, Any]) -> list[str]:
-    return [tried["reason"] for tried in entry["wings"].values() if tried["status"] == "failed"]
+def _legend() -> str:
+    symbols = ", ".join(f"{symbol} {MEANINGS[status]}" for status, symbol in SYMBOLS.items())
+    return f"A number is the worst score of what holds, in noise floors; its limit stands in the head. {symbols}."
 
 
-def _faults(view: View) -> Iterator[str]:
-    if view.faults:
-        yield f"## Planted faults\n\n{PLANTED}\n"
-        yield from _list(
-            f"{SYMBOLS['failed']} {_text(fault['name'])}: {_text(fault['reason'])}" for fault in view.survivors
-        )
-        yield from _rows(["contract", "faults caught", "by it alone"], view.catchers)
-        rows = ([fault["name"], fault["what"], caught_by(fault)] for _, topic in view.faults for fault in topic)
-        yield from _rows(["fault", "what", "caught by"], rows)
+def _holds(matrix: Matrix) -> bool:
+    """Whether a topic has no failure; those that have one come first."""
+    return not any(map(_fails, matrix.rows))
 
 
-def _sweep(view: View) -> Iterator[str]:
-    if view.swept:
-        yield f"## Random cases\n\n{RANDOM}\n"
-        yield from _list(
-            f"{SYMBOLS['failed']} {_text(one['reason'])}: {_text(one['reproduce'])}" for one in view.alarms
-        )
-        columns = ["wing", "dtype", "checks", "failed", "scores", "largest element", "largest norm"]
-        yield from _rows(columns, view.largest)
-        yield from _rows(["operation", *columns[:5], "element", "norm"], view.swept)
+def _fails(row: Row) -> bool:
+    return any(cell.status == "failed" for cell in row.cells)
 
 
-def _skips(view: View) -> Iterator[str]:
-    if view.skips:
-        yield "## Skipped\n"
-        rows = ([str(group.size), group.all("wing"), group.why] for group in view.skips)
-        yield from _rows(["checks", "wings", "why"], rows)
+def _matrix(matrix: Matrix) -> Part:
+    fail, rows = sum(map(_fails, matrix.rows)), len(matrix.rows)
+    summary = f"{fail} of {rows} variants fail" if fail else f"{rows} variants"
+    fold = f"<details{' open' if fail else ''}><summary>{summary}</summary>"
+    tried = [at for at in range(len(matrix.columns)) if any(row.cells[at].status != ABSENT for row in matrix.rows)]
+    head = f"### {_text(matrix.topic)}\n\n{fold}{_heads(['', *(_head(matrix.columns[at]) for at in tried)])}"
+    items = (_variant(row, [row.cells[at] for at in tried]) for row in matrix.rows)
+    return Part("variants", rows, items, head, "\n</details>\n\n")
 
 
-def _contracts(view: View) -> Iterator[str]:
-    yield "## The contracts\n"
-    yield from _rows(["contract", "promise"], view.contracts)
-    yield "## How to read a score\n"
-    yield from (f"{paragraph}\n" for paragraph in READING)
+def _head(column: Column) -> str:
+    """A contract's name, in words that a narrow column can break."""
+    name = column.contract.replace("_", " ") if column.contract in CONTRACTS else _text(column.contract)
+    return f"{name} ({column.allows})" if column.allows else name
 
 
-def _environment(view: View) -> Iterator[str]:
-    yield "## Environment\n"
-    yield from _rows(["", ""], view.environment)
+def _variant(row: Row, cells: Iterable[Cell]) -> str:
+    name = f"{_text(row.operation)} {_text(f'{row.wing}.{row.variant}')}"
+    return f"| {name} | {' | '.join(map(_cell, cells))} |\n"
 
 
-def _list(items: Iterable[str]) -> Iterator[str]:
-    """A list, and an empty line after it: what follows is no part of it."""
-    yield from (f"- {item}" for item in items)
-    yield ""
+def _cell(cell: Cell) -> str:
+    if cell.status == "failed":
+        return f"**{cell.symbol} {cell.counts['failed']}**"
+    scores = [score for score in cell.scores if score is not None] if cell.numbers else []
+    shown = number(max(scores)).replace("<", "&lt;") if scores else cell.symbol
+    return f"{shown} {SYMBOLS['known']}" if cell.refuses_some else shown
 
 
-def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]], escape: bool = True) -> Iterator[str]:
-    """A table, and an empty line after it."""
-    yield f"| {' | '.join(heads)} |"
-    yield f"|{' --- |' * len(heads)}"
-    for row in rows:
-        yield f"| {' | '.join(map(_text, row) if escape else row)} |"
-    yield ""
+def _refusals(view: View) -> str:
+    heads = ["operation", "variant", "why", "cases", "modes", "findings", "to see it again"]
+    return f"{_folded('Known refusals', view.refusals)}{REFUSALS}{_heads(heads)}"
 
 
-def _text(text: str) -> str:
-    """Text that Markdown and the HTML in it leave alone, where it does not begin a line."""
-    return SPECIAL.sub(lambda found: ESCAPED.get(found[0], f"\\{found[0]}"), _line(text))
+def _refusal(group: Group) -> str:
+    of_all = (group.why, group.all("case"), group.all("mode"), str(group.size), group.worst["reproduce"])
+    return _row([group.worst["operation"], group.subject, *of_all])
 
 
-def _line(text: str) -> str:
-    return printable(str(text).replace("\n", " "))
+def _skip(group: Group) -> str:
+    return _row([str(group.size), group.all("wing"), group.why])
+
+
+def _entry(entry: Mapping[str, Any]) -> str:
+    return f"- {_text(entry['name'])}: {_text(entry['claim'])} ({_text(entry['verdict'])})\n"
+
+
+def _text(text: str, most: int = LONGEST) -> str:
+    """Text that Markdown leaves alone, and not for pages."""
+    return escape.text(line(text, most))
