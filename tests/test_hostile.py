@@ -19,6 +19,8 @@ from parity.errors import first_lines, printable, told
 from parity.findings import FAILED, PASSED, STATUSES, Finding
 from parity.report.entries import entries
 from parity.report.keeper import plain
+from parity.report.throughput import throughput
+from tests.benchmarked import row, written
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -94,6 +96,16 @@ def sweep(text: str) -> dict[str, Any]:
     return {"first": 0, "seeds": 1, "contracts": [text], "checks": 1, "failed": 1, "failures": alarms, "rows": [row]}
 
 
+def timed(text: str) -> dict[str, Any]:
+    """What benchmarks measured, as a record has it."""
+    names = ("operation", "form", "distribution", "phase", "variant", "mode", "device")
+    words = {name: f"{name} {text}" for name in names} | {"wing": f"wing {text}", "kernels": [f"kernel {text}"]}
+    part = throughput(
+        written(row("pytorch", "packed") | {"extra_info": row("pytorch", "packed")["extra_info"] | words})
+    )
+    return part | {"versions": {f"torch {text}": text}, "frameworks": {f"wing {text}": {f"device {text}": text}}}
+
+
 def record_of(text: str) -> dict[str, Any]:
     frameworks = {f"wing {text}": {f"device {text}": f"on {text}", "tf32": {f"of {text}": True}, "nan": math.nan}}
     record = report.record(
@@ -107,6 +119,7 @@ def record_of(text: str) -> dict[str, Any]:
         training=[curve(text)],
         faults=[fault(text)],
         sweep=sweep(text),
+        throughput=timed(text),
     )
     record["environment"] |= {"python": text, "platform": text, "cpu": text, "versions": {f"numpy {text}": text}}
     return record
