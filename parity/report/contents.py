@@ -65,8 +65,10 @@ def _throughput(record: Mapping[str, Any]) -> Iterator[Section]:
             if row["phase"] == "train" and row["speedup"]:
                 gain = row["speedup"]["median"], row["variant"]
                 gains[row["wing"]] = max(gain, gains.get(row["wing"], gain))
-        said = [f"{wing}'s {variant} up to {gain:.1f} times padded" for wing, (gain, variant) in gains.items()]
-        yield "throughput", "Which way is fastest", ", ".join(said)
+        said = [
+            f"{wing}: {variant}, up to {gain:.1f} times as fast as padding" for wing, (gain, variant) in gains.items()
+        ]
+        yield "throughput", "Which way is fastest", "; ".join(said)
 
 
 def _training(record: Mapping[str, Any]) -> Iterator[Section]:
