@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from parity import OPERATIONS, Case, InputError, draw, noise_floor, observe
+from parity.drawing import with_lengths
 from parity.shapes import SHAPES, shape_named, shapes_of
 
 ALL = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms]
@@ -140,3 +141,11 @@ def test_a_scale_is_that_of_parameters_alone() -> None:
 def test_a_wrong_shape_is_named(shape: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         draw("rnn.rnn", "tanh", shape, "float32", 0)
+
+
+def test_what_a_benchmark_draws_is_not_saturated() -> None:
+    """Its noise floor comes from a stand-in that does not know of saturated gates; shut ones are for the matrix."""
+    benched = with_lengths("rnn.lstm", "one_layer", [3, 1], "float32", seed=0, H=64)
+    usual = draw("rnn.lstm", "one_layer", "3,1:3", "float32", seed=0, sizes=(("H", 64),))
+    assert max(np.abs(array).max() for array in benched.arrays.values()) < 10
+    assert np.abs(usual.arrays["bias.0"]).max() > 90

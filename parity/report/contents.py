@@ -29,7 +29,7 @@ def contents(
         *_sweep(record),
         *_not_compared(refusals, skips),
         ("reading", "How to read it", "scores, noise floors, contracts"),
-        ("environment", "Environment", _versions(record)),
+        ("environment", "Environment", _environment(record["environment"])),
     ]
 
 
@@ -97,6 +97,8 @@ def _not_compared(refusals: list[Group], skips: list[Group]) -> Iterator[Section
         yield "not-compared", "Not compared", ", ".join(said)
 
 
-def _versions(record: Mapping[str, Any]) -> str:
-    versions = record["environment"]["versions"]
-    return ", ".join(f"{name} {versions[name]}" for name in ("torch", "tensorflow") if versions.get(name))
+def _environment(environment: Mapping[str, Any]) -> str:
+    """The day and the frameworks."""
+    versions = environment["versions"]
+    frameworks = [f"{name} {versions[name]}" for name in ("torch", "tensorflow") if versions.get(name)]
+    return ", ".join([*filter(None, [environment.get("date")]), *frameworks])

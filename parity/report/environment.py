@@ -1,10 +1,11 @@
-"""What the numbers of a report depend on: interpreter, machine, versions. Imports no framework to find out."""
+"""What the numbers of a report depend on: day, interpreter, machine, versions. Imports no framework to find out."""
 
 from __future__ import annotations
 
 import os
 import platform
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def environment(
         Plain values, ready for JSON.
     """
     here = {
+        "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": cpu_model(),

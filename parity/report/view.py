@@ -136,7 +136,8 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    machine = [(name, setting(environment[name])) for name in ("python", "platform", "cpu", "cores", "seed")]
+    told = ("date", "python", "platform", "cpu", "cores", "seed")
+    machine = [(name, setting(environment[name])) for name in told if name in environment]
     versions = [(name, setting(version)) for name, version in environment["versions"].items()]
     frameworks = [(f"{wing}, as loaded", setting(said)) for wing, said in environment["frameworks"].items()]
     return machine + versions + frameworks + _replayed(environment.get("replayed"))
