@@ -78,7 +78,7 @@ def _part(written: Mapping[str, Any]) -> dict[str, Any]:
         },
         "versions": here.get("versions", {}),  # benchmarks of an earlier version of this project do not say
         "frameworks": here.get("frameworks", {}),
-        "rows": [_row(one) for one in benchmarks if "real_steps_per_second" in one["extra_info"]],
+        "rows": [_row(one) for one in benchmarks if "speedup_over" in one["extra_info"]],
         "curves": curves([one["extra_info"] for one in benchmarks if "axis" in one["extra_info"]]),
     }
 
