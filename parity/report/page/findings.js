@@ -21,8 +21,12 @@ async function unpack() {
   const told = JSON.parse(await new Response(stream).text());
   const read = packed => {
     const finding = {};
-    told.words.forEach((name, place) => { finding[name] = told.texts[packed[place]]; });
-    told.values.forEach((name, place) => { finding[name] = packed[told.words.length + place]; });
+    told.words.forEach((name, place) => {
+      finding[name] = told.texts[packed[place]];
+    });
+    told.values.forEach((name, place) => {
+      finding[name] = packed[told.words.length + place];
+    });
     return finding;
   };
   return {
@@ -57,7 +61,9 @@ const precise = value => (Number.isFinite(value) ? String(value) : "∞");
 
 /** The largest elementwise score among all quantities of a finding that has one. */
 function largest(finding) {
-  const scores = Object.values(finding.scores || {}).map(([element]) => element).filter(score => score !== null);
+  const scores = Object.values(finding.scores || {})
+    .map(([element]) => element)
+    .filter(score => score !== null);
   return Math.max(0, ...scores);
 }
 

@@ -1,118 +1,87 @@
-// The matrix: filters, order, and the keys that walk through it. Without a filter every cell stays as it was written.
+// The matrix and its filters. Without a filter of dtype or mode, every cell stays as it was written.
+
+const FILTERS = ["text", "wing", "dtype", "mode", "status", "order"];
 
 function matrix(data, open) {
   const form = $("#filters");
   if (!form) return;
   const topics = $$(".topic");
-  const lines = $$("tr[data-row]").map(line => ({ line, row: Number(line.dataset.row), cells: $$("td", line) }));
-  const written = lines.map(({ cells }) => cells.map(cell => ({ status: cell.className, heat: cell.style.getPropertyValue("--heat"), face: $("button", cell).innerHTML })));
-  const all = data.cells.flat(2);
-  const distinct = name => [...new Set(all.map(finding => finding[name]))].filter(Boolean).sort();
-  const dtypes = distinct("dtype");
-  fill("wing", [...new Set(data.rows.map(row => row.wing))]);
-  fill("dtype", dtypes);
-  fill("mode", distinct("mode"));
-  fill("status", ORDER.filter(status => all.some(finding => finding.status === status)));
-
-  function fill(name, values) {
-    form.elements[name].append(...values.map(value => make("option", { value }, value)));
-  }
-
-  /** What a cell says of some of its findings; as `parity.report.cells` says it of all of them. */
-  function face(findings, limit, shown) {
-    const status = ORDER.find(one => findings.some(finding => finding.status === one)) || "absent";
-    const count = findings.filter(finding => finding.status === "failed").length;
-    const worst = dtype => {
-      const scores = findings.filter(finding => finding.status === "passed" && finding.dtype === dtype).map(largest);
-      return scores.length ? Math.max(...scores) : null;
-    };
-    const scores = status === "passed" && limit !== 0 ? shown.map(worst) : [];
-    const top = Math.max(0, ...scores.map(score => score || 0));
-    const heat = limit && top > 0.1 ? Math.min(1, Math.log10(top / 0.1) / Math.log10(limit / 0.1)) : 0;
-    const said = status === "failed" ? [make("span", { class: "mark" }, "✗"), ` ${count}`]
-      : scores.length ? [make("span", { class: "numbers" }, ...scores.map(score => make("span", {}, score === null ? "–" : number(score))))]
-        : [make("span", { class: "mark" }, SYMBOLS[status])];
-    if (status === "passed" && findings.some(finding => finding.status === "known")) said.push(make("span", { class: "some" }, "◆"));
-    return { status, heat, said, worst: status === "failed" ? Infinity : limit ? top / limit : 0 };
-  }
-
-  function apply() {
-    const asked = Object.fromEntries(["text", "wing", "dtype", "mode", "status", "order"].map(name => [name, form.elements[name].value]));
-    const words = asked.text.toLowerCase().split(/\s+/).filter(Boolean);
-    const some = asked.dtype || asked.mode;
-    const chosen = finding => (!asked.dtype || finding.dtype === asked.dtype) && (!asked.mode || finding.mode === asked.mode || !finding.mode);
-    let count = 0;
-    for (const [place, { line, row, cells }] of lines.entries()) {
-      const who = data.rows[row];
-      const name = `${who.operation} ${who.subject}`.toLowerCase();
-      const shown = (!asked.wing || who.wing === asked.wing) && words.every(word => name.includes(word));
-      const faces = data.cells[row].map((findings, column) => face(findings.filter(chosen), data.contracts[column].limit, asked.dtype ? [asked.dtype] : dtypes));
-      const kept = shown && (!asked.status || data.cells[row].some(findings => findings.some(finding => chosen(finding) && finding.status === asked.status)))
-        && (!some || faces.some(one => one.status !== "absent"));
-      line.hidden = !kept;
-      line.worst = Math.max(...faces.map(one => one.worst));
-      count += kept;
-      cells.forEach((cell, column) => {
-        const button = $("button", cell), before = written[place][column];
-        cell.className = some ? faces[column].status : before.status;
-        cell.style.setProperty("--heat", some ? faces[column].heat.toFixed(2) : before.heat);
-        if (some) button.replaceChildren(...faces[column].said);
-        else if (button.innerHTML !== before.face) button.innerHTML = before.face;
-        cell.classList.toggle("dim", Boolean(asked.status) && !data.cells[row][column].some(finding => chosen(finding) && finding.status === asked.status));
-      });
-    }
-    arrange(asked.order);
-    for (const body of $$("tbody", $("#matrix"))) body.hidden = !$$("tr[data-row]", body).some(line => !line.hidden);
-    for (const topic of topics) topic.hidden = !$$("tbody", topic).some(body => !body.hidden);
+  const lines = $$("tr[data-row]").map(line => asWritten(line, data));
+  const dtypes = options(form, data);
+  numbered(topics);
+  const apply = () => {
+    const asked = Object.fromEntries(FILTERS.map(name => [name, form.elements[name].value]));
+    for (const line of lines) show(line, asked, dtypes);
+    for (const body of $$("tbody", $("#matrix"))) body.hidden = rows(body).every(row => row.hidden);
+    for (const topic of topics) topic.hidden = $$("tbody", topic).every(body => body.hidden);
+    arrange(topics, asked.order);
+    const count = lines.filter(({ element }) => !element.hidden).length;
     form.elements.shown.value = `${count} of ${lines.length} variants`;
-  }
-
-  function arrange(order) {
-    const worst = lines => Math.max(...lines.map(line => (line.hidden ? -1 : line.worst)));
-    const name = element => element.textContent;
-    const sorted = (elements, linesOf, nameOf) => [...elements].sort(order === "worst" ? (a, b) => worst(linesOf(b)) - worst(linesOf(a)) || a.place - b.place
-      : order === "name" ? (a, b) => nameOf(a).localeCompare(nameOf(b)) : (a, b) => a.place - b.place);
-    const rows = element => $$("tr[data-row]", element);
-    for (const topic of topics) {
-      for (const body of $$("tbody", topic)) body.append(...sorted(rows(body), line => [line], line => name($("th", line))));
-      $("table", topic).append(...sorted($$("tbody", topic), rows, body => name($("th", body))));
-    }
-    topics[0].parentElement.append(...sorted(topics, rows, topic => topic.dataset.topic));
-  }
-
-  for (const list of [topics, ...topics.map(topic => $$("tbody", topic)), ...$$("tbody").map(body => $$("tr[data-row]", body))]) {
-    list.forEach((element, place) => { element.place = place; });
-  }
+  };
   form.addEventListener("input", apply);
-  form.addEventListener("reset", () => setTimeout(apply));
+  form.addEventListener("reset", () => setTimeout(apply)); // when it has been reset
   form.addEventListener("submit", event => event.preventDefault());
   form.hidden = false;
   apply();
-
-  const section = $("#matrix");
-  section.addEventListener("click", event => {
-    const cell = event.target.closest("td");
-    if (cell && cell.closest("tr[data-row]")) open(Number(cell.parentElement.dataset.row), cell.cellIndex - 1);
+  $("#matrix").addEventListener("click", event => {
+    const cell = event.target.closest("tr[data-row] td");
+    if (cell) open(Number(cell.parentElement.dataset.row), cell.cellIndex - 1);
   });
-  keys(section);
+  keys($("#matrix"));
 }
 
-/** One cell of each table can be reached by Tab, its neighbours by the arrow keys. */
-function keys(section) {
-  const buttons = table => $$("td button", table);
-  for (const table of $$("table", section)) buttons(table).forEach((button, place) => { button.tabIndex = place ? -1 : 0; });
-  section.addEventListener("keydown", event => {
-    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-    const cell = event.target.closest("td");
-    if (!cell || !moves[event.key]) return;
-    const table = cell.closest("table"), lines = $$("tr[data-row]", table).filter(line => !line.hidden);
-    const [down, right] = moves[event.key];
-    const line = lines[lines.indexOf(cell.parentElement) + down];
-    const next = line && $("button", line.cells[cell.cellIndex + right] || document.createElement("td"));
-    if (!next) return;
-    event.preventDefault();
-    for (const button of buttons(table)) button.tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
-  });
+/** A row of the matrix, what it is of, and each of its cells: its findings, and how it was written. */
+function asWritten(element, data) {
+  const row = Number(element.dataset.row);
+  const cells = $$("td", element).map((cell, column) => ({
+    cell,
+    button: $("button", cell),
+    findings: data.cells[row][column],
+    limit: data.contracts[column].limit,
+    status: cell.className,
+    heat: cell.style.getPropertyValue("--heat"),
+    parts: [...$("button", cell).childNodes],
+  }));
+  return { element, cells, ...data.rows[row] };
+}
+
+/** Fill the choices of the filters; returns the dtypes. */
+function options(form, data) {
+  const findings = data.cells.flat(2);
+  const distinct = name => [...new Set(findings.map(finding => finding[name]))].filter(Boolean);
+  const choices = {
+    wing: [...new Set(data.rows.map(row => row.wing))],
+    dtype: distinct("dtype").sort(),
+    mode: distinct("mode").sort(),
+    status: ORDER.filter(status => distinct("status").includes(status)),
+  };
+  for (const [name, values] of Object.entries(choices)) {
+    form.elements[name].append(...values.map(value => make("option", { value }, value)));
+  }
+  return choices.dtype;
+}
+
+/** Show a row as it was asked for, or hide it. */
+function show(line, asked, dtypes) {
+  const words = asked.text.toLowerCase().split(/\s+/).filter(Boolean);
+  const name = `${line.operation} ${line.subject}`.toLowerCase();
+  const some = Boolean(asked.dtype || asked.mode);
+  const chosen = finding =>
+    (!asked.dtype || finding.dtype === asked.dtype) && (!asked.mode || !finding.mode || finding.mode === asked.mode);
+  let fits = false;
+  line.element.severity = 0;
+  for (const one of line.cells) {
+    const findings = one.findings.filter(chosen);
+    const now = face(findings, one.limit, asked.dtype ? [asked.dtype] : dtypes);
+    const { status, heat, parts } = some ? now : one;
+    one.cell.className = status;
+    one.cell.style.setProperty("--heat", heat);
+    one.button.replaceChildren(...parts);
+    const wanted = findings.some(finding => !asked.status || finding.status === asked.status);
+    one.cell.classList.toggle("dim", Boolean(asked.status) && !wanted);
+    fits ||= wanted;
+    line.element.severity = Math.max(line.element.severity, now.severity);
+  }
+  const named = (!asked.wing || line.wing === asked.wing) && words.every(word => name.includes(word));
+  line.element.hidden = !(named && (fits || !(some || asked.status)));
 }

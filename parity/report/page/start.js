@@ -3,7 +3,11 @@
 /** A link leads to what may be folded away. */
 function unfold() {
   let target = null;
-  try { target = document.getElementById(decodeURIComponent(location.hash.slice(1))); } catch { return; }
+  try {
+    target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return;
+  }
   for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
   if (target) target.scrollIntoView();
 }
@@ -16,7 +20,8 @@ async function start() {
   const data = await unpack();
   const cells = dialog(data);
   matrix(data, cells.open);
-  for (const button of $$("button[data-cell]")) button.addEventListener("click", () => cells.named(button.dataset.cell));
+  for (const button of $$("button[data-cell]"))
+    button.addEventListener("click", () => cells.named(button.dataset.cell));
   for (const hint of $$(".open")) hint.hidden = false;
   addEventListener("hashchange", () => cells.named(decodeURIComponent(location.hash.slice(1))));
   if (location.hash.includes("/")) cells.named(decodeURIComponent(location.hash.slice(1)));

@@ -3,7 +3,11 @@
 function theme() {
   const select = $("#theme");
   let kept = "";
-  try { kept = localStorage.getItem("parity-theme") || ""; } catch { /* it is not remembered, then */ }
+  try {
+    kept = localStorage.getItem("parity-theme") || "";
+  } catch {
+    /* it is not remembered, then */
+  }
   const set = value => {
     if (value) document.documentElement.dataset.theme = value;
     else delete document.documentElement.dataset.theme;
@@ -12,7 +16,11 @@ function theme() {
   set(select.value);
   select.addEventListener("change", () => {
     set(select.value);
-    try { localStorage.setItem("parity-theme", select.value); } catch { /* nor is this */ }
+    try {
+      localStorage.setItem("parity-theme", select.value);
+    } catch {
+      /* nor is this */
+    }
   });
   select.parentElement.hidden = false;
 }
