@@ -17,7 +17,7 @@ from parity.report.templates import FOLDER, rendered
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
 
-SCRIPTS = ("findings", "theme", "cell", "order", "keys", "matrix", "draw", "dialog", "start")
+SCRIPTS = ("findings", "theme", "cell", "order", "keys", "matrix", "heat", "spread", "dialog", "start")
 
 
 def html(view: View) -> str:

@@ -1,0 +1,45 @@
+// How many errors are how large: for each bin of scores, the share of all numbers that falls into it.
+
+const WIDE = 62;
+const TALL = 120;
+const ABOVE = 18;
+const SIDE = 8;
+
+/** Bars side by side: those of this variant, and those of the other framework's. */
+function histogram(names, series) {
+  const last = Math.max(4, ...series.map(({ spread }) => spread.findLastIndex(count => count > 0)));
+  const bins = names.slice(0, last + 1);
+  const [width, base] = [2 * SIDE + bins.length * WIDE, ABOVE + TALL];
+  const drawing = make("svg", {
+    viewBox: `0 0 ${width} ${base + 34}`,
+    class: "spread",
+    role: "img",
+    "aria-label": `How large the errors are, in noise floors: ${series.map(({ name }) => name).join(" and ")}.`,
+  });
+  const most = Math.max(...series.flatMap(({ spread }) => spread.map(count => count / total(spread))));
+  bins.forEach((name, bin) => {
+    const middle = SIDE + (bin + 0.5) * WIDE - 3;
+    drawing.append(make("text", { x: middle, y: base + 16, class: "axis middle" }, name));
+    series.forEach((one, place) => one.spread[bin] && drawing.append(bar(one, bin, place, series.length, most)));
+  });
+  drawing.append(
+    make("line", { x1: SIDE, x2: width - SIDE, y1: base + 0.5, y2: base + 0.5, class: "base" }),
+    make("text", { x: SIDE + 2, y: base + 31, class: "axis" }, "error, in noise floors"),
+  );
+  return drawing;
+}
+
+const total = spread => spread.reduce((sum, count) => sum + count, 0) || 1;
+
+function bar({ name, spread }, bin, place, of, most) {
+  const wide = (WIDE - 10) / of;
+  const high = Math.max(1.5, (TALL * spread[bin]) / total(spread) / most);
+  const [x, y] = [SIDE + bin * WIDE + 2 + place * wide, ABOVE + TALL - high];
+  return make(
+    "g",
+    {},
+    make("title", {}, `${name}: ${spread[bin]} of ${total(spread)} errors`),
+    make("rect", { x, y, width: wide - 2, height: high, rx: 1.5, class: `series-${place}` }),
+    make("text", { x: x + wide / 2 - 1, y: y - 4, class: "count" }, `${spread[bin]}`),
+  );
+}
