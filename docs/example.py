@@ -1,41 +1,50 @@
-"""The pictures of the README, taken of a report: ``python docs/screenshots.py parity-report``.
+"""Make the example that the README shows from a report: ``python docs/example.py parity-report``.
 
-Needs Playwright and a Chromium, as the tests of the page do (``tests/test_page.py``).
+Writes beside this file the page, ``results.json`` (the record without its single findings, small enough to commit), and
+pictures of the page. Needs Playwright and a Chromium, as the tests of the page do (``tests/test_page.py``).
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from parity import report
+
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WIDE = {"width": 1200, "height": 860}
+WINDOW = {"width": 1200, "height": 860}
 CELL = "#rnn.lstm/tensorflow.dynamic_rnn/matches_reference"
+KEPT = ("schema", "environment", "summary", "throughput", "sweep")  # of the record
 
 
-def opened(browser: Browser, page: Path, anchor: str, scheme: str) -> Page:
-    """A page that is ready."""
-    shown = browser.new_page(viewport=WIDE, color_scheme=scheme, device_scale_factor=1.5)
-    shown.goto(page.resolve().as_uri() + anchor)
-    shown.wait_for_selector("html[data-ready]")
-    return shown
-
-
-def main(report: str) -> None:
-    """Take all of them."""
-    page = Path(report) / "index.html"
+def main(folder: str) -> None:
+    """Make all of it."""
+    record = report.read(folder)
+    kept = {name: record[name] for name in KEPT}
+    (HERE / "results.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    shutil.copy(Path(folder) / "index.html", HERE / "index.html")
     with sync_playwright() as playwright:
         program = next(filter(None, map(shutil.which, BROWSERS)))
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        opened(browser, page, "", "light").screenshot(path=HERE / "page.png")
-        opened(browser, page, CELL, "dark").screenshot(path=HERE / "cell.png")
-        plot = opened(browser, page, "#throughput", "light").locator("#throughput figure").first
-        plot.screenshot(path=HERE / "throughput.png")
+        _opened(browser, "", "light").screenshot(path=HERE / "page.png")
+        _opened(browser, CELL, "dark").screenshot(path=HERE / "cell.png")
+        _opened(browser, "#throughput", "light").locator("#throughput .panels").first.screenshot(
+            path=HERE / "throughput.png"
+        )
         browser.close()
+
+
+def _opened(browser: Browser, anchor: str, scheme: str) -> Page:
+    """The page, ready."""
+    page = browser.new_page(viewport=WINDOW, color_scheme=scheme)
+    page.goto((HERE / "index.html").as_uri() + anchor)
+    page.wait_for_selector("html[data-ready]")
+    return page
 
 
 if __name__ == "__main__":
