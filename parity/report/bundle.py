@@ -43,20 +43,24 @@ def bundle(matrices: Iterable[Matrix], bins: Iterable[str]) -> str:
         "contracts": [_contract(column) for column in (matrices[0].columns if matrices else ())],
         "rows": [[printable(name) for name in (row.operation, row.wing, row.variant)] for row in rows],
         "cells": [[[_packed(finding, texts) for finding in cell.findings] for cell in row.cells] for row in rows],
-        "texts": list(texts.places),
+        "texts": texts.shown,
     }
     plain = json.dumps(told, separators=(",", ":"), allow_nan=False).encode()
     return base64.b64encode(gzip.compress(plain, 6, mtime=0)).decode()
 
 
 class _Texts:
-    """Texts, each with its place among them."""
+    """Texts, made visible, each with its place among them."""
 
     def __init__(self) -> None:
-        self.places: dict[str, int] = {}
+        self.shown: list[str] = []
+        self._places: dict[str, int] = {}
 
     def place(self, text: str) -> int:
-        return self.places.setdefault("\n".join(map(printable, text.split("\n"))), len(self.places))
+        if text not in self._places:
+            self._places[text] = len(self.shown)
+            self.shown.append("\n".join(map(printable, text.split("\n"))))
+        return self._places[text]
 
 
 def _contract(column: Column) -> dict[str, Any]:

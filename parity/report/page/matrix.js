@@ -9,12 +9,16 @@ function matrix(data, open) {
   const lines = $$("tr[data-row]").map(line => asWritten(line, data));
   const dtypes = options(form, data);
   numbered(topics);
+  let before = {};
   const apply = () => {
     const asked = Object.fromEntries(FILTERS.map(name => [name, form.elements[name].value]));
-    for (const line of lines) show(line, asked, dtypes);
+    const changed = (...names) => names.some(name => asked[name] !== before[name]);
+    if (changed("dtype", "mode")) for (const line of lines) choose(line, asked, dtypes);
+    for (const line of lines) filter(line, asked);
     for (const body of $$("tbody", $("#matrix"))) body.hidden = rows(body).every(row => row.hidden);
     for (const topic of topics) topic.hidden = $$("tbody", topic).every(body => body.hidden);
-    arrange(topics, asked.order);
+    if (changed("order", "dtype", "mode")) arrange(topics, asked.order);
+    before = asked;
     const count = lines.filter(({ element }) => !element.hidden).length;
     form.elements.shown.value = `${count} of ${lines.length} variants`;
   };
@@ -61,27 +65,28 @@ function options(form, data) {
   return choices.dtype;
 }
 
-/** Show a row as it was asked for, or hide it. */
-function show(line, asked, dtypes) {
-  const words = asked.text.toLowerCase().split(/\s+/).filter(Boolean);
-  const name = `${line.operation} ${line.subject}`.toLowerCase();
-  const some = Boolean(asked.dtype || asked.mode);
-  const chosen = finding =>
-    (!asked.dtype || finding.dtype === asked.dtype) && (!asked.mode || !finding.mode || finding.mode === asked.mode);
-  let fits = false;
+/** Let every cell of a row say what those findings come to that are of a dtype and in a mode. */
+function choose(line, { dtype, mode }, dtypes) {
+  const chosen = finding => (!dtype || finding.dtype === dtype) && (!mode || !finding.mode || finding.mode === mode);
   line.element.severity = 0;
   for (const one of line.cells) {
     const findings = one.findings.filter(chosen);
-    const now = face(findings, one.limit, asked.dtype ? [asked.dtype] : dtypes);
-    const { status, heat, parts } = some ? now : one;
+    const now = face(findings, one.limit, dtype ? [dtype] : dtypes);
+    const { status, heat, parts } = dtype || mode ? now : one;
     one.cell.className = status;
     one.cell.style.setProperty("--heat", heat);
     one.button.replaceChildren(...parts);
-    const wanted = findings.some(finding => !asked.status || finding.status === asked.status);
-    one.cell.classList.toggle("dim", Boolean(asked.status) && !wanted);
-    fits ||= wanted;
+    one.statuses = new Set(findings.map(finding => finding.status));
     line.element.severity = Math.max(line.element.severity, now.severity);
   }
-  const named = (!asked.wing || line.wing === asked.wing) && words.every(word => name.includes(word));
-  line.element.hidden = !(named && (fits || !(some || asked.status)));
+}
+
+/** Hide a row that was not asked for, and dim its cells that were not. */
+function filter(line, { text, wing, status }) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const name = `${line.operation} ${line.subject}`.toLowerCase();
+  const named = (!wing || line.wing === wing) && words.every(word => name.includes(word));
+  const wanted = one => (status ? one.statuses.has(status) : one.statuses.size > 0);
+  for (const one of line.cells) one.cell.classList.toggle("dim", Boolean(status) && !wanted(one));
+  line.element.hidden = !(named && line.cells.some(wanted));
 }

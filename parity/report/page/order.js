@@ -13,8 +13,8 @@ function arrange(topics, order) {
 
 const rows = element => (element.dataset.row === undefined ? $$("tr[data-row]", element) : [element]);
 
-/** How bad the worst of the rows is that are shown in an element. */
-const severity = element => Math.max(...rows(element).map(row => (row.hidden ? -1 : row.severity)));
+/** How bad the worst row of an element is. */
+const severity = element => Math.max(...rows(element).map(row => row.severity));
 
 function sorted(elements, order, name) {
   const asWritten = (one, other) => one.place - other.place;
