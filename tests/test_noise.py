@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from parity import OPERATIONS, Case, Observation, draw, noise_floor, observe
+from parity.check import Check
+from parity.findings import PASSED
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
+from parity.operations import find
 
 FORMS = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms if not form.data]
 
@@ -94,3 +97,14 @@ def test_relu_has_slope_0_at_0_in_every_wing(framework: str) -> None:
     case = Case(drawn.operation, drawn.form, drawn.lengths, at_zero, drawn.cotangents)
     assert not observe(case, "reference")["d_bias.0"].any()
     assert not observe(case, framework)["d_bias.0"].any()
+
+
+@pytest.mark.parametrize(("shape", "seed"), [("4,4,1,1:5x15", 855), ("2,2:4x21", 211), ("6,8,5,3,7,0:8x18~1000", 456)])
+def test_a_saturated_network_has_the_noise_of_what_it_keeps(shape: str, seed: int, framework: str) -> None:
+    """Found by a sweep: up to 700 floors in GRUs whose update gate rounds to 1, as long as copies kept theirs exact."""
+    variant = find("rnn.gru").variants[framework][0]
+    case = "two_layers_from_state", shape, "eager"
+    (finding,) = Check("rnn.gru", framework, variant, "float32", "matches_reference", seed, True, *case).run()
+    assert finding.status == PASSED
+    assert finding.score is not None
+    assert finding.score < 10

@@ -34,22 +34,31 @@ def relu(a):
     return np.where(a > 0, a, 0)  # slope 0 at 0, as everywhere; np.maximum would share it out
 
 
+# A framework rounds an activation, keeps that, and takes its slope from it, y (1 - y) or 1 - y²: where that is
+# saturated, it knows the slope, or 1 - z, no better than it knows 1. So the noise floor says how far off ``y`` is kept;
+# the slope is exact where it is not.
+OFF = ContextVar("from activations to how far off they are kept", default=np.zeros_like)
+
+
 @primitive
 def sigmoid(a):
-    """``1 / (1 + exp(-a))``, to full precision however small: by way of tanh it would be exactly 0 below -37."""
-    return np.exp(-np.logaddexp(0, -a))
+    y = _sigmoid(a)
+    return y + OFF.get()(y)
 
 
 @primitive
 def tanh(a):
-    return np.tanh(a)
+    y = np.tanh(a)
+    return y + OFF.get()(y)
 
 
-# A framework keeps ``y`` and takes the slope from it, y (1 - y) or 1 - y²: where that is saturated, it knows the slope
-# no better than it knows 1. So the noise floor says how far off ``y`` is kept; here the slope itself is exact.
-OFF = ContextVar("from activations to how far off they are kept", default=np.zeros_like)
-defvjp(sigmoid, lambda y, a: lambda d: d * (y * sigmoid(-a) + (1 - 2 * y) * OFF.get()(y)))
-defvjp(tanh, lambda y, a: lambda d: d * (4 * sigmoid(2 * a) * sigmoid(-2 * a) - 2 * y * OFF.get()(y)))
+def _sigmoid(a):
+    """``1 / (1 + exp(-a))``, to full precision however small: by way of tanh it would be exactly 0 below -37."""
+    return np.exp(-np.logaddexp(0, -a))
+
+
+defvjp(sigmoid, lambda y, a: lambda d: d * (_sigmoid(a) * _sigmoid(-a) + (1 - 2 * y) * (y - _sigmoid(a))))
+defvjp(tanh, lambda y, a: lambda d: d * (4 * _sigmoid(2 * a) * _sigmoid(-2 * a) - 2 * y * (y - np.tanh(a))))
 
 
 def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", off=np.zeros_like):

@@ -14,6 +14,7 @@ function histogram(names, series) {
     viewBox: `0 0 ${width} ${base + 34}`,
     class: "spread",
     role: "img",
+    style: `max-width:${width}px`,
     "aria-label": `How large the errors are, in noise floors: ${series.map(({ name }) => name).join(" and ")}.`,
   });
   const most = Math.max(...series.flatMap(({ spread }) => spread.map(count => count / total(spread))));
