@@ -11,13 +11,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from parity import report
 
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WINDOW = {"width": 1200, "height": 860}
+WINDOW = {"width": 1200, "height": 1000}
 CELL = "#rnn.lstm/tensorflow.dynamic_rnn/matches_reference"
 KEPT = ("schema", "environment", "summary", "throughput", "sweep")  # of the record
 
@@ -33,9 +33,7 @@ def main(folder: str) -> None:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         _opened(browser, "", "light").screenshot(path=HERE / "page.png")
         _opened(browser, CELL, "dark").screenshot(path=HERE / "cell.png")
-        _opened(browser, "#throughput", "light").locator("#throughput .panels").first.screenshot(
-            path=HERE / "throughput.png"
-        )
+        _row(_opened(browser, "#throughput", "light").locator("#throughput .panels").first, HERE / "throughput.png")
         browser.close()
 
 
@@ -45,6 +43,15 @@ def _opened(browser: Browser, anchor: str, scheme: str) -> Page:
     page.goto((HERE / "index.html").as_uri() + anchor)
     page.wait_for_selector("html[data-ready]")
     return page
+
+
+def _row(panels: Locator, file: Path) -> None:
+    """The first row of plots: all that stand as high as the first."""
+    boxes = [figure.bounding_box() or {} for figure in panels.locator("figure").all()]
+    row = [box for box in boxes if box["y"] == boxes[0]["y"]]
+    bottom = max(box["y"] + box["height"] for box in row)
+    clip = {"x": row[0]["x"] - 12, "y": row[0]["y"] - 8, "width": row[-1]["x"] + row[-1]["width"] - row[0]["x"] + 24}
+    panels.page.screenshot(path=file, clip=clip | {"height": bottom - row[0]["y"] + 16})
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def lookup(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
     """
     rows = [table[..., tokens[row, :length], :] for row, length in enumerate(lengths)]
     if padding_index is not None:
-        rows = [row * (tokens[b, : lengths[b], None] != padding_index) for b, row in enumerate(rows)]
+        rows = [np.where(tokens[b, : lengths[b], None] != padding_index, row, 0) for b, row in enumerate(rows)]
     lead, (batch, steps) = table.shape[:-2], tokens.shape
     return {"y": native.padded(rows, np.zeros((*lead, batch, steps, table.shape[-1])))}
 
@@ -53,8 +53,9 @@ def masked_dense(tokens, lengths, table, w, b, *, padding_index=0):  # (B, T)  (
     """
     rows = []
     for row, length in enumerate(lengths):
-        y = table[..., tokens[row, :length], :] @ w + b[..., None, :]
-        rows.append(y * (tokens[row, :length, None] != padding_index))
+        real = tokens[row, :length, None] != padding_index  # whatever the pad's row holds, NaN or inf say
+        y = np.where(real, table[..., tokens[row, :length], :], 0) @ w + b[..., None, :]
+        rows.append(np.where(real, y, 0))
     return {"y": native.padded(rows, np.zeros((*table.shape[:-2], *tokens.shape, w.shape[-1])))}
 
 

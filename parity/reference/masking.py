@@ -30,7 +30,7 @@ def mask_from_tokens(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,
     """
     lead, (batch, steps) = table.shape[:-2], tokens.shape
     real = [tokens[row, :length, None] != padding_index for row, length in enumerate(lengths)]  # B arrays (length, 1)
-    rows = [table[..., tokens[row, :length], :] * real[row] for row, length in enumerate(lengths)]
+    rows = [np.where(real[row], table[..., tokens[row, :length], :], 0) for row, length in enumerate(lengths)]
     mask = native.padded([np.ones((*lead, *r.shape)) * r for r in real], np.zeros((*lead, batch, steps, 1)))
     return {"mask": mask[..., 0], "y": native.padded(rows, np.zeros((*lead, batch, steps, table.shape[-1])))}
 
