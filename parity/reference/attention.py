@@ -61,7 +61,4 @@ def projected(row, w_in, bias_in, heads):  # (n, H)  (H, 3, H)  (2, H)
 
 def over_steps(scores):  # (n, D)
     """Weights that sum to 1 along the steps; none where there is no step."""
-    if not scores.shape[-2]:
-        return scores
-    exponentials = np.exp(scores - np.max(scores, -2, keepdims=True))
-    return exponentials / np.sum(exponentials, -2, keepdims=True)
+    return native.softmax(scores, -2)

@@ -61,6 +61,19 @@ defvjp(sigmoid, lambda y, a: lambda d: d * (_sigmoid(a) * _sigmoid(-a) + (1 - 2 
 defvjp(tanh, lambda y, a: lambda d: d * (4 * _sigmoid(2 * a) * _sigmoid(-2 * a) - 2 * y * (y - np.tanh(a))))
 
 
+@primitive
+def softmax(scores, axis):
+    """Weights that sum to 1 along an axis; none where nothing is there."""
+    if not scores.shape[axis]:
+        return scores
+    e = np.exp(scores - np.max(scores, axis, keepdims=True))
+    y = e / np.sum(e, axis, keepdims=True)
+    return y + OFF.get()(y)
+
+
+defvjp(softmax, lambda y, scores, axis: lambda d: y * (d - np.sum(y * d, axis, keepdims=True)), argnums=(0,))
+
+
 def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", off=np.zeros_like):
     """Outputs and gradients of ``call``, in float64, and no sparse ones.
 
