@@ -11,9 +11,9 @@ where each float of each copy is multiplied by ``1 + u`` or ``1 - u`` at random.
 and must match exactly, without a special rule.
 
 Frameworks round activations (sigmoid, tanh, softmax) and keep those, not their arguments: the slope of a saturated tanh
-comes out as ``1 - y*y``, a GRU's ``1 - z`` is lost where z rounds to 1, and each is off by ``u``, however small it is. So the
-copies keep theirs disturbed too, wherever they are used (``OFF`` in `parity.reference.native`). Without that, good
-recurrent layers and attention scored 700 and more where weights are 15 times as large as usual; with it 4.
+comes out as ``1 - y*y``, a GRU's ``1 - z`` is lost where z rounds to 1, and each is off by ``u``, however small it is.
+So the copies keep theirs disturbed too, wherever they are used (``OFF`` in `parity.reference.native`). Without that,
+good recurrent layers and attention scored 700 and more where weights are 15 times as large as usual; with it 4.
 
 The last term, the rms over the quantity's other elements, is for what else is off by a roundoff of its largest parts:
 sums that cancel, the slopes of a softmax.
