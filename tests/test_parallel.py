@@ -37,7 +37,9 @@ TRAINING = """
     runs = [training.Training("model.tagger", optimiser, "pytorch") for optimiser in ("sgd", "momentum", "adam")]
     training.plan = lambda seed: runs
     training.Training.run = lambda run: [run.finding("passed", quantity="loss", compared=1)]  # the real ones take long
-    training.Curve.run = lambda curve: [{"model": curve.model, "optimiser": curve.optimiser, "loss": [0.5, 0.25]}]
+    numbers = {"settings": {}, "seed": 0, "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "wings": {}}
+    words = {"form": "lstm", "dtype": "float32"}
+    training.Curve.run = lambda curve: [{"model": curve.model, "optimiser": curve.optimiser, **words, **numbers}]
 """
 VARIED = (  # each framework takes a process seconds to load
     "(reverse_sequence or mean_squared_error-pytorch) and float32 and repeatable"
