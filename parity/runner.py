@@ -86,6 +86,7 @@ class Runner:
         self._collector: Thread | None = None
         self._together: tuple[str, ...] = ()  # what the last task that ran here shared with others
         self._over = False
+        self._ended_by: Exception | None = None
 
     def __iter__(self) -> Iterator[Verdict]:
         return self._stream
@@ -101,6 +102,7 @@ class Runner:
 
         Raises:
             InputError: it is none of the tasks.
+            RuntimeError: who was told the verdicts raised, which ended the run.
         """
         if task not in self._known:
             raise InputError("task", shown(task), "one of the tasks that were given")
@@ -108,6 +110,8 @@ class Runner:
             self._keep(task, self._run_here(task))  # this one only: under xdist, other processes run the others
         with self._arrived:
             self._arrived.wait_for(lambda: task in self._verdicts or self._over)
+            if task not in self._verdicts:
+                raise RuntimeError("the run ended before this verdict was in") from self._ended_by
             return self._verdicts[task]
 
     def close(self) -> None:
@@ -125,6 +129,8 @@ class Runner:
             for task, found in self._stream:
                 self._heard(task, found)
                 self._keep(task, found)
+        except Exception as error:  # raised where it is seen: in whoever asks for the next verdict
+            self._ended_by = error
         finally:
             with self._arrived:
                 self._over = True

@@ -14,7 +14,8 @@ import pytest
 
 from parity.check import Check
 from parity.divergences import DIVERGENCES, Trial
-from parity.findings import PASSED
+from parity.findings import PASSED, Finding
+from parity.report import keeper
 from parity.report.keeper import Keeper, plain
 from parity.runner import Runner
 from parity.training import Training
@@ -119,3 +120,49 @@ def test_one_process_runs_only_what_it_is_asked_for(monkeypatch: pytest.MonkeyPa
     runner.start()
     assert [runner.verdict_on(tasks[1]), runner.verdict_on(tasks[1])] == [[], []]
     assert run == [str(tasks[1])]
+
+
+def test_who_is_told_the_verdicts_and_raises_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told by a thread, where an exception would end in silence, and the run with it."""
+
+    def raises(task: Any, found: list[Any]) -> None:
+        raise OSError("no room")
+
+    task = Check("rnn.lstm", "pytorch", "packed", "float32", "repeatable")
+    runner = Runner([task], jobs=2, heard=raises)
+    monkeypatch.setattr(runner, "_stream", iter([(task, [])]))  # as workers would give it
+    runner.start()
+    with pytest.raises(RuntimeError, match="ended before") as raised:
+        runner.verdict_on(task)
+    assert str(raised.value.__cause__) == "no room"
+
+
+def test_a_report_on_the_way_that_fails_costs_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said: list[str] = []
+    kept = Keeper(tmp_path, seed=0, planned=8, warn=said.append)
+    kept.begin()
+    monkeypatch.setattr(keeper, "snapshot", lambda *_: {}["page"])
+    for task, found in verdicts().items():
+        kept._due = 0.0
+        kept.keep(task, plain(found), {})
+    assert len(kept.record()["checks"]) == sum(
+        isinstance(one, Finding) for found in verdicts().values() for one in found
+    )
+    assert said == ["no report on the way: KeyError: 'page'; the run goes on"]
+
+
+def test_a_report_on_the_way_draws_nothing(tmp_path: Path) -> None:
+    """It is written by a thread, and matplotlib is for one at a time."""
+    code = """
+import sys
+from parity.report.files import snapshot
+from parity.report.record import record
+curve = {"model": "model.tagger", "optimiser": "sgd", "form": "lstm", "dtype": "float32", "settings": {}, "seed": 0,
+         "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "wings": {}}
+snapshot(record([], {}, seed=0, seconds=0.0, planned=0, checked=0, training=[curve]), "there")
+assert "matplotlib" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    page = (tmp_path / "there" / "index.html").read_text()
+    assert "Drawn when the run is over" in page
+    assert 'id="training"' in page

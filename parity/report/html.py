@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from markupsafe import Markup
 
@@ -17,27 +19,27 @@ from parity.report.templates import FOLDER, rendered
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
 
-SCRIPTS = ("findings", "theme", "cell", "order", "keys", "matrix", "heat", "spread", "dialog", "start")
+SCRIPTS = (
+    *("elements", "findings", "theme", "cell", "order", "keys", "matrix"),
+    *("heat", "spread", "finding", "dialog", "start"),
+)
 
 
-def html(view: View) -> str:
+def html(view: View, drawn: bool = True) -> str:
     """The whole page.
 
     Args:
         view: from `parity.report.view.view`.
+        drawn: with its plots; without them, the page says when there will be any.
 
     Returns:
         HTML with its style, its script and all findings inside. Of scripts, a browser runs this one only.
     """
     script = _script()
-    record = view.record
     return rendered(
         "index",
         view=view,
-        drawn={
-            "training": plots.training(record["training"]),
-            "throughput": plots.throughput(record["throughput"], record["environment"]),
-        },
+        drawn=_drawn(view.record) if drawn else {},
         title=TITLE,
         question=QUESTION,
         reading=READING,
@@ -53,6 +55,14 @@ def html(view: View) -> str:
         script=Markup(script),
         script_hash=_digest(script),
     )
+
+
+def _drawn(record: Mapping[str, Any]) -> dict[str, Markup]:
+    """The sections that are plots."""
+    return {
+        "training": plots.training(record["training"]),
+        "throughput": plots.throughput(record["throughput"], record["environment"]),
+    }
 
 
 @cache

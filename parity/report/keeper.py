@@ -20,7 +20,7 @@ from typing import Any
 
 from parity.divergences import Trial
 from parity.divergences.entry import shown
-from parity.errors import InputError, NotWritten
+from parity.errors import InputError, NotWritten, told
 from parity.faults import Outcome, outcome
 from parity.findings import Finding
 from parity.report.entries import entries, faults
@@ -156,7 +156,7 @@ class Keeper:
         began = time.monotonic()
         try:
             self._write()
-        except NotWritten as error:
+        except Exception as error:  # whatever it is, the verdicts of a long run are worth more than a page on the way
             self._complain(error)
         ended = time.monotonic()
         self._due = ended + max(EVERY, (ended - began) / SHARE)
@@ -167,9 +167,10 @@ class Keeper:
         except NotWritten as error:
             raise NotWritten(self.folder, error.error) from error
 
-    def _complain(self, error: NotWritten) -> None:
+    def _complain(self, error: Exception) -> None:
         if self._warnings:
-            self._warnings.pop()(f"{error}; the run goes on")
+            said = str(error) if isinstance(error, NotWritten) else f"no report on the way: {told(error)}"
+            self._warnings.pop()(f"{said}; the run goes on")
 
 
 def _line(value: Mapping[str, Any]) -> str:

@@ -1,20 +1,5 @@
 // The findings behind the matrix: unpacked once, read as objects, never changed.
 
-const $ = (selector, within = document) => within.querySelector(selector);
-const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
-
-/** An element with attributes and children; text stays text, whatever it says. */
-function make(tag, attributes = {}, ...children) {
-  const svg = ["svg", "g", "rect", "text", "title", "path", "pattern", "line", "defs"].includes(tag);
-  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
-  }
-  element.append(...children.filter(child => child !== null && child !== ""));
-  return element;
-}
-
 async function unpack() {
   const bytes = Uint8Array.from(atob($("#bundle").textContent), letter => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
