@@ -17,7 +17,7 @@ from parity.errors import InputError, a_function, choose, first_lines, names, of
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
-from parity.picture import heat, spread
+from parity.picture import heat, scores, spread
 from parity.replay import NotInRecord, Record, opened
 from parity.shapes import REAL, shape_named, shapes_of
 
@@ -184,7 +184,8 @@ class Check:
         if self.contract != "matches_reference" and not any(difference.failed for difference in differences):
             return {}
         moved = self.contract == "follows_permutation"  # its rows are in another order than the case has them
-        return {"spread": spread(differences), "heat": None if moved else heat(case, differences)}
+        found = scores(differences)
+        return {"spread": spread(found.values()), "heat": None if moved else heat(case, found)}
 
     def finding(self, mode: str, case: str, status: str, **rest: Any) -> Finding:
         """A finding of this check."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -159,7 +159,8 @@ class Race:
             if difference.failed:
                 case = f"{self.case.operation}, {len(self.case.lengths)} sequences padded to {self.case.steps}"
                 raise WrongAnswer(f"{entry} on {case}: {difference.quantity}: {difference.reason}. Nothing was timed.")
-        return max(found, key=lambda difference: difference.norm_score)
+        worst = max(found, key=lambda difference: difference.norm_score)
+        return replace(worst, sides=None)  # what it compared is large, and others are timed while this is kept
 
     def _planned_call(self, wing: str, call: Callable[[], Any]) -> Any:
         """A call while the planner's cost is this wing's."""

@@ -1,6 +1,6 @@
 """One pass over two arrays and their floor, in constant memory: how far apart they are, and where.
 
-`_judge` says what is meant. Most chunks need less: where float64 holds both sides exactly and no error is NaN or
+`by_definition` says what is meant. Most chunks need less: where float64 holds both sides exactly and no error is NaN or
 inf, the elements without an error are those that are the same, and no score exceeds the largest error over the
 smallest floor. A chunk of which that is not known is judged in full.
 """
@@ -101,6 +101,15 @@ def smallest_of(quantity: str, floor: Array) -> np.float64:
     return abs(smallest)  # -0.0 is 0
 
 
+def by_definition(observed: Array, expected: Array, error: Array, floor: Array) -> tuple[Array, Array]:
+    """Every score, and where one side is strange; the error becomes 0 where both are the same, and inf where it is."""
+    same = (observed == expected) | (np.isnan(observed) & np.isnan(expected))
+    error[same] = 0.0
+    strange = ~np.isfinite(error)  # NaN or inf on one side only, or inf of the other sign
+    error[strange] = np.inf
+    return np.where(same, 0.0, np.where(error > 0, error / floor, np.inf)), strange
+
+
 class _Pass:
     """The pass over one block, in one thread."""
 
@@ -152,15 +161,12 @@ class _Pass:
         return copy
 
     def _judge(self, start: int, observed: Array, expected: Array, error: Array, floor: Array) -> Array:
-        """The scores by definition; the error becomes 0 where both sides are the same and inf where one is strange."""
-        same = (observed == expected) | (np.isnan(observed) & np.isnan(expected))
-        error[same] = 0.0
-        strange = ~np.isfinite(error)  # NaN or inf on one side only, or inf of the other sign
-        error[strange] = np.inf
+        """The scores by definition, and how many elements are strange."""
+        score, strange = by_definition(observed, expected, error, floor)
         if not self.tally.strange and strange.any():
             self.tally.first_strange = start + int(np.argmax(strange))
         self.tally.strange += int(np.count_nonzero(strange))
-        return np.where(same, 0.0, np.where(error > 0, error / floor, np.inf))
+        return score
 
     def _gather(self, error: Array, largest: np.float64, floor: Array) -> None:
         self.tally.max_abs_error = max(self.tally.max_abs_error, float(largest))

@@ -10,7 +10,7 @@ from parity.check import Check
 from parity.compare import compare
 from parity.drawing import draw
 from parity.noise import noise_floor
-from parity.picture import BINS, MOST_COLUMNS, heat, spread
+from parity.picture import BINS, MOST_COLUMNS, heat, scores, spread
 
 CASE = draw("bidirectional.reverse_sequence", "features", "3,0,2:3", "float32", seed=0)
 
@@ -18,26 +18,27 @@ CASE = draw("bidirectional.reverse_sequence", "features", "3,0,2:3", "float32", 
 def test_each_error_falls_into_one_bin() -> None:
     errors = np.array([0.0, 0.05, 0.1, 0.2, 2.0, 64.0, 65.0, np.inf, np.nan])
     expected = np.zeros(len(errors))
-    found = spread(compare({"y": errors}, {"y": expected}, {"y": np.ones(len(errors))}))
+    found = spread(scores(compare({"y": errors}, {"y": expected}, {"y": np.ones(len(errors))})).values())
     assert dict(zip(BINS, found, strict=True)) == {
         "0": 1, "≤ 0.1": 2, "≤ 0.3": 1, "≤ 1": 0, "≤ 3": 1, "≤ 10": 0, "≤ 30": 0, "≤ 64": 1, "> 64": 1, "∞": 2
     }  # fmt: skip
 
 
 def test_where_every_bit_must_be_equal_an_error_is_infinite() -> None:
-    assert spread(compare({"y": np.array([1.0, 2.0])}, {"y": np.array([1.0, 2.5])}))[::9] == (1, 1)
+    found = scores(compare({"y": np.array([1.0, 2.0])}, {"y": np.array([1.0, 2.5])}))
+    assert found["y"].tolist() == [0.0, np.inf]
 
 
 def test_the_same_nan_on_both_sides_is_no_error() -> None:
     nan = np.array([np.nan])
-    assert spread(compare({"y": nan}, {"y": nan}, {"y": np.ones(1)}))[0] == 1
+    assert scores(compare({"y": nan}, {"y": nan}, {"y": np.ones(1)}))["y"].tolist() == [0.0]
 
 
 def test_an_error_is_drawn_where_it_is() -> None:
     floor = noise_floor(CASE)
     moved = {name: array.copy() for name, array in floor.expected.items()}
     moved["y"][2, 1, 0] += 5 * floor.floor["y"][2, 1, 0]
-    drawn = heat(CASE, compare(moved, floor.expected, floor.floor))
+    drawn = heat(CASE, scores(compare(moved, floor.expected, floor.floor)))
     assert drawn is not None
     assert (drawn["quantity"], drawn["lengths"], drawn["steps"], drawn["together"]) == ("y", [3, 0, 2], 3, 1)
     assert drawn["rows"] == [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 5.0, 0.0]]
@@ -48,7 +49,7 @@ def test_long_sequences_have_several_steps_in_a_column() -> None:
     floor = noise_floor(case)
     moved = {name: array.copy() for name, array in floor.expected.items()}
     moved["y"][0, 299, 0] = np.nan
-    drawn = heat(case, compare(moved, floor.expected, floor.floor))
+    drawn = heat(case, scores(compare(moved, floor.expected, floor.floor)))
     assert drawn is not None
     assert len(drawn["rows"][0]) <= MOST_COLUMNS
     assert drawn["rows"][0][-1] is None
@@ -56,7 +57,7 @@ def test_long_sequences_have_several_steps_in_a_column() -> None:
 
 
 def test_nothing_is_drawn_of_what_has_no_steps() -> None:
-    assert heat(CASE, compare({"loss": np.ones(())}, {"loss": np.ones(())}, {"loss": np.ones(())})) is None
+    assert heat(CASE, scores(compare({"loss": np.ones(())}, {"loss": np.ones(())}, {"loss": np.ones(())}))) is None
 
 
 def test_findings_carry_both_values_and_the_picture(framework: str) -> None:

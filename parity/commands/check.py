@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from parity.runner import Runner, Task
 
 HELP = "hold every variant of every operation to its contracts, write a report"
 CHECKED = (Check, training.Training)  # the tasks whose verdict is a list of findings
-ENDING = (signal.SIGINT, signal.SIGTERM)
 SHOWN = 3  # failures, or what came nearest to one; the report has them all
 
 

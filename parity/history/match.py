@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
+from parity.findings import FAILED, WORST_FIRST
 from parity.report.record import CHECK, cut_short
 
 Found = Mapping[str, Any]
@@ -28,7 +28,6 @@ Key = tuple[str, ...]
 
 CHECKED = tuple(name for name in CHECK if name != "seed")
 RUN = (*CHECKED, "mode", "case")
-WORST_FIRST = (FAILED, PASSED, KNOWN, SKIPPED)  # known and skipped only where nothing was compared
 
 ABSENT, UNREACHED = "not there", "not run"  # beside the statuses of findings
 

@@ -18,7 +18,7 @@ def softmax(scores, lengths, *, axis=-1):  # (B, T) or (B, T, D), (B,)
     array([[0.5, 0.5, 0. ]])
     """
     features = scores[..., None] if axis == -1 else scores
-    weights = native.padded([over_steps(row) for row in native.sequences(features, lengths)], features)
+    weights = native.padded([native.softmax(row, -2) for row in native.sequences(features, lengths)], features)
     return {"weights": weights[..., 0] if axis == -1 else weights}
 
 
@@ -47,7 +47,7 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads):
     for row in native.sequences(x, lengths):
         q, k, v = projected(row, w_in, bias_in, heads)  # (n, heads, H / heads)
         scores = np.einsum("...nac,...mac->...nma", q, k) / np.sqrt(q.shape[-1])  # (n, n, heads)
-        heard = np.einsum("...nma,...mac->...nac", over_steps(scores), v)
+        heard = np.einsum("...nma,...mac->...nac", native.softmax(scores, -2), v)
         rows.append(np.reshape(heard, row.shape) @ w_out + bias_out[..., None, :])
     return {"y": native.padded(rows, x)}
 
@@ -57,8 +57,3 @@ def projected(row, w_in, bias_in, heads):  # (n, H)  (H, 3, H)  (2, H)
     q, k, v = (row @ w_in[..., part, :] for part in range(3))  # (n, H)
     q, v = q + bias_in[..., None, 0, :], v + bias_in[..., None, 1, :]
     return [np.reshape(part, (*part.shape[:-1], heads, part.shape[-1] // heads)) for part in (q, k, v)]
-
-
-def over_steps(scores):  # (n, D)
-    """Weights that sum to 1 along the steps; none where there is no step."""
-    return native.softmax(scores, -2)

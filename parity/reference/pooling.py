@@ -65,7 +65,7 @@ def attention(x, lengths, query):  # (B, T, D)  (B,)  (D,)
     array([[0.5, 0.5, 0. ]])
     """
     rows = native.sequences(x, lengths)
-    weights = [softmax(np.einsum("...nd,...d->...n", row, query)) for row in rows]
+    weights = [native.softmax(np.einsum("...nd,...d->...n", row, query), -1) for row in rows]
     y = [np.einsum("...n,...nd->...d", a, row) for a, row in zip(weights, rows)]
     return {
         "weights": native.padded([a[..., None] for a in weights], x[..., :1])[..., 0],
@@ -78,7 +78,3 @@ def over_steps(pool, x, lengths):  # (B, T, D)  (B,) -> (B, D)
     nothing = np.zeros((*x.shape[:-3], x.shape[-1]))
     rows = [pool(row, -2) if row.shape[-2] else nothing for row in native.sequences(x, lengths)]
     return native.stack(rows, -2, (*x.shape[:-3], 0, x.shape[-1]))
-
-
-def softmax(scores):  # (..., n)
-    return native.softmax(scores, -1)

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
+from parity.findings import FAILED, KNOWN, PASSED, WORST_FIRST
 from parity.report.notes import Whole, absence, note
 from parity.report.record import ELEMENT, largest
 from parity.report.words import MEANINGS, SYMBOLS, number
 
 ABSENT = "absent"
 COOL = 0.1  # noise floors: a score up to here has no colour
-WORST_FIRST = (FAILED, PASSED, KNOWN, SKIPPED)  # known and skipped only where nothing was compared
 Found = Mapping[str, Any]
 
 
@@ -50,7 +49,6 @@ class Cell:
     """
 
     operation: str
-    subject: str
     column: Column
     status: str
     counts: Mapping[str, int]
@@ -88,13 +86,12 @@ class Cell:
         return self.status == PASSED and KNOWN in self.counts
 
 
-def cell(operation: str, wing: str, variant: str, column: Column, findings: Sequence[Found], whole: Whole) -> Cell:
+def cell(operation: str, wing: str, column: Column, findings: Sequence[Found], whole: Whole) -> Cell:
     """The cell of one variant and one contract, from its findings."""
     counts = Counter(finding["status"] for finding in findings)
     contract = column.contract
     return Cell(
         operation,
-        f"{wing}.{variant}",
         column,
         status=next((status for status in WORST_FIRST if status in counts), ABSENT),
         counts={status: counts[status] for status in WORST_FIRST if status in counts},

@@ -8,7 +8,7 @@ from typing import Any
 
 from parity.contracts import CONTRACTS
 from parity.errors import InputError, shown
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, finite
+from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, WORST_FIRST, finite
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
@@ -111,11 +111,10 @@ def _count(statuses: Iterable[str]) -> dict[str, int]:
 
 def _status_of_each_check(findings: Iterable[dict[str, Any]]) -> dict[tuple[Any, ...], str]:
     """A failure anywhere fails the check; a known refusal of some cases leaves it passed on the others."""
-    order = (FAILED, PASSED, KNOWN, SKIPPED)
     statuses: dict[tuple[Any, ...], str] = {}
     for finding in findings:
         check = tuple(finding[name] for name in CHECK)
-        statuses[check] = min(statuses.get(check, SKIPPED), finding["status"], key=order.index)
+        statuses[check] = min(statuses.get(check, SKIPPED), finding["status"], key=WORST_FIRST.index)
     return statuses
 
 

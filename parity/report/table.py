@@ -62,7 +62,7 @@ def matrices(record: Mapping[str, Any]) -> list[Matrix]:
         complete=not cut_short(record),
     )
     rows = [
-        Row(*who, tuple(cell(*who, column, found.get(column.contract, []), whole) for column in columns))
+        Row(*who, tuple(cell(*who[:2], column, found.get(column.contract, []), whole) for column in columns))
         for who, found in sorted(_by_variant(findings).items(), key=lambda item: _place(*item[0]))
     ]
     topics = groupby(rows, lambda row: row.operation.partition(".")[0])

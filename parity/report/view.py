@@ -81,7 +81,7 @@ class View:
     @property
     def sections(self) -> list[str]:
         """The templates of the sections that have something in them, in the order of the page."""
-        own = [anchor.replace("-", "_") for anchor, *_ in self.contents if anchor not in ("reading", "environment")]
+        own = [anchor for anchor, *_ in self.contents if anchor not in ("reading", "environment")]
         return [*own, "about"]
 
     @property
