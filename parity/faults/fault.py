@@ -33,6 +33,7 @@ class Fault:
         after: what stands there instead.
         by: the contract that must catch it; others may too.
         optimiser: where the fault is in ``optimiser.py``, which of `training.OPTIMISERS` shows it; empty elsewhere.
+        steps: after how many steps of training it shows.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Fault:
     after: str
     by: str
     optimiser: str = ""
+    steps: int = 3
 
     @property
     def wing(self) -> str:

@@ -24,7 +24,6 @@ from parity.training.course import OPTIMISERS, course
 from parity.training.verdict import CONTRACT as TRAINS_ALIKE
 
 CAUGHT, SURVIVED, STALE, MISSING = "caught", "survived", "stale", "skipped"
-STEPS = 3  # of training, for a fault that shows there
 
 
 @dataclass(frozen=True)
@@ -162,8 +161,8 @@ def _trained(fault: Fault) -> Outcome:
 
     The model is that of the first run, without the fault, which changes optimisers and what steps with them only.
     """
-    chosen, pad_rows = OPTIMISERS[fault.optimiser], course(fault.operation, STEPS, seed=0).pad_rows
-    hold = partial(training.hold, fault.operation, fault.optimiser, fault.wing, steps=STEPS)
+    chosen, pad_rows = OPTIMISERS[fault.optimiser], course(fault.operation, fault.steps, seed=0).pad_rows
+    hold = partial(training.hold, fault.operation, fault.optimiser, fault.wing, steps=fault.steps)
     if _failed(hold()):
         return _outcome(fault, {}, "", "", "")
     with wing_with(fault, "optimiser") as room:

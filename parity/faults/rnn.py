@@ -249,15 +249,11 @@ FAULTS = (
         after="mask=real if k == 0 else None,",
         by="ignores_extra_padding",
     ),
-)
-
-# Faults that no contract catches, and why.
-SURVIVING = (
     Fault(
         name="rnn.lengths_in_a_byte",
         operation="rnn.rnn",
         subject="pytorch.padded",
-        what="Lengths are kept in a byte: beyond 255 they start again at 0. No case has that many steps.",
+        what="Lengths are kept in a byte: beyond 255 they start again at 0.",
         place="rnn.padded",
         before="initial = states_or_zeros(initial, x, weights)",
         after="initial = states_or_zeros(initial, x, weights)\n    lengths = lengths.to(torch.uint8).long()",

@@ -15,7 +15,14 @@ SHUT = {"rnn": 0.0, "gru": 0.0, "lstm": 0.1}
 
 
 def recurrent(
-    name: str, cell: str, layers: int, initial: bool, both: bool = False, shut: bool = True, **options: Any
+    name: str,
+    cell: str,
+    layers: int,
+    initial: bool,
+    both: bool = False,
+    shut: bool = True,
+    also: tuple[str, ...] = (),
+    **options: Any,
 ) -> Form:
     """A stack of recurrent layers; weights come as one item for each layer. ``shut``: some LSTM gates are, for good."""
     side = "2" if both else ""
@@ -29,13 +36,14 @@ def recurrent(
     start = {s: f"{s}0" if initial else "" for s in STATES[cell]}
     inputs |= {name: Input(state) for name in start.values() if name}
     outputs = {"y": "BTE" if both else "BTH"} | dict.fromkeys(STATES[cell], state)
-    return Form(name, inputs, outputs, options, initial=start)
+    return Form(name, inputs, outputs, options, initial=start, also=also)
 
 
 def recurrent_forms(cell: str, both: bool = False) -> tuple[Form, ...]:
     if cell == "rnn":
+        many = () if both else ("many_steps",)  # in one recurrent form: they take long
         return (
-            recurrent("tanh", cell, layers=1, initial=False, both=both, activation="tanh"),
+            recurrent("tanh", cell, layers=1, initial=False, both=both, also=many, activation="tanh"),
             recurrent("relu_two_layers_from_state", cell, layers=2, initial=True, both=both, activation="relu"),
         )
     return (
