@@ -49,6 +49,7 @@ class Tally:
     Attributes:
         element, norm: all scores against the reference, one for each quantity of each case.
         worst: the finding with the largest elementwise score.
+        seeds: how many were tried.
         checks: how many contracts were tried on how many cases.
         failed: the findings that failed.
     """
@@ -59,6 +60,7 @@ class Tally:
     element: list[float] = field(default_factory=list)
     norm: list[float] = field(default_factory=list)
     worst: Finding | None = None
+    seeds: int = 0
     checks: int = 0
     failed: list[Finding] = field(default_factory=list)
 
@@ -76,6 +78,7 @@ class Tally:
         self.worst = max(self.worst, other.worst, key=_largest)
         self.element += other.element
         self.norm += other.norm
+        self.seeds += other.seeds
         self.checks += other.checks
         self.failed += other.failed
 
@@ -86,6 +89,7 @@ class Tally:
             "operation": self.operation,
             "wing": self.wing,
             "dtype": self.dtype,
+            "seeds": self.seeds,
             "checks": self.checks,
             "failed": len(self.failed),
             "scores": len(self.element),
@@ -150,7 +154,7 @@ class Sweep:
         return [Tally(self.operation, check.wing, self.dtype, failed=check.lost(reason))]
 
     def _of_wing(self, wing: str) -> Tally:
-        tally = Tally(self.operation, wing, self.dtype)
+        tally = Tally(self.operation, wing, self.dtype, seeds=self.seeds)
         for seed in range(self.first, self.first + self.seeds):
             for check in self._checks(wing, seed):
                 tally.add(check.run())
@@ -198,9 +202,10 @@ def summary(tallies: Iterable[Tally], first: int, seeds: int) -> dict[str, Any]:
     """What a report says of a sweep: plain values.
 
     Returns:
-        A dict with ``first``, ``seeds``, ``contracts``, ``checks``, ``failed``, the first ``failures`` as findings, and
-        ``rows``: for each operation, wing and dtype the number of scores, the quantiles `QUANTILES` of their elements
-        and of their norms, and how to see the worst again.
+        A dict with ``first`` and ``seeds`` as asked for, ``contracts``, ``checks``, ``failed``, the first ``failures``
+        as findings, and ``rows``: for each operation, wing and dtype how many seeds were tried (fewer where somebody
+        interrupted), the number of scores, the quantiles `QUANTILES` of their elements and of their norms, and how to
+        see the worst again.
     """
     groups: dict[tuple[str, str, str], Tally] = {}
     for tally in tallies:

@@ -30,7 +30,9 @@ def test_a_right_variant_raises_no_alarm(framework: str) -> None:
     (tally,) = [one for one in sweep.Sweep(ROW, "float64", 0, 5).run() if one.wing == framework]
     assert tally.checks >= 10
     assert not tally.failed
-    assert tally.row["element"][-1] <= tally.row["element"][-1] < 64
+    assert tally.seeds == 5
+    assert len(tally.element) == len(tally.norm) >= 5
+    assert 0 <= tally.row["norm"][-1] <= tally.row["element"][-1] < 64
     assert tally.row["worst"].startswith(f"parity check --operation {ROW} --wing {framework}")
 
 
@@ -64,6 +66,17 @@ def test_a_sweep_is_added_to_the_report_that_is_there(pytorch: str, tmp_path: Pa
     (tmp_path / "report.json").write_text("no report at all")
     assert main(["sweep", "--seeds", "2", *quick]) == 0
     assert not json.loads((tmp_path / "report.json").read_text())["checks"]
+
+
+def test_a_sweep_in_portions_is_one(pytorch: str, tmp_path: Path) -> None:
+    """What was swept again is replaced, and what was not stays."""
+    for operation, seeds in ((ROW, "3"), ("masking.sequence_mask", "2"), (ROW, "2")):
+        quick = ("--operation", operation, "--dtype", "float32", "--output", str(tmp_path), "--jobs", "1")
+        assert main(["sweep", "--seeds", seeds, *quick]) == 0
+    swept = json.loads((tmp_path / "report.json").read_text())["sweep"]
+    assert list(dict.fromkeys(row["operation"] for row in swept["rows"])) == ["masking.sequence_mask", ROW]
+    assert {row["seeds"] for row in swept["rows"]} == {2}
+    assert swept["checks"] == sum(row["checks"] for row in swept["rows"])
 
 
 def test_tallies_join() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
+from parity.operations import OPERATIONS
 from parity.report.files import FOLDER, writable, write
 from parity.report.reading import read
 from parity.report.record import current, failed, record, verdict
@@ -22,6 +23,8 @@ __all__ = ["FOLDER", "add", "current", "failed", "read", "record", "verdict", "w
 
 def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict[str, Any]], seed: int) -> list[Path]:
     """Add faults or a sweep to the report in a folder; to a new one, if none of the same versions is there.
+
+    A sweep takes the place of an earlier one of the same operations and dtypes; what that found of others stays.
 
     Args:
         folder: with a report.json, or without.
@@ -37,4 +40,20 @@ def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict
     except InputError:  # no report, or one that cannot be read
         earlier = begun
     same = earlier["environment"]["versions"] == begun["environment"]["versions"]
-    return write({**(earlier if same else begun), **parts}, folder)
+    there = earlier if same else begun
+    if there["sweep"] and "sweep" in parts:
+        parts = {**parts, "sweep": _joined(there["sweep"], parts["sweep"])}
+    return write({**there, **parts}, folder)
+
+
+def _joined(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Two sweeps as one. Of what both have tried, the later counts."""
+    again = {(row["operation"], row["dtype"]) for row in later["rows"]}
+    rows, failures = (
+        [*(of for of in earlier[name] if (of["operation"], of["dtype"]) not in again), *later[name]]
+        for name in ("rows", "failures")
+    )
+    places = {name: place for place, name in enumerate(OPERATIONS)}
+    rows.sort(key=lambda row: (places.get(row["operation"], len(places)), row["wing"], row["dtype"]))
+    counts = {name: sum(row[name] for row in rows) for name in ("checks", "failed")}
+    return {**later, **counts, "failures": failures, "rows": rows}

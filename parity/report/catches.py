@@ -44,10 +44,14 @@ def margin(catch: Mapping[str, Any]) -> str:
 
 
 def swept(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
-    """The rows of a sweep in words: operation, wing, dtype, checks, failed, scores, quantiles of element and norm."""
+    """The rows of a sweep in words: operation, wing, dtype, seeds, checks, failed, scores, and quantiles.
+
+    Earlier records do not tell the seeds of each row.
+    """
     return [
         [
             *(row[name] for name in ("operation", "wing", "dtype")),
+            amount(row["seeds"]) if "seeds" in row else SYMBOLS["absent"],
             *(amount(row[name]) for name in ("checks", "failed", "scores")),
             _range(row["element"]),
             _range(row["norm"]),
