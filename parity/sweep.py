@@ -6,7 +6,7 @@ saturating and anything in its padding. The noise floor's limits come from this 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,8 @@ from parity.findings import FAILED, PASSED, Finding
 from parity.operations import OPERATIONS, Operation, find
 from parity.shapes import REAL, Shape
 
-CONTRACTS = ("matches_reference", "ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences")
+REFERENCE = "matches_reference"  # gives the scores
+CONTRACTS = (REFERENCE, "ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences")
 TOGETHER = 25  # seeds that are one task
 MOST_SEQUENCES, MOST_STEPS = 6, 12
 SCALES = (1e-3, 30.0)  # of parameters, against the usual: at the upper end, nearly all gates are saturated
@@ -47,11 +48,12 @@ class Tally:
     """What came of all random cases of one operation in one dtype, in one wing.
 
     Attributes:
-        element, norm: all scores against the reference, one for each quantity of each case.
+        element, norm: all finite scores against the reference, one for each quantity of each case.
         worst: the finding with the largest elementwise score.
         seeds: how many were tried.
-        checks: how many contracts were tried on how many cases.
-        failed: the findings that failed.
+        checks: how many contracts held a variant to something, over all cases; those that apply to no part of a case,
+            such as padding where there is none, are not counted.
+        failed: the worst finding of each check that failed.
     """
 
     operation: str
@@ -64,14 +66,14 @@ class Tally:
     checks: int = 0
     failed: list[Finding] = field(default_factory=list)
 
-    def add(self, findings: Iterable[Finding]) -> None:
-        """Count what one check found."""
-        for finding in findings:
-            self.checks += 1
-            if finding.status == FAILED:
-                self.failed.append(finding)
-            if finding.status == PASSED and finding.contract == CONTRACTS[0]:
-                self._score(finding)
+    def add(self, findings: Sequence[Finding]) -> None:
+        """Count what one check found: what passed, or each quantity that failed, and all scores with any of them."""
+        first = findings[0]
+        self.checks += first.status in (PASSED, FAILED)
+        if first.status == FAILED:
+            self.failed.append(max(findings, key=_largest))
+        if first.contract == REFERENCE:
+            self._score(first)
 
     def join(self, other: Tally) -> None:
         """Count what another tally of the same operation, wing and dtype has counted."""
@@ -101,8 +103,9 @@ class Tally:
     def _score(self, finding: Finding) -> None:
         self.worst = max(finding, self.worst, key=_largest)
         for element, norm in (finding.scores or {}).values():
-            self.element.append(element)
-            self.norm.append(norm)
+            if np.isfinite(element) and np.isfinite(norm):
+                self.element.append(element)
+                self.norm.append(norm)
 
 
 def _largest(finding: Finding | None) -> float:
@@ -150,8 +153,8 @@ class Sweep:
 
     def lost(self, reason: str) -> list[Tally]:
         """The verdict if the process that should give it died."""
-        check = Check(self.operation, wings.FRAMEWORKS[0], "", self.dtype, CONTRACTS[0], self.first)
-        return [Tally(self.operation, check.wing, self.dtype, failed=check.lost(reason))]
+        checks = [Check(self.operation, wing, "", self.dtype, REFERENCE, self.first) for wing in wings.FRAMEWORKS]
+        return [Tally(self.operation, check.wing, self.dtype, checks=1, failed=check.lost(reason)) for check in checks]
 
     def _of_wing(self, wing: str) -> Tally:
         tally = Tally(self.operation, wing, self.dtype, seeds=self.seeds)

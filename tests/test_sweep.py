@@ -11,6 +11,8 @@ import pytest
 
 from parity import sweep, wings
 from parity.__main__ import main
+from parity.check import Check
+from parity.findings import FAILED, SKIPPED
 from parity.shapes import shape_named
 
 ROW = "bidirectional.reverse_sequence"
@@ -77,6 +79,16 @@ def test_a_sweep_in_portions_is_one(pytorch: str, tmp_path: Path) -> None:
     assert list(dict.fromkeys(row["operation"] for row in swept["rows"])) == ["masking.sequence_mask", ROW]
     assert {row["seeds"] for row in swept["rows"]} == {2}
     assert swept["checks"] == sum(row["checks"] for row in swept["rows"])
+
+
+def test_what_compared_nothing_is_no_check_and_what_failed_is_one() -> None:
+    check = Check(ROW, "pytorch", "gather", "float32", "matches_reference")
+    scores = {"y": (100.0, 20.0), "d_x": (300.0, 50.0), "d_w": (float("inf"), float("inf"))}
+    tally = sweep.Tally(ROW, "pytorch", "float32")
+    tally.add([check.finding("", "", SKIPPED)])
+    tally.add([check.finding("", "", FAILED, quantity=name, scores=scores) for name in scores])
+    assert (tally.checks, len(tally.failed)) == (1, 1)
+    assert tally.element == [100.0, 300.0]
 
 
 def test_tallies_join() -> None:
