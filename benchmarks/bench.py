@@ -151,7 +151,7 @@ class Bench:
             "wing": entry.wing,
             "variant": entry.variant,
             "mode": entry.mode,
-            "device": self.device if entry.wing == "pytorch" else wings.environment()[entry.wing]["device"],
+            "device": wings.device_of(entry.wing, self.device),
             "B": size.batch,
             "T": self.group(row).race.case.steps,
             "D": size.features,

@@ -45,8 +45,8 @@ def _untimed(request: pytest.FixtureRequest, bench: Bench) -> None:
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
     """What the times depend on beside the machine: versions, devices, threads. The report says it beside the plots."""
     found, frameworks = config.stash.get(BENCH, None), wings.environment()
-    if found and "pytorch" in frameworks:
-        frameworks["pytorch"] = wings.native("pytorch").environment(found.device)
+    if found:
+        frameworks = {wing: wings.native(wing).environment(wings.device_of(wing, found.device)) for wing in frameworks}
     machine_info |= {"versions": versions(), "frameworks": frameworks}
 
 

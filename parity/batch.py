@@ -1,7 +1,7 @@
 """Batches of sequences that differ in length: padded arrays, lengths and masks, and how to move them.
 
-Everything here is plain NumPy. The moves (`refilled`, `extended`, `taken`) are what the contracts
-do to a batch; they never change what the sequences themselves say.
+Everything here is plain NumPy. The moves (`refilled`, `extended`, `taken`) never change what the sequences themselves
+say; a contract does the same to a whole `parity.cases.Case`.
 """
 
 from __future__ import annotations

@@ -98,9 +98,15 @@ def verdict(differences: list[Difference]) -> list[dict[str, Any]]:
         *("quantity", "score", "limit", "norm_score", "norm_limit"),
         *("max_abs_error", "worst_index", "observed", "expected", "reason"),
     )
+    nothing = dict.fromkeys(("score", "limit", "norm_score", "norm_limit", "max_abs_error"))  # of a wrong form
     of_all = {"compared": sum(each.compared for each in differences), "scores": scores}
     return [
-        {"status": FAILED if each.failed else PASSED} | {name: getattr(each, name) for name in measured} | of_all
+        {
+            "status": FAILED if each.failed else PASSED,
+            **{name: getattr(each, name) for name in measured},
+            **({} if each.sides else nothing),
+            **of_all,
+        }
         for each in failed or [max(differences, key=_closeness)]
     ]
 

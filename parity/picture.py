@@ -11,10 +11,11 @@ import numpy as np
 from parity.batch import Array
 from parity.cases import Case
 from parity.compare import Difference
+from parity.noise import LARGEST_ELEMENT
 from parity.streaming import by_definition
 
 # Scores, in noise floors: exactly 0, then up to each of these, then above the limit, then not finite.
-UP_TO = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 64.0)
+UP_TO = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, LARGEST_ELEMENT)
 BINS = ("0", *(f"≤ {edge:g}" for edge in UP_TO), f"> {UP_TO[-1]:g}", "∞")
 MOST_COLUMNS = 40  # of a picture: longer sequences have several steps in each
 

@@ -200,7 +200,7 @@ class Session:
             raise pytest.UsageError(f"--parity-device {self.place.device}: {absent}")
 
     def header(self) -> list[str]:
-        from parity.report.record import versions
+        from parity.report.environment import versions
 
         found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
         tf32 = "allowed" if self.place.tf32 else "off"

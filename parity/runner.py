@@ -158,7 +158,7 @@ class Runner:
         waiting = deque(batches(self.tasks))
         self._workers = [Worker() for _ in range(min(self.jobs, len(waiting)))]
         try:
-            while busy := _keep_busy(self._workers, waiting):
+            while not self._over and (busy := _keep_busy(self._workers, waiting)):
                 for connection in wait(list(busy)):
                     worker = busy[connection]  # type: ignore[index]
                     verdicts = worker.hear()
@@ -193,10 +193,11 @@ def batches(tasks: Iterable[Task]) -> list[list[Task]]:
 
 
 class Worker:
-    """A process that runs one batch of tasks after another.
+    """A process that runs one batch of tasks after another, in order.
 
     Attributes:
         left: the tasks of its batch whose verdicts are not in yet; empty when it is idle.
+        alive: whether the process that runs now has given a verdict.
         environment: what its frameworks said of themselves.
     """
 
@@ -210,6 +211,7 @@ class Worker:
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
+        self.alive = False
         theirs.close()
 
     def give(self, batch: list[Task]) -> None:
@@ -220,14 +222,21 @@ class Worker:
         self.connection.send(batch)
 
     def hear(self) -> list[Verdict]:
-        """Its next verdict; if it died, a failure for every task that it took with it."""
+        """Its next verdict. If it died: a failure of the task it was at, and the others go to another process.
+
+        A process that dies over its first task takes all of them along: the next one would hardly do better.
+        """
         try:
             task, found, self.environment = self.connection.recv()
         except (EOFError, ConnectionError):
             self.process.join()
             reason = f"the worker process died with exit code {self.process.exitcode} before it was done"
-            lost, self.left = self.left, []
+            lost, rest = (self.left[:1], self.left[1:]) if self.alive else (self.left, [])
+            self.left = []
+            if rest:
+                self.give(rest)
             return [(task, task.lost(reason)) for task in lost]
+        self.alive = True
         self.left.remove(task)
         return [(task, found)]
 

@@ -21,6 +21,7 @@ from parity.errors import InputError
 CHUNK = 1 << 17  # elements looked at together: few enough for the cache, so a pass costs one read of each array
 ROW = 1 << 12  # elements whose squares are summed by one call of BLAS
 BLOCK = 1 << 22  # elements that a thread takes at a time; a single block is worth no threads
+SMALLEST = 1e-290  # sum of squares with all its digits
 THREADS = min(os.cpu_count() or 1, 4)  # NumPy computes without the interpreter lock, but each has buffers of its own
 
 
@@ -49,10 +50,12 @@ class Tally:
 
     @property
     def norm_score(self) -> float:
-        """The norm of all errors over the norm of all floors."""
-        if not self.errors_squared:
+        """The norm of all errors over the norm of all floors; the largest score where a square leaves float64."""
+        if not self.score:
             return 0.0
-        return math.sqrt(self.errors_squared / self.floors_squared) if self.floors_squared else math.inf
+        if not all(SMALLEST < squared < math.inf for squared in (self.errors_squared, self.floors_squared)):
+            return self.score
+        return math.sqrt(self.errors_squared / self.floors_squared)
 
     def include(self, later: Tally) -> None:
         """Add what was gathered from elements further on."""

@@ -75,9 +75,13 @@ def has_gpu(wing: str) -> bool:
     return not missing(wing) and native(wing).has_cuda()
 
 
+def device_of(wing: str, asked: str) -> str:
+    """Where a framework runs if that device is asked for; one that sees no GPU stays on the CPU."""
+    return "cuda" if asked != "cpu" and wing in FRAMEWORKS and native(wing).has_cuda() else "cpu"
+
+
 def _device(wing: str) -> str:
-    """The device of a framework at the current place; one that sees no GPU stays on the CPU."""
-    return "cuda" if _here.device != "cpu" and wing in FRAMEWORKS and native(wing).has_cuda() else "cpu"
+    return device_of(wing, _here.device)
 
 
 class Resident(NamedTuple):
@@ -240,7 +244,8 @@ def resident(case: Case, wing: str, variant: str, mode: str, device: str = "cpu"
     """What a benchmark times; `arrays_of` turns what it gives into arrays."""
     arrays, cotangents, axes = _copied(case)
     function = call(case.row, case.form, wing, variant)
-    return Resident(*native(wing).resident(function, arrays, cotangents, mode=mode, axes=axes, device=device))
+    options = {"mode": mode, "axes": axes, "device": device_of(wing, device)}
+    return Resident(*native(wing).resident(function, arrays, cotangents, **options))
 
 
 def arrays_of(wing: str, outputs: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[str, Array]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,9 @@ def test_the_policy_on_tf32_is_what_was_asked_for_everywhere(framework: str, all
 
 
 def test_it_is_off_in_a_process_that_was_told_nothing(framework: str) -> None:
-    said = str(wings.environment()[framework]["tf32"])
+    code = f"from parity import wings; wings.native({framework!r}); print(wings.environment()[{framework!r}]['tf32'])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "False" in said
     assert "True" not in said
 
 

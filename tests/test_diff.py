@@ -318,7 +318,10 @@ def test_what_only_one_of_them_has_is_said() -> None:
 def test_a_false_alarm_where_there_was_none_makes_it_worse() -> None:
     swept = {"first": 0, "seeds": 1, "contracts": [], "checks": 9, "failed": 0, "failures": [], "rows": []}
     quiet, loud = record_of(OTHER, sweep=swept), record_of(OTHER, sweep=swept | {"failed": 2})
-    assert changes(quiet, loud).worse == ["2 new false alarms"]
+    louder = record_of(OTHER, sweep=swept | {"failed": 900})
+    assert changes(quiet, loud).worse == ["2 more false alarms"]
+    assert changes(loud, louder).worse == ["898 more false alarms"]
+    assert not changes(louder, loud).worse
     assert changes(loud, loud).worse == changes(loud, quiet).worse == []
 
 

@@ -68,8 +68,12 @@ def hangs(*, real: bool = False, rare: bool = False) -> str:
     return f"{imports}{own}\nrun ={rest}{'keeper.EVERY = 600.0' if rare else ''}\n"
 
 
-def killed(command: list[str], folder: Path, kept: int) -> str:
-    """Kill a run as soon as it has kept some verdicts; what it said to stderr, once all its processes have ended."""
+def killed(command: list[str], folder: Path, kept: int, reported: int | None = None) -> str:
+    """Kill a run as soon as it has kept some verdicts, and reported as many or so many of them.
+
+    Returns:
+        What it said to stderr, once all its processes have ended.
+    """
     where = folder.parent
     process = subprocess.Popen(
         [sys.executable, *command], cwd=where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -77,11 +81,18 @@ def killed(command: list[str], folder: Path, kept: int) -> str:
     late = time.monotonic() + 60
     while lines_of(folder / JOURNAL) <= kept and process.poll() is None and time.monotonic() < late:
         time.sleep(0.05)
-    time.sleep(0.2)  # for the report behind the journal
+    while checked(folder) < (kept if reported is None else reported) and time.monotonic() < late:
+        time.sleep(0.05)
+    time.sleep(0.2)  # for the views behind the record
     process.kill()
     _, err = process.communicate(timeout=60)  # ends when nobody is left who could write
     assert process.returncode == -signal.SIGKILL, err
     return err
+
+
+def checked(folder: Path) -> int:
+    """How many checks a report knows of."""
+    return int(json.loads((folder / "report.json").read_text())["summary"]["checked"])
 
 
 def lines_of(file: Path) -> int:
@@ -124,7 +135,7 @@ def test_workers_in_the_middle_of_a_task_end_with_their_parent(tmp_path: Path) -
 def test_what_came_after_the_last_report_is_not_lost(tmp_path: Path, capsys: Any) -> None:
     folder = tmp_path / "report"
     (tmp_path / "hangs.py").write_text(hangs(rare=True) + CHECK)
-    killed(["hangs.py", "check", *SELECTED, "--jobs=1", "--output=report"], folder, BEFORE_IT_HANGS)
+    killed(["hangs.py", "check", *SELECTED, "--jobs=1", "--output=report"], folder, BEFORE_IT_HANGS, reported=0)
     assert verdict_of(folder) == f"stopped after 0 of {PLANNED} checks"
     with (folder / JOURNAL).open("a") as journal:
         journal.write('{"task":"cut in the mid')  # as if killed while it wrote
@@ -176,7 +187,7 @@ def test_verdicts_that_no_test_has_asked_for_yet_are_kept(tmp_path: Path, capsys
     """Worker processes are ahead of the tests."""
     (tmp_path / "test_all.py").write_text("import time\ndef test_first(parity_findings): time.sleep(600)")
     folder = tmp_path / "parity-report"
-    assert killed(["-m", "pytest", "-k", MATCHING, "--parity-jobs=2"], folder, PLANNED) == ""
+    assert killed(["-m", "pytest", "-k", MATCHING, "--parity-jobs=2"], folder, PLANNED, reported=0) == ""
     assert verdict_of(folder).endswith(f"of {PLANNED} checks")
     assert main(["report", str(folder)]) == 0
     assert json.loads((folder / "report.json").read_text())["summary"]["checked"] == PLANNED

@@ -323,7 +323,7 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(whole: Path, tmp_path: 
     assert "output: got '/dev/null/there', expected a folder that can be written" in capsys.readouterr().err
 
 
-def test_a_recording_whose_worker_died_leaves_no_record(pytorch: str, tmp_path: Path, capsys: Any) -> None:
+def test_a_recording_that_cannot_be_written_leaves_no_record(pytorch: str, tmp_path: Path, capsys: Any) -> None:
     (check, *_) = plan([LAST], [pytorch], dtypes=["float32"], contracts=["matches_reference"])
     (task,) = recording.recordings([check], str(tmp_path / "nowhere"))
     (file,) = task.run()

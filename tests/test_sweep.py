@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import sweep, wings
+from parity import report, sweep, wings
 from parity.__main__ import main
 from parity.check import Check
 from parity.findings import FAILED, SKIPPED
@@ -58,6 +58,26 @@ def test_a_wrong_variant_does_and_the_report_says_so(
     assert "false alarms in" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.parametrize("there", ["no report at all", "one of other versions"])
+@pytest.mark.parametrize("command", [("sweep", "--seeds", "1"), ("faults",)], ids=lambda command: command[0])
+def test_nothing_is_put_in_the_place_of(there: str, command: tuple[str, ...], tmp_path: Path, capsys: Any) -> None:
+    """What somebody measured is not for a sweep to throw away; that is said before the work."""
+    other = report.record([], {}, seed=0, seconds=0.0, planned=0, checked=0)
+    other["environment"]["versions"]["numpy"] = "1.0"
+    (tmp_path / "report.json").write_text(json.dumps(other) if there == "one of other versions" else there)
+    before = (tmp_path / "report.json").read_bytes()
+    assert main([*command, "--output", str(tmp_path)]) == 2
+    assert (tmp_path / "report.json").read_bytes() == before
+    assert f"output: got {str(tmp_path)!r}" in capsys.readouterr().err
+
+
+def test_faults_planted_one_after_the_other_stand_together(pytorch: str, tmp_path: Path) -> None:
+    names = ["masking.one_step_too_many", "masking.as_wide_as_the_first"]
+    for name in reversed(names):
+        assert main(["faults", name, "--output", str(tmp_path), "--jobs", "1"]) == 0
+    assert [fault["name"] for fault in json.loads((tmp_path / "report.json").read_text())["faults"]] == names
+
+
 def test_a_sweep_is_added_to_the_report_that_is_there(pytorch: str, tmp_path: Path) -> None:
     quick = ("--operation", ROW, "--dtype", "float32", "--output", str(tmp_path), "--jobs", "1")
     assert main(["check", "--wing", "pytorch", "--contract", "repeatable", *quick]) == 0
@@ -65,9 +85,6 @@ def test_a_sweep_is_added_to_the_report_that_is_there(pytorch: str, tmp_path: Pa
     record = json.loads((tmp_path / "report.json").read_text())
     assert record["checks"]
     assert record["sweep"]["seeds"] == 2
-    (tmp_path / "report.json").write_text("no report at all")
-    assert main(["sweep", "--seeds", "2", *quick]) == 0
-    assert not json.loads((tmp_path / "report.json").read_text())["checks"]
 
 
 def test_a_sweep_in_portions_is_one(pytorch: str, tmp_path: Path) -> None:

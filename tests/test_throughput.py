@@ -134,16 +134,6 @@ WRONG: dict[str, tuple[Any, str]] = {
     ),
     "rounds of text": (written(row("pytorch", "packed") | {"stats": {"data": ["fast", "slow"]}}), ANOTHER),
     "a date that is none": (written() | {"datetime": 3}, "benchmarks: got date 3, expected text"),
-    "medians outside of their intervals": (
-        written(
-            *(
-                point(at, 1.0, speedup_over_padded={"pytorch.packed": of | {"median": 1.0}})
-                for at, of in ((0.1, FAST), (0.2, FAST))
-            )
-        )
-        | {"datetime": []},
-        "benchmarks: got date [], expected text",
-    ),
     "a curve that crosses nowhere": (
         written(
             *(

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     runner = Runner(faults.plan(options.name), options.jobs)
-    report.writable(options.output)
+    report.room_for_more(options.output)
     found, interrupted = verdicts(runner)
     planted = entries(outcome for outcomes in found.values() for outcome in outcomes)
     screen = console(140)

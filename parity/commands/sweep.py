@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     runner = Runner(sweep.plan(options.operation, options.dtype, options.seeds, options.seed), options.jobs)
-    report.writable(options.output)
+    report.room_for_more(options.output)
     found, interrupted = verdicts(runner)
     came = sweep.summary((t for tallies in found.values() for t in tallies), options.seed, options.seeds)
     console(160).print(_table(came))

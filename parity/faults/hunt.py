@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 from parity import planner, training, wings
@@ -23,6 +23,7 @@ from parity.shapes import shapes_of
 from parity.training.course import OPTIMISERS, course
 from parity.training.verdict import CONTRACT as TRAINS_ALIKE
 
+RAISED = "raised"
 CAUGHT, SURVIVED, STALE, MISSING = "caught", "survived", "stale", "skipped"
 
 
@@ -97,6 +98,8 @@ def _outcome(fault: Fault, by: dict[str, Catch], case: str, mode: str, dtype: st
     if not by:
         return Outcome(fault.name, SURVIVED, reason="no contract caught it on any case")
     lacks = "" if fault.by in by else f"caught by {', '.join(by)}, and its entry says {fault.by}"
+    if not lacks and by[fault.by].reason.startswith(RAISED):
+        lacks = f"{by[fault.by].reason}: a crash is no art"
     return Outcome(fault.name, STALE if lacks else CAUGHT, case, mode, dtype, by, lacks)
 
 
@@ -111,7 +114,7 @@ def _runs(fault: Fault) -> Iterator[tuple[str, str, Form, str]]:
                 yield dtype, mode, form, shape
 
 
-@cache
+@lru_cache(maxsize=64)
 def _broken(wing: str, variant: str, mode: str, case: Case) -> frozenset[str]:
     """The contracts that the variant without any fault breaks; there should be none."""
     return frozenset(caught(Subject(wing, variant, mode), case))
@@ -131,7 +134,7 @@ def _catch(contract: Contract, subject: Subject, case: Case) -> Catch | None:
         with planner.using(SMALL_GROUPS):
             differences = contract.judge(subject, case)
     except Exception as error:  # whatever a fault raises is how it is found
-        return Catch("", None, f"raised {first_lines(told(error))}")
+        return Catch("", None, f"{RAISED} {first_lines(told(error))}")
     return _worst([difference for difference in differences if difference.failed])
 
 

@@ -56,7 +56,7 @@ class Changes:
             told_of(self.checks(FAILS), "check newly fails", "checks newly fail"),
             told_of(_worse(self.divergences), "divergence is newly out of date", "divergences are newly out of date"),
             told_of(_worse(self.faults), "planted fault is no longer caught", "planted faults are no longer caught"),
-            told_of(self.alarms[1] if not self.alarms[0] else 0, "new false alarm", "new false alarms"),
+            told_of(max(0, self.alarms[1] - self.alarms[0]), "more false alarm", "more false alarms"),
             "NEW was stopped before its end" if self.complete == (True, False) else "",
             "" if self.in_both else "nothing was compared: no check was tried in both",
         ]

@@ -45,7 +45,7 @@ def only_real(real, values):  # (B, T), (B, T, D)
     """The values on real steps, 0 on padding.
 
     A choice, not a product with the mask: the gradient of a product multiplies by the padding, and NaN times 0 is
-    NaN. So every function here begins with this line.
+    NaN. So functions that compute with padding begin with this line.
     """
     return torch.where(real[:, :, None], values, 0)
 

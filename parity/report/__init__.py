@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
+from parity.faults import FAULTS
 from parity.operations import OPERATIONS
-from parity.report.files import FOLDER, writable, write
+from parity.report.environment import versions
+from parity.report.files import FOLDER, RECORD, writable, write
+from parity.report.order import index
 from parity.report.reading import read
 from parity.report.record import current, failed, record, verdict
 
-__all__ = ["FOLDER", "add", "current", "failed", "read", "record", "verdict", "writable", "write"]
+__all__ = ["FOLDER", "add", "current", "failed", "read", "record", "room_for_more", "verdict", "writable", "write"]
 
 
 def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict[str, Any]], seed: int) -> list[Path]:
     """Add faults or a sweep to the report in a folder; to a new one, if none of the same versions is there.
 
-    A sweep takes the place of an earlier one of the same operations and dtypes; what that found of others stays.
+    What was tried again replaces what is there, faults by name, a sweep by operation and dtype; all else stays.
 
     Args:
         folder: with a report.json, or without.
@@ -33,17 +36,48 @@ def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict
 
     Returns:
         The files.
+
+    Raises:
+        NotWritten: they cannot be written.
     """
     begun = record([], frameworks, seed=seed, seconds=0.0, planned=0, checked=0)
     try:
         earlier = read(folder)
     except InputError:  # no report, or one that cannot be read
         earlier = begun
-    same = earlier["environment"]["versions"] == begun["environment"]["versions"]
-    there = earlier if same else begun
+    there = earlier if _of_these_versions(earlier) else begun
+    added = dict(parts)
     if there["sweep"] and "sweep" in parts:
-        parts = {**parts, "sweep": _joined(there["sweep"], parts["sweep"])}
-    return write({**there, **parts}, folder)
+        added["sweep"] = _joined(there["sweep"], parts["sweep"])
+    if "faults" in parts:
+        again = {fault["name"] for fault in parts["faults"]}
+        both = [*(fault for fault in there["faults"] if fault["name"] not in again), *parts["faults"]]
+        added["faults"] = sorted(both, key=lambda fault: index(FAULTS, fault["name"]))
+    return write({**there, **added}, folder)
+
+
+def room_for_more(folder: str | Path, argument: str = "output") -> None:
+    """Make sure, before the work, that something can be added to the report in a folder, and nothing is lost by it.
+
+    Raises:
+        InputError: it cannot be written, or what is there is no report or one of other versions.
+    """
+    writable(folder, argument)
+    if not (Path(folder) / RECORD).exists():
+        return
+    try:
+        same = _of_these_versions(read(folder))
+    except InputError as error:
+        raise InputError(
+            argument, repr(str(folder)), f"a folder without a report, or with a whole one ({error})"
+        ) from error
+    if not same:
+        came = f"{str(folder)!r}, whose report is of other versions"
+        raise InputError(argument, came, "a folder with a report of the versions that are here, or with none")
+
+
+def _of_these_versions(there: Mapping[str, Any]) -> bool:
+    return bool(there["environment"]["versions"] == versions())
 
 
 def _joined(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +87,6 @@ def _joined(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, A
         [*(of for of in earlier[name] if (of["operation"], of["dtype"]) not in again), *later[name]]
         for name in ("rows", "failures")
     )
-    places = {name: place for place, name in enumerate(OPERATIONS)}
-    rows.sort(key=lambda row: (places.get(row["operation"], len(places)), row["wing"], row["dtype"]))
+    rows.sort(key=lambda row: (index(OPERATIONS, row["operation"]), row["wing"], row["dtype"]))
     counts = {name: sum(row[name] for row in rows) for name in ("checks", "failed")}
     return {**later, **counts, "failures": failures, "rows": rows}

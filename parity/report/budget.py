@@ -19,7 +19,7 @@ class Part:
     """A part of a text.
 
     Attributes:
-        name: what its items are, where some are left out; words of ours, not of the record. None for a text between.
+        name: what its items are, where some are left out; words of ours, not of the record. Empty for a text between.
         count: how many items there are.
         items: their text; no more of them is asked for than there is room for.
         head, tail: what stands before and behind them.

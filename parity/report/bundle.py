@@ -23,16 +23,17 @@ VALUES = (
 )
 
 
-def bundle(matrices: Iterable[Matrix], bins: Iterable[str]) -> str:
+def bundle(matrices: Iterable[Matrix], bins: Iterable[str], limit: float) -> str:
     """What the script needs to show any finding.
 
     Args:
         matrices: from `parity.report.table.matrices`; their rows and columns are numbered as the page numbers them.
         bins: the names of the bins of a spread.
+        limit: of an element, in noise floors: where the colours of a heat map end.
 
     Returns:
         JSON, gzipped, in base64: ``contracts``, ``rows`` (operation, wing, variant), ``cells`` (row, contract -> its
-        findings, each a list of ``words`` and then ``values``), ``texts`` and ``bins``.
+        findings, each a list of ``words`` and then ``values``), ``texts``, ``bins`` and ``limit``.
     """
     matrices, texts = list(matrices), _Texts()
     rows = [row for matrix in matrices for row in matrix.rows]
@@ -40,6 +41,7 @@ def bundle(matrices: Iterable[Matrix], bins: Iterable[str]) -> str:
         "words": WORDS,
         "values": VALUES,
         "bins": list(bins),
+        "limit": limit,
         "contracts": [_contract(column) for column in (matrices[0].columns if matrices else ())],
         "rows": [[printable(name) for name in (row.operation, row.wing, row.variant)] for row in rows],
         "cells": [[[_packed(finding, texts) for finding in cell.findings] for cell in row.cells] for row in rows],

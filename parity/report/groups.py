@@ -55,9 +55,9 @@ class Group:
 
     @property
     def measured(self) -> str:
-        """The numbers of the worst one; empty when it failed before there were any."""
+        """The numbers of the worst one; empty when there were none."""
         worst = self.worst
-        if not worst["quantity"]:
+        if worst["limit"] is None:
             return ""
         element = f"worst element {number(worst['score'])} (limit {worst['limit'] or 0:g})"
         norm = f"norm-wise {number(worst['norm_score'])} (limit {worst['norm_limit'] or 0:g})"

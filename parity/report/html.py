@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from parity.divergences.entry import VERDICTS
-from parity.picture import BINS
+from parity.picture import BINS, UP_TO
 from parity.report import plots
 from parity.report.bundle import bundle
 from parity.report.catches import margin
@@ -51,7 +51,7 @@ def html(view: View, drawn: bool = True) -> str:
         margin=margin,
         symbols=SYMBOLS,
         meanings=MEANINGS,
-        bundle=bundle(view.matrices, BINS),
+        bundle=bundle(view.matrices, BINS, UP_TO[-1]),
         script=Markup(script),
         script_hash=_digest(script),
     )

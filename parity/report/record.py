@@ -220,9 +220,11 @@ def failed(record: Mapping[str, Any]) -> bool:
 
 def _compared_nothing(record: Mapping[str, Any]) -> bool:
     summary = record["summary"]
-    if not summary["planned"] and (record["divergences"] or record["faults"] or record["sweep"]):
-        return False  # no checks were asked for
-    return not summary["checks"][PASSED] or not summary["compared"]
+    if summary["planned"]:
+        return not summary["checks"][PASSED] or not summary["compared"]
+    wings = (tried for entry in record["divergences"] for tried in entry["wings"].values())
+    tried = any(one["status"] != SKIPPED for one in (*wings, *record["faults"]))
+    return not tried and not (record["sweep"] and record["sweep"]["checks"])  # no checks were asked for
 
 
 def cut_short(record: Mapping[str, Any]) -> bool:

@@ -53,7 +53,7 @@ def only_real(real, values):  # (B, T), (B, T, D)
 
     A choice, not a product with the mask: the gradient of a product multiplies by the padding, and NaN times 0 is
     NaN. Keras' masked layers and ``dynamic_rnn`` ignore NaN in the padding going forward, but their loops
-    multiply by it coming back, and every gradient is lost. So every function here begins with this line.
+    multiply by it coming back, and every gradient is lost. So functions that compute with padding begin with this line.
     """
     return tf.where(real[:, :, None], values, tf.zeros((), values.dtype))
 
@@ -84,7 +84,7 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
     In mode "graph", ``axes`` (of inputs and outputs by name) tells which axes are batch and time: those stay open,
     so that one trace serves all.
     """
-    with tf.device("/GPU:0" if device == "cuda" else "/CPU:0"):
+    with at(device):
         arrays, cotangents = constants(arrays), constants(cotangents)
         outputs, gradients = stepper(call, arrays, cotangents, mode, axes)(arrays, cotangents)
     sparse = tuple(name for name, gradient in gradients.items() if isinstance(gradient, tf.IndexedSlices))
@@ -92,19 +92,22 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
 
 
 def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
-    """``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay where they are: for a benchmark."""
-    arrays, cotangents = constants(arrays), constants(cotangents)
+    """``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay on their device: for a benchmark."""
+    with at(device):
+        arrays, cotangents = constants(arrays), constants(cotangents)
     step = stepper(call, arrays, cotangents, mode, axes)
     alone = stepper(call, arrays, {}, mode, axes)
     latest = []
 
     def forward():
-        outputs = alone(arrays, {})
+        with at(device):
+            outputs = alone(arrays, {})
         latest[:] = tf.nest.flatten(outputs)
         return outputs
 
     def train():
-        outputs, gradients = step(arrays, cotangents)
+        with at(device):
+            outputs, gradients = step(arrays, cotangents)
         latest[:] = tf.nest.flatten((outputs, gradients), expand_composites=True)  # a sparse one stays sparse
         return outputs, gradients
 
@@ -144,14 +147,23 @@ def stepper(call, arrays, cotangents, mode, axes):
 
 def square_product(side, device="cpu"):
     """A product of two matrices, and a wait for it: the peak that everything else is measured against."""
-    a, b = tf.random.uniform((side, side)), tf.random.uniform((side, side))
+    with at(device):
+        a, b = tf.random.uniform((side, side)), tf.random.uniform((side, side))
     product = tf.function(lambda: tf.matmul(a, b))
-    latest = [product()]
 
     def start():
-        latest[0] = product()
+        with at(device):
+            latest[0] = product()
+
+    latest = [None]
+    start()
 
     return start, lambda: latest[0][0, 0].numpy()
+
+
+def at(device):
+    """Where tensors are made and what is made of them is computed, inside of a ``with``."""
+    return tf.device("/GPU:0" if device == "cuda" else "/CPU:0")
 
 
 def constants(arrays):

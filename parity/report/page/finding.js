@@ -1,13 +1,13 @@
 // One finding in full: what was measured, where, how its errors lie, and the command that shows it again.
 
 function inFull(data, row, column, finding) {
-  const { quantity, reason, first, heat, spread, scores, reproduce } = finding;
+  const { quantity, limit, reason, first, heat, spread, scores, reproduce } = finding;
   const sentence = said => make("p", { class: "sentence" }, said);
   const shown = [heading(finding)];
   if (reason) shown.push(sentence(quantity ? `${quantity}: ${reason}` : reason));
   if (first) shown.push(sentence(`It ${first}.`));
-  if (quantity) shown.push(measures(finding));
-  if (heat) shown.push(...where(heat, finding));
+  if (limit !== null) shown.push(measures(finding));
+  if (heat) shown.push(...where(heat, finding, data.limit));
   if (spread && spread.length) shown.push(...spreads(data, row, column, finding));
   if (scores && Object.keys(scores).length > 1) shown.push(quantities(finding));
   if (reproduce) shown.push(make("h4", {}, "See it again"), command(reproduce));
@@ -20,12 +20,12 @@ function heading(finding) {
   return make("h3", { class: finding.status }, mark, ` ${title || finding.status}`);
 }
 
-function where(heat, finding) {
+function where(heat, finding, limit) {
   const framed = heat.quantity === finding.quantity ? "; the worst place is framed" : "";
   const legend = `The worst score of each step, in noise floors. Padding is hatched${framed}.`;
   return [
     make("h4", {}, `Where in the batch: ${heat.quantity}`),
-    heatMap(heat, finding) || "",
+    heatMap(heat, finding, limit) || "",
     make("p", { class: "legend" }, legend),
   ];
 }

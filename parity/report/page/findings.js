@@ -16,6 +16,7 @@ async function unpack() {
   };
   return {
     bins: told.bins,
+    limit: told.limit,
     contracts: told.contracts,
     rows: told.rows.map(([operation, wing, variant]) => ({ operation, wing, variant, subject: `${wing}.${variant}` })),
     cells: told.cells.map(row => row.map(cell => cell.map(read))),

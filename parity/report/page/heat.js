@@ -1,11 +1,11 @@
 // Where in the batch a finding's errors are: sequences downwards, time to the right, padding hatched.
 
-const LIMIT = 64; // noise floors, of the worst element
 const HIGH = 26;
 const LEFT = 96;
 const TOP = 24;
 
-function heatMap(heat, finding) {
+/** `limit`: of an element, in noise floors; from there on, colours do not get deeper. */
+function heatMap(heat, finding, limit) {
   const columns = heat.rows.length ? heat.rows[0].length : 0;
   if (!columns) return null;
   const wide = columns <= 12 ? 46 : columns <= 24 ? 30 : 18;
@@ -20,7 +20,7 @@ function heatMap(heat, finding) {
   });
   drawing.append(hatch(), ...axes(heat, columns, wide));
   heat.rows.forEach((scores, row) =>
-    scores.forEach((score, column) => drawing.append(square(heat, row, column, size(score), wide, worst))),
+    scores.forEach((score, column) => drawing.append(square(heat, row, column, size(score), wide, worst, limit))),
   );
   return drawing;
 }
@@ -44,7 +44,7 @@ function axes(heat, columns, wide) {
 }
 
 /** The worst error of one sequence in the steps of one column. */
-function square(heat, row, column, score, wide, worst) {
+function square(heat, row, column, score, wide, worst, limit) {
   const [x, y] = [LEFT + column * wide, TOP + row * HIGH];
   const [from, to] = [column * heat.together, Math.min(heat.steps, (column + 1) * heat.together)];
   const length = heat.lengths[row];
@@ -59,13 +59,14 @@ function square(heat, row, column, score, wide, worst) {
       rx: 2,
       ...how,
     });
-  const deep = depth(score) > 0.6 ? "value deep" : "value";
+  const shade = depth(score, limit);
+  const deep = shade > 0.6 ? "value deep" : "value";
   const numbered = wide >= 30 && (score || !pad);
   return make(
     "g",
     {},
     make("title", {}, `row ${row}, ${steps}${pad ? ", padding" : ""}: ${number(score)} noise floors`),
-    box(0, { class: score > LIMIT ? "over" : "error", style: `--depth:${depth(score).toFixed(2)}` }),
+    box(0, { class: score > limit ? "over" : "error", style: `--depth:${shade.toFixed(2)}` }),
     pad ? box(0, { fill: "url(#hatch)" }) : "",
     worst.length > 1 && worst[0] === row && from <= worst[1] && worst[1] < to ? box(1, { class: "worst" }) : "",
     numbered ? make("text", { x: x + wide / 2 - 1, y: y + 16, class: deep }, brief(score)) : "",
@@ -73,9 +74,9 @@ function square(heat, row, column, score, wide, worst) {
 }
 
 /** How deep a colour: 0 for no error, 1 at the limit and above. */
-function depth(score) {
+function depth(score, limit) {
   if (score === 0) return 0;
-  return Math.min(1, Math.max(0.06, (Math.log10(Math.min(score, LIMIT)) + 1) / (Math.log10(LIMIT) + 1)));
+  return Math.min(1, Math.max(0.06, (Math.log10(Math.min(score, limit)) + 1) / (Math.log10(limit) + 1)));
 }
 
 /** A score that fits into a square: 5e6 for five million. */
