@@ -10,6 +10,7 @@ https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_se
 """
 
 from functools import cache
+from inspect import signature
 
 import torch
 from torch import nn
@@ -113,9 +114,13 @@ def padded(kind, x, lengths, weights, initial, **options):
     return native.only_real(real, y), [torch.stack(h)]
 
 
+# In newer versions the same flags also set TF32, and warn if they do. None leaves it.
+AS_IT_IS = {"allow_tf32": None} if "allow_tf32" in signature(torch.backends.mkldnn.flags).parameters else {}
+
+
 def padded_native(kind, x, lengths, weights, initial, **options):
     """`padded` with oneDNN switched off: on the CPU, it is what makes a padded float32 LSTM fast."""
-    with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):  # None: leave it, or it warns
+    with torch.backends.mkldnn.flags(enabled=False, **AS_IT_IS):
         return padded(kind, x, lengths, weights, initial, **options)
 
 
