@@ -21,8 +21,8 @@ from parity.picture import heat, scores, spread
 from parity.replay import NotInRecord, Record, opened
 from parity.shapes import REAL, shape_named, shapes_of
 
-# At a real cost nobody would cut batches as small as these, and a bucketed variant would be tried whole. If a call cost
-# nothing, no group would hold two lengths, and nothing inside a group would need a mask.
+# For bucketed variants: a call so cheap that even batches as small as these are cut into groups, but not free, or each
+# length would be a group of its own, and no group would need a mask.
 SMALL_GROUPS = planner.Cost(call=1.25, step=0.0, row=1.0)
 
 

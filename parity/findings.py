@@ -9,7 +9,7 @@ from typing import Any
 
 PASSED, FAILED, SKIPPED, KNOWN = "passed", "failed", "skipped", "known"
 STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
-WORST_FIRST = (FAILED, PASSED, KNOWN, SKIPPED)  # of several together: known and skipped where nothing was compared
+PRECEDENCE = (FAILED, PASSED, KNOWN, SKIPPED)  # several findings together are what the first of these is that occurs
 DIGITS = {"float64": 17}  # that tell a number of a dtype from its neighbours; 9 are enough for all others
 SHOWN = 8  # failures that a message shows in full
 FROM, VALUES = "noise floors from expected", ("observed", "expected")

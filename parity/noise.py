@@ -128,6 +128,11 @@ def stand_in(case: Case, wing: str, variant: str, mode: str, copies: int = 2) ->
     """`noise_floor` at a size where the reference, one sequence at a time, would take minutes.
 
     A variant of a framework plays the reference, in float64; that it may is what the contracts say at small sizes.
+
+    Args:
+        case: of any size, in any dtype.
+        wing, variant, mode: who plays the reference.
+        copies: fewer than for `noise_floor`, since each takes a run.
     """
     roundoff = ROUNDOFF[case.dtype]
     rng = np.random.default_rng(abs(case.seed))

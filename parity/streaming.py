@@ -105,10 +105,13 @@ def smallest_of(quantity: str, floor: Array) -> np.float64:
 
 
 def by_definition(observed: Array, expected: Array, error: Array, floor: Array) -> tuple[Array, Array]:
-    """Every score, and where one side is strange; the error becomes 0 where both are the same, and inf where it is."""
+    """Every score, and which elements are strange: NaN or inf on one side only, or inf of the other sign.
+
+    In ``error``, in place, what is the same on both sides becomes 0, and what is strange inf.
+    """
     same = (observed == expected) | (np.isnan(observed) & np.isnan(expected))
     error[same] = 0.0
-    strange = ~np.isfinite(error)  # NaN or inf on one side only, or inf of the other sign
+    strange = ~np.isfinite(error)
     error[strange] = np.inf
     return np.where(same, 0.0, np.where(error > 0, error / floor, np.inf)), strange
 

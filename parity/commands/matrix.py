@@ -12,7 +12,7 @@ from rich.text import Text
 
 from parity.contracts import CONTRACTS
 from parity.errors import printable
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, WORST_FIRST, share
+from parity.findings import FAILED, KNOWN, PASSED, PRECEDENCE, SKIPPED, share
 from parity.report.order import index
 from parity.report.words import SYMBOLS
 
@@ -82,7 +82,7 @@ def _mark(findings: Sequence[Found]) -> str:
     if PASSED in statuses:
         worst = max(share(finding) for finding in findings if finding["status"] == PASSED)
         return str(math.ceil(100 * worst)) if worst else SYMBOLS[PASSED]
-    return SYMBOLS[next((status for status in WORST_FIRST if status in statuses), "absent")]
+    return SYMBOLS[next((status for status in PRECEDENCE if status in statuses), "absent")]
 
 
 def _marked(marks: list[str]) -> Text:

@@ -1,8 +1,8 @@
 """Divergences and planted faults of two records: what is newly out of date, newly missed, or otherwise not as it was.
 
-An entry's values today are compared with its own words by the run itself, to within its three digits. So two runs that
-found it as described differ by nothing that it says, and only where the words were rewritten in between, or either run
-found something else, are the values of both shown.
+An entry says what it gave when it was written, and a run compares that, to three digits, with what it gives today. So
+two runs that found it as described found the same. The values of both are shown where either found something else, and
+where the entry was rewritten in between.
 """
 
 from __future__ import annotations

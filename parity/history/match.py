@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parity.findings import FAILED, WORST_FIRST
+from parity.findings import FAILED, PRECEDENCE
 from parity.report.record import CHECK, cut_short
 
 Found = Mapping[str, Any]
@@ -94,7 +94,7 @@ class Side:
     def status(self, key: Key) -> str:
         """What it came to: a failure anywhere in it is one of all of it."""
         seen = {finding["status"] for finding in self.of_run(key)}
-        return next((status for status in WORST_FIRST if status in seen), self.absence)
+        return next((status for status in PRECEDENCE if status in seen), self.absence)
 
 
 def _unseen(side: Side, other: Side) -> Iterator[Key]:

@@ -61,7 +61,8 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
     """Outputs and gradients of ``call`` as arrays, and the names of the gradients that came sparse.
 
     The gradient of every float input is taken against ``cotangents``, one for each output that counts. What a
-    function writes to its inputs stands in ``arrays`` afterwards, so that it is found out.
+    function writes to its inputs stands in ``arrays`` afterwards, so that it is found out. Mode is "eager" or
+    "compiled"; ``axes`` matters to TensorFlow, where a graph leaves some of them open.
     """
     function = compiled(call) if mode == "compiled" else call
     inputs = tensors(arrays, device)

@@ -34,9 +34,9 @@ def relu(a):
     return np.where(a > 0, a, 0)  # slope 0 at 0, as everywhere; np.maximum would share it out
 
 
-# A framework rounds an activation, keeps that, and takes its slope from it, y (1 - y) or 1 - y²: where that is
-# saturated, it knows the slope, or 1 - z, no better than it knows 1. So the noise floor says how far off ``y`` is kept;
-# the slope is exact where it is not.
+# A framework rounds an activation y and keeps that; slopes, y (1 - y) or 1 - y², and a GRU's 1 - z come from what it
+# kept, and where y is nearly 1 they are lost. So the copies of the noise floor keep y off by a roundoff, and their
+# slopes follow. Where nothing says how far off, slopes are exact.
 OFF = ContextVar("from activations to how far off they are kept", default=np.zeros_like)
 
 

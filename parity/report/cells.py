@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parity.findings import FAILED, KNOWN, PASSED, WORST_FIRST
+from parity.findings import FAILED, KNOWN, PASSED, PRECEDENCE
 from parity.report.notes import Whole, absence, note
 from parity.report.record import ELEMENT, largest
 from parity.report.words import MEANINGS, SYMBOLS, number
@@ -93,8 +93,8 @@ def cell(operation: str, wing: str, column: Column, findings: Sequence[Found], w
     return Cell(
         operation,
         column,
-        status=next((status for status in WORST_FIRST if status in counts), ABSENT),
-        counts={status: counts[status] for status in WORST_FIRST if status in counts},
+        status=next((status for status in PRECEDENCE if status in counts), ABSENT),
+        counts={status: counts[status] for status in PRECEDENCE if status in counts},
         scores=tuple(_score(dtype, findings) for dtype in whole.dtypes),
         note=note(operation, contract, findings) if findings else absence(operation, wing, contract, whole),
         findings=findings,

@@ -8,7 +8,7 @@ from typing import Any
 
 from parity.contracts import CONTRACTS
 from parity.errors import InputError, shown
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, STATUSES, WORST_FIRST, finite
+from parity.findings import FAILED, KNOWN, PASSED, PRECEDENCE, SKIPPED, STATUSES, finite
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
@@ -114,7 +114,7 @@ def _status_of_each_check(findings: Iterable[dict[str, Any]]) -> dict[tuple[Any,
     statuses: dict[tuple[Any, ...], str] = {}
     for finding in findings:
         check = tuple(finding[name] for name in CHECK)
-        statuses[check] = min(statuses.get(check, SKIPPED), finding["status"], key=WORST_FIRST.index)
+        statuses[check] = min(statuses.get(check, SKIPPED), finding["status"], key=PRECEDENCE.index)
     return statuses
 
 
