@@ -54,13 +54,14 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from parity.commands import advise, check, diff, divergences, faults, record, report, sweep
+    from parity.commands import advise, check, describe, diff, divergences, faults, record, report, sweep
 
     known = {
         "check": check,
         "record": record,
         "report": report,
         "diff": diff,
+        "describe": describe,
         "divergences": divergences,
         "faults": faults,
         "sweep": sweep,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity import planner, wings
@@ -13,7 +14,7 @@ from parity.compare import Difference, verdict
 from parity.contracts import CONTRACTS, EVERY, FIRST, Contract, Subject, same_in_every_mode
 from parity.drawing import draw
 from parity.dtypes import DTYPES, FLOATS, NARROW
-from parity.errors import InputError, a_function, choose, first_lines, names, of_kind, told, whole_number
+from parity.errors import InputError, a_function, choose, choose_all, first_lines, names, of_kind, told, whole_number
 from parity.findings import FAILED, KNOWN, SKIPPED, Finding
 from parity.first import first_difference
 from parity.operations import OPERATIONS, Form, Operation, Refusal, find
@@ -32,7 +33,7 @@ class Check:
 
     ``full`` adds the modes of a full run; ``form``, ``shape`` and ``mode`` leave only those, where they are given, and
     a shape may be written out (see `parity.shapes.shape_named`). ``function`` stands in for the wing's own, when a user
-    checks theirs; ``replay`` is the folder of the record that it is compared with, if it is.
+    checks theirs, and gives no ``omits``; ``replay`` is the folder of the record that it is compared with, if it is.
 
     >>> str(plan(operations=["rnn.lstm"], wings_=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
@@ -51,6 +52,7 @@ class Check:
     place: wings.Place = wings.HOME
     function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
     replay: str = ""
+    omits: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.wing}.{self.variant}-{self.dtype}-{self.contract}"
@@ -59,8 +61,10 @@ class Check:
     def reproduce(self) -> str:
         """What shows its findings again: a command, or the call that held a user's function to it."""
         if self.function:
-            given = f"{self.operation!r}, {self.variant}, {self.wing!r}, dtype={self.dtype!r}"
-            return f"parity.hold({given}, contracts=[{self.contract!r}], seed={self.seed})"
+            given: dict[str, Any] = {name: getattr(self, name) for name in ("form", "shape", "mode")}
+            given = {"dtype": self.dtype, "contracts": [self.contract], **given, "omits": list(self.omits)}
+            said = "".join(f", {name}={value!r}" for name, value in given.items() if value)
+            return f"parity.hold({self.operation!r}, {self.variant}, {self.wing!r}{said}, seed={self.seed})"
         names = ("operation", "wing", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
         options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
         device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
@@ -129,7 +133,7 @@ class Check:
         return [shape for shape in shapes_of(form) if shape in tried and self.shape in ("", shape)]
 
     def _subject(self, form: Form, mode: str) -> Subject:
-        own = self.function and wings.bind(self.function, find(self.operation), form.name)
+        own = self.function and wings.bind(self.function, find(self.operation), form.name, "", self.omits)
         return Subject(self.wing, self.variant, mode, own, opened(self.replay) if self.replay else None)
 
     def _judge(self, form: Form, shape: str, subject: Subject) -> list[Finding]:
@@ -149,14 +153,16 @@ class Check:
                 return [self.finding(subject.mode, case.name, KNOWN, reason=f"refused: {refusal.why}")]
             return [self.finding(subject.mode, case.name, FAILED, reason=f"raised {first_lines(said)}")]
         if refusal:
-            stale = f"no longer refuses with {refusal.says!r}: remove that Refusal from parity/operations.py"
+            stale = f"does not refuse with {refusal.says!r} as the tested versions do: see parity/operations"
             return [self.finding(subject.mode, case.name, FAILED, reason=stale)]
         return self._verdict(subject.mode, case, differences, first)
 
     def _case(self, form: Form, shape: str) -> Case:
-        """The drawn case, without the outputs that the variant cannot give. A user's function has to give them all."""
+        """The drawn case, without the outputs that the variant, or a user's function, does not give."""
         case = draw(self.operation, form.name, shape, self.dtype, self.seed)
-        return case if self.function else case.given_by(f"{self.wing}.{self.variant}")
+        if self.function:
+            return case.keeping(set(case.cotangents) - set(self.omits))
+        return case.given_by(f"{self.wing}.{self.variant}")
 
     def _refusal(self, case: Case, mode: str) -> Refusal | None:
         """A contract that sets a mode beside eager is refused by either; eager runs first."""
@@ -230,7 +236,8 @@ def plan(
         InputError: an unknown name, with the nearest right one, a selection that holds no check, or a record of
             another seed.
     """
-    rows = [find(name) for name in names("operations", operations)] or list(OPERATIONS.values())
+    chosen = choose_all("operation", names("operations", operations), OPERATIONS)
+    rows = [find(name) for name in chosen] or list(OPERATIONS.values())
     frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
     kept = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(FLOATS if full else DTYPES)
     promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
@@ -317,24 +324,34 @@ def hold(
     *,
     dtype: str = "float32",
     contracts: Iterable[str] = (),
+    form: str = "",
+    shape: str = "",
+    mode: str = "",
+    omits: Iterable[str] = (),
     seed: int = 0,
 ) -> list[Finding]:
     """Hold a function of your own to the contracts of an operation.
 
     Args:
         operation: the row it claims to compute, e.g. ``"rnn.lstm"``.
-        function: takes that operation's arguments as tensors of the framework, by name, and returns a dict of
-            tensors; see ``parity/pytorch/*.py`` for the arguments of each operation.
+        function: takes that operation's arguments as tensors of the framework, by name, weights among them, and
+            returns a dict of tensors. ``parity describe rnn.lstm`` tells arguments and results.
         wing: "pytorch" or "tensorflow".
-        dtype: "float32", "float64", "bfloat16" or "float16".
+        dtype: "float32", "float64", "bfloat16" or "float16". An epsilon in the wrong place shows in float64.
         contracts: some of `CONTRACTS`; all that the operation promises when empty.
+        form: only this form of the operation, where it has several.
+        shape: only this shape of batch, by name or written out: ``"3,1:5"`` has lengths 3 and 1, and T = 5. What cannot
+            do with empty sequences can be held to this.
+        mode: only this mode.
+        omits: outputs that the function does not give.
         seed: of the drawn cases.
 
     Returns:
-        Findings in every form, shape and mode; look for ``status == "failed"``.
+        Findings in every form, shape and mode; look for ``status == "failed"``, and read their ``sentence``.
 
     Raises:
-        InputError: an unknown name, with the nearest right one, or a function that cannot be called.
+        InputError: an unknown name, with the nearest right one, or a function that cannot be called, or not with the
+            arguments of the operation.
         WingUnavailable: the framework cannot be loaded.
 
     >>> def careless(x, lengths):  # reverses the padding too
@@ -345,11 +362,28 @@ def hold(
     """
     name = str(getattr(function, "__name__", type(function).__name__))
     function = a_function("function", function)
-    planned = plan([operation], [wing], dtypes=[dtype], contracts=contracts, seed=seed)
+    choose("dtype", dtype, FLOATS)
+    planned = plan([operation], [wing], (), [dtype], contracts, seed, form=form, shape=shape, mode=mode)
+    outputs = dict.fromkeys(output for one in find(operation).forms for output in one.outputs)
+    omitted = tuple(choose("omits", output, outputs) for output in names("omits", omits))
+    _takes(function, find(operation))
     wings.native(wing)
     promised = dict.fromkeys(one.contract for one in planned)
-    return [
-        finding
-        for contract in promised
-        for finding in Check(operation, wing, name, dtype, contract, seed, function=function).run()
-    ]
+    held = Check(operation, wing, name, dtype, "", seed, False, form, shape, mode, function=function, omits=omitted)
+    return [finding for contract in promised for finding in replace(held, contract=contract).run()]
+
+
+def _takes(function: Callable[..., object], row: Operation) -> None:
+    """Make sure that a function can be called with the arguments of an operation, in each of its forms."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some that are written in C do not tell
+        return
+    for form in row.forms:
+        first, *rest = dict.fromkeys(name.partition(".")[0] for name in form.inputs)
+        given = dict.fromkeys((first, "lengths", *rest, *form.options))
+        try:
+            signature.bind(**given)
+        except TypeError as error:
+            expected = f"one that takes {', '.join(given)} by name ({error})"
+            raise InputError("function", f"one that takes {signature}", expected) from None

@@ -76,6 +76,20 @@ def choose(argument: str, came: object, known: Iterable[str]) -> str:
     raise InputError(argument, shown(came), expected)
 
 
+def choose_all(argument: str, came: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Names among ``known``, each once; a topic, what stands before the dot, is all names that begin with it.
+
+    >>> choose_all("operation", ["rnn", "loss.ctc"], ["rnn.gru", "rnn.lstm", "loss.ctc", "loss.mse"])
+    ['rnn.gru', 'rnn.lstm', 'loss.ctc']
+    """
+    known = list(known)
+    found: list[str] = []
+    for name in came:
+        of_topic = [one for one in known if isinstance(name, str) and one.startswith(f"{name}.")]
+        found += of_topic or [choose(argument, name, known)]
+    return list(dict.fromkeys(found))
+
+
 def whole_number(argument: str, came: object, least: int = 0, most: int | None = None) -> int:
     """Return ``came`` if it is a whole number, at least ``least`` and at most ``most``."""
     whole = isinstance(came, int | np.integer) and not isinstance(came, bool | np.timedelta64)

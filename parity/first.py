@@ -98,5 +98,5 @@ def _one_layer(case: Case, place: Place) -> Case:
 
 
 def _sentence(place: Place, steps: int, gates: str) -> str:
-    when = {0: "without any step", 1: "on the first step"}.get(steps, f"at step {steps}")
+    when = {0: "with all sequences empty", 1: "on the first step"}.get(steps, f"at step {steps}")
     return f"parts from the reference {when}, first in {place}" + (f", {gates}" if gates else "")

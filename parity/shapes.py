@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.batch import check_lengths
-from parity.errors import InputError, choose, whole_number
+from parity.errors import InputError, choose, shown, whole_number
 from parity.operations import Form
 
 
@@ -68,6 +68,8 @@ def shape_named(name: str) -> Shape:
     """
     written = WRITTEN.fullmatch(name) if isinstance(name, str) else None
     if not written:
+        if isinstance(name, str) and re.match(r"[\d:]", name):
+            raise InputError("shape", shown(name), 'lengths, a colon and T, as in "3,0,1:5"')
         return (SHAPES | ASKED_FOR)[choose("shape", name, SHAPES | ASKED_FOR)]
     lengths = tuple(map(int, written["lengths"].split(","))) if written["lengths"] else ()
     steps = whole_number("T in shape", int(written["steps"]), least=1)

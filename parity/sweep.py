@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from parity import wings
+from parity import contracts, wings
 from parity.check import Check
 from parity.dtypes import DTYPES, FLOATS
-from parity.errors import choose, names, whole_number
+from parity.errors import choose, choose_all, names, whole_number
 from parity.findings import FAILED, PASSED, Finding
 from parity.operations import OPERATIONS, Operation, find
 from parity.shapes import REAL, Shape
@@ -164,8 +164,9 @@ class Sweep:
         return tally
 
     def _checks(self, wing: str, seed: int) -> Iterator[Check]:
-        """In the last of the wing's modes: a graph takes long to trace, and is fast ever after."""
-        row, mode = find(self.operation), wings.MODES[wing][-1]
+        """In the last of the wing's modes in that dtype: a graph takes long to trace, and is fast ever after."""
+        row, tried = find(self.operation), contracts.CONTRACTS[REFERENCE].modes(wing, self.dtype, True)
+        mode = [mode for mode in wings.MODES[wing] if mode in tried][-1]
         form, shape = _case(row, seed)
         for variant in row.variants[wing]:
             if row.refusal(f"{wing}.{variant}", f"{form}/ragged", mode, self.dtype):
@@ -190,7 +191,7 @@ def plan(operations: Iterable[str] = (), dtypes: Iterable[str] = (), seeds: int 
     >>> [str(sweep) for sweep in plan(["rnn.gru"], ["float64"], seeds=30)]
     ['rnn.gru-float64-seeds 0 to 24', 'rnn.gru-float64-seeds 25 to 29']
     """
-    rows = [find(name).name for name in names("operations", operations)] or list(OPERATIONS)
+    rows = choose_all("operation", names("operations", operations), OPERATIONS) or list(OPERATIONS)
     kept = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(DTYPES)
     end = whole_number("seed", first) + whole_number("seeds", seeds, least=1)
     return [

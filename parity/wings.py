@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from types import ModuleType
@@ -167,21 +167,26 @@ def bind(
 ) -> Call:
     """``function`` with the form's options and the variant given, its ``name.0``, ``name.1`` … as tuples.
 
-    The function may give the form's outputs, less those that the variant omits, and no others.
+    The function has to give the form's outputs, less those that the variant omits, and no others.
     """
     spec = operation.form(form)
     options = dict(spec.options) | ({"variant": variant} if variant else {})
-    expected = set(spec.outputs) - set(omitted)
+    expected = [name for name in spec.outputs if name not in omitted]
 
     def bound(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         outputs = function(**_nested(arguments), **options)
-        if unexpected := set(outputs) - expected:
-            raise ValueError(
-                f"gave {sorted(unexpected)}, and {operation.name} in operations.py expects {sorted(expected)}"
-            )
+        if wrong := _not_the_outputs(outputs, expected):
+            raise InputError("result", wrong, f"a dict of tensors by name: {', '.join(expected)}")
         return outputs
 
     return bound
+
+
+def _not_the_outputs(came: Any, expected: Sequence[str]) -> str:
+    """What a function gave in the place of its outputs; empty if it gave them."""
+    if not isinstance(came, Mapping):
+        return f"an object of type {type(came).__name__}"
+    return f"one of {', '.join(map(str, came)) or 'nothing'}" if set(came) != set(expected) else ""
 
 
 def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Observation:

@@ -15,8 +15,10 @@ import pytest
 
 from parity import report
 from parity.__main__ import main
-from parity.check import Check
+from parity.check import Check, plan
+from parity.faults import FAULTS
 from parity.findings import Finding
+from parity.operations import OPERATIONS
 
 REVERSE = ["check", "--operation", "bidirectional.reverse_sequence", "--wing", "pytorch"]
 QUICK = [*REVERSE, "--contract", "matches_reference", "--jobs", "1"]
@@ -73,6 +75,7 @@ def test_a_missing_framework_is_a_named_skip(pytorch: str, tmp_path: Path) -> No
     assert {check["wing"] for check in skipped if check["contract"] != "frameworks_agree"} == {"tensorflow"}
     assert all("wing tensorflow" in check["reason"] for check in skipped)
     assert any(check["status"] == "passed" and check["wing"] == "pytorch" for check in checks)
+    assert "skipped: pytorch, tensorflow: wing tensorflow" in done.stdout
 
 
 def test_a_missing_framework_that_was_asked_for_is_a_failure(tmp_path: Path) -> None:
@@ -144,3 +147,30 @@ def test_a_terminated_run_with_workers_leaves_the_report_too(pytorch: str, tmp_p
     assert "Traceback" not in err
     assert json.loads((folder / "report.json").read_text())["summary"]["interrupted"]
     assert "interrupted" in out
+
+
+def test_an_operation_is_described(capsys: Any) -> None:
+    assert main(["describe", "rnn.lstm", "loss"]) == 0
+    said = capsys.readouterr().out
+    assert "w_in.1   (H, 4, H)  floats" in said
+    assert "LSTM i, f, g, o" in said
+    assert "loss.binary_cross_entropy" in said
+    assert main(["describe"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in OPERATIONS)
+
+
+def test_a_topic_is_all_that_stands_under_it(capsys: Any) -> None:
+    assert main(["faults", "--list", "pooling"]) == 0
+    listed = capsys.readouterr().out
+    assert {name for name in FAULTS if name in listed} >= {name for name in FAULTS if name.startswith("pooling.")}
+    assert "rnn." not in listed
+    checks = plan(["attention"], ["pytorch"], contracts=["repeatable"], dtypes=["float32"])
+    assert [check.operation for check in checks] == ["attention.softmax", "attention.multi_head_attention"]
+
+
+def test_what_can_be_said_once_is_not_said_twice(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["check", "--mode", "eager", "--mode", "graph"])
+    assert left.value.code == 2
+    assert "--mode takes one value" in capsys.readouterr().err

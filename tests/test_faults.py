@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from parity import hold
+from parity import InputError, hold
 from parity.faults import CAUGHT, Outcome
 from parity.findings import FAILED
 
@@ -183,7 +183,7 @@ def test_an_output_that_nobody_asked_for_is_seen(pytorch: str) -> None:
         return right("bidirectional.reverse_sequence", "pytorch")(x, lengths) | {"z": x}
 
     findings = hold("bidirectional.reverse_sequence", chatty, pytorch, contracts=["repeatable"])
-    assert "gave ['z']" in findings[0].reason
+    assert "result: got one of y, z, expected a dict of tensors by name: y" in findings[0].reason
 
 
 def test_a_trained_pad_row_is_seen(pytorch: str) -> None:
@@ -249,7 +249,8 @@ def test_a_lost_initial_state_is_seen(pytorch: str) -> None:
 
 
 WRONG_FORMS = {
-    "missing output": (lambda x, lengths: {}, "missing: the variant did not give it"),
+    "missing output": (lambda x, lengths: {}, "result: got one of nothing, expected a dict of tensors by name: y"),
+    "no dict": (lambda x, lengths: x, "result: got an object of type Tensor, expected a dict of tensors by name: y"),
     "wrong shape": (lambda x, lengths: {"y": x[:, :0]}, "shape"),
     "not a tensor": (lambda x, lengths: {"y": None}, "raised"),
     "raises": (lambda x, lengths: 1 / 0, "raised ZeroDivisionError: division by zero"),
@@ -262,3 +263,25 @@ def test_a_wrong_form_is_a_finding_not_a_crash(form: str, pytorch: str) -> None:
     findings = hold("bidirectional.reverse_sequence", function, pytorch, contracts=["matches_reference"])  # type: ignore[arg-type]
     assert {finding.status for finding in findings} == {FAILED}
     assert any(says in finding.reason for finding in findings)
+
+
+def test_a_function_may_leave_an_output_out_and_be_held_to_one_shape(pytorch: str) -> None:
+    def without_weights(x: Any, lengths: Any, query: Any) -> dict[str, Any]:
+        return {"y": right("pooling.attention", "pytorch")(x, lengths, query)["y"]}
+
+    selected: dict[str, Any] = {"contracts": ["matches_reference", "repeatable"], "shape": "3,1:5"}
+    (told, *_) = hold("pooling.attention", without_weights, pytorch, **selected)
+    assert told.reason == "raised InputError: result: got one of y, expected a dict of tensors by name: weights, y"
+    findings = hold("pooling.attention", without_weights, pytorch, omits=["weights"], **selected)
+    assert {(finding.case, finding.status) for finding in findings} == {("learned_query/3,1:5", "passed")}
+    assert findings[0].reproduce == (
+        "parity.hold('pooling.attention', without_weights, 'pytorch', dtype='float32', "
+        "contracts=['matches_reference'], shape='3,1:5', omits=['weights'], seed=0)"
+    )
+
+
+def test_a_function_that_takes_other_arguments_is_answered_at_once(pytorch: str) -> None:
+    with pytest.raises(
+        InputError, match=r"function: got one that takes \(x, mask\), expected one that takes x, lengths by"
+    ):
+        hold("pooling.mean", lambda x, mask: {"y": x}, pytorch)

@@ -54,7 +54,7 @@ PLANTED = {
         "on the first step, first in c of layer 0, by the slopes of gates f",
     ),
     "second layer": (second_layer, "two_layers_from_state", "on the first step, first in c of layer 1"),
-    "one step more": (one_step_more, "one_layer", "without any step, first in c of layer 0"),
+    "one step more": (one_step_more, "one_layer", "with all sequences empty, first in c of layer 0"),
     "a gradient alone": (gradient_only, "one_layer", "on the first step, first in d_x"),
 }
 

@@ -78,3 +78,14 @@ def test_the_sweep_is_that_of_the_example() -> None:
     for kind in ("element", "norm"):
         largest = max(row[kind][QUANTILES.index(100)] for row in swept["rows"] if row[kind])
         assert f"largest {kind} scored {largest:g} of 64" in PLAIN or f"largest {kind} {largest:g} of 16" in PLAIN
+
+
+def test_the_function_of_ones_own_fails_as_it_says(pytorch: str, capsys: Any) -> None:
+    """The README's program is run, and once more mended as the README says."""
+    (program,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "def mine" in block)
+    exec(program, {"__name__": "mine"})
+    assert "raised ValueError: y has shape (2, 3, 6), expected (2, 5, 6)" in capsys.readouterr().out
+    mended = program.replace("(y, batch_first=True)", "(y, batch_first=True, total_length=x.shape[1])")
+    assert mended != program
+    exec(mended, {"__name__": "mine"})
+    assert capsys.readouterr().out == ""

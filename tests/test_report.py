@@ -17,6 +17,7 @@ from parity.divergences import DIVERGENCES, Trial
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
 from parity.report.entries import entries
 from parity.report.record import NEW, SCHEMA
+from parity.training import Training
 
 CHECK = Check("rnn.lstm", "pytorch", "packed", "float32", "ignores_padding", seed=4)
 
@@ -64,6 +65,21 @@ def test_a_record_comes_to_one_sentence_and_one_verdict(case: str) -> None:
     record, sentence, failed = VERDICTS[case]
     assert report.verdict(record).startswith(sentence)
     assert report.failed(record) is failed
+
+
+def test_one_model_trained_by_two_optimisers_is_two_checks() -> None:
+    ended = (("sgd", PASSED), ("adam", FAILED), ("adam", FAILED))
+    findings = [Training("model.tagger", name, "pytorch").finding(status, reason="") for name, status in ended]
+    record = record_of(*(finding.as_dict() for finding in findings), planned=2, checked=2)
+    assert record["summary"]["checks"] == {"passed": 1, "failed": 1, "known": 0, "skipped": 0}
+
+
+def test_a_run_that_tried_nothing_has_failed() -> None:
+    skipped = {"name": "rnn.some_fault", "status": "skipped"}
+    for parts in ({"faults": [skipped]}, {"sweep": {"checks": 0, "failed": 0}}):
+        record = record_of(planned=0, checked=0) | parts
+        assert report.failed(record)
+        assert report.verdict(record).startswith("nothing was compared, which is a failure")
 
 
 def test_the_record_has_every_field_of_the_schema() -> None:

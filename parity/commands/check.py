@@ -20,7 +20,7 @@ from parity.errors import NotWritten, WingUnavailable, printable
 from parity.findings import PASSED, how_near, sentence, share
 from parity.replay import verified
 from parity.report import github
-from parity.report.groups import Group, failures
+from parity.report.groups import Group, failures, skips
 from parity.report.keeper import Keeper
 from parity.runner import Runner, Task
 
@@ -31,13 +31,16 @@ SHOWN = 3  # failures, or what came nearest to one; the report has them all
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command understands."""
-    for name in ("operation", "wing", "variant", "dtype", "contract"):
-        parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
-    parser.add_argument("--form", default="", help="only this form of its operation")
     parser.add_argument(
-        "--shape", default="", help='only this shape of batch; or one written out, "3,0,1:5": lengths, T'
+        "--operation", action="append", default=[], help='only this operation, or topic, "rnn"; may be repeated'
     )
-    parser.add_argument("--mode", default="", help="only this mode: eager, graph, xla or compiled")
+    for name in ("wing", "variant", "dtype", "contract"):
+        parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
+    parser.add_argument("--form", action=Once, default="", help="only this form of its operation")
+    parser.add_argument(
+        "--shape", action=Once, default="", help='only this shape of batch; or one written out, "3,0,1:5": lengths, T'
+    )
+    parser.add_argument("--mode", action=Once, default="", help="only this mode: eager, graph, xla or compiled")
     parser.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
     parser.add_argument("--device", default="cpu", help="auto, cpu (default) or cuda: for frameworks that see one")
     parser.add_argument("--tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
@@ -47,6 +50,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--replay", metavar="DIR", help="compare with what parity record wrote there, too")
     parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
+
+
+class Once(argparse.Action):
+    """An option that says one thing, and must not say another."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _: str | None = None
+    ) -> None:
+        """Take a value that is not empty, if none was taken."""
+        if not values or getattr(namespace, self.dest):
+            parser.error(f"{self.option_strings[0]} takes one value, and no other with it")
+        setattr(namespace, self.dest, values)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -87,6 +102,8 @@ def _run(options: argparse.Namespace) -> int:
             console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
     if earlier:
         print(f"compared with {earlier}")
+    for group in skips(record["checks"]):
+        _say(console, f"skipped: {group.all('wing')}: {group.why}")
     print(f"{report.verdict(record)}; {len(record['checks'])} findings in {record['summary']['seconds']:.0f} s")
     if not failure:
         print("\n".join(files_of(files)))

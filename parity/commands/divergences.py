@@ -22,7 +22,9 @@ HELP = "list what the frameworks do differently, and what people believe"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command understands."""
-    parser.add_argument("name", nargs="*", help='explain these, e.g. "loss.all_ignored"; without one, list all')
+    parser.add_argument(
+        "name", nargs="*", help='explain these, e.g. "loss.all_ignored", or a topic, "loss"; without one, list all'
+    )
     parser.add_argument("--all", action="store_true", help="run all of them, and say which are stale")
 
 
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if options.all:
         console.print(_results(tried))
     else:
-        for name in options.name:
+        for name in dict.fromkeys(trial.name for trial in tried):
             console.print(_explained(DIVERGENCES[name], [trial for trial in tried if trial.name == name]))
     for trial in tried:
         if trial.stale:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
 from rich.table import Table
 from rich.text import Text
 
 from parity import faults, report
 from parity.commands.running import signals, verdicts
-from parity.commands.screen import console, tell
+from parity.commands.screen import console as screen
+from parity.commands.screen import tell
 from parity.report.catches import by_contract, caught_by
 from parity.report.entries import faults as entries
 from parity.runner import Runner
@@ -19,7 +21,8 @@ HELP = "plant mistakes that people make, and see which contracts catch them"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command understands."""
-    parser.add_argument("name", nargs="*", help='only these, e.g. "rnn.lengths_short_by_one"')
+    parser.add_argument("name", nargs="*", help='only these, e.g. "rnn.lengths_short_by_one", or a topic, "rnn"')
+    parser.add_argument("--list", action="store_true", help="say which there are, and plant none")
     parser.add_argument(
         "--output", default=report.FOLDER, metavar="DIR", help=f"whose report gets the result (default {report.FOLDER})"
     )
@@ -32,6 +35,9 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: no such fault; the message names the nearest.
     """
+    if options.list:
+        screen(140).print(_contents(faults.plan(options.name)))
+        return 0
     with signals():
         return _run(options)
 
@@ -41,18 +47,25 @@ def _run(options: argparse.Namespace) -> int:
     report.room_for_more(options.output)
     found, interrupted = verdicts(runner)
     planted = entries(outcome for outcomes in found.values() for outcome in outcomes)
-    screen = console(140)
-    screen.print(_table(planted))
-    screen.print(_catchers(planted))
+    console = screen(140)
+    console.print(_table(planted))
+    console.print(_catchers(planted))
     missed = [fault for fault in planted if fault["status"] != faults.CAUGHT]
     for fault in missed:
-        screen.print(f"{fault['name']} {fault['status']}: {fault['reason']}", markup=False, soft_wrap=True)
+        console.print(f"{fault['name']} {fault['status']}: {fault['reason']}", markup=False, soft_wrap=True)
     print(f"{len(planted) - len(missed)} of {len(planted)} planted faults caught")
     files = report.add(options.output, {"faults": planted}, runner.environment, seed=0)
     tell(files, lambda: report.read(options.output))
     if interrupted:
         return 130
     return int(len(planted) == len(missed) or any(fault["status"] != faults.MISSING for fault in missed))
+
+
+def _contents(planned: Iterable[faults.Planted]) -> Table:
+    table = Table("fault", "planted in", "what", box=None, pad_edge=False, header_style="dim")
+    for fault in map(faults.find, (str(one) for one in planned)):
+        table.add_row(fault.name, f"{fault.operation}, {fault.subject}", Text(fault.what))
+    return table
 
 
 def _table(planted: list[dict[str, object]]) -> Table:

@@ -33,7 +33,7 @@ from parity.divergences import (
 from parity.divergences.entry import Divergence as Divergence
 from parity.divergences.entry import Trial as Trial
 from parity.divergences.entry import try_out as try_out
-from parity.errors import choose, names
+from parity.errors import choose, choose_all, names
 
 TOPICS: tuple[ModuleType, ...] = (
     masking,
@@ -99,10 +99,10 @@ class Snippet:
 
 
 def snippets(entries: Iterable[str] = ()) -> list[Snippet]:
-    """The snippets of some entries; of all when none is named.
+    """The snippets of some entries, by name or topic; of all when none is named.
 
     Raises:
         InputError: an unknown entry; the message names the nearest.
     """
-    chosen = [find(name) for name in names("divergences", entries)] or list(DIVERGENCES.values())
-    return [Snippet(entry.name, wing) for entry in chosen for wing in entry.snippets]
+    chosen = choose_all("divergence", names("divergences", entries), DIVERGENCES) or DIVERGENCES
+    return [Snippet(name, wing) for name in chosen for wing in DIVERGENCES[name].snippets]

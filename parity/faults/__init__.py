@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
-from parity.errors import choose, names
+from parity.errors import choose, choose_all, names
 from parity.faults import (
     alignment,
     attention,
@@ -103,7 +103,7 @@ class Planted:
 
 
 def plan(faults: Iterable[str] = ()) -> list[Planted]:
-    """Some faults by name; all when none is named.
+    """Some faults by name or topic; all when none is named.
 
     Raises:
         InputError: an unknown name, with the nearest right one.
@@ -111,4 +111,4 @@ def plan(faults: Iterable[str] = ()) -> list[Planted]:
     >>> len(plan()) == len(FAULTS)
     True
     """
-    return [Planted(find(name).name) for name in names("faults", faults)] or [Planted(name) for name in FAULTS]
+    return [Planted(name) for name in choose_all("fault", names("faults", faults), FAULTS) or FAULTS]

@@ -24,7 +24,8 @@ NEW: dict[int, dict[str, Any]] = {  # schema -> the parts that came with it, emp
     4: {"throughput": None},
 }
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
-CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
+# What findings of one check have in common. One model is trained with several optimisers, each by its own command.
+CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed", "reproduce")
 
 
 def record(
