@@ -121,7 +121,7 @@ def test_the_command_measures(
     monkeypatch.setattr(Layer, "entries", lambda _: only)
     monkeypatch.setattr("parity.commands.advise.BUDGET", 0.0)
     assert main(["advise", "--distribution", "speeches", "--cell", "gru", "--hidden", "4", "--batch", "3"]) == 0
-    assert "regret" in capsys.readouterr().out
+    assert "what was predicted for that batch takes" in capsys.readouterr().out
 
 
 def test_the_file_holds_plain_numbers(pytorch: str) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from parity import data, planner, wings
-from parity.advise import Layer, Model, calibrated, regret, unmasked
+from parity.advise import Layer, Model, cached, calibrated, regret, unmasked
 from parity.batch import LENGTHS, Lengths, draw_lengths
 from parity.commands.screen import console as screen
 from parity.errors import InputError, WingUnavailable, choose, whole_number
@@ -39,7 +39,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=64, metavar="B", help="default 64")
     parser.add_argument("--phase", default="train", help="train, which is forward and backward (default), or forward")
     parser.add_argument("--calibrate", action="store_true", help="measure this machine again, though it was before")
-    parser.add_argument("--no-measure", action="store_true", help="predict only; by default one batch is measured too")
+    parser.add_argument(
+        "--no-measure",
+        action="store_true",
+        help="predict only, once this machine is measured; by default one batch is measured too",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -113,7 +117,10 @@ def read_lengths(file: str) -> Lengths:
 def _model(layer: Layer, batch: int, steps: int, again: bool) -> Model:
     """From the file, or measured now, which takes a while and says so."""
     progress = Console(stderr=True)
-    with progress.status(f"measuring what each variant of {layer.operation} costs here, once"):
+    saying = f"measuring what each variant of {layer.operation} costs here, once: about a minute"
+    if not progress.is_terminal and (again or cached(layer, batch, steps) is None):
+        progress.print(saying)
+    with progress.status(saying):
         model = calibrated(layer, batch, steps, again)
     if not model.steady:
         progress.print("the machine is busy: runs differed too much, and what was measured is not kept for next time")
@@ -172,7 +179,10 @@ def _advice(
         return said
     fastest = min(seen, key=lambda name: seen[name])
     lost = regret(min(seen, key=lambda name: first[name]), seen)  # what was predicted for the batch that was measured
-    return f"{said}; on one batch, {fastest.partition('.')[2]} is fastest: regret {lost:.2f}"
+    return (
+        f"{said}; on the batch that was measured, {fastest.partition('.')[2]} is fastest, "
+        f"and what was predicted for that batch takes {lost:.2f} times as long"
+    )
 
 
 def _planned(wing: str, model: Model, lengths: Lengths, batch: int) -> str:
