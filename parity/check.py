@@ -272,8 +272,20 @@ def plan(
     ]
     checks = [check for check in checks if check.has_cases] if form or shape or mode else checks
     if not checks:
-        raise InputError("selection", "no check at all", "a contract that one of the chosen operations promises")
+        raise InputError("selection", "no check at all", _what_there_is(mode, kept, full))
     return checks
+
+
+def _what_there_is(mode: str, dtypes: list[str], full: bool) -> str:
+    """What a selection without any check lacks, as far as that can be told."""
+    if not full and any(mode in compiled for compiled in wings.COMPILED.values()):
+        return f"mode {mode!r} in a full run: --full"
+    if set(dtypes) <= set(NARROW):
+        narrow = ", ".join(
+            contract.name for contract in CONTRACTS.values() if contract.narrow and not contract.recorded
+        )
+        return f"one of the contracts that are tried in {' and '.join(dtypes)}: {narrow}"
+    return "a contract that one of the chosen operations promises"
 
 
 def _replayed(contract: Contract, wing: str, record: Record | None) -> str:

@@ -30,6 +30,11 @@ COMMANDS = {
     "selection: got no check at all, expected a contract that one of the chosen": (
         "check --operation loss.cross_entropy --contract independent_of_batchmates"
     ),
+    "selection: got no check at all, expected mode 'xla' in a full run: --full": "check --mode xla --operation loss",
+    "selection: got no check at all, expected one of the contracts that are tried in float16: matches_reference": (
+        "check --dtype float16 --contract frameworks_agree"
+    ),
+    "shape: got '3,0,1', expected lengths, a colon and T, as in": "check --shape 3,0,1",
     "seed: got -1, expected a whole number of 0 or more": "check --seed -1",
     f"argument --seed: invalid int value: 'x'; parity check {HELP}": "check --seed x",
     "jobs: got 0, expected a whole number of 1 or more": "check --jobs 0",
