@@ -60,7 +60,7 @@ def test_training_shows_the_numbers_of_the_record() -> None:
 
 def test_a_wing_that_leaves_the_noise_floor_is_named_with_its_step() -> None:
     page = plots.training([CURVE])
-    assert '<small class="left">pytorch: outside the noise floor after 2 steps, first 2</small>' in page
+    assert '<small class="left">pytorch: above the noise floor in 2 of 3 steps, from step 2</small>' in page
     assert "tensorflow: outside" not in page
     assert "<td>within the noise floor</td>" in page
 

@@ -13,6 +13,8 @@ from markupsafe import Markup, escape
 from parity.errors import printable
 
 FOLDER = Path(__file__).parent / "page"
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})((?: \d{3})+)(?![\d.])")
 
 
 def rendered(name: str, **shown: Any) -> Markup:
@@ -25,6 +27,15 @@ def visible(value: Any) -> Any:
     return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
 
 
+def figures(text: Any) -> Markup:
+    """Numbers whose thousands stay together: a narrow space that does not break a line.
+
+    >>> [part.split() for part in str(figures("26 600 of 40, 100 times")).split(" ")]
+    [['26', '600'], ['of'], ['40,'], ['100'], ['times']]
+    """
+    return Markup(THOUSANDS.sub(lambda found: found[0].replace(" ", NARROW), str(escape(visible(text)))))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -35,7 +46,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"anchor": _anchor, "breakable": _breakable, "command": _command, "prose": _prose}
+    environment.filters |= {
+        **{"anchor": _anchor, "breakable": _breakable, "command": _command},
+        **{"figures": figures, "prose": _prose},
+    }
     return environment
 
 
