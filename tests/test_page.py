@@ -293,6 +293,39 @@ def test_the_theme_is_switched_and_remembered(show: Callable[..., Opened]) -> No
     assert show(color_scheme="dark").page.evaluate(paper) == dark
 
 
+def test_paper_is_white_whatever_the_screen(show: Callable[..., Opened]) -> None:
+    page = show(color_scheme="dark").page
+    page.select_option("#theme", "dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+
+
+CONTRASTS = """() => {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = colour => {
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...pen.getImageData(0, 0, 1, 1).data].map(value => value / 255)
+      .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const fill = part => light(getComputedStyle(part).fill);
+  const rows = [[0.05, 0.2, 0.5, 1, 2, 4, 8, 16, 32, 63, 64, 70]];
+  const heat = { quantity: "y", lengths: [9], steps: 12, left: false, together: 1, rows };
+  document.body.append(heatMap(heat, { quantity: "y", worst_index: [0, 0] }, 64));
+  return $$("svg.heat g").map(one => [fill($(".square", one)), fill($(".value", one))])
+    .map(pair => Math.max(...pair) / Math.min(...pair));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_number_on_a_heat_map_can_be_read(scheme: str, show: Callable[..., Opened]) -> None:
+    contrasts = show(color_scheme=scheme).page.evaluate(CONTRASTS)
+    assert len(contrasts) == 12
+    assert min(contrasts) >= 4.5
+
+
 @pytest.mark.parametrize("width", [400, 1200, 2000])
 def test_nothing_is_wider_than_the_window(width: int, show: Callable[..., Opened]) -> None:
     opened = show(viewport={"width": width, "height": 900})

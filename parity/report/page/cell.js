@@ -4,25 +4,31 @@ const COOL = 0.1; // noise floors: a score up to here has no colour
 
 /** The status, how deep its colour is, how bad it is for an order, what stands in it, and the same in words. */
 function face(findings, { name, limit }, dtypes) {
-  const count = one => findings.filter(finding => finding.status === one).length;
-  const status = ORDER.find(count) || "absent";
-  const scores = status === "passed" && limit !== 0 ? dtypes.map(dtype => worstOf(findings, dtype)) : [];
+  const { counts, worst } = tally(findings);
+  const status = ORDER.find(one => counts[one]) || "absent";
+  const scores = status === "passed" && limit !== 0 ? dtypes.map(dtype => worst.get(dtype)) : [];
   const top = Math.max(0, ...scores.map(score => score || 0));
   const heat = limit && top > COOL ? Math.min(1, Math.log10(top / COOL) / Math.log10(limit / COOL)) : 0;
   const said = {
     status,
-    failures: status === "failed" ? count("failed") : 0,
-    numbers: scores.map(score => (score === null ? SYMBOLS.absent : number(score))),
-    refuses: status === "passed" && count("known") > 0,
+    failures: counts.failed,
+    numbers: scores.map(score => (score === undefined ? SYMBOLS.absent : number(score))),
+    refuses: status === "passed" && counts.known > 0,
   };
-  const severity = status === "failed" ? Infinity : limit ? top / limit : 0;
+  const severity = counts.failed ? Infinity : limit ? top / limit : 0;
   return { ...said, heat, severity, words: inWords(name, said) };
 }
 
-/** The largest score of what passed in a dtype; null where nothing did. */
-function worstOf(findings, dtype) {
-  const scores = findings.filter(finding => finding.status === "passed" && finding.dtype === dtype).map(largest);
-  return scores.length ? Math.max(...scores) : null;
+/** How many findings have each status, and the largest score of what passed in each dtype. */
+function tally(findings) {
+  const counts = { failed: 0, passed: 0, known: 0, skipped: 0 };
+  const worst = new Map();
+  for (const finding of findings) {
+    const { status, dtype } = finding;
+    counts[status] += 1;
+    if (status === "passed") worst.set(dtype, Math.max(worst.get(dtype) ?? 0, largest(finding)));
+  }
+  return { counts, worst };
 }
 
 /** What a cell says to who does not see it. */

@@ -39,17 +39,13 @@ function matrix(data, open) {
 /** A row of the matrix, what it is of, and each of its cells: its findings, and how it was written. */
 function asWritten(element, data) {
   const row = Number(element.dataset.row);
-  const cells = $$("td", element).map((cell, column) => ({
-    cell,
-    button: $("button", cell),
-    findings: data.cells[row][column],
-    contract: data.contracts[column],
-    status: cell.className,
-    heat: cell.style.getPropertyValue("--heat"),
-    words: $("button", cell).ariaLabel,
-    shown: $("button", cell).ariaLabel, // what it says now
-    parts: [...$("button", cell).childNodes],
-  }));
+  const cells = $$("td", element).map((cell, column) => {
+    const button = $("button", cell);
+    const [heat, words] = [cell.style.getPropertyValue("--heat"), button.ariaLabel];
+    const written = { status: cell.className, heat, words, parts: [...button.childNodes] };
+    const shown = { heat, words }; // now
+    return { cell, button, findings: data.cells[row][column], contract: data.contracts[column], ...written, shown };
+  });
   return { element, cells, ...data.rows[row] };
 }
 
@@ -91,9 +87,10 @@ function choose(line, asked, dtypes) {
 /** Most cells say the same with a filter as without: they are left alone. */
 function show(one, { status, heat, words, parts }) {
   const [cell, button] = [one.cell, one.button];
-  if (cell.style.getPropertyValue("--heat") !== String(heat)) cell.style.setProperty("--heat", heat);
-  if (one.shown === words) return;
-  one.shown = words;
+  if (one.shown.heat !== heat) cell.style.setProperty("--heat", heat);
+  const same = one.shown.words === words;
+  one.shown = { heat, words };
+  if (same) return;
   cell.className = status;
   button.ariaLabel = words;
   button.replaceChildren(...parts());
