@@ -12,6 +12,7 @@ import pytest
 
 from parity import report
 from parity.check import Check
+from parity.contracts import CONTRACTS
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
 from parity.report.words import SYMBOLS
 from tests.test_hostile import HOSTILE, curve, entry, fault, record_of
@@ -194,6 +195,31 @@ def test_a_cell_opens_its_findings(show: Callable[..., Opened]) -> None:
     assert "3.9 of 64" in box.inner_text()
     opened.page.keyboard.press("Escape")
     assert not box.is_visible()
+
+
+SEEN = """() => {
+  const { left, top, width, height } = document.activeElement.getBoundingClientRect();
+  return [[left + 3, top + height / 2], [left + width / 2, top + 3]]
+    .every(place => document.activeElement.contains(document.elementFromPoint(...place)));
+}"""
+VARIANTS = ("pytorch.packed", "pytorch.padded", "tensorflow.masked", "tensorflow.static", "tensorflow.padded")
+WIDE = report.record(
+    [found(variant, contract, PASSED, **RIGHT) for variant in VARIANTS for contract in CONTRACTS],
+    {},
+    seed=0,
+    seconds=1.0,
+    planned=len(VARIANTS),
+    checked=len(VARIANTS),
+)
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_a_cell_with_the_focus_is_not_behind_a_head(width: int, show: Callable[..., Opened]) -> None:
+    opened = show(WIDE, viewport={"width": width, "height": 260})
+    opened.cell(0, 0).focus()
+    for key in (*["ArrowDown"] * 4, *["ArrowRight"] * 8, *["ArrowUp"] * 4, *["ArrowLeft"] * 8):
+        opened.page.keyboard.press(key)
+        assert opened.page.evaluate(SEEN), key
 
 
 def test_the_matrix_is_walked_with_the_keys(show: Callable[..., Opened]) -> None:

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from parity.errors import printable
+from parity.report.words import amount
 
 FOLDER = Path(__file__).parent / "page"
 NARROW = "\N{NARROW NO-BREAK SPACE}"
@@ -48,9 +49,14 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         **{"anchor": _anchor, "breakable": _breakable, "command": _command},
-        **{"figures": figures, "prose": _prose},
+        **{"figures": figures, "grouped": _grouped, "prose": _prose},
     }
     return environment
+
+
+def _grouped(text: str) -> str:
+    """A sentence of counts, with the thousands of each apart."""
+    return re.sub(r"(?<![\d.])\d{4,}(?![\d.])", lambda found: amount(int(found[0])), text)
 
 
 def _anchor(name: str) -> str:

@@ -10,7 +10,10 @@ function dialog(data) {
     const all = data.cells[row][column];
     const findings = all.filter(within).sort(worstFirst);
     const close = { type: "button", class: "close", "aria-label": "Close", onclick: () => box.close() };
-    const rest = hidden(all.length - findings.length, () => open(row, column));
+    const rest = hidden(all.length - findings.length, () => {
+      open(row, column);
+      $(".close", box).focus(); // what was pressed is gone
+    });
     const body = findings.length ? both(data, row, column, findings, rest) : rest || whyNone(row, column);
     box.replaceChildren(make("header", {}, title(who, contract), make("button", close, "✕")), body);
     asked = `#${who.operation}/${who.subject}/${contract.name}`;
@@ -86,7 +89,7 @@ function shownAbove(detail) {
 function list(findings, lines, rest) {
   const heads = ["", "case", "mode", "dtype", "nearest to its limit", "element", "norm"];
   const all = table({ class: "findings" }, heads, lines);
-  const how = { class: "list", role: "region", "aria-label": "All findings of this cell" };
+  const how = { class: "list", role: "region", "aria-label": "Findings of this cell" };
   return make("div", how, make("p", {}, counts(findings)), rest, all);
 }
 

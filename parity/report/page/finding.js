@@ -50,7 +50,7 @@ function measures(finding) {
     ["norm-wise", `${precise(size(finding.norm_score))}${of(finding.norm_limit)}`],
     ["largest absolute error", precise(size(finding.max_abs_error))],
     ["worst element of all", `${worst.name}: ${precise(worst.score)}${of(finding.limit)}`],
-    ["numbers compared", String(finding.compared)],
+    ["numbers compared", amount(finding.compared)],
     ["seed", String(finding.seed)],
   ].filter(([name]) => name !== "worst element of all" || worst.name !== finding.quantity);
   return make("dl", {}, ...rows.map(([name, text]) => make("div", {}, make("dt", {}, name), make("dd", {}, text))));

@@ -50,6 +50,9 @@ function number(value) {
 
 const roundHalfEven = value => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
 
+/** A count with its thousands apart, by a space that does not break a line. */
+const amount = count => count.toLocaleString("en").replaceAll(",", "\u202f");
+
 /** Any other number, to four digits, as it stands in report.json. */
 const precise = value => (Number.isFinite(value) ? String(value) : "∞");
 

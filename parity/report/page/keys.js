@@ -13,7 +13,8 @@ function keys(section) {
     const next = cell && MOVES[event.key] && neighbour(cell, ...MOVES[event.key]);
     if (!next) return;
     event.preventDefault();
-    next.focus();
+    next.focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest", inline: "nearest" }); // focus alone forgets the heads, which stand still
   });
 }
 

@@ -49,7 +49,7 @@ function bar({ name, wing, spread }, bin, place, of, most) {
   return make(
     "g",
     {},
-    make("title", {}, `${name}: ${spread[bin]} of ${total(spread)} errors`),
+    make("title", {}, `${name}: ${amount(spread[bin])} of ${amount(total(spread))} errors`),
     make("rect", { x, y, width: wide - 2, height: high, rx: 1.5, class: coloured(wing) }),
     make("text", { x: x + wide / 2 - 1, y: y - 4, class: "count" }, short(spread[bin])),
   );

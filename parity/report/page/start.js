@@ -35,6 +35,7 @@ async function start() {
     button.addEventListener("click", () => cells.named(button.dataset.cell));
   for (const hint of $$(".open")) hint.hidden = false;
   addEventListener("hashchange", () => follow(cells));
+  addEventListener("click", () => ($("#astray").textContent = ""));
   follow(cells); // once more: the filters have moved what is below them
   document.documentElement.dataset.ready = "";
 }
