@@ -52,12 +52,11 @@ def _matrix(matrices: list[Matrix]) -> Iterator[Section]:
 def _divergences(record: Mapping[str, Any]) -> Iterator[Section]:
     if entries := record["divergences"]:
         verdicts = Counter(entry["verdict"] for entry in entries)
-        differ = verdicts.pop(DIFFERS, 0)
-        differences = [plural(differ, "difference")] if differ else []
-        kinds = [*differences, *(f"{count} {verdict}" for verdict, count in verdicts.items())]
-        stale = [f"{len(stale_entries(record))} not as described"] if stale_entries(record) else []
+        differ, beliefs = verdicts.pop(DIFFERS, 0), [f"{count} {verdict}" for verdict, count in verdicts.items()]
+        said = [plural(differ, "difference") if differ else "", f"beliefs: {', '.join(beliefs)}" if beliefs else ""]
+        stale = f"{len(stale_entries(record))} not as described" if stale_entries(record) else ""
         many = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
-        yield "divergences", "Divergences and beliefs", "; ".join([f"{many}: {', '.join(kinds)}", *stale])
+        yield "divergences", "Divergences and beliefs", "; ".join(filter(None, [many, *said, stale]))
 
 
 def _throughput(record: Mapping[str, Any]) -> Iterator[Section]:
