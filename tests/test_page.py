@@ -12,6 +12,7 @@ import pytest
 
 from parity import report
 from parity.check import Check
+from parity.contracts import CONTRACTS
 from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
 from parity.report.words import SYMBOLS
 from tests.test_hostile import HOSTILE, curve, entry, fault, record_of
@@ -43,7 +44,9 @@ RECORD = report.record(
         found("pytorch.packed", "matches_reference", PASSED, "float64", **RIGHT),
         found("pytorch.packed", "repeatable", PASSED, quantity="y", score=0.0, limit=0.0, scores={"y": (0.0, 0.0)}),
         found("pytorch.padded", "matches_reference", PASSED, **RIGHT | {"scores": {"y": (16.5, 1.0)}}),
-        found("tensorflow.masked", "matches_reference", PASSED, **RIGHT),
+        found(
+            "tensorflow.masked", "matches_reference", PASSED, **RIGHT | {"scores": {"y": (3.9, 1.0), "h": (5.2, 0.5)}}
+        ),
         found("tensorflow.masked", "matches_reference", KNOWN, reason="refused: no index but 0"),
         found("tensorflow.static", "repeatable", SKIPPED, reason="no module named 'tensorflow'"),
     ],
@@ -141,13 +144,16 @@ def test_filters_leave_what_was_asked_for(show: Callable[..., Opened]) -> None:
 def test_a_filter_says_what_the_whole_page_says_of_the_same_findings(show: Callable[..., Opened]) -> None:
     """The faces of cells are written once in Python, for who has no script, and once in the script, for filters."""
     opened = show()
-    written = opened.faces
+    labels = "[...document.querySelectorAll('tr[data-row] button')].slice(0, -1).map(button => button.ariaLabel)"
+    written, said = opened.faces, opened.page.evaluate(labels)
     assert written[0] == "✗ 1"
     assert written[2].split() == ["16", SYMBOLS["absent"]]  # a half is rounded to the even digit, by either
     opened.page.select_option("select[name=mode]", "eager")
     assert opened.faces[:-1] == written[:-1]
+    assert opened.page.evaluate(labels) == said
     opened.page.select_option("select[name=dtype]", "float64")
     assert opened.cell(0, 0).inner_text().split() == ["3.9"]
+    assert opened.cell(0, 0).get_attribute("aria-label") == "matches_reference: holds, worst score 3.9"
     opened.page.select_option("select[name=dtype]", "")
     opened.page.select_option("select[name=mode]", "")
     assert opened.faces == written
@@ -183,12 +189,37 @@ def test_a_cell_opens_its_findings(show: Callable[..., Opened]) -> None:
     assert box.locator(".heat [fill='url(#hatch)']").count() == 5  # 9 steps, 4 of them real
     assert box.locator(".heat .over").count() == 2  # 70, and what is not finite
     assert box.locator(".heat .worst").count() == 1
-    assert box.locator(".spread .series-0").count() == 8
-    assert box.locator(".spread .series-1").count() == 10  # of the other framework
+    assert box.locator(".spread rect.of-pytorch").count() == 8
+    assert box.locator(".spread rect.of-tensorflow").count() == 10  # of the other framework
     box.locator(".findings tbody tr").nth(1).click()
     assert "3.9 of 64" in box.inner_text()
     opened.page.keyboard.press("Escape")
     assert not box.is_visible()
+
+
+SEEN = """() => {
+  const { left, top, width, height } = document.activeElement.getBoundingClientRect();
+  return [[left + 3, top + height / 2], [left + width / 2, top + 3]]
+    .every(place => document.activeElement.contains(document.elementFromPoint(...place)));
+}"""
+VARIANTS = ("pytorch.packed", "pytorch.padded", "tensorflow.masked", "tensorflow.static", "tensorflow.padded")
+WIDE = report.record(
+    [found(variant, contract, PASSED, **RIGHT) for variant in VARIANTS for contract in CONTRACTS],
+    {},
+    seed=0,
+    seconds=1.0,
+    planned=len(VARIANTS),
+    checked=len(VARIANTS),
+)
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_a_cell_with_the_focus_is_not_behind_a_head(width: int, show: Callable[..., Opened]) -> None:
+    opened = show(WIDE, viewport={"width": width, "height": 260})
+    opened.cell(0, 0).focus()
+    for key in (*["ArrowDown"] * 4, *["ArrowRight"] * 8, *["ArrowUp"] * 4, *["ArrowLeft"] * 8):
+        opened.page.keyboard.press(key)
+        assert opened.page.evaluate(SEEN), key
 
 
 def test_the_matrix_is_walked_with_the_keys(show: Callable[..., Opened]) -> None:
@@ -200,13 +231,80 @@ def test_the_matrix_is_walked_with_the_keys(show: Callable[..., Opened]) -> None
     assert "repeatable" in opened.page.locator("dialog header").inner_text()
 
 
+def test_a_filter_leaves_a_way_into_the_matrix_by_key(show: Callable[..., Opened]) -> None:
+    opened = show()
+    opened.page.fill("input[name=text]", "static")
+    assert opened.page.locator('#matrix td button[tabindex="0"]').count() == 1
+    opened.page.focus("#matrix .scroll")
+    opened.page.keyboard.press("Tab")
+    opened.page.keyboard.press("Tab")  # past the link in the first head
+    opened.page.keyboard.press("Tab")
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.page.evaluate("document.activeElement.closest('tr').dataset.row") == "3"
+    opened.page.fill("input[name=text]", "no such thing")
+    assert opened.page.locator("#no-variant").is_visible()
+    opened.page.click("#no-variant button")
+    opened.page.wait_for_function("document.querySelector('output').value.startsWith('4')")
+
+
+def test_an_opened_cell_has_the_number_that_stood_in_it(show: Callable[..., Opened]) -> None:
+    opened = show()
+    for row, name in ((1, []), (2, ["h"])):  # the worst element need not be of what is nearest to its limit
+        (number, *_) = opened.cell(row, 0).inner_text().split()
+        opened.cell(row, 0).click()
+        element = opened.page.locator(".findings tr.passed td:nth-child(6)")
+        assert element.inner_text().split() == [number, *name]
+        opened.page.keyboard.press("Escape")
+
+
+def test_a_filter_holds_for_an_opened_cell(show: Callable[..., Opened]) -> None:
+    opened = show()
+    opened.page.select_option("select[name=dtype]", "float64")
+    opened.cell(0, 0).click()
+    box, lines = opened.page.locator("dialog"), opened.page.locator(".findings tbody tr")
+    assert (lines.count(), "hides 1 of" in box.inner_text()) == (1, True)
+    box.get_by_text("Show them").click()
+    assert (lines.count(), "hides" in box.inner_text()) == (2, False)
+
+
+def test_on_a_phone_a_chosen_finding_comes_into_view(show: Callable[..., Opened]) -> None:
+    opened = show(viewport={"width": 400, "height": 700})
+    opened.cell(0, 0).click()
+    opened.page.locator(".findings tbody tr").nth(1).click()
+    assert opened.page.evaluate("document.activeElement.textContent").endswith("float64")
+    assert opened.page.locator(".detail h3").evaluate("head => head.getBoundingClientRect().top") < 350
+
+
+def test_the_findings_of_a_cell_are_walked_with_the_keys(show: Callable[..., Opened]) -> None:
+    opened = show()
+    opened.cell(0, 0).click()
+    ways = opened.page.locator('.list button[tabindex="0"]')
+    assert ways.count() == 1
+    ways.focus()
+    opened.page.keyboard.press("ArrowDown")
+    opened.page.keyboard.press("Enter")
+    assert "float64" in opened.page.locator(".detail h3").inner_text()
+    assert ways.count() == 1
+    assert opened.page.get_by_role("dialog", name="pytorch.packed matches_reference").count() == 1
+    assert opened.page.get_by_role("region", name="findings").count() == 1
+
+
+def test_an_address_in_the_matrix_is_not_moved_by_its_filters(show: Callable[..., Opened]) -> None:
+    page = show(anchor="#topic-rnn", viewport={"width": 1200, "height": 200}).page
+    assert 0 <= page.locator("#topic-rnn").evaluate("head => head.getBoundingClientRect().top") < 40
+
+
 def test_addresses_lead_to_a_cell_and_to_a_divergence(show: Callable[..., Opened]) -> None:
     opened = show(anchor="#rnn.lstm/pytorch.padded/matches_reference")
     assert "pytorch.padded" in opened.page.locator("dialog h2").inner_text()
     opened.page.keyboard.press("Escape")
+    assert opened.page.evaluate("document.activeElement.closest('tr').dataset.row") == "1"
+    opened.page.evaluate("location.hash = 'rnn.lstm/nonsense/repeatable'")
+    opened.page.wait_for_function("document.querySelector('#astray').textContent.includes('nonsense')")
     opened.page.evaluate("location.hash = 'loss.denominator'")
     opened.page.wait_for_selector("details#loss\\.denominator[open]")
     assert opened.page.locator("details#loss\\.denominator pre").first.is_visible()
+    assert opened.page.locator("#astray").inner_text() == ""
 
 
 def test_the_theme_is_switched_and_remembered(show: Callable[..., Opened]) -> None:
@@ -219,6 +317,39 @@ def test_the_theme_is_switched_and_remembered(show: Callable[..., Opened]) -> No
     opened.goto()
     assert opened.page.evaluate(paper) == dark
     assert show(color_scheme="dark").page.evaluate(paper) == dark
+
+
+def test_paper_is_white_whatever_the_screen(show: Callable[..., Opened]) -> None:
+    page = show(color_scheme="dark").page
+    page.select_option("#theme", "dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+
+
+CONTRASTS = """() => {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = colour => {
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...pen.getImageData(0, 0, 1, 1).data].map(value => value / 255)
+      .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const fill = part => light(getComputedStyle(part).fill);
+  const rows = [[0.05, 0.2, 0.5, 1, 2, 4, 8, 16, 32, 63, 64, 70]];
+  const heat = { quantity: "y", lengths: [9], steps: 12, left: false, together: 1, rows };
+  document.body.append(heatMap(heat, { quantity: "y", worst_index: [0, 0] }, 64));
+  return $$("svg.heat g").map(one => [fill($(".square", one)), fill($(".value", one))])
+    .map(pair => Math.max(...pair) / Math.min(...pair));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_number_on_a_heat_map_can_be_read(scheme: str, show: Callable[..., Opened]) -> None:
+    contrasts = show(color_scheme=scheme).page.evaluate(CONTRASTS)
+    assert len(contrasts) == 12
+    assert min(contrasts) >= 4.5
 
 
 @pytest.mark.parametrize("width", [400, 1200, 2000])

@@ -60,9 +60,15 @@ def test_training_shows_the_numbers_of_the_record() -> None:
 
 def test_a_wing_that_leaves_the_noise_floor_is_named_with_its_step() -> None:
     page = plots.training([CURVE])
-    assert '<small class="left">pytorch: outside the noise floor after 2 steps, first 2</small>' in page
-    assert "tensorflow: outside" not in page
+    assert '<small class="left">pytorch: above the noise floor in 2 of 3 steps, from step 2</small>' in page
+    assert "tensorflow: above" not in page
     assert "<td>within the noise floor</td>" in page
+
+
+def test_a_run_above_the_noise_floor_is_said_to_be_within_its_limit_or_not() -> None:
+    finding = {"operation": "model.tagger", "case": "lstm/adam", "wing": "pytorch", "contract": "trains_alike"}
+    for status, said in (("passed", "; within its limit<"), ("failed", "; not within its limit<")):
+        assert f"from step 2{said}" in plots.training([CURVE], [finding | {"status": status}])
 
 
 def test_a_wing_that_parts_from_the_reference_is_drawn_elsewhere() -> None:
@@ -77,6 +83,14 @@ def test_rates_show_variants_and_speed_up() -> None:
     assert {"pytorch", "packed", "padded", "tensorflow", "padded (xla)", f"2.00{TIMES}", "eager, cpu"} <= set(
         texts(svg)
     )
+
+
+def test_throughput_begins_with_what_is_fastest_how_often() -> None:
+    slower = {"speedup_over": {"pytorch.padded": {"median": 0.5, "low": 0.4, "high": 0.6}}}
+    lost = [row("pytorch", "padded", T=32), row("pytorch", "packed", T=32, **slower)]
+    page = drawn(row("pytorch", "padded"), row("pytorch", "packed"), *lost)
+    said = "with pytorch: packed in 1 of 2 (0.5 to 2.0 times padding), padded in 1."
+    assert said in page.partition("Measured on")[0]
 
 
 def test_a_dot_stands_where_its_rate_is() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from parity.divergences.entry import DIFFERS
+from parity.report.gains import fastest
 from parity.report.groups import Group
 from parity.report.record import stale_entries, survivors
 from parity.report.table import Matrix
@@ -28,7 +29,7 @@ def contents(
         *_faults(record),
         *_sweep(record),
         *_not_compared(refusals, skips),
-        ("reading", "How to read it", "scores, noise floors, contracts"),
+        ("reading", "How to read a score", "scores, noise floors, contracts"),
         ("environment", "Environment", _environment(record["environment"])),
     ]
 
@@ -51,24 +52,18 @@ def _matrix(matrices: list[Matrix]) -> Iterator[Section]:
 def _divergences(record: Mapping[str, Any]) -> Iterator[Section]:
     if entries := record["divergences"]:
         verdicts = Counter(entry["verdict"] for entry in entries)
-        differences, beliefs = verdicts.pop(DIFFERS, 0), [f"{count} {verdict}" for verdict, count in verdicts.items()]
-        said = [plural(differences, "difference"), f"beliefs: {', '.join(beliefs)}" if beliefs else ""]
+        differ, beliefs = verdicts.pop(DIFFERS, 0), [f"{count} {verdict}" for verdict, count in verdicts.items()]
+        said = [plural(differ, "difference") if differ else "", f"beliefs: {', '.join(beliefs)}" if beliefs else ""]
         stale = f"{len(stale_entries(record))} not as described" if stale_entries(record) else ""
-        yield "divergences", "Where they part", "; ".join(filter(None, [*said, stale]))
+        many = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
+        yield "divergences", "Divergences and beliefs", "; ".join(filter(None, [many, *said, stale]))
 
 
 def _throughput(record: Mapping[str, Any]) -> Iterator[Section]:
-    """What gains most over padding in training, in each framework; for a reader who has no more time than that."""
+    """What trains fastest in each framework; for a reader who has no more time than that."""
     if throughput := record["throughput"]:
-        gains: dict[str, tuple[float, str]] = {}
-        for row in throughput["rows"]:
-            if row["phase"] == "train" and row["speedup"]:
-                gain = row["speedup"]["median"], row["variant"]
-                gains[row["wing"]] = max(gain, gains.get(row["wing"], gain))
-        said = [
-            f"{wing}: {variant}, up to {gain:.1f} times as fast as padding" for wing, (gain, variant) in gains.items()
-        ]
-        yield "throughput", "Which way is fastest", "; ".join(said)
+        said = fastest(throughput["rows"])
+        yield "throughput", "Throughput", f"fastest in training {'; '.join(said)}" if said else ""
 
 
 def _training(record: Mapping[str, Any]) -> Iterator[Section]:
@@ -91,10 +86,16 @@ def _sweep(record: Mapping[str, Any]) -> Iterator[Section]:
 
 
 def _not_compared(refusals: list[Group], skips: list[Group]) -> Iterator[Section]:
-    known, skipped = sum(group.size for group in refusals), sum(group.size for group in skips)
-    said = [f"{amount(count)} {name}" for count, name in ((skipped, "skipped"), (known, "known refusals")) if count]
+    skipped = sum(group.size for group in skips)
+    said = [*([f"{amount(skipped)} skipped"] if skips else []), *_refused(refusals)]
     if said:
-        yield "not-compared", "Not compared", ", ".join(said)
+        yield "not-compared", "What was not compared", ", ".join(said)
+
+
+def _refused(refusals: list[Group]) -> Iterator[str]:
+    if refusals:
+        found = plural(sum(group.size for group in refusals), "finding")
+        yield f"{plural(len(refusals), 'known refusal')} ({found})"
 
 
 def _environment(environment: Mapping[str, Any]) -> str:

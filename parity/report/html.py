@@ -15,6 +15,7 @@ from parity.picture import BINS, UP_TO
 from parity.report import plots
 from parity.report.bundle import bundle
 from parity.report.catches import margin
+from parity.report.gist import gist
 from parity.report.templates import FOLDER, rendered
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 from parity.report.words import MEANINGS, SYMBOLS
@@ -49,6 +50,7 @@ def html(view: View, drawn: bool = True) -> str:
         planted=PLANTED,
         random=RANDOM,
         margin=margin,
+        gist=gist,
         symbols=SYMBOLS,
         meanings=MEANINGS,
         bundle=bundle(view.matrices, BINS, UP_TO[-1]),
@@ -60,7 +62,7 @@ def html(view: View, drawn: bool = True) -> str:
 def _drawn(record: Mapping[str, Any]) -> dict[str, Markup]:
     """The sections that are plots."""
     return {
-        "training": plots.training(record["training"]),
+        "training": plots.training(record["training"], record["checks"]),
         "throughput": plots.throughput(record["throughput"], record["environment"]),
     }
 

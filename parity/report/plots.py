@@ -11,20 +11,24 @@ from typing import Any
 
 from markupsafe import Markup
 
+from parity.findings import FAILED, PASSED
 from parity.report import crossover_plots, rate_plots, timing_tables, training_plots
+from parity.report.gains import fastest
 from parity.report.svg import COLOURS, of_wing
 from parity.report.templates import rendered
 from parity.report.timings import BATCH, Row, grouped
 from parity.report.words import percent, setting, several
+from parity.training.verdict import CONTRACT
 
 Record = Mapping[str, Any]
 
 
-def training(curves: Sequence[Record]) -> Markup:
+def training(curves: Sequence[Record], checks: Sequence[Record] = ()) -> Markup:
     """The section of training.
 
     Args:
         curves: the record's part.
+        checks: the record's findings: those of training say whether a run is within its limit.
 
     Returns:
         A ``<section>``; nothing where no model was trained.
@@ -34,17 +38,32 @@ def training(curves: Sequence[Record]) -> Markup:
     """
     if not curves:
         return Markup("")
-    runs = [_run(curve, svg) for curve, svg in zip(curves, training_plots.drawn(curves), strict=True)]
+    held = _held(checks)
+    runs = [_run(curve, svg, held) for curve, svg in zip(curves, training_plots.drawn(curves), strict=True)]
     models = [(*model, list(of_model)) for model, of_model in groupby(runs, key=lambda run: run["model"])]
     wings = dict.fromkeys(wing for curve in curves for wing in curve["wings"])
     rows = [row for curve in curves for row in _ends(curve)]
     return rendered("training", models=models, wings=wings, rows=rows, colours=COLOURS, role=of_wing)
 
 
-def _run(curve: Record, svg: Markup | None) -> dict[str, Any]:
-    left = [
-        (wing, training_plots.leaves(curve, wing)) for wing in curve["wings"] if training_plots.outside(curve, wing)
-    ]
+def _held(checks: Sequence[Record]) -> dict[tuple[str, str, str], set[str]]:
+    """Model, form and optimiser, and wing -> how the contract of training came out."""
+    held: dict[tuple[str, str, str], set[str]] = {}
+    for finding in checks:
+        if finding["contract"] == CONTRACT:
+            held.setdefault((finding["operation"], finding["case"], finding["wing"]), set()).add(finding["status"])
+    return held
+
+
+def _left(curve: Record, wing: str, held: Mapping[tuple[str, str, str], set[str]]) -> str:
+    """Where a wing is above the noise floor, which alone is no failure: what counts is the limit."""
+    statuses = held.get((curve["model"], f"{curve['form']}/{curve['optimiser']}", wing), set())
+    limit = "; not within its limit" if FAILED in statuses else "; within its limit" if statuses == {PASSED} else ""
+    return training_plots.leaves(curve, wing) + limit
+
+
+def _run(curve: Record, svg: Markup | None, held: Mapping[tuple[str, str, str], set[str]]) -> dict[str, Any]:
+    left = [(wing, _left(curve, wing, held)) for wing in curve["wings"] if training_plots.outside(curve, wing)]
     settings = setting(curve["settings"])
     model = (curve["model"], curve["form"])
     return {"model": model, "optimiser": curve["optimiser"], "settings": settings, "left": left, "svg": svg}
@@ -86,6 +105,7 @@ def throughput(part: Record | None, environment: Record) -> Markup:
         "throughput",
         measured=_measured(part),
         kernels=_kernels(rows),
+        fastest=fastest(rows),
         differing=differing(part["versions"], environment["versions"]),
         batches=[_batch(group, svg) for group, svg in zip(grouped(rows, BATCH), rate_plots.rates(rows), strict=True)],
         heads=timing_tables.HEADS,

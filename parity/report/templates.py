@@ -11,8 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from parity.errors import printable
+from parity.report.words import amount
 
 FOLDER = Path(__file__).parent / "page"
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})((?: \d{3})+)(?![\d.])")
 
 
 def rendered(name: str, **shown: Any) -> Markup:
@@ -25,6 +28,15 @@ def visible(value: Any) -> Any:
     return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
 
 
+def figures(text: Any) -> Markup:
+    """Numbers whose thousands stay together: a narrow space that does not break a line.
+
+    >>> [part.split() for part in str(figures("26 600 of 40, 100 times")).split(" ")]
+    [['26', '600'], ['of'], ['40,'], ['100'], ['times']]
+    """
+    return Markup(THOUSANDS.sub(lambda found: found[0].replace(" ", NARROW), str(escape(visible(text)))))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -35,8 +47,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"anchor": _anchor, "breakable": _breakable, "command": _command, "prose": _prose}
+    environment.filters |= {
+        **{"anchor": _anchor, "breakable": _breakable, "command": _command},
+        **{"figures": figures, "grouped": _grouped, "prose": _prose},
+    }
     return environment
+
+
+def _grouped(text: str) -> str:
+    """A sentence of counts, with the thousands of each apart."""
+    return re.sub(r"(?<![\d.])\d{4,}(?![\d.])", lambda found: amount(int(found[0])), text)
 
 
 def _anchor(name: str) -> str:

@@ -52,9 +52,11 @@ def said(curve: Curve) -> str:
 
 
 def leaves(curve: Curve, wing: str) -> str:
-    """Whether a wing's distance leaves the noise floor, and when."""
-    steps = outside(curve, wing)
-    return f"outside the noise floor after {len(steps)} steps, first {steps[0]}" if steps else "within the noise floor"
+    """Whether a wing's distance leaves the noise floor, how often, and from when."""
+    steps, all_of_them = outside(curve, wing), len(curve["wings"][wing]["distance"])
+    if not steps:
+        return "within the noise floor"
+    return f"above the noise floor in {len(steps)} of {all_of_them} steps, from step {steps[0]}"
 
 
 def last(series: Series) -> float | None:

@@ -8,8 +8,10 @@ from itertools import groupby
 from typing import Any
 
 from parity.contracts import CONTRACTS
+from parity.divergences.entry import DIFFERS
 from parity.findings import STATUSES
 from parity.report.catches import by_contract, largest, swept
+from parity.report.cells import Column
 from parity.report.contents import Section, contents
 from parity.report.groups import Group, failures, refusals, skips
 from parity.report.record import failed, stale_entries, survivors, verdict
@@ -99,12 +101,12 @@ def view(record: Mapping[str, Any]) -> View:
         verdict=verdict(record),
         failed=failed(record),
         counts=[(s, SYMBOLS[s], MEANINGS[s], amount(summary["findings"][s])) for s in STATUSES],
-        facts=_facts(summary),
+        facts=_facts(summary, tables),
         matrices=tables,
         failures=failing,
         refusals=refused,
         skips=skipped,
-        divergences=[(topic, list(of_topic)) for topic, of_topic in groupby(record["divergences"], _topic)],
+        divergences=[(topic, sorted(of, key=_believed)) for topic, of in groupby(record["divergences"], _topic)],
         stale=stale_entries(record),
         faults=[(topic, list(of_topic)) for topic, of_topic in groupby(record["faults"], _topic)],
         survivors=survivors(record),
@@ -122,9 +124,19 @@ def _topic(entry: Mapping[str, Any]) -> str:
     return str(entry["name"]).partition(".")[0]
 
 
-def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _believed(entry: Mapping[str, Any]) -> bool:
+    """What differs comes before what is only believed."""
+    return bool(entry["verdict"] != DIFFERS)
+
+
+def _facts(summary: Mapping[str, Any], tables: Sequence[Matrix]) -> list[tuple[str, str]]:
+    limits = next((one for table in tables for one in table.columns if one.contract == "matches_reference"), None)
+    element, norm = (f" of {limit:g}" if limit else "" for limit in _both(limits))
     worst = [
-        (f"{wing} against the reference", f"worst element {number(of['score'])}, norm-wise {number(of['norm_score'])}")
+        (
+            f"{wing} against the reference",
+            f"worst element {number(of['score'])}{element} noise floors, norm-wise {number(of['norm_score'])}{norm}",
+        )
         for wing, of in summary["worst"].items()
     ]
     return [
@@ -133,6 +145,10 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("time", f"{summary['seconds']:.0f} s"),
         *worst,
     ]
+
+
+def _both(column: Column | None) -> tuple[float | None, float | None]:
+    return (column.limit, column.norm_limit) if column else (None, None)
 
 
 def _environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:

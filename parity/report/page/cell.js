@@ -2,28 +2,47 @@
 
 const COOL = 0.1; // noise floors: a score up to here has no colour
 
-/** The status, how deep its colour is, how bad it is for an order, and what stands in it. */
-function face(findings, limit, dtypes) {
-  const status = ORDER.find(one => findings.some(finding => finding.status === one)) || "absent";
-  const scores = status === "passed" && limit !== 0 ? dtypes.map(dtype => worstOf(findings, dtype)) : [];
+/** The status, how deep its colour is, how bad it is for an order, what stands in it, and the same in words. */
+function face(findings, { name, limit }, dtypes) {
+  const { counts, worst } = tally(findings);
+  const status = ORDER.find(one => counts[one]) || "absent";
+  const scores = status === "passed" && limit !== 0 ? dtypes.map(dtype => worst.get(dtype)) : [];
   const top = Math.max(0, ...scores.map(score => score || 0));
   const heat = limit && top > COOL ? Math.min(1, Math.log10(top / COOL) / Math.log10(limit / COOL)) : 0;
-  const severity = status === "failed" ? Infinity : limit ? top / limit : 0;
-  return { status, heat, severity, parts: parts(findings, status, scores) };
+  const said = {
+    status,
+    failures: counts.failed,
+    numbers: scores.map(score => (score === undefined ? SYMBOLS.absent : number(score))),
+    refuses: status === "passed" && counts.known > 0,
+  };
+  const severity = counts.failed ? Infinity : limit ? top / limit : 0;
+  return { ...said, heat, severity, words: inWords(name, said) };
 }
 
-/** The largest score of what passed in a dtype; null where nothing did. */
-function worstOf(findings, dtype) {
-  const scores = findings.filter(finding => finding.status === "passed" && finding.dtype === dtype).map(largest);
-  return scores.length ? Math.max(...scores) : null;
+/** How many findings have each status, and the largest score of what passed in each dtype. */
+function tally(findings) {
+  const counts = { failed: 0, passed: 0, known: 0, skipped: 0 };
+  const worst = new Map();
+  for (const finding of findings) {
+    const { status, dtype } = finding;
+    counts[status] += 1;
+    if (status === "passed") worst.set(dtype, Math.max(worst.get(dtype) ?? 0, largest(finding)));
+  }
+  return { counts, worst };
 }
 
-function parts(findings, status, scores) {
-  const count = one => findings.filter(finding => finding.status === one).length;
+/** What a cell says to who does not see it. */
+function inWords(contract, { status, failures, numbers, refuses }) {
+  const many = failures ? ` with ${failures} findings` : "";
+  const worst = numbers.length ? `, worst score ${numbers.join(" and ")}` : "";
+  return `${contract}: ${MEANINGS[status]}${many}${worst}${refuses ? ", with known refusals" : ""}`;
+}
+
+function parts({ status, failures, numbers, refuses }) {
   const mark = make("span", { class: "mark" }, SYMBOLS[status]);
-  if (status === "failed") return [mark, ` ${count("failed")}`];
-  const some = status === "passed" && count("known") ? [make("span", { class: "some" }, SYMBOLS.known)] : [];
-  if (!scores.length) return [mark, ...some];
-  const texts = scores.map(score => make("span", {}, score === null ? SYMBOLS.absent : number(score)));
-  return [make("span", { class: "numbers" }, ...texts), ...some];
+  if (failures) return [mark, ` ${failures}`];
+  const some = refuses ? make("span", { class: "some" }, SYMBOLS.known) : null;
+  if (!numbers.length) return [mark, some].filter(Boolean);
+  const scores = make("span", { class: "numbers" }, ...numbers.map(text => make("span", {}, text)));
+  return [scores, some].filter(Boolean);
 }

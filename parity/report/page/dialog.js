@@ -4,37 +4,33 @@ function dialog(data) {
   const box = $("#cell");
   let asked = "";
 
-  function open(row, column) {
+  /** `within`: which of its findings; a filter hides the others. */
+  function open(row, column, within = () => true) {
     const [who, contract] = [data.rows[row], data.contracts[column]];
-    const findings = [...data.cells[row][column]].sort(
-      (a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || share(b) - share(a),
-    );
-    const detail = make("div", { class: "detail" });
-    const lines = findings.map(finding => line(finding, () => choose(finding)));
-    const choose = finding => {
-      for (const [place, one] of findings.entries()) lines[place].ariaCurrent = one === finding ? "true" : null;
-      detail.replaceChildren(...inFull(data, row, column, finding));
-    };
+    const all = data.cells[row][column];
+    const findings = all.filter(within).sort(worstFirst);
     const close = { type: "button", class: "close", "aria-label": "Close", onclick: () => box.close() };
-    box.replaceChildren(
-      make("header", {}, title(who, contract), make("button", close, "✕")),
-      findings.length
-        ? make("div", { class: "both" }, detail, list(findings, lines))
-        : make("p", {}, whyNone(row, column)),
-    );
-    if (findings.length) choose(findings[0]);
+    const rest = hidden(all.length - findings.length, () => {
+      open(row, column);
+      $(".close", box).focus(); // what was pressed is gone
+    });
+    const body = findings.length ? both(data, row, column, findings, rest) : rest || whyNone(row, column);
+    box.replaceChildren(make("header", {}, title(who, contract), make("button", close, "✕")), body);
     asked = `#${who.operation}/${who.subject}/${contract.name}`;
     if (location.hash !== asked) history.replaceState(null, "", asked);
+    if (document.activeElement === document.body) buttonOf(row, column).focus(); // where Escape leads back to
     if (!box.open) box.showModal();
     box.scrollTop = 0;
   }
 
-  /** The cell that an address names: #operation/wing.variant/contract. */
+  /** The cell that an address names, #operation/wing.variant/contract; whether there is one. */
   function named(address) {
     const [operation, subject, contract] = address.split("/");
     const row = data.rows.findIndex(who => who.operation === operation && who.subject === subject);
     const column = data.contracts.findIndex(one => one.name === contract);
-    if (row >= 0 && column >= 0) open(row, column);
+    if (row < 0 || column < 0) return false;
+    open(row, column);
+    return true;
   }
 
   box.addEventListener("close", () => {
@@ -46,21 +42,55 @@ function dialog(data) {
   return { open, named };
 }
 
+const buttonOf = (row, column) => $(`tr[data-row="${row}"] td:nth-child(${column + 2}) button`);
+
+const worstFirst = (one, other) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status) || share(other) - share(one);
+
 function title(who, contract) {
   const wing = make("span", { class: "wing" }, `${who.wing}.`);
-  const promise = make("p", {}, make("code", {}, contract.name), ` ${contract.promise}`);
-  return make("div", {}, make("h2", { id: "cell-title" }, who.operation, " ", wing, who.variant), promise);
+  const name = make("h2", { id: "cell-title" }, who.operation, " ", wing, who.variant, " ");
+  name.append(make("code", {}, ...breakable(contract.name)));
+  return make("div", {}, name, make("p", {}, contract.promise));
+}
+
+/** What a filter leaves out, and the way to it. */
+function hidden(count, showAll) {
+  if (!count) return null;
+  const more = make("button", { type: "button", onclick: showAll }, "Show them");
+  return make("p", {}, `The filter hides ${count} of this cell's findings. `, more);
 }
 
 /** What the matrix says of a cell without findings. */
 function whyNone(row, column) {
-  return $(`tr[data-row="${row}"] td:nth-child(${column + 2}) button`).title || "There is no finding.";
+  return make("p", {}, buttonOf(row, column).title || "There is no finding.");
 }
 
-function list(findings, lines) {
+/** The list of findings, and beside it the one that was chosen. */
+function both(data, row, column, findings, rest) {
+  const detail = make("div", { class: "detail" });
+  const choose = finding => {
+    for (const [place, one] of findings.entries()) lines[place].ariaCurrent = one === finding ? "true" : null;
+    detail.replaceChildren(...inFull(data, row, column, finding));
+  };
+  const lines = findings.map(finding => line(finding, () => (choose(finding), shownAbove(detail))));
+  choose(findings[0]);
+  const shown = list(findings, lines, rest);
+  keys(shown);
+  return make("div", { class: "both" }, detail, shown);
+}
+
+/** Where there is no room side by side, what was chosen is far above the list: go there. */
+function shownAbove(detail) {
+  if (!matchMedia("(max-width: 56rem)").matches) return;
+  detail.closest("dialog").scrollTop = 0;
+  $("h3", detail).focus({ preventScroll: true });
+}
+
+function list(findings, lines, rest) {
   const heads = ["", "case", "mode", "dtype", "nearest to its limit", "element", "norm"];
   const all = table({ class: "findings" }, heads, lines);
-  return make("div", { class: "list", tabindex: 0 }, make("p", {}, counts(findings)), all);
+  const how = { class: "list", role: "region", "aria-label": "Findings of this cell" };
+  return make("div", how, make("p", {}, counts(findings)), rest, all);
 }
 
 function counts(findings) {
@@ -71,30 +101,30 @@ function counts(findings) {
 }
 
 function line(finding, choose) {
-  const measured = finding.quantity !== "";
+  const { status, mode, dtype, quantity } = finding;
+  const measured = quantity !== "";
+  const run = [mode, dtype].filter(Boolean);
+  const name = `${status}: ${[finding.case, ...run].join(", ")}`;
   const cells = [
-    finding.case,
-    finding.mode,
-    finding.dtype,
-    finding.quantity,
-    measured ? number(size(finding.score)) : "",
-    measured ? number(size(finding.norm_score)) : "",
+    [...breakable(finding.case), make("small", { class: "run" }, run.join(" · "))],
+    [mode],
+    [dtype],
+    breakable(quantity),
+    measured ? element(finding) : [],
+    [measured ? number(size(finding.norm_score)) : ""],
   ];
-  const button = make(
-    "button",
-    {
-      type: "button",
-      onclick: choose,
-      "aria-label": `${finding.status}: ${finding.case}, ${finding.mode}, ${finding.dtype}`,
-    },
-    SYMBOLS[finding.status],
-  );
   return make(
     "tr",
-    { class: finding.status, onclick: choose },
-    make("td", { class: "mark" }, button),
-    ...cells.map(text => make("td", {}, ...breakable(text))),
+    { class: status, onclick: choose },
+    make("td", { class: "mark" }, make("button", { type: "button", "aria-label": name }, SYMBOLS[status])),
+    ...cells.map(parts => make("td", {}, ...parts)),
   );
+}
+
+/** The worst element, as the matrix has it; it may be of another quantity than the one nearest to its limit. */
+function element(finding) {
+  const { name, score } = worstElement(finding);
+  return [number(score), name === finding.quantity ? "" : make("small", {}, " ", ...breakable(name))];
 }
 
 /** A name that may be broken behind its underscores and slashes. */

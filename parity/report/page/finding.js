@@ -17,64 +17,68 @@ function inFull(data, row, column, finding) {
 function heading(finding) {
   const title = [finding.case, finding.mode, finding.dtype].filter(Boolean).join(" · ");
   const mark = make("span", { class: "mark" }, SYMBOLS[finding.status]);
-  return make("h3", { class: finding.status }, mark, ` ${title || finding.status}`);
+  return make("h3", { class: finding.status, tabindex: -1 }, mark, ` ${title || finding.status}`);
 }
 
 function where(heat, finding, limit) {
-  const framed = heat.quantity === finding.quantity ? "; the worst place is framed" : "";
-  const legend = `The worst score of each step, in noise floors. Padding is hatched${framed}.`;
+  const same = heat.quantity === finding.quantity;
+  const framed = same ? "; the worst place is framed" : "";
+  const other = `The numbers above are of ${finding.quantity}. Drawn is ${heat.quantity}: of all quantities with sequences and steps it has the largest error.`;
   return [
     make("h4", {}, `Where in the batch: ${heat.quantity}`),
-    heatMap(heat, finding, limit) || "",
-    make("p", { class: "legend" }, legend),
+    same ? "" : make("p", { class: "legend" }, other),
+    scrolled(heatMap(heat, finding, limit), "Where in the batch"),
+    make("p", { class: "legend" }, `The worst score of each step, in noise floors. Padding is hatched${framed}.`),
   ];
 }
+
+/** A drawing in its own size: where it is wider than the window it moves inside its box. */
+const scrolled = (drawing, name) =>
+  drawing ? make("div", { class: "drawing", tabindex: 0, role: "region", "aria-label": name }, drawing) : "";
 
 function measures(finding) {
   const of = limit => (limit ? ` of ${limit}` : ", where no error is allowed");
   const values = [finding.observed, finding.expected].map(value =>
     value === null || value === undefined ? "not finite" : precise(value),
   );
+  const worst = worstElement(finding);
   const rows = [
-    ["worst element", `${finding.quantity}: ${precise(size(finding.score))}${of(finding.limit)}`],
-    ["norm-wise", `${precise(size(finding.norm_score))}${of(finding.norm_limit)}`],
+    ["nearest to its limit", finding.quantity],
+    ["its worst element", `${precise(size(finding.score))}${of(finding.limit)}`],
     ["where", finding.worst_index.length ? `(${finding.worst_index.join(", ")})` : "a scalar"],
     ["value there", `${values[0]}, expected ${values[1]}`],
+    ["norm-wise", `${precise(size(finding.norm_score))}${of(finding.norm_limit)}`],
     ["largest absolute error", precise(size(finding.max_abs_error))],
-    ["numbers compared", String(finding.compared)],
+    ["worst element of all", `${worst.name}: ${precise(worst.score)}${of(finding.limit)}`],
+    ["numbers compared", amount(finding.compared)],
     ["seed", String(finding.seed)],
-  ];
+  ].filter(([name]) => name !== "worst element of all" || worst.name !== finding.quantity);
   return make("dl", {}, ...rows.map(([name, text]) => make("div", {}, make("dt", {}, name), make("dd", {}, text))));
 }
 
 /** This variant's errors beside those of the other framework's first variant on the same case. */
 function spreads(data, row, column, finding) {
-  const who = data.rows[row],
-    series = [{ name: who.subject, spread: finding.spread }];
-  const alike = other =>
-    other.case === finding.case &&
-    other.dtype === finding.dtype &&
-    other.seed === finding.seed &&
-    other.spread &&
-    other.spread.length;
-  for (const [place, other] of data.rows.entries()) {
-    if (other.operation !== who.operation || other.wing === who.wing) continue;
-    const found = data.cells[place][column]
-      .filter(alike)
-      .sort((a, b) => (b.mode === finding.mode) - (a.mode === finding.mode))[0];
-    if (found) {
-      series.push({ name: other.subject, spread: found.spread });
-      break;
-    }
-  }
-  const legend = series.map(({ name }, place) =>
-    make("span", {}, make("span", { class: `key series-${place}` }), name),
-  );
+  const who = data.rows[row];
+  const series = [{ ...who, name: who.subject, spread: finding.spread }, ...opposite(data, who, column, finding)];
+  const key = ({ name, wing }) =>
+    make("span", {}, make("span", { class: `key ${coloured(wing)}`, "aria-hidden": "true" }), name);
   return [
     make("h4", {}, "How large the errors are"),
-    make("p", { class: "legend symbols" }, ...legend),
-    histogram(data.bins, series),
+    make("p", { class: "legend symbols" }, ...series.map(key)),
+    scrolled(histogram(data.bins, series), "How large the errors are"),
   ];
+}
+
+/** The same run by another framework: the first variant that has one, in the same mode if there is any. */
+function opposite(data, who, column, finding) {
+  const alike = other => ["case", "dtype", "seed"].every(name => other[name] === finding[name]) && other.spread?.length;
+  for (const [place, other] of data.rows.entries()) {
+    if (other.operation !== who.operation || other.wing === who.wing) continue;
+    const found = data.cells[place][column].filter(alike);
+    const best = found.find(one => one.mode === finding.mode) || found[0];
+    if (best) return [{ ...other, name: other.subject, spread: best.spread }];
+  }
+  return [];
 }
 
 function quantities(finding) {

@@ -12,6 +12,7 @@ async function unpack() {
     told.values.forEach((name, place) => {
       finding[name] = packed[told.words.length + place];
     });
+    finding.top = highest(finding);
     return finding;
   };
   return {
@@ -24,6 +25,13 @@ async function unpack() {
 }
 
 const ORDER = ["failed", "passed", "known", "skipped"];
+const MEANINGS = {
+  passed: "holds",
+  failed: "does not hold",
+  known: "known refusal",
+  skipped: "skipped",
+  absent: "not promised, or not run",
+};
 const SYMBOLS = { passed: "✓", failed: "✗", known: "◆", skipped: "○", absent: "–" };
 
 /** A number, or infinity where JSON has null: the floor is 0 there and the error is not. */
@@ -42,16 +50,25 @@ function number(value) {
 
 const roundHalfEven = value => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
 
+/** A count with its thousands apart, by a space that does not break a line. */
+const amount = count => count.toLocaleString("en").replaceAll(",", "\u202f");
+
 /** Any other number, to four digits, as it stands in report.json. */
 const precise = value => (Number.isFinite(value) ? String(value) : "∞");
 
-/** The largest elementwise score among all quantities of a finding that has one. */
-function largest(finding) {
-  const scores = Object.values(finding.scores || {})
-    .map(([element]) => element)
-    .filter(score => score !== null);
-  return Math.max(0, ...scores);
+/** The quantity with the largest elementwise score, and that score; as `parity.report.record.largest` finds it. */
+function highest({ scores, quantity }) {
+  let [name, most] = [quantity, 0];
+  for (const [one, [element]] of Object.entries(scores || {})) if (element > most) [name, most] = [one, element];
+  return { name, score: most };
 }
+
+/** The largest elementwise score among all quantities of a finding that has one. */
+const largest = finding => finding.top.score;
+
+/** The worst element of a finding: infinite where what it is about is, which a score leaves out. */
+const worstElement = finding =>
+  Number.isFinite(size(finding.score)) ? finding.top : { name: finding.quantity, score: Infinity };
 
 /** How many times its limit a finding reached, elementwise or norm-wise. */
 function share(finding) {

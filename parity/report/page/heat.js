@@ -16,7 +16,7 @@ function heatMap(heat, finding, limit) {
     class: "heat",
     role: "img",
     "aria-label": `Errors of ${heat.quantity} over the batch, in noise floors; padding is hatched.`,
-    style: `max-width:${Math.max(width, 220)}px`,
+    style: `width:${width}px`,
   });
   drawing.append(hatch(), ...axes(heat, columns, wide));
   heat.rows.forEach((scores, row) =>
@@ -60,16 +60,18 @@ function square(heat, row, column, score, wide, worst, limit) {
       ...how,
     });
   const shade = depth(score, limit);
-  const deep = shade > 0.6 ? "value deep" : "value";
+  const shown = { class: score > limit ? "over" : "error", style: `--depth:${shade.toFixed(2)}` };
   const numbered = wide >= 30 && (score || !pad);
   return make(
     "g",
-    {},
+    shown,
     make("title", {}, `row ${row}, ${steps}${pad ? ", padding" : ""}: ${number(score)} noise floors`),
-    box(0, { class: score > limit ? "over" : "error", style: `--depth:${shade.toFixed(2)}` }),
+    box(0, { class: "square" }),
     pad ? box(0, { fill: "url(#hatch)" }) : "",
     worst.length > 1 && worst[0] === row && from <= worst[1] && worst[1] < to ? box(1, { class: "worst" }) : "",
-    numbered ? make("text", { x: x + wide / 2 - 1, y: y + 16, class: deep }, brief(score)) : "",
+    numbered
+      ? make("text", { x: x + wide / 2 - 1, y: y + 16, class: pad ? "value haloed" : "value" }, brief(score))
+      : "",
   );
 }
 

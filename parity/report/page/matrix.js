@@ -9,7 +9,7 @@ function matrix(data, open) {
   const lines = $$("tr[data-row]").map(line => asWritten(line, data));
   const dtypes = options(form, data);
   numbered(topics);
-  let before = {};
+  let before = { order: "" };
   const apply = () => {
     const asked = Object.fromEntries(FILTERS.map(name => [name, form.elements[name].value]));
     const changed = (...names) => names.some(name => asked[name] !== before[name]);
@@ -17,35 +17,35 @@ function matrix(data, open) {
     for (const line of lines) filter(line, asked);
     for (const body of $$("tbody", $("#matrix"))) body.hidden = rows(body).every(row => row.hidden);
     for (const topic of topics) topic.hidden = $$("tbody", topic).every(body => body.hidden);
-    if (changed("order", "dtype", "mode")) arrange(topics, asked.order);
+    if (changed("order") || (asked.order === "worst" && changed("dtype", "mode"))) arrange(topics, asked.order);
+    enterable($("#matrix"));
     before = asked;
     const count = lines.filter(({ element }) => !element.hidden).length;
     form.elements.shown.value = `${count} of ${lines.length} variants`;
+    $("#no-variant").hidden = count > 0;
   };
   form.addEventListener("input", apply);
   form.addEventListener("reset", () => setTimeout(apply)); // when it has been reset
   form.addEventListener("submit", event => event.preventDefault());
   form.hidden = false;
+  keys($("#matrix"));
   apply();
   $("#matrix").addEventListener("click", event => {
     const cell = event.target.closest("tr[data-row] td");
-    if (cell) open(Number(cell.parentElement.dataset.row), cell.cellIndex - 1);
+    if (cell) open(Number(cell.parentElement.dataset.row), cell.cellIndex - 1, among(before));
   });
-  keys($("#matrix"));
 }
 
 /** A row of the matrix, what it is of, and each of its cells: its findings, and how it was written. */
 function asWritten(element, data) {
   const row = Number(element.dataset.row);
-  const cells = $$("td", element).map((cell, column) => ({
-    cell,
-    button: $("button", cell),
-    findings: data.cells[row][column],
-    limit: data.contracts[column].limit,
-    status: cell.className,
-    heat: cell.style.getPropertyValue("--heat"),
-    parts: [...$("button", cell).childNodes],
-  }));
+  const cells = $$("td", element).map((cell, column) => {
+    const button = $("button", cell);
+    const [heat, words] = [cell.style.getPropertyValue("--heat"), button.ariaLabel];
+    const written = { status: cell.className, heat, words, parts: [...button.childNodes] };
+    const shown = { heat, words }; // now
+    return { cell, button, findings: data.cells[row][column], contract: data.contracts[column], ...written, shown };
+  });
   return { element, cells, ...data.rows[row] };
 }
 
@@ -65,20 +65,35 @@ function options(form, data) {
   return choices.dtype;
 }
 
+/** Whether a finding is of the dtype and in the mode that were asked for. */
+const among =
+  ({ dtype, mode }) =>
+  finding =>
+    (!dtype || finding.dtype === dtype) && (!mode || !finding.mode || finding.mode === mode);
+
 /** Let every cell of a row say what those findings come to that are of a dtype and in a mode. */
-function choose(line, { dtype, mode }, dtypes) {
-  const chosen = finding => (!dtype || finding.dtype === dtype) && (!mode || !finding.mode || finding.mode === mode);
+function choose(line, asked, dtypes) {
+  const { dtype, mode } = asked;
   line.element.severity = 0;
   for (const one of line.cells) {
-    const findings = one.findings.filter(chosen);
-    const now = face(findings, one.limit, dtype ? [dtype] : dtypes);
-    const { status, heat, parts } = dtype || mode ? now : one;
-    one.cell.className = status;
-    one.cell.style.setProperty("--heat", heat);
-    one.button.replaceChildren(...parts);
+    const findings = one.findings.filter(among(asked));
+    const now = face(findings, one.contract, dtype ? [dtype] : dtypes);
+    show(one, dtype || mode ? { ...now, parts: () => parts(now) } : { ...one, parts: () => one.parts });
     one.statuses = new Set(findings.map(finding => finding.status));
     line.element.severity = Math.max(line.element.severity, now.severity);
   }
+}
+
+/** Most cells say the same with a filter as without: they are left alone. */
+function show(one, { status, heat, words, parts }) {
+  const [cell, button] = [one.cell, one.button];
+  if (one.shown.heat !== heat) cell.style.setProperty("--heat", heat);
+  const same = one.shown.words === words;
+  one.shown = { heat, words };
+  if (same) return;
+  cell.className = status;
+  button.ariaLabel = words;
+  button.replaceChildren(...parts());
 }
 
 /** Hide a row that was not asked for, and dim its cells that were not. */

@@ -9,16 +9,23 @@ function addressed() {
   }
 }
 
-/** A link leads to what may be folded away. */
+/** A link leads to what may be folded away; whether there is anything of that name. */
 function unfold() {
   const target = document.getElementById(addressed());
   for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
   if (target) target.scrollIntoView();
+  return Boolean(target);
+}
+
+/** Go where the address leads, and say so where that is nowhere. */
+function follow(cells) {
+  const address = addressed();
+  const found = !address || unfold() || cells.named(address);
+  $("#astray").textContent = found ? "" : `This page has nothing named ${address.slice(0, 120)}.`;
 }
 
 async function start() {
   theme();
-  addEventListener("hashchange", unfold);
   for (const box of $$(".command")) copyable(box);
   unfold();
   const data = await unpack();
@@ -27,8 +34,9 @@ async function start() {
   for (const button of $$("button[data-cell]"))
     button.addEventListener("click", () => cells.named(button.dataset.cell));
   for (const hint of $$(".open")) hint.hidden = false;
-  addEventListener("hashchange", () => cells.named(addressed()));
-  if (location.hash.includes("/")) cells.named(addressed());
+  addEventListener("hashchange", () => follow(cells));
+  addEventListener("click", () => ($("#astray").textContent = ""));
+  follow(cells); // once more: the filters have moved what is below them
   document.documentElement.dataset.ready = "";
 }
 
