@@ -60,8 +60,15 @@ def merged(x, lengths, w_in, w_rec, bias, *, merge="sum"):
     """
     y, (h,) = over_batch(rnn_step(native.tanh), x, lengths, w_in, w_rec, bias, (None,))
     hidden = y.shape[-1] // 2
-    ahead, back = y[..., :hidden], y[..., hidden:]
-    return {"y": {"sum": ahead + back, "mul": ahead * back, "ave": (ahead + back) / 2}[merge], "h": h}
+    pairs = [(row[..., :hidden], row[..., hidden:]) for row in native.sequences(y, lengths)]
+    return {"y": native.padded([MERGED[merge](*pair) for pair in pairs], y[..., :hidden]), "h": h}
+
+
+MERGED = {
+    "sum": lambda ahead, back: ahead + back,
+    "mul": lambda ahead, back: ahead * back,
+    "ave": lambda ahead, back: (ahead + back) / 2,
+}
 
 
 def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
