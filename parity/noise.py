@@ -85,6 +85,7 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
 
     Raises:
         InputError: not a case, or ``copies`` is not from 1 to 1000.
+        FloatingPointError: the reference itself gives NaN, to which nothing can be held.
 
     >>> from parity.drawing import draw
     >>> floor = noise_floor(draw("rnn.gru", "one_layer", "ragged", "float32", seed=0))
@@ -116,6 +117,8 @@ def _noise_floor(case: Case, copies: int) -> Floor:
     cotangents = {name: disturbed(array) for name, array in case.cotangents.items()}
     expected, floor = {}, {}
     for name, runs in wings.run_reference(case, arrays, cotangents, off).items():
+        if np.isnan(runs).any():  # a framework's NaN would count as the same
+            raise FloatingPointError(f"the reference gives NaN for {name}: {case.operation}, {case.name}")
         response = response_of(runs) * (roundoff / step)
         expected[name] = runs[0]
         floor[name] = floor_of(runs[0], response, roundoff)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parity import OPERATIONS, Case, Observation, draw, noise_floor, observe
+from parity import OPERATIONS, Case, Observation, draw, noise_floor, observe, wings
 from parity.check import Check
 from parity.findings import PASSED
 from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
@@ -108,3 +108,17 @@ def test_a_saturated_network_has_the_noise_of_what_it_keeps(shape: str, seed: in
     assert finding.status == PASSED
     assert finding.score is not None
     assert finding.score < 10
+
+
+def test_nothing_is_held_to_a_reference_that_gives_nan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A framework that gives NaN there, too, would be right."""
+    from parity.reference import pooling
+
+    case = draw("pooling.mean", "features", "2,1:3", "float32", seed=5)
+    monkeypatch.setattr(pooling, "mean", lambda x, lengths: {"y": pooling.sum(x, lengths)["y"] * np.nan})
+    wings.call.cache_clear()
+    try:
+        with pytest.raises(FloatingPointError, match=r"gives NaN for y: pooling\.mean, features/2,1:3"):
+            noise_floor(case)
+    finally:
+        wings.call.cache_clear()

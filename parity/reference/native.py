@@ -102,7 +102,8 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", off=
         with warnings.catch_warnings():  # autograd warns when no input reaches the outputs: a batch of empty sequences
             warnings.filterwarnings("ignore", "Output seems independent of input", UserWarning)
             differentiate, outputs = make_vjp(wanted)(floats)
-            gradients = differentiate({name: array.astype(np.float64) for name, array in cotangents.items()})
+            with np.errstate(invalid="ignore"):  # inf on padding times 0 is NaN, on its way to nowhere
+                gradients = differentiate({name: array.astype(np.float64) for name, array in cotangents.items()})
     finally:
         OFF.reset(usual)
     return outputs, gradients, ()
