@@ -33,6 +33,7 @@ BY_SEQUENCE = Form(
     outputs={"loss": "B"},
 )
 
+SOME = "*/[!n]*"  # a batch with sequences: any shape but no_sequences
 FLOAT32 = "tf.nn.ctc_loss computes dense labels in float32 only"
 
 ROWS = (
@@ -41,7 +42,7 @@ ROWS = (
         forms=(BY_SEQUENCE,),
         variants={"pytorch": ("ctc_loss",), "tensorflow": ("dense_labels", "forward_algorithm")},
         refusals=(
-            Refusal("pytorch.ctc_loss", "*", "not implemented for", "no ctc_loss in 16 bits", dtype="*float16"),
+            Refusal("pytorch.ctc_loss", SOME, "not implemented for", "no ctc_loss in 16 bits", dtype="*float16"),
             Refusal("tensorflow.dense_labels", "*", "to be a double tensor", FLOAT32, mode="eager", dtype="float64"),
             Refusal(
                 "tensorflow.dense_labels", "*", "does not match type float64", FLOAT32, mode="graph", dtype="float64"
