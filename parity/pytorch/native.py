@@ -161,10 +161,10 @@ def differentiated(call, inputs, cotangents):
     """Outputs by name, and the gradient of every float input by name."""
     floats = {name: tensor.requires_grad_() for name, tensor in inputs.items() if tensor.is_floating_point()}
     outputs = {name: output for name, output in call(inputs).items() if name in cotangents}
-    for name, output in outputs.items():
-        if output.shape != cotangents[name].shape:
-            raise ValueError(f"{name} has shape {tuple(output.shape)}, expected {tuple(cotangents[name].shape)}")
     reached = [name for name, output in outputs.items() if output.requires_grad]
+    for name in reached:
+        if outputs[name].shape != cotangents[name].shape:
+            raise ValueError(f"{name} has shape {tuple(outputs[name].shape)}, expected {tuple(cotangents[name].shape)}")
     gradients = (
         torch.autograd.grad(
             [outputs[name] for name in reached],

@@ -188,9 +188,6 @@ def eager(call):
             tape.watch(list(floats.values()))
             outputs = call(arrays)
         outputs = {name: outputs[name] for name in cotangents if name in outputs}
-        for name, output in outputs.items():
-            if not output.shape.is_compatible_with(cotangents[name].shape):
-                raise ValueError(f"{name} has shape {output.shape}, expected {cotangents[name].shape}")
         smooth = [name for name, output in outputs.items() if output.dtype.is_floating]
         gradients = tape.gradient(
             [outputs[name] for name in smooth],
