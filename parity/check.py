@@ -97,7 +97,7 @@ class Check:
         return any(True for _ in self._runs())
 
     def run(self) -> list[Finding]:
-        """Hold the variant to the contract. Whatever goes wrong in it becomes a finding."""
+        """Hold the variant to the contract. Whatever the variant raises becomes a finding."""
         wings.use(self.place)
         absent, contract = wings.missing(self.wing), CONTRACTS[self.contract]
         if not absent and contract.both_wings and not self.replay:

@@ -24,8 +24,8 @@ NEW: dict[int, dict[str, Any]] = {  # schema -> the parts that came with it, emp
     4: {"throughput": None},
 }
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
-# What findings of one check have in common. One model is trained with several optimisers, each by its own command.
-CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed", "reproduce")
+CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
+ONE = (*CHECK, "reproduce")  # and of one run of it: a model is trained with several optimisers, each by its own command
 
 
 def record(
@@ -114,14 +114,14 @@ def _status_of_each_check(findings: Iterable[dict[str, Any]]) -> dict[tuple[Any,
     """A failure anywhere fails the check; a known refusal of some cases leaves it passed on the others."""
     statuses: dict[tuple[Any, ...], str] = {}
     for finding in findings:
-        check = tuple(finding[name] for name in CHECK)
+        check = tuple(finding[name] for name in ONE)
         statuses[check] = min(statuses.get(check, SKIPPED), finding["status"], key=PRECEDENCE.index)
     return statuses
 
 
 def _compared(findings: Iterable[dict[str, Any]]) -> int:
     """How many numbers were compared. The findings of one run all carry its total, so it counts once."""
-    runs = {(*(finding[name] for name in (*CHECK, "mode", "case")), finding["compared"]) for finding in findings}
+    runs = {(*(finding[name] for name in (*ONE, "mode", "case")), finding["compared"]) for finding in findings}
     return sum(run[-1] for run in runs)
 
 
