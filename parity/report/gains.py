@@ -51,12 +51,12 @@ def _gain(row: Row, batch: Iterable[Row]) -> float | None:
 
 def _said(batches: Sequence[Gains]) -> str:
     """Each variant that is the fastest anywhere, the most frequent first, and what it gains in all batches."""
-    wins = Counter(max(batch, key=lambda label: batch[label]) for batch in batches).most_common()
-    of_all = [f" of {len(batches)}", *[""] * len(wins)]
-    ranges = [_range([batch[label] for batch in batches if label in batch]) for label, _ in wins]
-    return ", ".join(
-        f"{label} in {count}{of}{gains}" for (label, count), of, gains in zip(wins, of_all, ranges, strict=False)
-    )
+    wins = Counter(max(batch, key=lambda label: batch[label]) for batch in batches)
+    said: list[str] = []
+    for label, count in wins.most_common():
+        of_all = "" if said else f" of {len(batches)}"
+        said.append(f"{label} in {count}{of_all}{_range([batch[label] for batch in batches if label in batch])}")
+    return ", ".join(said)
 
 
 def _range(gains: Sequence[float]) -> str:
