@@ -61,8 +61,8 @@ class Check:
     def reproduce(self) -> str:
         """What shows its findings again: a command, or the call that held a user's function to it."""
         if self.function:
-            given: dict[str, Any] = {name: getattr(self, name) for name in ("form", "shape", "mode")}
-            given = {"dtype": self.dtype, "contracts": [self.contract], **given, "omits": list(self.omits)}
+            chosen = {name: getattr(self, name) for name in ("form", "shape", "mode")}
+            given = {"dtype": self.dtype, "contracts": [self.contract], **chosen, "omits": list(self.omits)}
             said = "".join(f", {name}={value!r}" for name, value in given.items() if value)
             return f"parity.hold({self.operation!r}, {self.variant}, {self.wing!r}{said}, seed={self.seed})"
         names = ("operation", "wing", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
@@ -237,7 +237,7 @@ def plan(
             another seed.
     """
     chosen = choose_all("operation", names("operations", operations), OPERATIONS)
-    rows = [find(name) for name in chosen] or list(OPERATIONS.values())
+    rows = [OPERATIONS[name] for name in chosen or OPERATIONS]
     frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
     kept = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(FLOATS if full else DTYPES)
     promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
@@ -392,10 +392,8 @@ def _takes(function: Callable[..., object], row: Operation) -> None:
     except (TypeError, ValueError):  # some that are written in C do not tell
         return
     for form in row.forms:
-        first, *rest = dict.fromkeys(name.partition(".")[0] for name in form.inputs)
-        given = dict.fromkeys((first, "lengths", *rest, *form.options))
         try:
-            signature.bind(**given)
+            signature.bind(**dict.fromkeys(form.arguments))
         except TypeError as error:
-            expected = f"one that takes {', '.join(given)} by name ({error})"
+            expected = f"one that takes {', '.join(form.arguments)} by name ({error})"
             raise InputError("function", f"one that takes {signature}", expected) from None

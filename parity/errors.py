@@ -85,7 +85,7 @@ def choose_all(argument: str, came: Iterable[str], known: Iterable[str]) -> list
     known = list(known)
     found: list[str] = []
     for name in came:
-        of_topic = [one for one in known if isinstance(name, str) and one.startswith(f"{name}.")]
+        of_topic = [one for one in known if one.startswith(f"{name}.")]
         found += of_topic or [choose(argument, name, known)]
     return list(dict.fromkeys(found))
 

@@ -197,7 +197,7 @@ class Worker:
 
     Attributes:
         left: the tasks of its batch whose verdicts are not in yet; empty when it is idle.
-        alive: whether the process that runs now has given a verdict.
+        answered: whether the process that runs now has given a verdict.
         environment: what its frameworks said of themselves.
     """
 
@@ -211,7 +211,7 @@ class Worker:
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
-        self.alive = False
+        self.answered = False
         theirs.close()
 
     def give(self, batch: list[Task]) -> None:
@@ -231,12 +231,12 @@ class Worker:
         except (EOFError, ConnectionError):
             self.process.join()
             reason = f"the worker process died with exit code {self.process.exitcode} before it was done"
-            lost, rest = (self.left[:1], self.left[1:]) if self.alive else (self.left, [])
+            lost, rest = (self.left[:1], self.left[1:]) if self.answered else (self.left, [])
             self.left = []
             if rest:
                 self.give(rest)
             return [(task, task.lost(reason)) for task in lost]
-        self.alive = True
+        self.answered = True
         self.left.remove(task)
         return [(task, found)]
 

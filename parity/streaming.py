@@ -167,7 +167,7 @@ class _Pass:
         return copy
 
     def _judge(self, start: int, observed: Array, expected: Array, error: Array, floor: Array) -> Array:
-        """The scores by definition, and how many elements are strange."""
+        """The scores by definition; what is strange is counted."""
         score, strange = by_definition(observed, expected, error, floor)
         if not self.tally.strange and strange.any():
             self.tally.first_strange = start + int(np.argmax(strange))

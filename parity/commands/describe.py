@@ -61,9 +61,8 @@ def _reference(row: Operation) -> ModuleType:
 
 
 def _call(form: Form) -> list[str]:
-    """The arguments, as a function takes them by name; ``w_in.0``, ``w_in.1`` … come as one tuple."""
-    first, *rest = dict.fromkeys(name.partition(".")[0] for name in form.inputs)
-    return [first, "lengths", *rest, *(f"{name}={value!r}" for name, value in form.options.items())]
+    """The arguments, and the values of those that are options."""
+    return [f"{name}={form.options[name]!r}" if name in form.options else name for name in form.arguments]
 
 
 def _arrays(form: Form) -> Table:

@@ -63,7 +63,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _contents(planned: Iterable[faults.Planted]) -> Table:
     table = Table("fault", "planted in", "what", box=None, pad_edge=False, header_style="dim")
-    for fault in map(faults.find, (str(one) for one in planned)):
+    for one in planned:
+        fault = faults.find(one.name)
         table.add_row(fault.name, f"{fault.operation}, {fault.subject}", Text(fault.what))
     return table
 

@@ -97,6 +97,12 @@ class Form:
     also: tuple[str, ...] = ()
 
     @property
+    def arguments(self) -> list[str]:
+        """What a function of this form is called with, by name; ``w_in.0``, ``w_in.1`` … come as one tuple."""
+        first, *rest = dict.fromkeys(name.partition(".")[0] for name in self.inputs)
+        return [first, "lengths", *rest, *self.options]
+
+    @property
     def reads_padding(self) -> str:
         """Why nothing in the padding may change; empty when something may: a cotangent, or the pad row."""
         read = [name for name, array in self.inputs.items() if array.padding is not None]
