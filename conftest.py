@@ -1,4 +1,4 @@
-"""What all tests share. The matrix of checks and its options come from the plugin, `parity.plugin`."""
+"""What all tests share. The matrix of checks and its options come from the plugin, `parity.pytest_plugin`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from benchmarks.grid import scale
-from parity import wings
+from parity import frameworks as wings
 from parity.errors import InputError
 from parity.report import github
 
@@ -25,7 +25,7 @@ collect_ignore_glob = [
 ]
 
 if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob.append("parity/check.py")  # its example holds a PyTorch function to a contract
+    collect_ignore_glob.append("parity/checks/check.py")  # its example holds a PyTorch function to a contract
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

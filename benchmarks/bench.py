@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.grid import SLOW, SLOWER, Row, Size
-from parity import wings
-from parity.advise import Layer, Model, calibrated, regret, unmasked
-from parity.batch import Array
-from parity.figures import figures
+from parity import frameworks as wings
+from parity.arrays import Array
+from parity.bucketing import Cost
 from parity.operations import GATES, find
-from parity.planner import Cost
-from parity.race import Entry, Prepared, Race, timed
+from parity.throughput.advice import Layer, Model, calibrated, regret, unmasked
+from parity.throughput.benchmark import Entry, Prepared, Race, timed
+from parity.throughput.metrics import figures
 
 LEAST = 6  # rounds: of fewer, no interval holds 95 %
 

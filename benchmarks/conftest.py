@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks.answer import fastest
 from benchmarks.bench import Bench
 from benchmarks.grid import scale
-from parity import wings
+from parity import frameworks as wings
 from parity.report.environment import versions
 
 BENCH = pytest.StashKey[Bench]()

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity import data
-from parity.batch import Lengths, draw_lengths
-from parity.cases import Case
-from parity.drawing import with_lengths
+from parity.arrays import Lengths
+from parity.cases import real_data as data
+from parity.cases.case import Case
+from parity.cases.lengths import draw_lengths
+from parity.cases.sampling import with_lengths
 from parity.errors import InputError, fits
 from parity.operations import find
-from parity.race import Entry, entries
+from parity.throughput.benchmark import Entry, entries
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity.batch import Array
+from parity.arrays import Array
 
 _now = 0.0
 

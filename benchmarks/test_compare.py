@@ -1,4 +1,4 @@
-"""How fast `parity.compare` is beside the comparisons people use, and how much memory it needs.
+"""How fast `parity.checks.comparison` is beside the comparisons people use, and how much memory it needs.
 
     pytest benchmarks/test_compare.py --benchmark-only --benchmark-json=compare.json
 
@@ -21,9 +21,9 @@ import pytest
 
 from benchmarks.bench import Bench
 from benchmarks.replay import clock, replay
-from parity.compare import Difference, compare
-from parity.figures import as_dict
-from parity.timing import Contender, interleaved, ratio
+from parity.checks.comparison import Difference, compare
+from parity.throughput.metrics import as_dict
+from parity.throughput.timing import Contender, interleaved, ratio
 
 Contenders = Mapping[str, Callable[[], object]]
 SIZES = (1, 10, 200, 400)  # MB a side

@@ -12,12 +12,14 @@ import pytest
 from benchmarks.bench import LEAST, Bench
 from benchmarks.grid import SLOW, Size
 from benchmarks.replay import clock, replay
-from parity import planner, wings
-from parity.advise import Layer
-from parity.batch import Array, Lengths, draw_lengths, fill_lengths
-from parity.figures import as_dict
-from parity.race import Entry, Prepared, timed
-from parity.timing import ratio
+from parity import bucketing as planner
+from parity import frameworks as wings
+from parity.arrays import Array, Lengths
+from parity.cases.lengths import draw_lengths, fill_lengths
+from parity.throughput.advice import Layer
+from parity.throughput.benchmark import Entry, Prepared, timed
+from parity.throughput.metrics import as_dict
+from parity.throughput.timing import ratio
 
 OPERATION = "rnn.lstm"
 FILLS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)

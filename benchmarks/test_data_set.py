@@ -11,12 +11,14 @@ import pytest
 from benchmarks.bench import LEAST, Bench
 from benchmarks.grid import SLOW
 from benchmarks.replay import clock, replay
-from parity import planner, wings
-from parity.advise import Layer
-from parity.batch import Lengths, draw_lengths
-from parity.figures import as_dict
-from parity.race import Entry
-from parity.timing import Contender, interleaved, ratio
+from parity import bucketing as planner
+from parity import frameworks as wings
+from parity.arrays import Lengths
+from parity.cases.lengths import draw_lengths
+from parity.throughput.advice import Layer
+from parity.throughput.benchmark import Entry
+from parity.throughput.metrics import as_dict
+from parity.throughput.timing import Contender, interleaved, ratio
 
 SEQUENCES = 8  # batches of them
 VARIANT = "padded"

@@ -10,8 +10,8 @@ import pytest
 from benchmarks.bench import Bench
 from benchmarks.grid import ROWS, Row
 from benchmarks.replay import clock, replay
-from parity import wings
-from parity.race import PHASES, Entry
+from parity import frameworks as wings
+from parity.throughput.benchmark import PHASES, Entry
 
 TESTS = [
     pytest.param(

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from parity import runner, wings
-from parity.check import plan
+from parity import frameworks as wings
+from parity.checks import runner
+from parity.checks.check import plan
 from parity.operations import find
 
-IMPORTS = ("parity", "parity.check", "parity.__main__", "parity.plugin")
+IMPORTS = ("parity", "parity.check", "parity.__main__", "parity.pytest_plugin")
 
 
 @pytest.mark.benchmark(group="import", max_time=1.0, min_rounds=5)

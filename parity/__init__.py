@@ -15,34 +15,34 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parity.batch import Batch as Batch
-    from parity.cases import Case as Case
-    from parity.check import hold as hold
-    from parity.contracts import CONTRACTS as CONTRACTS
-    from parity.drawing import draw as draw
+    from parity.cases.batch import Batch as Batch
+    from parity.cases.case import Case as Case
+    from parity.cases.sampling import draw as draw
+    from parity.checks.check import hold as hold
+    from parity.checks.contracts import CONTRACTS as CONTRACTS
+    from parity.checks.noise import noise_floor as noise_floor
+    from parity.checks.result import Finding as Finding
     from parity.errors import InputError as InputError
     from parity.errors import WingUnavailable as WingUnavailable
-    from parity.findings import Finding as Finding
-    from parity.noise import noise_floor as noise_floor
-    from parity.observation import Observation as Observation
+    from parity.frameworks.observation import Observation as Observation
+    from parity.frameworks.running import observe as observe
     from parity.operations import OPERATIONS as OPERATIONS
-    from parity.wings import observe as observe
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Batch": "batch",
-    "Case": "cases",
-    "draw": "drawing",
-    "hold": "check",
-    "CONTRACTS": "contracts",
+    "Batch": "cases.batch",
+    "Case": "cases.case",
+    "draw": "cases.sampling",
+    "hold": "checks.check",
+    "CONTRACTS": "checks.contracts",
     "InputError": "errors",
     "WingUnavailable": "errors",
-    "Finding": "findings",
-    "noise_floor": "noise",
-    "Observation": "observation",
+    "Finding": "checks.result",
+    "noise_floor": "checks.noise",
+    "Observation": "frameworks.observation",
     "OPERATIONS": "operations",
-    "observe": "wings",
+    "observe": "frameworks",
 }
 __all__ = ["__version__", *_HOME]
 

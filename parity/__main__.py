@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     """Imports everything here, and not above, so that whoever interrupts that is answered too."""
     from parity.errors import InputError, NotWritten, WingUnavailable
-    from parity.race import WrongAnswer
+    from parity.throughput.benchmark import WrongAnswer
 
     options = _parser().parse_args(arguments)
     try:
@@ -54,7 +54,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from parity.commands import advise, check, describe, diff, divergences, faults, record, report, sweep
+    from parity.cli import advise, check, describe, diff, divergences, record, report, sweep
+    from parity.cli import mutants as faults
 
     known = {
         "check": check,

@@ -15,14 +15,14 @@ import hypothesis.strategies as st
 import numpy as np
 
 from parity import report
-from parity.check import Check
+from parity.arrays import BFLOAT16
+from parity.checks.check import Check
+from parity.checks.result import STATUSES
+from parity.checks.sweep import Tally, summary
 from parity.divergences import DIVERGENCES, Trial
-from parity.dtypes import BFLOAT16
-from parity.faults import FAULTS, Catch, Outcome
-from parity.findings import STATUSES
+from parity.mutants import FAULTS, Catch, Outcome
 from parity.operations import OPERATIONS
 from parity.report.entries import entries, faults
-from parity.sweep import Tally, summary
 
 # Sizes are small, or so large that nobody's memory would hold them: those between would be allocated in earnest.
 WHOLE = st.integers(-3, 9) | st.sampled_from([-(2**63), 2**40, 2**62, 2**63, 2**64, 10**30, 10**400])

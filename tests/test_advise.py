@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity import advise, planner
+from parity import bucketing as planner
 from parity.__main__ import main
-from parity.advise import IN_GROUPS, ON_REAL_STEPS, Layer, Model, calibration_lengths, counts
+from parity.bucketing import Cost
 from parity.operations import GATES, find
-from parity.planner import Cost
+from parity.throughput import advice as advise
+from parity.throughput.advice import IN_GROUPS, ON_REAL_STEPS, Layer, Model, calibration_lengths, counts
 
 LENGTHS = np.array([9, 1, 2, 8])
 LAYER = Layer("rnn.lstm", "one_layer", features=4, hidden=5)
@@ -97,7 +98,7 @@ def test_a_calibration_is_measured_once(monkeypatch: pytest.MonkeyPatch, pytorch
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that was measured before: the command has nothing to run."""
     costs = {str(entry): Cost(1e-4, 1e-5 * (1 + n), 1e-6) for n, entry in enumerate(LAYER.entries())}
-    monkeypatch.setattr("parity.advise.cached", lambda *_: Model(costs))
+    monkeypatch.setattr("parity.throughput.advice.cached", lambda *_: Model(costs))
 
 
 def test_the_command_predicts(
@@ -119,7 +120,7 @@ def test_the_command_measures(
 ) -> None:
     only = [entry for entry in LAYER.entries() if str(entry) in ("pytorch.packed", "pytorch.padded")]
     monkeypatch.setattr(Layer, "entries", lambda _: only)
-    monkeypatch.setattr("parity.commands.advise.BUDGET", 0.0)
+    monkeypatch.setattr("parity.cli.advise.BUDGET", 0.0)
     assert main(["advise", "--distribution", "speeches", "--cell", "gru", "--hidden", "4", "--batch", "3"]) == 0
     assert "what was predicted for that batch takes" in capsys.readouterr().out
 

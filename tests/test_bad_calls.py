@@ -10,13 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import Observation, advise, data, divergences, draw, faults, hold, planner, report, sweep, training, wings
-from parity.check import plan
-from parity.compare import compare, difference
+from parity import Observation, divergences, draw, hold, report, training
+from parity import bucketing as planner
+from parity import frameworks as wings
+from parity import mutants as faults
+from parity.bucketing import DEFAULT, Cost, batches, fit, ideal, padded_over_real, split
+from parity.cases import real_data as data
+from parity.checks import sweep
+from parity.checks.check import plan
+from parity.checks.comparison import compare, difference
+from parity.checks.runner import Runner
 from parity.errors import InputError
-from parity.planner import DEFAULT, Cost, batches, fit, ideal, padded_over_real, split
-from parity.runner import Runner
-from parity.timing import Contender, interleaved, ratio
+from parity.throughput import advice as advise
+from parity.throughput.timing import Contender, interleaved, ratio
 
 CASE = draw("rnn.gru", "one_layer", "ragged", "float32", 0)
 ONES = {"y": np.ones(2)}
@@ -44,10 +50,10 @@ def planned_by(cost: Any) -> None:
 
 
 CALLABLE = "expected something that can be called"
-TASKS = "expected tasks, as parity.check.plan gives them"
+TASKS = "expected tasks, as parity.checks.check.plan gives them"
 PAIRS = "expected at least one pair of counts and seconds, ((calls, steps, rows), seconds)"
 SECONDS = "expected seconds, finite and not negative"
-A_COST = "expected a parity.planner.Cost"
+A_COST = "expected a parity.bucketing.Cost"
 AN_ARRAY = "expected an array of numbers"
 FINITE = "expected finite numbers of 0 or more"
 FROM_1_TO_999 = "expected a whole number from 1 to 999"
@@ -131,7 +137,7 @@ PLANS: dict[str, Callable[[], object]] = {
     "lengths: got dtype float64, expected integers": lambda: batches([1.5], 2),
     "most: got 0, expected a whole number of 1 or more": lambda: split([1], most=0),
     "batch: got 0, expected a whole number of 1 or more": lambda: batches([1], batch=0),
-    "split: got [[0]], expected what parity.planner.split or batches gave": lambda: padded_over_real([1], [[0]]),
+    "split: got [[0]], expected what parity.bucketing.split or batches gave": lambda: padded_over_real([1], [[0]]),
     "lengths: got 2 lengths, expected one for each of the 1 sequences": lambda: padded_over_real([1, 2], split([1])),
     "floor_rows: got -1.0, expected rows, finite and not negative": lambda: ideal([1], 1, -1.0),
     "floor_rows: got 'none', expected rows, finite and not negative": lambda: ideal([1], 1, "none"),

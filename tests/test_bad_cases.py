@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from parity import Batch, Case, InputError, draw, noise_floor, observe, operations
-from parity.batch import check_lengths, draw_lengths, fill_lengths
-from parity.drawing import with_lengths
-from parity.dtypes import BFLOAT16
+from parity.arrays import BFLOAT16, check_lengths
+from parity.cases.lengths import draw_lengths, fill_lengths
+from parity.cases.sampling import with_lengths
 
 RIGHT = {"operation": "rnn.gru", "form": "one_layer", "shape": "ragged", "dtype": "float32", "seed": 0}
 CASE = draw(**RIGHT)

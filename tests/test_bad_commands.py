@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from parity import draw, hold, observe, training, wings
+from parity import draw, hold, observe, training
+from parity import frameworks as wings
 from parity.__main__ import main
 from parity.errors import WingUnavailable
-from parity.plugin import OUTPUT, Session
+from parity.pytest_plugin import OUTPUT, Session
 
 HELP = "--help says what it takes"
 COMMANDS = {
@@ -100,7 +101,7 @@ def test_what_does_not_fit_into_memory_is_said_in_one_line(
     def too_large(_: object) -> int:
         raise MemoryError("Unable to allocate 7 TiB")
 
-    monkeypatch.setattr("parity.commands.report.run", too_large)
+    monkeypatch.setattr("parity.cli.report.run", too_large)
     assert said_by(capsys, "report", "x") == (1, "parity: failed: not enough memory: Unable to allocate 7 TiB\n")
 
 
@@ -180,7 +181,7 @@ UNAVAILABLE: dict[str, Callable[[], object]] = {
 def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("tensorflow", "keras"):
         monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, "parity.tensorflow.native", raising=False)
+    monkeypatch.delitem(sys.modules, "parity.tensorflow.runtime", raising=False)
     monkeypatch.setattr(wings, "_native", wings._native.__wrapped__)
 
 

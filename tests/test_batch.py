@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from parity import Batch
-from parity.batch import LENGTHS, draw_lengths, fill_lengths
+from parity.cases.lengths import LENGTHS, draw_lengths, fill_lengths
 
 RAGGED = st.lists(
     arrays.arrays(np.float32, st.tuples(st.integers(0, 5), st.just(2)), elements=st.floats(-9, 9, width=32)),

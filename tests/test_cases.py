@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from parity import OPERATIONS, Case, InputError, draw, noise_floor, observe
-from parity.drawing import with_lengths
-from parity.shapes import SHAPES, shape_named, shapes_of
+from parity.cases.lengths import SHAPES, shape_named, shapes_of
+from parity.cases.sampling import with_lengths
 
 ALL = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms]
 
@@ -72,7 +72,7 @@ def test_nan_in_padding_is_ordinary_input() -> None:
 
 
 def test_real_data_is_what_it_says() -> None:
-    from parity.data import speeches, utterances
+    from parity.cases.real_data import speeches, utterances
 
     spoken, said = utterances(), speeches()
     lengths = [len(features) for features in spoken.features]

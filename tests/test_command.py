@@ -15,9 +15,9 @@ import pytest
 
 from parity import report
 from parity.__main__ import main
-from parity.check import Check, plan
-from parity.faults import FAULTS
-from parity.findings import Finding
+from parity.checks.check import Check, plan
+from parity.checks.result import Finding
+from parity.mutants import FAULTS
 from parity.operations import OPERATIONS
 
 REVERSE = ["check", "--operation", "bidirectional.reverse_sequence", "--wing", "pytorch"]
@@ -42,7 +42,7 @@ def test_a_check_that_holds_exits_with_0_and_writes_the_report(pytorch: str, tmp
 def test_a_check_that_fails_exits_with_1_and_says_how_to_see_it_again(
     pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parity import wings
+    from parity import frameworks as wings
     from parity.pytorch import bidirectional
 
     wings.call.cache_clear()

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from parity import InputError, streaming
-from parity.compare import compare, difference
-from parity.streaming import BLOCK, CHUNK, THREADS, Tally, stream
+from parity import InputError
+from parity.checks import streaming
+from parity.checks.comparison import compare, difference
+from parity.checks.streaming import BLOCK, CHUNK, THREADS, Tally, stream
 
 PAIRS = st.integers(1, 40).flatmap(
     lambda n: st.tuples(*(arrays.arrays(np.float64, n, elements=st.floats(-1e6, 1e6)) for _ in range(2)))

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import InputError, draw, observe, wings
+from parity import InputError, draw, observe
+from parity import frameworks as wings
 from parity.__main__ import main
-from parity.check import plan
-from parity.noise import noise_floor
-from parity.wings import Place
+from parity.checks.check import plan
+from parity.checks.noise import noise_floor
+from parity.frameworks.loading import Place
 
 CASE = ("rnn.lstm", "one_layer", "ragged", "float32", 0)
 

@@ -11,29 +11,19 @@ import pytest
 
 from parity import report
 from parity.__main__ import main
-from parity.check import Check
+from parity.checks.check import Check
+from parity.checks.result import FAILED, KNOWN, PASSED, SKIPPED
+from parity.diff import Changes, changes
+from parity.diff.environment import NOTHING
+from parity.diff.markdown import markdown
+from parity.diff.scores import BOTTOM, ELEMENT, NORM, OTHER_CASES, SAME_CASES
+from parity.diff.sections import sections
+from parity.diff.transitions import ALIKE, APPEARED, COMPARED, FAILS, NOT_RUN, PASSES, STILL, UNCOMPARED, WENT
 from parity.divergences import DIVERGENCES, Trial
-from parity.faults import FAULTS, Outcome
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
-from parity.history import Changes, changes
-from parity.history.markdown import markdown
-from parity.history.moves import BOTTOM, ELEMENT, NORM, OTHER_CASES, SAME_CASES
-from parity.history.sections import sections
-from parity.history.surroundings import NOTHING
-from parity.history.turns import (
-    ALIKE,
-    APPEARED,
-    COMPARED,
-    FAILS,
-    NOT_RUN,
-    PASSES,
-    STILL,
-    UNCOMPARED,
-    WENT,
-)
+from parity.mutants import FAULTS, Outcome
 from parity.report.entries import entries
 from parity.report.entries import faults as planted
-from parity.report.keeper import Keeper
+from parity.report.journal import Keeper
 from parity.report.record import NEW, SCHEMA
 from tests import test_hostile
 from tests.test_hostile import HARMLESS, HOSTILE, structure
@@ -393,7 +383,7 @@ def test_a_fault_between_two_runs_is_found(
     pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two real runs, one of them of a function that reverses the padding too."""
-    from parity import wings
+    from parity import frameworks as wings
     from parity.pytorch import bidirectional
 
     check = ["check", "--operation", "bidirectional.reverse_sequence", "--wing", "pytorch", "--jobs", "1"]

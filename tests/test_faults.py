@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from parity import InputError, hold
-from parity.faults import CAUGHT, Outcome
-from parity.findings import FAILED
+from parity.checks.result import FAILED
+from parity.mutants import CAUGHT, Outcome
 
 Function = Callable[..., dict[str, Any]]
 TF = "parity.tensorflow"
@@ -125,7 +125,7 @@ def test_a_product_with_the_mask_does_not_stop_nan(framework: str) -> None:
 
 
 def test_keras_with_a_mask_alone_loses_its_gradients_to_nan(tensorflow: str) -> None:
-    """What the paired implementation does better: see `parity.tensorflow.native.only_real`."""
+    """What the paired implementation does better: see `parity.tensorflow.runtime.only_real`."""
 
     def idiomatic(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, **rest: Any) -> dict[str, Any]:
         keras, rnn, native = (import_module(name) for name in ("keras", f"{TF}.rnn", f"{TF}.native"))

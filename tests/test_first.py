@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from parity import draw, wings
-from parity.findings import explain
-from parity.first import first_difference, places
+from parity import draw
+from parity import frameworks as wings
+from parity.checks.localisation import first_difference, places
+from parity.checks.result import explain
 
 
 def lstm(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None, c0: Any = None) -> Mapping[str, Any]:

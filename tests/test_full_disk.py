@@ -16,14 +16,14 @@ import pytest
 
 from parity import report
 from parity.errors import NotWritten
-from parity.report.files import JOURNAL
+from parity.report.storage import JOURNAL
 
 pytestmark = pytest.mark.skipif(find_spec("resource") is None, reason="the system has no limit on the size of files")
 
 FULL = """
 import resource, sys
-from parity.check import Check
-from parity.report import keeper
+from parity.checks.check import Check
+from parity.report import journal as keeper
 
 Check.run = lambda check: [check.finding("eager", "features/ragged", "passed", compared=1)]  # needs no framework
 

@@ -17,28 +17,21 @@ import pytest
 from hypothesis import given, settings
 
 import parity
-from parity import (
-    advise,
-    batch,
-    check,
-    data,
-    divergences,
-    faults,
-    operations,
-    planner,
-    report,
-    runner,
-    sweep,
-    training,
-    wings,
-)
+from parity import bucketing as planner
+from parity import divergences, operations, report, training
+from parity import frameworks as wings
+from parity import mutants as faults
 from parity.__main__ import main
-from parity.check import Check
-from parity.commands.advise import read_lengths
-from parity.compare import compare, difference
+from parity.cases import batch
+from parity.cases import real_data as data
+from parity.cases.sampling import with_lengths
+from parity.checks import check, runner, sweep
+from parity.checks.check import Check
+from parity.checks.comparison import compare, difference
+from parity.cli.advise import read_lengths
 from parity.divergences import DIVERGENCES
-from parity.drawing import with_lengths
 from parity.errors import InputError, WingUnavailable
+from parity.throughput import advice as advise
 from tests.garbage import JSON, TEXT, small_record, spoilt
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: huge numbers overflow in narrow dtypes

@@ -11,13 +11,13 @@ from dataclasses import replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parity import wings
-from parity.check import Check
-from parity.contracts import CONTRACTS
-from parity.dtypes import FLOATS
-from parity.findings import explain
+from parity import frameworks as wings
+from parity.arrays import FLOATS
+from parity.cases.lengths import Shape
+from parity.checks.check import Check
+from parity.checks.contracts import CONTRACTS
+from parity.checks.result import explain
 from parity.operations import OPERATIONS
-from parity.shapes import Shape
 
 SUBJECTS = [
     (row.name, form.name, wing, variant)

@@ -11,11 +11,11 @@ import pytest
 
 from parity import report
 from parity.__main__ import main
-from parity.check import Check, plan
-from parity.findings import FAILED, PASSED
+from parity.checks.check import Check, plan
+from parity.checks.result import FAILED, PASSED
 from parity.report import github
-from parity.report.budget import size
 from parity.report.markdown import BUDGET, markdown
+from parity.report.truncation import size
 from parity.report.view import view
 from tests.test_hostile import HOSTILE
 from tests.test_hostile import record_of as hostile

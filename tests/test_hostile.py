@@ -15,10 +15,10 @@ from markdown_it import MarkdownIt
 
 from parity import hold, report
 from parity.__main__ import main
+from parity.checks.result import FAILED, PASSED, STATUSES, Finding
 from parity.errors import first_lines, printable, told
-from parity.findings import FAILED, PASSED, STATUSES, Finding
 from parity.report.entries import entries
-from parity.report.keeper import plain
+from parity.report.journal import plain
 from parity.report.throughput import throughput
 from tests.benchmarked import row, written
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 import parity
-from parity import draw, wings
-from parity.contracts import CONTRACTS
-from parity.dtypes import FLOATS
-from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
+from parity import draw
+from parity import frameworks as wings
+from parity.arrays import FLOATS
+from parity.cases.lengths import shapes_of
+from parity.checks.contracts import CONTRACTS
+from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.operations import OPERATIONS
-from parity.shapes import shapes_of
 
 ROOT = Path(parity.__file__).parent
 TOPICS = sorted({operation.topic for operation in OPERATIONS.values()})
@@ -82,47 +83,23 @@ def test_a_wing_imports_its_framework_and_its_own_files_only(file: Path) -> None
     assert roots <= LIBRARIES[wing] | {"parity"}
     ours = {name for name in imported(file) if name.startswith("parity")}
     if file.name == "buckets.py":  # where to cut is a question about lengths, and NumPy answers it for both
-        ours -= {"parity", "parity.planner"}
+        ours -= {"parity", "parity.bucketing"}
     assert all(name.startswith(f"parity.{wing}") for name in ours)
 
 
-FLOORS = [
-    {"errors", "findings", "dtypes"},
-    {"batch"},
-    {"planner", "streaming", "timing"},
-    {"operations", "observation", "data"},
-    {"cases", "shapes"},
-    {"drawing"},
-    {"manifest", "wings"},
-    {"noise", "divergences", "replay"},
-    {"compare"},
-    {"contracts", "race", "first", "picture"},
-    {"figures", "advise"},
-    {"training"},
-    {"check"},
-    {"faults", "recording", "sweep"},
-    {"runner", "report"},
-    {"history"},
-    {"commands"},
-    {"plugin", "__main__"},
-]
+LAYERS = (
+    *("errors", "arrays", "bucketing", "operations", "cases", "frameworks", "divergences", "checks", "training"),
+    *("mutants", "throughput", "report", "diff", "cli", "pytest_plugin", "__main__"),
+)
 
 
 def test_imports_point_one_way() -> None:
-    """A module imports only what stands on a lower floor."""
-    floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+    """A module imports only what stands in its own package, or in one further down."""
     for file in ROOT.rglob("*.py"):
-        name, *inside = file.relative_to(ROOT).parts
-        name = name if inside else file.stem
-        if name in wings.WINGS:
-            continue  # they import themselves and a framework: see the next tests
-        if name == "__init__":
-            continue
-        below = {module.split(".")[1] for module in imported(file) if module.startswith("parity.")} - {
-            name,
-            "__version__",
-        }
-        assert all(floor_of[module] < floor_of[name] for module in below), (name, below)
+        package = file.relative_to(ROOT).parts[0].removesuffix(".py")
+        if package in LAYERS:  # implementations import themselves and a framework: see the other tests
+            imports = {name.split(".")[1] for name in imported(file) if name.startswith("parity.")}
+            assert imports & set(LAYERS) <= set(LAYERS[: LAYERS.index(package) + 1]), file
 
 
 HEAVY = ("torch", "tensorflow", "keras", "matplotlib", "autograd", "rich", "jinja2", "fastjsonschema", "pytest")
@@ -136,7 +113,7 @@ def loaded_by(statement: str) -> set[str]:
 
 LIGHT = [
     "import parity",
-    "import parity.check, parity.plugin; parity.check.plan()",
+    "import parity.check, parity.pytest_plugin; parity.checks.check.plan()",
     "import parity.training; parity.training.plan()",
     "import parity; parity.draw",
     "import parity.__main__",

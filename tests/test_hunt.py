@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from parity import faults, wings
-from parity.contracts import CONTRACTS
-from parity.faults import FAULTS, Fault
-from parity.faults.hunt import hunt
+from parity import frameworks as wings
+from parity import mutants as faults
+from parity.checks.contracts import CONTRACTS
+from parity.mutants import FAULTS, Fault
+from parity.mutants.run import hunt
 from parity.operations import OPERATIONS
 from parity.training.verdict import CONTRACT as TRAINS_ALIKE
 

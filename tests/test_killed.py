@@ -16,10 +16,10 @@ import pytest
 
 from parity import report
 from parity.__main__ import main
-from parity.check import Check
-from parity.findings import PASSED
-from parity.report.files import JOURNAL
-from parity.report.keeper import Keeper, plain
+from parity.checks.check import Check
+from parity.checks.result import PASSED
+from parity.report.journal import Keeper, plain
+from parity.report.storage import JOURNAL
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are killed as on POSIX")
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
@@ -32,8 +32,8 @@ BEFORE_IT_HANGS = len(CONTRACTS) - 1
 
 HANGS = """
 import sys, time
-from parity.check import Check
-from parity.report import keeper
+from parity.checks.check import Check
+from parity.report import journal as keeper
 
 run = Check.run
 
@@ -54,7 +54,7 @@ if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 """
 TESTS = """
-from parity.findings import explain
+from parity.checks.result import explain
 def test_contract(parity_findings):
     assert not explain(parity_findings), explain(parity_findings)
 """

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from parity import report
-from parity.check import Check, plan
+from parity.checks.check import Check, plan
+from parity.checks.result import FAILED, PASSED, SKIPPED
 from parity.divergences import DIVERGENCES, Trial
-from parity.faults import FAULTS, Outcome
-from parity.findings import FAILED, PASSED, SKIPPED
-from parity.report.budget import size
+from parity.mutants import FAULTS, Outcome
 from parity.report.entries import entries, faults
 from parity.report.markdown import BUDGET, markdown
+from parity.report.truncation import size
 from parity.report.view import view
 
 LIMITS = {"limit": 64.0, "norm_limit": 16.0, "norm_score": 1.0, "compared": 9, "quantity": "y", "max_abs_error": 1.0}

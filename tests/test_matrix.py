@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parity.findings import Finding, explain
+from parity.checks.result import Finding, explain
 
 
 def test_contract(parity_findings: list[Finding]) -> None:

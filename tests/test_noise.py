@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parity import OPERATIONS, Case, Observation, draw, noise_floor, observe, wings
-from parity.check import Check
-from parity.findings import PASSED
-from parity.noise import LARGEST_ELEMENT, LARGEST_NORM
+from parity import OPERATIONS, Case, Observation, draw, noise_floor, observe
+from parity import frameworks as wings
+from parity.checks.check import Check
+from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM
+from parity.checks.result import PASSED
 from parity.operations import find
 
 FORMS = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms if not form.data]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parity import report
-from parity.check import Check
-from parity.contracts import CONTRACTS
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
-from parity.report.words import SYMBOLS
+from parity.checks.check import Check
+from parity.checks.contracts import CONTRACTS
+from parity.checks.result import FAILED, KNOWN, PASSED, SKIPPED
+from parity.report.formatting import SYMBOLS
 from tests.test_hostile import HOSTILE, curve, entry, fault, record_of
 
 if TYPE_CHECKING:

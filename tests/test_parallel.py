@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from parity.check import Check
+from parity.checks.check import Check
+from parity.checks.result import PASSED, Finding
+from parity.checks.runner import Runner
 from parity.divergences import DIVERGENCES, Trial
-from parity.findings import PASSED, Finding
-from parity.report import keeper
-from parity.report.keeper import Keeper, plain
-from parity.runner import Runner
+from parity.report import journal as keeper
+from parity.report.journal import Keeper, plain
 from parity.training import Training
 
 pytest_plugins = ["pytester"]
@@ -25,7 +25,7 @@ pytest_plugins = ["pytester"]
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
 TESTS = """
-    from parity.findings import explain
+    from parity.checks.result import explain
     def test_contract(parity_findings):
         assert not explain(parity_findings), explain(parity_findings)
     def test_divergence(parity_trial):
@@ -155,7 +155,7 @@ def test_a_report_on_the_way_draws_nothing(tmp_path: Path) -> None:
     """It is written by a thread, and matplotlib is for one at a time."""
     code = """
 import sys
-from parity.report.files import snapshot
+from parity.report.storage import snapshot
 from parity.report.record import record
 curve = {"model": "model.tagger", "optimiser": "sgd", "form": "lstm", "dtype": "float32", "settings": {}, "seed": 0,
          "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "wings": {}}

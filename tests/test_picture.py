@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity.check import Check
-from parity.compare import compare
-from parity.drawing import draw
-from parity.noise import noise_floor
+from parity.cases.sampling import draw
+from parity.checks.check import Check
+from parity.checks.comparison import compare
+from parity.checks.error_maps import BINS, MOST_COLUMNS, heat, scores, spread
+from parity.checks.noise import noise_floor
 from parity.operations import OPERATIONS
-from parity.picture import BINS, MOST_COLUMNS, heat, scores, spread
 
 CASE = draw("bidirectional.reverse_sequence", "features", "3,0,2:3", "float32", seed=0)
 

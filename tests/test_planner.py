@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 
-from parity import InputError, planner
-from parity.batch import draw_lengths
-from parity.planner import Cost, Split, batches, fit, ideal, padded_over_real, split
+from parity import InputError
+from parity import bucketing as planner
+from parity.bucketing import Cost, Split, batches, fit, ideal, padded_over_real, split
+from parity.cases.lengths import draw_lengths
 
 SMALL = st.lists(st.integers(0, 9), max_size=7)
 FIGURES = st.sampled_from([0.0, 1e-6, 0.5, 1.0, 3.0, 20.0])

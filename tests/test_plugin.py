@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from parity.check import plan
+from parity.checks.check import plan
 
 pytest_plugins = ["pytester"]
 
@@ -17,14 +17,14 @@ needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is no
 
 MATRIX = """
     import pytest
-    from parity.findings import explain
+    from parity.checks.result import explain
     def test_contract(parity_findings):
         if said := explain(parity_findings):
             pytest.fail(said, pytrace=False)
 """
 BROKEN = """
     import importlib
-    importlib.import_module("parity.pytorch.native")
+    importlib.import_module("parity.pytorch.runtime")
     from parity.pytorch import bidirectional
     bidirectional.reverse_sequence = lambda x, lengths, variant: {"y": x.flip(1)}
 """

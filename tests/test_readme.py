@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from parity.checks.sweep import QUANTILES
 from parity.divergences import DIVERGENCES
-from parity.faults import FAULTS
+from parity.mutants import FAULTS
 from parity.operations import OPERATIONS
-from parity.sweep import QUANTILES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,16 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import InputError, drawing, manifest, recording, wings
+from parity import InputError
+from parity import frameworks as wings
 from parity.__main__ import main
-from parity.check import Check, covered, plan
-from parity.contracts import FIRST
-from parity.drawing import draw
-from parity.dtypes import NARROW, ROUNDOFF
-from parity.findings import FAILED, PASSED, Finding
+from parity.arrays import NARROW, ROUNDOFF
+from parity.cases import sampling as drawing
+from parity.cases.lengths import shapes_of
+from parity.cases.sampling import draw
+from parity.checks import recorder as recording
+from parity.checks.check import Check, covered, plan
+from parity.checks.contracts import FIRST
+from parity.checks.result import FAILED, PASSED, Finding
+from parity.frameworks import manifest
+from parity.frameworks.recording import opened, verified
 from parity.operations import find
-from parity.replay import opened, verified
-from parity.shapes import shapes_of
 from tests.two_environments import apart, differing, verdicts
 
 LAST = "pooling.last_relevant"  # two variants in each wing, and quick

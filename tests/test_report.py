@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from parity import report
-from parity.check import Check
+from parity.checks.check import Check
+from parity.checks.result import FAILED, KNOWN, PASSED, SKIPPED
 from parity.divergences import DIVERGENCES, Trial
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED
 from parity.report.entries import entries
 from parity.report.record import NEW, SCHEMA
 from parity.training import Training

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import report, sweep, wings
+from parity import frameworks as wings
+from parity import report
 from parity.__main__ import main
-from parity.check import Check
-from parity.findings import FAILED, SKIPPED
-from parity.shapes import shape_named
+from parity.cases.lengths import shape_named
+from parity.checks import sweep
+from parity.checks.check import Check
+from parity.checks.result import FAILED, SKIPPED
 
 ROW = "bidirectional.reverse_sequence"
 

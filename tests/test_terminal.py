@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from parity.check import Check, plan
-from parity.commands import check, matrix
-from parity.contracts import CONTRACTS
-from parity.findings import FAILED, KNOWN, PASSED, SKIPPED, Finding, explain, how_near, sentence
+from parity.checks.check import Check, plan
+from parity.checks.contracts import CONTRACTS
+from parity.checks.result import FAILED, KNOWN, PASSED, SKIPPED, Finding, explain, how_near, sentence
+from parity.cli import check, matrix
+from parity.frameworks.loading import FRAMEWORKS
 from parity.operations import OPERATIONS
+from parity.report.formatting import SYMBOLS
 from parity.report.groups import failures
-from parity.report.words import SYMBOLS
 from parity.training.verdict import CONTRACT
-from parity.wings import FRAMEWORKS
 from tests.test_hostile import HOSTILE, of_status
 
 LSTM = Check("rnn.lstm", "pytorch", "packed", "float32", "matches_reference")

@@ -16,11 +16,11 @@ from benchmarks.bench import Bench
 from benchmarks.grid import Row, Size
 from parity import report
 from parity.__main__ import main
-from parity.batch import fill_lengths
+from parity.cases.lengths import fill_lengths
 from parity.errors import InputError
-from parity.race import Entry
 from parity.report.crossover import crossings
 from parity.report.throughput import read, throughput
+from parity.throughput.benchmark import Entry
 from tests.benchmarked import RATIO, point, row, written
 from tests.garbage import small_record
 

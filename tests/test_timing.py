@@ -8,15 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from parity import planner, race
-from parity.batch import Array
-from parity.cases import Case
-from parity.drawing import with_lengths
+from parity import bucketing as planner
+from parity.arrays import Array
+from parity.cases.case import Case
+from parity.cases.sampling import with_lengths
 from parity.errors import InputError
-from parity.figures import figures, flops
 from parity.operations import find
-from parity.race import AGAIN, PEAK, Entry, Race, WrongAnswer, entries, timed
-from parity.timing import Contender, interleaved, peak_memory, ratio, seconds
+from parity.throughput import benchmark as race
+from parity.throughput.benchmark import AGAIN, PEAK, Entry, Race, WrongAnswer, entries, timed
+from parity.throughput.metrics import figures, flops
+from parity.throughput.timing import Contender, interleaved, peak_memory, ratio, seconds
 
 
 def test_contenders_take_turns() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import report, training, wings
-from parity.findings import FAILED, PASSED, SKIPPED, Finding, explain
+from parity import frameworks as wings
+from parity import report, training
+from parity.checks.result import FAILED, PASSED, SKIPPED, Finding, explain
 from parity.training import MODELS, OPTIMISERS, STEPS
 
 ALL = [(model, optimiser) for model in MODELS for optimiser in OPTIMISERS]
@@ -70,7 +71,7 @@ def of_kind(kind: str, **settings: float) -> Callable[[str], Build]:
     return lambda wing: lambda parameters: room(wing)[kind](parameters, {}, **settings)
 
 
-FAULTS = {  # `parity.faults.training` has many more; these say where they are found
+FAULTS = {  # `parity.mutants.training` has many more; these say where they are found
     "a decayed pad row": ("adamw", of_kind("adamw", **ADAM, weight_decay=0.01), "step 1, first in table"),
     "no momentum": ("momentum", of_kind("sgd", learning_rate=0.02), "step 2, first in"),
 }

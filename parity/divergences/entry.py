@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
 
-from parity import wings
+from parity import frameworks as wings
+from parity.checks.result import FAILED, PASSED, SKIPPED
 from parity.errors import choose, first_lines, of_kind, told
-from parity.findings import FAILED, PASSED, SKIPPED
 
 DIFFERS, TRUE, PARTLY, FALSE = "differs", "true", "partly true", "false"
 VERDICTS = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from parity.batch import Array, Lengths
+from parity.arrays import Array, Lengths
 from parity.operations.row import Form, Input, Operation, Refusal
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.batch import Array, Lengths
+from parity.arrays import Array, Lengths
 from parity.errors import choose
 
 # From the source of randomness, the lengths and the size of each axis.

@@ -7,7 +7,7 @@ they come out of a log-softmax: it is already that of the logits.
 
 import torch
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 
 def ctc(logits, targets, target_lengths, lengths, *, variant="ctc_loss"):

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 
 def softmax(scores, lengths, *, axis=-1, variant="masked_fill"):  # (B, T) or (B, T, D), (B,)

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.pytorch import buckets, native, packing
+from parity.pytorch import buckets, packing
 from parity.pytorch import rnn as one_way
+from parity.pytorch import runtime as native
 
 
 def reverse_sequence(x, lengths, *, variant="gather"):  # (B, T, D)  (B,)

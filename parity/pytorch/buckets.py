@@ -1,13 +1,13 @@
 """One batch in groups of similar length, each run padded to its own longest: the same outputs, the same gradients.
 
-Groups cost steps of their own, and spare the padding behind short sequences; `parity.planner` finds the cheapest
+Groups cost steps of their own, and spare the padding behind short sequences; `parity.bucketing` finds the cheapest
 partition under a measured cost.
 """
 
 import torch
 import torch.nn.functional as F
 
-from parity import planner
+from parity import bucketing as planner
 
 
 def bucketed(run, kind, x, lengths, weights, initial, **options):

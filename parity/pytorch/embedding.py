@@ -7,7 +7,7 @@
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 
 def lookup(tokens, lengths, table, *, padding_index=0, variant="padding_idx"):  # (B, T)  (B,)  (V, D)

@@ -8,7 +8,7 @@ https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html.
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 ACTIVATIONS = {"linear": lambda a: a, "relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
 

@@ -9,7 +9,7 @@ a batch without one real step has loss 0 and no gradient. A NaN in ignored logit
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 
 def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T, C)  (B, T)  (B,)

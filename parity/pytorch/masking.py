@@ -7,7 +7,7 @@ Beware: ``key_padding_mask`` of `torch.nn.MultiheadAttention` and `torch.Tensor.
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 
 def sequence_mask(x, lengths, *, variant="arange"):  # (B, T, D)  (B,)

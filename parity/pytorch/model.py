@@ -6,7 +6,8 @@ sequence were one step long, and an empty one had none: its logits are 0, and it
 
 import torch
 
-from parity.pytorch import bidirectional, embedding, native, pooling, rnn
+from parity.pytorch import bidirectional, embedding, pooling, rnn
+from parity.pytorch import runtime as native
 from parity.pytorch.loss import binary_cross_entropy, cross_entropy
 
 

@@ -8,7 +8,7 @@ neither. See https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm1d
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 
 def layer_norm(x, lengths, gamma, beta, *, eps=1e-5, variant="masked"):  # (B, T, H)  (B,)  (H,)  (H,)

@@ -7,7 +7,7 @@ A pad row that is zero from the start stays zero; any other must be put back.
 
 import torch
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 
 def sgd(parameters, pad_rows, *, learning_rate, momentum=0.0):

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 
 class Layout:

@@ -7,7 +7,7 @@ something would divide nothing by nothing, an empty sequence gets one step of su
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import native
+from parity.pytorch import runtime as native
 
 
 def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  (B,)  (B, H)

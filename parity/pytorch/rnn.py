@@ -17,7 +17,8 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.pytorch import buckets, native, packing
+from parity.pytorch import buckets, packing
+from parity.pytorch import runtime as native
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):

@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 
-from parity.reference import native
+from parity.reference import runtime as native
 
 
 def softmax(scores, lengths, *, axis=-1):  # (B, T) or (B, T, D), (B,)

@@ -5,7 +5,7 @@ Weights are those of `parity.reference.rnn` with a leading axis of two: forward,
 
 import autograd.numpy as np
 
-from parity.reference import native
+from parity.reference import runtime as native
 from parity.reference.rnn import gru_step, lstm_step, over_sequence, rnn_step
 
 

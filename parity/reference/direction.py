@@ -5,7 +5,8 @@ Weights are those of `parity.reference.rnn`: cut out and turned the right way, a
 
 import autograd.numpy as np
 
-from parity.reference import native, rnn
+from parity.reference import rnn
+from parity.reference import runtime as native
 from parity.reference.bidirectional import reverse_sequence
 
 

@@ -3,7 +3,7 @@
 import autograd.numpy as np
 from autograd.extend import defvjp, primitive
 
-from parity.reference import native
+from parity.reference import runtime as native
 
 
 def lookup(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)

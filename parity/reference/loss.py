@@ -3,7 +3,7 @@
 import autograd.numpy as np
 from autograd.tracer import getval as constant
 
-from parity.reference import native
+from parity.reference import runtime as native
 
 
 def cross_entropy(logits, targets, lengths):  # (B, T, C)  (B, T)  (B,)

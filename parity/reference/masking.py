@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 
-from parity.reference import native
+from parity.reference import runtime as native
 
 
 def sequence_mask(x, lengths):  # (B, T, D)  (B,)

@@ -6,7 +6,8 @@ are 0, and it does not count in the mean.
 
 import autograd.numpy as np
 
-from parity.reference import bidirectional, embedding, native, pooling, rnn
+from parity.reference import bidirectional, embedding, pooling, rnn
+from parity.reference import runtime as native
 from parity.reference.loss import binary_cross_entropy, cross_entropy
 
 

@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 
-from parity.reference import native
+from parity.reference import runtime as native
 
 
 def last_relevant(x, lengths, initial=None):  # (B, T, H)  (B,)  (B, H)

@@ -10,7 +10,7 @@ then one for the recurrent product inside n.
 
 import autograd.numpy as np
 
-from parity.reference import native
+from parity.reference import runtime as native
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T, D)  (B,)  ...  (L, B, H)

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
-from parity.faults import FAULTS
+from parity.mutants import FAULTS
 from parity.operations import OPERATIONS
 from parity.report.environment import versions
-from parity.report.files import FOLDER, RECORD, writable, write
-from parity.report.order import index
+from parity.report.ordering import index
 from parity.report.reading import read
 from parity.report.record import current, failed, record, verdict
+from parity.report.storage import FOLDER, RECORD, writable, write
 
 __all__ = ["FOLDER", "add", "current", "failed", "read", "record", "room_for_more", "verdict", "writable", "write"]
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parity.findings import FAILED, KNOWN, PASSED, PRECEDENCE
-from parity.report.notes import Whole, absence, note
+from parity.checks.result import FAILED, KNOWN, PASSED, PRECEDENCE
+from parity.report.footnotes import Whole, absence, note
+from parity.report.formatting import MEANINGS, SYMBOLS, number
 from parity.report.record import ELEMENT, largest
-from parity.report.words import MEANINGS, SYMBOLS, number
 
 ABSENT = "absent"
 COOL = 0.1  # noise floors: a score up to here has no colour

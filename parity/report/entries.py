@@ -8,8 +8,8 @@ from typing import Any
 
 from parity.divergences import DIVERGENCES, Divergence
 from parity.divergences.entry import Trial, Values, shown
-from parity.faults import FAULTS, Outcome
-from parity.report.order import index
+from parity.mutants import FAULTS, Outcome
+from parity.report.ordering import index
 
 
 def entries(trials: Iterable[Trial]) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from parity.checks.result import sentence
 from parity.errors import printable
-from parity.findings import sentence
-from parity.report.budget import line
 from parity.report.markdown import markdown
+from parity.report.truncation import line
 from parity.report.view import TITLE, View, view
 
 SUMMARY, ACTIONS = "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"  # variables of the environment

@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parity.findings import FAILED, KNOWN, SKIPPED, severity
-from parity.report.words import INFINITE, number, several
+from parity.checks.result import FAILED, KNOWN, SKIPPED, severity
+from parity.report.formatting import INFINITE, number, several
 
 Found = Mapping[str, Any]
 

@@ -10,15 +10,15 @@ from typing import Any
 
 from markupsafe import Markup
 
+from parity.checks.error_maps import BINS, UP_TO
 from parity.divergences.entry import VERDICTS
-from parity.picture import BINS, UP_TO
 from parity.report import plots
 from parity.report.bundle import bundle
-from parity.report.catches import margin
-from parity.report.gist import gist
+from parity.report.formatting import MEANINGS, SYMBOLS
+from parity.report.mutation import margin
+from parity.report.summaries import gist
 from parity.report.templates import FOLDER, rendered
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
-from parity.report.words import MEANINGS, SYMBOLS
 
 SCRIPTS = (
     *("elements", "findings", "theme", "cell", "order", "keys", "matrix"),

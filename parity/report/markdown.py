@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from parity.contracts import CONTRACTS
-from parity.findings import sentence
+from parity.checks.contracts import CONTRACTS
+from parity.checks.result import sentence
 from parity.report import escape
-from parity.report.budget import Part, line, written
 from parity.report.cells import ABSENT, Cell, Column
+from parity.report.formatting import MEANINGS, SYMBOLS, number
 from parity.report.groups import Group
 from parity.report.table import Matrix, Row
+from parity.report.truncation import Part, line, written
 from parity.report.view import QUESTION, REFUSALS, TITLE, View
-from parity.report.words import MEANINGS, SYMBOLS, number
 
 BUDGET = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
 LONGEST, COMMAND = 300, 1000  # characters of one text of the record, and of a command

@@ -11,13 +11,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from parity.findings import FAILED, PASSED
+from parity.checks.result import FAILED, PASSED
 from parity.report import crossover_plots, rate_plots, timing_tables, training_plots
-from parity.report.gains import fastest
+from parity.report.formatting import percent, setting, several
+from parity.report.speedups import fastest
 from parity.report.svg import COLOURS, of_wing
 from parity.report.templates import rendered
 from parity.report.timings import BATCH, Row, grouped
-from parity.report.words import percent, setting, several
 from parity.training.verdict import CONTRACT
 
 Record = Mapping[str, Any]

@@ -10,9 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from parity.report.formatting import percent
 from parity.report.svg import Sheet, drawable, grid, line, log_ticks, of_wing
 from parity.report.timings import BATCH, SCALE, Row, entries, fastest, grouped, key
-from parity.report.words import percent
 
 WIDTH, LABELS, ROW, HEAD, WING = 300.0, 92.0, 17.0, 15.0, 14.0
 TIMES = "\N{MULTIPLICATION SIGN}"

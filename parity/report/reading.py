@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
-from parity.report.files import JOURNAL, RECORD
-from parity.report.keeper import left_behind
+from parity.report.journal import left_behind
 from parity.report.record import current
+from parity.report.storage import JOURNAL, RECORD
 
 
 def read(place: str | Path) -> dict[str, Any]:

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from parity.contracts import CONTRACTS
+from parity.checks.contracts import CONTRACTS
+from parity.checks.result import FAILED, KNOWN, PASSED, PRECEDENCE, SKIPPED, STATUSES, finite
 from parity.errors import InputError, shown
-from parity.findings import FAILED, KNOWN, PASSED, PRECEDENCE, SKIPPED, STATUSES, finite
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
 from parity.report.environment import versions as versions
-from parity.report.order import index
+from parity.report.formatting import plural
+from parity.report.ordering import index
 from parity.report.schema import check
-from parity.report.words import plural
 from parity.training import MODELS
 
 SCHEMA = 4
@@ -59,9 +59,10 @@ def record(
         divergences: from `parity.report.entries.entries`.
         training: curves, from `parity.training`.
         faults: from `parity.report.entries.faults`.
-        sweep: from `parity.sweep.summary`.
+        sweep: from `parity.checks.sweep.summary`.
         throughput: from `parity.report.throughput.throughput`.
-        replayed: where the record was made that was compared with, if any: `parity.replay.Record.environment`.
+        replayed: where the record was made that was compared with, if any:
+        `parity.frameworks.recording.Record.environment`.
 
     Returns:
         A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``faults``,

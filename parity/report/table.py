@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from parity.contracts import CONTRACTS
+from parity.checks.contracts import CONTRACTS
 from parity.operations import OPERATIONS
 from parity.report.cells import ABSENT, Cell, Column, Found, cell
-from parity.report.notes import Whole
+from parity.report.footnotes import Whole
+from parity.report.formatting import several
 from parity.report.record import cut_short
-from parity.report.words import several
 from parity.training.verdict import CONTRACT, PROMISE
 
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from parity.errors import printable
-from parity.report.words import amount
+from parity.report.formatting import amount
 
 FOLDER = Path(__file__).parent / "page"
 NARROW = "\N{NARROW NO-BREAK SPACE}"

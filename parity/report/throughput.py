@@ -1,7 +1,7 @@
 """pytest-benchmark's JSON -> the record's part ``throughput``: of each benchmark what the page shows, and no more.
 
-``pytest benchmarks --benchmark-only --benchmark-json=throughput.json`` writes it. `parity.figures` says what figures
-mean, and `parity.report.crossover` gathers those of ``benchmarks/test_crossover.py``.
+``pytest benchmarks --benchmark-only --benchmark-json=throughput.json`` writes it. `parity.throughput.metrics` says
+what figures mean, and `parity.report.crossover` gathers those of ``benchmarks/test_crossover.py``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from parity.checks.result import finite
 from parity.errors import InputError, file_name, told
-from parity.findings import finite
 from parity.report.crossover import curves
 from parity.report.schema import check_part
-from parity.timing import ratio
+from parity.throughput.timing import ratio
 
 ARGUMENT = "benchmarks"
 EXPECTED = "JSON that pytest-benchmark wrote of this project's benchmarks"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from parity.report.crossover_plots import crossing
+from parity.report.formatting import percent, several
 from parity.report.timings import Row
-from parity.report.words import percent, several
 
 HEADS = (
     *("operation", "form", "lengths", "B · T · D · H", "fill", "phase", "variant", "mode", "device", "rounds"),

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from parity.contracts import CONTRACTS
+from parity.checks.contracts import CONTRACTS
+from parity.checks.result import STATUSES
 from parity.divergences.entry import DIFFERS
-from parity.findings import STATUSES
-from parity.report.catches import by_contract, largest, swept
 from parity.report.cells import Column
-from parity.report.contents import Section, contents
+from parity.report.formatting import MEANINGS, SYMBOLS, amount, number, setting
 from parity.report.groups import Group, failures, refusals, skips
+from parity.report.mutation import by_contract, largest, swept
 from parity.report.record import failed, stale_entries, survivors, verdict
 from parity.report.table import Matrix, matrices
-from parity.report.words import MEANINGS, SYMBOLS, amount, number, setting
+from parity.report.table_of_contents import Section, contents
 from parity.training.verdict import CONTRACT, PROMISE
 
 TITLE = "Padding parity"

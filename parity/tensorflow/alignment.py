@@ -8,7 +8,7 @@ float64 cast to float32; ``keras.losses.CTC`` takes every step for a real one, w
 
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import runtime as native
 
 
 def ctc(logits, targets, target_lengths, lengths, *, variant="dense_labels"):

@@ -12,7 +12,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import runtime as native
 
 
 def softmax(scores, lengths, *, axis=-1, variant="where"):  # (B, T) or (B, T, D), (B,)

@@ -9,8 +9,9 @@ from functools import cache, partial
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import buckets, native, packing
+from parity.tensorflow import buckets, packing
 from parity.tensorflow import rnn as one_way
+from parity.tensorflow import runtime as native
 
 
 def reverse_sequence(x, lengths, *, variant="reverse_sequence"):  # (B, T, D)  (B,)

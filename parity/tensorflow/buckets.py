@@ -1,6 +1,6 @@
 """One batch in groups of similar length, each run padded to its own longest: the same outputs, the same gradients.
 
-Groups cost steps of their own, and spare the padding behind short sequences; `parity.planner` finds the cheapest
+Groups cost steps of their own, and spare the padding behind short sequences; `parity.bucketing` finds the cheapest
 partition under a measured cost. How many groups there are depends on the lengths, so each is a round of a loop:
 whatever their number, the layers are traced once.
 """
@@ -8,8 +8,8 @@ whatever their number, the layers are traced once.
 import tensorflow as tf
 from tensorflow.experimental.numpy import moveaxis
 
-from parity import planner
-from parity.tensorflow import native
+from parity import bucketing as planner
+from parity.tensorflow import runtime as native
 
 
 def bucketed(run, kind, x, lengths, weights, initial, **options):

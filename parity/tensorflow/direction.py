@@ -7,8 +7,8 @@ Keras has ``go_backwards``, and its mask may stand anywhere (https://keras.io/ap
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
 from parity.tensorflow import rnn as one_way
+from parity.tensorflow import runtime as native
 
 
 def backwards(x, lengths, w_in, w_rec, bias, h0=None, *, variant="go_backwards"):

@@ -9,7 +9,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import runtime as native
 
 
 def lookup(tokens, lengths, table, *, padding_index=0, variant="mask_zero"):  # (B, T)  (B,)  (V, D)

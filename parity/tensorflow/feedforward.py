@@ -10,7 +10,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import runtime as native
 
 
 def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B, T, D)  (B,)  (D, H)  (H,)

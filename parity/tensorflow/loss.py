@@ -8,7 +8,7 @@ loss 0 and no gradient. Keras multiplies by the mask, and NaN times 0 is NaN, so
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import runtime as native
 
 
 def cross_entropy(logits, targets, lengths, *, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)

@@ -9,7 +9,8 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import embedding, native
+from parity.tensorflow import embedding
+from parity.tensorflow import runtime as native
 
 
 def sequence_mask(x, lengths, *, variant="sequence_mask"):  # (B, T, D)  (B,)

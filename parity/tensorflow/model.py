@@ -6,7 +6,8 @@ sequence were one step long, and an empty one had none: its logits are 0, and it
 
 import tensorflow as tf
 
-from parity.tensorflow import bidirectional, embedding, native, pooling, rnn
+from parity.tensorflow import bidirectional, embedding, pooling, rnn
+from parity.tensorflow import runtime as native
 from parity.tensorflow.loss import binary_cross_entropy, cross_entropy
 
 

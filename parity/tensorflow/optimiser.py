@@ -15,7 +15,7 @@ Four things part Keras 3 from the papers, and from PyTorch, and are mapped here:
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import runtime as native
 
 
 def sgd(parameters, pad_rows, *, learning_rate, momentum=0.0):

@@ -15,7 +15,7 @@ The way back is written out by hand for each cell, in ordinary operations, so th
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import runtime as native
 
 
 class Layout:

@@ -11,7 +11,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import native
+from parity.tensorflow import runtime as native
 
 
 def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  (B,)  (B, H)

@@ -14,7 +14,8 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import buckets, native, packing
+from parity.tensorflow import buckets, packing
+from parity.tensorflow import runtime as native
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="masked"):

@@ -11,10 +11,10 @@ every step and what the trained model predicts must be those of the reference, w
 
 from __future__ import annotations
 
-from parity.training.course import MODELS, OPTIMISERS, STEPS, Trajectory
 from parity.training.curve import Curve, curves
 from parity.training.envelope import Envelope, envelope
 from parity.training.runs import forget, train
+from parity.training.setup import MODELS, OPTIMISERS, STEPS, Trajectory
 from parity.training.verdict import Training, growth, hold, plan
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from parity.training.course import MODELS, OPTIMISERS, STEPS, check_numbers
+from parity.training.setup import MODELS, OPTIMISERS, STEPS, check_numbers
 from parity.training.verdict import CONTRACT, growth
 
 

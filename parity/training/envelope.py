@@ -2,7 +2,7 @@
 
 A framework stores each weight anew after each step, rounded to its dtype, and goes on from there. So does every copy
 of the reference here: whenever a step has moved a weight, the copy's is multiplied by ``1 + u`` or ``1 - u`` at random,
-and so are the floats of each batch. The floor at each step is what that comes to, as in `parity.noise`:
+and so are the floats of each batch. The floor at each step is what that comes to, as in `parity.checks.noise`:
 
     floor = rms over the copies of (copy - reference) + u |reference| + u rms(reference)
 
@@ -24,8 +24,8 @@ AdamW, Keras      0.16  0.47  0.74  1.2     0.15  0.26  0.31  0.38    0.15  0.26
 
 `torch.optim.AdamW` multiplies by ``1 - learning_rate * weight_decay``, rounded once: the same error at every step.
 
-The limits are those of `parity.noise`. In 176 runs of 50 steps (six seeds, every model and optimiser but for the last
-of two seeds, 1376 scores), the largest were 9.4 for an element and 3.0 norm-wise.
+The limits are those of `parity.checks.noise`. In 176 runs of 50 steps (six seeds, every model and optimiser but for
+the last of two seeds, 1376 scores), the largest were 9.4 for an element and 3.0 norm-wise.
 
 All copies, and all optimisers too, ride along two leading axes of one run: what takes time is a sequence's way
 through the model, not the width of what goes there.
@@ -41,13 +41,12 @@ from typing import Any
 
 import numpy as np
 
-from parity import wings
-from parity.batch import Array
-from parity.dtypes import ROUNDOFF
+from parity import frameworks as wings
+from parity.arrays import ROUNDOFF, Array
+from parity.checks.noise import COPIES, MOST_COPIES, floor_of, response_of
 from parity.errors import choose, whole_number
-from parity.noise import COPIES, MOST_COPIES, floor_of, response_of
 from parity.operations import find
-from parity.training.course import DTYPE, MODELS, OPTIMISERS, Course, Trajectory, check_numbers, course
+from parity.training.setup import DTYPE, MODELS, OPTIMISERS, Course, Trajectory, check_numbers, course
 
 Weights = Mapping[str, Array]  # by name, each (optimisers, 1 + copies, ...); the first copy is undisturbed
 

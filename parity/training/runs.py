@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from parity import wings
+from parity import frameworks as wings
 from parity.errors import a_function, choose
 from parity.operations import find
-from parity.training.course import MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers, course
 from parity.training.envelope import envelope, envelopes
+from parity.training.setup import MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers, course
 
 Build = Callable[[Mapping[str, Any]], Any]  # from a framework's parameters by name to one of its optimisers
 Model = Callable[..., Mapping[str, Any]]

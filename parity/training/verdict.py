@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from parity import wings
-from parity.compare import compare, difference, verdict
+from parity import frameworks as wings
+from parity.checks.comparison import compare, difference, verdict
+from parity.checks.result import FAILED, SKIPPED, Finding
 from parity.errors import a_function, choose, first_lines, told
-from parity.findings import FAILED, SKIPPED, Finding
 from parity.operations import find
-from parity.training.course import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers
 from parity.training.envelope import Envelope, envelope
 from parity.training.runs import Build, Model, train
+from parity.training.setup import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers
 
 CONTRACT = "trains_alike"
 PROMISE = "after every step of training, losses and weights are within the noise floor carried through training"
@@ -58,7 +58,7 @@ class Training:
 
     @property
     def cost(self) -> int:
-        """Roughly how long it takes, as `parity.check.Check.cost` counts it."""
+        """Roughly how long it takes, as `parity.checks.check.Check.cost` counts it."""
         return self.steps
 
     def lost(self, reason: str) -> list[Finding]:

@@ -37,7 +37,7 @@ const SYMBOLS = { passed: "✓", failed: "✗", known: "◆", skipped: "○", ab
 /** A number, or infinity where JSON has null: the floor is 0 there and the error is not. */
 const size = value => (value === null || value === undefined ? Infinity : value);
 
-/** A score, short enough for a cell; as `parity.report.words.number` says it. */
+/** A score, short enough for a cell; as `parity.report.formatting.number` says it. */
 function number(value) {
   if (!Number.isFinite(value)) return "∞";
   if (value === 0) return "0";

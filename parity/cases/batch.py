@@ -1,0 +1,113 @@
+"""Batches of sequences that differ in length: padded arrays, lengths and masks, and how to move them.
+
+Everything here is plain NumPy. The moves (`refilled`, `extended`, `taken`) never change what the sequences themselves
+say; a contract does the same to a whole `parity.cases.case.Case`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from parity.arrays import Array, Lengths, Mask, check_lengths, check_rows, resized, valid
+from parity.errors import InputError, a_function, fits, of_kind, plain_array, shown, whole_number
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Right-padded sequences and their lengths.
+
+    Attributes:
+        values: ``(B, T, ...)``, any dtype; what stands on padding has no meaning.
+        lengths: ``(B,)`` integers from 0 to T.
+
+    >>> batch = Batch.of([[1.0, 2.0, 3.0], [4.0]])
+    >>> batch.values
+    array([[1., 2., 3.],
+           [4., 0., 0.]])
+    >>> batch.fill
+    0.6666666666666666
+    """
+
+    values: Array
+    lengths: Lengths
+
+    def __post_init__(self) -> None:
+        values = plain_array("values", self.values)
+        if values.ndim < 2:
+            raise InputError("values", f"shape {values.shape}", "at least two axes, (B, T, ...)")
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "lengths", check_lengths(self.lengths, values.shape[1], len(values)))
+
+    @classmethod
+    def of(cls, sequences: Sequence[npt.ArrayLike], steps: int | None = None) -> Batch:
+        """Pad ragged sequences with zeros to the longest, or to ``steps``.
+
+        Raises:
+            InputError: no sequence at all, unequal trailing shapes, or ``steps`` too small or beyond all memory.
+            MemoryError: the batch is possible, but not on this machine.
+        """
+        of_kind("sequences", sequences, Sequence, "a list of arrays")
+        arrays = [plain_array("sequences", sequence) for sequence in sequences]
+        if not arrays:
+            raise InputError("sequences", "none", "at least one sequence, from which to learn the shape")
+        if len({array.shape[1:] for array in arrays}) > 1 or any(array.ndim == 0 for array in arrays):
+            shapes = shown([array.shape for array in arrays])
+            raise InputError("sequences", f"shapes {shapes}", "(length, ...) with equal trailing axes")
+        lengths = np.array([len(array) for array in arrays])
+        steps = int(lengths.max()) if steps is None else whole_number("steps", steps)
+        check_lengths(lengths, steps)
+        size = (len(arrays), steps, *arrays[0].shape[1:])
+        fits("steps", *size)
+        values = np.zeros(size, _common_dtype(arrays))
+        for row, array in zip(values, arrays, strict=True):
+            row[: len(array)] = array
+        return cls(values, lengths)
+
+    @property
+    def mask(self) -> Mask:
+        """``(B, T)``, True on real steps."""
+        return valid(self.lengths, self.values.shape[1])
+
+    @property
+    def fill(self) -> float:
+        """Real steps over padded steps, 0 to 1."""
+        return float(self.lengths.sum() / max(1, self.mask.size))
+
+    def sequences(self) -> list[Array]:
+        """The sequences without their padding, each ``(length, ...)``."""
+        return [row[:length] for row, length in zip(self.values, self.lengths, strict=True)]
+
+    def refilled(self, draw: Callable[[int], Array]) -> Batch:
+        """Other padding: ``draw(n)`` gives the n new elements. Real steps are left alone."""
+        a_function("draw", draw)
+        values = self.values.copy()
+        padding = values[~self.mask]
+        drawn = plain_array("draw", draw(padding.size))
+        if drawn.size != padding.size or drawn.dtype.kind != padding.dtype.kind:
+            raise InputError("draw", f"size {drawn.size}, {drawn.dtype}", f"size {padding.size}, {padding.dtype}")
+        values[~self.mask] = drawn.reshape(padding.shape)
+        return Batch(values, self.lengths)
+
+    def extended(self, extra: int) -> Batch:
+        """The same sequences with ``extra`` more steps of zero padding (fewer when negative)."""
+        steps = self.values.shape[1]
+        return Batch(resized(self.values, 1, steps + whole_number("extra", extra, least=-steps)), self.lengths)
+
+    def taken(self, rows: npt.ArrayLike) -> Batch:
+        """The sequences ``rows``, in that order."""
+        order = check_rows(rows, len(self.lengths))
+        return Batch(self.values[order], self.lengths[order])
+
+
+def _common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:
+    """What holds the numbers of all arrays."""
+    try:
+        return np.result_type(*arrays)
+    except TypeError:
+        dtypes = ", ".join(dict.fromkeys(array.dtype.name for array in arrays))
+        raise InputError("sequences", f"dtypes {dtypes}", "dtypes that have one in common") from None

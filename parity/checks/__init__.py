@@ -1,0 +1,1 @@
+"""Checks: hold a variant to the contracts, and compare within the noise floor."""

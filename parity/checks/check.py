@@ -1,0 +1,401 @@
+"""The one pipeline: draw a case, observe it, compare, judge. Commands, tests and users' own functions go through it."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from parity import bucketing as planner
+from parity import frameworks as wings
+from parity.arrays import DTYPES, FLOATS, NARROW
+from parity.cases.case import Case
+from parity.cases.lengths import REAL, shape_named, shapes_of
+from parity.cases.sampling import draw
+from parity.checks.comparison import Difference, verdict
+from parity.checks.contracts import CONTRACTS, EVERY, FIRST, Contract, Subject, same_in_every_mode
+from parity.checks.error_maps import heat, scores, spread
+from parity.checks.localisation import first_difference
+from parity.checks.result import FAILED, KNOWN, SKIPPED, Finding
+from parity.errors import InputError, a_function, choose, choose_all, first_lines, names, of_kind, told, whole_number
+from parity.frameworks.recording import NotInRecord, Record, opened
+from parity.operations import OPERATIONS, Form, Operation, Refusal, find
+
+# For bucketed variants: a call so cheap that even batches as small as these are cut into groups, but not free, or each
+# length would be a group of its own, and no group would need a mask.
+SMALL_GROUPS = planner.Cost(call=1.25, step=0.0, row=1.0)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
+
+    ``full`` adds the modes of a full run; ``form``, ``shape`` and ``mode`` leave only those, where they are given, and
+    a shape may be written out (see `parity.cases.lengths.shape_named`). ``function`` stands in for the wing's own,
+    when a user checks theirs, and gives no ``omits``; ``replay`` is the folder of the record that it is compared with,
+    if it is.
+
+    >>> str(plan(operations=["rnn.lstm"], wings_=["pytorch"], dtypes=["float32"])[0])
+    'rnn.lstm-pytorch.packed-float32-matches_reference'
+    """
+
+    operation: str
+    wing: str
+    variant: str
+    dtype: str
+    contract: str
+    seed: int = 0
+    full: bool = False
+    form: str = ""
+    shape: str = ""
+    mode: str = ""
+    place: wings.Place = wings.HOME
+    function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
+    replay: str = ""
+    omits: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.operation}-{self.wing}.{self.variant}-{self.dtype}-{self.contract}"
+
+    @property
+    def reproduce(self) -> str:
+        """What shows its findings again: a command, or the call that held a user's function to it."""
+        if self.function:
+            chosen = {name: getattr(self, name) for name in ("form", "shape", "mode")}
+            given = {"dtype": self.dtype, "contracts": [self.contract], **chosen, "omits": list(self.omits)}
+            said = "".join(f", {name}={value!r}" for name, value in given.items() if value)
+            return f"parity.hold({self.operation!r}, {self.variant}, {self.wing!r}{said}, seed={self.seed})"
+        names = ("operation", "wing", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
+        options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
+        device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
+        flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
+        record = [f"--replay {shlex.quote(self.replay)}"] if self.replay else []
+        return " ".join(["parity check", *options, *device, *flags, *record])
+
+    @property
+    def slow(self) -> bool:
+        """Whether only a full run tries it."""
+        return self.dtype in NARROW or CONTRACTS[self.contract].compiled
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """Checks of one operation in one dtype share draws, references and traces."""
+        return self.operation, self.dtype
+
+    @property
+    def cost(self) -> int:
+        """Roughly how long it takes: more inputs, more to differentiate."""
+        return sum(len(form.inputs) for form in find(self.operation).forms)
+
+    def lost(self, reason: str) -> list[Finding]:
+        """The verdict if the process that should give it died."""
+        return [self.finding("", "", FAILED, reason=reason)]
+
+    @property
+    def has_cases(self) -> bool:
+        """Whether any of its cases is of its form, shape and mode."""
+        return any(True for _ in self._runs())
+
+    def run(self) -> list[Finding]:
+        """Hold the variant to the contract. Whatever the variant raises becomes a finding."""
+        wings.use(self.place)
+        absent, contract = wings.missing(self.wing), CONTRACTS[self.contract]
+        if not absent and contract.both_wings and not self.replay:
+            absent = "; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS)))
+        if absent:
+            return [self.finding("", "", SKIPPED, reason=absent)]
+        findings = [
+            finding
+            for form, shape, mode in self._runs()
+            for finding in self._judge(form, shape, self._subject(form, mode))
+        ]
+        if findings:
+            return findings
+        nothing = "nothing was compared: the contract applies to no case"
+        return [self.finding("", "", SKIPPED if self.shape else FAILED, reason=nothing)]
+
+    def _runs(self) -> Iterator[tuple[Form, str, str]]:
+        """The forms, shapes and modes in which it is tried."""
+        modes = CONTRACTS[self.contract].modes(self.wing, self.dtype, self.full)
+        for form in find(self.operation).forms:
+            if self.form in ("", form.name):
+                for shape in self._shapes(form):
+                    yield from ((form, shape, mode) for mode in modes if self.mode in ("", mode))
+
+    def _shapes(self, form: Form) -> list[str]:
+        """In which shapes a form is tried; real data are not drawn in written ones."""
+        contract = CONTRACTS[self.contract]
+        if contract.unless_form(form):
+            return []
+        if self.shape and self.shape not in shapes_of(form):
+            return [] if form.data else [self.shape]
+        tried = FIRST if self.dtype in NARROW else contract.shapes
+        return [shape for shape in shapes_of(form) if shape in tried and self.shape in ("", shape)]
+
+    def _subject(self, form: Form, mode: str) -> Subject:
+        own = self.function and wings.bind(self.function, find(self.operation), form.name, "", self.omits)
+        return Subject(self.wing, self.variant, mode, own, opened(self.replay) if self.replay else None)
+
+    def _judge(self, form: Form, shape: str, subject: Subject) -> list[Finding]:
+        contract, case = CONTRACTS[self.contract], self._case(form, shape)
+        if contract.unless(case):
+            return []
+        refusal = self._refusal(case, subject.mode)
+        try:
+            with planner.using(SMALL_GROUPS):
+                differences = contract.judge(subject, case)
+                first = self._first(subject, case, differences)
+        except NotInRecord as error:
+            return [self.finding(subject.mode, case.name, FAILED, reason=str(error))]
+        except Exception as error:  # whatever a variant raises is what we found out about it
+            said = told(error)
+            if refusal and refusal.says in said:
+                return [self.finding(subject.mode, case.name, KNOWN, reason=f"refused: {refusal.why}")]
+            return [self.finding(subject.mode, case.name, FAILED, reason=f"raised {first_lines(said)}")]
+        if refusal:
+            stale = f"does not refuse with {refusal.says!r} as the tested versions do: see parity/operations"
+            return [self.finding(subject.mode, case.name, FAILED, reason=stale)]
+        return self._verdict(subject.mode, case, differences, first)
+
+    def _case(self, form: Form, shape: str) -> Case:
+        """The drawn case, without the outputs that the variant, or a user's function, does not give."""
+        case = draw(self.operation, form.name, shape, self.dtype, self.seed)
+        if self.function:
+            return case.keeping(set(case.cotangents) - set(self.omits))
+        return case.given_by(f"{self.wing}.{self.variant}")
+
+    def _refusal(self, case: Case, mode: str) -> Refusal | None:
+        """A contract that sets a mode beside eager is refused by either; eager runs first."""
+        if self.function:
+            return None
+        modes = ("eager", mode) if CONTRACTS[self.contract].judge is same_in_every_mode else (mode,)
+        subject = f"{self.wing}.{self.variant}"
+        refusals = (case.row.refusal(subject, case.region, mode, self.dtype) for mode in modes)
+        return next(filter(None, refusals), None)
+
+    def _first(self, subject: Subject, case: Case, differences: list[Difference]) -> str:
+        """Where it began, for a failure on the first shape or one asked for; looking takes a run for each step."""
+        if case.shape not in (*FIRST, self.shape) or not any(difference.failed for difference in differences):
+            return ""
+        return first_difference(subject.wing, subject.variant, subject.mode, subject.call, case)
+
+    def _verdict(self, mode: str, case: Case, differences: list[Difference], first: str) -> list[Finding]:
+        if not any(difference.compared or difference.failed for difference in differences):
+            return []  # an empty batch of an operation without parameters: it ran, but there is no number to judge
+        drawn = self._picture(case, differences)
+        return [self.finding(mode, case.name, first=first, **said, **drawn) for said in verdict(differences)]
+
+    def _picture(self, case: Case, differences: list[Difference]) -> dict[str, Any]:
+        """What the report draws: of what is held to the reference, and of all that failed."""
+        if self.contract != "matches_reference" and not any(difference.failed for difference in differences):
+            return {}
+        moved = self.contract == "follows_permutation"  # its rows are in another order than the case has them
+        found = scores(differences)
+        return {"spread": spread(found.values()), "heat": None if moved else heat(case, found)}
+
+    def finding(self, mode: str, case: str, status: str, **rest: Any) -> Finding:
+        """A finding of this check."""
+        return Finding(
+            operation=self.operation,
+            wing=self.wing,
+            variant=self.variant,
+            mode=mode,
+            dtype=self.dtype,
+            case=case,
+            seed=self.seed,
+            contract=self.contract,
+            status=status,
+            reproduce=self.reproduce,
+            **rest,
+        )
+
+
+def plan(
+    operations: Iterable[str] = (),
+    wings_: Iterable[str] = (),
+    variants: Iterable[str] = (),
+    dtypes: Iterable[str] = (),
+    contracts: Iterable[str] = (),
+    seed: int = 0,
+    full: bool = False,
+    *,
+    form: str = "",
+    shape: str = "",
+    mode: str = "",
+    place: wings.Place = wings.HOME,
+    record: Record | None = None,
+) -> list[Check]:
+    """All checks of a selection, in the order of the operations table. An empty selection means everything.
+
+    A form, a shape or a mode leaves only its cases of every check; a shape may be written out, ``"3,0,1:5"``. Narrow
+    dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so are graphs
+    in float64. With a ``record``, its wing is held to what was recorded, and so is the other framework, where it would
+    be to that wing.
+
+    Raises:
+        InputError: an unknown name, with the nearest right one, a selection that holds no check, or a record of
+            another seed.
+    """
+    chosen = choose_all("operation", names("operations", operations), OPERATIONS)
+    rows = [OPERATIONS[name] for name in chosen or OPERATIONS]
+    frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
+    kept = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(FLOATS if full else DTYPES)
+    promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
+        contract
+        for contract in CONTRACTS.values()
+        if (full or not contract.compiled) and (record or not contract.recorded)
+    ]
+    if not record and any(contract.recorded for contract in promised):
+        raise InputError("contract", "'agrees_with_record' without a record", "one to replay")
+    if record and record.seed != seed:
+        raise InputError("seed", seed, f"{record.seed}, that of the record in {str(record.folder)!r}")
+    known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
+    wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
+    whole_number("seed", seed)
+    if absent := wings.lacks(place.device, frameworks):
+        raise InputError("device", repr(place.device), f"a device that is here: {absent}")
+    _check_cases(rows, frameworks, form, shape, mode)
+    of_kind("full", full, bool, "True or False")
+    checks = [
+        Check(
+            *(row.name, wing, variant, dtype, contract.name, seed, full, form, shape, mode, place),
+            replay=_replayed(contract, wing, record),
+        )
+        for row in rows
+        for dtype in kept
+        for wing in frameworks
+        for variant in row.variants[wing]
+        if variant in wanted
+        for contract in promised
+        if contract.tried_in(dtype) and _promised(contract, row, wing, dtype, full)
+        if _replayed(contract, wing, record) or not contract.recorded
+    ]
+    checks = [check for check in checks if check.has_cases] if form or shape or mode else checks
+    if not checks:
+        raise InputError("selection", "no check at all", _what_there_is(mode, kept, full))
+    return checks
+
+
+def _what_there_is(mode: str, dtypes: list[str], full: bool) -> str:
+    """What a selection without any check lacks, as far as that can be told."""
+    if not full and any(mode in compiled for compiled in wings.COMPILED.values()):
+        return f"mode {mode!r} in a full run: --full"
+    if set(dtypes) <= set(NARROW):
+        narrow = ", ".join(
+            contract.name for contract in CONTRACTS.values() if contract.narrow and not contract.recorded
+        )
+        return f"one of the contracts that are tried in {' and '.join(dtypes)}: {narrow}"
+    return "a contract that one of the chosen operations promises"
+
+
+def _replayed(contract: Contract, wing: str, record: Record | None) -> str:
+    """The record's folder, for what is compared with it: its own wing then and now, or the other framework."""
+    concerned = contract.recorded if record and wing == record.wing else contract.both_wings
+    return str(record.folder) if record and concerned else ""
+
+
+def covered(tasks: Iterable[object], record: Record | None) -> None:
+    """Make sure that a record holds what those of its checks that are to run compare with it.
+
+    Raises:
+        InputError: an operation, a dtype or a variant was not recorded; the message names the first.
+    """
+    lacking = []
+    for task in tasks:
+        if record and isinstance(task, Check) and task.replay:
+            variant = task.variant if task.wing == record.wing else ""
+            written = task.shape not in ("", *EVERY)
+            if written or not record.holds(task.operation, task.dtype, variant):
+                lacking.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.shape))))
+    if lacking:
+        others = len(set(lacking)) - 1
+        came = f"a record without {lacking[0]}" + (f" and {others} others" if others else "")
+        raise InputError("replay", came, "all that is to be checked: select less, or record more")
+
+
+def _check_cases(rows: list[Operation], frameworks: list[str], form: str, shape: str, mode: str) -> None:
+    """Whether a form, a shape and a mode are known; each may be empty."""
+    modes = dict.fromkeys(mode for wing in frameworks for mode in (*wings.MODES[wing], *wings.COMPILED[wing]))
+    if form:
+        choose("form", form, dict.fromkeys(form.name for row in rows for form in row.forms))
+    if shape and shape not in REAL:
+        shape_named(shape)
+    if mode:
+        choose("mode", mode, modes)
+
+
+def _promised(contract: Contract, row: Operation, wing: str, dtype: str, full: bool) -> bool:
+    """Whether some case of an operation can be held to a contract in some mode of a wing."""
+    return bool(contract.modes(wing, dtype, full)) and not all(contract.unless_form(form) for form in row.forms)
+
+
+def hold(
+    operation: str,
+    function: Callable[..., Mapping[str, Any]],
+    wing: str,
+    *,
+    dtype: str = "float32",
+    contracts: Iterable[str] = (),
+    form: str = "",
+    shape: str = "",
+    mode: str = "",
+    omits: Iterable[str] = (),
+    seed: int = 0,
+) -> list[Finding]:
+    """Hold a function of your own to the contracts of an operation.
+
+    Args:
+        operation: the row it claims to compute, e.g. ``"rnn.lstm"``.
+        function: takes that operation's arguments as tensors of the framework, by name, weights among them, and
+            returns a dict of tensors. ``parity describe rnn.lstm`` tells arguments and results.
+        wing: "pytorch" or "tensorflow".
+        dtype: "float32", "float64", "bfloat16" or "float16". An epsilon in the wrong place shows in float64.
+        contracts: some of `CONTRACTS`; all that the operation promises when empty.
+        form: only this form of the operation, where it has several.
+        shape: only this shape of batch, by name or written out: ``"3,1:5"`` has lengths 3 and 1, and T = 5. What cannot
+            do with empty sequences can be held to this.
+        mode: only this mode.
+        omits: outputs that the function does not give.
+        seed: of the drawn cases.
+
+    Returns:
+        Findings in every form, shape and mode; look for ``status == "failed"``, and read their ``sentence``.
+
+    Raises:
+        InputError: an unknown name, with the nearest right one, or a function that cannot be called, or not with the
+            arguments of the operation.
+        WingUnavailable: the framework cannot be loaded.
+
+    >>> def careless(x, lengths):  # reverses the padding too
+    ...     return {"y": x.flip(1)}
+    >>> findings = hold("bidirectional.reverse_sequence", careless, "pytorch", contracts=["ignores_padding"])
+    >>> findings[0].status, findings[0].quantity
+    ('failed', 'y')
+    """
+    name = str(getattr(function, "__name__", type(function).__name__))
+    function = a_function("function", function)
+    choose("dtype", dtype, FLOATS)
+    planned = plan([operation], [wing], (), [dtype], contracts, seed, form=form, shape=shape, mode=mode)
+    outputs = dict.fromkeys(output for one in find(operation).forms for output in one.outputs)
+    omitted = tuple(choose("omits", output, outputs) for output in names("omits", omits))
+    _takes(function, find(operation))
+    wings.native(wing)
+    promised = dict.fromkeys(one.contract for one in planned)
+    held = Check(operation, wing, name, dtype, "", seed, False, form, shape, mode, function=function, omits=omitted)
+    return [finding for contract in promised for finding in replace(held, contract=contract).run()]
+
+
+def _takes(function: Callable[..., object], row: Operation) -> None:
+    """Make sure that a function can be called with the arguments of an operation, in each of its forms."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some that are written in C do not tell
+        return
+    for form in row.forms:
+        try:
+            signature.bind(**dict.fromkeys(form.arguments))
+        except TypeError as error:
+            expected = f"one that takes {', '.join(form.arguments)} by name ({error})"
+            raise InputError("function", f"one that takes {signature}", expected) from None

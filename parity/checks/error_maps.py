@@ -1,0 +1,86 @@
+"""What a report draws of a comparison: how large the errors are, and where in the batch they lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from parity.arrays import Array
+from parity.cases.case import Case
+from parity.checks.comparison import Difference
+from parity.checks.noise import LARGEST_ELEMENT
+from parity.checks.streaming import by_definition
+
+# Scores, in noise floors: exactly 0, then up to each of these, then above the limit, then not finite.
+UP_TO = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, LARGEST_ELEMENT)
+BINS = ("0", *(f"≤ {edge:g}" for edge in UP_TO), f"> {UP_TO[-1]:g}", "∞")
+MOST_COLUMNS = 40  # of a picture: longer sequences have several steps in each
+
+
+def scores(differences: Iterable[Difference]) -> dict[str, Array]:
+    """Every error in noise floors, float64; inf where none is allowed. Nothing of a quantity without numbers.
+
+    >>> from parity.checks.comparison import compare
+    >>> scores(compare({"y": np.array([1.0, 2.5])}, {"y": np.array([1.0, 2.0])}, {"y": np.array([0.0, 0.25])}))
+    {'y': array([0., 2.])}
+    """
+    return {each.quantity: _scores(*each.sides) for each in differences if each.sides}
+
+
+def _scores(observed: Array, expected: Array, floor: Array | None) -> Array:
+    with np.errstate(all="ignore"):
+        error = np.atleast_1d(np.abs(np.subtract(observed, expected, dtype=np.float64)))
+        found, _ = by_definition(observed, expected, error, np.zeros(1) if floor is None else floor)
+    return np.asarray(found.reshape(observed.shape))
+
+
+def spread(scores: Iterable[Array]) -> tuple[int, ...]:
+    """How many errors, over all quantities, fall into each of `BINS`.
+
+    >>> spread([np.array([0.0, 2.0]), np.array([np.inf])])
+    (1, 0, 0, 0, 1, 0, 0, 0, 0, 1)
+    """
+    counts = np.zeros(len(BINS), np.int64)
+    for found in scores:
+        counts[0] += np.count_nonzero(found == 0)
+        counts[-1] += np.count_nonzero(np.isinf(found))
+        some = found[(found > 0) & np.isfinite(found)]
+        counts[1:-1] += np.bincount(np.searchsorted(UP_TO, some), minlength=len(UP_TO) + 1)
+    return tuple(map(int, counts))
+
+
+def heat(case: Case, scores: Mapping[str, Array]) -> dict[str, Any] | None:
+    """Where in the batch the largest errors are: of the worst of all quantities that have a batch and a time axis.
+
+    Returns:
+        A dict with ``quantity``, ``lengths``, ``steps`` (T), ``left`` (whether padding stands before the sequences),
+        ``together`` (how many steps share a column) and ``rows``: for each sequence the largest score in each column,
+        two digits, None where it is not finite. None where no quantity has these axes.
+    """
+    with_steps = (name for name, found in scores.items() if _has_steps(case, name, found))
+    placed = {name: scores[name].reshape(*scores[name].shape[:2], -1).max(axis=2) for name in with_steps}
+    if not placed:
+        return None
+    quantity = max(placed, key=lambda name: (placed[name].max(initial=0.0), name == "y"))
+    steps = placed[quantity].shape[1]
+    together = math.ceil(steps / MOST_COLUMNS)
+    columns = [placed[quantity][:, at : at + together].max(axis=1) for at in range(0, steps, together)]
+    return {
+        "quantity": quantity,
+        "lengths": case.lengths.tolist(),
+        "steps": steps,
+        "left": case.spec.left,
+        "together": together,
+        "rows": [[_short(score) for score in row] for row in np.stack(columns, axis=1)],
+    }
+
+
+def _has_steps(case: Case, quantity: str, found: Array) -> bool:
+    return case.axes.get(quantity, "").startswith("BT") and found.size > 0 and len(found) == len(case.lengths)
+
+
+def _short(score: float) -> float | None:
+    return float(f"{score:.2g}") if np.isfinite(score) else None

@@ -1,0 +1,151 @@
+"""Load a framework when it is first needed, and choose where it runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from parity.errors import WingUnavailable, choose, told
+
+FRAMEWORKS = ("pytorch", "tensorflow")
+WINGS = ("reference", *FRAMEWORKS)
+MODES = {"reference": ("eager",), "pytorch": ("eager",), "tensorflow": ("eager", "graph")}  # eager comes first
+COMPILED = {"reference": (), "pytorch": ("compiled",), "tensorflow": ("xla",)}  # slow to start: see `Contract`
+EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
+DEVICES = ("auto", "cpu", "cuda")  # auto: a GPU where a framework sees one
+
+
+class Place(NamedTuple):
+    """Where frameworks run, and whether they may round factors of float32 products to TF32 there.
+
+    TF32 has the roundoff of float16, 2^-11. A GPU's default differs from framework to framework and from
+    products to cuDNN, so here it is off unless asked for, everywhere.
+    """
+
+    device: str = "cpu"
+    tf32: bool = False
+
+
+HOME = Place()
+_here = HOME
+
+
+def use(place: Place) -> None:
+    """Run at a place from now on, in this process.
+
+    Raises:
+        InputError: an unknown device.
+    """
+    global _here
+    choose("device", place.device, DEVICES)
+    if place == _here:
+        return
+    from parity.frameworks.running import remembered
+
+    remembered.cache_clear()
+    _here = place
+    for wing in _loaded():
+        native(wing).allow_tf32(place.tf32)
+
+
+def lacks(device: str, frameworks: Iterable[str]) -> str:
+    """Why none of some frameworks can use a device; empty if one can. Only a GPU can be missing."""
+    if choose("device", device, DEVICES) != "cuda":
+        return ""
+    reasons = [missing(wing) or f"{wing} sees no GPU" for wing in frameworks if not has_gpu(wing)]
+    return "; ".join(reasons) if len(reasons) == len(list(frameworks)) else ""
+
+
+def has_gpu(wing: str) -> bool:
+    """Whether a framework is there and sees a GPU."""
+    return not missing(wing) and native(wing).has_cuda()
+
+
+def device_of(wing: str, asked: str) -> str:
+    """Where a framework runs if that device is asked for; one that sees no GPU stays on the CPU."""
+    return "cuda" if asked != "cpu" and wing in FRAMEWORKS and native(wing).has_cuda() else "cpu"
+
+
+def _device(wing: str) -> str:
+    return device_of(wing, _here.device)
+
+
+def native(wing: str) -> ModuleType:
+    """The wing's ``native`` module, its framework loaded.
+
+    Raises:
+        InputError: no such wing; the message names the nearest.
+        WingUnavailable: its framework cannot be imported; the message says why.
+    """
+    return _native(choose("wing", wing, WINGS))
+
+
+@cache
+def _native(wing: str) -> ModuleType:
+    try:
+        with _quiet():
+            module = importlib.import_module(f"parity.{wing}.native")
+        if wing in FRAMEWORKS:
+            module.allow_tf32(_here.tf32)
+        return module
+    except ModuleNotFoundError as error:
+        install = f'pip install -c constraints.txt ".[{EXTRAS.get(wing, "all")}]"'
+        raise WingUnavailable(f"wing {wing}: {error}. To install it: {install}") from error
+    except Exception as error:  # a broken installation may raise anything, an OSError for a missing library say
+        raise WingUnavailable(f"wing {wing}: {told(error)}") from error
+
+
+def missing(wing: str) -> str:
+    """Why a wing cannot be used here; empty when it can."""
+    try:
+        native(wing)
+    except WingUnavailable as error:
+        return str(error)
+    return ""
+
+
+def environment() -> dict[str, dict[str, Any]]:
+    """What the numbers depend on, for each framework that has been loaded: versions, device, threads, TF32."""
+    return {wing: native(wing).environment(_device(wing)) for wing in _loaded()}
+
+
+def forget_graphs() -> None:
+    """Drop the traces of all loaded frameworks."""
+    for wing in _loaded():
+        native(wing).forget()
+
+
+def _loaded() -> list[str]:
+    return [wing for wing in FRAMEWORKS if f"parity.{wing}.native" in sys.modules]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what a framework prints to stderr while it loads, and show it only if loading fails.
+
+    TensorFlow greets from C++, before its own log level is read, so the file descriptor itself is diverted.
+    """
+    try:
+        descriptor = sys.__stderr__.fileno() if sys.__stderr__ else -1
+        original = os.dup(descriptor)
+    except (OSError, ValueError):
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), descriptor)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(original, said.read())
+            raise
+        finally:
+            os.dup2(original, descriptor)
+            os.close(original)

@@ -1,0 +1,110 @@
+"""What one variant did with one case: named outputs, named gradients, provenance. Plain arrays, no framework."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+from zipfile import ZipFile
+
+import numpy as np
+
+from parity.arrays import BFLOAT16, Array
+from parity.errors import InputError, choose, file_name, first_lines, of_kind, plain_array, shown, told
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """Outputs and gradients of one run.
+
+    Attributes:
+        quantities: outputs by name, and gradients by ``d_`` and the name of the input.
+        provenance: what made it: operation, case, wing, variant, mode, versions.
+
+    Raises:
+        InputError: not arrays of numbers by name, or a provenance that is not text.
+
+    >>> seen = Observation({"y": np.ones(2)}, {"wing": "pytorch"})
+    >>> seen["y"]
+    array([1., 1.])
+    """
+
+    quantities: Mapping[str, Array]
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        mapping: Any = Mapping
+        quantities = of_kind("quantities", self.quantities, mapping, "arrays by name")
+        for name, array in quantities.items():
+            of_kind("quantities", name, str, "names that are text")
+            plain_array(f"quantity {name!r}", array)
+        words = of_kind("provenance", self.provenance, mapping, "text by name")
+        for word in (*words, *words.values()):
+            of_kind("provenance", word, str, "text by name")
+
+    def __getitem__(self, quantity: str) -> Array:
+        return self.quantities[choose("quantity", quantity, self.quantities)]
+
+    def save(self, path: str | Path) -> Path:
+        """Write an ``.npz`` without pickles, so that another environment can read it.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        path = file_name("path", path)
+        if taken := sorted(TAKEN & set(self.quantities)):
+            raise InputError("quantities", shown(taken[0]), "another name: numpy.savez takes this one for its own")
+        note = np.frombuffer(json.dumps(dict(self.provenance)).encode(), np.uint8)
+        try:
+            with path.open("wb") as file:
+                np.savez_compressed(file, **{_NOTE: note}, **plain(self.quantities))  # type: ignore[arg-type]
+        except (OSError, ValueError) as error:  # ValueError: no system has such a name
+            raise InputError("path", repr(str(path)), f"a file that can be written ({error})") from error
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Observation:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: no such file, or not an observation.
+        """
+        path = file_name("path", path)
+        try:
+            with path.open("rb") as file, _archive(file) as archive:
+                arrays = restored(archive)
+            return cls(arrays, json.loads(arrays.pop(_NOTE).tobytes()))
+        except Exception as error:  # what is damaged may fail anywhere: in zipfile, zlib, NumPy, json or here
+            said = first_lines(told(error))
+            raise InputError("path", repr(str(path)), f"an observation saved by parity ({said})") from error
+
+
+def _archive(file: BinaryIO) -> Any:
+    ZipFile(file)  # NumPy says of anything else that it may be a pickle
+    file.seek(0)
+    return np.load(file, allow_pickle=False)
+
+
+_NOTE = "__provenance__"
+TAKEN = {_NOTE, "file", "allow_pickle"}
+_BITS = ".bfloat16"
+
+
+def plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays as an ``.npz`` can hold them: it has no bfloat16, so those become their bits, under a name that says so.
+
+    >>> {name: array.dtype.name for name, array in plain({"y": np.zeros(2, BFLOAT16), "h": np.zeros(2)}).items()}
+    {'y.bfloat16': 'uint16', 'h': 'float64'}
+    """
+    narrow = {name for name, array in arrays.items() if array.dtype == BFLOAT16}
+    return {f"{n}{_BITS}" if n in narrow else n: a.view(np.uint16) if n in narrow else a for n, a in arrays.items()}
+
+
+def restored(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """What `plain` was given."""
+    return {
+        name.removesuffix(_BITS): array.view(BFLOAT16) if name.endswith(_BITS) else array
+        for name, array in arrays.items()
+    }

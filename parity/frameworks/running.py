@@ -1,0 +1,185 @@
+"""Find a wing by name, and let it observe a case. Frameworks are loaded here and nowhere else, when first needed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from parity.arrays import Array
+from parity.cases.case import Case, check_case
+from parity.errors import InputError, choose, of_kind, shown
+from parity.frameworks.loading import COMPILED, MODES, WINGS, _device, device_of, native
+from parity.frameworks.observation import Observation
+from parity.operations import Operation
+
+Call = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Resident(NamedTuple):
+    """A variant on tensors that stay on their device.
+
+    Attributes:
+        forward: outputs as tensors by name.
+        train: outputs, and gradients, as tensors by name.
+        wait: returns when everything that was started is done.
+        kernels: what did the work in training, as far as the framework tells.
+    """
+
+    forward: Callable[[], Mapping[str, Any]]
+    train: Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
+    wait: Callable[[], object]
+    kernels: Callable[[], list[str]]
+
+
+@cache
+def call(operation: Operation, form: str, wing: str, variant: str) -> Call:
+    """The wing's function as one from arguments by name to outputs by name. The same object every time."""
+    native(wing)
+    function = getattr(importlib.import_module(f"parity.{wing}.{operation.topic}"), operation.function)
+    return bind(function, operation, form, variant, tuple(operation.omitted(f"{wing}.{variant}")))
+
+
+@lru_cache(maxsize=64)
+def bind(
+    function: Callable[..., Mapping[str, Any]],
+    operation: Operation,
+    form: str,
+    variant: str = "",
+    omitted: tuple[str, ...] = (),
+) -> Call:
+    """``function`` with the form's options and the variant given, its ``name.0``, ``name.1`` … as tuples.
+
+    The function has to give the form's outputs, less those that the variant omits, and no others.
+    """
+    spec = operation.form(form)
+    options = dict(spec.options) | ({"variant": variant} if variant else {})
+    expected = [name for name in spec.outputs if name not in omitted]
+
+    def bound(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        outputs = function(**_nested(arguments), **options)
+        if wrong := _not_the_outputs(outputs, expected):
+            raise InputError("result", wrong, f"a dict of tensors by name: {', '.join(expected)}")
+        return outputs
+
+    return bound
+
+
+def _not_the_outputs(came: Any, expected: Sequence[str]) -> str:
+    """What a function gave in the place of its outputs; empty if it gave them."""
+    if not isinstance(came, Mapping):
+        return f"an object of type {type(came).__name__}"
+    return f"one of {', '.join(map(str, came)) or 'nothing'}" if set(came) != set(expected) else ""
+
+
+def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Observation:
+    """Run one variant on one case: its outputs, and the gradient of every float input.
+
+    Args:
+        case: what to run; see `parity.cases.case`.
+        wing: "reference", "pytorch" or "tensorflow".
+        variant: one of the operation's for that wing; the first when empty. The reference has none.
+        mode: "eager"; "graph" or "xla" for TensorFlow; "compiled" for PyTorch.
+
+    Returns:
+        An `Observation` of plain arrays.
+
+    Raises:
+        InputError: an unknown wing, variant or mode, with the nearest right one.
+        WingUnavailable: the framework cannot be loaded.
+
+    >>> from parity.cases.sampling import draw
+    >>> case = draw("bidirectional.reverse_sequence", "features", "ragged", "float32", seed=0)
+    >>> sorted(observe(case, "reference").quantities)
+    ['d_x', 'y']
+    """
+    check_case(case)
+    choose("wing", wing, WINGS)
+    of_kind("variant", variant, str, "the name of a variant")
+    if wing == "reference" and variant:
+        raise InputError("variant", shown(variant), "none: the reference has no variants")
+    variants = case.row.variants.get(wing, ("",))
+    variant = choose("variant", variant or variants[0], variants)
+    choose("mode", mode, (*MODES[wing], *COMPILED[wing]))
+    return run(case, wing, call(case.row, case.form, wing, variant), variant, mode)
+
+
+def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Observation:
+    """`observe`, with any function; see `bind`. Inputs that it writes to are noted in the provenance."""
+    given = {"lengths": case.lengths, **case.arrays}
+    arrays, cotangents, axes = _copied(case)
+    outputs, gradients, sparse = native(wing).run(
+        function, arrays, cotangents, mode=mode, axes=axes, device=_device(wing)
+    )
+    modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
+    provenance = {
+        "operation": case.operation,
+        "case": case.name,
+        "seed": str(case.seed),
+        "wing": wing,
+        "variant": variant,
+        "mode": mode,
+        "version": native(wing).VERSION,
+        "device": _device(wing),
+        "sparse_gradients": " ".join(sparse),
+        "modified_inputs": " ".join(modified),
+    }
+    quantities = _quantities(outputs, gradients)
+    return Observation({name: _read_only(array) for name, array in quantities.items()}, provenance)
+
+
+def resident(case: Case, wing: str, variant: str, mode: str, device: str = "cpu") -> Resident:
+    """What a benchmark times; `arrays_of` turns what it gives into arrays."""
+    arrays, cotangents, axes = _copied(case)
+    function = call(case.row, case.form, wing, variant)
+    options = {"mode": mode, "axes": axes, "device": device_of(wing, device)}
+    return Resident(*native(wing).resident(function, arrays, cotangents, **options))
+
+
+def arrays_of(wing: str, outputs: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[str, Array]:
+    """Outputs and gradients by name, as in an `Observation`, from tensors."""
+    return _quantities(native(wing).plain(outputs), native(wing).plain(gradients))
+
+
+def _copied(case: Case) -> tuple[dict[str, Array], dict[str, Array], dict[str, str]]:
+    """Arrays and cotangents that may be written to, and the axes of all inputs and outputs."""
+    axes = {"lengths": "B"} | {name: spec.axes for name, spec in case.spec.inputs.items()} | dict(case.spec.outputs)
+    arrays = {"lengths": case.lengths.copy()} | {name: array.copy() for name, array in case.arrays.items()}
+    return arrays, {name: array.copy() for name, array in case.cotangents.items()}, axes
+
+
+def _quantities(outputs: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, Array]:
+    """Outputs by name, and gradients by ``d_`` and the name of the input."""
+    return {**outputs, **{f"d_{name}": array for name, array in gradients.items()}}
+
+
+def _read_only(array: Array) -> Array:
+    """Observations are remembered: nobody may write to them, nor may the variant, if it keeps what it gave."""
+    array = np.array(array)
+    array.setflags(write=False)
+    return array
+
+
+remembered = lru_cache(maxsize=512)(run)  # several contracts look at the same run
+
+
+def run_reference(
+    case: Case, arrays: Mapping[str, Array], cotangents: Mapping[str, Array], off: Callable[[Array], Array]
+) -> dict[str, Array]:
+    """The reference on float arrays that carry a leading axis of copies; ``off``: how far off they keep activations."""
+    reference = native("reference")
+    function = call(case.row, case.form, "reference", "")
+    outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents, off=off)
+    return _quantities(outputs, gradients)
+
+
+def _nested(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"w.0": a, "w.1": b}`` -> ``{"w": (a, b)}``."""
+    nested: dict[str, Any] = {}
+    for name, value in arguments.items():
+        stem, dot, _ = name.partition(".")
+        nested[stem] = (*nested.get(stem, ()), value) if dot else value
+    return nested

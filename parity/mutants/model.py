@@ -1,0 +1,212 @@
+"""Faults between layers: each piece is right, and what it is handed, or what is taken from it, is not."""
+
+from __future__ import annotations
+
+from parity.mutants.mutant import Fault
+
+LAST_STEP = (
+    Fault(
+        name="model.last_step_of_the_batch",
+        operation="model.text_classifier",
+        subject="pytorch.packed",
+        what="`output[:, -1]`, and not the last state: padding for all but the longest.",
+        place="model.text_classifier",
+        before='last = run["h"][-1]',
+        after='last = run["y"][:, -1]',
+        by="ignores_extra_padding",
+    ),
+    Fault(
+        name="model.states_sorted_and_labels_not",
+        operation="model.text_classifier",
+        subject="pytorch.padded",
+        what="States come in the order of lengths, labels in that of the batch.",
+        place="model.text_classifier",
+        before='last = run["h"][-1]',
+        after='last = run["h"][-1][lengths.argsort(descending=True, stable=True)]',
+        by="follows_permutation",
+    ),
+    Fault(
+        name="model.sorted_twice",
+        operation="model.text_classifier",
+        subject="tensorflow.masked",
+        what="Rows are sorted by length, and put back by the same order instead of its inverse.",
+        place="model.text_classifier",
+        before='last = run["h"][-1]',
+        after=(
+            'order = tf.argsort(lengths, direction="DESCENDING", stable=True)\n'
+            '    last = tf.gather(tf.gather(run["h"][-1], order), order)'
+        ),
+        by="follows_permutation",
+    ),
+    Fault(
+        name="model.cell_for_hidden_state",
+        operation="model.vowel_speaker",
+        subject="tensorflow.dynamic_rnn",
+        what="`LSTMStateTuple` is (c, h), and is read as (h, c).",
+        place="model.vowel_speaker",
+        before='last = run["h"][-1]',
+        after='last = run["c"][-1]',
+        by="matches_reference",
+    ),
+    Fault(
+        name="model.layer_without_lengths",
+        operation="model.vowel_speaker",
+        subject="pytorch.padded",
+        what="Lengths are not handed to the recurrent layer, whose last state has read all the padding.",
+        place="model.vowel_speaker",
+        before="run = rnn.lstm(x, lengths,",
+        after="run = rnn.lstm(x, torch.full_like(lengths, x.shape[1]),",
+        by="ignores_padding",
+    ),
+    Fault(
+        name="model.mask_lost_on_the_way",
+        operation="model.text_classifier",
+        subject="tensorflow.masked",
+        what="The mask is lost between embedding and GRU, which runs on over zeros.",
+        place="model.text_classifier",
+        before="(embedded, lengths, w_in",
+        after="(embedded, tf.fill(tf.shape(lengths), tf.shape(tokens, tf.int64)[1]), w_in",
+        by="ignores_extra_padding",
+    ),
+    Fault(
+        name="model.encoder_detached",
+        operation="model.vowel_speaker",
+        subject="pytorch.packed",
+        what="The last state is detached: outputs are right, and the layers below never learn from the label.",
+        place="model.vowel_speaker",
+        before='last = run["h"][-1]',
+        after='last = run["h"][-1].detach()',
+        by="matches_reference",
+    ),
+    Fault(
+        name="model.dropout_left_on",
+        operation="model.vowel_speaker",
+        subject="pytorch.packed",
+        what="`F.dropout` is on unless told otherwise: `model.eval()` does not reach it.",
+        place="model.vowel_speaker",
+        before='last = run["h"][-1]',
+        after='last = torch.nn.functional.dropout(run["h"][-1], 0.1)',
+        by="repeatable",
+    ),
+)
+
+POOLING = (
+    Fault(
+        name="model.mean_over_all_steps",
+        operation="model.sentiment",
+        subject="pytorch.packed",
+        what="States are averaged over T: the longer the padding, the smaller the mean.",
+        place="model.sentiment",
+        before='pooled = pooling.mean(states, lengths)["y"]',
+        after="pooled = states.mean(1)",
+        by="ignores_extra_padding",
+    ),
+    Fault(
+        name="model.mean_of_an_empty_speech",
+        operation="model.sentiment",
+        subject="tensorflow.masked",
+        what="An empty speech is averaged to NaN; what chooses 0 instead hides it from the loss, not from gradients.",
+        place="pooling.mean",
+        before="never_empty(lengths, tf.shape(x)[1])",
+        after="native.valid(lengths, tf.shape(x)[1])",
+        by="accepts_empty_sequences",
+    ),
+)
+
+HEAD = (
+    Fault(
+        name="model.logits_on_padding",
+        operation="model.tagger",
+        subject="pytorch.packed",
+        what="The linear layer's bias fills the padding behind the recurrent layer, whose output was zero there.",
+        place="model.tagger",
+        before="native.only_real(real, states @ w_out + b_out)",
+        after="states @ w_out + b_out",
+        by="zero_gradient_at_padding",
+    ),
+    Fault(
+        name="model.logits_times_mask",
+        operation="model.tagger",
+        subject="tensorflow.dynamic_rnn",
+        what="Logits are multiplied by the mask: what comes back from padding is NaN, and NaN times 0 is NaN.",
+        place="model.tagger",
+        before="native.only_real(real, tf.tensordot(states, w_out, 1) + b_out)",
+        after="(tf.tensordot(states, w_out, 1) + b_out) * tf.cast(real, states.dtype)[:, :, None]",
+        by="ignores_padding",
+    ),
+    Fault(
+        name="model.decision_on_nothing",
+        operation="model.text_classifier",
+        subject="tensorflow.masked",
+        what="An empty text is classified by the bias alone.",
+        place="model.decisions",
+        before="tf.where(lengths[:, None] > 0, tf.matmul(summary, weight) + bias, tf.zeros((), summary.dtype))",
+        after="tf.matmul(summary, weight) + bias",
+        by="accepts_empty_sequences",
+    ),
+    Fault(
+        name="model.short_texts_skipped",
+        operation="model.text_classifier",
+        subject="pytorch.packed",
+        what="`lengths > 1` where `lengths > 0` was meant: a text of one word is taken for an empty one.",
+        place="model.decisions",
+        before="lengths[:, None] > 0",
+        after="lengths[:, None] > 1",
+        by="matches_reference",
+    ),
+)
+
+LOSS = (
+    Fault(
+        name="model.empty_texts_count",
+        operation="model.text_classifier",
+        subject="pytorch.padded",
+        what="An empty text counts in the mean, with the loss of a guess.",
+        place="model.text_classifier",
+        before="lengths.clamp(max=1)",
+        after="torch.ones_like(lengths)",
+        by="matches_reference",
+    ),
+    Fault(
+        name="model.loss_on_padding",
+        operation="model.tagger",
+        subject="tensorflow.dynamic_rnn",
+        what="The loss is told that all sequences are as long as the batch: labels of padding are learned.",
+        place="model.tagger",
+        before="cross_entropy(logits, targets, lengths)",
+        after="cross_entropy(logits, targets, tf.fill(tf.shape(lengths), tf.shape(tokens, tf.int64)[1]))",
+        by="ignores_extra_padding",
+    ),
+    Fault(
+        name="model.softmax_twice",
+        operation="model.tagger",
+        subject="pytorch.packed",
+        what="A softmax stands before a loss that has one of its own.",
+        place="model.tagger",
+        before="cross_entropy(logits, targets, lengths)",
+        after="cross_entropy(logits.softmax(-1), targets, lengths)",
+        by="matches_reference",
+    ),
+    Fault(
+        name="model.sigmoid_twice",
+        operation="model.sentiment",
+        subject="tensorflow.masked",
+        what="A sigmoid stands before a loss that is told `from_logits=True`.",
+        place="model.sentiment",
+        before="binary_cross_entropy(logits[:, None]",
+        after="binary_cross_entropy(tf.sigmoid(logits)[:, None]",
+        by="matches_reference",
+    ),
+    Fault(
+        name="model.label_and_logits_swapped",
+        operation="model.sentiment",
+        subject="tensorflow.masked",
+        what="Keras takes (y_true, y_pred), PyTorch (input, target): a port keeps the order.",
+        place="model.sentiment",
+        before="binary_cross_entropy(logits[:, None], leads[:, None]",
+        after="binary_cross_entropy(leads[:, None], logits[:, None]",
+        by="matches_reference",
+    ),
+)
+
+FAULTS = LAST_STEP + POOLING + HEAD + LOSS

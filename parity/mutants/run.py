@@ -1,0 +1,180 @@
+"""Which contracts catch a fault, on the cheapest case where any does, and by how much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any
+
+from parity import bucketing as planner
+from parity import frameworks as wings
+from parity import training
+from parity.arrays import DTYPES
+from parity.cases.case import Case
+from parity.cases.lengths import shapes_of
+from parity.cases.sampling import draw
+from parity.checks.check import SMALL_GROUPS
+from parity.checks.comparison import Difference
+from parity.checks.contracts import CONTRACTS, FIRST, Contract, Subject
+from parity.checks.result import FAILED, Finding
+from parity.errors import first_lines, told
+from parity.mutants.mutant import Fault, changed, wing_with
+from parity.operations import Form, find
+from parity.training.setup import OPTIMISERS, course
+from parity.training.verdict import CONTRACT as TRAINS_ALIKE
+
+RAISED = "raised"
+CAUGHT, SURVIVED, STALE, MISSING = "caught", "survived", "stale", "skipped"
+
+
+@dataclass(frozen=True)
+class Catch:
+    """What a contract said of a fault.
+
+    Attributes:
+        quantity: the one that was farthest off.
+        margin: how many times the limit it was off; None where no error at all is allowed, or the form was wrong.
+        reason: as of a finding.
+    """
+
+    quantity: str
+    margin: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a fault.
+
+    Attributes:
+        fault: its name.
+        status: "caught", "survived", "stale" (its entry no longer fits the source) or "skipped" (no framework).
+        case, mode, dtype: the cheapest case on which a contract caught it.
+        by: contract -> its catch, for all that caught it there.
+        reason: why it is stale or was skipped, or what is missing for it to count as caught.
+    """
+
+    fault: str
+    status: str
+    case: str = ""
+    mode: str = ""
+    dtype: str = ""
+    by: dict[str, Catch] = field(default_factory=dict)
+    reason: str = ""
+
+
+def outcome(plain: Mapping[str, Any]) -> Outcome:
+    """An outcome from plain values, as it travels between test processes."""
+    return Outcome(**{**plain, "by": {name: Catch(**catch) for name, catch in plain["by"].items()}})
+
+
+def hunt(fault: Fault) -> Outcome:
+    """Plant a fault and hold it to all contracts, from the cheapest case on, until one catches it.
+
+    A contract counts only if the variant without the fault keeps it on the same case.
+    """
+    if missing := wings.missing(fault.wing):
+        return Outcome(fault.name, MISSING, reason=missing)
+    try:
+        return _trained(fault) if fault.optimiser else _hunted(fault)
+    except LookupError as error:
+        return Outcome(fault.name, STALE, reason=str(error))
+
+
+def _hunted(fault: Fault) -> Outcome:
+    row, function = find(fault.operation), changed(fault)
+    omitted = tuple(row.omitted(fault.subject))
+    for dtype, mode, form, shape in _runs(fault):
+        subject = Subject(fault.wing, fault.variant, mode, wings.bind(function, row, form.name, fault.variant, omitted))
+        case = draw(fault.operation, form.name, shape, dtype, seed=0).given_by(fault.subject)
+        broken = _broken(fault.wing, fault.variant, mode, case)
+        by = {name: catch for name, catch in caught(subject, case).items() if name not in broken}
+        if by:
+            return _outcome(fault, by, case.name, mode, dtype)
+    return _outcome(fault, {}, "", "", "")
+
+
+def _outcome(fault: Fault, by: dict[str, Catch], case: str, mode: str, dtype: str) -> Outcome:
+    if not by:
+        return Outcome(fault.name, SURVIVED, reason="no contract caught it on any case")
+    lacks = "" if fault.by in by else f"caught by {', '.join(by)}, and its entry says {fault.by}"
+    if not lacks and by[fault.by].reason.startswith(RAISED):
+        lacks = f"{by[fault.by].reason}: a crash is no art"
+    return Outcome(fault.name, STALE if lacks else CAUGHT, case, mode, dtype, by, lacks)
+
+
+def _runs(fault: Fault) -> Iterator[tuple[str, str, Form, str]]:
+    """The dtypes, modes, forms and shapes of a default run, the cheapest first: a graph takes long to trace."""
+    row = find(fault.operation)
+    eager, *traced = wings.MODES[fault.wing]
+    for dtype, mode in ((DTYPES[0], eager), *((DTYPES[0], mode) for mode in traced), (DTYPES[1], eager)):
+        runs = [(form, shape) for form in row.forms for shape in shapes_of(form)]
+        for form, shape in sorted(runs, key=lambda run: run[1] not in FIRST):
+            if not row.refusal(fault.subject, f"{form.name}/{shape}", mode, dtype):
+                yield dtype, mode, form, shape
+
+
+@lru_cache(maxsize=64)
+def _broken(wing: str, variant: str, mode: str, case: Case) -> frozenset[str]:
+    """The contracts that the variant without any fault breaks; there should be none."""
+    return frozenset(caught(Subject(wing, variant, mode), case))
+
+
+def caught(subject: Subject, case: Case) -> dict[str, Catch]:
+    """The contracts of a default run that a subject breaks on a case."""
+    default = (contract for contract in CONTRACTS.values() if not (contract.compiled or contract.recorded))
+    found = {contract.name: _catch(contract, subject, case) for contract in default}
+    return {name: catch for name, catch in found.items() if catch}
+
+
+def _catch(contract: Contract, subject: Subject, case: Case) -> Catch | None:
+    if not _applies(contract, subject, case):
+        return None
+    try:
+        with planner.using(SMALL_GROUPS):
+            differences = contract.judge(subject, case)
+    except Exception as error:  # whatever a fault raises is how it is found
+        return Catch("", None, f"{RAISED} {first_lines(told(error))}")
+    return _worst([difference for difference in differences if difference.failed])
+
+
+def _worst(failed: Sequence[Difference | Finding]) -> Catch | None:
+    worst = max(failed, key=lambda one: _margin(one) or math.inf, default=None)
+    return None if worst is None else Catch(worst.quantity, _margin(worst), worst.reason)
+
+
+def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
+    """Whether a default run holds this subject to the contract on this case."""
+    if contract.unless_form(case.spec) or contract.unless(case) or case.shape not in contract.shapes:
+        return False
+    if contract.both_wings and any(map(wings.missing, wings.FRAMEWORKS)):
+        return False
+    return subject.mode in contract.modes(subject.wing, case.dtype)
+
+
+def _margin(difference: Difference | Finding) -> float | None:
+    """How many times its limit a difference is; None where nothing is allowed."""
+    pairs = ((difference.score, difference.limit), (difference.norm_score, difference.norm_limit))
+    margin = max((score / limit for score, limit in pairs if score is not None and limit), default=math.inf)
+    return margin if math.isfinite(margin) else None
+
+
+def _trained(fault: Fault) -> Outcome:
+    """The same for a fault that shows in training: one model, one optimiser, a few steps.
+
+    The model is that of the first run, without the fault, which changes optimisers and what steps with them only.
+    """
+    chosen, pad_rows = OPTIMISERS[fault.optimiser], course(fault.operation, fault.steps, seed=0).pad_rows
+    hold = partial(training.hold, fault.operation, fault.optimiser, fault.wing, steps=fault.steps)
+    if _failed(hold()):
+        return _outcome(fault, {}, "", "", "")
+    with wing_with(fault, "optimiser") as room:
+        findings = hold(build=partial(room.OPTIMISERS[chosen.kind], pad_rows=pad_rows, **chosen.settings))
+    catch, seen = _worst(_failed(findings)), findings[0]
+    return _outcome(fault, {TRAINS_ALIKE: catch} if catch else {}, seen.case, seen.mode, DTYPES[0])
+
+
+def _failed(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.status == FAILED]

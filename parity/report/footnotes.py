@@ -1,0 +1,56 @@
+"""Why a cell of the table is not a plain pass: what a reader would not guess from the cell itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parity.checks.contracts import CONTRACTS
+from parity.checks.result import KNOWN, SKIPPED
+from parity.operations import OPERATIONS
+from parity.report.formatting import several
+from parity.training import verdict as training
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a cell must know of the whole record."""
+
+    dtypes: tuple[str, ...]
+    modes: Mapping[str, int]  # wing -> in how many modes it ran
+    complete: bool  # it came to its end
+
+
+def note(operation: str, contract: str, findings: Sequence[Mapping[str, Any]]) -> str:
+    """What was refused or skipped, and which forms do not promise the contract; empty when there is nothing to add."""
+    others = [finding for finding in findings if finding["status"] in (KNOWN, SKIPPED)]
+    reasons = several((finding["reason"] for finding in others), shown=2)
+    cases = several(finding["case"] for finding in others)
+    said = f"{reasons} ({cases})" if cases else reasons
+    return ". ".join(filter(None, [said, _not_promised(operation, contract)]))
+
+
+def absence(operation: str, wing: str, contract: str, whole: Whole) -> str:
+    """Why there is no finding at all."""
+    if contract == training.CONTRACT:
+        return "one variant of each whole model is trained"
+    if promised := _not_promised(operation, contract):
+        return promised
+    if contract in CONTRACTS and CONTRACTS[contract].recorded:
+        return "it was not recorded"
+    if contract in CONTRACTS and whole.modes.get(wing, 0) == CONTRACTS[contract].from_mode:
+        return f"{wing} ran in one mode"
+    return "no case of this run tries it" if whole.complete else "not reached"
+
+
+def _not_promised(operation: str, contract: str) -> str:
+    """Which forms do not promise a contract, and why."""
+    row, promise = OPERATIONS.get(operation), CONTRACTS.get(contract)
+    if not row or not promise:
+        return ""
+    reasons = {form.name: reason for form in row.forms if (reason := promise.unless_form(form))}
+    if not reasons:
+        return ""
+    forms = f" by {several(reasons)}" if len(reasons) < len(row.forms) else ""
+    return f"not promised{forms}: {several(reasons.values(), shown=2)}"

@@ -1,0 +1,78 @@
+"""Planted faults and random cases, arranged for a reader: do the checks catch what they should, and nothing else?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from parity.checks.contracts import CONTRACTS
+from parity.report.formatting import SYMBOLS, amount, number
+from parity.report.ordering import index
+
+Fault = Mapping[str, Any]
+ECHO = "frameworks_agree"
+
+
+def by_contract(faults: Sequence[Fault]) -> list[tuple[str, str, str]]:
+    """For each contract that caught any: how many faults, and how many without any other.
+
+    Whoever is off the reference is off the other framework too, so `frameworks_agree` does not count as another.
+    """
+    caught = sorted({contract for fault in faults for contract in fault["by"]}, key=lambda name: index(CONTRACTS, name))
+    return [
+        (
+            contract,
+            str(sum(contract in fault["by"] for fault in faults)),
+            str(sum(set(fault["by"]) - {ECHO} == {contract} for fault in faults)),
+        )
+        for contract in caught
+    ]
+
+
+def caught_by(fault: Fault) -> str:
+    """Which contracts caught a fault, with the margin in limits where there is one."""
+    return ", ".join(f"{contract} {margin(catch)}" for contract, catch in fault["by"].items()) or "nothing"
+
+
+def margin(catch: Mapping[str, Any]) -> str:
+    """How many times the limit; a mark where no error at all is allowed.
+
+    >>> margin({"margin": 1234.5}), margin({"margin": None})
+    ('1.2e+03 times', '✗')
+    """
+    return SYMBOLS["failed"] if catch["margin"] is None else f"{number(catch['margin'])} times"
+
+
+def swept(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
+    """The rows of a sweep in words: operation, wing, dtype, seeds, checks, failed, scores, and quantiles.
+
+    Earlier records do not tell the seeds of each row.
+    """
+    return [
+        [
+            *(row[name] for name in ("operation", "wing", "dtype")),
+            amount(row["seeds"]) if "seeds" in row else SYMBOLS["absent"],
+            *(amount(row[name]) for name in ("checks", "failed", "scores")),
+            _range(row["element"]),
+            _range(row["norm"]),
+        ]
+        for row in rows
+    ]
+
+
+def largest(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
+    """The same for each wing and dtype over all operations, with the largest element and norm."""
+    keys = sorted({(row["wing"], row["dtype"]) for row in rows})
+    return [[*key, *_over([row for row in rows if (row["wing"], row["dtype"]) == key])] for key in keys]
+
+
+def _over(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    rows = list(rows)
+    counts = [amount(sum(row[name] for row in rows)) for name in ("checks", "failed", "scores")]
+    return counts + [
+        number(max((row[name][-1] for row in rows if row[name]), default=0.0)) for name in ("element", "norm")
+    ]
+
+
+def _range(quantiles: Sequence[float]) -> str:
+    return " · ".join(map(number, quantiles)) or SYMBOLS["absent"]

@@ -1,0 +1,1 @@
+"""Throughput: time variants in turns, derive metrics, and advise which is fastest."""
