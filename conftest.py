@@ -59,9 +59,9 @@ def framework(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def without_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail if one is asked for."""
-    native = wings.native
+    runtime = wings.runtime
     fail = partial(pytest.fail, "a framework was loaded")
-    monkeypatch.setattr(wings, "native", lambda wing: fail() if wing in wings.FRAMEWORKS else native(wing))
+    monkeypatch.setattr(wings, "runtime", lambda wing: fail() if wing in wings.FRAMEWORKS else runtime(wing))
 
 
 @pytest.fixture

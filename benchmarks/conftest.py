@@ -27,7 +27,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 
 def _device(asked: str) -> str:
-    cuda = not wings.missing("pytorch") and wings.native("pytorch").has_cuda()
+    cuda = not wings.missing("pytorch") and wings.runtime("pytorch").has_cuda()
     if asked == "cuda" and not cuda:
         raise pytest.UsageError("--parity-device cuda: PyTorch finds no such device here")
     return "cuda" if cuda and asked != "cpu" else "cpu"
@@ -46,7 +46,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     """What the times depend on beside the machine: versions, devices, threads. The report says it beside the plots."""
     found, frameworks = config.stash.get(BENCH, None), wings.environment()
     if found:
-        frameworks = {wing: wings.native(wing).environment(wings.device_of(wing, found.device)) for wing in frameworks}
+        frameworks = {wing: wings.runtime(wing).environment(wings.device_of(wing, found.device)) for wing in frameworks}
     machine_info |= {"versions": versions(), "frameworks": frameworks}
 
 

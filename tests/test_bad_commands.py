@@ -173,7 +173,7 @@ UNAVAILABLE: dict[str, Callable[[], object]] = {
     "observe": lambda: observe(draw("rnn.gru", "one_layer", "ragged", "float32", 0), "tensorflow", "static"),
     "hold": lambda: hold("rnn.gru", lambda **_: {}, "tensorflow"),
     "train": lambda: training.train("model.tagger", "sgd", "tensorflow", steps=1, seed=77),
-    "run": lambda: wings.native("tensorflow"),
+    "run": lambda: wings.runtime("tensorflow"),
 }
 
 
@@ -182,7 +182,7 @@ def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("tensorflow", "keras"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, "parity.tensorflow.runtime", raising=False)
-    monkeypatch.setattr(wings, "_native", wings._native.__wrapped__)
+    monkeypatch.setattr(wings, "_runtime", wings._runtime.__wrapped__)
 
 
 @pytest.mark.parametrize("call", UNAVAILABLE)
@@ -197,6 +197,6 @@ def test_a_broken_framework_is_named_with_what_it_says(monkeypatch: pytest.Monke
         raise OSError("libcudart.so.12: cannot open shared object file")
 
     monkeypatch.setattr(importlib, "import_module", broken)
-    monkeypatch.setattr(wings, "_native", wings._native.__wrapped__)
+    monkeypatch.setattr(wings, "_runtime", wings._runtime.__wrapped__)
     with pytest.raises(WingUnavailable, match=r"^wing pytorch: OSError: libcudart\.so\.12: cannot open shared obj"):
-        wings.native("pytorch")
+        wings.runtime("pytorch")

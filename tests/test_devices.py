@@ -30,14 +30,14 @@ def back_home() -> Iterator[None]:
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_the_policy_on_tf32_is_what_was_asked_for_everywhere(framework: str, allowed: bool) -> None:
-    wings.native(framework)
+    wings.runtime(framework)
     wings.use(Place("cpu", allowed))
     said = wings.environment()[framework]["tf32"]
     assert set(said.values() if isinstance(said, dict) else [said]) == {allowed}
 
 
 def test_it_is_off_in_a_process_that_was_told_nothing(framework: str) -> None:
-    code = f"from parity import wings; wings.native({framework!r}); print(wings.environment()[{framework!r}]['tf32'])"
+    code = f"from parity import wings; wings.runtime({framework!r}); print(wings.environment()[{framework!r}]['tf32'])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "False" in said
     assert "True" not in said

@@ -47,7 +47,7 @@ def at_least(wing: str, values: Any, least: int) -> Any:
 
 
 def valid(wing: str, lengths: Any, like: Any) -> Any:
-    return import_module(f"parity.{wing}.native").valid(lengths, steps(wing, like))
+    return import_module(f"parity.{wing}.runtime").valid(lengths, steps(wing, like))
 
 
 def test_a_planted_fault_is_caught(parity_outcome: Outcome) -> None:
@@ -128,10 +128,10 @@ def test_keras_with_a_mask_alone_loses_its_gradients_to_nan(tensorflow: str) -> 
     """What the paired implementation does better: see `parity.tensorflow.runtime.only_real`."""
 
     def idiomatic(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, **rest: Any) -> dict[str, Any]:
-        keras, rnn, native = (import_module(name) for name in ("keras", f"{TF}.rnn", f"{TF}.native"))
+        keras, rnn, runtime = (import_module(name) for name in ("keras", f"{TF}.rnn", f"{TF}.runtime"))
         layer = rnn.built(keras.layers.SimpleRNN, x.shape[2], w_rec[0].shape[2], x.dtype, activation="tanh")
         weights = rnn.keras_layout(keras.layers.SimpleRNN, w_in[0], w_rec[0], bias[0])
-        y, h = native.call_layer(layer, weights, x, mask=valid(tensorflow, lengths, x))
+        y, h = runtime.call_layer(layer, weights, x, mask=valid(tensorflow, lengths, x))
         return {"y": y, "h": h[None]}
 
     findings = hold("rnn.rnn", idiomatic, tensorflow, contracts=["matches_reference", "ignores_padding"])

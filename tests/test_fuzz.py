@@ -41,16 +41,16 @@ EACH = settings(max_examples=settings.default.max_examples // 10)  # of the many
 @pytest.fixture(scope="module", autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """In a folder where anything may be written, without the frameworks: no input reaches them."""
-    native = wings._native
+    runtime = wings._runtime
 
     def only_the_reference(wing: str) -> Any:
         if wing != "reference":
             raise WingUnavailable(f"wing {wing}: not here")
-        return native(wing)
+        return runtime(wing)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("garbage") / "..")
-        patch.setattr(wings, "_native", only_the_reference)
+        patch.setattr(wings, "_runtime", only_the_reference)
         yield
 
 

@@ -46,7 +46,7 @@ STRATEGIES = {
 @pytest.mark.parametrize("wing", wings.WINGS)
 def test_every_wing_has_the_same_files(wing: str) -> None:
     """One for each topic and one to train; the frameworks have strategies beside, which the definition does without."""
-    expected = {"__init__.py", "native.py", *(f"{topic}.py" for topic in TOPICS)} | STRATEGIES[wing]
+    expected = {"__init__.py", "runtime.py", *(f"{topic}.py" for topic in TOPICS)} | STRATEGIES[wing]
     assert {file.name for file in (ROOT / wing).glob("*.py")} == expected
 
 

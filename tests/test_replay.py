@@ -263,7 +263,7 @@ def test_one_number_that_is_off_turns_the_right_check_red(variant: str, record: 
     failed = [one for one in findings(record, "pytorch", "agrees_with_record") if one.status == FAILED]
     assert [(one.variant, one.case) for one in failed] == [(variant, f"{failed[0].case.partition('/')[0]}/ragged")]
     assert f"noise floors from expected at {failed[0].worst_index}" in failed[0].reason
-    assert f"compared with torch {wings.native('pytorch').torch.__version__} on cpu, recorded in" in failed[0].reason
+    assert f"compared with torch {wings.runtime('pytorch').torch.__version__} on cpu, recorded in" in failed[0].reason
     theirs = {one.variant for one in findings(record, tensorflow, "frameworks_agree") if one.status == FAILED}
     assert theirs == ({"gather", "flattened"} if variant == "gather" else set())
 
@@ -348,7 +348,7 @@ def test_checks_that_are_not_compared_with_the_record_stay_as_they_are(whole: Pa
 def test_the_report_says_what_was_compared_with(whole: Path, tmp_path: Path, capsys: Any) -> None:
     command = ["check", "--operation", LAST, "--wing", "pytorch", "--dtype", "float32", "--jobs", "1"]
     assert main([*command, "--replay", str(whole), "--output", str(tmp_path)]) == 0
-    torch = f"torch {wings.native('pytorch').torch.__version__}"
+    torch = f"torch {wings.runtime('pytorch').torch.__version__}"
     assert f"compared with {torch} on cpu, recorded in {whole}" in capsys.readouterr().out
     said = json.loads((tmp_path / "report.json").read_text())["environment"]["replayed"]
     assert (said["wing"], said["folder"]) == ("pytorch", str(whole))

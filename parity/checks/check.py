@@ -381,7 +381,7 @@ def hold(
     outputs = dict.fromkeys(output for one in find(operation).forms for output in one.outputs)
     omitted = tuple(choose("omits", output, outputs) for output in names("omits", omits))
     _takes(function, find(operation))
-    wings.native(wing)
+    wings.runtime(wing)
     promised = dict.fromkeys(one.contract for one in planned)
     held = Check(operation, wing, name, dtype, "", seed, False, form, shape, mode, function=function, omits=omitted)
     return [finding for contract in promised for finding in replace(held, contract=contract).run()]

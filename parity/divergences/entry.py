@@ -66,7 +66,7 @@ class Divergence:
             WingUnavailable: the framework cannot be loaded.
         """
         snippet = self._snippet(wing)
-        wings.native(wing)  # loads the framework quietly, and with the right backend
+        wings.runtime(wing)  # loads the framework quietly, and with the right backend
         with warnings.catch_warnings():  # naive code makes frameworks warn; where that matters, it is among the values
             warnings.simplefilter("ignore")
             return snippet()

@@ -16,7 +16,7 @@ from parity.frameworks.loading import forget_graphs as forget_graphs
 from parity.frameworks.loading import has_gpu as has_gpu
 from parity.frameworks.loading import lacks as lacks
 from parity.frameworks.loading import missing as missing
-from parity.frameworks.loading import native as native
+from parity.frameworks.loading import runtime
 from parity.frameworks.loading import use as use
 from parity.frameworks.running import Call as Call
 from parity.frameworks.running import Resident as Resident

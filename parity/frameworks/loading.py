@@ -52,7 +52,7 @@ def use(place: Place) -> None:
     remembered.cache_clear()
     _here = place
     for wing in _loaded():
-        native(wing).allow_tf32(place.tf32)
+        runtime(wing).allow_tf32(place.tf32)
 
 
 def lacks(device: str, frameworks: Iterable[str]) -> str:
@@ -65,33 +65,33 @@ def lacks(device: str, frameworks: Iterable[str]) -> str:
 
 def has_gpu(wing: str) -> bool:
     """Whether a framework is there and sees a GPU."""
-    return not missing(wing) and native(wing).has_cuda()
+    return not missing(wing) and runtime(wing).has_cuda()
 
 
 def device_of(wing: str, asked: str) -> str:
     """Where a framework runs if that device is asked for; one that sees no GPU stays on the CPU."""
-    return "cuda" if asked != "cpu" and wing in FRAMEWORKS and native(wing).has_cuda() else "cpu"
+    return "cuda" if asked != "cpu" and wing in FRAMEWORKS and runtime(wing).has_cuda() else "cpu"
 
 
 def _device(wing: str) -> str:
     return device_of(wing, _here.device)
 
 
-def native(wing: str) -> ModuleType:
-    """The wing's ``native`` module, its framework loaded.
+def runtime(wing: str) -> ModuleType:
+    """The wing's ``runtime`` module, its framework loaded.
 
     Raises:
         InputError: no such wing; the message names the nearest.
         WingUnavailable: its framework cannot be imported; the message says why.
     """
-    return _native(choose("wing", wing, WINGS))
+    return _runtime(choose("wing", wing, WINGS))
 
 
 @cache
-def _native(wing: str) -> ModuleType:
+def _runtime(wing: str) -> ModuleType:
     try:
         with _quiet():
-            module = importlib.import_module(f"parity.{wing}.native")
+            module = importlib.import_module(f"parity.{wing}.runtime")
         if wing in FRAMEWORKS:
             module.allow_tf32(_here.tf32)
         return module
@@ -105,7 +105,7 @@ def _native(wing: str) -> ModuleType:
 def missing(wing: str) -> str:
     """Why a wing cannot be used here; empty when it can."""
     try:
-        native(wing)
+        runtime(wing)
     except WingUnavailable as error:
         return str(error)
     return ""
@@ -113,17 +113,17 @@ def missing(wing: str) -> str:
 
 def environment() -> dict[str, dict[str, Any]]:
     """What the numbers depend on, for each framework that has been loaded: versions, device, threads, TF32."""
-    return {wing: native(wing).environment(_device(wing)) for wing in _loaded()}
+    return {wing: runtime(wing).environment(_device(wing)) for wing in _loaded()}
 
 
 def forget_graphs() -> None:
     """Drop the traces of all loaded frameworks."""
     for wing in _loaded():
-        native(wing).forget()
+        runtime(wing).forget()
 
 
 def _loaded() -> list[str]:
-    return [wing for wing in FRAMEWORKS if f"parity.{wing}.native" in sys.modules]
+    return [wing for wing in FRAMEWORKS if f"parity.{wing}.runtime" in sys.modules]
 
 
 @contextmanager

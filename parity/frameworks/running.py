@@ -12,7 +12,7 @@ import numpy as np
 from parity.arrays import Array
 from parity.cases.case import Case, check_case
 from parity.errors import InputError, choose, of_kind, shown
-from parity.frameworks.loading import COMPILED, MODES, WINGS, _device, device_of, native
+from parity.frameworks.loading import COMPILED, MODES, WINGS, _device, device_of, runtime
 from parity.frameworks.observation import Observation
 from parity.operations import Operation
 
@@ -38,7 +38,7 @@ class Resident(NamedTuple):
 @cache
 def call(operation: Operation, form: str, wing: str, variant: str) -> Call:
     """The wing's function as one from arguments by name to outputs by name. The same object every time."""
-    native(wing)
+    runtime(wing)
     function = getattr(importlib.import_module(f"parity.{wing}.{operation.topic}"), operation.function)
     return bind(function, operation, form, variant, tuple(operation.omitted(f"{wing}.{variant}")))
 
@@ -111,7 +111,7 @@ def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Obser
     """`observe`, with any function; see `bind`. Inputs that it writes to are noted in the provenance."""
     given = {"lengths": case.lengths, **case.arrays}
     arrays, cotangents, axes = _copied(case)
-    outputs, gradients, sparse = native(wing).run(
+    outputs, gradients, sparse = runtime(wing).run(
         function, arrays, cotangents, mode=mode, axes=axes, device=_device(wing)
     )
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
@@ -122,7 +122,7 @@ def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Obser
         "wing": wing,
         "variant": variant,
         "mode": mode,
-        "version": native(wing).VERSION,
+        "version": runtime(wing).VERSION,
         "device": _device(wing),
         "sparse_gradients": " ".join(sparse),
         "modified_inputs": " ".join(modified),
@@ -136,12 +136,12 @@ def resident(case: Case, wing: str, variant: str, mode: str, device: str = "cpu"
     arrays, cotangents, axes = _copied(case)
     function = call(case.row, case.form, wing, variant)
     options = {"mode": mode, "axes": axes, "device": device_of(wing, device)}
-    return Resident(*native(wing).resident(function, arrays, cotangents, **options))
+    return Resident(*runtime(wing).resident(function, arrays, cotangents, **options))
 
 
 def arrays_of(wing: str, outputs: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[str, Array]:
     """Outputs and gradients by name, as in an `Observation`, from tensors."""
-    return _quantities(native(wing).plain(outputs), native(wing).plain(gradients))
+    return _quantities(runtime(wing).plain(outputs), runtime(wing).plain(gradients))
 
 
 def _copied(case: Case) -> tuple[dict[str, Array], dict[str, Array], dict[str, str]]:
@@ -170,7 +170,7 @@ def run_reference(
     case: Case, arrays: Mapping[str, Array], cotangents: Mapping[str, Array], off: Callable[[Array], Array]
 ) -> dict[str, Array]:
     """The reference on float arrays that carry a leading axis of copies; ``off``: how far off they keep activations."""
-    reference = native("reference")
+    reference = runtime("reference")
     function = call(case.row, case.form, "reference", "")
     outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents, off=off)
     return _quantities(outputs, gradients)

@@ -82,7 +82,7 @@ FAULTS = (
         what="What stands within the lengths is put side by side: a pad among the words is added, and trained.",
         place="embedding.bag",
         before="sizes = real.sum(1)",
-        after="real = native.valid(lengths, tokens.shape[1])\n        sizes = real.sum(1)",
+        after="real = runtime.valid(lengths, tokens.shape[1])\n        sizes = real.sum(1)",
         by="zero_gradient_at_padding",
     ),
     Fault(

@@ -63,8 +63,8 @@ FAULTS = (
         subject="tensorflow.masked",
         what="The mask is made for padding behind the sequences; here it stands before them.",
         place="direction.masked",
-        before="tf.reverse(native.valid(lengths, tf.shape(x)[1]), [1])",
-        after="native.valid(lengths, tf.shape(x)[1])",
+        before="tf.reverse(runtime.valid(lengths, tf.shape(x)[1]), [1])",
+        after="runtime.valid(lengths, tf.shape(x)[1])",
         by="ignores_padding",
     ),
     Fault(

@@ -11,7 +11,7 @@ DENSE = (
         subject="tensorflow.masked",
         what="The input is masked and the output is not: padding holds the activation of the bias.",
         place="feedforward.dense",
-        before='{"y": native.only_real(real, y)}',
+        before='{"y": runtime.only_real(real, y)}',
         after='{"y": y}',
         by="zero_gradient_at_padding",
     ),
@@ -21,9 +21,9 @@ DENSE = (
         subject="pytorch.masked",
         what="Zeros are put on padding before the activation: as good as after it, but for a sigmoid, which gives 0.5.",
         place="feedforward.dense",
-        before="y = ACTIVATIONS[activation](F.linear(native.only_real(real, x), w.T, bias))\n"
-        '    return {"y": native.only_real(real, y)}',
-        after="y = native.only_real(real, F.linear(native.only_real(real, x), w.T, bias))\n"
+        before="y = ACTIVATIONS[activation](F.linear(runtime.only_real(real, x), w.T, bias))\n"
+        '    return {"y": runtime.only_real(real, y)}',
+        after="y = runtime.only_real(real, F.linear(runtime.only_real(real, x), w.T, bias))\n"
         '    return {"y": ACTIVATIONS[activation](y)}',
         by="zero_gradient_at_padding",
     ),
@@ -33,7 +33,7 @@ DENSE = (
         subject="pytorch.masked",
         what="Padding is zeroed through .data: the output is clean, and the bias still learns from padding.",
         place="feedforward.dense",
-        before='return {"y": native.only_real(real, y)}',
+        before='return {"y": runtime.only_real(real, y)}',
         after='y.data.masked_fill_(~real[:, :, None], 0)\n    return {"y": y}',
         by="ignores_padding",
     ),
@@ -43,7 +43,7 @@ DENSE = (
         subject="tensorflow.masked",
         what="Only the output is masked: in the kernel's gradient, zeros are multiplied by the padding.",
         place="feedforward.dense",
-        before="native.only_real(real, x))",
+        before="runtime.only_real(real, x))",
         after="x)",
         by="ignores_padding",
     ),
@@ -53,7 +53,7 @@ DENSE = (
         subject="pytorch.masked",
         what="<= for <: one step of padding counts as real.",
         place="feedforward.dense",
-        before="real = native.valid(lengths, x.shape[1])",
+        before="real = runtime.valid(lengths, x.shape[1])",
         after="real = torch.arange(x.shape[1]) <= lengths[:, None]",
         by="ignores_padding",
     ),
@@ -63,9 +63,9 @@ DENSE = (
         subject="tensorflow.masked",
         what="A Keras layer without a dtype casts what it is given to float32.",
         place="feedforward.dense",
-        before="y = native.call_layer(layer, [w, bias], native.only_real(real, x))",
+        before="y = runtime.call_layer(layer, [w, bias], runtime.only_real(real, x))",
         after="layer = built(keras.layers.Dense, x.shape[2], tf.float32, units=w.shape[1], activation=activation)\n"
-        "    y = tf.cast(native.call_layer(layer, [w, bias], native.only_real(real, x)), x.dtype)",
+        "    y = tf.cast(runtime.call_layer(layer, [w, bias], runtime.only_real(real, x)), x.dtype)",
         by="matches_reference",
     ),
     Fault(
@@ -74,7 +74,7 @@ DENSE = (
         subject="pytorch.masked",
         what="The caller's padding is overwritten with zeros: the answer is right, and the input is another.",
         place="feedforward.dense",
-        before="y = ACTIVATIONS[activation](F.linear(native.only_real(real, x), w.T, bias))",
+        before="y = ACTIVATIONS[activation](F.linear(runtime.only_real(real, x), w.T, bias))",
         after="x.data[~real] = 0\n    y = ACTIVATIONS[activation](F.linear(x, w.T, bias))",
         by="repeatable",
     ),
@@ -87,9 +87,9 @@ CONVOLUTIONS = (
         subject="pytorch.masked",
         what="Padding is zeroed once, behind the last layer: the second one sees the first one's bias beyond the end.",
         place="feedforward.conv1d",
-        before="        y = native.only_real(real, y)  # or the next layer would see the bias behind the end\n"
+        before="        y = runtime.only_real(real, y)  # or the next layer would see the bias behind the end\n"
         '    return {"y": y}',
-        after='    return {"y": native.only_real(real, y)}',
+        after='    return {"y": runtime.only_real(real, y)}',
         by="independent_of_batchmates",
     ),
     Fault(
@@ -98,7 +98,7 @@ CONVOLUTIONS = (
         subject="tensorflow.masked",
         what="The output is masked and the input is not: the last real steps see what stands behind them.",
         place="feedforward.conv1d",
-        before="y = native.only_real(real, x)",
+        before="y = runtime.only_real(real, x)",
         after="y = x",
         by="ignores_padding",
     ),
@@ -108,7 +108,7 @@ CONVOLUTIONS = (
         subject="pytorch.masked",
         what="The input is multiplied by the mask: NaN stays NaN, and a convolution carries it into real steps.",
         place="feedforward.conv1d",
-        before="y = native.only_real(real, x)",
+        before="y = runtime.only_real(real, x)",
         after="y = x * real[:, :, None]",
         by="ignores_padding",
     ),
@@ -158,8 +158,8 @@ CONVOLUTIONS = (
         subject="tensorflow.masked",
         what="The mask is as wide as the longest sequence, and what is behind it counts as real.",
         place="feedforward.conv1d",
-        before="native.valid(lengths, tf.shape(x)[1])",
-        after="native.valid(lengths, tf.reduce_max(lengths, keepdims=True)[0])\n"
+        before="runtime.valid(lengths, tf.shape(x)[1])",
+        after="runtime.valid(lengths, tf.reduce_max(lengths, keepdims=True)[0])\n"
         "    real = tf.pad(real, [[0, 0], [0, tf.shape(x)[1] - tf.shape(real)[1]]], constant_values=True)",
         by="ignores_extra_padding",
     ),

@@ -154,8 +154,8 @@ STEPS = (
         subject="pytorch.ignore_index",
         what="0 is the target on padding, and the ignored index; but 0 is a class as well.",
         place="loss.summed",
-        before="-100)\n    return F.cross_entropy(native.only_real(real, logits).mT, ignored, ignore_index=-100",
-        after="0)\n    return F.cross_entropy(native.only_real(real, logits).mT, ignored, ignore_index=0",
+        before="-100)\n    return F.cross_entropy(runtime.only_real(real, logits).mT, ignored, ignore_index=-100",
+        after="0)\n    return F.cross_entropy(runtime.only_real(real, logits).mT, ignored, ignore_index=0",
         by="matches_reference",
     ),
     Fault(
@@ -176,8 +176,8 @@ STEPS = (
         subject="pytorch.flattened",
         what="Lengths that count from 0: no sequence's last step is learned.",
         place="loss._elementwise",
-        before="native.valid(lengths, ",
-        after="native.valid(lengths - 1, ",
+        before="runtime.valid(lengths, ",
+        after="runtime.valid(lengths - 1, ",
         by="matches_reference",
     ),
     Fault(
@@ -186,8 +186,8 @@ STEPS = (
         subject="tensorflow.weighted",
         what="Lengths that count an end mark which is not there: one step of padding is learned.",
         place="loss._elementwise",
-        before="native.valid(lengths, ",
-        after="native.valid(lengths + 1, ",
+        before="runtime.valid(lengths, ",
+        after="runtime.valid(lengths + 1, ",
         by="ignores_padding",
     ),
     Fault(

@@ -87,7 +87,7 @@ FROM_TOKENS = (
         subject="tensorflow.mask_zero",
         what="`mask_zero` is believed to zero the pad's embedding: row 0 is as random as the others, and is trained.",
         place="masking.mask_from_tokens",
-        before='tokens)\n    return {"mask": mask, "y": native.only_real(mask, y)}',
+        before='tokens)\n    return {"mask": mask, "y": runtime.only_real(mask, y)}',
         after='tokens)\n    return {"mask": mask, "y": y}',
         by="zero_gradient_at_padding",
     ),

@@ -25,7 +25,7 @@ FAULTS = (
             "table = tf.where(pad[:, None], tf.zeros((), table.dtype), table)\n"
             '    return {"y": tf.nn.embedding_lookup(table, tokens, max_norm=max_norm)}'
         ),
-        after='return {"y": native.only_real(real, tf.nn.embedding_lookup(table, tokens, max_norm=max_norm))}',
+        after='return {"y": runtime.only_real(real, tf.nn.embedding_lookup(table, tokens, max_norm=max_norm))}',
         by="ignores_padding",
     ),
     Fault(

@@ -107,7 +107,7 @@ def changed(fault: Fault) -> Function:
 def wing_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
     """A module of the wing that imports, directly or not, the changed file; whoever imports it meanwhile gets it too.
 
-    The wing's files are loaded a second time, around the changed one, and put out of sight again. ``native`` is not:
+    The wing's files are loaded a second time, around the changed one, and put out of sight again. ``runtime`` is not:
     it is what runs them.
     """
     package = import_module(f"parity.{fault.wing}")
@@ -115,7 +115,7 @@ def wing_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
     kept = {name: module for name, module in sys.modules.items() if name.startswith(prefix)}
     try:
         for name in kept:
-            if name != f"{prefix}native":
+            if name != f"{prefix}runtime":
                 del sys.modules[name]
                 vars(package).pop(name.removeprefix(prefix), None)
         _load_changed(fault, package)

@@ -11,7 +11,7 @@ LAYERS = (
         subject="pytorch.masked",
         what="A step of zeros becomes beta: the padding is full again.",
         place="normalisation.layer_norm",
-        before='{"y": native.only_real(real, y)}',
+        before='{"y": runtime.only_real(real, y)}',
         after='{"y": y}',
         by="zero_gradient_at_padding",
     ),
@@ -41,8 +41,8 @@ LAYERS = (
         subject="pytorch.masked",
         what="Epsilon is added to the deviation, behind the root, and not to the variance.",
         place="normalisation.layer_norm",
-        before="y = F.layer_norm(native.only_real(real, x), gamma.shape, gamma, beta, eps)",
-        after="z = native.only_real(real, x)\n"
+        before="y = F.layer_norm(runtime.only_real(real, x), gamma.shape, gamma, beta, eps)",
+        after="z = runtime.only_real(real, x)\n"
         "    z = z - z.mean(2, keepdim=True)\n"
         "    y = z / (torch.where(real, z.square().mean(2), 1).sqrt() + eps)[:, :, None] * gamma + beta",
         by="matches_reference",
@@ -53,8 +53,8 @@ LAYERS = (
         subject="pytorch.masked",
         what="torch.var divides by n - 1 unless told otherwise.",
         place="normalisation.layer_norm",
-        before="y = F.layer_norm(native.only_real(real, x), gamma.shape, gamma, beta, eps)",
-        after="z = native.only_real(real, x)\n"
+        before="y = F.layer_norm(runtime.only_real(real, x), gamma.shape, gamma, beta, eps)",
+        after="z = runtime.only_real(real, x)\n"
         "    y = (z - z.mean(2, keepdim=True)) * (z.var(2, keepdim=True) + eps).rsqrt() * gamma + beta",
         by="frameworks_agree",
     ),
@@ -64,8 +64,8 @@ LAYERS = (
         subject="tensorflow.masked",
         what="E[x²] - E[x]² in one pass: of features far from 0, the difference is what rounding left.",
         place="normalisation.layer_norm",
-        before="y = native.call_layer(layer, [gamma, beta], native.only_real(real, x))",
-        after="z = native.only_real(real, x)\n"
+        before="y = runtime.call_layer(layer, [gamma, beta], runtime.only_real(real, x))",
+        after="z = runtime.only_real(real, x)\n"
         "    mean = tf.reduce_mean(z, 2, keepdims=True)\n"
         "    variance = tf.reduce_mean(z * z, 2, keepdims=True) - mean * mean\n"
         "    y = tf.nn.batch_normalization(z, mean, variance, beta, gamma, eps)",
@@ -77,8 +77,8 @@ LAYERS = (
         subject="tensorflow.masked",
         what="No gradient flows through the deviation: the output is right, and every gradient of x is wrong.",
         place="normalisation.layer_norm",
-        before="y = native.call_layer(layer, [gamma, beta], native.only_real(real, x))",
-        after="z = native.only_real(real, x)\n"
+        before="y = runtime.call_layer(layer, [gamma, beta], runtime.only_real(real, x))",
+        after="z = runtime.only_real(real, x)\n"
         "    mean, variance = tf.nn.moments(z, 2, keepdims=True)\n"
         "    y = tf.nn.batch_normalization(z, mean, tf.stop_gradient(variance), beta, gamma, eps)",
         by="matches_reference",
@@ -89,7 +89,7 @@ LAYERS = (
         subject="pytorch.masked",
         what="The layer sees the padding, and what it makes of it is masked: gamma's gradient is NaN.",
         place="normalisation.layer_norm",
-        before="native.only_real(real, x), gamma.shape",
+        before="runtime.only_real(real, x), gamma.shape",
         after="x, gamma.shape",
         by="ignores_padding",
     ),
@@ -104,7 +104,7 @@ BATCHES = (
         place="normalisation.batch_norm",
         before="trained(steps, mean, variance, gamma, beta, momentum, eps)",
         after="trained(\n"
-        "                native.only_real(real, x).flatten(0, 1), mean, variance, gamma, beta, momentum, eps\n"
+        "                runtime.only_real(real, x).flatten(0, 1), mean, variance, gamma, beta, momentum, eps\n"
         "            )[real.flatten()]",
         by="ignores_extra_padding",
     ),
@@ -137,7 +137,7 @@ BATCHES = (
         before="y, state = layer.stateless_call([gamma, beta], state, steps, training=True)",
         after="padded = built(keras.layers.BatchNormalization, (None, None, x.shape[2]), x.dtype, **options)\n"
         "            y, state = padded.stateless_call(\n"
-        "                [gamma, beta], state, native.only_real(real, x), mask=real, training=True\n"
+        "                [gamma, beta], state, runtime.only_real(real, x), mask=real, training=True\n"
         "            )\n"
         "            y = tf.boolean_mask(y, real)",
         by="matches_reference",

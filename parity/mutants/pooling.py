@@ -135,7 +135,7 @@ MEANS_AND_SUMS = (
         what="Padding is multiplied by 0, and NaN times 0 is NaN.",
         place="pooling.sum",
         before="only_real(x, lengths).sum(1)",
-        after="(x * native.valid(lengths, x.shape[1])[:, :, None]).sum(1)",
+        after="(x * runtime.valid(lengths, x.shape[1])[:, :, None]).sum(1)",
         by="ignores_padding",
     ),
     Fault(
@@ -146,7 +146,7 @@ MEANS_AND_SUMS = (
         place="pooling.sum",
         before="tf.reduce_sum(only_real(x, lengths), 1)",
         after="tf.reduce_sum(tf.where(tf.math.is_nan(x), tf.zeros_like(x), x)\n"
-        "            * tf.cast(native.valid(lengths, tf.shape(x)[1]), x.dtype)[:, :, None], 1)",
+        "            * tf.cast(runtime.valid(lengths, tf.shape(x)[1]), x.dtype)[:, :, None], 1)",
         by="ignores_padding",
     ),
     Fault(
@@ -209,7 +209,7 @@ LARGEST = (
         what="The largest of no values is -inf, and that is what an empty sequence gives.",
         place="pooling.max",
         before="never_empty(lengths, tf.shape(x)[1])",
-        after="native.valid(lengths, tf.shape(x)[1])",
+        after="runtime.valid(lengths, tf.shape(x)[1])",
         by="accepts_empty_sequences",
     ),
 )

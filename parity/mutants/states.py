@@ -217,8 +217,8 @@ FAULTS = (
         subject="tensorflow.stepwise",
         what="Dropout on the outputs, without asking whether this is training.",
         place="rnn.stepwise",
-        before="y = native.only_real(real, tf.transpose(states[0], [1, 0, 2]))",
-        after="y = tf.nn.dropout(native.only_real(real, tf.transpose(states[0], [1, 0, 2])), 0.5)",
+        before="y = runtime.only_real(real, tf.transpose(states[0], [1, 0, 2]))",
+        after="y = tf.nn.dropout(runtime.only_real(real, tf.transpose(states[0], [1, 0, 2])), 0.5)",
         by="repeatable",
     ),
     Fault(

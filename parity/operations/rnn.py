@@ -17,7 +17,7 @@ STATIC_NEEDS_T = Refusal(
 def _unidirectional(cell: str) -> Operation:
     lstm = cell == "lstm"
     unmasked = ("pytorch.padded", "pytorch.padded_native", "pytorch.bucketed", "tensorflow.padded")
-    native = ("padded_native",) if lstm else ()  # oneDNN has no other cell
+    onednn = ("padded_native",) if lstm else ()  # oneDNN has no other cell
     return Operation(
         f"rnn.{cell}",
         forms=recurrent_forms(cell),
@@ -27,7 +27,7 @@ def _unidirectional(cell: str) -> Operation:
                 "packed_sorted",
                 "time_major",
                 "padded",
-                *native,
+                *onednn,
                 "stepwise",
                 "bucketed",
                 "real_steps",

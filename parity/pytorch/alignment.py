@@ -7,7 +7,7 @@ they come out of a log-softmax: it is already that of the logits.
 
 import torch
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 
 def ctc(logits, targets, target_lengths, lengths, *, variant="ctc_loss"):
@@ -22,8 +22,8 @@ def ctc(logits, targets, target_lengths, lengths, *, variant="ctc_loss"):
     """
     if not len(logits):
         return {"loss": logits.sum((1, 2))}  # it refuses a batch without a sequence
-    real = native.valid(lengths, logits.shape[1])
-    log_p = native.only_real(real, logits).log_softmax(2).transpose(0, 1)  # (T, B, C)
+    real = runtime.valid(lengths, logits.shape[1])
+    log_p = runtime.only_real(real, logits).log_softmax(2).transpose(0, 1)  # (T, B, C)
     return {
         "loss": torch.nn.functional.ctc_loss(
             log_p, targets, lengths, target_lengths, reduction="none", zero_infinity=True

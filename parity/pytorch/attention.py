@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 
 def softmax(scores, lengths, *, axis=-1, variant="masked_fill"):  # (B, T) or (B, T, D), (B,)
@@ -28,7 +28,7 @@ def softmax(scores, lengths, *, axis=-1, variant="masked_fill"):  # (B, T) or (B
     >>> softmax(torch.tensor([[1.0, 1.0, 9.0]]), torch.tensor([2]))["weights"]
     tensor([[0.5000, 0.5000, 0.0000]])
     """
-    real = native.valid(lengths, scores.shape[axis])  # (B, T)
+    real = runtime.valid(lengths, scores.shape[axis])  # (B, T)
     if axis == -2:
         real = real[:, :, None]
     weights = scores.masked_fill(~real, -torch.inf).softmax(axis)  # NaN where the sequence is empty
@@ -53,12 +53,12 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, v
     >>> y.flatten()
     tensor([2., 2., 0.])
     """
-    real = native.valid(lengths, x.shape[1])  # (B, T)
-    seen = native.valid(lengths.clamp(min=1), x.shape[1])  # an empty sequence looks at one step of zeros
-    x = native.only_real(real, x)
+    real = runtime.valid(lengths, x.shape[1])  # (B, T)
+    seen = runtime.valid(lengths.clamp(min=1), x.shape[1])  # an empty sequence looks at one step of zeros
+    x = runtime.only_real(real, x)
     weights = torch_layout(w_in, bias_in, w_out, bias_out)
     y, _ = functional_call(built(x.shape[2], heads, x.dtype), weights, (x, x, x), {"key_padding_mask": ~seen})
-    return {"y": native.only_real(real, y)}
+    return {"y": runtime.only_real(real, y)}
 
 
 def torch_layout(w_in, bias_in, w_out, bias_out):  # (H, 3, H)  (2, H)  (H, H)  (H,)

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.pytorch import buckets, packing
+from parity.pytorch import buckets, packing, runtime
 from parity.pytorch import rnn as one_way
-from parity.pytorch import runtime as native
 
 
 def reverse_sequence(x, lengths, *, variant="gather"):  # (B, T, D)  (B,)
@@ -26,7 +25,7 @@ def reverse_sequence(x, lengths, *, variant="gather"):  # (B, T, D)  (B,)
     steps = torch.arange(x.shape[1], device=x.device)
     mirrored = (lengths[:, None] - 1 - steps).clamp(min=0)  # (B, T)
     y = x.gather(1, mirrored[:, :, None].expand_as(x))
-    return {"y": native.only_real(native.valid(lengths, x.shape[1]), y)}
+    return {"y": runtime.only_real(runtime.valid(lengths, x.shape[1]), y)}
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):
@@ -39,19 +38,19 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="p
         y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
     """
     weights = torch_layout(w_in, w_rec, bias)
-    y, (h,) = native.pick(VARIANTS, variant)(nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
+    y, (h,) = runtime.pick(VARIANTS, variant)(nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
     return {"y": y, "h": h}
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
     """Bidirectional GRU; arguments and results as for `rnn`."""
-    y, (h,) = native.pick(VARIANTS, variant)(nn.GRU, x, lengths, torch_layout(w_in, w_rec, bias), [h0])
+    y, (h,) = runtime.pick(VARIANTS, variant)(nn.GRU, x, lengths, torch_layout(w_in, w_rec, bias), [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
     """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H), which padded layers cannot give."""
-    y, (h, *c) = native.pick(VARIANTS, variant)(nn.LSTM, x, lengths, torch_layout(w_in, w_rec, bias), [h0, c0])
+    y, (h, *c) = runtime.pick(VARIANTS, variant)(nn.LSTM, x, lengths, torch_layout(w_in, w_rec, bias), [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 

@@ -7,7 +7,7 @@
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 
 def lookup(tokens, lengths, table, *, padding_index=0, variant="padding_idx"):  # (B, T)  (B,)  (V, D)
@@ -24,11 +24,11 @@ def lookup(tokens, lengths, table, *, padding_index=0, variant="padding_idx"):  
     >>> y[0].int().tolist()
     [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
     """
-    sparse = native.pick(("padding_idx", "sparse"), variant) == "sparse"
+    sparse = runtime.pick(("padding_idx", "sparse"), variant) == "sparse"
     real = real_tokens(tokens, lengths, padding_index)
     tokens = torch.where(real, tokens, padding_index or 0)  # padding may hold any number
     y = F.embedding(tokens, table, padding_idx=padding_index, sparse=sparse)
-    return {"y": native.only_real(real, y)}
+    return {"y": runtime.only_real(real, y)}
 
 
 def scaled_by_frequency(tokens, lengths, table, *, padding_index=0, variant="scale_grad_by_freq"):
@@ -54,7 +54,7 @@ def masked_dense(tokens, lengths, table, w, b, *, padding_index=0, variant="padd
     """
     x = lookup(tokens, lengths, table, padding_index=padding_index)["y"]
     y = F.linear(x, w.T, b)
-    return {"y": native.only_real(real_tokens(tokens, lengths, padding_index), y)}
+    return {"y": runtime.only_real(real_tokens(tokens, lengths, padding_index), y)}
 
 
 def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="padding_idx"):  # (B, T)  (B,)  (V, D)
@@ -68,7 +68,7 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="paddin
         y: (B, D), zero where there is no token but the pad.
     """
     real = real_tokens(tokens, lengths, padding_index)
-    if native.pick(("padding_idx", "offsets"), variant) == "offsets":
+    if runtime.pick(("padding_idx", "offsets"), variant) == "offsets":
         sizes = real.sum(1)
         return {"y": F.embedding_bag(tokens[real], table, sizes.cumsum(0) - sizes, mode=mode)}
     tokens = torch.where(real, tokens, padding_index)
@@ -101,11 +101,11 @@ def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="
     real = real_tokens(tokens, lengths, padding_index)
     tokens = torch.where(real, tokens, padding_index)
     return {
-        "y": native.only_real(real, F.embedding(tokens, table.clone(), padding_idx=padding_index, max_norm=max_norm))
+        "y": runtime.only_real(real, F.embedding(tokens, table.clone(), padding_idx=padding_index, max_norm=max_norm))
     }
 
 
 def real_tokens(tokens, lengths, padding_index):  # (B, T)  (B,) -> (B, T)
     """True where a token is within its sequence and is not the pad."""
-    real = native.valid(lengths, tokens.shape[1])
+    real = runtime.valid(lengths, tokens.shape[1])
     return real if padding_index is None else real & (tokens != padding_index)

@@ -8,7 +8,7 @@ https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html.
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 ACTIVATIONS = {"linear": lambda a: a, "relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
 
@@ -25,9 +25,9 @@ def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B,
     >>> dense(torch.ones(1, 3, 1), torch.tensor([2]), torch.ones(1, 1), torch.ones(1))["y"].flatten()
     tensor([2., 2., 0.])
     """
-    real = native.valid(lengths, x.shape[1])
-    y = ACTIVATIONS[activation](F.linear(native.only_real(real, x), w.T, bias))
-    return {"y": native.only_real(real, y)}
+    real = runtime.valid(lengths, x.shape[1])
+    y = ACTIVATIONS[activation](F.linear(runtime.only_real(real, x), w.T, bias))
+    return {"y": runtime.only_real(real, y)}
 
 
 def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, D)  (B,)  (K, D, H)...  (H,)...
@@ -44,11 +44,11 @@ def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, 
     >>> conv1d(torch.tensor([[[1.0], [2.0], [3.0], [9.0]]]), torch.tensor([3]), *add_up)["y"].flatten()
     tensor([3., 6., 5., 0.])
     """
-    real = native.valid(lengths, x.shape[1])
-    y = native.only_real(real, x)
+    real = runtime.valid(lengths, x.shape[1])
+    y = runtime.only_real(real, x)
     for kernel, shift in zip(w, bias):
         y = convolved(y, torch_layout(kernel), shift, padding)
-        y = native.only_real(real, y)  # or the next layer would see the bias behind the end
+        y = runtime.only_real(real, y)  # or the next layer would see the bias behind the end
     return {"y": y}
 
 

@@ -9,7 +9,7 @@ a batch without one real step has loss 0 and no gradient. A NaN in ignored logit
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 
 def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T, C)  (B, T)  (B,)
@@ -24,8 +24,8 @@ def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T
     >>> cross_entropy(torch.zeros(1, 3, 4), torch.tensor([[1, 2, 9]]), torch.tensor([2]))["loss"]  # log 4
     tensor(1.3863)
     """
-    native.pick(("ignore_index", "flattened", "weighted"), variant)
-    real = native.valid(lengths, targets.shape[1])
+    runtime.pick(("ignore_index", "flattened", "weighted"), variant)
+    real = runtime.valid(lengths, targets.shape[1])
     if variant == "flattened":
         total = F.cross_entropy(logits[real], targets[real], reduction="sum")
     elif variant == "weighted":
@@ -43,7 +43,7 @@ def sequence_loss(
     Returns:
         loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
     """
-    real = native.valid(lengths, targets.shape[1])
+    real = runtime.valid(lengths, targets.shape[1])
     losses = by_token(logits, targets, real)
     axes = (1,) * average_across_timesteps + (0,) * average_across_batch
     if not axes:
@@ -57,7 +57,7 @@ def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="ignore_
     Returns:
         loss: ().
     """
-    real = native.valid(lengths, targets.shape[1])
+    real = runtime.valid(lengths, targets.shape[1])
     return {"loss": summed(logits, targets, real, label_smoothing=smoothing) / real.sum().clamp(min=1)}
 
 
@@ -70,7 +70,7 @@ def class_weights(logits, targets, lengths, class_weight, *, variant="ignore_ind
     Returns:
         loss: ().
     """
-    real = native.valid(lengths, targets.shape[1])
+    real = runtime.valid(lengths, targets.shape[1])
     class_weight = class_weight.detach()
     total = summed(logits, targets, real, weight=class_weight)
     weight = class_weight[targets[real]].sum()
@@ -83,7 +83,7 @@ def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
     Returns:
         loss: ().
     """
-    real = native.valid(lengths, targets.shape[1])
+    real = runtime.valid(lengths, targets.shape[1])
     means = by_token(logits, targets, real).sum(1) / lengths.clamp(min=1)
     return {"loss": means.sum() / (lengths > 0).sum().clamp(min=1)}
 
@@ -107,22 +107,22 @@ def binary_cross_entropy(logits, target, lengths, *, variant="flattened"):  # (B
 
 
 def _elementwise(loss, prediction, target, lengths, variant):
-    real = native.valid(lengths, prediction.shape[1])
-    if native.pick(("flattened", "weighted"), variant) == "flattened":
+    real = runtime.valid(lengths, prediction.shape[1])
+    if runtime.pick(("flattened", "weighted"), variant) == "flattened":
         total = loss(prediction[real], target[real], reduction="sum")
     else:
-        losses = loss(native.only_real(real, prediction), native.only_real(real, target), reduction="none")
-        total = native.only_real(real, losses).sum()
+        losses = loss(runtime.only_real(real, prediction), runtime.only_real(real, target), reduction="none")
+        total = runtime.only_real(real, losses).sum()
     return {"loss": total / (real.sum() * prediction.shape[2]).clamp(min=1)}
 
 
 def summed(logits, targets, real, **options):  # (B, T, C)  (B, T)  (B, T) -> ()
     """The cross entropy summed over all real steps."""
     ignored = torch.where(real, targets, -100)
-    return F.cross_entropy(native.only_real(real, logits).mT, ignored, ignore_index=-100, reduction="sum", **options)
+    return F.cross_entropy(runtime.only_real(real, logits).mT, ignored, ignore_index=-100, reduction="sum", **options)
 
 
 def by_token(logits, targets, real):  # (B, T, C)  (B, T)  (B, T) -> (B, T)
     """The cross entropy of every real step, zero on padding."""
-    losses = F.cross_entropy(native.only_real(real, logits).mT, torch.where(real, targets, 0), reduction="none")
+    losses = F.cross_entropy(runtime.only_real(real, logits).mT, torch.where(real, targets, 0), reduction="none")
     return torch.where(real, losses, 0)

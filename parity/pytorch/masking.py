@@ -7,7 +7,7 @@ Beware: ``key_padding_mask`` of `torch.nn.MultiheadAttention` and `torch.Tensor.
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 
 def sequence_mask(x, lengths, *, variant="arange"):  # (B, T, D)  (B,)
@@ -81,8 +81,8 @@ def mask_frames(x, lengths, *, variant="where"):  # (B, T, D)  (B,)
     >>> mask_frames(torch.tensor([[[1.0], [2.0], [torch.nan]]]), torch.tensor([2]))["y"].flatten()
     tensor([1., 2., 0.])
     """
-    real = native.valid(lengths, x.shape[1])[:, :, None]
-    if native.pick(("where", "masked_fill"), variant) == "masked_fill":
+    real = runtime.valid(lengths, x.shape[1])[:, :, None]
+    if runtime.pick(("where", "masked_fill"), variant) == "masked_fill":
         return {"y": x.masked_fill(~real, 0)}
     return {"y": torch.where(real, x, 0)}
 

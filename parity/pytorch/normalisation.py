@@ -8,7 +8,7 @@ neither. See https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm1d
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 
 def layer_norm(x, lengths, gamma, beta, *, eps=1e-5, variant="masked"):  # (B, T, H)  (B,)  (H,)  (H,)
@@ -25,9 +25,9 @@ def layer_norm(x, lengths, gamma, beta, *, eps=1e-5, variant="masked"):  # (B, T
     tensor([[[-1.,  1.],
              [ 0.,  0.]]])
     """
-    real = native.valid(lengths, x.shape[1])
-    y = F.layer_norm(native.only_real(real, x), gamma.shape, gamma, beta, eps)
-    return {"y": native.only_real(real, y)}
+    real = runtime.valid(lengths, x.shape[1])
+    y = F.layer_norm(runtime.only_real(real, x), gamma.shape, gamma, beta, eps)
+    return {"y": runtime.only_real(real, y)}
 
 
 def batch_norm(
@@ -66,7 +66,7 @@ def batch_norm(
     >>> batch_norm(x, torch.tensor([1]), one, zero + 0.5, zero, one, training=True)["y"].flatten()
     tensor([0.5000, 0.0000, 0.0000])
     """
-    real = native.valid(lengths, x.shape[1])
+    real = runtime.valid(lengths, x.shape[1])
     mean, variance = running_mean.detach().clone(), running_variance.detach().clone()  # buffers, written in place
     y, steps = torch.zeros_like(x), x[real]  # (N, H)
     if not training:

@@ -7,7 +7,7 @@ A pad row that is zero from the start stays zero; any other must be put back.
 
 import torch
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 
 def sgd(parameters, pad_rows, *, learning_rate, momentum=0.0):
@@ -56,13 +56,13 @@ class Trainer:
 
     def __init__(self, call, weights, build, axes):
         self.call = call
-        self.parameters = {name: torch.nn.Parameter(tensor) for name, tensor in native.tensors(weights).items()}
+        self.parameters = {name: torch.nn.Parameter(tensor) for name, tensor in runtime.tensors(weights).items()}
         self.optimiser = build(self.parameters)
 
     def step(self, batch):
         """Learn from one batch; its loss before that."""
         self.optimiser.zero_grad()
-        loss = self.call({**native.tensors(batch), **self.parameters})["loss"]
+        loss = self.call({**runtime.tensors(batch), **self.parameters})["loss"]
         loss.backward()
         self.optimiser.step()
         return loss.item()
@@ -70,8 +70,8 @@ class Trainer:
     @torch.no_grad()
     def predict(self, batch):
         """The outputs as arrays."""
-        return native.plain(self.call({**native.tensors(batch), **self.parameters}))
+        return runtime.plain(self.call({**runtime.tensors(batch), **self.parameters}))
 
     def weights(self):
         """The weights as arrays, for as long as nothing is learned."""
-        return native.plain(self.parameters)
+        return runtime.plain(self.parameters)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 
 class Layout:
@@ -26,7 +26,7 @@ class Layout:
     def __init__(self, lengths, steps):  # (B,), T
         longest_first, self.order = lengths.sort(descending=True, stable=True)  # (B,) rows, longest first
         self.rank = self.order.argsort()
-        real = native.valid(longest_first, steps).T  # (T, B)
+        real = runtime.valid(longest_first, steps).T  # (T, B)
         t, rank = real.nonzero(as_tuple=True)  # (N,) each, step after step
         batch, self.shape = len(lengths), (len(lengths), steps)
 

@@ -7,7 +7,7 @@ something would divide nothing by nothing, an empty sequence gets one step of su
 import torch
 import torch.nn.functional as F
 
-from parity.pytorch import runtime as native
+from parity.pytorch import runtime
 
 
 def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  (B,)  (B, H)
@@ -24,7 +24,7 @@ def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  
     tensor([[2.]])
     """
     index = (lengths - 1).clamp(min=0)  # -1 would be the last step of all, and padding
-    if native.pick(("gather", "indexed"), variant) == "indexed":
+    if runtime.pick(("gather", "indexed"), variant) == "indexed":
         last = x[torch.arange(len(x), device=x.device), index]
     else:
         last = x.gather(1, index[:, None, None].expand(-1, 1, x.shape[2]))[:, 0]
@@ -53,9 +53,9 @@ def sum(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
     Returns:
         y: (B, D).
     """
-    if native.pick(("masked", "segments"), variant) == "masked":
+    if runtime.pick(("masked", "segments"), variant) == "masked":
         return {"y": only_real(x, lengths).sum(1)}
-    real = native.valid(lengths, x.shape[1])
+    real = runtime.valid(lengths, x.shape[1])
     sequence = real.nonzero()[:, 0]  # which one each real step belongs to
     return {"y": x.new_zeros(len(x), x.shape[2]).index_add(0, sequence, x[real])}
 
@@ -86,20 +86,20 @@ def attention(x, lengths, query, *, variant="softmax"):  # (B, T, D)  (B,)  (D,)
     """
     counted = never_empty(lengths, x.shape[1])  # where all is masked, softmax gives NaN
     x = only_real(x, lengths)
-    if native.pick(("softmax", "scaled_dot_product"), variant) == "scaled_dot_product":
+    if runtime.pick(("softmax", "scaled_dot_product"), variant) == "scaled_dot_product":
         queries = query.expand(len(x), 1, -1)  # (B, 1, D)
         y = F.scaled_dot_product_attention(queries, x, x, attn_mask=counted[:, None], scale=1.0)
         return {"y": y[:, 0]}
     weights = (x @ query).masked_fill(~counted, -torch.inf).softmax(1)
-    weights = torch.where(native.valid(lengths, x.shape[1]), weights, 0)
+    weights = torch.where(runtime.valid(lengths, x.shape[1]), weights, 0)
     return {"weights": weights, "y": (weights[:, None] @ x)[:, 0]}
 
 
 def only_real(x, lengths):  # (B, T, D)  (B,)
     """The values on real steps, 0 on padding."""
-    return native.only_real(native.valid(lengths, x.shape[1]), x)
+    return runtime.only_real(runtime.valid(lengths, x.shape[1]), x)
 
 
 def never_empty(lengths, steps):  # (B,), T -> (B, T)
     """True on real steps, and on the first step of an empty sequence, so that nothing is divided by nothing."""
-    return native.valid(lengths.clamp(min=1), steps)
+    return runtime.valid(lengths.clamp(min=1), steps)

@@ -17,8 +17,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.pytorch import buckets, packing
-from parity.pytorch import runtime as native
+from parity.pytorch import buckets, packing, runtime
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):
@@ -35,21 +34,21 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="p
     tensor([1., 2., 0.])
     """
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
-    y, (h,) = native.pick(VARIANTS, variant)(nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
+    y, (h,) = runtime.pick(VARIANTS, variant)(nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
     return {"y": y, "h": h}
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
     """Gated recurrent unit; arguments and results as for `rnn`."""
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
-    y, (h,) = native.pick(VARIANTS, variant)(nn.GRU, x, lengths, weights, [h0])
+    y, (h,) = runtime.pick(VARIANTS, variant)(nn.GRU, x, lengths, weights, [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
     """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which padded layers cannot give."""
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
-    y, (h, *c) = native.pick(VARIANTS, variant)(nn.LSTM, x, lengths, weights, [h0, c0])
+    y, (h, *c) = runtime.pick(VARIANTS, variant)(nn.LSTM, x, lengths, weights, [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 
@@ -104,15 +103,15 @@ def padded(kind, x, lengths, weights, initial, **options):
     the results: `torch.nn.LSTM` gives it after the last step only, and that step is padding.
     """
     initial = states_or_zeros(initial, x, weights)
-    real = native.valid(lengths, x.shape[1])
-    y, h = native.only_real(real, x), []
+    real = runtime.valid(lengths, x.shape[1])
+    y, h = runtime.only_real(real, x), []
     for k, named in enumerate(weights):
         layer = module(kind, y.shape[2], width(weights), 1, x.dtype, **options)
         single = {f"{name}_l0": tensor for name, tensor in named.items()}
         start = [state[k : k + 1] for state in initial]
         y, _ = run(layer, single, y, start)
         h.append(last_real(y, lengths, start[0][0]))
-    return native.only_real(real, y), [torch.stack(h)]
+    return runtime.only_real(real, y), [torch.stack(h)]
 
 
 # In newer versions the same flags also set TF32, and warn if they do. None leaves it.
@@ -145,8 +144,8 @@ def real_steps(kind, x, lengths, weights, initial, **options):
 def stepwise(kind, x, lengths, weights, initial, **options):
     """A loop over steps with a cell; a sequence that has ended keeps its state."""
     initial = states_or_zeros(initial, x, weights)
-    real = native.valid(lengths, x.shape[1])
-    y, finals = native.only_real(real, x), []
+    real = runtime.valid(lengths, x.shape[1])
+    y, finals = runtime.only_real(real, x), []
     for k, named in enumerate(weights):
         cell = module(CELLS[kind], y.shape[2], width(weights), None, x.dtype, **options)
         state, ys = [s[k] for s in initial], []
@@ -155,7 +154,7 @@ def stepwise(kind, x, lengths, weights, initial, **options):
             after = after if kind is nn.LSTM else (after,)
             state = [torch.where(real[:, t, None], new, old) for new, old in zip(after, state)]
             ys.append(state[0])
-        y = native.only_real(real, torch.stack(ys, 1))
+        y = runtime.only_real(real, torch.stack(ys, 1))
         finals.append(state)
     return y, [torch.stack(layers) for layers in zip(*finals)]
 

@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 
 BLANK = 0
 
@@ -24,11 +24,11 @@ def ctc(logits, targets, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (
     0.75
     """
     losses = []
-    for row, z in enumerate(native.sequences(logits, lengths)):
+    for row, z in enumerate(runtime.sequences(logits, lengths)):
         log_p = z - log_sum([z[..., label, None] for label in range(z.shape[-1])])
         log_probability = forward_algorithm(log_p, targets[row, : target_lengths[row]])
         losses.append(np.where(np.isinf(log_probability), 0, -log_probability))
-    return {"loss": native.stack(losses, -1, (*logits.shape[:-3], 0))}
+    return {"loss": runtime.stack(losses, -1, (*logits.shape[:-3], 0))}
 
 
 def forward_algorithm(log_p, labels):  # (..., n, C)  (S,) -> (...)

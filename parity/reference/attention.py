@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 
 
 def softmax(scores, lengths, *, axis=-1):  # (B, T) or (B, T, D), (B,)
@@ -18,7 +18,7 @@ def softmax(scores, lengths, *, axis=-1):  # (B, T) or (B, T, D), (B,)
     array([[0.5, 0.5, 0. ]])
     """
     features = scores[..., None] if axis == -1 else scores
-    weights = native.padded([native.softmax(row, -2) for row in native.sequences(features, lengths)], features)
+    weights = runtime.padded([runtime.softmax(row, -2) for row in runtime.sequences(features, lengths)], features)
     return {"weights": weights[..., 0] if axis == -1 else weights}
 
 
@@ -44,12 +44,12 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads):
     array([2., 2., 0.])
     """
     rows = []
-    for row in native.sequences(x, lengths):
+    for row in runtime.sequences(x, lengths):
         q, k, v = projected(row, w_in, bias_in, heads)  # (n, heads, H / heads)
         scores = np.einsum("...nac,...mac->...nma", q, k) / np.sqrt(q.shape[-1])  # (n, n, heads)
-        heard = np.einsum("...nma,...mac->...nac", native.softmax(scores, -2), v)
+        heard = np.einsum("...nma,...mac->...nac", runtime.softmax(scores, -2), v)
         rows.append(np.reshape(heard, row.shape) @ w_out + bias_out[..., None, :])
-    return {"y": native.padded(rows, x)}
+    return {"y": runtime.padded(rows, x)}
 
 
 def projected(row, w_in, bias_in, heads):  # (n, H)  (H, 3, H)  (2, H)

@@ -5,7 +5,7 @@ Weights are those of `parity.reference.rnn` with a leading axis of two: forward,
 
 import autograd.numpy as np
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 from parity.reference.rnn import gru_step, lstm_step, over_sequence, rnn_step
 
 
@@ -18,7 +18,7 @@ def reverse_sequence(x, lengths):  # (B, T, D)  (B,)
     >>> reverse_sequence(np.array([[[1.0], [2.0], [3.0]]]), [2])["y"].ravel()
     array([2., 1., 0.])
     """
-    return {"y": native.padded([row[..., ::-1, :] for row in native.sequences(x, lengths)], x)}
+    return {"y": runtime.padded([row[..., ::-1, :] for row in runtime.sequences(x, lengths)], x)}
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T, D)  (B,)  ...  (L, 2, B, H)
@@ -28,7 +28,7 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T,
         y: (B, T, 2H), the last layer's forward and backward state at every step, zero on padding.
         h: (L, 2, B, H), forward: after the last real step; backward: after the first.
     """
-    act = native.tanh if activation == "tanh" else native.relu
+    act = runtime.tanh if activation == "tanh" else runtime.relu
     y, (h,) = over_batch(rnn_step(act), x, lengths, w_in, w_rec, bias, (h0,))
     return {"y": y, "h": h}
 
@@ -58,10 +58,10 @@ def merged(x, lengths, w_in, w_rec, bias, *, merge="sum"):
     >>> merged(np.ones((1, 2, 1)), [1], one, one, zero)["y"].ravel().round(4)  # 2 tanh(1)
     array([1.5232, 0.    ])
     """
-    y, (h,) = over_batch(rnn_step(native.tanh), x, lengths, w_in, w_rec, bias, (None,))
+    y, (h,) = over_batch(rnn_step(runtime.tanh), x, lengths, w_in, w_rec, bias, (None,))
     hidden = y.shape[-1] // 2
-    pairs = [(row[..., :hidden], row[..., hidden:]) for row in native.sequences(y, lengths)]
-    return {"y": native.padded([MERGED[merge](*pair) for pair in pairs], y[..., :hidden]), "h": h}
+    pairs = [(row[..., :hidden], row[..., hidden:]) for row in runtime.sequences(y, lengths)]
+    return {"y": runtime.padded([MERGED[merge](*pair) for pair in pairs], y[..., :hidden]), "h": h}
 
 
 MERGED = {
@@ -77,7 +77,7 @@ def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
     zeros = np.zeros((*x.shape[:-3], layers, 2, x.shape[-3], hidden))
     initial = [zeros if state is None else state for state in initial]
     ys, finals = [], [[[[], []] for _ in range(layers)] for _ in initial]
-    for row, y in enumerate(native.sequences(x, lengths)):
+    for row, y in enumerate(runtime.sequences(x, lengths)):
         for layer in range(layers):
             sides = []
             for side, order in enumerate((slice(None), slice(None, None, -1))):
@@ -95,7 +95,7 @@ def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
         ys.append(y)
     no_row = (*x.shape[:-3], 0, hidden)
     finals = [
-        np.stack([np.stack([native.stack(rows, -2, no_row) for rows in sides], -3) for sides in state], -4)
+        np.stack([np.stack([runtime.stack(rows, -2, no_row) for rows in sides], -3) for sides in state], -4)
         for state in finals
     ]
-    return native.padded(ys, np.zeros((*x.shape[:-1], 2 * hidden))), finals
+    return runtime.padded(ys, np.zeros((*x.shape[:-1], 2 * hidden))), finals

@@ -5,8 +5,7 @@ Weights are those of `parity.reference.rnn`: cut out and turned the right way, a
 
 import autograd.numpy as np
 
-from parity.reference import rnn
-from parity.reference import runtime as native
+from parity.reference import rnn, runtime
 from parity.reference.bidirectional import reverse_sequence
 
 
@@ -37,12 +36,12 @@ def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None):  # (B, T, D), 
     """
     steps = x.shape[-2]
     rows = [x[..., row, steps - length :, :] for row, length in enumerate(lengths)]
-    found = rnn.lstm(native.padded(rows, x), lengths, w_in, w_rec, bias, h0, c0)
-    return found | {"y": padded_before(native.sequences(found["y"], lengths), found["y"])}
+    found = rnn.lstm(runtime.padded(rows, x), lengths, w_in, w_rec, bias, h0, c0)
+    return found | {"y": padded_before(runtime.sequences(found["y"], lengths), found["y"])}
 
 
 def padded_before(rows, like):  # B arrays (..., length, H), like (..., B, T, H) -> (..., B, T, H)
     """Results of the sequences side by side, zero before each."""
     zeros = np.zeros(like.shape[:-3] + like.shape[-2:])
     full = [np.concatenate([zeros[..., row.shape[-2] :, :], row], -2) for row in rows]
-    return native.stack(full, -3, like.shape)
+    return runtime.stack(full, -3, like.shape)

@@ -3,7 +3,7 @@
 import autograd.numpy as np
 from autograd.extend import defvjp, primitive
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 
 
 def lookup(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
@@ -21,7 +21,7 @@ def lookup(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
     if padding_index is not None:
         rows = [np.where(tokens[b, : lengths[b], None] != padding_index, row, 0) for b, row in enumerate(rows)]
     lead, (batch, steps) = table.shape[:-2], tokens.shape
-    return {"y": native.padded(rows, np.zeros((*lead, batch, steps, table.shape[-1])))}
+    return {"y": runtime.padded(rows, np.zeros((*lead, batch, steps, table.shape[-1])))}
 
 
 @primitive
@@ -56,7 +56,7 @@ def masked_dense(tokens, lengths, table, w, b, *, padding_index=0):  # (B, T)  (
         real = tokens[row, :length, None] != padding_index  # whatever the pad's row holds, NaN or inf say
         y = np.where(real, table[..., tokens[row, :length], :], 0) @ w + b[..., None, :]
         rows.append(np.where(real, y, 0))
-    return {"y": native.padded(rows, np.zeros((*table.shape[:-2], *tokens.shape, w.shape[-1])))}
+    return {"y": runtime.padded(rows, np.zeros((*table.shape[:-2], *tokens.shape, w.shape[-1])))}
 
 
 def bag(tokens, lengths, table, *, mode="mean", padding_index=0):  # (B, T)  (B,)  (V, D)
@@ -77,7 +77,7 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0):  # (B, T)  (B,
     for row, length in enumerate(lengths):
         words = tokens[row, :length][tokens[row, :length] != padding_index]
         y.append(pool(table[..., words, :], -2) if len(words) else nothing)
-    return {"y": native.stack(y, -2, (*table.shape[:-2], 0, table.shape[-1]))}
+    return {"y": runtime.stack(y, -2, (*table.shape[:-2], 0, table.shape[-1]))}
 
 
 def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0):  # (B, T)  (B,)  (V, D)

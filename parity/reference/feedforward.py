@@ -2,13 +2,13 @@
 
 import autograd.numpy as np
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 
 ACTIVATIONS = {
     "linear": lambda a: a,
-    "relu": native.relu,
-    "sigmoid": native.sigmoid,
-    "tanh": native.tanh,
+    "relu": runtime.relu,
+    "sigmoid": runtime.sigmoid,
+    "tanh": runtime.tanh,
 }
 
 
@@ -25,8 +25,8 @@ def dense(x, lengths, w, bias, *, activation="linear"):  # (B, T, D)  (B,)  (D, 
     array([2., 2., 0.])
     """
     act = ACTIVATIONS[activation]
-    rows = [act(row @ w + bias[..., None, :]) for row in native.sequences(x, lengths)]
-    return {"y": native.padded(rows, like_steps(x, w))}
+    rows = [act(row @ w + bias[..., None, :]) for row in runtime.sequences(x, lengths)]
+    return {"y": runtime.padded(rows, like_steps(x, w))}
 
 
 def conv1d(x, lengths, w, bias, *, padding="same"):  # (B, T, D)  (B,)  (K, D, H)...  (H,)...
@@ -46,10 +46,10 @@ def conv1d(x, lengths, w, bias, *, padding="same"):  # (B, T, D)  (B,)  (K, D, H
     >>> conv1d(np.array([[[1.0], [2.0], [3.0], [9.0]]]), [3], *add_up)["y"].ravel()
     array([3., 6., 5., 0.])
     """
-    rows = native.sequences(x, lengths)
+    rows = runtime.sequences(x, lengths)
     for kernel, shift in zip(w, bias):
         rows = [convolved(row, kernel, shift, padding) for row in rows]
-    return {"y": native.padded(rows, like_steps(x, w[-1]))}
+    return {"y": runtime.padded(rows, like_steps(x, w[-1]))}
 
 
 def convolved(row, kernel, shift, padding):  # (n, D)  (K, D, H)  (H,) -> (n, H)

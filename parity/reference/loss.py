@@ -3,7 +3,7 @@
 import autograd.numpy as np
 from autograd.tracer import getval as constant
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 
 
 def cross_entropy(logits, targets, lengths):  # (B, T, C)  (B, T)  (B,)
@@ -82,7 +82,7 @@ def mean_squared_error(prediction, target, lengths):  # (B, T, D)  (B, T, D)  (B
     Returns:
         loss: ().
     """
-    pairs = zip(native.sequences(prediction, lengths), native.sequences(target, lengths))
+    pairs = zip(runtime.sequences(prediction, lengths), runtime.sequences(target, lengths))
     return {"loss": mean_over_steps([np.mean((p - t) ** 2, -1) for p, t in pairs], lengths, target)}
 
 
@@ -92,14 +92,14 @@ def binary_cross_entropy(logits, target, lengths):  # (B, T, D)  (B, T, D)  (B,)
     Returns:
         loss: ().
     """
-    pairs = zip(native.sequences(logits, lengths), native.sequences(target, lengths))
+    pairs = zip(runtime.sequences(logits, lengths), runtime.sequences(target, lengths))
     return {"loss": mean_over_steps([np.mean(np.logaddexp(0, z) - z * t, -1) for z, t in pairs], lengths, target)}
 
 
 def by_token(logits, targets, lengths, smoothing=0.0):
     """The cross entropy of every real step: B arrays (length,)."""
     classes, losses = logits.shape[-1], []
-    for row, z in enumerate(native.sequences(logits, lengths)):
+    for row, z in enumerate(runtime.sequences(logits, lengths)):
         target = (1 - smoothing) * np.eye(classes)[targets[row, : lengths[row]]] + smoothing / classes
         top = np.max(z, -1, keepdims=True)
         log_partition = top[..., 0] + np.log(np.sum(np.exp(z - top), -1))
@@ -117,4 +117,4 @@ def sum_over_steps(losses, like):  # B arrays (..., length), (..., B, T, D) -> (
 
 
 def padded_losses(losses, logits):  # B arrays (length,), (B, T, C) -> (B, T)
-    return native.padded([loss[..., None] for loss in losses], logits[..., :1])[..., 0]
+    return runtime.padded([loss[..., None] for loss in losses], logits[..., :1])[..., 0]

@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 
 
 def sequence_mask(x, lengths):  # (B, T, D)  (B,)
@@ -15,8 +15,8 @@ def sequence_mask(x, lengths):  # (B, T, D)  (B,)
     array([[1., 1., 0.],
            [0., 0., 0.]])
     """
-    ones = [np.ones((*row.shape[:-1], 1)) for row in native.sequences(x, lengths)]
-    return {"mask": native.padded(ones, x[..., :1])[..., 0]}
+    ones = [np.ones((*row.shape[:-1], 1)) for row in runtime.sequences(x, lengths)]
+    return {"mask": runtime.padded(ones, x[..., :1])[..., 0]}
 
 
 def mask_from_tokens(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
@@ -31,8 +31,8 @@ def mask_from_tokens(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,
     lead, (batch, steps) = table.shape[:-2], tokens.shape
     real = [tokens[row, :length, None] != padding_index for row, length in enumerate(lengths)]  # B arrays (length, 1)
     rows = [np.where(real[row], table[..., tokens[row, :length], :], 0) for row, length in enumerate(lengths)]
-    mask = native.padded([np.ones((*lead, *r.shape)) * r for r in real], np.zeros((*lead, batch, steps, 1)))
-    return {"mask": mask[..., 0], "y": native.padded(rows, np.zeros((*lead, batch, steps, table.shape[-1])))}
+    mask = runtime.padded([np.ones((*lead, *r.shape)) * r for r in real], np.zeros((*lead, batch, steps, 1)))
+    return {"mask": mask[..., 0], "y": runtime.padded(rows, np.zeros((*lead, batch, steps, table.shape[-1])))}
 
 
 def mask_from_features(x, lengths):  # (B, T, D)  (B,)
@@ -45,10 +45,10 @@ def mask_from_features(x, lengths):  # (B, T, D)  (B,)
     >>> mask_from_features(x, [3])["mask"]
     array([[1., 0., 1., 0.]])
     """
-    rows = native.sequences(x, lengths)
+    rows = runtime.sequences(x, lengths)
     used = [frame_used(row)[..., None] for row in rows]  # B arrays (..., length, 1)
-    y = native.padded([row * u for row, u in zip(rows, used)], x)
-    return {"mask": native.padded(used, x[..., :1])[..., 0], "y": y}
+    y = runtime.padded([row * u for row, u in zip(rows, used)], x)
+    return {"mask": runtime.padded(used, x[..., :1])[..., 0], "y": y}
 
 
 def length_from_features(x, lengths):  # (B, T, D)  (B,)
@@ -63,9 +63,9 @@ def length_from_features(x, lengths):  # (B, T, D)  (B,)
     >>> length_from_features(x, [4])["length"]
     array([3.])
     """
-    used = [frame_used(row) for row in native.sequences(x, lengths)]  # B arrays (..., length)
+    used = [frame_used(row) for row in runtime.sequences(x, lengths)]  # B arrays (..., length)
     found = [np.max(u * np.arange(1, u.shape[-1] + 1), -1, initial=0) for u in used]
-    return {"length": native.stack(found, -1, (*x.shape[:-3], 0))}
+    return {"length": runtime.stack(found, -1, (*x.shape[:-3], 0))}
 
 
 def mask_frames(x, lengths):  # (B, T, D)  (B,)
@@ -77,7 +77,7 @@ def mask_frames(x, lengths):  # (B, T, D)  (B,)
     >>> mask_frames(np.array([[[1.0], [2.0], [np.nan]]]), [2])["y"].ravel()
     array([1., 2., 0.])
     """
-    return {"y": native.padded(native.sequences(x, lengths), x)}
+    return {"y": runtime.padded(runtime.sequences(x, lengths), x)}
 
 
 def frame_used(row):  # (..., n, D) -> (..., n)

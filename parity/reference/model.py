@@ -6,8 +6,7 @@ are 0, and it does not count in the mean.
 
 import autograd.numpy as np
 
-from parity.reference import bidirectional, embedding, pooling, rnn
-from parity.reference import runtime as native
+from parity.reference import bidirectional, embedding, pooling, rnn, runtime
 from parity.reference.loss import binary_cross_entropy, cross_entropy
 
 
@@ -35,8 +34,8 @@ def tagger(tokens, lengths, targets, table, w_in, w_rec, bias, w_out, b_out, *, 
     """
     embedded = embedding.lookup(tokens, lengths, table, padding_index=padding_index)["y"]
     states = bidirectional.lstm(embedded, lengths, w_in, w_rec, bias)["y"]
-    rows = [linear(row, w_out, b_out) for row in native.sequences(states, lengths)]
-    logits = native.padded(rows, np.zeros((*states.shape[:-1], w_out.shape[-1])))
+    rows = [linear(row, w_out, b_out) for row in runtime.sequences(states, lengths)]
+    logits = runtime.padded(rows, np.zeros((*states.shape[:-1], w_out.shape[-1])))
     loss = cross_entropy(logits, targets, lengths)
     return {"embedded": embedded, "states": states, "logits": logits, **loss}
 

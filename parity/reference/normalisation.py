@@ -3,7 +3,7 @@
 import autograd.numpy as np
 from autograd.tracer import getval
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 
 
 def layer_norm(x, lengths, gamma, beta, *, eps=1e-5):  # (B, T, H)  (B,)  (H,)  (H,)
@@ -21,9 +21,9 @@ def layer_norm(x, lengths, gamma, beta, *, eps=1e-5):  # (B, T, H)  (B,)  (H,)  
     """
     rows = [
         normalised(row, np.mean(row, -1, keepdims=True), variance(row, -1), gamma, beta, eps)
-        for row in native.sequences(x, lengths)
+        for row in runtime.sequences(x, lengths)
     ]
-    return {"y": native.padded(rows, x)}
+    return {"y": runtime.padded(rows, x)}
 
 
 def batch_norm(
@@ -50,16 +50,16 @@ def batch_norm(
     (array([-1.,  1.,  0.]), array([1.]))
     """
     running_mean, running_variance = getval(running_mean), getval(running_variance)
-    rows = native.sequences(x, lengths)
+    rows = runtime.sequences(x, lengths)
     if not sum(lengths):
         running = {"running_mean": running_mean, "running_variance": running_variance}
-        return {"y": native.padded(rows, x)} | (running if training else {})
+        return {"y": runtime.padded(rows, x)} | (running if training else {})
     if not training:
         mean, spread = running_mean[..., None, :], running_variance[..., None, :]
-        return {"y": native.padded([normalised(row, mean, spread, gamma, beta, eps) for row in rows], x)}
+        return {"y": runtime.padded([normalised(row, mean, spread, gamma, beta, eps) for row in rows], x)}
     steps = np.concatenate(rows, -2)  # (N, H)
     mean, spread = np.mean(steps, -2, keepdims=True), variance(steps, -2)
-    y = native.padded([normalised(row, mean, spread, gamma, beta, eps) for row in rows], x)
+    y = runtime.padded([normalised(row, mean, spread, gamma, beta, eps) for row in rows], x)
     for _ in range(updates):
         running_mean = (1 - momentum) * running_mean + momentum * getval(mean)[..., 0, :]
         running_variance = (1 - momentum) * running_variance + momentum * getval(spread)[..., 0, :]

@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 
 
 def last_relevant(x, lengths, initial=None):  # (B, T, H)  (B,)  (B, H)
@@ -18,9 +18,9 @@ def last_relevant(x, lengths, initial=None):  # (B, T, H)  (B,)  (B, H)
     array([[2.]])
     """
     initial = np.zeros((*x.shape[:-2], x.shape[-1])) if initial is None else initial
-    rows = native.sequences(x, lengths)
+    rows = runtime.sequences(x, lengths)
     last = [row[..., -1, :] if row.shape[-2] else initial[..., b, :] for b, row in enumerate(rows)]
-    return {"y": native.stack(last, -2, (*x.shape[:-3], 0, x.shape[-1]))}
+    return {"y": runtime.stack(last, -2, (*x.shape[:-3], 0, x.shape[-1]))}
 
 
 def mean(x, lengths):  # (B, T, D)  (B,)
@@ -64,17 +64,17 @@ def attention(x, lengths, query):  # (B, T, D)  (B,)  (D,)
     >>> attention(np.array([[[1.0], [3.0], [9.0]]]), [2], np.zeros(1))["weights"]
     array([[0.5, 0.5, 0. ]])
     """
-    rows = native.sequences(x, lengths)
-    weights = [native.softmax(np.einsum("...nd,...d->...n", row, query), -1) for row in rows]
+    rows = runtime.sequences(x, lengths)
+    weights = [runtime.softmax(np.einsum("...nd,...d->...n", row, query), -1) for row in rows]
     y = [np.einsum("...n,...nd->...d", a, row) for a, row in zip(weights, rows)]
     return {
-        "weights": native.padded([a[..., None] for a in weights], x[..., :1])[..., 0],
-        "y": native.stack(y, -2, (*x.shape[:-3], 0, x.shape[-1])),
+        "weights": runtime.padded([a[..., None] for a in weights], x[..., :1])[..., 0],
+        "y": runtime.stack(y, -2, (*x.shape[:-3], 0, x.shape[-1])),
     }
 
 
 def over_steps(pool, x, lengths):  # (B, T, D)  (B,) -> (B, D)
     """Each sequence pooled alone; zero where there is nothing to pool."""
     nothing = np.zeros((*x.shape[:-3], x.shape[-1]))
-    rows = [pool(row, -2) if row.shape[-2] else nothing for row in native.sequences(x, lengths)]
-    return native.stack(rows, -2, (*x.shape[:-3], 0, x.shape[-1]))
+    rows = [pool(row, -2) if row.shape[-2] else nothing for row in runtime.sequences(x, lengths)]
+    return runtime.stack(rows, -2, (*x.shape[:-3], 0, x.shape[-1]))

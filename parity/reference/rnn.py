@@ -10,7 +10,7 @@ then one for the recurrent product inside n.
 
 import autograd.numpy as np
 
-from parity.reference import runtime as native
+from parity.reference import runtime
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T, D)  (B,)  ...  (L, B, H)
@@ -24,7 +24,7 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T,
     >>> rnn(np.ones((1, 3, 1)), [2], one, one, zero, activation="relu")["y"].ravel()
     array([1., 2., 0.])
     """
-    act = native.tanh if activation == "tanh" else native.relu
+    act = runtime.tanh if activation == "tanh" else runtime.relu
     y, (h,) = over_batch(rnn_step(act), x, lengths, w_in, w_rec, bias, (h0,))
     return {"y": y, "h": h}
 
@@ -58,9 +58,9 @@ def rnn_step(act):
 
 def gru_step(a, b, bias, state):
     (h,) = state
-    r = native.sigmoid(a[..., 0, :] + b[..., 0, :] + bias[..., 0, :])
-    z = native.sigmoid(a[..., 1, :] + b[..., 1, :] + bias[..., 1, :])
-    n = native.tanh(a[..., 2, :] + bias[..., 2, :] + r * (b[..., 2, :] + bias[..., 3, :]))
+    r = runtime.sigmoid(a[..., 0, :] + b[..., 0, :] + bias[..., 0, :])
+    z = runtime.sigmoid(a[..., 1, :] + b[..., 1, :] + bias[..., 1, :])
+    n = runtime.tanh(a[..., 2, :] + bias[..., 2, :] + r * (b[..., 2, :] + bias[..., 3, :]))
     return ((1 - z) * n + z * h,)
 
 
@@ -68,8 +68,8 @@ def lstm_step(a, b, bias, state):
     _, c = state
     gates = a + b + bias
     i, f, g, o = (gates[..., gate, :] for gate in range(4))
-    c = native.sigmoid(f) * c + native.sigmoid(i) * native.tanh(g)
-    return native.sigmoid(o) * native.tanh(c), c
+    c = runtime.sigmoid(f) * c + runtime.sigmoid(i) * runtime.tanh(g)
+    return runtime.sigmoid(o) * runtime.tanh(c), c
 
 
 def over_sequence(step, x, w_in, w_rec, bias, state):  # (n, D) -> (n, H), state
@@ -80,7 +80,7 @@ def over_sequence(step, x, w_in, w_rec, bias, state):  # (n, D) -> (n, H), state
         b = np.einsum("...h,...hgk->...gk", state[0], w_rec)
         state = step(a[..., t, :, :], b, bias, state)
         y.append(state[0])
-    return native.stack(y, -2, (*x.shape[:-2], 0, w_rec.shape[-1])), state
+    return runtime.stack(y, -2, (*x.shape[:-2], 0, w_rec.shape[-1])), state
 
 
 def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
@@ -89,7 +89,7 @@ def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
     zeros = np.zeros((*x.shape[:-3], layers, x.shape[-3], hidden))
     initial = [zeros if state is None else state for state in initial]
     ys, finals = [], [[[] for _ in range(layers)] for _ in initial]
-    for row, y in enumerate(native.sequences(x, lengths)):
+    for row, y in enumerate(runtime.sequences(x, lengths)):
         for layer in range(layers):
             start = tuple(state[..., layer, row, :] for state in initial)
             y, final = over_sequence(step, y, w_in[layer], w_rec[layer], bias[layer], start)
@@ -97,5 +97,5 @@ def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
                 collected[layer].append(state)
         ys.append(y)
     no_row = (*x.shape[:-3], 0, hidden)
-    finals = [np.stack([native.stack(rows, -2, no_row) for rows in state], -3) for state in finals]
-    return native.padded(ys, np.zeros((*x.shape[:-1], hidden))), finals
+    finals = [np.stack([runtime.stack(rows, -2, no_row) for rows in state], -3) for state in finals]
+    return runtime.padded(ys, np.zeros((*x.shape[:-1], hidden))), finals

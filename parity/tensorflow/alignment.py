@@ -8,7 +8,7 @@ float64 cast to float32; ``keras.losses.CTC`` takes every step for a real one, w
 
 import tensorflow as tf
 
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def ctc(logits, targets, target_lengths, lengths, *, variant="dense_labels"):
@@ -24,9 +24,9 @@ def ctc(logits, targets, target_lengths, lengths, *, variant="dense_labels"):
     >>> tf.exp(-ctc(tf.zeros((1, 3, 2)), labels, one, two)["loss"]).numpy().round(4)  # 1 1, 0 1 and 1 0 of four
     array([0.75], dtype=float32)
     """
-    logits = native.only_real(native.valid(lengths, tf.shape(logits)[1]), logits)
-    labels = tf.where(native.valid(target_lengths, tf.shape(targets)[1]), targets, 0)
-    return {"loss": native.pick(VARIANTS, variant)(logits, labels, target_lengths, lengths)}
+    logits = runtime.only_real(runtime.valid(lengths, tf.shape(logits)[1]), logits)
+    labels = tf.where(runtime.valid(target_lengths, tf.shape(targets)[1]), targets, 0)
+    return {"loss": runtime.pick(VARIANTS, variant)(logits, labels, target_lengths, lengths)}
 
 
 def dense_labels(logits, labels, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (B,) -> (B,)
@@ -54,7 +54,7 @@ def forward_algorithm(logits, labels, target_lengths, lengths):  # (B, T, C)  (B
 
     place = tf.range(tf.shape(states)[1], dtype=lengths.dtype)
     start = tf.where(place == 0, tf.zeros_like(never), never)  # before the first step, as if after a blank
-    real = native.valid(lengths, tf.shape(logits)[1])
+    real = runtime.valid(lengths, tf.shape(logits)[1])
     alpha = tf.scan(step, (tf.transpose(log_p, [1, 0, 2]), tf.transpose(real)), start)[-1]
     behind = 2 * target_lengths[:, None] - place  # 1 at the last label, 0 at the blank behind it
     log_probability = log_sum(tf.where((behind == 0) | (behind == 1), alpha, never))

@@ -12,7 +12,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def softmax(scores, lengths, *, axis=-1, variant="where"):  # (B, T) or (B, T, D), (B,)
@@ -27,7 +27,7 @@ def softmax(scores, lengths, *, axis=-1, variant="where"):  # (B, T) or (B, T, D
     >>> softmax(tf.constant([[1.0, 1.0, 9.0]]), tf.constant([2]))["weights"].numpy().tolist()
     [[0.5, 0.5, 0.0]]
     """
-    real = native.valid(lengths, tf.shape(scores)[axis])  # (B, T)
+    real = runtime.valid(lengths, tf.shape(scores)[axis])  # (B, T)
     if axis == -2:
         real = real[:, :, None]
     weights = tf.nn.softmax(tf.where(real, scores, float("-inf")), axis)  # NaN where the sequence is empty
@@ -52,11 +52,11 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, v
     >>> y.numpy().ravel().tolist()
     [2.0, 2.0, 0.0]
     """
-    real = native.valid(lengths, tf.shape(x)[1])  # (B, T)
-    x = native.only_real(real, x)
+    real = runtime.valid(lengths, tf.shape(x)[1])  # (B, T)
+    x = runtime.only_real(real, x)
     weights = keras_layout(w_in, bias_in, w_out, bias_out, heads)
-    y = native.call_layer(built(x.shape[2], heads, x.dtype), weights, x, x, attention_mask=real[:, None])
-    return {"y": native.only_real(real, y)}
+    y = runtime.call_layer(built(x.shape[2], heads, x.dtype), weights, x, x, attention_mask=real[:, None])
+    return {"y": runtime.only_real(real, y)}
 
 
 def keras_layout(w_in, bias_in, w_out, bias_out, heads):  # (H, 3, H)  (2, H)  (H, H)  (H,)

@@ -9,9 +9,8 @@ from functools import cache, partial
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import buckets, packing
+from parity.tensorflow import buckets, packing, runtime
 from parity.tensorflow import rnn as one_way
-from parity.tensorflow import runtime as native
 
 
 def reverse_sequence(x, lengths, *, variant="reverse_sequence"):  # (B, T, D)  (B,)
@@ -24,7 +23,7 @@ def reverse_sequence(x, lengths, *, variant="reverse_sequence"):  # (B, T, D)  (
     [2.0, 1.0, 0.0]
     """
     y = tf.reverse_sequence(x, lengths, seq_axis=1, batch_axis=0)
-    return {"y": native.only_real(native.valid(lengths, tf.shape(x)[1]), y)}
+    return {"y": runtime.only_real(runtime.valid(lengths, tf.shape(x)[1]), y)}
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="masked"):
@@ -37,19 +36,19 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="m
         y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
     """
     weights = by_side(w_in, w_rec, bias)
-    y, (h,) = native.pick(VARIANTS, variant)(keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
+    y, (h,) = runtime.pick(VARIANTS, variant)(keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
     return {"y": y, "h": h}
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="masked"):
     """Bidirectional GRU; arguments and results as for `rnn`."""
-    y, (h,) = native.pick(VARIANTS, variant)(keras.layers.GRU, x, lengths, by_side(w_in, w_rec, bias), [h0])
+    y, (h,) = runtime.pick(VARIANTS, variant)(keras.layers.GRU, x, lengths, by_side(w_in, w_rec, bias), [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
     """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H)."""
-    y, (h, c) = native.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, by_side(w_in, w_rec, bias), [h0, c0])
+    y, (h, c) = runtime.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, by_side(w_in, w_rec, bias), [h0, c0])
     return {"y": y, "h": h, "c": c}
 
 
@@ -85,13 +84,13 @@ def by_side(w_in, w_rec, bias):
 def masked(kind, x, lengths, weights, initial, *, wrap=keras.layers.Bidirectional, **options):
     """Keras `Bidirectional` with the mask: it turns round inside each length."""
     initial = states_or_zeros(initial, x, weights)
-    real = native.valid(lengths, tf.shape(x)[1])
-    y, finals = native.only_real(real, x), []
+    real = runtime.valid(lengths, tf.shape(x)[1])
+    y, finals = runtime.only_real(real, x), []
     for k, sides in enumerate(weights):
         layer = one_way.built(kind, y.shape[2], one_way.width(sides), x.dtype, wrap=wrap, **options)
         values = [value for side in sides for value in one_way.keras_layout(kind, *side)]
         start = [state[k, side] for side in (0, 1) for state in initial]
-        y, *final = native.call_layer(layer, values, y, mask=real, initial_state=start)
+        y, *final = runtime.call_layer(layer, values, y, mask=real, initial_state=start)
         finals.append(final)
     return y, stack_states([(final[: len(initial)], final[len(initial) :]) for final in finals])
 
@@ -113,7 +112,7 @@ def two_pass(kind, x, lengths, weights, initial, **options):
 def dynamic_rnn(kind, x, lengths, weights, initial, **options):
     """``tf.compat.v1.nn.bidirectional_dynamic_rnn`` with ``sequence_length``."""
     initial = states_or_zeros(initial, x, weights)
-    y, finals = native.only_real(native.valid(lengths, tf.shape(x)[1]), x), []
+    y, finals = runtime.only_real(runtime.valid(lengths, tf.shape(x)[1]), x), []
     for k, sides in enumerate(weights):
         cells = [one_way.Cell(kind, side, **options) for side in sides]
         starts = [one_way.pack_state([state[k, side] for state in initial]) for side in (0, 1)]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.experimental.numpy import moveaxis
 
 from parity import bucketing as planner
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def bucketed(run, kind, x, lengths, weights, initial, **options):
@@ -17,7 +17,7 @@ def bucketed(run, kind, x, lengths, weights, initial, **options):
     order, bounds, steps = plan(lengths)
     back, sizes = tf.math.invert_permutation(order), bounds[1:] - bounds[:-1]
     given = [x, lengths, *(moveaxis(state, -2, 0) for state in initial)]
-    parts = [array(v.dtype, sizes, v.shape).split(native.rearranged(v, order, back), sizes) for v in given]
+    parts = [array(v.dtype, sizes, v.shape).split(runtime.rearranged(v, order, back), sizes) for v in given]
 
     def body(k, found):
         x_k, lengths_k, *states = (part.read(k) for part in parts)
@@ -31,7 +31,7 @@ def bucketed(run, kind, x, lengths, weights, initial, **options):
     shapes = [[None, None, features], *(state.shape for state in given[2:])]
     found = [array(x.dtype, sizes, shape) for shape in shapes]
     _, found = tf.while_loop(lambda k, _: k < tf.size(steps), body, (0, found))
-    y, *finals = (native.rearranged(rows.concat(), back, order) for rows in found)
+    y, *finals = (runtime.rearranged(rows.concat(), back, order) for rows in found)
     return y, [moveaxis(final, 0, -2) for final in finals]
 
 

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from parity.tensorflow import rnn as one_way
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def backwards(x, lengths, w_in, w_rec, bias, h0=None, *, variant="go_backwards"):
@@ -27,12 +27,12 @@ def backwards(x, lengths, w_in, w_rec, bias, h0=None, *, variant="go_backwards")
     """
     weights = list(zip(w_in, w_rec, bias))
     initial = one_way.states_or_zeros([h0], x, weights)
-    real = native.valid(lengths, tf.shape(x)[1])
-    y, finals = native.only_real(real, x), []
+    real = runtime.valid(lengths, tf.shape(x)[1])
+    y, finals = runtime.only_real(real, x), []
     for k, layer_weights in enumerate(weights):
         layer = one_way.built(keras.layers.GRU, y.shape[2], one_way.width(weights), x.dtype, go_backwards=True)
         values = one_way.keras_layout(keras.layers.GRU, *layer_weights)
-        y, *final = native.call_layer(layer, values, y, mask=real, initial_state=[state[k] for state in initial])
+        y, *final = runtime.call_layer(layer, values, y, mask=real, initial_state=[state[k] for state in initial])
         y = tf.reverse(y, [1])
         finals.append(final)
     (h,) = (tf.stack(layers) for layers in zip(*finals))
@@ -54,7 +54,7 @@ def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="mas
     [0.0, 0.0, 0.3696]
     """
     weights = list(zip(w_in, w_rec, bias))
-    y, (h, c) = native.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, weights, [h0, c0])
+    y, (h, c) = runtime.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, weights, [h0, c0])
     return {"y": y, "h": h, "c": c}
 
 
@@ -63,7 +63,7 @@ def masked(kind, x, lengths, weights, initial):
 
     On a GPU, cuDNN takes no mask but one of right padding, and Keras raises; ``use_cudnn=False`` keeps it away.
     """
-    real = tf.reverse(native.valid(lengths, tf.shape(x)[1]), [1])
+    real = tf.reverse(runtime.valid(lengths, tf.shape(x)[1]), [1])
     return one_way.masked(kind, x, lengths, weights, initial, real=real, use_cudnn=False)
 
 

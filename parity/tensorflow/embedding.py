@@ -9,7 +9,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def lookup(tokens, lengths, table, *, padding_index=0, variant="mask_zero"):  # (B, T)  (B,)  (V, D)
@@ -28,14 +28,14 @@ def lookup(tokens, lengths, table, *, padding_index=0, variant="mask_zero"):  # 
     """
     real = real_tokens(tokens, lengths, padding_index)
     tokens = tf.where(real, tokens, tf.constant(padding_index or 0, tokens.dtype))  # padding may hold any number
-    if native.pick(("mask_zero", "indexed_slices"), variant) == "indexed_slices":
-        return {"y": native.only_real(real, tf.gather(table, tokens))}
+    if runtime.pick(("mask_zero", "indexed_slices"), variant) == "indexed_slices":
+        return {"y": runtime.only_real(real, tf.gather(table, tokens))}
     if padding_index not in (0, None):
         raise ValueError(f"keras.layers.Embedding(mask_zero=True) masks token 0 only, not {padding_index}")
     layer = built(*table.shape, table.dtype, mask_zero=padding_index == 0)
-    y = native.call_layer(layer, [table], tokens)
+    y = runtime.call_layer(layer, [table], tokens)
     mask = layer.compute_mask(tokens)  # None without mask_zero
-    return {"y": native.only_real(real if mask is None else real & mask, y)}
+    return {"y": runtime.only_real(real if mask is None else real & mask, y)}
 
 
 def scaled_by_frequency(tokens, lengths, table, *, padding_index=0, variant="custom_gradient"):
@@ -55,7 +55,7 @@ def scaled_by_frequency(tokens, lengths, table, *, padding_index=0, variant="cus
         return table, lambda cotangent: cotangent / tf.cast(tf.maximum(count, 1), cotangent.dtype)[:, None]
 
     tokens = tf.where(real, tokens, tf.constant(padding_index or 0, tokens.dtype))
-    return {"y": native.only_real(real, tf.gather(scale_gradient(table), tokens))}
+    return {"y": runtime.only_real(real, tf.gather(scale_gradient(table), tokens))}
 
 
 def masked_dense(tokens, lengths, table, w, b, *, padding_index=0, variant="mask_zero"):
@@ -67,8 +67,8 @@ def masked_dense(tokens, lengths, table, w, b, *, padding_index=0, variant="mask
         y: (B, T, H).
     """
     x = lookup(tokens, lengths, table, padding_index=padding_index)["y"]
-    y = native.call_layer(built_dense(*w.shape, w.dtype), [w, b], x)
-    return {"y": native.only_real(real_tokens(tokens, lengths, padding_index), y)}
+    y = runtime.call_layer(built_dense(*w.shape, w.dtype), [w, b], x)
+    return {"y": runtime.only_real(real_tokens(tokens, lengths, padding_index), y)}
 
 
 def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="masked"):  # (B, T)  (B,)  (V, D)
@@ -83,14 +83,14 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="masked
         y: (B, D), zero where there is no token but the pad.
     """
     real = real_tokens(tokens, lengths, padding_index)
-    if native.pick(("masked", "lookup_sparse"), variant) == "lookup_sparse":
+    if runtime.pick(("masked", "lookup_sparse"), variant) == "lookup_sparse":
         bags = tf.SparseTensor(tf.where(real), tf.boolean_mask(tokens, real), tf.shape(tokens, tf.int64))
         return {"y": tf.nn.safe_embedding_lookup_sparse(table, bags, combiner=mode)}
     rows = tf.gather(table, tf.where(real, tokens, tf.constant(padding_index, tokens.dtype)))
     if mode == "max":
         largest = tf.reduce_max(tf.where(real[:, :, None], rows, rows.dtype.min), 1)
         return {"y": tf.where(tf.reduce_any(real, 1)[:, None], largest, tf.zeros((), rows.dtype))}
-    total = tf.reduce_sum(native.only_real(real, rows), 1)
+    total = tf.reduce_sum(runtime.only_real(real, rows), 1)
     words = tf.maximum(tf.reduce_sum(tf.cast(real, rows.dtype), 1), 1)
     return {"y": total / words[:, None] if mode == "mean" else total}
 
@@ -129,7 +129,7 @@ def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="
 
 def real_tokens(tokens, lengths, padding_index):  # (B, T)  (B,) -> (B, T)
     """True where a token is within its sequence and is not the pad."""
-    real = native.valid(lengths, tf.shape(tokens)[1])
+    real = runtime.valid(lengths, tf.shape(tokens)[1])
     return real if padding_index is None else real & (tokens != padding_index)
 
 

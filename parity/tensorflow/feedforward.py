@@ -10,7 +10,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B, T, D)  (B,)  (D, H)  (H,)
@@ -26,10 +26,10 @@ def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B,
     >>> y.numpy().ravel().tolist()
     [2.0, 2.0, 0.0]
     """
-    real = native.valid(lengths, tf.shape(x)[1])
+    real = runtime.valid(lengths, tf.shape(x)[1])
     layer = built(keras.layers.Dense, x.shape[2], x.dtype, units=w.shape[1], activation=activation)
-    y = native.call_layer(layer, [w, bias], native.only_real(real, x))
-    return {"y": native.only_real(real, y)}
+    y = runtime.call_layer(layer, [w, bias], runtime.only_real(real, x))
+    return {"y": runtime.only_real(real, y)}
 
 
 def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, D)  (B,)  (K, D, H)...  (H,)...
@@ -47,11 +47,11 @@ def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, 
     >>> y.numpy().ravel().tolist()
     [3.0, 6.0, 5.0, 0.0]
     """
-    real = native.valid(lengths, tf.shape(x)[1])
-    y = native.only_real(real, x)
+    real = runtime.valid(lengths, tf.shape(x)[1])
+    y = runtime.only_real(real, x)
     for kernel, shift in zip(w, bias):
         y = convolved(y, kernel, shift, padding)
-        y = native.only_real(real, y)  # or the next layer would see the bias behind the end
+        y = runtime.only_real(real, y)  # or the next layer would see the bias behind the end
     return {"y": y}
 
 
@@ -59,7 +59,7 @@ def convolved(x, kernel, shift, padding):  # (B, T, D)  (K, D, H)  (H,) -> (B, T
     """One layer. For a batch of no sequences, oneDNN gives the shape of ``x``: it is put right before the bias."""
     size, features, filters = kernel.shape
     options = {"filters": filters, "kernel_size": size, "padding": padding, "use_bias": False}
-    y = native.call_layer(built(keras.layers.Conv1D, features, x.dtype, **options), [kernel], x)
+    y = runtime.call_layer(built(keras.layers.Conv1D, features, x.dtype, **options), [kernel], x)
     return tf.reshape(y, [*tf.unstack(tf.shape(x)[:2]), filters]) + shift
 
 

@@ -8,7 +8,7 @@ loss 0 and no gradient. Keras multiplies by the mask, and NaN times 0 is NaN, so
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def cross_entropy(logits, targets, lengths, *, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)
@@ -24,14 +24,14 @@ def cross_entropy(logits, targets, lengths, *, variant="keras_mask"):  # (B, T, 
     >>> round(float(loss), 4)  # log 4
     1.3863
     """
-    native.pick(("keras_mask", "ignore_class", "flattened"), variant)
-    real = native.valid(lengths, tf.shape(targets)[1])
+    runtime.pick(("keras_mask", "ignore_class", "flattened"), variant)
+    real = runtime.valid(lengths, tf.shape(targets)[1])
     if variant == "flattened":
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
             tf.boolean_mask(targets, real), tf.boolean_mask(logits, real)
         )
         return {"loss": tf.reduce_sum(losses) / at_least_one(real, losses.dtype)}
-    logits = native.only_real(real, logits)
+    logits = runtime.only_real(real, logits)
     if variant == "ignore_class":
         targets = tf.where(real, targets, -1)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1, dtype=logits.dtype.name)
@@ -49,7 +49,7 @@ def sequence_loss(
     Returns:
         loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
     """
-    real = native.valid(lengths, tf.shape(targets)[1])
+    real = runtime.valid(lengths, tf.shape(targets)[1])
     losses = by_token(logits, targets, real)
     axes = [1] * average_across_timesteps + [0] * average_across_batch
     if not axes:
@@ -65,10 +65,10 @@ def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="keras_m
     Returns:
         loss: ().
     """
-    real = native.valid(lengths, tf.shape(targets)[1])
+    real = runtime.valid(lengths, tf.shape(targets)[1])
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing, dtype=logits.dtype.name)
     targets = tf.one_hot(tf.where(real, targets, 0), logits.shape[2], dtype=logits.dtype)
-    return {"loss": with_keras_mask(loss, targets, native.only_real(real, logits), real)}
+    return {"loss": with_keras_mask(loss, targets, runtime.only_real(real, logits), real)}
 
 
 def class_weights(logits, targets, lengths, class_weight, *, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)  (C,)
@@ -80,13 +80,13 @@ def class_weights(logits, targets, lengths, class_weight, *, variant="keras_mask
     Returns:
         loss: ().
     """
-    real = native.valid(lengths, tf.shape(targets)[1])
+    real = runtime.valid(lengths, tf.shape(targets)[1])
     targets = tf.where(real, targets, 0)
     loss = keras.losses.SparseCategoricalCrossentropy(
         from_logits=True, reduction="mean_with_sample_weight", dtype=logits.dtype.name
     )
     weight = tf.gather(tf.stop_gradient(class_weight), targets)
-    return {"loss": with_keras_mask(loss, targets, native.only_real(real, logits), real, sample_weight=weight)}
+    return {"loss": with_keras_mask(loss, targets, runtime.only_real(real, logits), real, sample_weight=weight)}
 
 
 def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
@@ -95,7 +95,7 @@ def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
     Returns:
         loss: ().
     """
-    real = native.valid(lengths, tf.shape(targets)[1])
+    real = runtime.valid(lengths, tf.shape(targets)[1])
     losses = by_token(logits, targets, real)
     means = tf.reduce_sum(losses, 1) / at_least_one(real, losses.dtype, 1)
     return {"loss": tf.reduce_sum(means) / at_least_one(lengths > 0, losses.dtype)}
@@ -125,14 +125,14 @@ def binary_cross_entropy(logits, target, lengths, *, variant="keras_mask"):  # (
 
 
 def _elementwise(loss, keras_loss, prediction, target, lengths, variant):
-    real = native.valid(lengths, tf.shape(prediction)[1])
-    if native.pick(("keras_mask", "flattened", "weighted"), variant) == "flattened":
+    real = runtime.valid(lengths, tf.shape(prediction)[1])
+    if runtime.pick(("keras_mask", "flattened", "weighted"), variant) == "flattened":
         losses = loss(tf.boolean_mask(prediction, real), tf.boolean_mask(target, real))  # (N, D)
     else:
-        prediction, target = native.only_real(real, prediction), native.only_real(real, target)
+        prediction, target = runtime.only_real(real, prediction), runtime.only_real(real, target)
         if variant == "keras_mask":
             return {"loss": with_keras_mask(keras_loss, target, prediction, real)}
-        losses = native.only_real(real, loss(prediction, target))
+        losses = runtime.only_real(real, loss(prediction, target))
     return {"loss": tf.reduce_sum(losses) / (at_least_one(real, losses.dtype) * prediction.shape[2])}
 
 
@@ -142,7 +142,7 @@ def sigmoid_cross_entropy(logits, target):
 
 def by_token(logits, targets, real):  # (B, T, C)  (B, T)  (B, T) -> (B, T)
     """The cross entropy of every real step, zero on padding."""
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(real, targets, 0), native.only_real(real, logits))
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(real, targets, 0), runtime.only_real(real, logits))
     return tf.where(real, losses, tf.zeros((), losses.dtype))
 
 

@@ -9,8 +9,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import embedding
-from parity.tensorflow import runtime as native
+from parity.tensorflow import embedding, runtime
 
 
 def sequence_mask(x, lengths, *, variant="sequence_mask"):  # (B, T, D)  (B,)
@@ -39,14 +38,14 @@ def mask_from_tokens(tokens, lengths, table, *, padding_index=0, variant="mask_z
     >>> mask_from_tokens(tf.constant([[2, 0, 1, 0]]), tf.constant([3]), tf.ones((3, 1)))["mask"].numpy().tolist()
     [[True, False, True, False]]
     """
-    if native.pick(("mask_zero", "not_equal"), variant) == "not_equal":
+    if runtime.pick(("mask_zero", "not_equal"), variant) == "not_equal":
         mask, y = tf.not_equal(tokens, padding_index), tf.gather(table, tokens)
-        return {"mask": mask, "y": native.only_real(mask, y)}
+        return {"mask": mask, "y": runtime.only_real(mask, y)}
     if padding_index != 0:
         raise ValueError(f"keras.layers.Embedding(mask_zero=True) masks token 0 only, not {padding_index}")
     layer = embedding.built(*table.shape, table.dtype, mask_zero=True)
-    mask, y = layer.compute_mask(tokens), native.call_layer(layer, [table], tokens)
-    return {"mask": mask, "y": native.only_real(mask, y)}
+    mask, y = layer.compute_mask(tokens), runtime.call_layer(layer, [table], tokens)
+    return {"mask": mask, "y": runtime.only_real(mask, y)}
 
 
 def mask_from_features(x, lengths, *, variant="masking_layer"):  # (B, T, D)  (B,)
@@ -62,9 +61,9 @@ def mask_from_features(x, lengths, *, variant="masking_layer"):  # (B, T, D)  (B
     >>> mask_from_features(x, tf.constant([3]))["mask"].numpy().tolist()
     [[True, False, True, False]]
     """
-    if native.pick(("masking_layer", "any_feature"), variant) == "any_feature":
+    if runtime.pick(("masking_layer", "any_feature"), variant) == "any_feature":
         mask = frame_used(x)
-        return {"mask": mask, "y": native.only_real(mask, x)}
+        return {"mask": mask, "y": runtime.only_real(mask, x)}
     layer = masking_layer(x.dtype)
     return {"mask": layer.compute_mask(x), "y": layer(x)}
 
@@ -97,7 +96,7 @@ def mask_frames(x, lengths, *, variant="where"):  # (B, T, D)  (B,)
     >>> mask_frames(tf.constant([[[1.0], [2.0], [float("nan")]]]), tf.constant([2]))["y"].numpy().ravel().tolist()
     [1.0, 2.0, 0.0]
     """
-    real = native.valid(lengths, tf.shape(x)[1])[:, :, None]
+    real = runtime.valid(lengths, tf.shape(x)[1])[:, :, None]
     return {"y": tf.where(real, x, tf.zeros((), x.dtype))}
 
 

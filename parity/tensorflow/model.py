@@ -6,8 +6,7 @@ sequence were one step long, and an empty one had none: its logits are 0, and it
 
 import tensorflow as tf
 
-from parity.tensorflow import bidirectional, embedding, pooling, rnn
-from parity.tensorflow import runtime as native
+from parity.tensorflow import bidirectional, embedding, pooling, rnn, runtime
 from parity.tensorflow.loss import binary_cross_entropy, cross_entropy
 
 
@@ -56,8 +55,8 @@ def tagger(
     """
     embedded = embedding.lookup(tokens, lengths, table, padding_index=padding_index)["y"]
     states = bidirectional.lstm(embedded, lengths, w_in, w_rec, bias, variant=variant)["y"]
-    real = native.valid(lengths, tf.shape(tokens)[1])
-    logits = native.only_real(real, tf.tensordot(states, w_out, 1) + b_out)
+    real = runtime.valid(lengths, tf.shape(tokens)[1])
+    logits = runtime.only_real(real, tf.tensordot(states, w_out, 1) + b_out)
     loss = cross_entropy(logits, targets, lengths)
     return {"embedded": embedded, "states": states, "logits": logits, **loss}
 

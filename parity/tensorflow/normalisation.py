@@ -11,7 +11,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def layer_norm(x, lengths, gamma, beta, *, eps=1e-5, variant="masked"):  # (B, T, H)  (B,)  (H,)  (H,)
@@ -27,10 +27,10 @@ def layer_norm(x, lengths, gamma, beta, *, eps=1e-5, variant="masked"):  # (B, T
     >>> layer_norm(x, tf.constant([1]), tf.ones(2), tf.zeros(2), eps=0.0)["y"].numpy().tolist()
     [[[-1.0, 1.0], [0.0, 0.0]]]
     """
-    real = native.valid(lengths, tf.shape(x)[1])
+    real = runtime.valid(lengths, tf.shape(x)[1])
     layer = built(keras.layers.LayerNormalization, (None, None, x.shape[2]), x.dtype, epsilon=eps)
-    y = native.call_layer(layer, [gamma, beta], native.only_real(real, x))
-    return {"y": native.only_real(real, y)}
+    y = runtime.call_layer(layer, [gamma, beta], runtime.only_real(real, x))
+    return {"y": runtime.only_real(real, y)}
 
 
 def batch_norm(
@@ -69,7 +69,7 @@ def batch_norm(
     >>> batch_norm(x, tf.constant([1]), one, zero + 0.5, zero, one, training=True)["y"].numpy().ravel().tolist()
     [0.5, 0.0, 0.0]
     """
-    real = native.valid(lengths, tf.shape(x)[1])
+    real = runtime.valid(lengths, tf.shape(x)[1])
     running = [tf.stop_gradient(running_mean), tf.stop_gradient(running_variance)]  # buffers
     steps = tf.boolean_mask(x, real)  # (N, H)
     options = {"momentum": 1 - momentum, "epsilon": eps}

@@ -15,7 +15,7 @@ Four things part Keras 3 from the papers, and from PyTorch, and are mapped here:
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def sgd(parameters, pad_rows, *, learning_rate, momentum=0.0):
@@ -102,12 +102,12 @@ class Trainer:
 
     def predict(self, batch):
         """The outputs as arrays."""
-        return native.plain(self.run(batch, {}))
+        return runtime.plain(self.run(batch, {}))
 
     def run(self, batch, cotangents):
-        arrays = {**native.constants(batch), **{name: tf.convert_to_tensor(p) for name, p in self.parameters.items()}}
-        return native.stepper(self.call, arrays, cotangents, "graph", self.axes)(arrays, cotangents)
+        arrays = {**runtime.constants(batch), **{name: tf.convert_to_tensor(p) for name, p in self.parameters.items()}}
+        return runtime.stepper(self.call, arrays, cotangents, "graph", self.axes)(arrays, cotangents)
 
     def weights(self):
         """The weights as arrays."""
-        return native.plain(self.parameters)
+        return runtime.plain(self.parameters)

@@ -15,7 +15,7 @@ The way back is written out by hand for each cell, in ordinary operations, so th
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 class Layout:
@@ -52,7 +52,7 @@ class Layout:
         return tf.scatter_nd(self.places, rows, [*self.shape, rows.shape[1]])
 
     def turned(self, rows):  # (N, D) -> (N, D), each sequence from its last step to its first
-        return native.rearranged(rows, self.mirror, self.mirror)
+        return runtime.rearranged(rows, self.mirror, self.mirror)
 
 
 def one_layer(layout, kind, rows, weights, states, **options):

@@ -11,7 +11,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import runtime as native
+from parity.tensorflow import runtime
 
 
 def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  (B,)  (B, H)
@@ -28,7 +28,7 @@ def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  
     array([[2.]], dtype=float32)
     """
     index = tf.maximum(lengths - 1, 0)  # -1 would be the last step of the sequence before, and padding
-    if native.pick(("gather", "flattened"), variant) == "flattened":
+    if runtime.pick(("gather", "flattened"), variant) == "flattened":
         batch, steps = tf.unstack(tf.shape(x, out_type=index.dtype)[:2])
         last = tf.gather(tf.reshape(x, [-1, x.shape[2]]), tf.range(batch) * steps + index)
     else:
@@ -50,7 +50,7 @@ def mean(x, lengths, *, variant="keras"):  # (B, T, D)  (B,)
     array([[2.]], dtype=float32)
     """
     x, counted = only_real(x, lengths), never_empty(lengths, tf.shape(x)[1])
-    if native.pick(("keras", "masked_sum"), variant) == "keras":
+    if runtime.pick(("keras", "masked_sum"), variant) == "keras":
         return {"y": average_layer(x.dtype)(x, mask=counted)}
     return {"y": tf.reduce_sum(x, 1) / tf.cast(tf.maximum(lengths, 1), x.dtype)[:, None]}
 
@@ -64,9 +64,9 @@ def sum(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
     Returns:
         y: (B, D).
     """
-    if native.pick(("masked", "segments"), variant) == "masked":
+    if runtime.pick(("masked", "segments"), variant) == "masked":
         return {"y": tf.reduce_sum(only_real(x, lengths), 1)}
-    real = native.valid(lengths, tf.shape(x)[1])
+    real = runtime.valid(lengths, tf.shape(x)[1])
     sequence = tf.where(real)[:, 0]  # which one each real step belongs to
     return {"y": tf.math.unsorted_segment_sum(tf.boolean_mask(x, real), sequence, tf.shape(x)[0])}
 
@@ -97,12 +97,12 @@ def attention(x, lengths, query, *, variant="keras"):  # (B, T, D)  (B,)  (D,)
     """
     counted = never_empty(lengths, tf.shape(x)[1])  # where all is masked, softmax gives NaN
     x = only_real(x, lengths)
-    if native.pick(("keras", "softmax"), variant) == "keras":
+    if runtime.pick(("keras", "softmax"), variant) == "keras":
         y, weights = keras_attention(query, x, counted)
     else:
         weights = tf.nn.softmax(tf.where(counted, tf.linalg.matvec(x, query), float("-inf")))
         y = tf.linalg.matvec(x, weights, transpose_a=True)
-    real = native.valid(lengths, tf.shape(x)[1])
+    real = runtime.valid(lengths, tf.shape(x)[1])
     return {"weights": tf.where(real, weights, tf.zeros((), x.dtype)), "y": y}
 
 
@@ -117,12 +117,12 @@ def keras_attention(query, x, mask):  # (D,)  (B, T, D)  (B, T) -> (B, D), (B, T
 
 def only_real(x, lengths):  # (B, T, D)  (B,)
     """The values on real steps, 0 on padding."""
-    return native.only_real(native.valid(lengths, tf.shape(x)[1]), x)
+    return runtime.only_real(runtime.valid(lengths, tf.shape(x)[1]), x)
 
 
 def never_empty(lengths, steps):  # (B,), T -> (B, T)
     """True on real steps, and on the first step of an empty sequence, so that nothing is divided by nothing."""
-    return native.valid(tf.maximum(lengths, 1), steps)
+    return runtime.valid(tf.maximum(lengths, 1), steps)
 
 
 @cache

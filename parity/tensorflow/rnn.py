@@ -14,8 +14,7 @@ from functools import cache
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import buckets, packing
-from parity.tensorflow import runtime as native
+from parity.tensorflow import buckets, packing, runtime
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="masked"):
@@ -33,21 +32,21 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="m
     [1.0, 2.0, 0.0]
     """
     weights = list(zip(w_in, w_rec, bias))
-    y, (h,) = native.pick(VARIANTS, variant)(keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
+    y, (h,) = runtime.pick(VARIANTS, variant)(keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
     return {"y": y, "h": h}
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="masked"):
     """Gated recurrent unit; arguments and results as for `rnn`."""
     weights = list(zip(w_in, w_rec, bias))
-    y, (h,) = native.pick(VARIANTS, variant)(keras.layers.GRU, x, lengths, weights, [h0])
+    y, (h,) = runtime.pick(VARIANTS, variant)(keras.layers.GRU, x, lengths, weights, [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
     """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which "padded" cannot give."""
     weights = list(zip(w_in, w_rec, bias))
-    y, (h, *c) = native.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, weights, [h0, c0])
+    y, (h, *c) = runtime.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, weights, [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 
@@ -66,13 +65,13 @@ def keras_layout(kind, w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
 def masked(kind, x, lengths, weights, initial, *, real=None, **options):
     """Keras layers, each with the mask. Every row is computed to the last step; the mask chooses what is kept."""
     initial = states_or_zeros(initial, x, weights)
-    real = native.valid(lengths, tf.shape(x)[1]) if real is None else real
-    y, finals = native.only_real(real, x), []
+    real = runtime.valid(lengths, tf.shape(x)[1]) if real is None else real
+    y, finals = runtime.only_real(real, x), []
     for k, layer_weights in enumerate(weights):
         layer = built(kind, y.shape[2], width(weights), x.dtype, **options)
         values = keras_layout(kind, *layer_weights)
         start = [state[k] for state in initial]
-        y, *final = native.call_layer(layer, values, y, mask=real, initial_state=start)
+        y, *final = runtime.call_layer(layer, values, y, mask=real, initial_state=start)
         finals.append(final)
     return y, [tf.stack(layers) for layers in zip(*finals)]
 
@@ -97,20 +96,20 @@ def padded(kind, x, lengths, weights, initial, **options):
     the results: Keras gives it after the last step only, and that step is padding.
     """
     initial = states_or_zeros(initial, x, weights)
-    real = native.valid(lengths, tf.shape(x)[1])
-    y, h = native.only_real(real, x), []
+    real = runtime.valid(lengths, tf.shape(x)[1])
+    y, h = runtime.only_real(real, x), []
     for k, layer_weights in enumerate(weights):
         layer = built(kind, y.shape[2], width(weights), x.dtype, **options)
         start = [state[k] for state in initial]
-        y, *_ = native.call_layer(layer, keras_layout(kind, *layer_weights), y, initial_state=start)
+        y, *_ = runtime.call_layer(layer, keras_layout(kind, *layer_weights), y, initial_state=start)
         h.append(last_real(y, lengths, start[0]))
-    return native.only_real(real, y), [tf.stack(h)]
+    return runtime.only_real(real, y), [tf.stack(h)]
 
 
 def dynamic_rnn(kind, x, lengths, weights, initial, *, time_major=False, **options):
     """``tf.compat.v1.nn.dynamic_rnn`` with ``sequence_length``. It refuses Keras 3 cells; a small object will do."""
     initial = states_or_zeros(initial, x, weights)
-    y, finals = native.only_real(native.valid(lengths, tf.shape(x)[1]), x), []
+    y, finals = runtime.only_real(runtime.valid(lengths, tf.shape(x)[1]), x), []
     y = tf.transpose(y, [1, 0, 2]) if time_major else y
     for k, layer_weights in enumerate(weights):
         cell = Cell(kind, layer_weights, **options)
@@ -129,8 +128,8 @@ def time_major(kind, x, lengths, weights, initial, **options):
 def stepwise(kind, x, lengths, weights, initial, **options):
     """`tf.scan` over steps with a cell; a sequence that has ended keeps its state."""
     initial = states_or_zeros(initial, x, weights)
-    real = native.valid(lengths, tf.shape(x)[1])
-    y, finals = native.only_real(real, x), []
+    real = runtime.valid(lengths, tf.shape(x)[1])
+    y, finals = runtime.only_real(real, x), []
     for k, layer_weights in enumerate(weights):
         step = STEPS[kind](*layer_weights, **options)
 
@@ -140,7 +139,7 @@ def stepwise(kind, x, lengths, weights, initial, **options):
 
         states = tf.scan(keep_or_step, (tf.transpose(y, [1, 0, 2]), tf.transpose(real)), [s[k] for s in initial])
         finals.append([state[-1] for state in states])
-        y = native.only_real(real, tf.transpose(states[0], [1, 0, 2]))
+        y = runtime.only_real(real, tf.transpose(states[0], [1, 0, 2]))
     return y, [tf.stack(layers) for layers in zip(*finals)]
 
 

@@ -234,7 +234,9 @@ def keep(layer: Layer, batch: int, steps: int, model: Model) -> None:
 def _key(layer: Layer, batch: int, steps: int) -> str:
     """What the figures depend on. Neighbouring sizes share them."""
     present = sorted({entry.wing for entry in layer.entries()})
-    found = [f"{wings.native(wing).VERSION} {wings.native(wing).environment()['threads']} threads" for wing in present]
+    found = [
+        f"{wings.runtime(wing).VERSION} {wings.runtime(wing).environment()['threads']} threads" for wing in present
+    ]
     machine = [platform.node(), platform.machine(), str(_cores()), __version__, *found]
     size = [str(2 ** round(math.log2(max(1, extent)))) for extent in (batch, steps)]
     return " ".join([*map(str, asdict(layer).values()), *size, *machine])

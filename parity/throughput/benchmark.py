@@ -177,7 +177,7 @@ def timed(
     times: dict[str, Array] = {}
     for wing, contenders in groups.items():
         fastest = min(contenders, key=lambda name: min(seconds(contenders[name]) for _ in range(2)))
-        product = Contender(*wings.native(wing).square_product(SIDE, wings.device_of(wing, device)))
+        product = Contender(*wings.runtime(wing).square_product(SIDE, wings.device_of(wing, device)))
         others = {fastest + AGAIN: contenders[fastest], f"{wing} {PEAK}": product}
         times |= interleaved(contenders | others, budget / len(groups), **rounds)
     return times

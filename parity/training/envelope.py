@@ -100,7 +100,7 @@ class _Copies:
     def __init__(self, lesson: Course, copies: int, rng: np.random.Generator) -> None:
         self.lesson, self.rng = lesson, rng
         self.lead = (len(OPTIMISERS), 1 + copies)
-        self.reference: Any = wings.native("reference")
+        self.reference: Any = wings.runtime("reference")
         self.rules: Any = import_module("parity.reference.optimiser").OPTIMISERS
         model = lesson.cases[0].operation
         self.call = wings.call(find(model), MODELS[model], "reference", "")

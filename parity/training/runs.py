@@ -65,7 +65,7 @@ def _trained(
     row, form = find(model), MODELS[model]
     lesson = course(model, steps, seed)
     call = wings.bind(function, row, form) if function else wings.call(row, form, wing, row.variants[wing][0])
-    wings.native(wing)
+    wings.runtime(wing)
     room = import_module(f"parity.{wing}.optimiser")
     chosen = OPTIMISERS[optimiser]
     usual = partial(room.OPTIMISERS[chosen.kind], pad_rows=lesson.pad_rows, **chosen.settings)
