@@ -9,8 +9,9 @@ import pytest
 from hypothesis import settings
 
 from benchmarks.grid import scale
-from parity import frameworks as wings
+from parity import frameworks
 from parity.errors import InputError
+from parity.frameworks import loading
 from parity.report import github
 
 # The matrix runs in other processes meanwhile: a slow example says nothing about the code. A run finds what the last
@@ -19,9 +20,9 @@ settings.register_profile("parity", deadline=None, max_examples=100, derandomize
 settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("parity")
 
-# a wing's files import their framework; where it is missing, its doctests are not collected
+# a framework's files import their framework; where it is missing, its doctests are not collected
 collect_ignore_glob = [
-    f"parity/{wing}/*" for wing, extra in wings.EXTRAS.items() if importlib.util.find_spec(extra) is None
+    f"parity/{framework}/*" for framework, extra in frameworks.EXTRAS.items() if importlib.util.find_spec(extra) is None
 ]
 
 if importlib.util.find_spec("torch") is None:
@@ -48,10 +49,10 @@ def _not_in_actions(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-@pytest.fixture(params=wings.FRAMEWORKS)
+@pytest.fixture(params=frameworks.FRAMEWORKS)
 def framework(request: pytest.FixtureRequest) -> str:
     """Each framework in turn; skipped, by name, where it is missing."""
-    if reason := wings.missing(request.param):
+    if reason := frameworks.missing(request.param):
         pytest.skip(reason)
     return str(request.param)
 
@@ -59,20 +60,20 @@ def framework(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def without_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail if one is asked for."""
-    runtime = wings.runtime
+    runtime = loading._runtime
     fail = partial(pytest.fail, "a framework was loaded")
-    monkeypatch.setattr(wings, "runtime", lambda wing: fail() if wing in wings.FRAMEWORKS else runtime(wing))
+    monkeypatch.setattr(loading, "_runtime", lambda name: fail() if name in frameworks.FRAMEWORKS else runtime(name))
 
 
 @pytest.fixture
 def pytorch() -> str:
-    if reason := wings.missing("pytorch"):
+    if reason := frameworks.missing("pytorch"):
         pytest.skip(reason)
     return "pytorch"
 
 
 @pytest.fixture
 def tensorflow() -> str:
-    if reason := wings.missing("tensorflow"):
+    if reason := frameworks.missing("tensorflow"):
         pytest.skip(reason)
     return "tensorflow"

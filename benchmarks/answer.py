@@ -30,9 +30,9 @@ def fastest(results: Iterable[Result]) -> Table:
     for name in ("real steps/s", "of peak", "over the others (95 %)", "of ideal", "A/A"):
         table.add_column(name, justify="right", no_wrap=True)
     for (row, phase), group in groups(results).items():
-        for wing in sorted({result.entry.wing for result in group}):
-            best = next(result for result in group if result.entry.wing == wing)
-            table.add_row(row, phase, wing, str(best.entry).partition(".")[2], *_cells(best))
+        for framework in sorted({result.entry.framework for result in group}):
+            best = next(result for result in group if result.entry.framework == framework)
+            table.add_row(row, phase, framework, str(best.entry).partition(".")[2], *_cells(best))
     return table
 
 

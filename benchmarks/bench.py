@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.grid import SLOW, SLOWER, Row, Size
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import Array
 from parity.bucketing import Cost
 from parity.operations import GATES, find
@@ -44,7 +44,7 @@ class Bench:
     Attributes:
         sizes: of the scale, by name.
         timing: False in a plain test run, where answers are checked and nothing is timed.
-        device: of the wings that can choose.
+        device: of the frameworks that can choose.
     """
 
     sizes: dict[str, Size]
@@ -68,11 +68,11 @@ class Bench:
         model = self.model(row)
         group = Group(Race(case, model.groupings() if model else {}, self.device))
         for entry in row.entries():
-            if wings.missing(entry.wing):
+            if frameworks.missing(entry.framework):
                 continue
             mode = entry.mode if self.timing else "eager"  # tracing costs seconds, and the matrix tries the graphs
             try:
-                group.prepared[str(entry)] = group.race.prepare(Entry(entry.wing, entry.variant, mode))
+                group.prepared[str(entry)] = group.race.prepare(Entry(entry.framework, entry.variant, mode))
             except Exception as error:  # its own test reports it
                 group.failures[str(entry)] = error
         return group
@@ -102,7 +102,7 @@ class Bench:
         """The rounds of one entry, and what they mean."""
         times, group = self.times(row, phase), self.group(row)
         ready, name = group.prepared[str(entry)], str(entry)
-        cost = self.padded_cost(row, entry.wing)
+        cost = self.padded_cost(row, entry.framework)
         found = self.described(row, phase, entry) | figures(group.race.case, phase, name, times, cost)
         found |= {
             "compile_seconds": max(0.0, ready.first_seconds[phase] - found["median_seconds"]),
@@ -118,15 +118,15 @@ class Bench:
         found = {}
         for row in dict.fromkeys(result.row for result in self.results if self.model(result.row)):
             model, case = self.models[self.layer(row)], row.case(self.sizes[row.size])
-            for wing in wings.FRAMEWORKS:
+            for framework in frameworks.FRAMEWORKS:
                 measured = {
                     str(result.entry): float(result.figures["median_seconds"])
                     for result in self.results
-                    if (result.row, result.phase, result.entry.wing) == (row, "train", wing)
+                    if (result.row, result.phase, result.entry.framework) == (row, "train", framework)
                 }
                 advised = [name for name, _ in model.ranking(case.lengths, case.steps) if name in measured]
                 if len(measured) > 1:
-                    found[f"{row} {wing}"] = regret(advised[0], measured)
+                    found[f"{row} {framework}"] = regret(advised[0], measured)
         return found
 
     def layer(self, row: Row) -> Layer:
@@ -135,10 +135,10 @@ class Bench:
         without = SLOWER if row.operation.startswith("bidirectional.") else SLOW
         return Layer(row.operation, row.form, size.features, size.hidden, without=without, device=self.device)
 
-    def padded_cost(self, row: Row, wing: str) -> Cost | None:
+    def padded_cost(self, row: Row, framework: str) -> Cost | None:
         """What the variant costs whose speed-up the ideals are about."""
         costs = self.models[self.layer(row)].costs if self.model(row) else {}
-        return costs.get(unmasked(wing, costs))
+        return costs.get(unmasked(framework, costs))
 
     def described(self, row: Row, phase: str, entry: Entry) -> dict[str, Any]:
         """What was run."""
@@ -148,10 +148,10 @@ class Bench:
             "form": row.form,
             "distribution": row.distribution,
             "phase": phase,
-            "wing": entry.wing,
+            "framework": entry.framework,
             "variant": entry.variant,
             "mode": entry.mode,
-            "device": wings.device_of(entry.wing, self.device),
+            "device": frameworks.device_of(entry.framework, self.device),
             "B": size.batch,
             "T": self.group(row).race.case.steps,
             "D": size.features,

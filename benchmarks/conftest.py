@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks.answer import fastest
 from benchmarks.bench import Bench
 from benchmarks.grid import scale
-from parity import frameworks as wings
+from parity import frameworks
 from parity.report.environment import versions
 
 BENCH = pytest.StashKey[Bench]()
@@ -27,7 +27,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 
 def _device(asked: str) -> str:
-    cuda = not wings.missing("pytorch") and wings.runtime("pytorch").has_cuda()
+    cuda = not frameworks.missing("pytorch") and frameworks.runtime("pytorch").has_cuda()
     if asked == "cuda" and not cuda:
         raise pytest.UsageError("--parity-device cuda: PyTorch finds no such device here")
     return "cuda" if cuda and asked != "cpu" else "cpu"
@@ -44,10 +44,13 @@ def _untimed(request: pytest.FixtureRequest, bench: Bench) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
     """What the times depend on beside the machine: versions, devices, threads. The report says it beside the plots."""
-    found, frameworks = config.stash.get(BENCH, None), wings.environment()
+    found, loaded = config.stash.get(BENCH, None), frameworks.environment()
     if found:
-        frameworks = {wing: wings.runtime(wing).environment(wings.device_of(wing, found.device)) for wing in frameworks}
-    machine_info |= {"versions": versions(), "frameworks": frameworks}
+        loaded = {
+            framework: frameworks.runtime(framework).environment(frameworks.device_of(framework, found.device))
+            for framework in loaded
+        }
+    machine_info |= {"versions": versions(), "frameworks": loaded}
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

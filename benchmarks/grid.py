@@ -66,7 +66,7 @@ class Row:
         operation, form, distribution: what is computed, on which lengths.
         size: "large" or "small".
         budget: seconds for the rounds of one phase.
-        without: variants, or "wing.variant", that would take most of the time there.
+        without: variants, or "framework.variant", that would take most of the time there.
         also: modes beside the usual one.
     """
 

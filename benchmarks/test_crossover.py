@@ -13,7 +13,7 @@ from benchmarks.bench import LEAST, Bench
 from benchmarks.grid import SLOW, Size
 from benchmarks.replay import clock, replay
 from parity import bucketing as planner
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import Array, Lengths
 from parity.cases.lengths import draw_lengths, fill_lengths
 from parity.throughput.advice import Layer
@@ -81,12 +81,12 @@ def ready(bench: Bench, lengths: Lengths, size: Size) -> dict[str, Prepared]:
     layer = Layer(OPERATION, "one_layer", size.features, size.hidden, without=SLOW, device=bench.device)
     model = bench.model_of(layer, bench.sizes["small"])
     race = layer.race(lengths, size.steps, model.groupings() if model else {})
-    present = [wing for wing in TRIED if not wings.missing(wing)]
+    present = [framework for framework in TRIED if not frameworks.missing(framework)]
     if not present:
         pytest.skip("neither framework is installed")
-    modes = {wing: wings.MODES[wing][-1] if bench.timing else "eager" for wing in present}
-    entries = [Entry(wing, variant, modes[wing]) for wing in present for variant in TRIED[wing]]
-    return {f"{entry.wing}.{entry.variant}": race.prepare(entry) for entry in entries}
+    modes = {framework: frameworks.MODES[framework][-1] if bench.timing else "eager" for framework in present}
+    entries = [Entry(framework, variant, modes[framework]) for framework in present for variant in TRIED[framework]]
+    return {f"{entry.framework}.{entry.variant}": race.prepare(entry) for entry in entries}
 
 
 def over_padded(name: str, times: dict[str, Array]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from benchmarks.bench import LEAST, Bench
 from benchmarks.grid import SLOW
 from benchmarks.replay import clock, replay
 from parity import bucketing as planner
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import Lengths
 from parity.cases.lengths import draw_lengths
 from parity.throughput.advice import Layer
@@ -38,21 +38,24 @@ class Epoch:
         self.batches[-1].wait()
 
 
-@pytest.mark.parametrize("wing", wings.FRAMEWORKS)
+@pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
 @pytest.mark.benchmark(group="data set", timer=clock)
-def test_regrouping_a_data_set(benchmark: Any, bench: Bench, wing: str) -> None:
+def test_regrouping_a_data_set(benchmark: Any, bench: Bench, framework: str) -> None:
     """The same sequences, padded, in random batches and in planned ones: no strategy inside a batch can do that."""
-    if reason := wings.missing(wing):
+    if reason := frameworks.missing(framework):
         pytest.skip(reason)
     size = bench.sizes["small"]
     layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden, without=SLOW, device=bench.device)
     lengths = draw_lengths("lognormal", np.random.default_rng(0), SEQUENCES * size.batch, size.steps)
     model = bench.model_of(layer, size)
-    cost = model.costs[f"{wing}.{VARIANT}"] if model else planner.DEFAULT
+    cost = model.costs[f"{framework}.{VARIANT}"] if model else planner.DEFAULT
     plan = planner.batches(lengths, size.batch, cost)
     as_they_come = [lengths[start : start + size.batch] for start in range(0, len(lengths), size.batch)]
     planned = [lengths[rows] for rows, _ in plan.groups()]
-    epochs = {"random": epoch(bench, layer, wing, as_they_come), "planned": epoch(bench, layer, wing, planned)}
+    epochs = {
+        "random": epoch(bench, layer, framework, as_they_come),
+        "planned": epoch(bench, layer, framework, planned),
+    }
     if not bench.timing:
         benchmark.pedantic(epochs["planned"].start)
         return
@@ -70,16 +73,16 @@ def test_regrouping_a_data_set(benchmark: Any, bench: Bench, wing: str) -> None:
         "speedup": as_dict(faster),
         "real_steps_per_second": {name: float(lengths.sum() / np.median(found)) for name, found in times.items()},
     }
-    replay(benchmark, times["planned"], {"wing": wing, "variant": VARIANT} | figures)
+    replay(benchmark, times["planned"], {"framework": framework, "variant": VARIANT} | figures)
     bench.said.append(
-        f"{wing}.{VARIANT}, {len(lengths)} lognormal sequences: "
+        f"{framework}.{VARIANT}, {len(lengths)} lognormal sequences: "
         f"planned batches train {faster} times as fast as random ones"
     )
 
 
-def epoch(bench: Bench, layer: Layer, wing: str, batches: list[Lengths]) -> Epoch:
+def epoch(bench: Bench, layer: Layer, framework: str, batches: list[Lengths]) -> Epoch:
     """A batch's answer is checked when it is prepared."""
-    entry = Entry(wing, VARIANT, wings.MODES[wing][-1] if bench.timing else "eager")
+    entry = Entry(framework, VARIANT, frameworks.MODES[framework][-1] if bench.timing else "eager")
     races = (layer.race(lengths) for lengths in batches)
     return Epoch(tuple(race.prepare(entry).contenders["train"] for race in races))
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.bench import Bench
 from benchmarks.grid import ROWS, Row
 from benchmarks.replay import clock, replay
-from parity import frameworks as wings
+from parity import frameworks
 from parity.throughput.benchmark import PHASES, Entry
 
 TESTS = [
@@ -30,7 +30,7 @@ TESTS = [
 @pytest.mark.parametrize(("row", "phase", "entry"), TESTS)
 def test_throughput(benchmark: Any, bench: Bench, row: Row, phase: str, entry: Entry) -> None:
     """The answer is right at this size; then it is timed, in turns with all others of its group."""
-    if reason := wings.missing(entry.wing):
+    if reason := frameworks.missing(entry.framework):
         pytest.skip(reason)
     group = bench.group(row)
     if error := group.failures.get(str(entry)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.checks import runner
 from parity.checks.check import plan
 from parity.operations import find
@@ -32,13 +32,13 @@ def test_import(benchmark: Any, module: str) -> None:
 
 @pytest.mark.benchmark(group="checks", max_time=1.0, min_rounds=3)
 @pytest.mark.parametrize("operation", ["bidirectional.reverse_sequence", "loss.cross_entropy"])
-@pytest.mark.parametrize("wing", wings.FRAMEWORKS)
-def test_checks(benchmark: Any, wing: str, operation: str) -> None:
+@pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
+def test_checks(benchmark: Any, framework: str, operation: str) -> None:
     """One variant held to every contract on every case, everything drawn, traced and observed anew."""
-    if reason := wings.missing(wing):
+    if reason := frameworks.missing(framework):
         pytest.skip(reason)
-    variant = find(operation).variants[wing][0]
-    checks = plan([operation], [wing], [variant], ["float32"])
+    variant = find(operation).variants[framework][0]
+    checks = plan([operation], [framework], [variant], ["float32"])
 
     def run() -> int:
         runner.forget()

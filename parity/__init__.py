@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from parity.checks.contracts import CONTRACTS as CONTRACTS
     from parity.checks.noise import noise_floor as noise_floor
     from parity.checks.result import Finding as Finding
+    from parity.errors import FrameworkUnavailable as FrameworkUnavailable
     from parity.errors import InputError as InputError
-    from parity.errors import WingUnavailable as WingUnavailable
     from parity.frameworks.observation import Observation as Observation
     from parity.frameworks.running import observe as observe
     from parity.operations import OPERATIONS as OPERATIONS
@@ -37,7 +37,7 @@ _HOME = {
     "hold": "checks.check",
     "CONTRACTS": "checks.contracts",
     "InputError": "errors",
-    "WingUnavailable": "errors",
+    "FrameworkUnavailable": "errors",
     "Finding": "checks.result",
     "noise_floor": "checks.noise",
     "Observation": "frameworks.observation",

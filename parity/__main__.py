@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     """Imports everything here, and not above, so that whoever interrupts that is answered too."""
-    from parity.errors import InputError, NotWritten, WingUnavailable
+    from parity.errors import FrameworkUnavailable, InputError, NotWritten
     from parity.throughput.benchmark import WrongAnswer
 
     options = _parser().parse_args(arguments)
@@ -45,7 +45,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except InputError as error:
         print(f"parity: error: {error}", file=sys.stderr)
         return 2
-    except (NotWritten, WingUnavailable, WrongAnswer) as error:
+    except (NotWritten, FrameworkUnavailable, WrongAnswer) as error:
         print(f"parity: failed: {error}", file=sys.stderr)
         return 1
     except MemoryError as error:

@@ -33,7 +33,7 @@ class InputError(ValueError):
         return " ".join(f"{argument}: got {came}, expected {expected}".split())
 
 
-class WingUnavailable(RuntimeError):
+class FrameworkUnavailable(RuntimeError):
     """A framework cannot be loaded here; the message says why and how to install it."""
 
 
@@ -61,11 +61,11 @@ def shown(came: object) -> str:
 def choose(argument: str, came: object, known: Iterable[str]) -> str:
     """Return ``came`` if it is one of ``known``; else raise and name the nearest right one.
 
-    >>> choose("wing", "pytorch", ["pytorch", "tensorflow"])
+    >>> choose("framework", "pytorch", ["pytorch", "tensorflow"])
     'pytorch'
-    >>> choose("wing", "pytroch", ["pytorch", "tensorflow"])
+    >>> choose("framework", "pytroch", ["pytorch", "tensorflow"])
     Traceback (most recent call last):
-    parity.errors.InputError: wing: got 'pytroch', expected 'pytorch' (nearest of: pytorch, tensorflow)
+    parity.errors.InputError: framework: got 'pytroch', expected 'pytorch' (nearest of: pytorch, tensorflow)
     """
     known = list(known)
     if isinstance(came, str) and came in known:

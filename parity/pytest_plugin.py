@@ -1,8 +1,8 @@
 """The pytest plugin: options, ids, one call into the pipeline for each check, and the report at the end.
 
 A test that asks for the fixture ``parity_findings`` becomes one test for each check of the matrix, with ids such
-as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and wing; with
-``parity_outcome``, one for each planted fault.
+as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and framework;
+with ``parity_outcome``, one for each planted fault.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity", "PyTorch against TensorFlow on padded sequences")
     group.addoption("--parity-report", metavar="DIR", default=OUTPUT, help=f"where the report goes (default {OUTPUT})")
     group.addoption("--parity-seed", metavar="N", type=int, default=0, help="seed of the drawn cases (default 0)")
-    group.addoption("--parity-require", metavar="WING,…", default="", help="fail at once if one of these does not load")
+    group.addoption(
+        "--parity-require", metavar="FRAMEWORK,…", default="", help="fail at once if one of these does not load"
+    )
     group.addoption("--parity-full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
     group.addoption("--parity-replay", metavar="DIR", help="compare with what parity record wrote there, too")
     group.addoption("--parity-device", help="auto, cpu or cuda (default: cpu for checks, auto for benchmarks)")
@@ -107,7 +109,7 @@ def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
 
 @pytest.fixture
 def parity_trial(request: pytest.FixtureRequest) -> Trial:
-    """One wing's snippet of one divergence, tried today; skips, by name, when its framework is not installed."""
+    """One framework's snippet of one divergence, tried today; skips, by name, when its framework is not installed."""
     (trial,) = _verdict_on(request)
     if trial.missing:
         pytest.skip(trial.missing)
@@ -171,7 +173,7 @@ class Session:
     """What one pytest run has planned, found and written."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from parity import frameworks as wings
+        from parity import frameworks
         from parity.errors import InputError, choose, whole_number
         from parity.frameworks.recording import verified
 
@@ -183,20 +185,23 @@ class Session:
         self.runner: Runner | None = None
         self.keeper: Keeper | None = None  # none in a worker of xdist: its findings travel to the process that has one
         config.pluginmanager.register(Collector(self), "parity-collector")
-        self.place = wings.Place(config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32"))
+        self.place = frameworks.Place(config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32"))
         required, jobs = config.getoption("--parity-require"), config.getoption("--parity-jobs")
         asked = required.split(",") if required else []
         try:
             whole_number("--parity-seed", self.seed)
             whole_number("--parity-jobs", 1 if jobs is None else jobs, least=1)
-            choose("--parity-device", self.place.device, wings.DEVICES)
+            choose("--parity-device", self.place.device, frameworks.DEVICES)
             self.replayed = verified(there) if (there := config.getoption("--parity-replay")) else None
-            reasons = [wings.missing(choose("--parity-require", wing.strip(), wings.FRAMEWORKS)) for wing in asked]
+            reasons = [
+                frameworks.missing(choose("--parity-require", framework.strip(), frameworks.FRAMEWORKS))
+                for framework in asked
+            ]
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
         if any(reasons):
             raise pytest.UsageError(f"--parity-require: {'; '.join(filter(None, reasons))}")
-        if absent := wings.lacks(self.place.device, wings.FRAMEWORKS):
+        if absent := frameworks.lacks(self.place.device, frameworks.FRAMEWORKS):
             raise pytest.UsageError(f"--parity-device {self.place.device}: {absent}")
 
     def header(self) -> list[str]:
@@ -270,12 +275,12 @@ class Session:
 
     def keep(self, item: pytest.Item, task: Task, found: list[Any]) -> None:
         """Put what came of a task in this process into the report, or on its way there."""
-        from parity import frameworks as wings
+        from parity import frameworks
         from parity.report.journal import plain
 
         if self.keeper and str(task) in self.keeper:
             return  # a worker has told it
-        given: dict[str, Any] = {"task": str(task), "found": plain(found), "frameworks": wings.environment()}
+        given: dict[str, Any] = {"task": str(task), "found": plain(found), "frameworks": frameworks.environment()}
         if self.is_worker:
             item.stash[GIVEN] = json.dumps(given)
         elif self.keeper:

@@ -7,12 +7,21 @@ from typing import Any
 RATIO = {"median": 2.0, "low": 1.5, "high": 2.5, "half_width": 0.25}
 
 
-def row(wing: str, variant: str, phase: str = "train", seconds: float = 0.01, **said: Any) -> dict[str, Any]:
+def row(framework: str, variant: str, phase: str = "train", seconds: float = 0.01, **said: Any) -> dict[str, Any]:
     """A benchmark of ``benchmarks/test_recurrent.py``."""
-    over = {} if variant == "padded" else {f"{wing}.padded": RATIO, f"{wing}.packed": RATIO}
+    over = {} if variant == "padded" else {f"{framework}.padded": RATIO, f"{framework}.packed": RATIO}
     info = {
         **{"operation": "rnn.lstm", "form": "one_layer", "distribution": "lognormal", "phase": phase},
-        **{"wing": wing, "variant": variant, "mode": "eager", "device": "cpu", "B": 8, "T": 16, "D": 4, "H": 6},
+        **{
+            "framework": framework,
+            "variant": variant,
+            "mode": "eager",
+            "device": "cpu",
+            "B": 8,
+            "T": 16,
+            "D": 4,
+            "H": 6,
+        },
         **{"rounds": 5, "median_seconds": seconds, "real_steps": 40, "padded_steps": 128, "fill": 0.3125},
         **{"real_steps_per_second": 40 / seconds, "peak_gflops": 100.0, "speedup_over": over, "a_a": RATIO},
         **{"gflops": 12.5, "share_of_peak": 0.125, "ideal_speedup": {"by_flops": 3.2}, "compile_seconds": 0.5},

@@ -133,7 +133,7 @@ def _small_record() -> str:
     findings = [check.finding("eager", "one_layer/ragged", status, **said) for status, check in checks.items()]
     failure = checks["failed"].finding("eager", "one_layer/ragged", "failed", **said)
     entry = DIVERGENCES["loss.denominator"]
-    trials = [Trial(entry.name, wing, seen, stale="changed") for wing, seen in entry.seen.items()]
+    trials = [Trial(entry.name, framework, seen, stale="changed") for framework, seen in entry.seen.items()]
     settings = {"torch": "2.13.0", "threads": 2, "tf32": {"matmul": False}}
     of_curve = {"model": "model.tagger", "form": "lstm", "optimiser": "sgd", "settings": {"learning_rate": 0.2}}
     series = {"loss": [1.5, None], "distance": [1e-8, 2e-8]}
@@ -146,7 +146,7 @@ def _small_record() -> str:
         planned=1,
         checked=1,
         divergences=entries(trials),
-        training=[curve | {"wings": {"pytorch": series}}],
+        training=[curve | {"frameworks": {"pytorch": series}}],
         faults=faults([Outcome(next(iter(FAULTS)), "caught", by={"matches_reference": Catch("y", 2.5, "off")})]),
         sweep=summary([Tally("rnn.gru", "pytorch", "float32", [1.0], [0.5], checks=1, failed=[failure])], 0, 1),
     )

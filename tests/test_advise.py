@@ -47,9 +47,9 @@ def test_every_strategy_named_here_exists() -> None:
     known = {
         name
         for row in (find("rnn.lstm"), find("bidirectional.lstm"))
-        for wing, variants in row.variants.items()
+        for framework, variants in row.variants.items()
         for variant in variants
-        for name in (variant, f"{wing}.{variant}")
+        for name in (variant, f"{framework}.{variant}")
     }
     assert set(ON_REAL_STEPS) | {"bucketed"} | {base for bases in IN_GROUPS.values() for base in bases} <= known
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import Observation, divergences, draw, hold, report, training
+from parity import Observation, divergences, draw, frameworks, hold, report, training
 from parity import bucketing as planner
-from parity import frameworks as wings
 from parity import mutants as faults
 from parity.bucketing import DEFAULT, Cost, batches, fit, ideal, padded_over_real, split
 from parity.cases import real_data as data
@@ -33,15 +32,15 @@ DENOMINATOR = divergences.find("loss.denominator")
 
 
 def held(**wrong: Any) -> object:
-    return hold(**{"operation": "rnn.gru", "function": print, "wing": "pytorch"} | wrong)
+    return hold(**{"operation": "rnn.gru", "function": print, "framework": "pytorch"} | wrong)
 
 
 def trained(**wrong: Any) -> object:
-    return training.train(**{"model": "model.tagger", "optimiser": "sgd", "wing": "reference"} | wrong)
+    return training.train(**{"model": "model.tagger", "optimiser": "sgd", "framework": "reference"} | wrong)
 
 
 def trained_and_held(**wrong: Any) -> object:
-    return training.hold(**{"model": "model.tagger", "optimiser": "sgd", "wing": "pytorch"} | wrong)
+    return training.hold(**{"model": "model.tagger", "optimiser": "sgd", "framework": "pytorch"} | wrong)
 
 
 def planned_by(cost: Any) -> None:
@@ -61,7 +60,7 @@ FROM_1_TO_999 = "expected a whole number from 1 to 999"
 CHECKS: dict[str, Callable[[], object]] = {
     "operation: got 'rnn.gro', expected 'rnn.gru'": lambda: held(operation="rnn.gro"),
     f"function: got None, {CALLABLE}": lambda: held(function=None),
-    "wing: got 'reference', expected one of: pytorch, tensorflow": lambda: held(wing="reference"),
+    "framework: got 'reference', expected one of: pytorch, tensorflow": lambda: held(framework="reference"),
     "dtype: got 'float46', expected 'float64'": lambda: held(dtype="float46"),
     "contract: got 'repeatabel', expected 'repeatable'": lambda: held(contracts=["repeatabel"]),
     "contracts: got 'repeatable', expected a list of names": lambda: held(contracts="repeatable"),
@@ -85,7 +84,7 @@ CHECKS: dict[str, Callable[[], object]] = {
         "rnn.lengths_short_by_two"
     ),
     "faults: got 'rnn', expected a list of names": lambda: faults.plan("rnn"),
-    "device: got 'gpu', expected 'cpu'": lambda: plan(place=wings.Place("gpu")),
+    "device: got 'gpu', expected 'cpu'": lambda: plan(place=frameworks.Place("gpu")),
     "shape: got '3:3x1e', expected numbers behind x and ~": lambda: plan(shape="3:3x1e"),
     "mode: got 'grpah', expected 'graph'": lambda: plan(mode="grpah"),
     "form: got 'one_layre', expected 'one_layer'": lambda: plan(["rnn.gru"], form="one_layre"),
@@ -155,7 +154,7 @@ TRAINING: dict[str, Callable[[], object]] = {
     "model: got 'model.taggre', expected 'model.tagger'": lambda: trained_and_held(model="model.taggre"),
     "model: got 'rnn.lstm', expected one of: model.text_classifier, ": lambda: trained(model="rnn.lstm"),
     "optimiser: got 'adma', expected 'adam'": lambda: trained(optimiser="adma"),
-    "wing: got 'reference', expected one of: pytorch, tensorflow": lambda: trained_and_held(wing="reference"),
+    "framework: got 'reference', expected one of: pytorch, tensorflow": lambda: trained_and_held(framework="reference"),
     f"steps: got 0, {FROM_1_TO_999}": lambda: training.envelope("model.tagger", 0, 0),
     f"steps: got 1000000, {FROM_1_TO_999}": lambda: trained(steps=10**6),
     f"steps: got 0.5, {FROM_1_TO_999}": lambda: training.growth("model.tagger", "sgd", steps=0.5),
@@ -168,13 +167,13 @@ TRAINING: dict[str, Callable[[], object]] = {
 BOOK: dict[str, Callable[[], object]] = {
     "divergence: got 'loss.denominatro', expected 'loss.denominator'": lambda: divergences.find("loss.denominatro"),
     "divergences: got 'loss', expected a list of names": lambda: divergences.snippets("loss"),
-    "wing: got 'reference', expected one of: pytorch, tensorflow": lambda: divergences.try_out(
+    "framework: got 'reference', expected one of: pytorch, tensorflow": lambda: divergences.try_out(
         DENOMINATOR, "reference"
     ),
     "divergence: got 'loss.denominator', expected one of parity.divergences.DIVERGENCES": lambda: divergences.try_out(
         "loss.denominator", "pytorch"
     ),
-    "wing: got 'jax', expected one of: pytorch, tensorflow": lambda: DENOMINATOR.code("jax"),
+    "framework: got 'jax', expected one of: pytorch, tensorflow": lambda: DENOMINATOR.code("jax"),
 }
 ADVICE: dict[str, Callable[[], object]] = {
     "operation: got 'rnn.ltsm', expected 'rnn.lstm'": lambda: advise.Layer("rnn.ltsm", "one_layer", 4, 4).race([1]),

@@ -74,7 +74,7 @@ NAMES: dict[str, Callable[[], object]] = {
     f"dtype: got <class 'numpy.float32'>, {A_DTYPE}": lambda: drawn(dtype=np.float32),
     "case: got 'rnn.gru', expected a parity.Case; see parity.draw": lambda: observe("rnn.gru", "reference"),
     "case: got None, expected a parity.Case; see parity.draw": lambda: noise_floor(None),
-    "wing: got 'pytroch', expected 'pytorch'": lambda: observe(CASE, "pytroch"),
+    "framework: got 'pytroch', expected 'pytorch'": lambda: observe(CASE, "pytroch"),
     "variant: got 'pakced', expected 'packed'": lambda: observe(CASE, "pytorch", "pakced"),
     "variant: got None, expected the name of a variant": lambda: observe(CASE, "pytorch", None),
     "variant: got 'packed', expected none: the reference has": lambda: observe(CASE, "reference", "packed"),

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from parity import draw, hold, observe, training
-from parity import frameworks as wings
+from parity import draw, frameworks, hold, observe, training
 from parity.__main__ import main
-from parity.errors import WingUnavailable
+from parity.errors import FrameworkUnavailable
+from parity.frameworks import loading
 from parity.pytest_plugin import OUTPUT, Session
 
 HELP = "--help says what it takes"
@@ -24,7 +24,7 @@ COMMANDS = {
     f"unrecognized arguments: --operatoin rnn.lstm; parity check {HELP}": "check --operatoin rnn.lstm",
     f"argument --operation: expected one argument; parity check {HELP}": "check --operation",
     "operation: got 'rnn.ltsm', expected 'rnn.lstm'": "check --operation rnn.ltsm",
-    "wing: got 'tensorfolw', expected 'tensorflow'": "check --wing tensorfolw",
+    "framework: got 'tensorfolw', expected 'tensorflow'": "check --framework tensorfolw",
     "variant: got 'pakced', expected 'packed'": "check --variant pakced",
     "dtype: got 'float23', expected 'float32'": "check --dtype float32 --dtype float23",
     "contract: got 'ignore_padding', expected 'ignores_padding'": "check --contract ignore_padding",
@@ -168,12 +168,12 @@ def test_a_wrong_scale_of_the_benchmarks_is_a_usage_error(sentence: str, pytestc
     assert str(refused.value).startswith(sentence)
 
 
-MISSING = "wing tensorflow: import of {} halted; None in sys.modules. To install it: pip install "
+MISSING = "framework tensorflow: import of {} halted; None in sys.modules. To install it: pip install "
 UNAVAILABLE: dict[str, Callable[[], object]] = {
     "observe": lambda: observe(draw("rnn.gru", "one_layer", "ragged", "float32", 0), "tensorflow", "static"),
     "hold": lambda: hold("rnn.gru", lambda **_: {}, "tensorflow"),
     "train": lambda: training.train("model.tagger", "sgd", "tensorflow", steps=1, seed=77),
-    "run": lambda: wings.runtime("tensorflow"),
+    "run": lambda: frameworks.runtime("tensorflow"),
 }
 
 
@@ -182,12 +182,12 @@ def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("tensorflow", "keras"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, "parity.tensorflow.runtime", raising=False)
-    monkeypatch.setattr(wings, "_runtime", wings._runtime.__wrapped__)
+    monkeypatch.setattr(loading, "_runtime", loading._runtime.__wrapped__)
 
 
 @pytest.mark.parametrize("call", UNAVAILABLE)
 def test_a_missing_framework_is_named_with_what_installs_it(call: str, without_tensorflow: None) -> None:
-    with pytest.raises(WingUnavailable) as refused:
+    with pytest.raises(FrameworkUnavailable) as refused:
         UNAVAILABLE[call]()
     assert str(refused.value).startswith((MISSING.format("tensorflow"), MISSING.format("keras")))
 
@@ -197,6 +197,8 @@ def test_a_broken_framework_is_named_with_what_it_says(monkeypatch: pytest.Monke
         raise OSError("libcudart.so.12: cannot open shared object file")
 
     monkeypatch.setattr(importlib, "import_module", broken)
-    monkeypatch.setattr(wings, "_runtime", wings._runtime.__wrapped__)
-    with pytest.raises(WingUnavailable, match=r"^wing pytorch: OSError: libcudart\.so\.12: cannot open shared obj"):
-        wings.runtime("pytorch")
+    monkeypatch.setattr(loading, "_runtime", loading._runtime.__wrapped__)
+    with pytest.raises(
+        FrameworkUnavailable, match=r"^framework pytorch: OSError: libcudart\.so\.12: cannot open shared obj"
+    ):
+        frameworks.runtime("pytorch")

@@ -48,8 +48,8 @@ RECORDS: dict[str, tuple[Any, ...]] = {  # where, and what stands there
         *("environment", "frameworks", "pytorch", "tf32", "matmul"),
         [],
     ),
-    "divergences[0].wings.pytorch.status None, expected one of: ": (
-        *("divergences", 0, "wings", "pytorch", "status"),
+    "divergences[0].frameworks.pytorch.status None, expected one of: ": (
+        *("divergences", 0, "frameworks", "pytorch", "status"),
         None,
     ),
     "divergences[0] without name, claim, verdict, why, ": ("divergences", 0, {}),
@@ -60,7 +60,7 @@ RECORDS: dict[str, tuple[Any, ...]] = {  # where, and what stands there
         "wide",
     ),
     "sweep without rows, expected all fields of its schema": ("sweep", "rows", GONE),
-    "training[0] without wings, expected all fields of its schema": ("training", 0, "wings", GONE),
+    "training[0] without frameworks, expected all fields of its schema": ("training", 0, "frameworks", GONE),
 }
 
 
@@ -106,9 +106,9 @@ def test_a_file_that_is_no_json_is_answered_in_one_line(
 
 
 def test_what_this_version_does_not_know_is_shown_all_the_same(tmp_path: Path) -> None:
-    """A wing, an operation, a contract, a quantity, a part of a record from elsewhere; half a character."""
+    """A framework, an operation, a contract, a quantity, a part of a record from elsewhere; half a character."""
     record = small_record()
-    strange = {"wing": "jax", "operation": "fft.rfft", "contract": "keeps_\ud800", "case": "\n|", "dtype": "{0}"}
+    strange = {"framework": "jax", "operation": "fft.rfft", "contract": "keeps_\ud800", "case": "\n|", "dtype": "{0}"}
     for finding in record["checks"]:
         finding |= strange | {"variant": finding["status"], "limit": None, "colour": "red"}
     record |= {"weather": [{"wind": 3}]}
@@ -125,7 +125,7 @@ def test_a_record_of_nothing_is_answered_before_anything_is_written(tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-QUICK = ["--operation", "bidirectional.reverse_sequence", "--wing", "pytorch", "--contract", "matches_reference"]
+QUICK = ["--operation", "bidirectional.reverse_sequence", "--framework", "pytorch", "--contract", "matches_reference"]
 
 
 def test_what_an_earlier_run_left_behind_does_not_disturb_the_next(

@@ -20,7 +20,7 @@ from parity.checks.result import Finding
 from parity.mutants import FAULTS
 from parity.operations import OPERATIONS
 
-REVERSE = ["check", "--operation", "bidirectional.reverse_sequence", "--wing", "pytorch"]
+REVERSE = ["check", "--operation", "bidirectional.reverse_sequence", "--framework", "pytorch"]
 QUICK = [*REVERSE, "--contract", "matches_reference", "--jobs", "1"]
 
 
@@ -42,19 +42,19 @@ def test_a_check_that_holds_exits_with_0_and_writes_the_report(pytorch: str, tmp
 def test_a_check_that_fails_exits_with_1_and_says_how_to_see_it_again(
     pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parity import frameworks as wings
+    from parity import frameworks
     from parity.pytorch import bidirectional
 
-    wings.call.cache_clear()
-    wings.remembered.cache_clear()
+    frameworks.call.cache_clear()
+    frameworks.remembered.cache_clear()
     monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
     try:
         assert main([*QUICK, "--output", str(tmp_path)]) == 1
     finally:
-        wings.call.cache_clear()
-        wings.remembered.cache_clear()
+        frameworks.call.cache_clear()
+        frameworks.remembered.cache_clear()
     out = capsys.readouterr().out
-    assert "again: parity check --operation bidirectional.reverse_sequence --wing pytorch --variant gather" in out
+    assert "again: parity check --operation bidirectional.reverse_sequence --framework pytorch --variant gather" in out
     assert "failed" in (tmp_path / "report.md").read_text()
 
 
@@ -72,16 +72,18 @@ def test_a_missing_framework_is_a_named_skip(pytorch: str, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     checks = json.loads((tmp_path / "report.json").read_text())["checks"]
     skipped = [check for check in checks if check["status"] == "skipped"]
-    assert {check["wing"] for check in skipped if check["contract"] != "frameworks_agree"} == {"tensorflow"}
-    assert all("wing tensorflow" in check["reason"] for check in skipped)
-    assert any(check["status"] == "passed" and check["wing"] == "pytorch" for check in checks)
-    assert "skipped: pytorch, tensorflow: wing tensorflow" in done.stdout
+    assert {check["framework"] for check in skipped if check["contract"] != "frameworks_agree"} == {"tensorflow"}
+    assert all("framework tensorflow" in check["reason"] for check in skipped)
+    assert any(check["status"] == "passed" and check["framework"] == "pytorch" for check in checks)
+    assert "skipped: pytorch, tensorflow: framework tensorflow" in done.stdout
 
 
 def test_a_missing_framework_that_was_asked_for_is_a_failure(tmp_path: Path) -> None:
-    done = run("check", "--wing", "tensorflow", "--output", str(tmp_path), before="sys.modules['tensorflow'] = None")
+    done = run(
+        "check", "--framework", "tensorflow", "--output", str(tmp_path), before="sys.modules['tensorflow'] = None"
+    )
     assert done.returncode == 1
-    assert done.stderr.startswith("parity: failed: wing tensorflow: ")
+    assert done.stderr.startswith("parity: failed: framework tensorflow: ")
     assert done.stderr.count("\n") == 1
 
 

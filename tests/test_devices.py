@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import InputError, draw, observe
-from parity import frameworks as wings
+from parity import InputError, draw, frameworks, observe
 from parity.__main__ import main
 from parity.checks.check import plan
 from parity.checks.noise import noise_floor
+from parity.frameworks import loading
 from parity.frameworks.loading import Place
 
 CASE = ("rnn.lstm", "one_layer", "ragged", "float32", 0)
@@ -25,19 +25,21 @@ CASE = ("rnn.lstm", "one_layer", "ragged", "float32", 0)
 @pytest.fixture(autouse=True)
 def back_home() -> Iterator[None]:
     yield
-    wings.use(wings.HOME)
+    frameworks.use(frameworks.HOME)
 
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_the_policy_on_tf32_is_what_was_asked_for_everywhere(framework: str, allowed: bool) -> None:
-    wings.runtime(framework)
-    wings.use(Place("cpu", allowed))
-    said = wings.environment()[framework]["tf32"]
+    frameworks.runtime(framework)
+    frameworks.use(Place("cpu", allowed))
+    said = frameworks.environment()[framework]["tf32"]
     assert set(said.values() if isinstance(said, dict) else [said]) == {allowed}
 
 
 def test_it_is_off_in_a_process_that_was_told_nothing(framework: str) -> None:
-    code = f"from parity import wings; wings.runtime({framework!r}); print(wings.environment()[{framework!r}]['tf32'])"
+    code = (
+        f"from parity import frameworks as f; f.runtime({framework!r}); print(f.environment()[{framework!r}]['tf32'])"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "False" in said
     assert "True" not in said
@@ -45,17 +47,17 @@ def test_it_is_off_in_a_process_that_was_told_nothing(framework: str) -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])
 def test_a_run_says_where_it_was(framework: str, device: str) -> None:
-    wings.use(Place(device))
-    expected = "cuda" if device == "auto" and wings.has_gpu(framework) else "cpu"
+    frameworks.use(Place(device))
+    expected = "cuda" if device == "auto" and frameworks.has_gpu(framework) else "cpu"
     assert observe(draw(*CASE), framework).provenance["device"] == expected
 
 
 def test_another_place_forgets_what_was_seen_at_the_last(pytorch: str) -> None:
-    call = wings.call(draw(*CASE).row, "one_layer", "pytorch", "packed")
-    first = wings.remembered(draw(*CASE), "pytorch", call, "packed", "eager")
-    assert wings.remembered(draw(*CASE), "pytorch", call, "packed", "eager") is first
-    wings.use(Place("auto"))
-    assert wings.remembered(draw(*CASE), "pytorch", call, "packed", "eager") is not first
+    call = frameworks.call(draw(*CASE).row, "one_layer", "pytorch", "packed")
+    first = frameworks.remembered(draw(*CASE), "pytorch", call, "packed", "eager")
+    assert frameworks.remembered(draw(*CASE), "pytorch", call, "packed", "eager") is first
+    frameworks.use(Place("auto"))
+    assert frameworks.remembered(draw(*CASE), "pytorch", call, "packed", "eager") is not first
 
 
 def test_an_unknown_device_is_named() -> None:
@@ -64,21 +66,21 @@ def test_an_unknown_device_is_named() -> None:
 
 
 def test_a_gpu_that_is_not_there_is_a_failure_that_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(wings, "has_gpu", lambda wing: False)
-    assert main(["check", "--wing", "pytorch", "--device", "cuda"]) == 2
+    monkeypatch.setattr(loading, "has_gpu", lambda framework: False)
+    assert main(["check", "--framework", "pytorch", "--device", "cuda"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("parity: error: device: got 'cuda', expected a device that is here: ")
     assert said.count("\n") == 1
 
 
 def test_a_gpu_for_one_framework_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wings, "has_gpu", lambda wing: wing == "pytorch")
-    assert wings.lacks("cuda", wings.FRAMEWORKS) == ""
-    assert wings.lacks("cuda", ["tensorflow"])
+    monkeypatch.setattr(loading, "has_gpu", lambda framework: framework == "pytorch")
+    assert frameworks.lacks("cuda", frameworks.FRAMEWORKS) == ""
+    assert frameworks.lacks("cuda", ["tensorflow"])
 
 
 def test_a_check_carries_its_place_to_its_command(pytorch: str, tmp_path: Path) -> None:
-    quick = ["--operation", "bidirectional.reverse_sequence", "--wing", "pytorch", "--contract", "repeatable"]
+    quick = ["--operation", "bidirectional.reverse_sequence", "--framework", "pytorch", "--contract", "repeatable"]
     main(["check", *quick, "--device", "auto", "--tf32", "--jobs", "1", "--output", str(tmp_path)])
     record = json.loads((tmp_path / "report.json").read_text())
     assert record["checks"][0]["reproduce"].endswith("--device auto --tf32")
@@ -88,9 +90,9 @@ def test_a_check_carries_its_place_to_its_command(pytorch: str, tmp_path: Path) 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_tf32_is_seen_on_a_gpu(allowed: bool) -> None:
     """Off, a wide layer is within the noise floor of float32; allowed, it is not: what it rounds is worth seeing."""
-    if not wings.has_gpu("pytorch"):
+    if not frameworks.has_gpu("pytorch"):
         pytest.skip("PyTorch sees no GPU")
-    wings.use(Place("cuda", allowed))
+    frameworks.use(Place("cuda", allowed))
     case = draw("rnn.lstm", "one_layer", "all_equal", "float32", 0, (("B", 32), ("D", 64), ("H", 64)))
     seen, reference = observe(case, "pytorch"), noise_floor(case)
     error = np.abs(seen["y"] - reference.expected["y"]) / reference.floor["y"]

@@ -128,7 +128,7 @@ def test_forty_failures_of_one_cause_are_one_entry() -> None:
 def test_who_disagrees_with_what_newly_fails_comes_after_it() -> None:
     """PyTorch is no worse than it was, where TensorFlow has left the reference and with it PyTorch."""
     echo = replace(LSTM, contract="frameworks_agree")
-    culprit = replace(LSTM, wing="tensorflow", variant="masked")
+    culprit = replace(LSTM, framework="tensorflow", variant="masked")
     old = record_of(finding(check=echo), finding(check=culprit))
     off = [finding(FAILED, check=echo, scores=(9e9, 9e9)), finding(FAILED, check=culprit, scores=(99.0, 9.0))]
     heads = [entry.head for entry in sections(changes(old, record_of(*off)))[1].entries]
@@ -156,7 +156,7 @@ def test_a_new_operation_is_one_line_and_so_is_a_contract_that_went() -> None:
     old = [finding(check=replace(padding, variant=variant)) for variant in ("packed", "padded")]
     stays = [finding(check=replace(LSTM, variant=variant)) for variant in ("packed", "padded")]
     found = changes(record_of(*stays, *old), record_of(*stays, *new))
-    assert rows(found, "Appeared") == [["wing tensorflow", "400"]]
+    assert rows(found, "Appeared") == [["framework tensorflow", "400"]]
     assert rows(found, "Went") == [["contract ignores_padding", "2"]]
 
 
@@ -240,7 +240,7 @@ def divergences(stale: str = "", today: str = "", seen: str = "", missing: str =
     """One entry, as a record has it."""
     entry = DIVERGENCES["loss.denominator"]
     (one,) = entries([Trial(entry.name, "pytorch", entry.seen["pytorch"], stale=stale, missing=missing)])
-    side = one["wings"]["pytorch"]
+    side = one["frameworks"]["pytorch"]
     side["today"] = {} if missing else side["today"] | ({"mean": today} if today else {})
     side["seen"] |= {"mean": seen} if seen else {}
     return [one]
@@ -383,20 +383,20 @@ def test_a_fault_between_two_runs_is_found(
     pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two real runs, one of them of a function that reverses the padding too."""
-    from parity import frameworks as wings
+    from parity import frameworks
     from parity.pytorch import bidirectional
 
-    check = ["check", "--operation", "bidirectional.reverse_sequence", "--wing", "pytorch", "--jobs", "1"]
+    check = ["check", "--operation", "bidirectional.reverse_sequence", "--framework", "pytorch", "--jobs", "1"]
     quick = [*check, "--contract", "ignores_padding", "--contract", "repeatable", "--dtype", "float32"]
     old, new = str(tmp_path / "old"), str(tmp_path / "new")
     assert main([*quick, "--output", old]) == 0
-    for forget in (wings.call, wings.remembered):
+    for forget in (frameworks.call, frameworks.remembered):
         forget.cache_clear()
     monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
     try:
         assert main([*quick, "--output", new]) == 1
     finally:
-        for forget in (wings.call, wings.remembered):
+        for forget in (frameworks.call, frameworks.remembered):
             forget.cache_clear()
     said = {}
     for name, both in {"same": (old, old), "worse": (old, new), "better": (new, old), "still": (new, new)}.items():
@@ -425,7 +425,7 @@ def hostile(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
         side["checks"].append(replace(only, operation=f"only {name} {text}").as_dict())
         side["environment"]["cpu"] = f"{name} {text}"
     old["faults"][0]["status"] = "caught"
-    old["divergences"][0]["wings"][f"other {text}"] |= {"status": PASSED, "today": {text: f"another {text}"}}
+    old["divergences"][0]["frameworks"][f"other {text}"] |= {"status": PASSED, "today": {text: f"another {text}"}}
     return old, new
 
 

@@ -16,38 +16,40 @@ Function = Callable[..., dict[str, Any]]
 TF = "parity.tensorflow"
 
 
-def failing(operation: str, function: Function, wing: str, *contracts: str) -> set[str]:
+def failing(operation: str, function: Function, framework: str, *contracts: str) -> set[str]:
     """The contracts that a function breaks, of those tried."""
     return {
-        finding.contract for finding in hold(operation, function, wing, contracts=contracts) if finding.status == FAILED
+        finding.contract
+        for finding in hold(operation, function, framework, contracts=contracts)
+        if finding.status == FAILED
     }
 
 
-def right(operation: str, wing: str) -> Function:
+def right(operation: str, framework: str) -> Function:
     topic, _, function = operation.partition(".")
-    return getattr(import_module(f"parity.{wing}.{topic}"), function)  # type: ignore[no-any-return]
+    return getattr(import_module(f"parity.{framework}.{topic}"), function)  # type: ignore[no-any-return]
 
 
-def steps(wing: str, x: Any) -> Any:
+def steps(framework: str, x: Any) -> Any:
     """T; in a graph it is known only when the graph runs."""
     return (
         x.shape[1]
-        if wing == "pytorch"
+        if framework == "pytorch"
         else import_module("tensorflow").shape(x, out_type=import_module("tensorflow").int64)[1]
     )
 
 
-def at_least(wing: str, values: Any, least: int) -> Any:
+def at_least(framework: str, values: Any, least: int) -> Any:
     """1 where a value is large enough, else 0."""
     return (
         (values >= least).long()
-        if wing == "pytorch"
+        if framework == "pytorch"
         else import_module("tensorflow").cast(values >= least, values.dtype)
     )
 
 
-def valid(wing: str, lengths: Any, like: Any) -> Any:
-    return import_module(f"parity.{wing}.runtime").valid(lengths, steps(wing, like))
+def valid(framework: str, lengths: Any, like: Any) -> Any:
+    return import_module(f"parity.{framework}.runtime").valid(lengths, steps(framework, like))
 
 
 def test_a_planted_fault_is_caught(parity_outcome: Outcome) -> None:

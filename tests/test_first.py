@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from parity import draw
-from parity import frameworks as wings
+from parity import draw, frameworks
 from parity.checks.localisation import first_difference, places
 from parity.checks.result import explain
 
@@ -64,7 +63,7 @@ PLANTED = {
 def test_a_planted_fault_is_found_where_it_was_planted(fault: str, pytorch: str) -> None:
     function, form, said = PLANTED[fault]
     case = draw("rnn.lstm", form, "ragged", "float32", 0)
-    found = first_difference(pytorch, "", "eager", wings.bind(function, case.row, form), case)
+    found = first_difference(pytorch, "", "eager", frameworks.bind(function, case.row, form), case)
     assert found.startswith(FIRST + said)
 
 

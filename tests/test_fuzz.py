@@ -18,8 +18,7 @@ from hypothesis import given, settings
 
 import parity
 from parity import bucketing as planner
-from parity import divergences, operations, report, training
-from parity import frameworks as wings
+from parity import divergences, frameworks, operations, report, training
 from parity import mutants as faults
 from parity.__main__ import main
 from parity.cases import batch
@@ -30,7 +29,8 @@ from parity.checks.check import Check
 from parity.checks.comparison import compare, difference
 from parity.cli.advise import read_lengths
 from parity.divergences import DIVERGENCES
-from parity.errors import InputError, WingUnavailable
+from parity.errors import FrameworkUnavailable, InputError
+from parity.frameworks import loading
 from parity.throughput import advice as advise
 from tests.garbage import JSON, TEXT, small_record, spoilt
 
@@ -41,16 +41,16 @@ EACH = settings(max_examples=settings.default.max_examples // 10)  # of the many
 @pytest.fixture(scope="module", autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """In a folder where anything may be written, without the frameworks: no input reaches them."""
-    runtime = wings._runtime
+    runtime = loading._runtime
 
-    def only_the_reference(wing: str) -> Any:
-        if wing != "reference":
-            raise WingUnavailable(f"wing {wing}: not here")
-        return runtime(wing)
+    def only_the_reference(framework: str) -> Any:
+        if framework != "reference":
+            raise FrameworkUnavailable(f"framework {framework}: not here")
+        return runtime(framework)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("garbage") / "..")
-        patch.setattr(wings, "_runtime", only_the_reference)
+        patch.setattr(loading, "_runtime", only_the_reference)
         yield
 
 
@@ -62,7 +62,7 @@ def refused_in_one_sentence() -> Iterator[None]:
     except InputError as error:
         words = str(error)
         assert re.fullmatch(r".+: got .+, expected .+", words), words
-    except WingUnavailable:
+    except FrameworkUnavailable:
         pass
 
 
@@ -74,7 +74,7 @@ def plans_by(cost: Any) -> None:
 CASE = parity.draw("rnn.gru", "one_layer", "ragged", "float32", 0)
 IDS = parity.draw("embedding.lookup", "pad_is_0", "ragged", "float64", 0)
 BATCH = parity.Batch.of([[1.0, 2.0], [3.0]])
-SEEN = parity.Observation({"y": np.zeros(2)}, {"wing": "reference"})
+SEEN = parity.Observation({"y": np.zeros(2)}, {"framework": "reference"})
 RNG = np.random.default_rng(0)
 COST = planner.DEFAULT
 ONES, ZEROS = np.ones((2, 2)), np.zeros((2, 2))
@@ -95,9 +95,9 @@ CALLS: dict[str, partial[Any]] = {
     "Case.taken": partial(CASE.taken, rows=[1, 0]),
     "Case.size": partial(CASE.size, axis="B"),
     "Case.keeping": partial(CASE.keeping, outputs=["y"]),
-    "observe": partial(parity.observe, case=CASE, wing="reference", variant="", mode="eager"),
+    "observe": partial(parity.observe, case=CASE, framework="reference", variant="", mode="eager"),
     "noise_floor": partial(parity.noise_floor, case=CASE, copies=2),
-    "hold": partial(parity.hold, "rnn.gru", function=print, wing="pytorch", contracts=["repeatable"], seed=0),
+    "hold": partial(parity.hold, "rnn.gru", function=print, framework="pytorch", contracts=["repeatable"], seed=0),
     "Batch": partial(parity.Batch, values=np.zeros((2, 3)), lengths=[1, 2]),
     "Batch.of": partial(parity.Batch.of, sequences=[[1.0], [2.0, 3.0]], steps=4),
     "Batch.refilled": partial(BATCH.refilled, draw=np.zeros),
@@ -111,7 +111,7 @@ CALLS: dict[str, partial[Any]] = {
     "compare": partial(compare, observed={"y": ONES}, expected={"y": ZEROS}, floor={"y": ONES}),
     "difference": partial(difference, "y", observed=ONES, expected=ZEROS, floor=ONES),
     "compare bits": partial(compare, observed={"y": ONES}, expected={"y": ZEROS}),
-    "Observation": partial(parity.Observation, quantities={"y": ONES}, provenance={"wing": "reference"}),
+    "Observation": partial(parity.Observation, quantities={"y": ONES}, provenance={"framework": "reference"}),
     "Observation[]": partial(lambda quantity: SEEN[quantity], quantity="y"),
     "Observation.save": partial(SEEN.save, path="seen.npz"),
     "Observation.load": partial(parity.Observation.load, path="seen.npz"),
@@ -120,7 +120,7 @@ CALLS: dict[str, partial[Any]] = {
     "check.plan": partial(
         check.plan,
         operations=["rnn.gru"],
-        wings_=["pytorch"],
+        frameworks_=["pytorch"],
         variants=["packed"],
         dtypes=["float32"],
         contracts=["repeatable"],
@@ -136,16 +136,16 @@ CALLS: dict[str, partial[Any]] = {
     "padded_over_real": partial(planner.padded_over_real, lengths=[3, 1], split=planner.split([3, 1])),
     "planner.ideal": partial(planner.ideal, lengths=[2, 1], steps=3, floor_rows=1.0),
     "planner.fit": partial(planner.fit, samples=SAMPLES),
-    "train": partial(training.train, **TAGGER, optimiser="sgd", wing="reference", build=None, function=None),
-    "training.hold": partial(training.hold, **TAGGER, optimiser="sgd", wing="pytorch", build=None, function=None),
+    "train": partial(training.train, **TAGGER, optimiser="sgd", framework="reference", build=None, function=None),
+    "training.hold": partial(training.hold, **TAGGER, optimiser="sgd", framework="pytorch", build=None, function=None),
     "training.growth": partial(training.growth, **TAGGER, optimiser="sgd"),
     "training.envelope": partial(training.envelope, **TAGGER, copies=1),
     "training.plan": partial(training.plan, steps=1, seed=0),
     "training.curves": partial(training.curves, steps=1, seed=0),
     "divergences.find": partial(divergences.find, name="loss.denominator"),
     "divergences.snippets": partial(divergences.snippets, entries=["loss.denominator"]),
-    "divergences.try_out": partial(divergences.try_out, DIVERGENCES["loss.denominator"], wing="pytorch"),
-    "divergences.try_out of": partial(divergences.try_out, divergence=None, wing="pytorch"),
+    "divergences.try_out": partial(divergences.try_out, DIVERGENCES["loss.denominator"], framework="pytorch"),
+    "divergences.try_out of": partial(divergences.try_out, divergence=None, framework="pytorch"),
     "sweep.plan": partial(sweep.plan, operations=["rnn.gru"], dtypes=["float32"], seeds=1, first=0),
     "faults.plan": partial(faults.plan, faults=["rnn.lengths_short_by_one"]),
     "advise.Layer": partial(
@@ -162,7 +162,7 @@ CALLS: dict[str, partial[Any]] = {
     "data.lengths": partial(data.lengths, name="speeches"),
     "data.draw": partial(data.draw, name="speeches", rng=RNG, count=2, dtype="float32"),
     "data.words": partial(data.words, text="a b"),
-    "wings.missing": partial(wings.missing, wing="reference"),
+    "frameworks.missing": partial(frameworks.missing, framework="reference"),
     "report.writable": partial(report.writable, folder="report"),
 }
 
@@ -224,7 +224,17 @@ def test_any_file_of_lengths_is_refused_in_one_sentence_or_read(content: bytes) 
 
 
 OPTIONS = {
-    "check": ["--operation", "--wing", "--variant", "--dtype", "--contract", "--seed", "--jobs", "--full", "--nope"],
+    "check": [
+        "--operation",
+        "--framework",
+        "--variant",
+        "--dtype",
+        "--contract",
+        "--seed",
+        "--jobs",
+        "--full",
+        "--nope",
+    ],
     "advise": ["--lengths", "--distribution", "--lognormal", "--steps", "--cell", "--hidden", "--features", "--batch"],
     "sweep": ["--seeds", "--dtype"],
     "divergences": ["--all", "--nope"],

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import FLOATS
 from parity.cases.lengths import Shape
 from parity.checks.check import Check
@@ -20,12 +20,12 @@ from parity.checks.result import explain
 from parity.operations import OPERATIONS
 
 SUBJECTS = [
-    (row.name, form.name, wing, variant)
+    (row.name, form.name, framework, variant)
     for row in OPERATIONS.values()
     for form in row.forms
     if not form.data  # real sentences come as they are
-    for wing in wings.FRAMEWORKS
-    for variant in row.variants[wing]
+    for framework in frameworks.FRAMEWORKS
+    for variant in row.variants[framework]
 ]
 FILLS = (None, 0.0, -0.0, 1e3, 1e30, float("inf"), float("-inf"), float("nan"))
 
@@ -42,16 +42,16 @@ def shapes(draw: st.DrawFn, largest: float = 30.0) -> str:
 @st.composite
 def checks(draw: st.DrawFn) -> Check:
     """One variant, one contract, one batch. Eagerly: what a graph of it gives is compared in the matrix."""
-    operation, form, wing, variant = draw(st.sampled_from(SUBJECTS))
+    operation, form, framework, variant = draw(st.sampled_from(SUBJECTS))
     dtype = draw(st.sampled_from(FLOATS))
-    kept = [one for one in CONTRACTS.values() if one.tried_in(dtype) and "eager" in one.modes(wing, dtype)]
+    kept = [one for one in CONTRACTS.values() if one.tried_in(dtype) and "eager" in one.modes(framework, dtype)]
     kept = [one for one in kept if not one.recorded]
     contract = draw(
         st.sampled_from([one.name for one in kept if not one.unless_form(OPERATIONS[operation].form(form))])
     )
     shape = draw(shapes(1.0 if dtype == "float16" else 30.0))  # its largest number is 65504
     return Check(
-        operation, wing, variant, dtype, contract, draw(st.integers(0, 99)), form=form, shape=shape, mode="eager"
+        operation, framework, variant, dtype, contract, draw(st.integers(0, 99)), form=form, shape=shape, mode="eager"
     )
 
 

@@ -67,7 +67,9 @@ def test_an_annotation_has_the_sentence_and_the_command() -> None:
     assert said["title"] == "masking.sequence_mask pytorch.arange breaks matches_reference"
     first, again = said["message"].split("%0A")
     assert first.startswith("y of pytorch.arange in masking.sequence_mask (one_layer/ragged, float32, eager) breaks")
-    assert again.startswith("again: parity check --operation masking.sequence_mask --wing pytorch --variant arange")
+    assert again.startswith(
+        "again: parity check --operation masking.sequence_mask --framework pytorch --variant arange"
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -135,7 +137,7 @@ def test_a_check_a_fault_and_a_sweep_each_add_their_report(
     pytorch: str, summary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = ["--jobs", "1", "--output", str(tmp_path / "report")]
-    check = ["check", *QUICK, "--wing", "pytorch", "--contract", "repeatable", *there]
+    check = ["check", *QUICK, "--framework", "pytorch", "--contract", "repeatable", *there]
     assert main(check) == 0
     assert main(["sweep", "--seeds", "1", *QUICK, *there]) == 0
     assert main(["faults", "bidirectional.flipped_with_the_padding", *there]) == 0

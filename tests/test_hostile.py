@@ -51,7 +51,7 @@ MEASURED = {"score": 1.0, "limit": 64.0, "norm_score": 0.5, "norm_limit": 8.0, "
 
 def of_status(text: str, status: str) -> Finding:
     """A finding with a text in every field; in most, a name in front keeps apart what belongs apart."""
-    names = ("operation", "wing", "variant", "mode", "dtype", "case", "contract", "reason", "first")
+    names = ("operation", "framework", "variant", "mode", "dtype", "case", "contract", "reason", "first")
     words = {name: f"{status} {name} {text}" for name in names}
     measured = MEASURED if status in (PASSED, FAILED) else {}
     scores = {f"{text} y": (1.0, 0.5)} if measured else None
@@ -62,22 +62,22 @@ def entry(text: str) -> dict[str, Any]:
     """A divergence, as a record has it."""
     words = {name: f"{name} {text}" for name in ("name", "claim", "verdict", "why", "instead", "operation")}
     sides = {
-        f"{wing} {text}": {
+        f"{framework} {text}": {
             "status": status,
             "reason": f"reason {text}",
             "code": f"code {text}",
             "seen": {f"value {text}": f"seen {text}"},
             "today": {f"value {text}": f"today {text}"},
         }
-        for wing, status in (("one", PASSED), ("other", FAILED))
+        for framework, status in (("one", PASSED), ("other", FAILED))
     }
-    return words | {"sources": [f"source {text}", text, f"javascript:{text}"], "wings": sides}
+    return words | {"sources": [f"source {text}", text, f"javascript:{text}"], "frameworks": sides}
 
 
 def curve(text: str) -> dict[str, Any]:
     names = {name: f"{name} {text}" for name in ("model", "form", "optimiser", "dtype")}
     numbers: dict[str, Any] = {"settings": {text: 0.1}, "seed": 0, "steps": 1, "loss": [None], "envelope": [None]}
-    return names | numbers | {"wings": {f"wing {text}": {"loss": [None], "distance": [None]}}}
+    return names | numbers | {"frameworks": {f"framework {text}": {"loss": [None], "distance": [None]}}}
 
 
 def fault(text: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def fault(text: str) -> dict[str, Any]:
 def sweep(text: str) -> dict[str, Any]:
     """Random cases with a false alarm, as a record has them."""
     counts = {"checks": 1, "failed": 1, "scores": 1, "element": [1.0], "norm": [1.0], "worst": text}
-    row = {name: f"{name} {text}" for name in ("operation", "wing", "dtype")} | counts
+    row = {name: f"{name} {text}" for name in ("operation", "framework", "dtype")} | counts
     alarms = [of_status(text, FAILED).as_dict()]
     return {"first": 0, "seeds": 1, "contracts": [text], "checks": 1, "failed": 1, "failures": alarms, "rows": [row]}
 
@@ -99,15 +99,18 @@ def sweep(text: str) -> dict[str, Any]:
 def timed(text: str) -> dict[str, Any]:
     """What benchmarks measured, as a record has it."""
     names = ("operation", "form", "distribution", "phase", "variant", "mode", "device")
-    words = {name: f"{name} {text}" for name in names} | {"wing": f"wing {text}", "kernels": [f"kernel {text}"]}
+    words = {name: f"{name} {text}" for name in names} | {
+        "framework": f"framework {text}",
+        "kernels": [f"kernel {text}"],
+    }
     part = throughput(
         written(row("pytorch", "packed") | {"extra_info": row("pytorch", "packed")["extra_info"] | words})
     )
-    return part | {"versions": {f"torch {text}": text}, "frameworks": {f"wing {text}": {f"device {text}": text}}}
+    return part | {"versions": {f"torch {text}": text}, "frameworks": {f"framework {text}": {f"device {text}": text}}}
 
 
 def record_of(text: str) -> dict[str, Any]:
-    frameworks = {f"wing {text}": {f"device {text}": f"on {text}", "tf32": {f"of {text}": True}, "nan": math.nan}}
+    frameworks = {f"framework {text}": {f"device {text}": f"on {text}", "tf32": {f"of {text}": True}, "nan": math.nan}}
     record = report.record(
         [of_status(text, status).as_dict() for status in STATUSES],
         frameworks,
@@ -241,7 +244,7 @@ def test_values_that_are_no_numbers_stand_in_every_form(tmp_path: Path) -> None:
     texts = {file.name: file.read_text() for file in report.write(record, tmp_path)}
     read = json.loads(texts["report.json"], parse_constant=pytest.fail)
     assert (read["checks"][0]["score"], read["checks"][0]["scores"]["y"]) == (None, [None, None])
-    assert read["divergences"][0]["wings"]["pytorch"]["today"] == {
+    assert read["divergences"][0]["frameworks"]["pytorch"]["today"] == {
         "nan": "NaN",
         "inf": "inf",
         "less": "-inf",

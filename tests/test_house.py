@@ -1,4 +1,4 @@
-"""The rules of the house: wings mirror each other, imports point one way, nothing heavy loads early."""
+"""The rules of the house: frameworks mirror each other, imports point one way, nothing heavy loads early."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 import parity
-from parity import draw
-from parity import frameworks as wings
+from parity import draw, frameworks
 from parity.arrays import FLOATS
 from parity.cases.lengths import shapes_of
 from parity.checks.contracts import CONTRACTS
@@ -43,19 +42,19 @@ STRATEGIES = {
 }
 
 
-@pytest.mark.parametrize("wing", wings.WINGS)
-def test_every_wing_has_the_same_files(wing: str) -> None:
+@pytest.mark.parametrize("framework", frameworks.WITH_REFERENCE)
+def test_every_framework_has_the_same_files(framework: str) -> None:
     """One for each topic and one to train; the frameworks have strategies beside, which the definition does without."""
-    expected = {"__init__.py", "runtime.py", *(f"{topic}.py" for topic in TOPICS)} | STRATEGIES[wing]
-    assert {file.name for file in (ROOT / wing).glob("*.py")} == expected
+    expected = {"__init__.py", "runtime.py", *(f"{topic}.py" for topic in TOPICS)} | STRATEGIES[framework]
+    assert {file.name for file in (ROOT / framework).glob("*.py")} == expected
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_wing_has_the_same_function_with_the_same_arguments(operation: str, framework: str) -> None:
+def test_every_framework_has_the_same_function_with_the_same_arguments(operation: str, framework: str) -> None:
     row = OPERATIONS[operation]
     theirs, ours = (
-        inspect.signature(getattr(import_module(f"parity.{wing}.{row.topic}"), row.function)).parameters
-        for wing in (framework, "reference")
+        inspect.signature(getattr(import_module(f"parity.{side}.{row.topic}"), row.function)).parameters
+        for side in (framework, "reference")
     )
     assert [name for name in theirs if name != "variant"] == list(ours)
     assert [theirs[name].default for name in ours] == [ours[name].default for name in ours]
@@ -75,16 +74,18 @@ LIBRARIES = {"reference": {"autograd"}, "pytorch": {"torch"}, "tensorflow": {"te
 
 
 @pytest.mark.parametrize(
-    "file", [f for wing in wings.WINGS for f in (ROOT / wing).glob("*.py")], ids=lambda f: f"{f.parent.name}/{f.name}"
+    "file",
+    [f for framework in frameworks.WITH_REFERENCE for f in (ROOT / framework).glob("*.py")],
+    ids=lambda f: f"{f.parent.name}/{f.name}",
 )
-def test_a_wing_imports_its_framework_and_its_own_files_only(file: Path) -> None:
-    wing = file.parent.name
+def test_a_framework_imports_its_framework_and_its_own_files_only(file: Path) -> None:
+    framework = file.parent.name
     roots = {name.partition(".")[0] for name in imported(file)} - set(sys.stdlib_module_names)
-    assert roots <= LIBRARIES[wing] | {"parity"}
+    assert roots <= LIBRARIES[framework] | {"parity"}
     ours = {name for name in imported(file) if name.startswith("parity")}
     if file.name == "buckets.py":  # where to cut is a question about lengths, and NumPy answers it for both
         ours -= {"parity", "parity.bucketing"}
-    assert all(name.startswith(f"parity.{wing}") for name in ours)
+    assert all(name.startswith(f"parity.{framework}") for name in ours)
 
 
 LAYERS = (
@@ -140,7 +141,9 @@ def test_public_names_resolve_and_a_wrong_one_is_named() -> None:
 def test_the_readme_names_every_operation_variant_and_contract() -> None:
     readme = (ROOT.parent / "README.md").read_text(encoding="utf-8")
     for row in OPERATIONS.values():
-        variants = (", ".join(f"`{variant}`" for variant in row.variants[wing]) for wing in wings.FRAMEWORKS)
+        variants = (
+            ", ".join(f"`{variant}`" for variant in row.variants[framework]) for framework in frameworks.FRAMEWORKS
+        )
         assert f"| `{row.name}` | {' | '.join(variants)} |" in readme
     for contract in CONTRACTS.values():
         assert f"| `{contract.name}` | {contract.promise} |" in readme
@@ -151,12 +154,12 @@ def test_the_readme_names_every_operation_variant_and_contract() -> None:
 def test_refusals_and_omissions_are_about_something_that_exists(operation: str) -> None:
     """Each must match a case of its row: one that matches nothing is never put to the test."""
     row = OPERATIONS[operation]
-    variants = {f"{wing}.{variant}" for wing in wings.FRAMEWORKS for variant in row.variants[wing]}
+    variants = {f"{framework}.{variant}" for framework in frameworks.FRAMEWORKS for variant in row.variants[framework]}
     cases = [f"{form.name}/{shape}" for form in row.forms for shape in shapes_of(form)]
     assert set(row.omits) <= variants
     for refusal in row.refusals:
-        wing = refusal.variant.partition(".")[0]
-        tried = product(cases, (*wings.MODES[wing], *wings.COMPILED[wing]), FLOATS)
+        framework = refusal.variant.partition(".")[0]
+        tried = product(cases, (*frameworks.MODES[framework], *frameworks.COMPILED[framework]), FLOATS)
         matching = [case for case, *how in tried if row.refusal(refusal.variant, case, *how) is refusal]
         assert refusal.variant in variants
         assert matching
@@ -178,6 +181,6 @@ def test_a_misspelt_variant_is_refused_by_the_function_itself(operation: str, fr
         pytest.skip("one variant only: there is nothing to choose")
     case = draw(operation, row.forms[0].name, shapes_of(row.forms[0])[0], "float32", 0)
     function = getattr(import_module(f"parity.{framework}.{row.topic}"), row.function)
-    misspelt = wings.bind(function, row, case.form, variant="pakced")
+    misspelt = frameworks.bind(function, row, case.form, variant="pakced")
     with pytest.raises(ValueError, match="variant: got 'pakced', expected one of: "):
-        wings.run(case, framework, misspelt, "pakced", "eager")
+        frameworks.run(case, framework, misspelt, "pakced", "eager")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity import mutants as faults
 from parity.checks.contracts import CONTRACTS
 from parity.mutants import FAULTS, Fault
@@ -56,7 +56,7 @@ def test_what_is_no_fault_is_not_caught(stray: str, pytorch: str) -> None:
     assert reason in outcome.reason
 
 
-def test_the_wing_is_as_before_when_the_hunt_is_over(pytorch: str) -> None:
+def test_the_framework_is_as_before_when_the_hunt_is_over(pytorch: str) -> None:
     import sys
 
     from parity.pytorch import bidirectional
@@ -67,8 +67,8 @@ def test_the_wing_is_as_before_when_the_hunt_is_over(pytorch: str) -> None:
 
 
 def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wings, "missing", lambda wing: f"wing {wing}: not here")
-    assert (hunt(REVERSED).status, hunt(REVERSED).reason) == ("skipped", "wing pytorch: not here")
+    monkeypatch.setattr(frameworks, "missing", lambda framework: f"framework {framework}: not here")
+    assert (hunt(REVERSED).status, hunt(REVERSED).reason) == ("skipped", "framework pytorch: not here")
 
 
 def test_a_lost_worker_leaves_no_fault_caught() -> None:
@@ -79,14 +79,14 @@ def test_a_lost_worker_leaves_no_fault_caught() -> None:
 def test_every_fault_is_a_change_of_a_variant_that_exists() -> None:
     assert len(FAULTS) == sum(len(topic.FAULTS) for topic in faults.TOPICS)  # no name twice
     for fault in FAULTS.values():
-        assert fault.variant in OPERATIONS[fault.operation].variants[fault.wing], fault.name
+        assert fault.variant in OPERATIONS[fault.operation].variants[fault.framework], fault.name
         assert fault.by in {*CONTRACTS, TRAINS_ALIKE}, fault.name
         assert fault.before != fault.after, fault.name
 
 
-def test_every_contract_of_a_default_run_is_put_to_the_test_in_both_wings() -> None:
+def test_every_contract_of_a_default_run_is_put_to_the_test_in_both_frameworks() -> None:
     """Graphs are TensorFlow's alone; compilers and records are for other runs."""
-    tried = Counter((fault.by, fault.wing) for fault in FAULTS.values())
+    tried = Counter((fault.by, fault.framework) for fault in FAULTS.values())
     default = [one for one in CONTRACTS.values() if not one.compiled and not one.recorded and not one.from_mode]
-    assert {(contract.name, wing) for contract in default for wing in wings.FRAMEWORKS} <= set(tried)
+    assert {(contract.name, framework) for contract in default for framework in frameworks.FRAMEWORKS} <= set(tried)
     assert tried["same_in_every_mode", "tensorflow"] > 1

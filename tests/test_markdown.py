@@ -38,7 +38,9 @@ def found(check: Check, status: str, score: float = 1.0, **rest: Any) -> dict[st
 def whole_run() -> dict[str, Any]:
     """A record as a whole run that holds has it: every check, divergence and fault."""
     checks = plan()
-    trials = [Trial(entry.name, wing, seen) for entry in DIVERGENCES.values() for wing, seen in entry.seen.items()]
+    trials = [
+        Trial(entry.name, framework, seen) for entry in DIVERGENCES.values() for framework, seen in entry.seen.items()
+    ]
     by = {"matches_reference": {"quantity": "y", "margin": 9.0, "reason": "off"}}
     caught = [Outcome(name, "caught", "features/ragged", "eager", "float32", by) for name in FAULTS]
     findings = [found(check, PASSED, scores={"y": (1.0, 1.0)}) for check in checks for _ in range(6)]
@@ -62,7 +64,7 @@ def test_a_whole_run_has_every_variant_divergence_and_contract_and_nothing_is_le
     assert "eft out" not in text
     assert "more" not in re.sub("ignores_extra_padding|`.*?`", "", text).split("## Divergences")[0]
     for check in plan():
-        assert f"| {check.operation} {check.wing}.{check.variant} |" in text
+        assert f"| {check.operation} {check.framework}.{check.variant} |" in text
     assert all(f"- {name}: " in text for name in DIVERGENCES)
     parts = ["Operations against contracts", "Divergences and beliefs", "Planted faults", "Environment"]
     assert re.findall("^## (.*)", text, re.MULTILINE) == parts
@@ -112,9 +114,9 @@ def test_a_topic_with_failures_comes_first_and_is_open() -> None:
 
 
 def test_what_was_skipped_is_counted_by_reason() -> None:
-    skipped = [found(check, SKIPPED, reason="wing missing") for check in plan(wings_=["tensorflow"])]
+    skipped = [found(check, SKIPPED, reason="framework missing") for check in plan(frameworks_=["tensorflow"])]
     text = markdown(view(report.record(skipped, {}, seed=0, seconds=1.0, planned=1, checked=1)))
-    assert f"| {len(skipped)} | tensorflow | wing missing |" in text
+    assert f"| {len(skipped)} | tensorflow | framework missing |" in text
 
 
 def test_a_command_too_long_to_be_shown_says_where_it_is() -> None:

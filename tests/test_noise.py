@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parity import OPERATIONS, Case, Observation, draw, noise_floor, observe
-from parity import frameworks as wings
+from parity import OPERATIONS, Case, Observation, draw, frameworks, noise_floor, observe
 from parity.checks.check import Check
 from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.checks.result import PASSED
@@ -89,7 +88,7 @@ def test_a_sparse_gradient_is_sparse_and_densifies_to_the_same(framework: str) -
     np.testing.assert_allclose(seen["d_table"], noise_floor(case).expected["d_table"], rtol=1e-5, atol=1e-6)
 
 
-def test_relu_has_slope_0_at_0_in_every_wing(framework: str) -> None:
+def test_relu_has_slope_0_at_0_in_every_framework(framework: str) -> None:
     """Inputs of exactly zero are ordinary: a zero-initialised layer meets them."""
     drawn = draw("rnn.rnn", "relu_two_layers_from_state", "ragged", "float32", 0)
     at_zero = {
@@ -117,9 +116,9 @@ def test_nothing_is_held_to_a_reference_that_gives_nan(monkeypatch: pytest.Monke
 
     case = draw("pooling.mean", "features", "2,1:3", "float32", seed=5)
     monkeypatch.setattr(pooling, "mean", lambda x, lengths: {"y": pooling.sum(x, lengths)["y"] * np.nan})
-    wings.call.cache_clear()
+    frameworks.call.cache_clear()
     try:
         with pytest.raises(FloatingPointError, match=r"gives NaN for y: pooling\.mean, features/2,1:3"):
             noise_floor(case)
     finally:
-        wings.call.cache_clear()
+        frameworks.call.cache_clear()

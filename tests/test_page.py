@@ -33,8 +33,8 @@ RIGHT = MEASURED | PLACED | {"score": 3.9, "scores": {"y": (3.9, 1.0), "h": (0.2
 
 
 def found(variant: str, contract: str, status: str, dtype: str = "float32", **said: Any) -> dict[str, Any]:
-    wing, _, name = variant.partition(".")
-    check = Check("rnn.lstm", wing, name, dtype, contract)
+    framework, _, name = variant.partition(".")
+    check = Check("rnn.lstm", framework, name, dtype, contract)
     return check.finding("eager", "one_layer/ragged", status, **said).as_dict()
 
 
@@ -135,7 +135,7 @@ def test_filters_leave_what_was_asked_for(show: Callable[..., Opened]) -> None:
     assert (shown.inner_text(), rows.count()) == ("1 of 4 variants", 1)
     page.click("button[type=reset]")
     page.wait_for_function("document.querySelector('output').value.startsWith('4')")
-    page.select_option("select[name=wing]", "tensorflow")
+    page.select_option("select[name=framework]", "tensorflow")
     assert rows.count() == 2
     page.select_option("select[name=status]", "skipped")
     assert rows.locator("th").inner_text() == "tensorflow.static"
@@ -185,7 +185,7 @@ def test_a_cell_opens_its_findings(show: Callable[..., Opened]) -> None:
         "It parts at step 2",
     ):
         assert said in text
-    assert "parity check --operation rnn.lstm --wing pytorch --variant packed" in text
+    assert "parity check --operation rnn.lstm --framework pytorch --variant packed" in text
     assert box.locator(".heat [fill='url(#hatch)']").count() == 5  # 9 steps, 4 of them real
     assert box.locator(".heat .over").count() == 2  # 70, and what is not finite
     assert box.locator(".heat .worst").count() == 1

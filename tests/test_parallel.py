@@ -38,7 +38,7 @@ TRAINING = """
     runs = [training.Training("model.tagger", optimiser, "pytorch") for optimiser in ("sgd", "momentum", "adam")]
     training.plan = lambda seed: runs
     training.Training.run = lambda run: [run.finding("passed", quantity="loss", compared=1)]  # the real ones take long
-    numbers = {"settings": {}, "seed": 0, "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "wings": {}}
+    numbers = {"settings": {}, "seed": 0, "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "frameworks": {}}
     words = {"form": "lstm", "dtype": "float32"}
     training.Curve.run = lambda curve: [{"model": curve.model, "optimiser": curve.optimiser, **words, **numbers}]
 """
@@ -75,7 +75,16 @@ def test_xdist_gives_the_report_of_a_run_in_one_process(pytester: pytest.Pyteste
 
 @needs_torch
 def test_two_jobs_give_the_report_of_one(tmp_path: Path) -> None:
-    options = ["--wing", "pytorch", "--dtype", "float32", "--contract", "matches_reference", "--contract", "repeatable"]
+    options = [
+        "--framework",
+        "pytorch",
+        "--dtype",
+        "float32",
+        "--contract",
+        "matches_reference",
+        "--contract",
+        "repeatable",
+    ]
     options += ["--operation", "bidirectional.reverse_sequence", "--operation", "loss.mean_squared_error"]
     for jobs in ("1", "2"):
         command = [sys.executable, "-m", "parity", "check", *options, "--jobs", jobs, "--output", jobs]
@@ -94,7 +103,9 @@ def verdicts() -> dict[str, list[Any]]:
     for run in trainings:
         found[str(run)] = [run.finding(PASSED), {"model": run.model, "optimiser": run.optimiser}]
     for name in list(DIVERGENCES)[:3]:
-        found |= {f"{name}-{wing}": [Trial(name, wing, seen)] for wing, seen in DIVERGENCES[name].seen.items()}
+        found |= {
+            f"{name}-{framework}": [Trial(name, framework, seen)] for framework, seen in DIVERGENCES[name].seen.items()
+        }
     return found
 
 
@@ -158,7 +169,7 @@ import sys
 from parity.report.storage import snapshot
 from parity.report.record import record
 curve = {"model": "model.tagger", "optimiser": "sgd", "form": "lstm", "dtype": "float32", "settings": {}, "seed": 0,
-         "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "wings": {}}
+         "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "frameworks": {}}
 snapshot(record([], {}, seed=0, seconds=0.0, planned=0, checked=0, training=[curve]), "there")
 assert "matplotlib" not in sys.modules
 """

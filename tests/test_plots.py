@@ -32,7 +32,7 @@ SHARED = {"pytorch": {"loss": [2.5, 1.75, 1.25], "distance": [1e-8, 3.21e-7, 4.5
 CURVE = {
     **{"model": "model.tagger", "form": "lstm", "optimiser": "adam", "settings": {"learning_rate": 0.25}, "seed": 0},
     **{"dtype": "float32", "steps": 3, "loss": [2.5, 1.75, 1.25], "envelope": [1e-7, 2e-7, 2.34e-7]},
-    "wings": SHARED | {"tensorflow": {"loss": [2.5, 1.75, 1.375], "distance": [2e-8, 3e-8, 4.32e-8]}},
+    "frameworks": SHARED | {"tensorflow": {"loss": [2.5, 1.75, 1.375], "distance": [2e-8, 3e-8, 4.32e-8]}},
 }
 
 
@@ -58,7 +58,7 @@ def test_training_shows_the_numbers_of_the_record() -> None:
     assert {"1.25", "noise 2.34e-07", "● pytorch 4.56e-07", "■ tensorflow 4.32e-08"} <= set(texts(svg))
 
 
-def test_a_wing_that_leaves_the_noise_floor_is_named_with_its_step() -> None:
+def test_a_framework_that_leaves_the_noise_floor_is_named_with_its_step() -> None:
     page = plots.training([CURVE])
     assert '<small class="left">pytorch: above the noise floor in 2 of 3 steps, from step 2</small>' in page
     assert "tensorflow: above" not in page
@@ -66,12 +66,12 @@ def test_a_wing_that_leaves_the_noise_floor_is_named_with_its_step() -> None:
 
 
 def test_a_run_above_the_noise_floor_is_said_to_be_within_its_limit_or_not() -> None:
-    finding = {"operation": "model.tagger", "case": "lstm/adam", "wing": "pytorch", "contract": "trains_alike"}
+    finding = {"operation": "model.tagger", "case": "lstm/adam", "framework": "pytorch", "contract": "trains_alike"}
     for status, said in (("passed", "; within its limit<"), ("failed", "; not within its limit<")):
         assert f"from step 2{said}" in plots.training([CURVE], [finding | {"status": status}])
 
 
-def test_a_wing_that_parts_from_the_reference_is_drawn_elsewhere() -> None:
+def test_a_framework_that_parts_from_the_reference_is_drawn_elsewhere() -> None:
     """Three lines on one path mean that they coincide; so a loss that differs must give another path."""
     paths = [element.get("d") for element in ElementTree.fromstring(svgs(plots.training([CURVE]))[0]).iter("path")]
     _, reference, pytorch, tensorflow, *_ = paths
@@ -115,7 +115,7 @@ def test_curves_show_the_ideal_and_where_they_cross() -> None:
     assert "packed: as fast as padding at fill 0.5, between 0.25 and 1" in page
 
 
-def test_shares_name_the_fastest_of_each_wing() -> None:
+def test_shares_name_the_fastest_of_each_framework() -> None:
     """Without a matrix product there is no share, and nothing to draw."""
     (svg,) = (svg for svg in svgs(drawn()) if "matrix product" in svg)
     assert {"rnn.lstm, lognormal", "● padded 12 %", "■ padded 12 %"} <= set(texts(svg))
@@ -167,7 +167,9 @@ def test_a_plot_is_small_has_words_and_no_colour_of_its_own(svg: str) -> None:
 def test_plots_of_many_rows_stay_small() -> None:
     """As many batches, and on one of them as many variants, as the benchmarks have."""
     batches = [
-        row(wing, "packed", distribution=f"lengths {n}") for n in range(20) for wing in ("pytorch", "tensorflow")
+        row(framework, "packed", distribution=f"lengths {n}")
+        for n in range(20)
+        for framework in ("pytorch", "tensorflow")
     ]
     variants = [row("pytorch", f"variant_{n}", phase) for phase in ("forward", "train") for n in range(19)]
     sizes = list(map(len, svgs(drawn(*batches, *variants))))
@@ -197,7 +199,11 @@ def said_by(code: str) -> str:
 
 
 LOADED = "; import sys; print('matplotlib' in sys.modules)"
-NUMBERLESS = CURVE | {"loss": [None], "envelope": [None], "wings": {"pytorch": {"loss": [None], "distance": [None]}}}
+NUMBERLESS = CURVE | {
+    "loss": [None],
+    "envelope": [None],
+    "frameworks": {"pytorch": {"loss": [None], "distance": [None]}},
+}
 
 
 @pytest.mark.parametrize(
@@ -249,17 +255,17 @@ def page_of(text: str) -> Tree:
     words = {name: f"{name} {text}" for name in ("operation", "form", "distribution", "mode", "device")}
     names = {name: f"{name} {text}" for name in ("model", "form", "optimiser")}
     rows = [
-        row(f"{wing} {text}", f"padded {text}", **words, kernels=[text], ideal_speedup={f"by {text}": 2.0})
-        for wing in ("one", "two")
+        row(f"{framework} {text}", f"padded {text}", **words, kernels=[text], ideal_speedup={f"by {text}": 2.0})
+        for framework in ("one", "two")
     ]
     over = {"median": 2.0, "low": 1.9, "high": 2.1}
     curve = point(
-        0.5, 2.0, axis=f"axis {text}", operation=text, speedup_over_padded={f"wing {text}.variant {text}": over}
+        0.5, 2.0, axis=f"axis {text}", operation=text, speedup_over_padded={f"framework {text}.variant {text}": over}
     )
     timed = part(*rows, curve)
     timed["machine"] |= {"cpu": text, "system": text, "python": text}
     timed |= {"versions": {f"torch {text}": text}, "frameworks": {f"pytorch {text}": {f"device {text}": text}}}
-    trained = CURVE | names | {"settings": {text: 0.1}, "wings": {f"wing {text}": SHARED["pytorch"]}}
+    trained = CURVE | names | {"settings": {text: 0.1}, "frameworks": {f"framework {text}": SHARED["pytorch"]}}
     check_part("throughput", timed, "made here")
     return Tree(plots.training([trained]) + plots.throughput(timed, {"versions": {f"torch {text}": "another"}}))
 

@@ -56,10 +56,10 @@ def test_a_missing_framework_is_a_named_skip_and_a_failure_when_required(pyteste
     wanted = ("-k", "reverse_sequence-tensorflow and float32", "--parity-jobs", "1", "-rs")
     skipped = pytester.runpytest_subprocess(*wanted)
     skipped.assert_outcomes(skipped=10, deselected=len(plan()) - 10)
-    skipped.stdout.fnmatch_lines(["SKIPPED*wing tensorflow: *To install it: *"])
+    skipped.stdout.fnmatch_lines(["SKIPPED*framework tensorflow: *To install it: *"])
     required = pytester.runpytest_subprocess(*wanted, "--parity-require", "tensorflow")
     assert required.ret == pytest.ExitCode.USAGE_ERROR
-    required.stderr.fnmatch_lines(["ERROR: --parity-require: wing tensorflow: *"])
+    required.stderr.fnmatch_lines(["ERROR: --parity-require: framework tensorflow: *"])
 
 
 WRONG = {
@@ -89,7 +89,7 @@ def test_a_broken_variant_turns_its_test_red_and_the_report_says_so(pytester: py
         [
             "parity: *torch *; seed 3; device cpu, TF32 off",
             "y of pytorch.gather in bidirectional.reverse_sequence (features/ragged, float32, eager) breaks matches*",
-            "*again: parity check --operation bidirectional.reverse_sequence --wing pytorch*",
+            "*again: parity check --operation bidirectional.reverse_sequence --framework pytorch*",
             "*1 of 2 checks failed*",
             "report: there/report.json, there/report.md, there/index.html",
             (pytester.path / "there" / "index.html").as_uri(),
@@ -133,14 +133,14 @@ def test_a_summary_that_cannot_be_written_is_said_and_no_failure(
 def test_a_record_is_compared_with_and_named_in_the_header(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MATRIX)
     there = ("--operation", "bidirectional.reverse_sequence", "--dtype", "float32", "--jobs", "1", "--output", "there")
-    pytester.run(sys.executable, "-m", "parity", "record", "--wing", "pytorch", *there)
+    pytester.run(sys.executable, "-m", "parity", "record", "--framework", "pytorch", *there)
     jobs = ("--parity-jobs", "1", "--parity-replay", "there")
     selected = ("-k", "reverse_sequence-pytorch and float32 and agrees_with_record")
     done = pytester.runpytest_subprocess(*jobs, *selected)
     done.assert_outcomes(passed=1, deselected=done.parseoutcomes()["deselected"])
     done.stdout.fnmatch_lines(["parity: compared with torch * on cpu, recorded in there"])
     record = json.loads((pytester.path / "parity-report" / "report.json").read_text())
-    assert record["environment"]["replayed"]["wing"] == "pytorch"
+    assert record["environment"]["replayed"]["framework"] == "pytorch"
     lacking = pytester.runpytest_subprocess(*jobs, "-k", "reverse_sequence-pytorch and agrees_with_record")
     assert lacking.ret == pytest.ExitCode.USAGE_ERROR
     lacking.stderr.fnmatch_lines(

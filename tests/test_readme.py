@@ -27,10 +27,10 @@ NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "rnn.lstm": "LSTM", "
 LARGE = {"distribution": "lognormal", "phase": "train", "B": 64, "T": 128, "D": 128, "H": 256}
 
 
-def timed(wing: str, operation: str, variant: str) -> Mapping[str, Any]:
+def timed(framework: str, operation: str, variant: str) -> Mapping[str, Any]:
     """What the committed example measured of one variant at the size of the README's table."""
-    wanted = LARGE | {"wing": wing, "operation": operation, "variant": variant}
-    mode = {"pytorch": "eager", "tensorflow": "graph"}[wing]
+    wanted = LARGE | {"framework": framework, "operation": operation, "variant": variant}
+    mode = {"pytorch": "eager", "tensorflow": "graph"}[framework]
     (row,) = (
         row
         for row in RESULTS["throughput"]["rows"]
@@ -39,18 +39,18 @@ def timed(wing: str, operation: str, variant: str) -> Mapping[str, Any]:
     return row
 
 
-def in_the_table(wing: str, operation: str) -> list[str]:
+def in_the_table(framework: str, operation: str) -> list[str]:
     """A row of the table: milliseconds, times as fast as padded, and the best one's share of the peak."""
-    rows = [timed(wing, operation, variant) for variant in COLUMNS[wing]]
+    rows = [timed(framework, operation, variant) for variant in COLUMNS[framework]]
     cells = [f"{1000 * rows[0]['seconds']:.0f}"]
     cells += [f"{1000 * row['seconds']:.0f} · {row['speedup']['median']:.2f}" for row in rows[1:]]
-    return [f"{NAMES[wing]} {NAMES[operation]}", *cells, f"{100 * rows[-1]['share_of_peak']:.0f} %"]
+    return [f"{NAMES[framework]} {NAMES[operation]}", *cells, f"{100 * rows[-1]['share_of_peak']:.0f} %"]
 
 
 @pytest.mark.parametrize("operation", ["rnn.lstm", "rnn.gru"])
-@pytest.mark.parametrize("wing", COLUMNS)
-def test_the_times_are_those_of_the_example(wing: str, operation: str) -> None:
-    assert f"| {' | '.join(in_the_table(wing, operation))} |" in PLAIN
+@pytest.mark.parametrize("framework", COLUMNS)
+def test_the_times_are_those_of_the_example(framework: str, operation: str) -> None:
+    assert f"| {' | '.join(in_the_table(framework, operation))} |" in PLAIN
 
 
 def test_the_example_says_when_and_where() -> None:

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import InputError
-from parity import frameworks as wings
+from parity import InputError, frameworks
 from parity.__main__ import main
 from parity.arrays import NARROW, ROUNDOFF
 from parity.cases import sampling as drawing
@@ -24,26 +23,26 @@ from parity.checks import recorder as recording
 from parity.checks.check import Check, covered, plan
 from parity.checks.contracts import FIRST
 from parity.checks.result import FAILED, PASSED, Finding
-from parity.frameworks import manifest
+from parity.frameworks import manifest, running
 from parity.frameworks.recording import opened, verified
 from parity.operations import find
 from tests.two_environments import apart, differing, verdicts
 
-LAST = "pooling.last_relevant"  # two variants in each wing, and quick
+LAST = "pooling.last_relevant"  # two variants in each framework, and quick
 DTYPES = ("float32", "bfloat16")
 
 
 def recorded(folder: Path, *arguments: str) -> Path:
     """A record of that operation by PyTorch."""
     dtypes = [word for dtype in DTYPES for word in ("--dtype", dtype)]
-    command = ["record", "--wing", "pytorch", "--operation", LAST, *dtypes, "--jobs", "1", "--output", str(folder)]
+    command = ["record", "--framework", "pytorch", "--operation", LAST, *dtypes, "--jobs", "1", "--output", str(folder)]
     assert main([*command, *arguments]) == 0
     return folder
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if reason := wings.missing("pytorch"):
+    if reason := frameworks.missing("pytorch"):
         pytest.skip(reason)
     return recorded(tmp_path_factory.mktemp("records") / "pytorch")
 
@@ -79,13 +78,16 @@ def resigned(folder: Path, path: Path) -> None:
 
 def test_what_comes_back_is_what_was_observed_bit_for_bit(whole: Path) -> None:
     record = verified(whole)
-    assert (record.wing, record.seed, record.manifest["dtypes"]) == ("pytorch", 0, list(DTYPES))
+    assert (record.framework, record.seed, record.manifest["dtypes"]) == ("pytorch", 0, list(DTYPES))
     for dtype in DTYPES:
         for form in find(LAST).forms:
             for shape in (shape for shape in shapes_of(form) if dtype not in NARROW or shape in FIRST):
                 case = draw(LAST, form.name, shape, dtype, 0)
                 for variant in find(LAST).variants["pytorch"]:
-                    there, here = record.observed(case, "pytorch", variant), wings.observe(case, "pytorch", variant)
+                    there, here = (
+                        record.observed(case, "pytorch", variant),
+                        frameworks.observe(case, "pytorch", variant),
+                    )
                     bits = [[(n, a.dtype, a.tobytes()) for n, a in seen.quantities.items()] for seen in (there, here)]
                     assert bits[0] == bits[1]
                     assert there["y"].dtype.name == dtype
@@ -97,7 +99,7 @@ def test_a_record_has_no_pickle_in_it(whole: Path) -> None:
             assert {array.dtype.kind for array in dict(archive).values()} <= set("fiub")
 
 
-def test_every_case_that_the_other_wing_is_compared_on_is_recorded() -> None:
+def test_every_case_that_the_other_framework_is_compared_on_is_recorded() -> None:
     """Where a variant gives no cell state, what it is compared with is not asked for one either."""
     checks = plan(["rnn.lstm"], ["tensorflow"], ["masked"], ["float64"], ["matches_reference"])
     (task,) = recording.recordings(checks, "nowhere")
@@ -145,9 +147,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "foreign schema": (lambda f: edited(f, lambda told: told.update(schema=9)), "schema 9 in "),
     "edited": (lambda f: edited(f, lambda told: told.update(seed=1), sign=False), "which was changed after it was"),
     "field gone": (lambda f: edited(f, lambda told: told.pop("device")), "which was changed after it was written"),
-    "wing": (
-        lambda f: edited(f, lambda told: told.update(wing="jax")),
-        "wing of the record: got 'jax', expected one of",
+    "framework": (
+        lambda f: edited(f, lambda told: told.update(framework="jax")),
+        "framework of the record: got 'jax', expected one of",
     ),
     "missing file": (lambda f: (f / WIDE).unlink(), f"without {WIDE}"),
     "extra file": (lambda f: shutil.copy(f / WIDE, f / "more.npz"), "with more.npz, which its manifest does not name"),
@@ -179,7 +181,7 @@ LACKING = {
     "operation": (["--operation", "pooling.mean"], "replay: got a record without pooling.mean in float32"),
     "dtype": (["--operation", LAST, "--dtype", "float64"], f"replay: got a record without {LAST} in float64"),
     "written shape": (
-        ["--operation", LAST, "--wing", "pytorch", "--dtype", "float32", "--shape", "3,0,1:5"],
+        ["--operation", LAST, "--framework", "pytorch", "--dtype", "float32", "--shape", "3,0,1:5"],
         f"replay: got a record without {LAST} in float32, gather, 3,0,1:5",
     ),
     "everything": ([], "others, expected all that is to be checked: select less, or record more"),
@@ -202,7 +204,9 @@ def test_a_variant_that_was_not_recorded_is_named(pytorch: str, tmp_path: Path) 
         covered(plan([LAST], dtypes=["float32"], record=record), record)
 
 
-def test_what_the_other_wing_is_compared_with_may_not_be_there(pytorch: str, tensorflow: str, tmp_path: Path) -> None:
+def test_what_the_other_framework_is_compared_with_may_not_be_there(
+    pytorch: str, tensorflow: str, tmp_path: Path
+) -> None:
     """It is the first variant that can do all of a case, whichever was recorded."""
     found = findings(recorded(tmp_path / "one", "--variant", "indexed"), tensorflow, "frameworks_agree")
     assert {finding.status for finding in found} == {FAILED}
@@ -210,10 +214,10 @@ def test_what_the_other_wing_is_compared_with_may_not_be_there(pytorch: str, ten
 
 
 MISSPELT = {
-    "wing": (["--wing", "tensorfolw"], "wing: got 'tensorfolw', expected 'tensorflow'"),
-    "variant": (["--wing", "pytorch", "--variant", "pakced"], "variant: got 'pakced', expected 'packed'"),
-    "seed": (["--wing", "pytorch", "--seed", "-1"], "seed: got -1, expected a whole number of 0 or more"),
-    "jobs": (["--wing", "pytorch", "--jobs", "0"], "jobs: got 0, expected a whole number of 1 or more"),
+    "framework": (["--framework", "tensorfolw"], "framework: got 'tensorfolw', expected 'tensorflow'"),
+    "variant": (["--framework", "pytorch", "--variant", "pakced"], "variant: got 'pakced', expected 'packed'"),
+    "seed": (["--framework", "pytorch", "--seed", "-1"], "seed: got -1, expected a whole number of 0 or more"),
+    "jobs": (["--framework", "pytorch", "--jobs", "0"], "jobs: got 0, expected a whole number of 1 or more"),
 }
 
 
@@ -230,13 +234,13 @@ def test_the_contract_needs_a_record() -> None:
         plan([LAST], contracts=["agrees_with_record"])
 
 
-def findings(folder: Path, wing: str, contract: str) -> list[Finding]:
-    """All findings of a wing under a contract, compared with a record."""
-    planned = plan([LAST], [wing], dtypes=["float32"], contracts=[contract], record=verified(folder))
+def findings(folder: Path, framework: str, contract: str) -> list[Finding]:
+    """All findings of a framework under a contract, compared with a record."""
+    planned = plan([LAST], [framework], dtypes=["float32"], contracts=[contract], record=verified(folder))
     return [finding for check in planned for finding in check.run()]
 
 
-def test_a_wing_agrees_with_its_own_record_and_its_commands_say_which(whole: Path) -> None:
+def test_a_framework_agrees_with_its_own_record_and_its_commands_say_which(whole: Path) -> None:
     found = findings(whole, "pytorch", "agrees_with_record")
     assert {finding.status for finding in found} == {PASSED}
     assert {finding.mode for finding in found} == {"eager"}
@@ -263,7 +267,9 @@ def test_one_number_that_is_off_turns_the_right_check_red(variant: str, record: 
     failed = [one for one in findings(record, "pytorch", "agrees_with_record") if one.status == FAILED]
     assert [(one.variant, one.case) for one in failed] == [(variant, f"{failed[0].case.partition('/')[0]}/ragged")]
     assert f"noise floors from expected at {failed[0].worst_index}" in failed[0].reason
-    assert f"compared with torch {wings.runtime('pytorch').torch.__version__} on cpu, recorded in" in failed[0].reason
+    assert (
+        f"compared with torch {frameworks.runtime('pytorch').torch.__version__} on cpu, recorded in" in failed[0].reason
+    )
     theirs = {one.variant for one in findings(record, tensorflow, "frameworks_agree") if one.status == FAILED}
     assert theirs == ({"gather", "flattened"} if variant == "gather" else set())
 
@@ -275,8 +281,8 @@ def test_other_draws_are_a_failure_that_says_so(
     with monkeypatch.context() as patch:
         patch.setattr(recording, "draw", lambda *case: drawing.drawn(*case[:-1], case[-1] + 1, ()))
         folder = recorded(tmp_path / "record")
-    for wing, contract in ((pytorch, "agrees_with_record"), (tensorflow, "frameworks_agree")):
-        found = findings(folder, wing, contract)
+    for framework, contract in ((pytorch, "agrees_with_record"), (tensorflow, "frameworks_agree")):
+        found = findings(folder, framework, contract)
         assert {finding.status for finding in found} == {FAILED}
         assert all(finding.reason.startswith("drawn from other inputs: there by parity") for finding in found)
 
@@ -287,7 +293,7 @@ def test_what_a_variant_raised_is_recorded_said_and_no_answer(
     def broken(*_: object) -> None:
         raise ArithmeticError("not today")
 
-    monkeypatch.setattr(wings, "run", broken)
+    monkeypatch.setattr(running, "run", broken)
     with pytest.raises(AssertionError):
         recorded(tmp_path / "record")
     case = f"{find(LAST).forms[0].name}/ragged"
@@ -307,7 +313,7 @@ def test_a_record_takes_the_place_of_an_earlier_one_whole_or_not_at_all(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(recording.Recording, "run", interrupted)
-    command = ["record", "--wing", "pytorch", "--operation", LAST, "--jobs", "1", "--output", str(record)]
+    command = ["record", "--framework", "pytorch", "--operation", LAST, "--jobs", "1", "--output", str(record)]
     assert main(command) == 130
     assert "interrupted: no record was written" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in record.iterdir()} == before
@@ -319,7 +325,7 @@ def test_a_record_takes_the_place_of_an_earlier_one_whole_or_not_at_all(
 
 def test_a_folder_with_anything_else_in_it_is_left_alone(whole: Path, tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "thesis.npz").write_text("years of work")
-    command = ["record", "--wing", "pytorch", "--operation", LAST, "--output"]
+    command = ["record", "--framework", "pytorch", "--operation", LAST, "--output"]
     assert main([*command, str(tmp_path)]) == 2
     assert "with thesis.npz in it, expected a new folder, an empty one, or a record" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.npz"]
@@ -346,12 +352,12 @@ def test_checks_that_are_not_compared_with_the_record_stay_as_they_are(whole: Pa
 
 
 def test_the_report_says_what_was_compared_with(whole: Path, tmp_path: Path, capsys: Any) -> None:
-    command = ["check", "--operation", LAST, "--wing", "pytorch", "--dtype", "float32", "--jobs", "1"]
+    command = ["check", "--operation", LAST, "--framework", "pytorch", "--dtype", "float32", "--jobs", "1"]
     assert main([*command, "--replay", str(whole), "--output", str(tmp_path)]) == 0
-    torch = f"torch {wings.runtime('pytorch').torch.__version__}"
+    torch = f"torch {frameworks.runtime('pytorch').torch.__version__}"
     assert f"compared with {torch} on cpu, recorded in {whole}" in capsys.readouterr().out
     said = json.loads((tmp_path / "report.json").read_text())["environment"]["replayed"]
-    assert (said["wing"], said["folder"]) == ("pytorch", str(whole))
+    assert (said["framework"], said["folder"]) == ("pytorch", str(whole))
     assert {"python", "cpu", "cores", "versions", "seed", "frameworks"} <= set(said)
     for view in ("report.md", "index.html"):
         assert "pytorch, as recorded" in (tmp_path / view).read_text()
@@ -372,14 +378,14 @@ def test_one_framework_at_a_time_comes_to_the_verdicts_of_both_together(
     pytorch: str, tensorflow: str, tmp_path: Path
 ) -> None:
     """As `tests/two_environments.py` does it with real ones."""
-    there = {wing: str(tmp_path / f"record-{wing}") for wing in wings.FRAMEWORKS}
-    reports = {name: tmp_path / name for name in (*wings.FRAMEWORKS, "both")}
+    there = {framework: str(tmp_path / f"record-{framework}") for framework in frameworks.FRAMEWORKS}
+    reports = {name: tmp_path / name for name in (*frameworks.FRAMEWORKS, "both")}
 
-    def record(wing: str) -> list[str]:
-        return ["record", "--wing", wing, "--output", there[wing]]
+    def record(framework: str) -> list[str]:
+        return ["record", "--framework", framework, "--output", there[framework]]
 
-    def check(wing: str, other: str) -> list[str]:
-        return ["check", "--output", str(reports[wing]), "--replay", there[other]]
+    def check(framework: str, other: str) -> list[str]:
+        return ["check", "--output", str(reports[framework]), "--replay", there[other]]
 
     without("tensorflow", record(pytorch))
     without("torch", record(tensorflow), check(tensorflow, pytorch))

@@ -85,7 +85,7 @@ def test_a_run_that_tried_nothing_has_failed() -> None:
 def test_the_record_has_every_field_of_the_schema() -> None:
     record = record_of(finding())
     asked = (
-        "operation wing variant mode dtype case contract quantity status score limit max_abs_error worst_index "
+        "operation framework variant mode dtype case contract quantity status score limit max_abs_error worst_index "
         "reason reproduce"
     )
     assert record["schema"] == SCHEMA == 4
@@ -176,10 +176,10 @@ def test_the_page_is_well_formed_and_needs_nothing_but_itself(tmp_path: Path) ->
 
 def test_every_status_is_said_in_words_and_counted(tmp_path: Path) -> None:
     known = finding(KNOWN, reason="refused: Keras masks no index but 0")
-    skipped = finding(SKIPPED, reason="wing tensorflow: no module")
+    skipped = finding(SKIPPED, reason="framework tensorflow: no module")
     for text in list(written(record_of(finding(), known, skipped), tmp_path).values())[1:]:
         assert "Keras masks no index but 0" in text
-        assert "wing tensorflow: no module" in text
+        assert "framework tensorflow: no module" in text
 
 
 def test_an_empty_record_is_still_a_report(tmp_path: Path) -> None:
@@ -202,9 +202,9 @@ def test_a_record_survives_its_file_and_gives_the_same_views(tmp_path: Path) -> 
 def with_divergences(changed: str = "") -> dict[str, Any]:
     """A record of every divergence, as if each had been tried, one of them with another value today."""
     trials = [
-        Trial(entry.name, wing, seen, stale="it <i>changed</i>" if entry.name == changed else "")
+        Trial(entry.name, framework, seen, stale="it <i>changed</i>" if entry.name == changed else "")
         for entry in DIVERGENCES.values()
-        for wing, seen in entry.seen.items()
+        for framework, seen in entry.seen.items()
     ]
     return report.record([finding()], {}, seed=0, seconds=1.0, planned=1, checked=1, divergences=entries(trials))
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import frameworks as wings
-from parity import report
+from parity import frameworks, report
 from parity.__main__ import main
 from parity.cases.lengths import shape_named
 from parity.checks import sweep
@@ -31,13 +30,13 @@ def test_random_shapes_are_of_every_kind() -> None:
 
 
 def test_a_right_variant_raises_no_alarm(framework: str) -> None:
-    (tally,) = [one for one in sweep.Sweep(ROW, "float64", 0, 5).run() if one.wing == framework]
+    (tally,) = [one for one in sweep.Sweep(ROW, "float64", 0, 5).run() if one.framework == framework]
     assert tally.checks >= 10
     assert not tally.failed
     assert tally.seeds == 5
     assert len(tally.element) == len(tally.norm) >= 5
     assert 0 <= tally.row["norm"][-1] <= tally.row["element"][-1] < 64
-    assert tally.row["worst"].startswith(f"parity check --operation {ROW} --wing {framework}")
+    assert tally.row["worst"].startswith(f"parity check --operation {ROW} --framework {framework}")
 
 
 def test_a_wrong_variant_does_and_the_report_says_so(
@@ -45,15 +44,15 @@ def test_a_wrong_variant_does_and_the_report_says_so(
 ) -> None:
     from parity.pytorch import bidirectional
 
-    wings.call.cache_clear()
+    frameworks.call.cache_clear()
     monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
     try:
         quick = ("sweep", "--operation", ROW, "--dtype", "float32", "--seeds", "4", "--jobs", "1")
         assert main([*quick, "--output", str(tmp_path)]) == 1
     finally:
-        wings.call.cache_clear()
+        frameworks.call.cache_clear()
     out = capsys.readouterr().out
-    assert f"again: parity check --operation {ROW} --wing pytorch --variant gather" in out
+    assert f"again: parity check --operation {ROW} --framework pytorch --variant gather" in out
     swept = json.loads((tmp_path / "report.json").read_text())["sweep"]
     assert (swept["first"], swept["seeds"]) == (0, 4)
     assert swept["failed"] == sum(row["failed"] for row in swept["rows"]) > 4
@@ -82,7 +81,7 @@ def test_faults_planted_one_after_the_other_stand_together(pytorch: str, tmp_pat
 
 def test_a_sweep_is_added_to_the_report_that_is_there(pytorch: str, tmp_path: Path) -> None:
     quick = ("--operation", ROW, "--dtype", "float32", "--output", str(tmp_path), "--jobs", "1")
-    assert main(["check", "--wing", "pytorch", "--contract", "repeatable", *quick]) == 0
+    assert main(["check", "--framework", "pytorch", "--contract", "repeatable", *quick]) == 0
     assert main(["sweep", "--seeds", "2", *quick]) == 0
     record = json.loads((tmp_path / "report.json").read_text())
     assert record["checks"]

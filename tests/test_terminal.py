@@ -58,7 +58,7 @@ def test_a_cell_says_the_worst(mark: str) -> None:
 
 
 def test_both_frameworks_have_a_mark_and_one_where_they_are_alike() -> None:
-    theirs = replace(LSTM, wing="tensorflow", variant="masked")
+    theirs = replace(LSTM, framework="tensorflow", variant="masked")
     other = [replace(one, contract="repeatable") for one in (LSTM, theirs)]
     graph = replace(theirs, contract="same_in_every_mode")
     found = [finding(FAILED), finding(of=theirs), *(finding(of=one, score=0, norm_score=0) for one in (*other, graph))]
@@ -77,10 +77,14 @@ def everything() -> list[dict[str, Any]]:
     """A finding of every check of a whole run: two digits for each framework where there are scores, else ticks."""
     exact = {"ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences", "repeatable"}
     models = [name for name in OPERATIONS if name.startswith("model.")]
-    trained = [replace(LSTM, operation=model, wing=wing, contract=CONTRACT) for model in models for wing in FRAMEWORKS]
+    trained = [
+        replace(LSTM, operation=model, framework=framework, contract=CONTRACT)
+        for model in models
+        for framework in FRAMEWORKS
+    ]
     scores = dict(zip(FRAMEWORKS, (8.0, 15.0), strict=True))
     none = {"score": 0.0, "norm_score": 0.0}
-    found = [finding(of=one, score=scores[one.wing]) for one in (*plan(), *trained)]
+    found = [finding(of=one, score=scores[one.framework]) for one in (*plan(), *trained)]
     return [one | none if one["contract"] in exact else one for one in found]
 
 

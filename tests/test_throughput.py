@@ -122,7 +122,7 @@ WRONG: dict[str, tuple[Any, str]] = {
         written({"name": "test_import", "extra_info": {}, "stats": {}}),
         "benchmarks: got 1 benchmarks of something else, expected ",
     ),
-    "a row without its wing": (without("wing"), f"{ANOTHER}KeyError: 'wing')"),
+    "a row without its framework": (without("framework"), f"{ANOTHER}KeyError: 'framework')"),
     "text for a size": (
         written(row("pytorch", "packed", B="8")),
         "benchmarks: got rows[0].B '8', expected a whole number",

@@ -75,7 +75,7 @@ def test_every_variant_is_right_before_it_is_timed(framework: str) -> None:
     """At the size that is timed: outputs and gradients, within the noise floor."""
     case = small()
     race_ = Race(case)
-    eager = [replace(entry, mode="eager") for entry in entries(case.row, case.form) if entry.wing == framework]
+    eager = [replace(entry, mode="eager") for entry in entries(case.row, case.form) if entry.framework == framework]
     for entry in eager:
         worst = race_.prepare(entry).worst
         assert worst.compared

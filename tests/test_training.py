@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import frameworks as wings
-from parity import report, training
+from parity import frameworks, report, training
 from parity.checks.result import FAILED, PASSED, SKIPPED, Finding, explain
 from parity.training import MODELS, OPTIMISERS, STEPS
 
@@ -41,9 +40,13 @@ def test_the_pad_row_ends_as_it_began(model: str, optimiser: str, framework: str
 @pytest.mark.parametrize(("model", "optimiser"), ALL)
 def test_a_curve_has_an_entry_for_every_step(model: str, optimiser: str) -> None:
     curve = training.growth(model, optimiser)
-    wings_here = [wing for wing in wings.FRAMEWORKS if not wings.missing(wing)]
-    assert list(curve["wings"]) == wings_here
-    columns = [curve["loss"], curve["envelope"], *(each for run in curve["wings"].values() for each in run.values())]
+    frameworks_here = [framework for framework in frameworks.FRAMEWORKS if not frameworks.missing(framework)]
+    assert list(curve["frameworks"]) == frameworks_here
+    columns = [
+        curve["loss"],
+        curve["envelope"],
+        *(each for run in curve["frameworks"].values() for each in run.values()),
+    ]
     assert {len(column) for column in columns} == {STEPS}
     assert not any(None in column for column in columns)
     report.current(report.record([], {}, seed=0, seconds=1.0, planned=0, checked=0, training=[curve]))
@@ -61,14 +64,14 @@ Build = Callable[[dict[str, Any]], Any]
 ADAM = {"learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 
 
-def room(wing: str) -> Any:
-    """The wing's own optimisers."""
-    return import_module(f"parity.{wing}.optimiser").OPTIMISERS
+def room(framework: str) -> Any:
+    """The framework's own optimisers."""
+    return import_module(f"parity.{framework}.optimiser").OPTIMISERS
 
 
 def of_kind(kind: str, **settings: float) -> Callable[[str], Build]:
-    """The wing's own, with no pad row to keep and settings that are not those asked for."""
-    return lambda wing: lambda parameters: room(wing)[kind](parameters, {}, **settings)
+    """The framework's own, with no pad row to keep and settings that are not those asked for."""
+    return lambda framework: lambda parameters: room(framework)[kind](parameters, {}, **settings)
 
 
 FAULTS = {  # `parity.mutants.training` has many more; these say where they are found
@@ -109,6 +112,6 @@ def test_what_an_optimiser_raises_is_a_finding(framework: str) -> None:
 
 
 def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wings, "missing", lambda wing: f"wing {wing}: not here")
+    monkeypatch.setattr(frameworks, "missing", lambda framework: f"framework {framework}: not here")
     (finding,) = training.hold("model.tagger", "adam", "tensorflow", steps=1)
-    assert (finding.status, finding.reason) == (SKIPPED, "wing tensorflow: not here")
+    assert (finding.status, finding.reason) == (SKIPPED, "framework tensorflow: not here")

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-ALONE = {"pytorch": "torch", "tensorflow": "tensorflow"}  # wing -> the extra that brings its framework
+ALONE = {"pytorch": "torch", "tensorflow": "tensorflow"}  # framework -> the extra that brings its framework
 BOTH = "both"
 SHOWN = 40  # verdicts that differ
 NEEDED = ("pytest", "hypothesis")  # to collect and run the matrix
-CHECK = ("operation", "wing", "variant", "dtype", "contract", "mode", "case")
+CHECK = ("operation", "framework", "variant", "dtype", "contract", "mode", "case")
 
 Verdicts = dict[tuple[str, ...], list[dict[str, Any]]]
 
@@ -39,10 +39,12 @@ def main() -> int:
         there = Path(folder)
         for name, extra in (*ALONE.items(), (BOTH, "all")):
             install(there / name, extra)
-        for wing in ALONE:
-            run(there / wing, "parity", *record(wing, there, options.operation), "--jobs", str(options.jobs))
+        for framework in ALONE:
+            run(there / framework, "parity", *record(framework, there, options.operation), "--jobs", str(options.jobs))
         reports = {name: matrix(there, name, options.operation, options.jobs) for name in (*ALONE, BOTH)}
-    return say(verdicts(reports[BOTH]["checks"]), verdicts(one for wing in ALONE for one in reports[wing]["checks"]))
+    return say(
+        verdicts(reports[BOTH]["checks"]), verdicts(one for framework in ALONE for one in reports[framework]["checks"])
+    )
 
 
 def install(environment: Path, extra: str) -> None:
@@ -53,16 +55,18 @@ def install(environment: Path, extra: str) -> None:
     run(environment, "pip", "install", "--quiet", *wanted)
 
 
-def record(wing: str, there: Path, operations: Iterable[str]) -> list[str]:
-    """The command that records a wing."""
+def record(framework: str, there: Path, operations: Iterable[str]) -> list[str]:
+    """The command that records a framework."""
     selection = [word for operation in operations for word in ("--operation", operation)]
-    return ["record", "--wing", wing, "--output", str(there / f"record-{wing}"), *selection]
+    return ["record", "--framework", framework, "--output", str(there / f"record-{framework}"), *selection]
 
 
 def matrix(there: Path, name: str, operations: Iterable[str], jobs: int) -> dict[str, Any]:
     """The report of the matrix in an environment; one that has a single framework is given the other's record."""
     selection = ["-k", " or ".join(f"[{operation}-" for operation in operations)] if operations else []
-    other = [f"--parity-replay={there / f'record-{wing}'}" for wing in ALONE if name in ALONE and wing != name]
+    other = [
+        f"--parity-replay={there / f'record-{framework}'}" for framework in ALONE if name in ALONE and framework != name
+    ]
     output = there / f"report-{name}"
     quiet = ["-q", "--tb=no", "-p", "no:cacheprovider", "--parity-jobs", str(jobs), "--parity-report", str(output)]
     run(there / name, "pytest", "tests/test_matrix.py", *quiet, *other, *selection, may_fail=True)

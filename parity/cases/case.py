@@ -120,7 +120,7 @@ class Case:
         return self if kept == set(self.cotangents) else _keeping(self, kept)
 
     def given_by(self, variant: str) -> Case:
-        """The same case without the outputs that "wing.variant" cannot give."""
+        """The same case without the outputs that "framework.variant" cannot give."""
         return self.keeping(set(self.cotangents) - set(self.row.omitted(variant)))
 
     def refilled(self, seed: int, fills: tuple[float, ...]) -> Case:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity import bucketing as planner
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import DTYPES, FLOATS, NARROW
 from parity.cases.case import Case
 from parity.cases.lengths import REAL, shape_named, shapes_of
@@ -33,16 +33,16 @@ class Check:
     """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
 
     ``full`` adds the modes of a full run; ``form``, ``shape`` and ``mode`` leave only those, where they are given, and
-    a shape may be written out (see `parity.cases.lengths.shape_named`). ``function`` stands in for the wing's own,
+    a shape may be written out (see `parity.cases.lengths.shape_named`). ``function`` stands in for the framework's own,
     when a user checks theirs, and gives no ``omits``; ``replay`` is the folder of the record that it is compared with,
     if it is.
 
-    >>> str(plan(operations=["rnn.lstm"], wings_=["pytorch"], dtypes=["float32"])[0])
+    >>> str(plan(operations=["rnn.lstm"], frameworks_=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
     """
 
     operation: str
-    wing: str
+    framework: str
     variant: str
     dtype: str
     contract: str
@@ -51,13 +51,13 @@ class Check:
     form: str = ""
     shape: str = ""
     mode: str = ""
-    place: wings.Place = wings.HOME
+    place: frameworks.Place = frameworks.HOME
     function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
     replay: str = ""
     omits: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.operation}-{self.wing}.{self.variant}-{self.dtype}-{self.contract}"
+        return f"{self.operation}-{self.framework}.{self.variant}-{self.dtype}-{self.contract}"
 
     @property
     def reproduce(self) -> str:
@@ -66,8 +66,8 @@ class Check:
             chosen = {name: getattr(self, name) for name in ("form", "shape", "mode")}
             given = {"dtype": self.dtype, "contracts": [self.contract], **chosen, "omits": list(self.omits)}
             said = "".join(f", {name}={value!r}" for name, value in given.items() if value)
-            return f"parity.hold({self.operation!r}, {self.variant}, {self.wing!r}{said}, seed={self.seed})"
-        names = ("operation", "wing", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
+            return f"parity.hold({self.operation!r}, {self.variant}, {self.framework!r}{said}, seed={self.seed})"
+        names = ("operation", "framework", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
         options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
         device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
         flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
@@ -100,10 +100,10 @@ class Check:
 
     def run(self) -> list[Finding]:
         """Hold the variant to the contract. Whatever the variant raises becomes a finding."""
-        wings.use(self.place)
-        absent, contract = wings.missing(self.wing), CONTRACTS[self.contract]
-        if not absent and contract.both_wings and not self.replay:
-            absent = "; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS)))
+        frameworks.use(self.place)
+        absent, contract = frameworks.missing(self.framework), CONTRACTS[self.contract]
+        if not absent and contract.both_frameworks and not self.replay:
+            absent = "; ".join(filter(None, map(frameworks.missing, frameworks.FRAMEWORKS)))
         if absent:
             return [self.finding("", "", SKIPPED, reason=absent)]
         findings = [
@@ -118,7 +118,7 @@ class Check:
 
     def _runs(self) -> Iterator[tuple[Form, str, str]]:
         """The forms, shapes and modes in which it is tried."""
-        modes = CONTRACTS[self.contract].modes(self.wing, self.dtype, self.full)
+        modes = CONTRACTS[self.contract].modes(self.framework, self.dtype, self.full)
         for form in find(self.operation).forms:
             if self.form in ("", form.name):
                 for shape in self._shapes(form):
@@ -135,8 +135,8 @@ class Check:
         return [shape for shape in shapes_of(form) if shape in tried and self.shape in ("", shape)]
 
     def _subject(self, form: Form, mode: str) -> Subject:
-        own = self.function and wings.bind(self.function, find(self.operation), form.name, "", self.omits)
-        return Subject(self.wing, self.variant, mode, own, opened(self.replay) if self.replay else None)
+        own = self.function and frameworks.bind(self.function, find(self.operation), form.name, "", self.omits)
+        return Subject(self.framework, self.variant, mode, own, opened(self.replay) if self.replay else None)
 
     def _judge(self, form: Form, shape: str, subject: Subject) -> list[Finding]:
         contract, case = CONTRACTS[self.contract], self._case(form, shape)
@@ -164,14 +164,14 @@ class Check:
         case = draw(self.operation, form.name, shape, self.dtype, self.seed)
         if self.function:
             return case.keeping(set(case.cotangents) - set(self.omits))
-        return case.given_by(f"{self.wing}.{self.variant}")
+        return case.given_by(f"{self.framework}.{self.variant}")
 
     def _refusal(self, case: Case, mode: str) -> Refusal | None:
         """A contract that sets a mode beside eager is refused by either; eager runs first."""
         if self.function:
             return None
         modes = ("eager", mode) if CONTRACTS[self.contract].judge is same_in_every_mode else (mode,)
-        subject = f"{self.wing}.{self.variant}"
+        subject = f"{self.framework}.{self.variant}"
         refusals = (case.row.refusal(subject, case.region, mode, self.dtype) for mode in modes)
         return next(filter(None, refusals), None)
 
@@ -179,7 +179,7 @@ class Check:
         """Where it began, for a failure on the first shape or one asked for; looking takes a run for each step."""
         if case.shape not in (*FIRST, self.shape) or not any(difference.failed for difference in differences):
             return ""
-        return first_difference(subject.wing, subject.variant, subject.mode, subject.call, case)
+        return first_difference(subject.framework, subject.variant, subject.mode, subject.call, case)
 
     def _verdict(self, mode: str, case: Case, differences: list[Difference], first: str) -> list[Finding]:
         if not any(difference.compared or difference.failed for difference in differences):
@@ -199,7 +199,7 @@ class Check:
         """A finding of this check."""
         return Finding(
             operation=self.operation,
-            wing=self.wing,
+            framework=self.framework,
             variant=self.variant,
             mode=mode,
             dtype=self.dtype,
@@ -214,7 +214,7 @@ class Check:
 
 def plan(
     operations: Iterable[str] = (),
-    wings_: Iterable[str] = (),
+    frameworks_: Iterable[str] = (),
     variants: Iterable[str] = (),
     dtypes: Iterable[str] = (),
     contracts: Iterable[str] = (),
@@ -224,15 +224,15 @@ def plan(
     form: str = "",
     shape: str = "",
     mode: str = "",
-    place: wings.Place = wings.HOME,
+    place: frameworks.Place = frameworks.HOME,
     record: Record | None = None,
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
 
     A form, a shape or a mode leaves only its cases of every check; a shape may be written out, ``"3,0,1:5"``. Narrow
     dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so are graphs
-    in float64. With a ``record``, its wing is held to what was recorded, and so is the other framework, where it would
-    be to that wing.
+    in float64. With a ``record``, its framework is held to what was recorded, and so is the other framework, where it
+    would be to that framework.
 
     Raises:
         InputError: an unknown name, with the nearest right one, a selection that holds no check, or a record of
@@ -240,7 +240,9 @@ def plan(
     """
     chosen = choose_all("operation", names("operations", operations), OPERATIONS)
     rows = [OPERATIONS[name] for name in chosen or OPERATIONS]
-    frameworks = [choose("wing", wing, wings.FRAMEWORKS) for wing in names("wings", wings_)] or list(wings.FRAMEWORKS)
+    chosen_frameworks = [
+        choose("framework", name, frameworks.FRAMEWORKS) for name in names("frameworks", frameworks_)
+    ] or list(frameworks.FRAMEWORKS)
     kept = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(FLOATS if full else DTYPES)
     promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
         contract
@@ -251,26 +253,26 @@ def plan(
         raise InputError("contract", "'agrees_with_record' without a record", "one to replay")
     if record and record.seed != seed:
         raise InputError("seed", seed, f"{record.seed}, that of the record in {str(record.folder)!r}")
-    known = {v for row in rows for wing in frameworks for v in row.variants[wing]}
+    known = {v for row in rows for framework in chosen_frameworks for v in row.variants[framework]}
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
-    if absent := wings.lacks(place.device, frameworks):
+    if absent := frameworks.lacks(place.device, chosen_frameworks):
         raise InputError("device", repr(place.device), f"a device that is here: {absent}")
-    _check_cases(rows, frameworks, form, shape, mode)
+    _check_cases(rows, chosen_frameworks, form, shape, mode)
     of_kind("full", full, bool, "True or False")
     checks = [
         Check(
-            *(row.name, wing, variant, dtype, contract.name, seed, full, form, shape, mode, place),
-            replay=_replayed(contract, wing, record),
+            *(row.name, framework, variant, dtype, contract.name, seed, full, form, shape, mode, place),
+            replay=_replayed(contract, framework, record),
         )
         for row in rows
         for dtype in kept
-        for wing in frameworks
-        for variant in row.variants[wing]
+        for framework in chosen_frameworks
+        for variant in row.variants[framework]
         if variant in wanted
         for contract in promised
-        if contract.tried_in(dtype) and _promised(contract, row, wing, dtype, full)
-        if _replayed(contract, wing, record) or not contract.recorded
+        if contract.tried_in(dtype) and _promised(contract, row, framework, dtype, full)
+        if _replayed(contract, framework, record) or not contract.recorded
     ]
     checks = [check for check in checks if check.has_cases] if form or shape or mode else checks
     if not checks:
@@ -280,7 +282,7 @@ def plan(
 
 def _what_there_is(mode: str, dtypes: list[str], full: bool) -> str:
     """What a selection without any check lacks, as far as that can be told."""
-    if not full and any(mode in compiled for compiled in wings.COMPILED.values()):
+    if not full and any(mode in compiled for compiled in frameworks.COMPILED.values()):
         return f"mode {mode!r} in a full run: --full"
     if set(dtypes) <= set(NARROW):
         narrow = ", ".join(
@@ -290,9 +292,9 @@ def _what_there_is(mode: str, dtypes: list[str], full: bool) -> str:
     return "a contract that one of the chosen operations promises"
 
 
-def _replayed(contract: Contract, wing: str, record: Record | None) -> str:
-    """The record's folder, for what is compared with it: its own wing then and now, or the other framework."""
-    concerned = contract.recorded if record and wing == record.wing else contract.both_wings
+def _replayed(contract: Contract, framework: str, record: Record | None) -> str:
+    """The record's folder, for what is compared with it: its own framework then and now, or the other framework."""
+    concerned = contract.recorded if record and framework == record.framework else contract.both_frameworks
     return str(record.folder) if record and concerned else ""
 
 
@@ -305,7 +307,7 @@ def covered(tasks: Iterable[object], record: Record | None) -> None:
     lacking = []
     for task in tasks:
         if record and isinstance(task, Check) and task.replay:
-            variant = task.variant if task.wing == record.wing else ""
+            variant = task.variant if task.framework == record.framework else ""
             written = task.shape not in ("", *EVERY)
             if written or not record.holds(task.operation, task.dtype, variant):
                 lacking.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.shape))))
@@ -315,9 +317,11 @@ def covered(tasks: Iterable[object], record: Record | None) -> None:
         raise InputError("replay", came, "all that is to be checked: select less, or record more")
 
 
-def _check_cases(rows: list[Operation], frameworks: list[str], form: str, shape: str, mode: str) -> None:
+def _check_cases(rows: list[Operation], chosen: list[str], form: str, shape: str, mode: str) -> None:
     """Whether a form, a shape and a mode are known; each may be empty."""
-    modes = dict.fromkeys(mode for wing in frameworks for mode in (*wings.MODES[wing], *wings.COMPILED[wing]))
+    modes = dict.fromkeys(
+        mode for framework in chosen for mode in (*frameworks.MODES[framework], *frameworks.COMPILED[framework])
+    )
     if form:
         choose("form", form, dict.fromkeys(form.name for row in rows for form in row.forms))
     if shape and shape not in REAL:
@@ -326,15 +330,15 @@ def _check_cases(rows: list[Operation], frameworks: list[str], form: str, shape:
         choose("mode", mode, modes)
 
 
-def _promised(contract: Contract, row: Operation, wing: str, dtype: str, full: bool) -> bool:
-    """Whether some case of an operation can be held to a contract in some mode of a wing."""
-    return bool(contract.modes(wing, dtype, full)) and not all(contract.unless_form(form) for form in row.forms)
+def _promised(contract: Contract, row: Operation, framework: str, dtype: str, full: bool) -> bool:
+    """Whether some case of an operation can be held to a contract in some mode of a framework."""
+    return bool(contract.modes(framework, dtype, full)) and not all(contract.unless_form(form) for form in row.forms)
 
 
 def hold(
     operation: str,
     function: Callable[..., Mapping[str, Any]],
-    wing: str,
+    framework: str,
     *,
     dtype: str = "float32",
     contracts: Iterable[str] = (),
@@ -350,7 +354,7 @@ def hold(
         operation: the row it claims to compute, e.g. ``"rnn.lstm"``.
         function: takes that operation's arguments as tensors of the framework, by name, weights among them, and
             returns a dict of tensors. ``parity describe rnn.lstm`` tells arguments and results.
-        wing: "pytorch" or "tensorflow".
+        framework: "pytorch" or "tensorflow".
         dtype: "float32", "float64", "bfloat16" or "float16". An epsilon in the wrong place shows in float64.
         contracts: some of `CONTRACTS`; all that the operation promises when empty.
         form: only this form of the operation, where it has several.
@@ -366,7 +370,7 @@ def hold(
     Raises:
         InputError: an unknown name, with the nearest right one, or a function that cannot be called, or not with the
             arguments of the operation.
-        WingUnavailable: the framework cannot be loaded.
+        FrameworkUnavailable: the framework cannot be loaded.
 
     >>> def careless(x, lengths):  # reverses the padding too
     ...     return {"y": x.flip(1)}
@@ -377,13 +381,15 @@ def hold(
     name = str(getattr(function, "__name__", type(function).__name__))
     function = a_function("function", function)
     choose("dtype", dtype, FLOATS)
-    planned = plan([operation], [wing], (), [dtype], contracts, seed, form=form, shape=shape, mode=mode)
+    planned = plan([operation], [framework], (), [dtype], contracts, seed, form=form, shape=shape, mode=mode)
     outputs = dict.fromkeys(output for one in find(operation).forms for output in one.outputs)
     omitted = tuple(choose("omits", output, outputs) for output in names("omits", omits))
     _takes(function, find(operation))
-    wings.runtime(wing)
+    frameworks.runtime(framework)
     promised = dict.fromkeys(one.contract for one in planned)
-    held = Check(operation, wing, name, dtype, "", seed, False, form, shape, mode, function=function, omits=omitted)
+    held = Check(
+        operation, framework, name, dtype, "", seed, False, form, shape, mode, function=function, omits=omitted
+    )
     return [finding for contract in promised for finding in replace(held, contract=contract).run()]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import DTYPES, Array
 from parity.cases.case import Case, with_steps
 from parity.cases.lengths import ASKED_FOR, REAL, SHAPES
@@ -32,26 +32,26 @@ class Subject:
     """One variant in one mode: the thing that is held to a contract.
 
     Attributes:
-        call: what stands in for the wing's own function: a user's, or one with a fault planted in it.
+        call: what stands in for the framework's own function: a user's, or one with a fault planted in it.
         record: what was observed elsewhere, if it is held to that.
     """
 
-    wing: str
+    framework: str
     variant: str
     mode: str
-    call: wings.Call | None = None
+    call: frameworks.Call | None = None
     record: Record | None = None
 
     def observe(self, case: Case) -> Observation:
         """Run it, or remember an earlier run of the same case."""
-        return wings.remembered(case, self.wing, self._call(case), self.variant, self.mode)
+        return frameworks.remembered(case, self.framework, self._call(case), self.variant, self.mode)
 
     def observe_again(self, case: Case) -> Observation:
         """Run it anew."""
-        return wings.run(case, self.wing, self._call(case), self.variant, self.mode)
+        return frameworks.run(case, self.framework, self._call(case), self.variant, self.mode)
 
-    def _call(self, case: Case) -> wings.Call:
-        return self.call or wings.call(case.row, case.form, self.wing, self.variant)
+    def _call(self, case: Case) -> frameworks.Call:
+        return self.call or frameworks.call(case.row, case.form, self.framework, self.variant)
 
 
 Judge = Callable[[Subject, Case], list[Difference]]
@@ -68,7 +68,7 @@ class Contract:
         shapes: in which shapes it is tried: moving a case costs a run, looking at one that ran is free.
         unless: why it does not apply to a case; empty when it does.
         unless_form: why a form does not promise it; empty when it does.
-        both_wings: whether it needs the other framework too.
+        both_frameworks: whether it needs the other framework too.
         from_mode: the first mode it makes sense in: 0 eager, 1 the others.
         compiled: whether it is about compiled modes; those take long, and are tried in a full run only.
         narrow: whether a full run tries it in narrow dtypes too.
@@ -81,22 +81,22 @@ class Contract:
     shapes: tuple[str, ...] = FIRST
     unless: Callable[[Case], str] = lambda _: ""
     unless_form: Callable[[Form], str] = lambda _: ""
-    both_wings: bool = False
+    both_frameworks: bool = False
     from_mode: int = 0
     compiled: bool = False
     narrow: bool = False
     recorded: bool = False
 
-    def modes(self, wing: str, dtype: str, full: bool = False) -> tuple[str, ...]:
-        """The modes of a wing in which it is tried.
+    def modes(self, framework: str, dtype: str, full: bool = False) -> tuple[str, ...]:
+        """The modes of a framework in which it is tried.
 
         Tracing takes most of the time, and a graph is traced alike for every dtype: float32 stands for all of them,
         except in a full run, where float64 is traced too.
         """
         if self.compiled:
-            return wings.COMPILED[wing]
+            return frameworks.COMPILED[framework]
         traced = (dtype == "float32" or (full and dtype in DTYPES)) and not self.recorded
-        return wings.MODES[wing][self.from_mode : None if traced else 1]
+        return frameworks.MODES[framework][self.from_mode : None if traced else 1]
 
     def tried_in(self, dtype: str) -> bool:
         """Whether it is tried in a dtype: compiled code in the usual one, narrow dtypes where they could matter."""
@@ -114,11 +114,11 @@ def matches_reference(subject: Subject, case: Case) -> list[Difference]:
 
 
 def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
-    wing, variant = counterpart(subject.wing, case)
+    framework, variant = counterpart(subject.framework, case)
     if not variant:
         return []
-    record, other = subject.record, Subject(wing, variant, wings.MODES[wing][0])
-    theirs = record.observed(case, wing, variant) if record else other.observe(case)
+    record, other = subject.record, Subject(framework, variant, frameworks.MODES[framework][0])
+    theirs = record.observed(case, framework, variant) if record else other.observe(case)
     found = compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
     return _with_record(found, record)
 
@@ -126,7 +126,7 @@ def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
 def agrees_with_record(subject: Subject, case: Case) -> list[Difference]:
     assert subject.record, "planned only where a record is replayed"
     seen = subject.observe(case)  # first: what is refused here was refused there
-    then = subject.record.observed(case, subject.wing, subject.variant)
+    then = subject.record.observed(case, subject.framework, subject.variant)
     return _with_record(compare(seen.quantities, then.quantities, noise_floor(case).floor), subject.record)
 
 
@@ -136,9 +136,9 @@ def _with_record(found: list[Difference], record: Record | None) -> list[Differe
     return [replace(one, reason=one.reason + said) if one.failed else one for one in found]
 
 
-def counterpart(wing: str, case: Case) -> tuple[str, str]:
+def counterpart(framework: str, case: Case) -> tuple[str, str]:
     """The other framework and its first variant that can do all of the case; no variant when none can."""
-    other = wings.FRAMEWORKS[1 - wings.FRAMEWORKS.index(wing)]
+    other = frameworks.FRAMEWORKS[1 - frameworks.FRAMEWORKS.index(framework)]
     able = (
         variant
         for variant in case.row.variants[other]
@@ -255,7 +255,9 @@ def repeatable(subject: Subject, case: Case) -> list[Difference]:
 
 
 def same_in_every_mode(subject: Subject, case: Case) -> list[Difference]:
-    eager = Subject(subject.wing, subject.variant, wings.MODES[subject.wing][0], subject.call).observe(case)
+    eager = Subject(subject.framework, subject.variant, frameworks.MODES[subject.framework][0], subject.call).observe(
+        case
+    )
     return compare(subject.observe(case).quantities, eager.quantities, noise_floor(case).floor)
 
 
@@ -294,7 +296,7 @@ CONTRACTS: dict[str, Contract] = {
             "PyTorch and TensorFlow are within the noise floor of each other",
             frameworks_agree,
             shapes=EVERY,
-            both_wings=True,
+            both_frameworks=True,
         ),
         Contract(
             "ignores_padding",

@@ -14,7 +14,7 @@ from itertools import chain
 
 import numpy as np
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.cases.case import Case
 from parity.checks.comparison import Difference, difference
 from parity.checks.noise import Floor, noise_floor
@@ -34,18 +34,18 @@ class Place:
         return self.quantity if self.layer is None else f"{self.quantity} of layer {self.layer}"
 
 
-def first_difference(wing: str, variant: str, mode: str, call: wings.Call | None, case: Case) -> str:
+def first_difference(framework: str, variant: str, mode: str, call: frameworks.Call | None, case: Case) -> str:
     """Where a variant parts from the reference first, in words; empty if it does not, on any prefix.
 
     Args:
-        wing, variant, mode: as for `parity.observe`.
-        call: a user's function in the place of the wing's own.
+        framework, variant, mode: as for `parity.observe`.
+        call: a user's function in the place of the framework's own.
         case: one on which it parts somewhere.
     """
-    function = call or wings.call(case.row, case.form, wing, variant)
+    function = call or frameworks.call(case.row, case.form, framework, variant)
 
     def run(prefix: Case) -> Observation:
-        return wings.run(prefix, wing, function, variant, mode)
+        return frameworks.run(prefix, framework, function, variant, mode)
 
     for steps in range(case.steps + 1):
         prefix = replace(case, lengths=np.minimum(case.lengths, steps))

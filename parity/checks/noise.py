@@ -26,7 +26,7 @@ numpy 2.4.6 on two cores of an Intel Xeon; those of the worst of the 44 operatio
 ==========  =======  ======  ======  ====  =====  =====  ====  =====  =====
 ..                                   worst element       norm
 ----------  -----------------------  ------------------  ------------------
-wing        dtype    checks  scores  99 %  99.9%  100 %  99 %  99.9%  100 %
+framework        dtype    checks  scores  99 %  99.9%  100 %  99 %  99.9%  100 %
 ==========  =======  ======  ======  ====  =====  =====  ====  =====  =====
 pytorch     float32  26 540  50 340  16    18     18     2.7   7      7.7
 pytorch     float64  26 540  50 340  17    20     20     3.2   6.2    6.8
@@ -48,7 +48,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import ROUNDOFF, Array
 from parity.cases.case import Case, check_case
 from parity.errors import whole_number
@@ -115,7 +115,7 @@ def _noise_floor(case: Case, copies: int) -> Floor:
     arrays = {name: disturbed(array) for name, array in case.arrays.items()}
     cotangents = {name: disturbed(array) for name, array in case.cotangents.items()}
     expected, floor = {}, {}
-    for name, runs in wings.run_reference(case, arrays, cotangents, off).items():
+    for name, runs in frameworks.run_reference(case, arrays, cotangents, off).items():
         if np.isnan(runs).any():  # a framework's NaN would count as the same
             raise FloatingPointError(f"the reference gives NaN for {name}: {case.operation}, {case.name}")
         response = response_of(runs) * (roundoff / step)
@@ -126,14 +126,14 @@ def _noise_floor(case: Case, copies: int) -> Floor:
     return Floor(expected, floor)
 
 
-def stand_in(case: Case, wing: str, variant: str, mode: str, copies: int = 2) -> Floor:
+def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 2) -> Floor:
     """`noise_floor` at a size where the reference, one sequence at a time, would take minutes.
 
     A variant of a framework plays the reference, in float64; that it may is what the contracts say at small sizes.
 
     Args:
         case: of any size, in any dtype.
-        wing, variant, mode: who plays the reference.
+        framework, variant, mode: who plays the reference.
         copies: fewer than for `noise_floor`, since each takes a run.
     """
     roundoff = ROUNDOFF[case.dtype]
@@ -148,7 +148,9 @@ def stand_in(case: Case, wing: str, variant: str, mode: str, copies: int = 2) ->
 
         arrays = {name: double(array) for name, array in case.arrays.items()}
         cotangents = {name: double(array) for name, array in case.cotangents.items()}
-        return wings.observe(replace(case, arrays=arrays, cotangents=cotangents), wing, variant, mode).quantities
+        return frameworks.observe(
+            replace(case, arrays=arrays, cotangents=cotangents), framework, variant, mode
+        ).quantities
 
     expected = seen(disturb=False)
     squares = {name: np.zeros_like(array) for name, array in expected.items()}

@@ -1,4 +1,4 @@
-"""Record what every variant of a wing gives for every case that checks look at, eagerly."""
+"""Record what every variant of a framework gives for every case that checks look at, eagerly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from parity import bucketing as planner
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import NARROW, Array
 from parity.cases.case import Case
 from parity.cases.lengths import shapes_of
@@ -44,15 +44,15 @@ class Recording:
     """Variants of one operation, observed in one dtype, and written: a task for a runner, whose verdict is a `File`."""
 
     operation: str
-    wing: str
+    framework: str
     dtype: str
     variants: tuple[str, ...]
     seed: int
-    place: wings.Place
+    place: frameworks.Place
     folder: str
 
     def __str__(self) -> str:
-        return f"{self.operation}-{self.wing}-{self.dtype}"
+        return f"{self.operation}-{self.framework}-{self.dtype}"
 
     @property
     def together(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Recording:
 
     def run(self) -> list[File]:
         """Observe, and write."""
-        wings.use(self.place)
+        frameworks.use(self.place)
         arrays: dict[str, Array] = {}
         cases: dict[str, str] = {}
         variants: dict[str, dict[str, str]] = {variant: {} for variant in self.variants}
@@ -88,19 +88,19 @@ class Recording:
             return self.lost(f"cannot be written ({error.strerror})")
 
     def _asked(self) -> Iterator[tuple[str, Case]]:
-        """Each variant with its own cases, and with those of the other wing that are compared with it.
+        """Each variant with its own cases, and with those of the other framework that are compared with it.
 
         They differ where a variant cannot give an output: what is compared with it is not asked for that output either,
         and has other gradients.
         """
         row = find(self.operation)
-        other = wings.FRAMEWORKS[1 - wings.FRAMEWORKS.index(self.wing)]
+        other = frameworks.FRAMEWORKS[1 - frameworks.FRAMEWORKS.index(self.framework)]
         for form in row.forms:
             for shape in shapes_of(form):
                 if self.dtype in NARROW and shape not in FIRST:
                     continue
                 case = draw(row.name, form.name, shape, self.dtype, self.seed)
-                asked = [(variant, case.given_by(f"{self.wing}.{variant}")) for variant in self.variants]
+                asked = [(variant, case.given_by(f"{self.framework}.{variant}")) for variant in self.variants]
                 theirs = (case.given_by(f"{other}.{variant}") for variant in row.variants[other])
                 asked += [(counterpart(other, one)[1], one) for one in theirs]
                 yield from dict.fromkeys(pair for pair in asked if pair[0] in self.variants)
@@ -108,12 +108,12 @@ class Recording:
     def _observe(self, variant: str, case: Case) -> tuple[Mapping[str, Array], str]:
         try:
             with planner.using(SMALL_GROUPS):
-                return wings.observe(case, self.wing, variant).quantities, ""
+                return frameworks.observe(case, self.framework, variant).quantities, ""
         except Exception as error:  # whatever a variant raises is what there is to record
             return {}, told(error)
 
     def _refused(self, variant: str, case: Case, said: str) -> bool:
-        refusal = case.row.refusal(f"{self.wing}.{variant}", case.region, "eager", self.dtype)
+        refusal = case.row.refusal(f"{self.framework}.{variant}", case.region, "eager", self.dtype)
         return bool(refusal and refusal.says in said)
 
     def _written(self, arrays: Mapping[str, Array], held: Mapping[str, Any], unexpected: Sequence[str]) -> File:
@@ -127,11 +127,11 @@ class Recording:
 
 def recordings(checks: Iterable[Check], folder: str) -> list[Recording]:
     """What to observe so that checks can be replayed: a task for each operation and dtype among them."""
-    variants: dict[tuple[str, str, str, int, wings.Place], list[str]] = {}
+    variants: dict[tuple[str, str, str, int, frameworks.Place], list[str]] = {}
     for check in checks:
-        key = check.operation, check.wing, check.dtype, check.seed, check.place
+        key = check.operation, check.framework, check.dtype, check.seed, check.place
         variants.setdefault(key, []).append(check.variant)
     return [
-        Recording(operation, wing, dtype, tuple(dict.fromkeys(those)), seed, place, folder)
-        for (operation, wing, dtype, seed, place), those in variants.items()
+        Recording(operation, framework, dtype, tuple(dict.fromkeys(those)), seed, place, folder)
+        for (operation, framework, dtype, seed, place), those in variants.items()
     ]

@@ -51,7 +51,7 @@ class Finding:
     """
 
     operation: str
-    wing: str
+    framework: str
     variant: str
     mode: str
     dtype: str
@@ -114,7 +114,7 @@ def sentence(finding: Mapping[str, Any]) -> str:
 
 def _subject(finding: Mapping[str, Any]) -> str:
     """Of what a finding speaks, and in which run."""
-    subject = ".".join(filter(None, (finding["wing"], finding["variant"])))
+    subject = ".".join(filter(None, (finding["framework"], finding["variant"])))
     run = ", ".join(filter(None, (finding["case"], finding["dtype"], finding["mode"])))
     of = f"{finding['quantity']} of " if finding["quantity"] else ""
     return f"{of}{subject} in {finding['operation']}" + (f" ({run})" if run else "")

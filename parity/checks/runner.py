@@ -17,8 +17,7 @@ from multiprocessing.connection import Connection, wait
 from threading import Condition, Thread
 from typing import Any, Protocol, runtime_checkable
 
-from parity import frameworks as wings
-from parity import training
+from parity import frameworks, training
 from parity.cases.sampling import drawn
 from parity.checks import noise
 from parity.errors import InputError, listed, of_kind, shown, whole_number
@@ -65,7 +64,7 @@ class Runner:
         heard: told each verdict that workers gave behind the caller's back, whether somebody asks for it or not.
 
     Attributes:
-        environment: wing -> what its framework said of itself, as soon as it was loaded.
+        environment: framework -> what its framework said of itself, as soon as it was loaded.
 
     Raises:
         InputError: something among the tasks is none, or ``jobs`` is not 1 or more.
@@ -153,7 +152,7 @@ class Runner:
             forget()  # graphs and observations of one operation are of no use to the next
         self._together = task.together
         found = task.run()
-        self.environment = wings.environment()
+        self.environment = frameworks.environment()
         return found
 
     def _in_workers(self) -> Generator[Verdict, None, None]:
@@ -245,11 +244,11 @@ class Worker:
 
 def forget() -> None:
     """Drop what runs have left behind: draws, references, observations and graphs."""
-    for cached in (drawn, wings.remembered, wings.call, wings.bind):
+    for cached in (drawn, frameworks.remembered, frameworks.call, frameworks.bind):
         cached.cache_clear()
     noise.forget()
     training.forget()
-    wings.forget_graphs()
+    frameworks.forget_graphs()
     gc.collect()
 
 
@@ -261,7 +260,7 @@ def _serve(connection: Connection) -> None:
         while True:
             for task in connection.recv():
                 found = task.run()
-                connection.send((task, found, wings.environment()))
+                connection.send((task, found, frameworks.environment()))
             forget()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import DTYPES, FLOATS
 from parity.cases.lengths import REAL, Shape
 from parity.checks import contracts
@@ -46,7 +46,7 @@ def random_shape(rng: np.random.Generator) -> str:
 
 @dataclass
 class Tally:
-    """What came of all random cases of one operation in one dtype, in one wing.
+    """What came of all random cases of one operation in one dtype, in one framework.
 
     Attributes:
         element, norm: all finite scores against the reference, one for each quantity of each case.
@@ -58,7 +58,7 @@ class Tally:
     """
 
     operation: str
-    wing: str
+    framework: str
     dtype: str
     element: list[float] = field(default_factory=list)
     norm: list[float] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Tally:
             self._score(first)
 
     def join(self, other: Tally) -> None:
-        """Count what another tally of the same operation, wing and dtype has counted."""
+        """Count what another tally of the same operation, framework and dtype has counted."""
         self.worst = max(self.worst, other.worst, key=_largest)
         self.element += other.element
         self.norm += other.norm
@@ -90,7 +90,7 @@ class Tally:
         """One row of the report's table."""
         return {
             "operation": self.operation,
-            "wing": self.wing,
+            "framework": self.framework,
             "dtype": self.dtype,
             "seeds": self.seeds,
             "checks": self.checks,
@@ -123,10 +123,11 @@ def quantiles(scores: list[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Some seeds of one operation in one dtype, in all wings: a task for a runner, whose verdict is a `Tally` a wing.
+    """Some seeds of one operation in one dtype, in all frameworks: a task for a runner, whose verdict is a `Tally` a
+    framework.
 
-    >>> [(tally.wing, len(tally.failed)) for tally in Sweep("bidirectional.reverse_sequence", "float32", 0, 2).run()]
-    [('pytorch', 0), ('tensorflow', 0)]
+    >>> [(tally.framework, len(tally.failed)) for tally in Sweep("bidirectional.reverse_sequence", "float32", 0,
+    2).run()] [('pytorch', 0), ('tensorflow', 0)]
     """
 
     operation: str
@@ -150,30 +151,37 @@ class Sweep:
 
     def run(self) -> list[Tally]:
         """Try all contracts on a case for each seed and variant."""
-        return [self._of_wing(wing) for wing in wings.FRAMEWORKS if not wings.missing(wing)]
+        return [
+            self._of_framework(framework) for framework in frameworks.FRAMEWORKS if not frameworks.missing(framework)
+        ]
 
     def lost(self, reason: str) -> list[Tally]:
         """The verdict if the process that should give it died."""
-        checks = [Check(self.operation, wing, "", self.dtype, REFERENCE, self.first) for wing in wings.FRAMEWORKS]
-        return [Tally(self.operation, check.wing, self.dtype, checks=1, failed=check.lost(reason)) for check in checks]
+        checks = [
+            Check(self.operation, framework, "", self.dtype, REFERENCE, self.first)
+            for framework in frameworks.FRAMEWORKS
+        ]
+        return [
+            Tally(self.operation, check.framework, self.dtype, checks=1, failed=check.lost(reason)) for check in checks
+        ]
 
-    def _of_wing(self, wing: str) -> Tally:
-        tally = Tally(self.operation, wing, self.dtype, seeds=self.seeds)
+    def _of_framework(self, framework: str) -> Tally:
+        tally = Tally(self.operation, framework, self.dtype, seeds=self.seeds)
         for seed in range(self.first, self.first + self.seeds):
-            for check in self._checks(wing, seed):
+            for check in self._checks(framework, seed):
                 tally.add(check.run())
         return tally
 
-    def _checks(self, wing: str, seed: int) -> Iterator[Check]:
-        """In the last of the wing's modes in that dtype: a graph takes long to trace, and is fast ever after."""
-        row, tried = find(self.operation), contracts.CONTRACTS[REFERENCE].modes(wing, self.dtype, True)
-        mode = [mode for mode in wings.MODES[wing] if mode in tried][-1]
+    def _checks(self, framework: str, seed: int) -> Iterator[Check]:
+        """In the last of the framework's modes in that dtype: a graph takes long to trace, and is fast ever after."""
+        row, tried = find(self.operation), contracts.CONTRACTS[REFERENCE].modes(framework, self.dtype, True)
+        mode = [mode for mode in frameworks.MODES[framework] if mode in tried][-1]
         form, shape = _case(row, seed)
-        for variant in row.variants[wing]:
-            if row.refusal(f"{wing}.{variant}", f"{form}/ragged", mode, self.dtype):
+        for variant in row.variants[framework]:
+            if row.refusal(f"{framework}.{variant}", f"{form}/ragged", mode, self.dtype):
                 continue
             for contract in CONTRACTS:
-                yield Check(row.name, wing, variant, self.dtype, contract, seed, True, form, shape, mode)
+                yield Check(row.name, framework, variant, self.dtype, contract, seed, True, form, shape, mode)
 
 
 def _case(row: Operation, seed: int) -> tuple[str, str]:
@@ -208,13 +216,13 @@ def summary(tallies: Iterable[Tally], first: int, seeds: int) -> dict[str, Any]:
 
     Returns:
         A dict with ``first`` and ``seeds`` as asked for, ``contracts``, ``checks``, ``failed``, the first ``failures``
-        as findings, and ``rows``: for each operation, wing and dtype how many seeds were tried (fewer where somebody
-        interrupted), the number of scores, the quantiles `QUANTILES` of their elements and of their norms, and how to
-        see the worst again.
+        as findings, and ``rows``: for each operation, framework and dtype how many seeds were tried (fewer where
+        somebody interrupted), the number of scores, the quantiles `QUANTILES` of their elements and of their norms,
+        and how to see the worst again.
     """
     groups: dict[tuple[str, str, str], Tally] = {}
     for tally in tallies:
-        key = tally.operation, tally.wing, tally.dtype
+        key = tally.operation, tally.framework, tally.dtype
         groups.setdefault(key, Tally(*key)).join(tally)
     failed = [finding for tally in groups.values() for finding in tally.failed]
     return {

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from parity import bucketing as planner
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import Lengths
 from parity.cases import real_data as data
 from parity.cases.lengths import LENGTHS, draw_lengths
 from parity.cli.terminal import console as screen
-from parity.errors import InputError, WingUnavailable, choose, whole_number
+from parity.errors import FrameworkUnavailable, InputError, choose, whole_number
 from parity.operations import GATES
 from parity.throughput.advice import Layer, Model, cached, calibrated, regret, unmasked
 from parity.throughput.benchmark import PHASES, timed
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     layer, batch = _layer(options), _size("--batch", options.batch)
     lengths = _lengths(options)
     if not layer.entries():
-        raise WingUnavailable("; ".join(filter(None, map(wings.missing, wings.FRAMEWORKS))))
+        raise FrameworkUnavailable("; ".join(filter(None, map(frameworks.missing, frameworks.FRAMEWORKS))))
     console = screen(110)
     model = _model(layer, batch, int(lengths.max(initial=1)), options.calibrate)
     batches = [np.random.default_rng(seed).choice(lengths, batch) for seed in range(LOOKED_AT)]
@@ -63,9 +63,9 @@ def run(options: argparse.Namespace) -> int:
     measured = {} if options.no_measure else _measured(layer, model, batches[0])
     console.print(f"{layer}, {batch} of {len(lengths)} sequences at a time, {_fill(batches):.0%} of padded steps real")
     console.print(_table(predicted, first, measured, batches))
-    for wing in sorted({name.partition(".")[0] for name in predicted}):
-        console.print(_advice(wing, predicted, first, measured), highlight=False)
-        console.print(_planned(wing, model, lengths, batch), highlight=False)
+    for framework in sorted({name.partition(".")[0] for name in predicted}):
+        console.print(_advice(framework, predicted, first, measured), highlight=False)
+        console.print(_planned(framework, model, lengths, batch), highlight=False)
     return 0
 
 
@@ -171,12 +171,12 @@ def _base(name: str, known: Mapping[str, float]) -> str:
 
 
 def _advice(
-    wing: str, predicted: Mapping[str, float], first: Mapping[str, float], measured: Mapping[str, float]
+    framework: str, predicted: Mapping[str, float], first: Mapping[str, float], measured: Mapping[str, float]
 ) -> str:
-    ours = {name: seconds for name, seconds in predicted.items() if name.startswith(f"{wing}.")}
+    ours = {name: seconds for name, seconds in predicted.items() if name.startswith(f"{framework}.")}
     best = min(ours, key=lambda name: ours[name])
     base = _base(best, ours)
-    said = f"{wing}: use {best.partition('.')[2]}, predicted {ours[base] / ours[best]:.2f} times as fast as {base}"
+    said = f"{framework}: use {best.partition('.')[2]}, predicted {ours[base] / ours[best]:.2f} times as fast as {base}"
     seen = {name: seconds for name, seconds in measured.items() if name in ours}
     if not seen:
         return said
@@ -188,9 +188,9 @@ def _advice(
     )
 
 
-def _planned(wing: str, model: Model, lengths: Lengths, batch: int) -> str:
+def _planned(framework: str, model: Model, lengths: Lengths, batch: int) -> str:
     """What grouping the data set would bring, before any strategy inside a batch."""
-    base = unmasked(wing, model.costs)
+    base = unmasked(framework, model.costs)
     cost, order = model.costs[base], np.random.default_rng(0).permutation(lengths)
     random = [order[start : start + batch] for start in range(0, len(order), batch)]
     plan = planner.batches(lengths, batch, cost)

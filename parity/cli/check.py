@@ -9,8 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from parity import frameworks as wings
-from parity import report, training
+from parity import frameworks, report, training
 from parity.checks.check import Check, covered, plan
 from parity.checks.result import PASSED, how_near, sentence, share
 from parity.checks.runner import Runner, Task
@@ -19,7 +18,7 @@ from parity.cli.progress import signals, verdicts
 from parity.cli.terminal import console as screen
 from parity.cli.terminal import files_of, warn
 from parity.divergences import Snippet, snippets
-from parity.errors import NotWritten, WingUnavailable, printable
+from parity.errors import FrameworkUnavailable, NotWritten, printable
 from parity.frameworks.recording import verified
 from parity.report import github
 from parity.report.groups import Group, failures, skips
@@ -35,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--operation", action="append", default=[], help='only this operation, or topic, "rnn"; may be repeated'
     )
-    for name in ("wing", "variant", "dtype", "contract"):
+    for name in ("framework", "variant", "dtype", "contract"):
         parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
     parser.add_argument("--form", action=Once, default="", help="only this form of its operation")
     parser.add_argument(
@@ -72,9 +71,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    selection, seed = (options.operation, options.wing, options.variant, options.dtype, options.contract), options.seed
+    selection, seed = (
+        (options.operation, options.framework, options.variant, options.dtype, options.contract),
+        options.seed,
+    )
     cases = {name: getattr(options, name) for name in ("form", "shape", "mode")}
-    place = wings.Place(options.device, options.tf32)
+    place = frameworks.Place(options.device, options.tf32)
     earlier = verified(options.replay) if options.replay else None
     checks = plan(*selection, seed, options.full, **cases, place=place, record=earlier)
     covered(checks, earlier)
@@ -82,9 +84,11 @@ def _run(options: argparse.Namespace) -> int:
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
     runner = Runner([*checks, *others], options.jobs)
     report.writable(options.output)
-    for wing in dict.fromkeys(options.wing):  # a wing that was asked for and does not load is a failure, not a skip
-        if reason := wings.missing(wing):
-            raise WingUnavailable(reason)
+    for framework in dict.fromkeys(
+        options.framework
+    ):  # a framework that was asked for and does not load is a failure, not a skip
+        if reason := frameworks.missing(framework):
+            raise FrameworkUnavailable(reason)
     planned = sum(isinstance(task, CHECKED) for task in runner.tasks)
     keeper = Keeper(options.output, seed=seed, planned=planned, replayed=earlier.environment if earlier else None)
     keeper.begin()
@@ -104,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
     if earlier:
         print(f"compared with {earlier}")
     for group in skips(record["checks"]):
-        _say(console, f"skipped: {group.all('wing')}: {group.why}")
+        _say(console, f"skipped: {group.all('framework')}: {group.why}")
     print(f"{report.verdict(record)}; {len(record['checks'])} findings in {record['summary']['seconds']:.0f} s")
     if not failure:
         print("\n".join(files_of(files)))
@@ -140,7 +144,7 @@ def _print_nearest(findings: Sequence[Mapping[str, Any]], console: Console) -> N
     nearest: dict[tuple[str, str], Mapping[str, Any]] = {}
     for finding in sorted(findings, key=share, reverse=True):
         if finding["status"] == PASSED and share(finding):
-            nearest.setdefault((finding["operation"], finding["wing"]), finding)
+            nearest.setdefault((finding["operation"], finding["framework"]), finding)
     if nearest:
         _say(console, "Nearest to a limit:", *(f"  {how_near(one)}" for one in list(nearest.values())[:SHOWN]), "")
 

@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
         for form in row.forms:
             console.print(f"\nform {form.name}: {', '.join(_call(form))}", markup=False, highlight=False)
             console.print(_arrays(form))
-        for wing, variants in row.variants.items():
-            console.print(f"{wing}: {', '.join(variants)}", markup=False, highlight=False)
+        for framework, variants in row.variants.items():
+            console.print(f"{framework}: {', '.join(variants)}", markup=False, highlight=False)
         console.print()
     return 0
 

@@ -63,9 +63,9 @@ def _contents(entries: Iterable[Divergence]) -> Table:
 
 
 def _results(tried: list[Trial]) -> Table:
-    table = Table("name", "wing", "", "today", box=None, pad_edge=False, header_style="dim")
+    table = Table("name", "framework", "", "today", box=None, pad_edge=False, header_style="dim")
     for trial in tried:
-        table.add_row(trial.name, trial.wing, trial.status, Text(trial.missing or _values(trial)))
+        table.add_row(trial.name, trial.framework, trial.status, Text(trial.missing or _values(trial)))
     return table
 
 
@@ -79,14 +79,14 @@ def _explained(entry: Divergence, tried: list[Trial]) -> Group:
 
 
 def _side(entry: Divergence, trial: Trial) -> Panel:
-    code = Syntax(entry.code(trial.wing), "python", theme="ansi_dark", word_wrap=True)
-    return Panel(Group(code, Text(f"\n{_seen(entry, trial)}")), title=trial.wing, title_align="left")
+    code = Syntax(entry.code(trial.framework), "python", theme="ansi_dark", word_wrap=True)
+    return Panel(Group(code, Text(f"\n{_seen(entry, trial)}")), title=trial.framework, title_align="left")
 
 
 def _seen(entry: Divergence, trial: Trial) -> str:
     if trial.missing:
         return trial.missing
-    written = ", ".join(f"{name} {shown(value)}" for name, value in entry.seen[trial.wing].items())
+    written = ", ".join(f"{name} {shown(value)}" for name, value in entry.seen[trial.framework].items())
     return f"today    {_values(trial)}" + (f"\nwritten  {written}" if trial.stale else "")
 
 

@@ -46,14 +46,16 @@ Cells = dict[str, dict[str, Text]]  # operation -> contract -> marks
 def show(findings: Iterable[Found], console: Console) -> None:
     """Print the matrix, and what its marks and columns are; in several parts where the terminal is narrow."""
     by_cell = _by_cell(findings)
-    wings = sorted({wing for marks in by_cell.values() for wing in marks})
+    frameworks = sorted({framework for marks in by_cell.values() for framework in marks})
     contracts = sorted({contract for _, contract in by_cell}, key=lambda name: (index(CONTRACTS, name), name))
     cells: Cells = {}
     for (operation, contract), marks in by_cell.items():
-        cells.setdefault(operation, {})[contract] = _marked([_mark(marks.get(wing, ())) for wing in wings])
+        cells.setdefault(operation, {})[contract] = _marked(
+            [_mark(marks.get(framework, ())) for framework in frameworks]
+        )
     for gap, part in _parts(cells, contracts, console.width):
         console.print(_table(cells, part, gap), "")
-    both = f"{'/'.join(map(printable, wings))}, one mark where they are alike; " if len(wings) > 1 else ""
+    both = f"{'/'.join(map(printable, frameworks))}, one mark where they are alike; " if len(frameworks) > 1 else ""
     symbols = ", ".join(f"{SYMBOLS[status]} {meaning}" for status, meaning in MEANINGS.items())
     heads = ", ".join(f"{_head(contract)} {contract}" for contract in contracts if contract in HEADS)
     legend = f"{both}a number: the worst score, in % of its limit; {symbols}"
@@ -61,11 +63,11 @@ def show(findings: Iterable[Found], console: Console) -> None:
 
 
 def _by_cell(findings: Iterable[Found]) -> dict[tuple[str, str], dict[str, list[Found]]]:
-    """Operation and contract -> wing -> findings."""
+    """Operation and contract -> framework -> findings."""
     cells: dict[tuple[str, str], dict[str, list[Found]]] = {}
     for finding in findings:
-        wings = cells.setdefault((finding["operation"], finding["contract"]), {})
-        wings.setdefault(finding["wing"], []).append(finding)
+        frameworks = cells.setdefault((finding["operation"], finding["contract"]), {})
+        frameworks.setdefault(finding["framework"], []).append(finding)
     return cells
 
 

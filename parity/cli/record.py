@@ -1,4 +1,4 @@
-"""``parity record``: store what a wing observes, so that ``parity check --replay`` can compare with it elsewhere."""
+"""``parity record``: store what a framework observes, for ``parity check --replay`` to compare with elsewhere."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import FLOATS
 from parity.checks.check import plan
 from parity.checks.recorder import File, recordings
 from parity.checks.runner import Runner
 from parity.cli.progress import signals, verdicts
-from parity.errors import WingUnavailable
+from parity.errors import FrameworkUnavailable
 from parity.frameworks import manifest
 from parity.frameworks.recording import opened
 from parity.report.environment import environment
 
-HELP = "store what a wing observes, for parity check --replay"
+HELP = "store what a framework observes, for parity check --replay"
 SHOWN = 10  # of what was not to be expected
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command understands."""
-    parser.add_argument("--wing", required=True, help="the framework to observe")
+    parser.add_argument("--framework", required=True, help="the framework to observe")
     parser.add_argument(
         "--output", required=True, metavar="DIR", help="where the record goes; an earlier one there is replaced"
     )
@@ -41,19 +41,19 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         InputError: an unknown name, or a folder that cannot be written or holds something else.
-        WingUnavailable: the framework cannot be loaded.
+        FrameworkUnavailable: the framework cannot be loaded.
     """
     with signals():
         return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
-    selection = (options.operation, [options.wing], options.variant, options.dtype, ["matches_reference"])
-    place = wings.Place(options.device, options.tf32)
+    selection = (options.operation, [options.framework], options.variant, options.dtype, ["matches_reference"])
+    place = frameworks.Place(options.device, options.tf32)
     checks = plan(*selection, options.seed, options.full, place=place)
     runner = Runner(recordings(checks, options.output), options.jobs)
-    if reason := wings.missing(options.wing):
-        raise WingUnavailable(reason)
+    if reason := frameworks.missing(options.framework):
+        raise FrameworkUnavailable(reason)
     manifest.writable(options.output)
     found, interrupted = verdicts(runner)
     if interrupted:
@@ -70,20 +70,20 @@ def _run(options: argparse.Namespace) -> int:
         manifest.discard(options.output)
         print("failed: no record was written")
         return 1
-    manifest.finish(options.output, _told(files, options.wing, options.seed, runner.environment))
+    manifest.finish(options.output, _told(files, options.framework, options.seed, runner.environment))
     print(f"{_amount(files)}: {opened(options.output)}")
     return int(bool(unexpected))
 
 
-def _told(files: list[File], wing: str, seed: int, frameworks: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _told(files: list[File], framework: str, seed: int, frameworks: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """What the manifest says, but for its schema and checksum."""
     dtypes = {file.entry["dtype"] for file in files}
     return {
-        "wing": wing,
+        "framework": framework,
         "seed": seed,
         "dtypes": [dtype for dtype in FLOATS if dtype in dtypes],
-        "device": frameworks[wing]["device"],
-        "environment": environment({wing: frameworks[wing]}, seed),
+        "device": frameworks[framework]["device"],
+        "environment": environment({framework: frameworks[framework]}, seed),
         "files": {file.name: dict(file.entry) for file in sorted(files, key=lambda file: file.name)},
     }
 

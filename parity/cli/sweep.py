@@ -49,8 +49,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _table(came: dict[str, object]) -> Table:
     percent = [f"{kind} {q:g} %" for kind in ("element", "norm") for q in sweep.QUANTILES]
-    table = Table("operation", "wing", "dtype", "failed", "scores", *percent, box=None, header_style="dim")
+    table = Table("operation", "framework", "dtype", "failed", "scores", *percent, box=None, header_style="dim")
     for row in came["rows"]:  # type: ignore[attr-defined]
-        words = (row["operation"], row["wing"], row["dtype"], str(row["failed"] or "·"), str(row["scores"]))
+        words = (row["operation"], row["framework"], row["dtype"], str(row["failed"] or "·"), str(row["scores"]))
         table.add_row(*words, *(f"{value:g}" for value in (*row["element"], *row["norm"])))
     return table

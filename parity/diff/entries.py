@@ -23,10 +23,10 @@ NOT_CAUGHT = ("survived", "stale")
 
 @dataclass(frozen=True)
 class Claim:
-    """A divergence in one wing, or a planted fault, that is not as it was.
+    """A divergence in one framework, or a planted fault, that is not as it was.
 
     Attributes:
-        name: of the entry; of a divergence with its wing.
+        name: of the entry; of a divergence with its framework.
         before, after: its status, or `ABSENT`, or `UNREACHED`.
         said: what is different: values then and now, or why it is not caught.
         worse: whether this fails the later run and did not fail the earlier one.
@@ -40,7 +40,7 @@ class Claim:
 
 
 def divergences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Claim]:
-    """What became of each divergence, wing by wing; what is newly stale comes first."""
+    """What became of each divergence, framework by framework; what is newly stale comes first."""
     return _turned(old, new, "divergences", _sides, _of_divergence)
 
 
@@ -81,7 +81,11 @@ def _turned(
 
 
 def _sides(divergences: Any) -> Entries:
-    return {f"{entry['name']}, {wing}": tried for entry in divergences for wing, tried in entry["wings"].items()}
+    return {
+        f"{entry['name']}, {framework}": tried
+        for entry in divergences
+        for framework, tried in entry["frameworks"].items()
+    }
 
 
 def _planted(faults: Any) -> Entries:

@@ -30,7 +30,7 @@ def _settings(environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name == "versions":
             yield from _flat(value)
         elif name == "frameworks":
-            yield from _flat({wing: _without(said, versions) for wing, said in value.items()})
+            yield from _flat({framework: _without(said, versions) for framework, said in value.items()})
         else:
             yield from _flat({name: value})
 

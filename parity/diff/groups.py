@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from parity.diff.match import RUN, Key
 
-SUBJECT = ("operation", "wing", "variant")
+SUBJECT = ("operation", "framework", "variant")
 CAUSES: tuple[tuple[str, ...], ...] = (  # from the widest to the narrowest: what the other record has none of
-    ("wing",),
+    ("framework",),
     ("dtype",),
     ("mode",),
     ("contract",),
@@ -43,8 +43,8 @@ def _origin(key: Key, known: dict[tuple[str, ...], set[Key]]) -> str:
         part = _part(names, key)
         if all(part) and part not in known[names]:
             return _said(names, part)
-    operation, wing, variant, dtype, contract, *_ = key
-    return f"cases of {operation} {wing}.{variant}, {contract}, {dtype}"
+    operation, framework, variant, dtype, contract, *_ = key
+    return f"cases of {operation} {framework}.{variant}, {contract}, {dtype}"
 
 
 def _part(names: tuple[str, ...], key: Key) -> Key:
@@ -55,6 +55,6 @@ def _part(names: tuple[str, ...], key: Key) -> Key:
 
 def _said(names: tuple[str, ...], part: Key) -> str:
     if names[:3] == SUBJECT:
-        operation, wing, variant, *more = part
-        return ", ".join([f"{operation} {wing}.{variant}", *more])
+        operation, framework, variant, *more = part
+        return ", ".join([f"{operation} {framework}.{variant}", *more])
     return " ".join(part) if len(names) > 1 else f"{names[0]} {part[0]}"

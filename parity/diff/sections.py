@@ -122,21 +122,21 @@ def _counted(statuses: Counter[str]) -> str:
 
 
 def _grouped(runs: Iterable[Pair]) -> dict[Key, list[Pair]]:
-    """Runs by operation, wing, variant and contract: what a person takes for one thing."""
+    """Runs by operation, framework, variant and contract: what a person takes for one thing."""
     groups: dict[Key, list[Pair]] = {}
     for run in runs:
-        operation, wing, variant, _, contract = run.check
-        groups.setdefault((operation, wing, variant, contract), []).append(run)
+        operation, framework, variant, _, contract = run.check
+        groups.setdefault((operation, framework, variant, contract), []).append(run)
     return groups
 
 
 def _key(finding: Found) -> Key:
-    return finding["operation"], finding["wing"], finding["variant"], finding["contract"]
+    return finding["operation"], finding["framework"], finding["variant"], finding["contract"]
 
 
 def _subject(key: Key) -> list[str]:
-    operation, wing, variant, contract = key
-    return [operation, f"{wing}.{variant}", contract]
+    operation, framework, variant, contract = key
+    return [operation, f"{framework}.{variant}", contract]
 
 
 def _still(runs: Sequence[Pair]) -> Iterator[list[str]]:

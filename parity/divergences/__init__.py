@@ -71,18 +71,18 @@ def find(name: str) -> Divergence:
 
 @dataclass(frozen=True)
 class Snippet:
-    """One wing's code of one entry: a task for a runner, whose verdict is a `Trial`."""
+    """One framework's code of one entry: a task for a runner, whose verdict is a `Trial`."""
 
     name: str
-    wing: str
+    framework: str
 
     def __str__(self) -> str:
-        return f"{self.name}-{self.wing}"
+        return f"{self.name}-{self.framework}"
 
     @property
     def together(self) -> tuple[str, ...]:
-        """All of a wing: they take no time, but loading the framework does."""
-        return "divergences", self.wing
+        """All of a framework: they take no time, but loading the framework does."""
+        return "divergences", self.framework
 
     @property
     def cost(self) -> int:
@@ -91,11 +91,11 @@ class Snippet:
 
     def run(self) -> list[Trial]:
         """Its trial."""
-        return [try_out(find(self.name), self.wing)]
+        return [try_out(find(self.name), self.framework)]
 
     def lost(self, reason: str) -> list[Trial]:
         """The verdict if the process that should give it died."""
-        return [Trial(self.name, self.wing, {}, stale=reason)]
+        return [Trial(self.name, self.framework, {}, stale=reason)]
 
 
 def snippets(entries: Iterable[str] = ()) -> list[Snippet]:
@@ -105,4 +105,4 @@ def snippets(entries: Iterable[str] = ()) -> list[Snippet]:
         InputError: an unknown entry; the message names the nearest.
     """
     chosen = choose_all("divergence", names("divergences", entries), DIVERGENCES) or DIVERGENCES
-    return [Snippet(name, wing) for name in chosen for wing in DIVERGENCES[name].snippets]
+    return [Snippet(name, framework) for name in chosen for framework in DIVERGENCES[name].snippets]

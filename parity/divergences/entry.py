@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.checks.result import FAILED, PASSED, SKIPPED
 from parity.errors import choose, first_lines, of_kind, told
 
@@ -35,8 +35,8 @@ class Divergence:
         name: "topic.entry", e.g. ``"loss.all_ignored"``; also its anchor in the report.
         claim: what people write or believe, in a sentence.
         verdict: one of `VERDICTS`.
-        snippets: wing -> the naive code, a function without arguments that returns what it saw.
-        seen: wing -> what the code gave when the entry was written.
+        snippets: framework -> the naive code, a function without arguments that returns what it saw.
+        seen: framework -> what the code gave when the entry was written.
         why: the reason.
         instead: what to write instead.
         operation: the row of `parity.OPERATIONS` that does so; empty when none does.
@@ -53,30 +53,30 @@ class Divergence:
     operation: str
     sources: tuple[str, ...]
 
-    def code(self, wing: str) -> str:
-        """A wing's snippet as one would write it: the body of its function."""
-        _, _, body = inspect.getsource(self._snippet(wing)).partition("():\n")
+    def code(self, framework: str) -> str:
+        """A framework's snippet as one would write it: the body of its function."""
+        _, _, body = inspect.getsource(self._snippet(framework)).partition("():\n")
         return dedent(body).strip()
 
-    def run(self, wing: str) -> Values:
-        """What a wing's snippet gives today.
+    def run(self, framework: str) -> Values:
+        """What a framework's snippet gives today.
 
         Raises:
-            InputError: it has none for that wing.
-            WingUnavailable: the framework cannot be loaded.
+            InputError: it has none for that framework.
+            FrameworkUnavailable: the framework cannot be loaded.
         """
-        snippet = self._snippet(wing)
-        wings.runtime(wing)  # loads the framework quietly, and with the right backend
+        snippet = self._snippet(framework)
+        frameworks.runtime(framework)  # loads the framework quietly, and with the right backend
         with warnings.catch_warnings():  # naive code makes frameworks warn; where that matters, it is among the values
             warnings.simplefilter("ignore")
             return snippet()
 
-    def _snippet(self, wing: str) -> Callable[[], Values]:
-        return self.snippets[choose("wing", wing, self.snippets)]
+    def _snippet(self, framework: str) -> Callable[[], Values]:
+        return self.snippets[choose("framework", framework, self.snippets)]
 
-    def stale(self, wing: str, today: Values) -> str:
+    def stale(self, framework: str, today: Values) -> str:
         """What to mend, if today's values are not those of the entry; empty if they are."""
-        seen = self.seen[wing]
+        seen = self.seen[framework]
         changed = [
             f"{name} is {shown(today.get(name, 'missing'))}, and the entry says {shown(seen.get(name, 'nothing'))}"
             for name in dict.fromkeys([*seen, *today])
@@ -86,22 +86,22 @@ class Divergence:
             return ""
         topic, _, entry = self.name.partition(".")
         mend = f"Mend `{entry}` in parity/divergences/{topic}.py: what it saw, its verdict and its words"
-        return f"{self.name}, {wing}: {'; '.join(changed)}. {mend}"
+        return f"{self.name}, {framework}: {'; '.join(changed)}. {mend}"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One wing's snippet, run today.
+    """One framework's snippet, run today.
 
     Attributes:
-        name, wing: the entry and the wing.
+        name, framework: the entry and the framework.
         today: what the snippet gave.
         stale: what to mend, where that is not what the entry says.
         missing: why it could not run.
     """
 
     name: str
-    wing: str
+    framework: str
     today: Values
     stale: str = ""
     missing: str = ""
@@ -112,21 +112,21 @@ class Trial:
         return SKIPPED if self.missing else FAILED if self.stale else PASSED
 
 
-def try_out(divergence: Divergence, wing: str) -> Trial:
-    """Run a wing's snippet and compare what it gives with the entry.
+def try_out(divergence: Divergence, framework: str) -> Trial:
+    """Run a framework's snippet and compare what it gives with the entry.
 
     Raises:
-        InputError: no entry, or one without a snippet for that wing.
+        InputError: no entry, or one without a snippet for that framework.
     """
     of_kind("divergence", divergence, Divergence, "one of parity.divergences.DIVERGENCES")
-    choose("wing", wing, divergence.snippets)
-    if missing := wings.missing(wing):
-        return Trial(divergence.name, wing, {}, missing=missing)
+    choose("framework", framework, divergence.snippets)
+    if missing := frameworks.missing(framework):
+        return Trial(divergence.name, framework, {}, missing=missing)
     try:
-        today = divergence.run(wing)
+        today = divergence.run(framework)
     except Exception as error:  # whatever it raises is news about the framework
         today = {"raised": first_lines(told(error))}
-    return Trial(divergence.name, wing, today, stale=divergence.stale(wing, today))
+    return Trial(divergence.name, framework, today, stale=divergence.stale(framework, today))
 
 
 def divergence(
@@ -139,13 +139,15 @@ def divergence(
     sources: tuple[str, ...],
     operation: str = "",
 ) -> Callable[[type], Divergence]:
-    """Turn a class that holds snippets, one function for each wing, into an entry named after it and its module."""
+    """Turn a class of snippets, one function for each framework, into an entry named after it and its module."""
 
     def entry(snippets: type) -> Divergence:
         topic = snippets.__module__.rpartition(".")[2]
-        by_wing = {wing: vars(snippets)[wing] for wing in wings.FRAMEWORKS if wing in vars(snippets)}
+        by_framework = {
+            framework: vars(snippets)[framework] for framework in frameworks.FRAMEWORKS if framework in vars(snippets)
+        }
         return Divergence(
-            f"{topic}.{snippets.__name__}", claim, verdict, by_wing, seen, why, instead, operation, sources
+            f"{topic}.{snippets.__name__}", claim, verdict, by_framework, seen, why, instead, operation, sources
         )
 
     return entry

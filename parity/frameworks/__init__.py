@@ -8,7 +8,7 @@ from parity.frameworks.loading import EXTRAS as EXTRAS
 from parity.frameworks.loading import FRAMEWORKS as FRAMEWORKS
 from parity.frameworks.loading import HOME as HOME
 from parity.frameworks.loading import MODES as MODES
-from parity.frameworks.loading import WINGS as WINGS
+from parity.frameworks.loading import WITH_REFERENCE as WITH_REFERENCE
 from parity.frameworks.loading import Place as Place
 from parity.frameworks.loading import device_of as device_of
 from parity.frameworks.loading import environment as environment
@@ -16,7 +16,7 @@ from parity.frameworks.loading import forget_graphs as forget_graphs
 from parity.frameworks.loading import has_gpu as has_gpu
 from parity.frameworks.loading import lacks as lacks
 from parity.frameworks.loading import missing as missing
-from parity.frameworks.loading import runtime
+from parity.frameworks.loading import runtime as runtime
 from parity.frameworks.loading import use as use
 from parity.frameworks.running import Call as Call
 from parity.frameworks.running import Resident as Resident

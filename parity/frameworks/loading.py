@@ -12,10 +12,10 @@ from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from parity.errors import WingUnavailable, choose, told
+from parity.errors import FrameworkUnavailable, choose, told
 
 FRAMEWORKS = ("pytorch", "tensorflow")
-WINGS = ("reference", *FRAMEWORKS)
+WITH_REFERENCE = ("reference", *FRAMEWORKS)
 MODES = {"reference": ("eager",), "pytorch": ("eager",), "tensorflow": ("eager", "graph")}  # eager comes first
 COMPILED = {"reference": (), "pytorch": ("compiled",), "tensorflow": ("xla",)}  # slow to start: see `Contract`
 EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
@@ -51,79 +51,79 @@ def use(place: Place) -> None:
 
     remembered.cache_clear()
     _here = place
-    for wing in _loaded():
-        runtime(wing).allow_tf32(place.tf32)
+    for framework in _loaded():
+        runtime(framework).allow_tf32(place.tf32)
 
 
 def lacks(device: str, frameworks: Iterable[str]) -> str:
     """Why none of some frameworks can use a device; empty if one can. Only a GPU can be missing."""
     if choose("device", device, DEVICES) != "cuda":
         return ""
-    reasons = [missing(wing) or f"{wing} sees no GPU" for wing in frameworks if not has_gpu(wing)]
+    reasons = [missing(framework) or f"{framework} sees no GPU" for framework in frameworks if not has_gpu(framework)]
     return "; ".join(reasons) if len(reasons) == len(list(frameworks)) else ""
 
 
-def has_gpu(wing: str) -> bool:
+def has_gpu(framework: str) -> bool:
     """Whether a framework is there and sees a GPU."""
-    return not missing(wing) and runtime(wing).has_cuda()
+    return not missing(framework) and runtime(framework).has_cuda()
 
 
-def device_of(wing: str, asked: str) -> str:
+def device_of(framework: str, asked: str) -> str:
     """Where a framework runs if that device is asked for; one that sees no GPU stays on the CPU."""
-    return "cuda" if asked != "cpu" and wing in FRAMEWORKS and runtime(wing).has_cuda() else "cpu"
+    return "cuda" if asked != "cpu" and framework in FRAMEWORKS and runtime(framework).has_cuda() else "cpu"
 
 
-def _device(wing: str) -> str:
-    return device_of(wing, _here.device)
+def _device(framework: str) -> str:
+    return device_of(framework, _here.device)
 
 
-def runtime(wing: str) -> ModuleType:
-    """The wing's ``runtime`` module, its framework loaded.
+def runtime(framework: str) -> ModuleType:
+    """The framework's ``runtime`` module, its framework loaded.
 
     Raises:
-        InputError: no such wing; the message names the nearest.
-        WingUnavailable: its framework cannot be imported; the message says why.
+        InputError: no such framework; the message names the nearest.
+        FrameworkUnavailable: its framework cannot be imported; the message says why.
     """
-    return _runtime(choose("wing", wing, WINGS))
+    return _runtime(choose("framework", framework, WITH_REFERENCE))
 
 
 @cache
-def _runtime(wing: str) -> ModuleType:
+def _runtime(framework: str) -> ModuleType:
     try:
         with _quiet():
-            module = importlib.import_module(f"parity.{wing}.runtime")
-        if wing in FRAMEWORKS:
+            module = importlib.import_module(f"parity.{framework}.runtime")
+        if framework in FRAMEWORKS:
             module.allow_tf32(_here.tf32)
         return module
     except ModuleNotFoundError as error:
-        install = f'pip install -c constraints.txt ".[{EXTRAS.get(wing, "all")}]"'
-        raise WingUnavailable(f"wing {wing}: {error}. To install it: {install}") from error
+        install = f'pip install -c constraints.txt ".[{EXTRAS.get(framework, "all")}]"'
+        raise FrameworkUnavailable(f"framework {framework}: {error}. To install it: {install}") from error
     except Exception as error:  # a broken installation may raise anything, an OSError for a missing library say
-        raise WingUnavailable(f"wing {wing}: {told(error)}") from error
+        raise FrameworkUnavailable(f"framework {framework}: {told(error)}") from error
 
 
-def missing(wing: str) -> str:
-    """Why a wing cannot be used here; empty when it can."""
+def missing(framework: str) -> str:
+    """Why a framework cannot be used here; empty when it can."""
     try:
-        runtime(wing)
-    except WingUnavailable as error:
+        runtime(framework)
+    except FrameworkUnavailable as error:
         return str(error)
     return ""
 
 
 def environment() -> dict[str, dict[str, Any]]:
     """What the numbers depend on, for each framework that has been loaded: versions, device, threads, TF32."""
-    return {wing: runtime(wing).environment(_device(wing)) for wing in _loaded()}
+    return {framework: runtime(framework).environment(_device(framework)) for framework in _loaded()}
 
 
 def forget_graphs() -> None:
     """Drop the traces of all loaded frameworks."""
-    for wing in _loaded():
-        runtime(wing).forget()
+    for framework in _loaded():
+        runtime(framework).forget()
 
 
 def _loaded() -> list[str]:
-    return [wing for wing in FRAMEWORKS if f"parity.{wing}.runtime" in sys.modules]
+    return [framework for framework in FRAMEWORKS if f"parity.{framework}.runtime" in sys.modules]
 
 
 @contextmanager

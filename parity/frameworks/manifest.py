@@ -3,7 +3,7 @@
 A record is a folder: an ``.npz`` for each operation and dtype, and ``manifest.json``, which is written last:
 
     schema, sha256          of the manifest itself
-    wing, seed, dtypes      what was recorded
+    framework, seed, dtypes      what was recorded
     device, environment     where; as in a report
     files                   name -> operation, dtype, bytes, sha256, and
         cases               "form/shape/outputs" -> SHA-256 of all that went in
@@ -32,7 +32,7 @@ from parity.frameworks.observation import plain
 SCHEMA = 1
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"  # inside the record's folder, so that nothing has to cross to another file system
-FIELDS = ("schema", "sha256", "wing", "seed", "dtypes", "device", "environment", "files")
+FIELDS = ("schema", "sha256", "framework", "seed", "dtypes", "device", "environment", "files")
 WRITTEN = "a folder that parity record has written, whole and unchanged"
 
 

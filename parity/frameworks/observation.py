@@ -21,12 +21,12 @@ class Observation:
 
     Attributes:
         quantities: outputs by name, and gradients by ``d_`` and the name of the input.
-        provenance: what made it: operation, case, wing, variant, mode, versions.
+        provenance: what made it: operation, case, framework, variant, mode, versions.
 
     Raises:
         InputError: not arrays of numbers by name, or a provenance that is not text.
 
-    >>> seen = Observation({"y": np.ones(2)}, {"wing": "pytorch"})
+    >>> seen = Observation({"y": np.ones(2)}, {"framework": "pytorch"})
     >>> seen["y"]
     array([1., 1.])
     """

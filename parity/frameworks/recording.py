@@ -1,4 +1,4 @@
-"""Read what a wing observed elsewhere, or earlier, so that one that runs here can be compared with it."""
+"""Read what a framework observed elsewhere, or earlier, so that one that runs here can be compared with it."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ class NotInRecord(LookupError):
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one wing observed, in one environment, of the cases of one seed; see `parity.frameworks.manifest`."""
+    """What one framework observed, in one environment, of the cases of one seed; see `parity.frameworks.manifest`."""
 
     folder: Path
     manifest: Mapping[str, Any]
 
     @property
-    def wing(self) -> str:
-        return str(self.manifest["wing"])
+    def framework(self) -> str:
+        return str(self.manifest["framework"])
 
     @property
     def seed(self) -> int:
         return int(self.manifest["seed"])
 
     def __str__(self) -> str:
-        said = self.manifest["environment"]["frameworks"][self.wing]
+        said = self.manifest["environment"]["frameworks"][self.framework]
         versions = ", ".join(f"{name} {said[name]}" for name in PACKAGES if name in said)
         return f"{versions} on {self.manifest['device']}, recorded in {self.folder}"
 
     @property
     def environment(self) -> dict[str, Any]:
         """Where it was made, for a report."""
-        return {"wing": self.wing, "folder": str(self.folder), **self.manifest["environment"]}
+        return {"framework": self.framework, "folder": str(self.folder), **self.manifest["environment"]}
 
     def holds(self, operation: str, dtype: str, variant: str = "") -> bool:
         """Whether an operation was recorded in a dtype, and that variant of it."""
         variants = self.manifest["files"].get(file_name(operation, dtype), {}).get("variants", {})
         return variant in variants if variant else bool(variants)
 
-    def observed(self, case: Case, wing: str, variant: str) -> Observation:
+    def observed(self, case: Case, framework: str, variant: str) -> Observation:
         """What a variant gave for a case when it was recorded.
 
         Raises:
@@ -65,13 +65,13 @@ class Record:
         """
         name, key = file_name(case.operation, case.dtype), key_of(case)
         entry = self.manifest["files"].get(name)
-        raised = entry["variants"].get(variant, {}).get(key) if entry and wing == self.wing else None
+        raised = entry["variants"].get(variant, {}).get(key) if entry and framework == self.framework else None
         if raised is None:
-            raise NotInRecord(f"there is no {wing}.{variant} on {key} in what was recorded: {self}")
+            raise NotInRecord(f"there is no {framework}.{variant} on {key} in what was recorded: {self}")
         if entry["cases"][key] != digest(case):
             raise NotInRecord(f"drawn from other inputs: {self._drawn()}; {self}")
         if raised:
-            raise NotInRecord(f"{wing}.{variant} raised {raised} when it was recorded: {self}")
+            raise NotInRecord(f"{framework}.{variant} raised {raised} when it was recorded: {self}")
         return Observation(_remembered(self.folder / name, entry["sha256"])[f"{variant}/{key}"])
 
     def _drawn(self) -> str:
@@ -87,7 +87,7 @@ def verified(folder: str | Path) -> Record:
             changed or unreadable; the message says which.
     """
     record = Record(Path(folder), read(Path(folder)))
-    choose("wing of the record", record.wing, FRAMEWORKS)
+    choose("framework of the record", record.framework, FRAMEWORKS)
     files = record.manifest["files"]
     for name in sorted(path.name for path in record.folder.iterdir() if not path.name.startswith(".")):
         if name not in files and name != MANIFEST:

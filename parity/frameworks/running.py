@@ -1,4 +1,4 @@
-"""Find a wing by name, and let it observe a case. Frameworks are loaded here and nowhere else, when first needed."""
+"""Run a variant of a framework on a case, and return what it observes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from parity.arrays import Array
 from parity.cases.case import Case, check_case
 from parity.errors import InputError, choose, of_kind, shown
-from parity.frameworks.loading import COMPILED, MODES, WINGS, _device, device_of, runtime
+from parity.frameworks.loading import COMPILED, MODES, WITH_REFERENCE, _device, device_of, runtime
 from parity.frameworks.observation import Observation
 from parity.operations import Operation
 
@@ -36,11 +36,11 @@ class Resident(NamedTuple):
 
 
 @cache
-def call(operation: Operation, form: str, wing: str, variant: str) -> Call:
-    """The wing's function as one from arguments by name to outputs by name. The same object every time."""
-    runtime(wing)
-    function = getattr(importlib.import_module(f"parity.{wing}.{operation.topic}"), operation.function)
-    return bind(function, operation, form, variant, tuple(operation.omitted(f"{wing}.{variant}")))
+def call(operation: Operation, form: str, framework: str, variant: str) -> Call:
+    """The framework's function as one from arguments by name to outputs by name. The same object every time."""
+    runtime(framework)
+    function = getattr(importlib.import_module(f"parity.{framework}.{operation.topic}"), operation.function)
+    return bind(function, operation, form, variant, tuple(operation.omitted(f"{framework}.{variant}")))
 
 
 @lru_cache(maxsize=64)
@@ -75,21 +75,21 @@ def _not_the_outputs(came: Any, expected: Sequence[str]) -> str:
     return f"one of {', '.join(map(str, came)) or 'nothing'}" if set(came) != set(expected) else ""
 
 
-def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Observation:
+def observe(case: Case, framework: str, variant: str = "", mode: str = "eager") -> Observation:
     """Run one variant on one case: its outputs, and the gradient of every float input.
 
     Args:
         case: what to run; see `parity.cases.case`.
-        wing: "reference", "pytorch" or "tensorflow".
-        variant: one of the operation's for that wing; the first when empty. The reference has none.
+        framework: "reference", "pytorch" or "tensorflow".
+        variant: one of the operation's for that framework; the first when empty. The reference has none.
         mode: "eager"; "graph" or "xla" for TensorFlow; "compiled" for PyTorch.
 
     Returns:
         An `Observation` of plain arrays.
 
     Raises:
-        InputError: an unknown wing, variant or mode, with the nearest right one.
-        WingUnavailable: the framework cannot be loaded.
+        InputError: an unknown framework, variant or mode, with the nearest right one.
+        FrameworkUnavailable: the framework cannot be loaded.
 
     >>> from parity.cases.sampling import draw
     >>> case = draw("bidirectional.reverse_sequence", "features", "ragged", "float32", seed=0)
@@ -97,33 +97,33 @@ def observe(case: Case, wing: str, variant: str = "", mode: str = "eager") -> Ob
     ['d_x', 'y']
     """
     check_case(case)
-    choose("wing", wing, WINGS)
+    choose("framework", framework, WITH_REFERENCE)
     of_kind("variant", variant, str, "the name of a variant")
-    if wing == "reference" and variant:
+    if framework == "reference" and variant:
         raise InputError("variant", shown(variant), "none: the reference has no variants")
-    variants = case.row.variants.get(wing, ("",))
+    variants = case.row.variants.get(framework, ("",))
     variant = choose("variant", variant or variants[0], variants)
-    choose("mode", mode, (*MODES[wing], *COMPILED[wing]))
-    return run(case, wing, call(case.row, case.form, wing, variant), variant, mode)
+    choose("mode", mode, (*MODES[framework], *COMPILED[framework]))
+    return run(case, framework, call(case.row, case.form, framework, variant), variant, mode)
 
 
-def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Observation:
+def run(case: Case, framework: str, function: Call, variant: str, mode: str) -> Observation:
     """`observe`, with any function; see `bind`. Inputs that it writes to are noted in the provenance."""
     given = {"lengths": case.lengths, **case.arrays}
     arrays, cotangents, axes = _copied(case)
-    outputs, gradients, sparse = runtime(wing).run(
-        function, arrays, cotangents, mode=mode, axes=axes, device=_device(wing)
+    outputs, gradients, sparse = runtime(framework).run(
+        function, arrays, cotangents, mode=mode, axes=axes, device=_device(framework)
     )
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
     provenance = {
         "operation": case.operation,
         "case": case.name,
         "seed": str(case.seed),
-        "wing": wing,
+        "framework": framework,
         "variant": variant,
         "mode": mode,
-        "version": runtime(wing).VERSION,
-        "device": _device(wing),
+        "version": runtime(framework).VERSION,
+        "device": _device(framework),
         "sparse_gradients": " ".join(sparse),
         "modified_inputs": " ".join(modified),
     }
@@ -131,17 +131,17 @@ def run(case: Case, wing: str, function: Call, variant: str, mode: str) -> Obser
     return Observation({name: _read_only(array) for name, array in quantities.items()}, provenance)
 
 
-def resident(case: Case, wing: str, variant: str, mode: str, device: str = "cpu") -> Resident:
+def resident(case: Case, framework: str, variant: str, mode: str, device: str = "cpu") -> Resident:
     """What a benchmark times; `arrays_of` turns what it gives into arrays."""
     arrays, cotangents, axes = _copied(case)
-    function = call(case.row, case.form, wing, variant)
-    options = {"mode": mode, "axes": axes, "device": device_of(wing, device)}
-    return Resident(*runtime(wing).resident(function, arrays, cotangents, **options))
+    function = call(case.row, case.form, framework, variant)
+    options = {"mode": mode, "axes": axes, "device": device_of(framework, device)}
+    return Resident(*runtime(framework).resident(function, arrays, cotangents, **options))
 
 
-def arrays_of(wing: str, outputs: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[str, Array]:
+def arrays_of(framework: str, outputs: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[str, Array]:
     """Outputs and gradients by name, as in an `Observation`, from tensors."""
-    return _quantities(runtime(wing).plain(outputs), runtime(wing).plain(gradients))
+    return _quantities(runtime(framework).plain(outputs), runtime(framework).plain(gradients))
 
 
 def _copied(case: Case) -> tuple[dict[str, Array], dict[str, Array], dict[str, str]]:

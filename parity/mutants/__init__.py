@@ -91,7 +91,7 @@ class Planted:
     @property
     def cost(self) -> int:
         """Keras' layers take several times as long as PyTorch's, in eager mode."""
-        return 3 if find(self.name).wing == "tensorflow" else 1
+        return 3 if find(self.name).framework == "tensorflow" else 1
 
     def run(self) -> list[Outcome]:
         """Plant it, and see what catches it."""

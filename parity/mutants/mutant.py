@@ -1,4 +1,4 @@
-"""A planted fault: one place of a wing's own source, changed as people get it wrong, and the function it makes."""
+"""A planted fault: one place of a framework's own source, changed as people get it wrong, and the function it makes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Function = Callable[..., Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Fault:
-    """A small change of one variant in one wing that gives wrong answers.
+    """A small change of one variant in one framework that gives wrong answers.
 
     Attributes:
         name: "topic.fault", unique.
         operation: the row of `parity.OPERATIONS` in which it is looked for.
-        subject: "wing.variant".
+        subject: "framework.variant".
         what: what people get wrong, in a sentence.
-        place: "file.function" in the wing, without the wing, e.g. ``"rnn.packed"``.
+        place: "file.function" in the framework, without the framework, e.g. ``"rnn.packed"``.
         before: text that stands there exactly once.
         after: what stands there instead.
         by: the contract that must catch it; others may too.
@@ -48,7 +48,7 @@ class Fault:
     steps: int = 3
 
     @property
-    def wing(self) -> str:
+    def framework(self) -> str:
         return self.subject.partition(".")[0]
 
     @property
@@ -73,8 +73,8 @@ class Fault:
         found = source[start:end].count(self.before)
         if found != 1:
             raise LookupError(
-                f"{self.before!r} stands {found} times in {self.function} of {self.wing}/{self.file}.py, and it has to "
-                f"stand there once: mend {self.name} in parity/faults"
+                f"{self.before!r} stands {found} times in {self.function} of {self.framework}/{self.file}.py, "
+                f"and it has to stand there once: mend {self.name} in parity/faults"
             )
         return source[:start] + source[start:end].replace(self.before, self.after) + source[end:]
 
@@ -93,24 +93,25 @@ def _extent(source: str, name: str) -> tuple[int, int]:
 
 
 def changed(fault: Fault) -> Function:
-    """The function of the fault's operation, from the wing's sources with the fault in them.
+    """The function of the fault's operation, from the framework's sources with the fault in them.
 
     Raises:
         LookupError: the text to change is not there, or not once.
     """
     row = find(fault.operation)
-    with wing_with(fault, row.topic) as topic:
+    with framework_with(fault, row.topic) as topic:
         return getattr(topic, row.function)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def wing_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
-    """A module of the wing that imports, directly or not, the changed file; whoever imports it meanwhile gets it too.
+def framework_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
+    """A module of the framework that imports, directly or not, the changed file; whoever imports it meanwhile gets it
+    too.
 
-    The wing's files are loaded a second time, around the changed one, and put out of sight again. ``runtime`` is not:
-    it is what runs them.
+    The framework's files are loaded a second time, around the changed one, and put out of sight again. ``runtime`` is
+    not: it is what runs them.
     """
-    package = import_module(f"parity.{fault.wing}")
+    package = import_module(f"parity.{fault.framework}")
     prefix = f"{package.__name__}."
     kept = {name: module for name, module in sys.modules.items() if name.startswith(prefix)}
     try:
@@ -133,7 +134,7 @@ def _load_changed(fault: Fault, package: ModuleType) -> None:
     name = f"{package.__name__}.{fault.file}"
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise LookupError(f"there is no {fault.wing}/{fault.file}.py: mend {fault.name} in parity/faults")
+        raise LookupError(f"there is no {fault.framework}/{fault.file}.py: mend {fault.name} in parity/faults")
     source = Path(spec.origin).read_text(encoding="utf-8")
     module = module_from_spec(spec)
     sys.modules[name] = module

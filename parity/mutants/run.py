@@ -9,8 +9,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from parity import bucketing as planner
-from parity import frameworks as wings
-from parity import training
+from parity import frameworks, training
 from parity.arrays import DTYPES
 from parity.cases.case import Case
 from parity.cases.lengths import shapes_of
@@ -20,7 +19,7 @@ from parity.checks.comparison import Difference
 from parity.checks.contracts import CONTRACTS, FIRST, Contract, Subject
 from parity.checks.result import FAILED, Finding
 from parity.errors import first_lines, told
-from parity.mutants.mutant import Fault, changed, wing_with
+from parity.mutants.mutant import Fault, changed, framework_with
 from parity.operations import Form, find
 from parity.training.setup import OPTIMISERS, course
 from parity.training.verdict import CONTRACT as TRAINS_ALIKE
@@ -75,7 +74,7 @@ def hunt(fault: Fault) -> Outcome:
 
     A contract counts only if the variant without the fault keeps it on the same case.
     """
-    if missing := wings.missing(fault.wing):
+    if missing := frameworks.missing(fault.framework):
         return Outcome(fault.name, MISSING, reason=missing)
     try:
         return _trained(fault) if fault.optimiser else _hunted(fault)
@@ -87,9 +86,11 @@ def _hunted(fault: Fault) -> Outcome:
     row, function = find(fault.operation), changed(fault)
     omitted = tuple(row.omitted(fault.subject))
     for dtype, mode, form, shape in _runs(fault):
-        subject = Subject(fault.wing, fault.variant, mode, wings.bind(function, row, form.name, fault.variant, omitted))
+        subject = Subject(
+            fault.framework, fault.variant, mode, frameworks.bind(function, row, form.name, fault.variant, omitted)
+        )
         case = draw(fault.operation, form.name, shape, dtype, seed=0).given_by(fault.subject)
-        broken = _broken(fault.wing, fault.variant, mode, case)
+        broken = _broken(fault.framework, fault.variant, mode, case)
         by = {name: catch for name, catch in caught(subject, case).items() if name not in broken}
         if by:
             return _outcome(fault, by, case.name, mode, dtype)
@@ -108,7 +109,7 @@ def _outcome(fault: Fault, by: dict[str, Catch], case: str, mode: str, dtype: st
 def _runs(fault: Fault) -> Iterator[tuple[str, str, Form, str]]:
     """The dtypes, modes, forms and shapes of a default run, the cheapest first: a graph takes long to trace."""
     row = find(fault.operation)
-    eager, *traced = wings.MODES[fault.wing]
+    eager, *traced = frameworks.MODES[fault.framework]
     for dtype, mode in ((DTYPES[0], eager), *((DTYPES[0], mode) for mode in traced), (DTYPES[1], eager)):
         runs = [(form, shape) for form in row.forms for shape in shapes_of(form)]
         for form, shape in sorted(runs, key=lambda run: run[1] not in FIRST):
@@ -117,9 +118,9 @@ def _runs(fault: Fault) -> Iterator[tuple[str, str, Form, str]]:
 
 
 @lru_cache(maxsize=64)
-def _broken(wing: str, variant: str, mode: str, case: Case) -> frozenset[str]:
+def _broken(framework: str, variant: str, mode: str, case: Case) -> frozenset[str]:
     """The contracts that the variant without any fault breaks; there should be none."""
-    return frozenset(caught(Subject(wing, variant, mode), case))
+    return frozenset(caught(Subject(framework, variant, mode), case))
 
 
 def caught(subject: Subject, case: Case) -> dict[str, Catch]:
@@ -149,9 +150,9 @@ def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
     """Whether a default run holds this subject to the contract on this case."""
     if contract.unless_form(case.spec) or contract.unless(case) or case.shape not in contract.shapes:
         return False
-    if contract.both_wings and any(map(wings.missing, wings.FRAMEWORKS)):
+    if contract.both_frameworks and any(map(frameworks.missing, frameworks.FRAMEWORKS)):
         return False
-    return subject.mode in contract.modes(subject.wing, case.dtype)
+    return subject.mode in contract.modes(subject.framework, case.dtype)
 
 
 def _margin(difference: Difference | Finding) -> float | None:
@@ -167,10 +168,10 @@ def _trained(fault: Fault) -> Outcome:
     The model is that of the first run, without the fault, which changes optimisers and what steps with them only.
     """
     chosen, pad_rows = OPTIMISERS[fault.optimiser], course(fault.operation, fault.steps, seed=0).pad_rows
-    hold = partial(training.hold, fault.operation, fault.optimiser, fault.wing, steps=fault.steps)
+    hold = partial(training.hold, fault.operation, fault.optimiser, fault.framework, steps=fault.steps)
     if _failed(hold()):
         return _outcome(fault, {}, "", "", "")
-    with wing_with(fault, "optimiser") as room:
+    with framework_with(fault, "optimiser") as room:
         findings = hold(build=partial(room.OPTIMISERS[chosen.kind], pad_rows=pad_rows, **chosen.settings))
     catch, seen = _worst(_failed(findings)), findings[0]
     return _outcome(fault, {TRAINS_ALIKE: catch} if catch else {}, seen.case, seen.mode, DTYPES[0])

@@ -115,7 +115,7 @@ class Refusal:
     """A case that a variant cannot do, kept as a claim: it must go on refusing, in these words.
 
     Attributes:
-        variant: "wing.variant".
+        variant: "framework.variant".
         case, mode, dtype: patterns for "form/shape", the mode and the dtype, as in `fnmatch`.
         says: part of the framework's message.
         why: the reason, for a reader.
@@ -136,13 +136,13 @@ class Refusal:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One thing that every wing computes.
+    """One thing that every framework computes.
 
     Attributes:
-        name: "topic.function": the file and the function in each wing.
+        name: "topic.function": the file and the function in each framework.
         forms: the ways it is called.
-        variants: wing -> the ways that wing computes it; the first is the idiomatic one.
-        omits: "wing.variant" -> outputs it cannot give, with the reason.
+        variants: framework -> the ways that framework computes it; the first is the idiomatic one.
+        omits: "framework.variant" -> outputs it cannot give, with the reason.
         refusals: cases that a variant cannot do.
     """
 
@@ -161,11 +161,11 @@ class Operation:
         return self.name.partition(".")[2]
 
     def omitted(self, variant: str) -> Mapping[str, str]:
-        """The outputs that "wing.variant" cannot give, with the reason."""
+        """The outputs that "framework.variant" cannot give, with the reason."""
         return self.omits.get(variant, {})
 
     def refusal(self, variant: str, case: str, mode: str, dtype: str) -> Refusal | None:
-        """What "wing.variant" is known to refuse about "form/shape" in a mode and a dtype."""
+        """What "framework.variant" is known to refuse about "form/shape" in a mode and a dtype."""
         return next((refusal for refusal in self.refusals if refusal.covers(variant, case, mode, dtype)), None)
 
     def form(self, name: str) -> Form:

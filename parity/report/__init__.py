@@ -87,6 +87,6 @@ def _joined(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, A
         [*(of for of in earlier[name] if (of["operation"], of["dtype"]) not in again), *later[name]]
         for name in ("rows", "failures")
     )
-    rows.sort(key=lambda row: (index(OPERATIONS, row["operation"]), row["wing"], row["dtype"]))
+    rows.sort(key=lambda row: (index(OPERATIONS, row["operation"]), row["framework"], row["dtype"]))
     counts = {name: sum(row[name] for row in rows) for name in ("checks", "failed")}
     return {**later, **counts, "failures": failures, "rows": rows}

@@ -32,8 +32,8 @@ def bundle(matrices: Iterable[Matrix], bins: Iterable[str], limit: float) -> str
         limit: of an element, in noise floors: where the colours of a heat map end.
 
     Returns:
-        JSON, gzipped, in base64: ``contracts``, ``rows`` (operation, wing, variant), ``cells`` (row, contract -> its
-        findings, each a list of ``words`` and then ``values``), ``texts``, ``bins`` and ``limit``.
+        JSON, gzipped, in base64: ``contracts``, ``rows`` (operation, framework, variant), ``cells`` (row, contract ->
+        its findings, each a list of ``words`` and then ``values``), ``texts``, ``bins`` and ``limit``.
     """
     matrices, texts = list(matrices), _Texts()
     rows = [row for matrix in matrices for row in matrix.rows]
@@ -43,7 +43,7 @@ def bundle(matrices: Iterable[Matrix], bins: Iterable[str], limit: float) -> str
         "bins": list(bins),
         "limit": limit,
         "contracts": [_contract(column) for column in (matrices[0].columns if matrices else ())],
-        "rows": [[printable(name) for name in (row.operation, row.wing, row.variant)] for row in rows],
+        "rows": [[printable(name) for name in (row.operation, row.framework, row.variant)] for row in rows],
         "cells": [[[_packed(finding, texts) for finding in cell.findings] for cell in row.cells] for row in rows],
         "texts": texts.shown,
     }

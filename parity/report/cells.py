@@ -86,7 +86,7 @@ class Cell:
         return self.status == PASSED and KNOWN in self.counts
 
 
-def cell(operation: str, wing: str, column: Column, findings: Sequence[Found], whole: Whole) -> Cell:
+def cell(operation: str, framework: str, column: Column, findings: Sequence[Found], whole: Whole) -> Cell:
     """The cell of one variant and one contract, from its findings."""
     counts = Counter(finding["status"] for finding in findings)
     contract = column.contract
@@ -96,7 +96,7 @@ def cell(operation: str, wing: str, column: Column, findings: Sequence[Found], w
         status=next((status for status in PRECEDENCE if status in counts), ABSENT),
         counts={status: counts[status] for status in PRECEDENCE if status in counts},
         scores=tuple(_score(dtype, findings) for dtype in whole.dtypes),
-        note=note(operation, contract, findings) if findings else absence(operation, wing, contract, whole),
+        note=note(operation, contract, findings) if findings else absence(operation, framework, contract, whole),
         findings=findings,
     )
 

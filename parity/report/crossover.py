@@ -46,10 +46,16 @@ def _ideal(axis: str, point: Point) -> float | None:
 
 
 def _variant(axis: str, at: Sequence[float], name: str, over: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    wing, _, variant = name.partition(".")
+    framework, _, variant = name.partition(".")
     speedup = [{kind: point[kind] for kind in ("median", "low", "high")} for point in over]
     found = crossings(at, speedup, logarithmic=axis in LOGARITHMIC)
-    return {"wing": wing, "variant": variant, "over": f"{wing}.{BASELINE}", "speedup": speedup, "crossings": found}
+    return {
+        "framework": framework,
+        "variant": variant,
+        "over": f"{framework}.{BASELINE}",
+        "speedup": speedup,
+        "crossings": found,
+    }
 
 
 def crossings(

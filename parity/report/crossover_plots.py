@@ -1,6 +1,6 @@
 """Speed-up over padding, drawn along fill or T: every variant, the ideal, and where they cross.
 
-The variants of a wing have its colour, and each a mark and dashes of its own.
+The variants of a framework have its colour, and each a mark and dashes of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from parity.report.svg import Sheet, drawable, grid, line, of_wing
+from parity.report.svg import Sheet, drawable, grid, line, of_framework
 
 Curve = Mapping[str, Any]
 WIDTH, HEIGHT = 300.0, 222.0
@@ -25,26 +25,30 @@ DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5
 
 
 def speedups(curves: Sequence[Curve]) -> list[tuple[Curve, str, Markup]]:
-    """A plot for each curve and wing, behind both."""
-    sides = [(curve, wing) for curve in curves for wing in dict.fromkeys(of["wing"] for of in curve["variants"])]
+    """A plot for each curve and framework, behind both."""
+    sides = [
+        (curve, framework)
+        for curve in curves
+        for framework in dict.fromkeys(of["framework"] for of in curve["variants"])
+    ]
     return [
-        (curve, wing, _plot(f"speedup-{n}", curve, wing))
-        for n, (curve, wing) in enumerate(sides, 1)
+        (curve, framework, _plot(f"speedup-{n}", curve, framework))
+        for n, (curve, framework) in enumerate(sides, 1)
         if curve["at"] and all(map(drawable, curve["at"]))
     ]
 
 
-def _plot(name: str, curve: Curve, wing: str) -> Markup:
+def _plot(name: str, curve: Curve, framework: str) -> Markup:
     sheet, at = Sheet(WIDTH, HEIGHT), curve["at"]
-    variants = [of for of in curve["variants"] if of["wing"] == wing]
+    variants = [of for of in curve["variants"] if of["framework"] == framework]
     axes = _axes(sheet, curve)
     line(axes, at, curve["ideal"], "soft", linestyle=(0, (1, 2)), linewidth=1.5)
     for n, of in enumerate(variants):
-        _variant(axes, at, of, n, of_wing(wing))
+        _variant(axes, at, of, n, of_framework(framework))
     _names(sheet, axes, curve, variants)
-    sheet.text(0, 10, f"times as fast as {wing}'s padded", "soft")
+    sheet.text(0, 10, f"times as fast as {framework}'s padded", "soft")
     said = ". ".join(f"{of['variant']}: {crossing(of, curve)}" for of in variants)
-    return sheet.svg(name, f"Speed-up of {wing} over padding, over {curve['axis']}", f"{said}.")
+    return sheet.svg(name, f"Speed-up of {framework} over padding, over {curve['axis']}", f"{said}.")
 
 
 def _axes(sheet: Sheet, curve: Curve) -> Any:
@@ -79,7 +83,7 @@ def _variant(axes: Any, at: Sequence[float], of: Mapping[str, Any], n: int, role
 def _names(sheet: Sheet, axes: Any, curve: Curve, variants: Sequence[Mapping[str, Any]]) -> None:
     """Each line's name at its right end, no two on top of each other."""
     ends = [
-        (of["speedup"][-1]["median"], f"{SYMBOLS[n % len(SYMBOLS)]} {of['variant']}", of_wing(of["wing"]))
+        (of["speedup"][-1]["median"], f"{SYMBOLS[n % len(SYMBOLS)]} {of['variant']}", of_framework(of["framework"]))
         for n, of in enumerate(variants)
         if of["speedup"]
     ]

@@ -15,8 +15,8 @@ from parity.report.ordering import index
 def entries(trials: Iterable[Trial]) -> list[dict[str, Any]]:
     """One item for each divergence that was tried, in the order of the book.
 
-    ``wings`` has for each wing its code, what it gave when the entry was written (``seen``) and gives ``today``, a
-    ``status`` like that of a finding, and the ``reason`` when that is not "passed". All values are text.
+    ``frameworks`` has for each framework its code, what it gave when the entry was written (``seen``) and gives
+    ``today``, a ``status`` like that of a finding, and the ``reason`` when that is not "passed". All values are text.
     """
     by_name: dict[str, list[Trial]] = {}
     for trial in trials:
@@ -26,16 +26,19 @@ def entries(trials: Iterable[Trial]) -> list[dict[str, Any]]:
 
 def _entry(divergence: Divergence, trials: list[Trial]) -> dict[str, Any]:
     words = ("name", "claim", "verdict", "why", "instead", "operation")
-    tried = {trial.wing: _tried(divergence, trial) for trial in sorted(trials, key=lambda trial: trial.wing)}
-    return {word: getattr(divergence, word) for word in words} | {"sources": list(divergence.sources), "wings": tried}
+    tried = {trial.framework: _tried(divergence, trial) for trial in sorted(trials, key=lambda trial: trial.framework)}
+    return {word: getattr(divergence, word) for word in words} | {
+        "sources": list(divergence.sources),
+        "frameworks": tried,
+    }
 
 
 def _tried(divergence: Divergence, trial: Trial) -> dict[str, Any]:
     return {
         "status": trial.status,
         "reason": trial.stale or trial.missing,
-        "code": divergence.code(trial.wing),
-        "seen": _text(divergence.seen[trial.wing]),
+        "code": divergence.code(trial.framework),
+        "seen": _text(divergence.seen[trial.framework]),
         "today": _text(trial.today),
     }
 

@@ -22,9 +22,9 @@ def environment(
     """The environment part of a record.
 
     Args:
-        frameworks: wing -> what it says of itself once loaded: versions, device, threads, TF32, oneDNN.
+        frameworks: framework -> what it says of itself once loaded: versions, device, threads, TF32, oneDNN.
         seed: of the drawn cases.
-        replayed: the wing, folder and environment of the record that was compared with, if any.
+        replayed: the framework, folder and environment of the record that was compared with, if any.
 
     Returns:
         Plain values, ready for JSON.
@@ -37,7 +37,7 @@ def environment(
         "cores": os.cpu_count(),
         "versions": versions(),
         "seed": seed,
-        "frameworks": {wing: dict(said) for wing, said in sorted(frameworks.items())},
+        "frameworks": {framework: dict(said) for framework, said in sorted(frameworks.items())},
     }
     return here | ({"replayed": dict(replayed)} if replayed else {})
 

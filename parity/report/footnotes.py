@@ -18,7 +18,7 @@ class Whole:
     """What a cell must know of the whole record."""
 
     dtypes: tuple[str, ...]
-    modes: Mapping[str, int]  # wing -> in how many modes it ran
+    modes: Mapping[str, int]  # framework -> in how many modes it ran
     complete: bool  # it came to its end
 
 
@@ -31,7 +31,7 @@ def note(operation: str, contract: str, findings: Sequence[Mapping[str, Any]]) -
     return ". ".join(filter(None, [said, _not_promised(operation, contract)]))
 
 
-def absence(operation: str, wing: str, contract: str, whole: Whole) -> str:
+def absence(operation: str, framework: str, contract: str, whole: Whole) -> str:
     """Why there is no finding at all."""
     if contract == training.CONTRACT:
         return "one variant of each whole model is trained"
@@ -39,8 +39,8 @@ def absence(operation: str, wing: str, contract: str, whole: Whole) -> str:
         return promised
     if contract in CONTRACTS and CONTRACTS[contract].recorded:
         return "it was not recorded"
-    if contract in CONTRACTS and whole.modes.get(wing, 0) == CONTRACTS[contract].from_mode:
-        return f"{wing} ran in one mode"
+    if contract in CONTRACTS and whole.modes.get(framework, 0) == CONTRACTS[contract].from_mode:
+        return f"{framework} ran in one mode"
     return "no case of this run tries it" if whole.complete else "not reached"
 
 

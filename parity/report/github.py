@@ -79,7 +79,7 @@ def _failed(seen: View) -> Iterator[tuple[str, str]]:
         title = f"{worst['operation']} {group.subject} breaks {worst['contract']}"
         yield title, f"{_cut(sentence(worst))}\nagain: {_cut(worst['reproduce'])}{others}"
     for entry in seen.stale:
-        reasons = [tried["reason"] for tried in entry["wings"].values() if tried["status"] == "failed"]
+        reasons = [tried["reason"] for tried in entry["frameworks"].values() if tried["status"] == "failed"]
         yield f"{entry['name']} is not as described", "\n".join(map(_cut, reasons))
     for fault in seen.survivors:
         yield f"fault {fault['name']} {fault['status']}", f"{_cut(fault['what'])}\n{_cut(fault['reason'])}"

@@ -24,7 +24,7 @@ class Group:
 
     @property
     def subject(self) -> str:
-        return f"{self.worst['wing']}.{self.worst['variant']}"
+        return f"{self.worst['framework']}.{self.worst['variant']}"
 
     @property
     def size(self) -> int:
@@ -71,13 +71,13 @@ class Group:
 
 def failures(findings: Iterable[Found]) -> list[Group]:
     """What failed, by operation, variant and contract; worst first."""
-    groups = _grouped(findings, FAILED, lambda f: (f["operation"], f["wing"], f["variant"], f["contract"]))
+    groups = _grouped(findings, FAILED, lambda f: (f["operation"], f["framework"], f["variant"], f["contract"]))
     return sorted(groups, key=lambda group: (severity(group.worst), group.size), reverse=True)
 
 
 def refusals(findings: Iterable[Found]) -> list[Group]:
     """What a variant is known to refuse, by operation, variant and reason."""
-    return _grouped(findings, KNOWN, lambda f: (f["operation"], f["wing"], f["variant"], f["reason"]))
+    return _grouped(findings, KNOWN, lambda f: (f["operation"], f["framework"], f["variant"], f["reason"]))
 
 
 def skips(findings: Iterable[Found]) -> list[Group]:

@@ -44,13 +44,13 @@ def _parts(view: View) -> Iterator[Part]:
     yield _between(f"## Operations against contracts\n\n{_legend()}\n\n")
     yield from map(_matrix, sorted(view.matrices, key=_holds))
     yield _section("known refusals", view.refusals, map(_refusal, view.refusals), _refusals(view), folded=True)
-    skipped = _heads(["checks", "wings", "why"], "Skipped")
+    skipped = _heads(["checks", "frameworks", "why"], "Skipped")
     yield _section("reasons for skipping", view.skips, map(_skip, view.skips), skipped)
     entries = [entry for _, topic in view.divergences for entry in topic]
     beliefs = _folded("Divergences and beliefs", entries)
     yield _section("divergences", entries, map(_entry, entries), beliefs, folded=True)
     yield _table("contracts", "Planted faults", ["contract", "faults caught", "by it alone"], view.catchers)
-    scores = ["wing", "dtype", "checks", "failed", "scores", "largest element", "largest norm"]
+    scores = ["framework", "dtype", "checks", "failed", "scores", "largest element", "largest norm"]
     yield _table("rows", "Random cases", scores, view.largest)
     yield _table("settings", "Environment", ["", ""], view.environment)
 
@@ -122,7 +122,7 @@ def _block(command: str) -> str:
 
 
 def _stale(view: View) -> list[str]:
-    tried = (tried for entry in view.stale for tried in entry["wings"].values())
+    tried = (tried for entry in view.stale for tried in entry["frameworks"].values())
     return [_text(one["reason"]) for one in tried if one["status"] == "failed"]
 
 
@@ -165,7 +165,7 @@ def _head(column: Column) -> str:
 
 
 def _variant(row: Row, cells: Iterable[Cell]) -> str:
-    name = f"{_text(row.operation)} {_text(f'{row.wing}.{row.variant}')}"
+    name = f"{_text(row.operation)} {_text(f'{row.framework}.{row.variant}')}"
     return f"| {name} | {' | '.join(map(_cell, cells))} |\n"
 
 
@@ -188,7 +188,7 @@ def _refusal(group: Group) -> str:
 
 
 def _skip(group: Group) -> str:
-    return _row([str(group.size), group.all("wing"), group.why])
+    return _row([str(group.size), group.all("framework"), group.why])
 
 
 def _entry(entry: Mapping[str, Any]) -> str:

@@ -44,13 +44,13 @@ def margin(catch: Mapping[str, Any]) -> str:
 
 
 def swept(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
-    """The rows of a sweep in words: operation, wing, dtype, seeds, checks, failed, scores, and quantiles.
+    """The rows of a sweep in words: operation, framework, dtype, seeds, checks, failed, scores, and quantiles.
 
     Earlier records do not tell the seeds of each row.
     """
     return [
         [
-            *(row[name] for name in ("operation", "wing", "dtype")),
+            *(row[name] for name in ("operation", "framework", "dtype")),
             amount(row["seeds"]) if "seeds" in row else SYMBOLS["absent"],
             *(amount(row[name]) for name in ("checks", "failed", "scores")),
             _range(row["element"]),
@@ -61,9 +61,9 @@ def swept(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
 
 
 def largest(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
-    """The same for each wing and dtype over all operations, with the largest element and norm."""
-    keys = sorted({(row["wing"], row["dtype"]) for row in rows})
-    return [[*key, *_over([row for row in rows if (row["wing"], row["dtype"]) == key])] for key in keys]
+    """The same for each framework and dtype over all operations, with the largest element and norm."""
+    keys = sorted({(row["framework"], row["dtype"]) for row in rows})
+    return [[*key, *_over([row for row in rows if (row["framework"], row["dtype"]) == key])] for key in keys]
 
 
 def _over(rows: Iterable[Mapping[str, Any]]) -> list[str]:

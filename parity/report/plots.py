@@ -15,7 +15,7 @@ from parity.checks.result import FAILED, PASSED
 from parity.report import crossover_plots, rate_plots, timing_tables, training_plots
 from parity.report.formatting import percent, setting, several
 from parity.report.speedups import fastest
-from parity.report.svg import COLOURS, of_wing
+from parity.report.svg import COLOURS, of_framework
 from parity.report.templates import rendered
 from parity.report.timings import BATCH, Row, grouped
 from parity.training.verdict import CONTRACT
@@ -41,43 +41,47 @@ def training(curves: Sequence[Record], checks: Sequence[Record] = ()) -> Markup:
     held = _held(checks)
     runs = [_run(curve, svg, held) for curve, svg in zip(curves, training_plots.drawn(curves), strict=True)]
     models = [(*model, list(of_model)) for model, of_model in groupby(runs, key=lambda run: run["model"])]
-    wings = dict.fromkeys(wing for curve in curves for wing in curve["wings"])
+    frameworks = dict.fromkeys(framework for curve in curves for framework in curve["frameworks"])
     rows = [row for curve in curves for row in _ends(curve)]
-    return rendered("training", models=models, wings=wings, rows=rows, colours=COLOURS, role=of_wing)
+    return rendered("training", models=models, frameworks=frameworks, rows=rows, colours=COLOURS, role=of_framework)
 
 
 def _held(checks: Sequence[Record]) -> dict[tuple[str, str, str], set[str]]:
-    """Model, form and optimiser, and wing -> how the contract of training came out."""
+    """Model, form and optimiser, and framework -> how the contract of training came out."""
     held: dict[tuple[str, str, str], set[str]] = {}
     for finding in checks:
         if finding["contract"] == CONTRACT:
-            held.setdefault((finding["operation"], finding["case"], finding["wing"]), set()).add(finding["status"])
+            held.setdefault((finding["operation"], finding["case"], finding["framework"]), set()).add(finding["status"])
     return held
 
 
-def _left(curve: Record, wing: str, held: Mapping[tuple[str, str, str], set[str]]) -> str:
-    """Where a wing is above the noise floor, which alone is no failure: what counts is the limit."""
-    statuses = held.get((curve["model"], f"{curve['form']}/{curve['optimiser']}", wing), set())
+def _left(curve: Record, framework: str, held: Mapping[tuple[str, str, str], set[str]]) -> str:
+    """Where a framework is above the noise floor, which alone is no failure: what counts is the limit."""
+    statuses = held.get((curve["model"], f"{curve['form']}/{curve['optimiser']}", framework), set())
     limit = "; not within its limit" if FAILED in statuses else "; within its limit" if statuses == {PASSED} else ""
-    return training_plots.leaves(curve, wing) + limit
+    return training_plots.leaves(curve, framework) + limit
 
 
 def _run(curve: Record, svg: Markup | None, held: Mapping[tuple[str, str, str], set[str]]) -> dict[str, Any]:
-    left = [(wing, _left(curve, wing, held)) for wing in curve["wings"] if training_plots.outside(curve, wing)]
+    left = [
+        (framework, _left(curve, framework, held))
+        for framework in curve["frameworks"]
+        if training_plots.outside(curve, framework)
+    ]
     settings = setting(curve["settings"])
     model = (curve["model"], curve["form"])
     return {"model": model, "optimiser": curve["optimiser"], "settings": settings, "left": left, "svg": svg}
 
 
 def _ends(curve: Record) -> list[list[str]]:
-    """A row of the table for each wing."""
+    """A row of the table for each framework."""
     return [
         [
-            *(curve["model"], curve["optimiser"], wing, str(curve["steps"])),
+            *(curve["model"], curve["optimiser"], framework, str(curve["steps"])),
             *map(_last, (of["loss"], curve["loss"], of["distance"], curve["envelope"])),
-            training_plots.leaves(curve, wing),
+            training_plots.leaves(curve, framework),
         ]
-        for wing, of in curve["wings"].items()
+        for framework, of in curve["frameworks"].items()
     ]
 
 
@@ -120,7 +124,7 @@ def throughput(part: Record | None, environment: Record) -> Markup:
 def _measured(part: Record) -> str:
     machine = part["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in part["versions"].items() if version)
-    frameworks = "; ".join(f"{wing}: {setting(said)}" for wing, said in part["frameworks"].items())
+    frameworks = "; ".join(f"{framework}: {setting(said)}" for framework, said in part["frameworks"].items())
     cores = "" if machine["cores"] is None else f", {machine['cores']} cores"
     here = (
         f"Measured on {part['date'][:10]} on {machine['cpu']}{cores}, {machine['system']}, Python {machine['python']}"
@@ -129,10 +133,13 @@ def _measured(part: Record) -> str:
 
 
 def _kernels(rows: Sequence[Row]) -> str:
-    """What did the work, for each wing."""
-    wings = dict.fromkeys(row["wing"] for row in rows if row["kernels"])
-    used = {wing: several(k for row in rows if row["wing"] == wing for k in row["kernels"] or ()) for wing in wings}
-    return " ".join(f"Kernels of {wing}: {kernels}." for wing, kernels in used.items())
+    """What did the work, for each framework."""
+    frameworks = dict.fromkeys(row["framework"] for row in rows if row["kernels"])
+    used = {
+        framework: several(k for row in rows if row["framework"] == framework for k in row["kernels"] or ())
+        for framework in frameworks
+    }
+    return " ".join(f"Kernels of {framework}: {kernels}." for framework, kernels in used.items())
 
 
 def differing(timed: Mapping[str, str | None], checked: Mapping[str, str | None]) -> str:
@@ -158,9 +165,11 @@ def _batch(group: Sequence[Row], svg: Markup) -> dict[str, Any]:
     return {"name": name, "said": ", ".join(filter(None, said)), "svg": svg}
 
 
-def _curve(curve: Record, wing: str, svg: Markup) -> dict[str, Any]:
+def _curve(curve: Record, framework: str, svg: Markup) -> dict[str, Any]:
     crossings = [
-        f"{of['variant']}: {crossover_plots.crossing(of, curve)}" for of in curve["variants"] if of["wing"] == wing
+        f"{of['variant']}: {crossover_plots.crossing(of, curve)}"
+        for of in curve["variants"]
+        if of["framework"] == framework
     ]
     said = [f"{curve['phase']}, B · T · D · H = {timing_tables.size(curve)}", *crossings]
-    return {"name": f"{wing}, {curve['operation']} over {curve['axis']}", "said": ". ".join(said), "svg": svg}
+    return {"name": f"{framework}, {curve['operation']} over {curve['axis']}", "said": ". ".join(said), "svg": svg}

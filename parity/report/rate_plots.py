@@ -11,10 +11,10 @@ from typing import Any
 from markupsafe import Markup
 
 from parity.report.formatting import percent
-from parity.report.svg import Sheet, drawable, grid, line, log_ticks, of_wing
+from parity.report.svg import Sheet, drawable, grid, line, log_ticks, of_framework
 from parity.report.timings import BATCH, SCALE, Row, entries, fastest, grouped, key
 
-WIDTH, LABELS, ROW, HEAD, WING = 300.0, 92.0, 17.0, 15.0, 14.0
+WIDTH, LABELS, ROW, HEAD, FRAMEWORK = 300.0, 92.0, 17.0, 15.0, 14.0
 TIMES = "\N{MULTIPLICATION SIGN}"
 SHARE, TRACK, TOP = 46.0, 34.0, 18.0  # height of a row of shares, where its scale is in it, where rows begin
 MARKS = {"o": "●", "s": "■"}
@@ -31,8 +31,8 @@ def rates(rows: Sequence[Row]) -> list[Markup]:
 
 
 def told(group: Sequence[Row]) -> str:
-    """The fastest of each wing, in words."""
-    return ". ".join(f"{row['wing']}: {_words(row)}" for row in fastest(group)) + "."
+    """The fastest of each framework, in words."""
+    return ". ".join(f"{row['framework']}: {_words(row)}" for row in fastest(group)) + "."
 
 
 def _words(row: Row) -> str:
@@ -43,22 +43,22 @@ def _words(row: Row) -> str:
 
 def _rates(name: str, group: Sequence[Row], low: float, high: float) -> Markup:
     found = entries(group)
-    wings = dict.fromkeys(wing for wing, _ in found)
-    bottom = HEAD + ROW * len(found) + WING * len(wings)
+    frameworks = dict.fromkeys(framework for framework, _ in found)
+    bottom = HEAD + ROW * len(found) + FRAMEWORK * len(frameworks)
     sheet = Sheet(WIDTH, bottom + 16)
     axes = sheet.axes((LABELS, HEAD, WIDTH - 44, bottom), (low, high), (bottom, HEAD), log="x")
     _scale(sheet, axes, log_ticks(low, high), bottom)
     height = HEAD
-    for wing in wings:
-        first = next(row for row in group if row["wing"] == wing)
-        sheet.text(0, height + WING - 3, wing, of_wing(wing), bold=True)
-        sheet.text(LABELS, height + WING - 3, f"{first['mode']}, {first['device']}", "soft")
-        height += WING
-        of_this = {said: rows for (of, said), rows in found.items() if of == wing}
+    for framework in frameworks:
+        first = next(row for row in group if row["framework"] == framework)
+        sheet.text(0, height + FRAMEWORK - 3, framework, of_framework(framework), bold=True)
+        sheet.text(LABELS, height + FRAMEWORK - 3, f"{first['mode']}, {first['device']}", "soft")
+        height += FRAMEWORK
+        of_this = {said: rows for (of, said), rows in found.items() if of == framework}
         heights = [height + ROW * (n + 0.5) for n in range(len(of_this))]
         for place, (said, rows) in zip(heights, of_this.items(), strict=True):
             _words_of(sheet, said, rows, place)
-        _dots(axes, list(of_this.values()), heights, of_wing(wing))
+        _dots(axes, list(of_this.values()), heights, of_framework(framework))
         height += ROW * len(of_this)
     title = f"Real steps a second: {group[0]['operation']}, {group[0]['distribution']} lengths"
     return sheet.svg(name, title, told(group))
@@ -78,11 +78,11 @@ def _words_of(sheet: Sheet, said: str, rows: Sequence[Row], height: float) -> No
     for row in rows:
         if row["phase"] == "train" and row["speedup"] and row["speedup"]["median"] is not None:
             gain = f"{row['speedup']['median']:.2f}{TIMES}"
-            sheet.text(WIDTH, height + 3.5, gain, of_wing(row["wing"]), align="right")
+            sheet.text(WIDTH, height + 3.5, gain, of_framework(row["framework"]), align="right")
 
 
 def _dots(axes: Any, variants: Sequence[Sequence[Row]], heights: Sequence[float], role: str) -> None:
-    """A dot with its interval for each phase of each variant of a wing, all bars in one path."""
+    """A dot with its interval for each phase of each variant of a framework, all bars in one path."""
     rows = [(row, height) for rows, height in zip(variants, heights, strict=True) for row in rows]
     bars = [(row["steps_per_second"], height) for row, height in rows]
     bars = [(rate, height) for rate, height in bars if _sized(rate["low"]) and _sized(rate["high"])]
@@ -128,7 +128,7 @@ def thousands(value: float) -> str:
 
 
 def shares(rows: Sequence[Row]) -> Markup | None:
-    """How near the fastest variant of each wing comes to a matrix product; None where nothing multiplies."""
+    """How near the fastest variant of each framework comes to a matrix product; None where nothing multiplies."""
     best = [[row for row in fastest(group) if row["share_of_peak"] is not None] for group in grouped(rows, BATCH)]
     shown = [group for group in best if group]
     if not shown:
@@ -137,12 +137,14 @@ def shares(rows: Sequence[Row]) -> Markup | None:
     sheet = Sheet(WIDTH, bottom)
     axes = sheet.axes((5, TOP, WIDTH - 5, bottom), (0, 1), (bottom, TOP))
     _tracks(sheet, axes, shown)
-    wings = sorted({str(row["wing"]) for group in shown for row in group})
-    for place, mark, wing in zip((0.0, WIDTH / 2), MARKS, wings, strict=False):
-        side = [(row, TOP + SHARE * n) for n, group in enumerate(shown) for row in group if row["wing"] == wing]
+    frameworks = sorted({str(row["framework"]) for group in shown for row in group})
+    for place, mark, framework in zip((0.0, WIDTH / 2), MARKS, frameworks, strict=False):
+        side = [
+            (row, TOP + SHARE * n) for n, group in enumerate(shown) for row in group if row["framework"] == framework
+        ]
         _shares(sheet, axes, side, place, mark)
     words = ". ".join(f"{group[0]['operation']}, {group[0]['distribution']}: {_reached(group)}" for group in shown)
-    return sheet.svg("shares", "Share of a matrix product's speed, fastest variant of each wing", f"{words}.")
+    return sheet.svg("shares", "Share of a matrix product's speed, fastest variant of each framework", f"{words}.")
 
 
 def _tracks(sheet: Sheet, axes: Any, shown: Sequence[Sequence[Row]]) -> None:
@@ -162,8 +164,8 @@ def _tracks(sheet: Sheet, axes: Any, shown: Sequence[Sequence[Row]]) -> None:
 
 
 def _shares(sheet: Sheet, axes: Any, rows: Sequence[tuple[Row, float]], place: float, mark: str) -> None:
-    """The fastest of one wing in each batch that it ran; what is alike is drawn, and so written, together."""
-    role = of_wing(rows[0][0]["wing"])
+    """The fastest of one framework in each batch that it ran; what is alike is drawn, and so written, together."""
+    role = of_framework(rows[0][0]["framework"])
     for row, top in rows:
         sheet.text(place, top + 24, f"{MARKS[mark]} {row['variant']} {percent(row['share_of_peak'])}", role)
     _together(axes, [end for row, top in rows for end in _bar(row, top + TRACK)], role, **BAR)
@@ -181,4 +183,4 @@ def _bar(row: Row, track: float) -> list[tuple[float, float | None]]:
 
 
 def _reached(group: Sequence[Row]) -> str:
-    return ", ".join(f"{row['wing']}.{row['variant']} {percent(row['share_of_peak'])}" for row in group)
+    return ", ".join(f"{row['framework']}.{row['variant']} {percent(row['share_of_peak'])}" for row in group)

@@ -24,7 +24,7 @@ NEW: dict[int, dict[str, Any]] = {  # schema -> the parts that came with it, emp
     4: {"throughput": None},
 }
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
-CHECK = ("operation", "wing", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
+CHECK = ("operation", "framework", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
 ONE = (*CHECK, "reproduce")  # and of one run of it: a model is trained with several optimisers, each by its own command
 
 
@@ -51,7 +51,7 @@ def record(
 
     Args:
         findings: as `Finding.as_dict` gives them, in any order; the record has that of the operations table.
-        frameworks: wing -> versions, device and settings of the frameworks that were loaded.
+        frameworks: framework -> versions, device and settings of the frameworks that were loaded.
         seed: of the drawn cases.
         seconds: how long the run took.
         planned, checked: how many checks there were to do, and how many were done.
@@ -95,11 +95,11 @@ def record(
 def _place(finding: Mapping[str, Any]) -> tuple[Any, ...]:
     """Where a finding stands, so that runs with any number of processes give the same record."""
     row = OPERATIONS.get(finding["operation"])
-    variants = row.variants.get(finding["wing"], ()) if row else ()
+    variants = row.variants.get(finding["framework"], ()) if row else ()
     return (
         index(OPERATIONS, finding["operation"]),
         finding["dtype"],
-        finding["wing"],
+        finding["framework"],
         index(variants, finding["variant"]),
         finding["variant"],
         index(CONTRACTS, finding["contract"]),
@@ -127,11 +127,11 @@ def _compared(findings: Iterable[dict[str, Any]]) -> int:
 
 
 def _worst(findings: Iterable[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """For each wing, the largest elementwise and norm-wise score against the reference, among what passed."""
+    """For each framework, the largest elementwise and norm-wise score against the reference, among what passed."""
     worst: dict[str, dict[str, float]] = {}
     for finding in findings:
         if finding["status"] == PASSED and finding["contract"] == "matches_reference":
-            so_far = worst.setdefault(finding["wing"], {"score": 0.0, "norm_score": 0.0})
+            so_far = worst.setdefault(finding["framework"], {"score": 0.0, "norm_score": 0.0})
             so_far["score"] = max(so_far["score"], largest(finding, ELEMENT)[1])
             so_far["norm_score"] = max(so_far["norm_score"], largest(finding, NORM)[1])
     return worst
@@ -200,9 +200,11 @@ def survivors(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def stale_entries(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The divergences of which some wing gives other values than the entry says."""
+    """The divergences of which some framework gives other values than the entry says."""
     return [
-        entry for entry in record["divergences"] if any(tried["status"] == FAILED for tried in entry["wings"].values())
+        entry
+        for entry in record["divergences"]
+        if any(tried["status"] == FAILED for tried in entry["frameworks"].values())
     ]
 
 
@@ -224,8 +226,8 @@ def _compared_nothing(record: Mapping[str, Any]) -> bool:
     summary = record["summary"]
     if summary["planned"]:
         return not summary["checks"][PASSED] or not summary["compared"]
-    wings = (tried for entry in record["divergences"] for tried in entry["wings"].values())
-    tried = any(one["status"] != SKIPPED for one in (*wings, *record["faults"]))
+    frameworks = (tried for entry in record["divergences"] for tried in entry["frameworks"].values())
+    tried = any(one["status"] != SKIPPED for one in (*frameworks, *record["faults"]))
     return not tried and not (record["sweep"] and record["sweep"]["checks"])  # no checks were asked for
 
 

@@ -17,26 +17,29 @@ def fastest(rows: Sequence[Row]) -> list[str]:
     Speed-ups are compared, not rates: they are from rounds taken in turns, and so much surer.
 
     >>> batch = {"operation": "rnn.gru", "form": "tanh", "distribution": "uniform", "B": 4, "T": 9, "D": 2, "H": 2}
-    >>> one = batch | {"wing": "pytorch", "mode": "eager", "phase": "train"}
+    >>> one = batch | {"framework": "pytorch", "mode": "eager", "phase": "train"}
     >>> padded, over = one | {"variant": "padded", "speedup": None}, "pytorch.padded"
     >>> fastest([padded, one | {"variant": "packed", "speedup": {"median": 0.48, "over": over}}])
     ['with pytorch: padded in 1 of 1']
     >>> fastest([padded, one | {"variant": "packed", "speedup": {"median": 2.5, "over": over}}])
     ['with pytorch: packed in 1 of 1 (2.5 times padding)']
     """
-    batches = [_by_wing(group) for group in grouped(rows, BATCH)]
-    wings = dict.fromkeys(wing for batch in batches for wing in batch)
-    return [f"with {wing}: {_said([batch[wing] for batch in batches if wing in batch])}" for wing in wings]
+    batches = [_by_framework(group) for group in grouped(rows, BATCH)]
+    frameworks = dict.fromkeys(framework for batch in batches for framework in batch)
+    return [
+        f"with {framework}: {_said([batch[framework] for batch in batches if framework in batch])}"
+        for framework in frameworks
+    ]
 
 
-def _by_wing(batch: Sequence[Row]) -> dict[str, Gains]:
+def _by_framework(batch: Sequence[Row]) -> dict[str, Gains]:
     """Each framework's speed-ups in a batch; without those that have nothing to compare."""
     found: dict[str, Gains] = {}
-    for (wing, label), phases in entries(batch).items():
+    for (framework, label), phases in entries(batch).items():
         for row in phases:
             gain = _gain(row, batch) if row["phase"] == "train" else None
             if gain is not None:
-                found.setdefault(wing, {})[label] = gain
+                found.setdefault(framework, {})[label] = gain
     return found
 
 
@@ -46,7 +49,7 @@ def _gain(row: Row, batch: Iterable[Row]) -> float | None:
         gain: float | None = row["speedup"]["median"]
         return gain
     compared = {other["speedup"]["over"] for other in batch if other["phase"] == row["phase"] and other["speedup"]}
-    return 1.0 if f"{row['wing']}.{row['variant']}" in compared else None
+    return 1.0 if f"{row['framework']}.{row['variant']}" in compared else None
 
 
 def _said(batches: Sequence[Gains]) -> str:

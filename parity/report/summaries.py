@@ -18,19 +18,19 @@ def gist(entry: Mapping[str, Any]) -> str:
     Returns:
         What each framework gave in this run; where that is long, or nothing, the first sentence of ``why``.
 
-    >>> gave = {wing: {"today": {"loss": value}} for wing, value in (("pytorch", "NaN"), ("tensorflow", "0"))}
-    >>> gist({"wings": gave, "why": "There is nothing to average. It is 0 / 0."})
+    >>> gave = {framework: {"today": {"loss": value}} for framework, value in (("pytorch", "NaN"), ("tensorflow", "0"))}
+    >>> gist({"frameworks": gave, "why": "There is nothing to average. It is 0 / 0."})
     'pytorch: loss = NaN; tensorflow: loss = 0'
-    >>> gist({"wings": dict.fromkeys(gave, gave["pytorch"]), "why": ""})
+    >>> gist({"frameworks": dict.fromkeys(gave, gave["pytorch"]), "why": ""})
     'pytorch and tensorflow: loss = NaN'
-    >>> gist({"wings": {"pytorch": {"today": {}}}, "why": "There is nothing to average. It is 0 / 0."})
+    >>> gist({"frameworks": {"pytorch": {"today": {}}}, "why": "There is nothing to average. It is 0 / 0."})
     'There is nothing to average.'
     """
     gave: dict[str, list[str]] = {}  # what alike frameworks give is told once
-    for wing, tried in entry["wings"].items():
+    for framework, tried in entry["frameworks"].items():
         if tried["today"]:
-            gave.setdefault(_values(tried["today"]), []).append(wing)
-    said = "; ".join(f"{' and '.join(wings)}: {values}" for values, wings in gave.items())
+            gave.setdefault(_values(tried["today"]), []).append(framework)
+    said = "; ".join(f"{' and '.join(frameworks)}: {values}" for values, frameworks in gave.items())
     return said if said and len(said) <= SHORT else _first_sentence(str(entry["why"]))
 
 

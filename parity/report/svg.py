@@ -44,13 +44,13 @@ NAMESPACE = "{http://www.w3.org/2000/svg}"
 Limits = tuple[float, float]
 
 
-def of_wing(wing: str) -> str:
-    """The role of a wing's colour.
+def of_framework(framework: str) -> str:
+    """The role of a framework's colour.
 
-    >>> of_wing("pytorch"), of_wing("jax")
+    >>> of_framework("pytorch"), of_framework("jax")
     ('pytorch', 'other')
     """
-    return wing if wing in ("pytorch", "tensorflow", "reference") else "other"
+    return framework if framework in ("pytorch", "tensorflow", "reference") else "other"
 
 
 class Sheet:

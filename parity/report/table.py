@@ -21,7 +21,7 @@ class Row:
     """A variant."""
 
     operation: str
-    wing: str
+    framework: str
     variant: str
     cells: tuple[Cell, ...]
 
@@ -70,10 +70,10 @@ def matrices(record: Mapping[str, Any]) -> list[Matrix]:
 
 
 def _by_variant(findings: Iterable[Found]) -> dict[tuple[str, str, str], dict[str, list[Found]]]:
-    """Operation, wing and variant -> contract -> findings."""
+    """Operation, framework and variant -> contract -> findings."""
     variants: dict[tuple[str, str, str], dict[str, list[Found]]] = {}
     for finding in findings:
-        contracts = variants.setdefault((finding["operation"], finding["wing"], finding["variant"]), {})
+        contracts = variants.setdefault((finding["operation"], finding["framework"], finding["variant"]), {})
         contracts.setdefault(finding["contract"], []).append(finding)
     return variants
 
@@ -92,21 +92,21 @@ def _columns(findings: Iterable[Found]) -> Iterator[Column]:
 
 
 def _modes(findings: Iterable[Found]) -> dict[str, int]:
-    seen = {(finding["wing"], finding["mode"]) for finding in findings if finding["mode"]}
-    return {wing: sum(wing == other for other, _ in seen) for wing, _ in seen}
+    seen = {(finding["framework"], finding["mode"]) for finding in findings if finding["mode"]}
+    return {framework: sum(framework == other for other, _ in seen) for framework, _ in seen}
 
 
-def _place(operation: str, wing: str, variant: str) -> tuple[Any, ...]:
+def _place(operation: str, framework: str, variant: str) -> tuple[Any, ...]:
     """Where a row belongs: topics stay together, then as in the operations table, what it does not know at the end."""
     row = OPERATIONS.get(operation)
     topics = dict.fromkeys(row.topic for row in OPERATIONS.values())
-    wings = row.variants if row else {}
+    frameworks = row.variants if row else {}
     topic = operation.partition(".")[0]
     return (
         *_rank(topics)(topic),
         *_rank(OPERATIONS)(operation),
-        *_rank(wings)(wing),
-        *_rank(wings.get(wing, ()))(variant),
+        *_rank(frameworks)(framework),
+        *_rank(frameworks.get(framework, ()))(variant),
     )
 
 

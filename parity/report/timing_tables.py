@@ -23,7 +23,7 @@ def timed(rows: Sequence[Row]) -> list[list[str]]:
     return [
         [
             *(row["operation"], row["form"], row["distribution"], size(row), percent(row["fill"]), row["phase"]),
-            *(f"{row['wing']}.{row['variant']}", row["mode"], row["device"], str(row["rounds"])),
+            *(f"{row['framework']}.{row['variant']}", row["mode"], row["device"], str(row["rounds"])),
             *(between(row["steps_per_second"]), _over(row["speedup"]), _of(row["ideals"], number)),
             *(_of(row["share_of_ideal"], percent), _share(row["share_of_peak"]), number(row["peak_gflops"])),
             *(several(row["kernels"] or ()) or NONE, memory(row["peak_memory"]), between(row["a_a"])),
@@ -37,7 +37,11 @@ def points(curves: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """A row for each point of each variant's curve."""
     return [
         [
-            *(f"{curve['operation']}, {curve['phase']}", f"{of['wing']}.{of['variant']}", f"{curve['axis']} {at:g}"),
+            *(
+                f"{curve['operation']}, {curve['phase']}",
+                f"{of['framework']}.{of['variant']}",
+                f"{curve['axis']} {at:g}",
+            ),
             *(between(point), number(ideal), crossing(of, curve) if n == 0 else ""),
         ]
         for curve in curves

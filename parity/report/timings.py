@@ -26,28 +26,28 @@ def key(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
 def label(row: Row, above: Sequence[Row] = ()) -> str:
     """A variant's name; with its mode if it stands there in another already.
 
-    >>> row = {"wing": "tensorflow", "variant": "masked", "mode": "graph"}
+    >>> row = {"framework": "tensorflow", "variant": "masked", "mode": "graph"}
     >>> label(row), label(row | {"mode": "xla"}, [row])
     ('masked', 'masked (xla)')
     """
-    same = [one["mode"] for one in above if (one["wing"], one["variant"]) == (row["wing"], row["variant"])]
+    same = [one["mode"] for one in above if (one["framework"], one["variant"]) == (row["framework"], row["variant"])]
     return str(row["variant"]) if row["mode"] in [*same, row["mode"]][:1] else f"{row['variant']} ({row['mode']})"
 
 
 def entries(group: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    """For each wing and label the rows of its phases."""
+    """For each framework and label the rows of its phases."""
     found: dict[tuple[str, str], list[Row]] = {}
     for place, row in enumerate(group):
-        found.setdefault((row["wing"], label(row, group[:place])), []).append(row)
+        found.setdefault((row["framework"], label(row, group[:place])), []).append(row)
     return found
 
 
 def fastest(group: Sequence[Row]) -> list[Row]:
-    """The fastest of each wing, in training if that was timed."""
+    """The fastest of each framework, in training if that was timed."""
     phase = "train" if any(row["phase"] == "train" for row in group) else group[0]["phase"]
     timed = sorted((row for row in group if row["phase"] == phase), key=lambda row: -(_rate(row) or 0))
-    by_wing = grouped(timed, ("wing",))
-    return sorted((rows[0] for rows in by_wing), key=lambda row: str(row["wing"]))
+    by_framework = grouped(timed, ("framework",))
+    return sorted((rows[0] for rows in by_framework), key=lambda row: str(row["framework"]))
 
 
 def _rate(row: Row) -> float | None:

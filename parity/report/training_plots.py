@@ -1,6 +1,8 @@
-"""Training, drawn: the loss of the reference and of both wings, and how far the wings' weights are from its own.
+"""Training, drawn: the loss of the reference and of both frameworks, and how far the frameworks' weights are from its
+own.
 
-Where wings coincide, one line would hide the others. So the reference is a wide band, and the wings are dashes that
+Where frameworks coincide, one line would hide the others. So the reference is a wide band, and the frameworks are
+dashes that
 take turns on it: where they agree all three can be seen, where one leaves it leaves the band.
 """
 
@@ -11,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from parity.report.svg import Sheet, area, drawable, even_ticks, grid, line, log_ticks, of_wing
+from parity.report.svg import Sheet, area, drawable, even_ticks, grid, line, log_ticks, of_framework
 
 Curve = Mapping[str, Any]
 Series = Sequence[float | None]
@@ -29,31 +31,31 @@ def drawn(curves: Sequence[Curve]) -> list[Markup | None]:
     ]
 
 
-def outside(curve: Curve, wing: str) -> list[int]:
-    """After which steps a wing's weights are farther from the reference's than the noise floor.
+def outside(curve: Curve, framework: str) -> list[int]:
+    """After which steps a framework's weights are farther from the reference's than the noise floor.
 
-    >>> outside({"envelope": [1.0, 1.0, None], "wings": {"pytorch": {"distance": [0.5, 2.0, 9.0]}}}, "pytorch")
+    >>> outside({"envelope": [1.0, 1.0, None], "frameworks": {"pytorch": {"distance": [0.5, 2.0, 9.0]}}}, "pytorch")
     [2]
     """
-    pairs = zip(curve["wings"][wing]["distance"], curve["envelope"], strict=False)
+    pairs = zip(curve["frameworks"][framework]["distance"], curve["envelope"], strict=False)
     return [step for step, (far, floor) in enumerate(pairs, 1) if far is not None and floor is not None and far > floor]
 
 
 def said(curve: Curve) -> str:
     """What a plot shows, in words."""
     loss = f"The reference's loss goes from {_short(curve['loss'][:1])} to {_short(curve['loss'])}"
-    ends = [f"{wing} ends at {_short(of['loss'])}" for wing, of in curve["wings"].items()]
+    ends = [f"{framework} ends at {_short(of['loss'])}" for framework, of in curve["frameworks"].items()]
     floor = f"the noise floor ends at {_short(curve['envelope'])}"
     far = [
-        f"{wing}'s distance ends at {_short(of['distance'])}, {leaves(curve, wing)}"
-        for wing, of in curve["wings"].items()
+        f"{framework}'s distance ends at {_short(of['distance'])}, {leaves(curve, framework)}"
+        for framework, of in curve["frameworks"].items()
     ]
     return f"{'; '.join([loss, *ends])}. {'; '.join([*far, floor])}."
 
 
-def leaves(curve: Curve, wing: str) -> str:
-    """Whether a wing's distance leaves the noise floor, how often, and from when."""
-    steps, all_of_them = outside(curve, wing), len(curve["wings"][wing]["distance"])
+def leaves(curve: Curve, framework: str) -> str:
+    """Whether a framework's distance leaves the noise floor, how often, and from when."""
+    steps, all_of_them = outside(curve, framework), len(curve["frameworks"][framework]["distance"])
     if not steps:
         return "within the noise floor"
     return f"above the noise floor in {len(steps)} of {all_of_them} steps, from step {steps[0]}"
@@ -96,8 +98,8 @@ def _losses(sheet: Sheet, curve: Curve, steps: int, limits: tuple[float, float])
     _scale(sheet, axes, LOSS, even_ticks(*limits))
     numbers = range(1, steps + 1)
     line(axes, numbers, curve["loss"], "reference", linewidth=5, alpha=0.4, solid_joinstyle="round")
-    for dashes, (wing, of) in zip(DASHES, curve["wings"].items(), strict=False):
-        line(axes, numbers, of["loss"], of_wing(wing), linestyle=dashes, linewidth=1.6)
+    for dashes, (framework, of) in zip(DASHES, curve["frameworks"].items(), strict=False):
+        line(axes, numbers, of["loss"], of_framework(framework), linestyle=dashes, linewidth=1.6)
 
 
 def _distances(sheet: Sheet, curve: Curve, steps: int, limits: tuple[float, float]) -> None:
@@ -106,13 +108,13 @@ def _distances(sheet: Sheet, curve: Curve, steps: int, limits: tuple[float, floa
     numbers = range(1, steps + 1)
     area(axes, numbers, limits[0], curve["envelope"], "reference")
     line(axes, numbers, curve["envelope"], "reference", linewidth=1)
-    for marker, (wing, of) in zip("os", curve["wings"].items(), strict=False):
+    for marker, (framework, of) in zip("os", curve["frameworks"].items(), strict=False):
         dashed = {"linestyle": "solid" if marker == "o" else (0, (3, 4))}
         line(
             axes,
             numbers,
             of["distance"],
-            of_wing(wing),
+            of_framework(framework),
             **dashed,
             marker=marker,
             markevery=_marked(steps, marker),
@@ -127,9 +129,9 @@ def _marked(steps: int, marker: str) -> list[int]:
 
 def _ends(sheet: Sheet, curve: Curve) -> None:
     """The numbers after the last step, each in its line's colour."""
-    wings = list(curve["wings"].items())[:2]
-    for mark, place, (wing, of) in zip("●■", (0.0, WIDTH / 2), wings, strict=False):
-        sheet.text(place, 147, f"{mark} {wing} {_short(of['distance'])}", of_wing(wing))
+    frameworks = list(curve["frameworks"].items())[:2]
+    for mark, place, (framework, of) in zip("●■", (0.0, WIDTH / 2), frameworks, strict=False):
+        sheet.text(place, 147, f"{mark} {framework} {_short(of['distance'])}", of_framework(framework))
 
 
 def _scale(sheet: Sheet, axes: Any, box: Sequence[float], ticks: Sequence[float]) -> None:
@@ -161,7 +163,7 @@ def _limits(curves: Sequence[Curve]) -> tuple[tuple[float, float] | None, tuple[
 
 
 def _of(curve: Curve, what: str) -> list[Series]:
-    return [curve["loss" if what == "loss" else "envelope"], *(of[what] for of in curve["wings"].values())]
+    return [curve["loss" if what == "loss" else "envelope"], *(of[what] for of in curve["frameworks"].values())]
 
 
 def _numbers(curve: Curve) -> bool:

@@ -74,7 +74,7 @@ class View:
     faults: list[tuple[str, list[Mapping[str, Any]]]]  # topic, and its planted faults
     survivors: list[Mapping[str, Any]]
     catchers: list[tuple[str, str, str]]  # contract, how many it caught, how many it alone
-    largest: list[Sequence[str]]  # of a sweep: wing, dtype, checks, failed, scores, element, norm
+    largest: list[Sequence[str]]  # of a sweep: framework, dtype, checks, failed, scores, element, norm
     swept: list[Sequence[str]]
     alarms: list[Mapping[str, Any]]
     environment: list[tuple[str, str]]
@@ -88,7 +88,7 @@ class View:
 
     @property
     def skipped(self) -> list[tuple[str, str, str]]:
-        return [(amount(group.size), group.all("wing"), group.why) for group in self.skips]
+        return [(amount(group.size), group.all("framework"), group.why) for group in self.skips]
 
 
 def view(record: Mapping[str, Any]) -> View:
@@ -134,10 +134,10 @@ def _facts(summary: Mapping[str, Any], tables: Sequence[Matrix]) -> list[tuple[s
     element, norm = (f" of {limit:g}" if limit else "" for limit in _both(limits))
     worst = [
         (
-            f"{wing} against the reference",
+            f"{framework} against the reference",
             f"worst element {number(of['score'])}{element} noise floors, norm-wise {number(of['norm_score'])}{norm}",
         )
-        for wing, of in summary["worst"].items()
+        for framework, of in summary["worst"].items()
     ]
     return [
         ("checks", f"{amount(summary['checked'])} of {amount(summary['planned'])} planned"),
@@ -155,7 +155,7 @@ def _environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     told = ("date", "python", "platform", "cpu", "cores", "seed")
     machine = [(name, setting(environment[name])) for name in told if name in environment]
     versions = [(name, setting(version)) for name, version in environment["versions"].items()]
-    frameworks = [(f"{wing}, as loaded", setting(said)) for wing, said in environment["frameworks"].items()]
+    frameworks = [(f"{framework}, as loaded", setting(said)) for framework, said in environment["frameworks"].items()]
     return machine + versions + frameworks + _replayed(environment.get("replayed"))
 
 
@@ -164,4 +164,4 @@ def _replayed(there: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if not there:
         return []
     place = setting({name: there[name] for name in ("folder", "platform", "cpu")})
-    return [(f"{there['wing']}, as recorded", f"{setting(there['frameworks'][there['wing']])}; {place}")]
+    return [(f"{there['framework']}, as recorded", f"{setting(there['frameworks'][there['framework']])}; {place}")]

@@ -1,4 +1,4 @@
-"""What every function of this wing needs: arrays to tensors, run, differentiate, tensors to arrays."""
+"""What every function of this framework needs: arrays to tensors, run, differentiate, tensors to arrays."""
 
 import os
 from functools import cache

@@ -24,16 +24,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parity import __version__
+from parity import __version__, frameworks
 from parity import bucketing as planner
-from parity import frameworks as wings
 from parity.arrays import Lengths, check_lengths
 from parity.bucketing import Cost
 from parity.cases.lengths import draw_lengths
 from parity.cases.sampling import with_lengths
 from parity.errors import InputError, choose, finite, of_kind, shown, whole_number
 from parity.operations import find
-from parity.throughput.benchmark import Entry, Race, by_wing, entries, installed
+from parity.throughput.benchmark import Entry, Race, by_framework, entries, installed
 from parity.throughput.timing import interleaved, seconds
 
 STEADY = 1.3  # median over fastest round: more, in half of all runs, says that something else was running
@@ -53,8 +52,8 @@ class Layer:
         operation, form: a recurrent row of `OPERATIONS` and one of its forms.
         features, hidden: D and H.
         phase: "train" (forward and backward) or "forward".
-        without: variants, or "wing.variant", that are left out.
-        device: of the wings that can choose.
+        without: variants, or "framework.variant", that are left out.
+        device: of the frameworks that can choose.
     """
 
     operation: str
@@ -83,7 +82,7 @@ class Model:
     """What each variant costs on this machine.
 
     Attributes:
-        costs: by name, "wing.variant".
+        costs: by name, "framework.variant".
         steady: whether the runs it was fitted to agreed with each other; a busy machine's figures are not kept.
     """
 
@@ -98,22 +97,26 @@ class Model:
 
     def grouping(self, name: str) -> Cost:
         """What ``bucketed`` plans by: the cost of what it runs on each group."""
-        wing = name.partition(".")[0]
-        known = (self.costs[f"{wing}.{base}"] for base in IN_GROUPS[wing] if f"{wing}.{base}" in self.costs)
+        framework = name.partition(".")[0]
+        known = (
+            self.costs[f"{framework}.{base}"] for base in IN_GROUPS[framework] if f"{framework}.{base}" in self.costs
+        )
         return next(known, planner.DEFAULT)
 
     def groupings(self) -> dict[str, Cost]:
-        """`grouping`, by wing."""
-        return {wing: self.grouping(f"{wing}.") for wing in {name.partition(".")[0] for name in self.costs}}
+        """`grouping`, by framework."""
+        return {
+            framework: self.grouping(f"{framework}.") for framework in {name.partition(".")[0] for name in self.costs}
+        }
 
     def ranking(self, lengths: npt.ArrayLike, steps: int = 0) -> list[tuple[str, float]]:
         """All variants with their predicted seconds, fastest first."""
         return sorted(((name, self.seconds(name, lengths, steps)) for name in self.costs), key=lambda pair: pair[1])
 
 
-def unmasked(wing: str, known: Collection[str]) -> str:
+def unmasked(framework: str, known: Collection[str]) -> str:
     """The name of a framework's padded variant, over which speed-ups count; empty if it is not among the known."""
-    return next((name for base in ("padded", "two_pass") if (name := f"{wing}.{base}") in known), "")
+    return next((name for base in ("padded", "two_pass") if (name := f"{framework}.{base}") in known), "")
 
 
 def counts(name: str, lengths: Lengths, steps: int, grouping: Cost) -> Counts:
@@ -165,7 +168,7 @@ def calibrate(layer: Layer, batch: int, steps: int, rounds: int = 3) -> Model:
         contenders = {str(entry): race.unchecked(entry)[0][layer.phase] for entry in names}
         for contender in contenders.values():
             seconds(contender)  # a first call, for nothing
-        for group in by_wing(contenders).values():
+        for group in by_framework(contenders).values():
             for name, found in interleaved(group, budget=0.0, least=rounds).items():
                 fastest = float(found.min())  # whatever else ran can only add
                 samples[name].append((counts(name, lengths, 0, model.grouping(name)), fastest))
@@ -233,9 +236,10 @@ def keep(layer: Layer, batch: int, steps: int, model: Model) -> None:
 
 def _key(layer: Layer, batch: int, steps: int) -> str:
     """What the figures depend on. Neighbouring sizes share them."""
-    present = sorted({entry.wing for entry in layer.entries()})
+    present = sorted({entry.framework for entry in layer.entries()})
     found = [
-        f"{wings.runtime(wing).VERSION} {wings.runtime(wing).environment()['threads']} threads" for wing in present
+        f"{frameworks.runtime(framework).VERSION} {frameworks.runtime(framework).environment()['threads']} threads"
+        for framework in present
     ]
     machine = [platform.node(), platform.machine(), str(_cores()), __version__, *found]
     size = [str(2 ** round(math.log2(max(1, extent)))) for extent in (batch, steps)]

@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from parity import bucketing as planner
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import Array
 from parity.cases.case import Case
 from parity.checks.comparison import Difference, compare
@@ -33,40 +33,40 @@ class WrongAnswer(AssertionError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One way to compute an operation: a variant of a wing, and how it is executed."""
+    """One way to compute an operation: a variant of a framework, and how it is executed."""
 
-    wing: str
+    framework: str
     variant: str
     mode: str
 
     def __str__(self) -> str:
-        usual = wings.MODES[self.wing][-1]
-        return f"{self.wing}.{self.variant}" + ("" if self.mode == usual else f"[{self.mode}]")
+        usual = frameworks.MODES[self.framework][-1]
+        return f"{self.framework}.{self.variant}" + ("" if self.mode == usual else f"[{self.mode}]")
 
 
 def entries(operation: Operation, form: str, without: Collection[str] = ()) -> list[Entry]:
     """All variants of both frameworks, installed or not, each in its fastest usual mode: TensorFlow as a graph.
 
     Args:
-        without: variants, or "wing.variant", that are left out.
+        without: variants, or "framework.variant", that are left out.
     """
-    usual = {wing: wings.MODES[wing][-1] for wing in wings.FRAMEWORKS}
+    usual = {framework: frameworks.MODES[framework][-1] for framework in frameworks.FRAMEWORKS}
     return [
-        Entry(wing, variant, mode)
-        for wing, mode in usual.items()
-        for variant in operation.variants[wing]
-        if not {variant, f"{wing}.{variant}"} & set(without)
-        and not operation.refusal(f"{wing}.{variant}", f"{form}/given", mode, "float32")
+        Entry(framework, variant, mode)
+        for framework, mode in usual.items()
+        for variant in operation.variants[framework]
+        if not {variant, f"{framework}.{variant}"} & set(without)
+        and not operation.refusal(f"{framework}.{variant}", f"{form}/given", mode, "float32")
     ]
 
 
 def installed(found: Iterable[Entry]) -> list[Entry]:
     """Those whose framework is there."""
-    return [entry for entry in found if not wings.missing(entry.wing)]
+    return [entry for entry in found if not frameworks.missing(entry.framework)]
 
 
-def by_wing(contenders: Mapping[str, Contender]) -> dict[str, dict[str, Contender]]:
-    """Contenders, named "wing.variant", by framework.
+def by_framework(contenders: Mapping[str, Contender]) -> dict[str, dict[str, Contender]]:
+    """Contenders, named "framework.variant", by framework.
 
     Each has rounds of its own: threads stay awake for a while, and would take the cores from the other.
     """
@@ -105,8 +105,8 @@ class Race:
 
     Attributes:
         case: what they run on.
-        costs: for ``bucketed``, what a padded run costs in each wing; the planner's default where there is none.
-        device: where the wings that can choose keep their tensors.
+        costs: for ``bucketed``, what a padded run costs in each framework; the planner's default where there is none.
+        device: where the frameworks that can choose keep their tensors.
     """
 
     case: Case
@@ -122,7 +122,7 @@ class Race:
     def truth(self) -> Floor:
         """What every entry must give: a float64 run of the first framework that is there, with its floor."""
         entry = installed(entries(self.case.row, self.case.form))[0]
-        return stand_in(self.case, entry.wing, entry.variant, entry.mode)
+        return stand_in(self.case, entry.framework, entry.variant, entry.mode)
 
     def prepare(self, entry: Entry) -> Prepared:
         """Run it once and look at the answer.
@@ -138,14 +138,14 @@ class Race:
             contenders[phase].wait()
             first_seconds[phase] = time.perf_counter() - started
         alone = {name: output for name, output in answers["forward"].items() if name in self.case.cotangents}
-        self._held(entry, wings.arrays_of(entry.wing, alone, {}))
-        worst = self._held(entry, wings.arrays_of(entry.wing, *answers["train"]))
+        self._held(entry, frameworks.arrays_of(entry.framework, alone, {}))
+        worst = self._held(entry, frameworks.arrays_of(entry.framework, *answers["train"]))
         return Prepared(entry, contenders, first_seconds, worst, kernels)
 
     def unchecked(self, entry: Entry) -> tuple[dict[str, Contender], Callable[[], list[str]]]:
         """What can be timed, by phase, before anybody looked at its answer; and what asks for its kernels."""
-        found = wings.resident(self.case, entry.wing, entry.variant, entry.mode, self.device)
-        plan = partial(self._planned_call, entry.wing)
+        found = frameworks.resident(self.case, entry.framework, entry.variant, entry.mode, self.device)
+        plan = partial(self._planned_call, entry.framework)
         starts = {"forward": found.forward, "train": found.train}
         contenders = {phase: Contender(partial(plan, start), found.wait) for phase, start in starts.items()}
         return contenders, partial(plan, found.kernels)
@@ -163,9 +163,9 @@ class Race:
         worst = max(found, key=lambda difference: difference.norm_score)
         return replace(worst, sides=None)  # what it compared is large, and others are timed while this is kept
 
-    def _planned_call(self, wing: str, call: Callable[[], Any]) -> Any:
-        """A call while the planner's cost is this wing's."""
-        with planner.using(self.costs.get(wing, planner.DEFAULT)):
+    def _planned_call(self, framework: str, call: Callable[[], Any]) -> Any:
+        """A call while the planner's cost is this framework's."""
+        with planner.using(self.costs.get(framework, planner.DEFAULT)):
             return call()
 
 
@@ -173,11 +173,13 @@ def timed(
     prepared: Mapping[str, Prepared], phase: str, budget: float, device: str = "cpu", **rounds: int
 ) -> dict[str, Array]:
     """Seconds a call of each, ``(rounds,)``, in turns; beside them a matrix product, and the fastest a second time."""
-    groups = by_wing({name: found.contenders[phase] for name, found in prepared.items()})
+    groups = by_framework({name: found.contenders[phase] for name, found in prepared.items()})
     times: dict[str, Array] = {}
-    for wing, contenders in groups.items():
+    for framework, contenders in groups.items():
         fastest = min(contenders, key=lambda name: min(seconds(contenders[name]) for _ in range(2)))
-        product = Contender(*wings.runtime(wing).square_product(SIDE, wings.device_of(wing, device)))
-        others = {fastest + AGAIN: contenders[fastest], f"{wing} {PEAK}": product}
+        product = Contender(
+            *frameworks.runtime(framework).square_product(SIDE, frameworks.device_of(framework, device))
+        )
+        others = {fastest + AGAIN: contenders[fastest], f"{framework} {PEAK}": product}
         times |= interleaved(contenders | others, budget / len(groups), **rounds)
     return times

@@ -38,7 +38,7 @@ def figures(case: Case, phase: str, name: str, times: Mapping[str, Array], cost:
     """The figures of one entry, from the rounds of all; plain numbers, as JSON takes them.
 
     Args:
-        name: of the entry, "wing.variant".
+        name: of the entry, "framework.variant".
         times: from `parity.throughput.benchmark.timed`.
         cost: of a padded run, for the ideal with a floor of rows a step; None where it was not measured.
 
@@ -66,8 +66,8 @@ def figures(case: Case, phase: str, name: str, times: Mapping[str, Array], cost:
 
 
 def _over_baselines(name: str, times: Mapping[str, Array]) -> dict[str, Ratio]:
-    wing = name.partition(".")[0]
-    baselines = [other for base in BASELINES if (other := f"{wing}.{base}") in times and other != name]
+    framework = name.partition(".")[0]
+    baselines = [other for base in BASELINES if (other := f"{framework}.{base}") in times and other != name]
     return {other: ratio(times[other], times[name]) for other in baselines}
 
 
@@ -84,8 +84,8 @@ def _ideals(case: Case, over: Mapping[str, Mapping[str, float]], cost: planner.C
 
 def a_a(name: str, times: Mapping[str, Array]) -> Ratio:
     """The contender of the same framework that ran twice, against itself."""
-    wing = name.partition(".")[0]
-    again = next(other for other in times if other.startswith(wing) and other.endswith(AGAIN))
+    framework = name.partition(".")[0]
+    again = next(other for other in times if other.startswith(framework) and other.endswith(AGAIN))
     return ratio(times[again], times[again.removesuffix(AGAIN)])
 
 

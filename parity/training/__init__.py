@@ -1,6 +1,6 @@
 """Training: from the same weights, on the same batches, with the same optimiser, do the frameworks end up the same?
 
-Each model of the operations table is trained in each wing for some steps, in float32: losses, every weight after
+Each model of the operations table is trained in each framework for some steps, in float32: losses, every weight after
 every step and what the trained model predicts must be those of the reference, within its noise floor; see
 `parity.training.envelope` for what that is when a whole training run lies between input and output.
 

@@ -41,7 +41,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.arrays import ROUNDOFF, Array
 from parity.checks.noise import COPIES, MOST_COPIES, floor_of, response_of
 from parity.errors import choose, whole_number
@@ -100,10 +100,10 @@ class _Copies:
     def __init__(self, lesson: Course, copies: int, rng: np.random.Generator) -> None:
         self.lesson, self.rng = lesson, rng
         self.lead = (len(OPTIMISERS), 1 + copies)
-        self.reference: Any = wings.runtime("reference")
+        self.reference: Any = frameworks.runtime("reference")
         self.rules: Any = import_module("parity.reference.optimiser").OPTIMISERS
         model = lesson.cases[0].operation
-        self.call = wings.call(find(model), MODELS[model], "reference", "")
+        self.call = frameworks.call(find(model), MODELS[model], "reference", "")
 
     def steps(self) -> Iterator[dict[str, Array]]:
         """For each batch, the weights it meets, and what comes out."""

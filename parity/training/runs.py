@@ -1,4 +1,4 @@
-"""Train a model in one wing, and remember how it went."""
+"""Train a model in one framework, and remember how it went."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.errors import a_function, choose
 from parity.operations import find
 from parity.training.envelope import envelope, envelopes
@@ -22,26 +22,26 @@ Model = Callable[..., Mapping[str, Any]]
 def train(
     model: str,
     optimiser: str,
-    wing: str,
+    framework: str,
     *,
     steps: int = STEPS,
     seed: int = 0,
     build: Build | None = None,
     function: Model | None = None,
 ) -> Trajectory:
-    """Train a model in one wing, in float32.
+    """Train a model in one framework, in float32.
 
     Args:
         model: one of `MODELS`.
         optimiser: one of `OPTIMISERS`.
-        wing: "reference", "pytorch" or "tensorflow"; their first variants.
+        framework: "reference", "pytorch" or "tensorflow"; their first variants.
         steps, seed: how many batches to learn from, and what draws them and the weights.
         build: an optimiser of your own: from parameters by name to a `torch.optim.Optimizer` or a Keras one.
         function: a model of your own; see ``parity/pytorch/model.py`` for its arguments.
 
     Raises:
         InputError: an unknown name, with the nearest right one; steps that are not 1 to 999; a wrong seed.
-        WingUnavailable: the framework cannot be loaded.
+        FrameworkUnavailable: the framework cannot be loaded.
 
     >>> trained = train("model.vowel_speaker", "adam", "reference", steps=2)
     >>> trained.losses.shape, trained.weights["w_out"].shape
@@ -49,24 +49,28 @@ def train(
     """
     choose("model", model, MODELS)
     choose("optimiser", optimiser, OPTIMISERS)
-    choose("wing", wing, wings.WINGS)
+    choose("framework", framework, frameworks.WITH_REFERENCE)
     check_numbers(steps, seed)
     build = None if build is None else a_function("build", build)
     function = None if function is None else a_function("function", function)
-    if wing == "reference":
+    if framework == "reference":
         return envelope(model, steps, seed)[optimiser].expected
-    return _trained(model, optimiser, wing, steps, seed, build, function)
+    return _trained(model, optimiser, framework, steps, seed, build, function)
 
 
 @lru_cache(maxsize=64)
 def _trained(
-    model: str, optimiser: str, wing: str, steps: int, seed: int, build: Build | None, function: Model | None
+    model: str, optimiser: str, framework: str, steps: int, seed: int, build: Build | None, function: Model | None
 ) -> Trajectory:
     row, form = find(model), MODELS[model]
     lesson = course(model, steps, seed)
-    call = wings.bind(function, row, form) if function else wings.call(row, form, wing, row.variants[wing][0])
-    wings.runtime(wing)
-    room = import_module(f"parity.{wing}.optimiser")
+    call = (
+        frameworks.bind(function, row, form)
+        if function
+        else frameworks.call(row, form, framework, row.variants[framework][0])
+    )
+    frameworks.runtime(framework)
+    room = import_module(f"parity.{framework}.optimiser")
     chosen = OPTIMISERS[optimiser]
     usual = partial(room.OPTIMISERS[chosen.kind], pad_rows=lesson.pad_rows, **chosen.settings)
     spec = row.form(form)

@@ -22,7 +22,7 @@ APART = 1000  # so many seeds apart are the batches of one course from those of 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """Which function of each wing's ``optimiser.py``, and its settings; see ``parity/reference/optimiser.py``."""
+    """Which function of each framework's ``optimiser.py``, and its settings; see ``parity/reference/optimiser.py``."""
 
     kind: str
     settings: Mapping[str, float] = field(hash=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import frameworks as wings
+from parity import frameworks
 from parity.checks.comparison import compare, difference, verdict
 from parity.checks.result import FAILED, SKIPPED, Finding
 from parity.errors import a_function, choose, first_lines, told
@@ -30,25 +30,25 @@ class Training:
 
     model: str
     optimiser: str
-    wing: str
+    framework: str
     steps: int = STEPS
     seed: int = 0
     build: Build | None = field(default=None, compare=False)
     function: Model | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.model}-{self.wing}.{self.variant}-{DTYPE}-{CONTRACT}-{self.optimiser}"
+        return f"{self.model}-{self.framework}.{self.variant}-{DTYPE}-{CONTRACT}-{self.optimiser}"
 
     @property
     def variant(self) -> str:
-        """The wing's first of the model, or what a user's own model is called."""
-        return _name(self.function) if self.function else find(self.model).variants[self.wing][0]
+        """The framework's first of the model, or what a user's own model is called."""
+        return _name(self.function) if self.function else find(self.model).variants[self.framework][0]
 
     @property
     def reproduce(self) -> str:
         """The call that gives its findings again."""
         own = "".join(f", {name}={_name(given)}" for name, given in vars(self).items() if callable(given))
-        given = f"{self.model!r}, {self.optimiser!r}, {self.wing!r}, steps={self.steps}, seed={self.seed}"
+        given = f"{self.model!r}, {self.optimiser!r}, {self.framework!r}, steps={self.steps}, seed={self.seed}"
         return f"parity.training.hold({given}{own})"
 
     @property
@@ -67,12 +67,12 @@ class Training:
 
     def run(self) -> list[Finding]:
         """Train, and compare. Whatever goes wrong becomes a finding."""
-        if absent := wings.missing(self.wing):
+        if absent := frameworks.missing(self.framework):
             return [self.finding(SKIPPED, reason=absent)]
         reference = envelope(self.model, self.steps, self.seed)[self.optimiser]
         own = {"build": self.build, "function": self.function}
         try:
-            seen = train(self.model, self.optimiser, self.wing, steps=self.steps, seed=self.seed, **own)
+            seen = train(self.model, self.optimiser, self.framework, steps=self.steps, seed=self.seed, **own)
         except Exception as error:  # whatever a framework raises is what we found out about it
             return [self.finding(FAILED, reason=f"raised {first_lines(told(error))}")]
         differences = compare(seen.quantities, reference.expected.quantities, reference.floor.quantities)
@@ -84,9 +84,9 @@ class Training:
         """A finding of this run."""
         return Finding(
             operation=self.model,
-            wing=self.wing,
+            framework=self.framework,
             variant=self.variant,
-            mode=wings.MODES[self.wing][-1],
+            mode=frameworks.MODES[self.framework][-1],
             dtype=DTYPE,
             case=f"{MODELS[self.model]}/{self.optimiser}",
             seed=self.seed,
@@ -121,17 +121,17 @@ def plan(steps: int = STEPS, seed: int = 0) -> list[Training]:
     """
     check_numbers(steps, seed)
     return [
-        Training(model, optimiser, wing, steps, seed)
+        Training(model, optimiser, framework, steps, seed)
         for model in MODELS
         for optimiser in OPTIMISERS
-        for wing in wings.FRAMEWORKS
+        for framework in frameworks.FRAMEWORKS
     ]
 
 
 def hold(
     model: str,
     optimiser: str,
-    wing: str,
+    framework: str,
     *,
     steps: int = STEPS,
     seed: int = 0,
@@ -151,12 +151,12 @@ def hold(
     """
     choose("model", model, MODELS)
     choose("optimiser", optimiser, OPTIMISERS)
-    choose("wing", wing, wings.FRAMEWORKS)
+    choose("framework", framework, frameworks.FRAMEWORKS)
     check_numbers(steps, seed)
     for name, own in (("build", build), ("function", function)):
         if own is not None:
             a_function(name, own)
-    return Training(model, optimiser, wing, steps, seed, build, function).run()
+    return Training(model, optimiser, framework, steps, seed, build, function).run()
 
 
 def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> dict[str, Any]:
@@ -165,8 +165,8 @@ def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> 
     Returns:
         A dict with ``model``, ``form``, ``optimiser``, ``settings``, ``dtype``, ``seed`` and ``steps``, and of each
         step: ``loss``, the reference's; ``envelope``, the norm of the noise floors of all weights over that of the
-        weights; and in ``wings``, for each framework that is installed, its ``loss`` and its ``distance``, the norm
-        of all errors over that of the weights.
+        weights; and in ``frameworks``, for each framework that is installed, its ``loss`` and its ``distance``, the
+        norm of all errors over that of the weights.
 
     >>> curve = growth("model.vowel_speaker", "sgd", steps=2)
     >>> curve["steps"], len(curve["envelope"])
@@ -177,9 +177,9 @@ def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> 
     path = reference.expected.path
     size = np.linalg.norm(path, axis=1)
     runs = {
-        wing: train(model, optimiser, wing, steps=steps, seed=seed)
-        for wing in wings.FRAMEWORKS
-        if not wings.missing(wing)
+        framework: train(model, optimiser, framework, steps=steps, seed=seed)
+        for framework in frameworks.FRAMEWORKS
+        if not frameworks.missing(framework)
     }
     return {
         "model": model,
@@ -191,12 +191,12 @@ def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> 
         "steps": steps,
         "loss": _plain(reference.expected.losses),
         "envelope": _plain((np.linalg.norm(reference.floor.path, axis=1) / size)[1:]),
-        "wings": {
-            wing: {
+        "frameworks": {
+            framework: {
                 "loss": _plain(run.losses),
                 "distance": _plain((np.linalg.norm(run.path - path, axis=1) / size)[1:]),
             }
-            for wing, run in runs.items()
+            for framework, run in runs.items()
         },
     }
 

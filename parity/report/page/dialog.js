@@ -23,7 +23,7 @@ function dialog(data) {
     box.scrollTop = 0;
   }
 
-  /** The cell that an address names, #operation/wing.variant/contract; whether there is one. */
+  /** The cell that an address names, #operation/framework.variant/contract; whether there is one. */
   function named(address) {
     const [operation, subject, contract] = address.split("/");
     const row = data.rows.findIndex(who => who.operation === operation && who.subject === subject);
@@ -47,8 +47,8 @@ const buttonOf = (row, column) => $(`tr[data-row="${row}"] td:nth-child(${column
 const worstFirst = (one, other) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status) || share(other) - share(one);
 
 function title(who, contract) {
-  const wing = make("span", { class: "wing" }, `${who.wing}.`);
-  const name = make("h2", { id: "cell-title" }, who.operation, " ", wing, who.variant, " ");
+  const framework = make("span", { class: "framework" }, `${who.framework}.`);
+  const name = make("h2", { id: "cell-title" }, who.operation, " ", framework, who.variant, " ");
   name.append(make("code", {}, ...breakable(contract.name)));
   return make("div", {}, name, make("p", {}, contract.promise));
 }

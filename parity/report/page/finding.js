@@ -60,8 +60,8 @@ function measures(finding) {
 function spreads(data, row, column, finding) {
   const who = data.rows[row];
   const series = [{ ...who, name: who.subject, spread: finding.spread }, ...opposite(data, who, column, finding)];
-  const key = ({ name, wing }) =>
-    make("span", {}, make("span", { class: `key ${coloured(wing)}`, "aria-hidden": "true" }), name);
+  const key = ({ name, framework }) =>
+    make("span", {}, make("span", { class: `key ${coloured(framework)}`, "aria-hidden": "true" }), name);
   return [
     make("h4", {}, "How large the errors are"),
     make("p", { class: "legend symbols" }, ...series.map(key)),
@@ -73,7 +73,7 @@ function spreads(data, row, column, finding) {
 function opposite(data, who, column, finding) {
   const alike = other => ["case", "dtype", "seed"].every(name => other[name] === finding[name]) && other.spread?.length;
   for (const [place, other] of data.rows.entries()) {
-    if (other.operation !== who.operation || other.wing === who.wing) continue;
+    if (other.operation !== who.operation || other.framework === who.framework) continue;
     const found = data.cells[place][column].filter(alike);
     const best = found.find(one => one.mode === finding.mode) || found[0];
     if (best) return [{ ...other, name: other.subject, spread: best.spread }];

@@ -19,7 +19,7 @@ async function unpack() {
     bins: told.bins,
     limit: told.limit,
     contracts: told.contracts,
-    rows: told.rows.map(([operation, wing, variant]) => ({ operation, wing, variant, subject: `${wing}.${variant}` })),
+    rows: told.rows.map(([operation, framework, variant]) => ({ operation, framework, variant, subject: `${framework}.${variant}` })),
     cells: told.cells.map(row => row.map(cell => cell.map(read))),
   };
 }

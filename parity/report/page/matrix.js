@@ -1,6 +1,6 @@
 // The matrix and its filters. Without a filter of dtype or mode, every cell stays as it was written.
 
-const FILTERS = ["text", "wing", "dtype", "mode", "status", "order"];
+const FILTERS = ["text", "framework", "dtype", "mode", "status", "order"];
 
 function matrix(data, open) {
   const form = $("#filters");
@@ -54,7 +54,7 @@ function options(form, data) {
   const findings = data.cells.flat(2);
   const distinct = name => [...new Set(findings.map(finding => finding[name]))].filter(Boolean);
   const choices = {
-    wing: [...new Set(data.rows.map(row => row.wing))],
+    framework: [...new Set(data.rows.map(row => row.framework))],
     dtype: distinct("dtype").sort(),
     mode: distinct("mode").sort(),
     status: ORDER.filter(status => distinct("status").includes(status)),
@@ -97,10 +97,10 @@ function show(one, { status, heat, words, parts }) {
 }
 
 /** Hide a row that was not asked for, and dim its cells that were not. */
-function filter(line, { text, wing, status }) {
+function filter(line, { text, framework, status }) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const name = `${line.operation} ${line.subject}`.toLowerCase();
-  const named = (!wing || line.wing === wing) && words.every(word => name.includes(word));
+  const named = (!framework || line.framework === framework) && words.every(word => name.includes(word));
   const wanted = one => (status ? one.statuses.has(status) : one.statuses.size > 0);
   for (const one of line.cells) one.cell.classList.toggle("dim", Boolean(status) && !wanted(one));
   line.element.hidden = !(named && line.cells.some(wanted));

@@ -33,7 +33,7 @@ function histogram(names, series) {
 const total = spread => spread.reduce((sum, count) => sum + count, 0) || 1;
 
 /** A framework has one colour on the whole page, and its bars are told apart without: solid, or an outline. */
-const coloured = wing => (["pytorch", "tensorflow"].includes(wing) ? `of-${wing}` : "of-other");
+const coloured = framework => (["pytorch", "tensorflow"].includes(framework) ? `of-${framework}` : "of-other");
 
 /** A count that fits above a bar: 1.4k for 1 435; the bar's title has all of it. */
 function short(count) {
@@ -42,7 +42,7 @@ function short(count) {
   return `${count < 9.95 * size ? (count / size).toFixed(1) : Math.round(count / size)}${letter}`;
 }
 
-function bar({ name, wing, spread }, bin, place, of, most) {
+function bar({ name, framework, spread }, bin, place, of, most) {
   const wide = (WIDE - 10) / of;
   const high = Math.max(1.5, (TALL * spread[bin]) / total(spread) / most);
   const [x, y] = [SIDE + bin * WIDE + 2 + place * wide, ABOVE + TALL - high];
@@ -50,7 +50,7 @@ function bar({ name, wing, spread }, bin, place, of, most) {
     "g",
     {},
     make("title", {}, `${name}: ${amount(spread[bin])} of ${amount(total(spread))} errors`),
-    make("rect", { x, y, width: wide - 2, height: high, rx: 1.5, class: coloured(wing) }),
+    make("rect", { x, y, width: wide - 2, height: high, rx: 1.5, class: coloured(framework) }),
     make("text", { x: x + wide / 2 - 1, y: y - 4, class: "count" }, short(spread[bin])),
   );
 }
