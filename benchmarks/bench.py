@@ -133,7 +133,7 @@ class Bench:
         """What `parity advise` calls it."""
         size = self.sizes[row.size]
         without = SLOWER if row.operation.startswith("bidirectional.") else SLOW
-        return Layer(row.operation, row.form, size.features, size.hidden, without=without, device=self.device)
+        return Layer(row.operation, row.config, size.features, size.hidden, without=without, device=self.device)
 
     def padded_cost(self, row: Row, framework: str) -> Cost | None:
         """What the variant costs whose speed-up the ideals are about."""
@@ -145,7 +145,7 @@ class Bench:
         size = self.sizes[row.size]
         return {
             "operation": row.operation,
-            "form": row.form,
+            "config": row.config,
             "distribution": row.distribution,
             "phase": phase,
             "framework": entry.framework,

@@ -63,7 +63,7 @@ class Row:
     """One group of benchmarks: everything that computes the same thing on the same batch.
 
     Attributes:
-        operation, form, distribution: what is computed, on which lengths.
+        operation, config, distribution: what is computed, on which lengths.
         size: "large" or "small".
         budget: seconds for the rounds of one phase.
         without: variants, or "framework.variant", that would take most of the time there.
@@ -71,7 +71,7 @@ class Row:
     """
 
     operation: str
-    form: str
+    config: str
     distribution: str
     size: str
     budget: float = 2.5
@@ -79,18 +79,18 @@ class Row:
     also: tuple[Entry, ...] = ()
 
     def __str__(self) -> str:
-        form = "" if self.form == find(self.operation).forms[0].name else f".{self.form}"
-        return f"{self.operation}{form}-{self.distribution}-{self.size}"
+        config = "" if self.config == find(self.operation).configurations[0].name else f".{self.config}"
+        return f"{self.operation}{config}-{self.distribution}-{self.size}"
 
     def entries(self) -> list[Entry]:
         """Every variant of both frameworks, installed or not."""
-        return [*entries(find(self.operation), self.form, self.without), *self.also]
+        return [*entries(find(self.operation), self.config, self.without), *self.also]
 
     def case(self, size: Size) -> Case:
         """Its input, float32."""
         lengths, steps = drawn_lengths(self.distribution, size)
         widths = {"D": size.features, "H": size.hidden, "V": VOCABULARY, "C": CLASSES}
-        return with_lengths(self.operation, self.form, lengths, "float32", 0, steps, **widths)
+        return with_lengths(self.operation, self.config, lengths, "float32", 0, steps, **widths)
 
 
 def drawn_lengths(distribution: str, size: Size) -> tuple[Lengths, int]:

@@ -11,7 +11,7 @@ def row(framework: str, variant: str, phase: str = "train", seconds: float = 0.0
     """A benchmark of ``benchmarks/test_recurrent.py``."""
     over = {} if variant == "padded" else {f"{framework}.padded": RATIO, f"{framework}.packed": RATIO}
     info = {
-        **{"operation": "rnn.lstm", "form": "one_layer", "distribution": "lognormal", "phase": phase},
+        **{"operation": "rnn.lstm", "config": "one_layer", "distribution": "lognormal", "phase": phase},
         **{
             "framework": framework,
             "variant": variant,

@@ -135,7 +135,7 @@ def _small_record() -> str:
     entry = DIVERGENCES["loss.denominator"]
     trials = [Trial(entry.name, framework, seen, stale="changed") for framework, seen in entry.seen.items()]
     settings = {"torch": "2.13.0", "threads": 2, "tf32": {"matmul": False}}
-    of_curve = {"model": "model.tagger", "form": "lstm", "optimiser": "sgd", "settings": {"learning_rate": 0.2}}
+    of_curve = {"model": "model.tagger", "config": "lstm", "optimiser": "sgd", "settings": {"learning_rate": 0.2}}
     series = {"loss": [1.5, None], "distance": [1e-8, 2e-8]}
     curve = {**of_curve, "dtype": "float32", "seed": 0, "steps": 2, "loss": [1.5, 1.4], "envelope": [1e-8, 2e-8]}
     whole = report.record(

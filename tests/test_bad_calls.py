@@ -87,7 +87,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     "device: got 'gpu', expected 'cpu'": lambda: plan(place=frameworks.Place("gpu")),
     "shape: got '3:3x1e', expected numbers behind x and ~": lambda: plan(shape="3:3x1e"),
     "mode: got 'grpah', expected 'graph'": lambda: plan(mode="grpah"),
-    "form: got 'one_layre', expected 'one_layer'": lambda: plan(["rnn.gru"], form="one_layre"),
+    "config: got 'one_layre', expected 'one_layer'": lambda: plan(["rnn.gru"], config="one_layre"),
 }
 COMPARISONS: dict[str, Callable[[], object]] = {
     "observed: got [1.0], expected arrays by name": lambda: compare([1.0], ONES),

@@ -14,7 +14,7 @@ from parity.arrays import BFLOAT16, check_lengths
 from parity.cases.lengths import draw_lengths, fill_lengths
 from parity.cases.sampling import with_lengths
 
-RIGHT = {"operation": "rnn.gru", "form": "one_layer", "shape": "ragged", "dtype": "float32", "seed": 0}
+RIGHT = {"operation": "rnn.gru", "config": "one_layer", "shape": "ragged", "dtype": "float32", "seed": 0}
 CASE = draw(**RIGHT)
 DEEP = draw("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0, (("B", 5), ("T", 4), ("D", 3)))
 IDS = draw("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
@@ -34,7 +34,7 @@ def drawn(**wrong: Any) -> Case:
 
 
 def given(lengths: Any, **wrong: Any) -> Case:
-    right = {"operation": "rnn.gru", "form": "one_layer", "dtype": "float32", "seed": 0}
+    right = {"operation": "rnn.gru", "config": "one_layer", "dtype": "float32", "seed": 0}
     return with_lengths(**right | wrong, lengths=lengths)
 
 
@@ -64,9 +64,9 @@ NAMES: dict[str, Callable[[], object]] = {
     f"operation: got ['rnn.gru'], {ONE_OF_MANY}": lambda: drawn(operation=["rnn.gru"]),
     f"operation: got None, {ONE_OF_MANY}": lambda: operations.find(None),
     "operation: got 'rnn.ltsm', expected 'rnn.lstm'": lambda: replace(DEEP, operation="rnn.ltsm"),
-    "form: got 'one_later', expected 'one_layer'": lambda: drawn(form="one_later"),
-    "form: got 0, expected one of: one_layer, two_layers_from_state": lambda: drawn(form=0),
-    "form: got 'two_layer', expected 'one_layer'": lambda: replace(DEEP, form="two_layer"),
+    "config: got 'one_later', expected 'one_layer'": lambda: drawn(config="one_later"),
+    "config: got 0, expected one of: one_layer, two_layers_from_state": lambda: drawn(config=0),
+    "config: got 'two_layer', expected 'one_layer'": lambda: replace(DEEP, config="two_layer"),
     "shape: got 'raged', expected 'ragged'": lambda: drawn(shape="raged"),
     "shape: got 'ragged', expected one of: drawn": lambda: draw("model.tagger", "lstm", "ragged", "float32", 0),
     "shape: got 3, expected the name of a shape": lambda: replace(DEEP, shape=3),

@@ -13,28 +13,28 @@ from parity import OPERATIONS, Case, InputError, draw, noise_floor, observe
 from parity.cases.lengths import SHAPES, shape_named, shapes_of
 from parity.cases.sampling import with_lengths
 
-ALL = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms]
+ALL = [(name, config.name) for name, row in OPERATIONS.items() for config in row.configurations]
 
 
-@pytest.mark.parametrize(("operation", "form"), ALL)
-def test_every_form_draws_in_every_shape_and_dtype(operation: str, form: str) -> None:
-    for shape in shapes_of(OPERATIONS[operation].form(form)):
+@pytest.mark.parametrize(("operation", "config"), ALL)
+def test_every_config_draws_in_every_shape_and_dtype(operation: str, config: str) -> None:
+    for shape in shapes_of(OPERATIONS[operation].configuration(config)):
         for dtype in ("float32", "float64"):
-            case = draw(operation, form, shape, dtype, 1)
+            case = draw(operation, config, shape, dtype, 1)
             assert case.dtype == dtype
-            assert set(case.cotangents) == set(OPERATIONS[operation].form(form).outputs)
+            assert set(case.cotangents) == set(OPERATIONS[operation].configuration(config).outputs)
 
 
-@pytest.mark.parametrize(("operation", "form"), ALL)
-def test_weights_are_asymmetric_and_padding_is_not_zero(operation: str, form: str) -> None:
-    case = draw(operation, form, shapes_of(OPERATIONS[operation].form(form))[0], "float64", 0)
+@pytest.mark.parametrize(("operation", "config"), ALL)
+def test_weights_are_asymmetric_and_padding_is_not_zero(operation: str, config: str) -> None:
+    case = draw(operation, config, shapes_of(OPERATIONS[operation].configuration(config))[0], "float64", 0)
     for name, array in case.arrays.items():
-        given = case.spec.inputs[name]
+        given = case.configuration.inputs[name]
         if array.dtype.kind == "f":
             drawn = array[case.mask] if given.axes.startswith("BT") else array
             drawn = drawn[drawn != (given.padding or 0)] if given.blank else drawn
-            assert case.spec.data or len(np.unique(drawn)) == drawn.size
-            if given.axes.startswith("BT") and not case.spec.data and given.padding is None:
+            assert case.configuration.data or len(np.unique(drawn)) == drawn.size
+            if given.axes.startswith("BT") and not case.configuration.data and given.padding is None:
                 assert (array[~case.mask] != 0).all()
 
 

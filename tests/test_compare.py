@@ -1,4 +1,4 @@
-"""The comparison: form before numbers, NaN never swallowed, the same answer whatever the chunk."""
+"""The comparison: configuration before numbers, NaN never swallowed, the same answer whatever the chunk."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_the_norm_has_its_own_limit() -> None:
     assert not difference("y", one_off, np.zeros(100), floor).failed
 
 
-FORMS = {
+CONFIGURATIONS = {
     "missing": ({}, "missing"),
     "unexpected": ({"y": np.zeros(2), "z": np.zeros(2)}, "unexpected"),
     "shape": ({"y": np.zeros(3)}, r"shape (3,), expected (2,)"),
@@ -240,9 +240,9 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_wrong_form_has_its_own_sentence(form: str) -> None:
-    observed, sentence = FORMS[form]
+@pytest.mark.parametrize("config", CONFIGURATIONS)
+def test_a_mismatch_has_its_own_sentence(config: str) -> None:
+    observed, sentence = CONFIGURATIONS[config]
     reasons = [found.reason for found in compare(observed, {"y": np.zeros(2)})]  # type: ignore[arg-type]
     assert any(sentence in reason for reason in reasons)
 

@@ -250,7 +250,7 @@ def test_a_lost_initial_state_is_seen(pytorch: str) -> None:
     assert red == {"accepts_empty_sequences", "matches_reference"}
 
 
-WRONG_FORMS = {
+MISMATCHES = {
     "missing output": (lambda x, lengths: {}, "result: got one of nothing, expected a dict of tensors by name: y"),
     "no dict": (lambda x, lengths: x, "result: got an object of type Tensor, expected a dict of tensors by name: y"),
     "wrong shape": (lambda x, lengths: {"y": x[:, :0]}, "shape"),
@@ -259,9 +259,9 @@ WRONG_FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", WRONG_FORMS)
-def test_a_wrong_form_is_a_finding_not_a_crash(form: str, pytorch: str) -> None:
-    function, says = WRONG_FORMS[form]
+@pytest.mark.parametrize("config", MISMATCHES)
+def test_a_mismatch_is_a_finding_not_a_crash(config: str, pytorch: str) -> None:
+    function, says = MISMATCHES[config]
     findings = hold("bidirectional.reverse_sequence", function, pytorch, contracts=["matches_reference"])  # type: ignore[arg-type]
     assert {finding.status for finding in findings} == {FAILED}
     assert any(says in finding.reason for finding in findings)

@@ -61,9 +61,9 @@ PLANTED = {
 
 @pytest.mark.parametrize("fault", PLANTED)
 def test_a_planted_fault_is_found_where_it_was_planted(fault: str, pytorch: str) -> None:
-    function, form, said = PLANTED[fault]
-    case = draw("rnn.lstm", form, "ragged", "float32", 0)
-    found = first_difference(pytorch, "", "eager", frameworks.bind(function, case.row, form), case)
+    function, config, said = PLANTED[fault]
+    case = draw("rnn.lstm", config, "ragged", "float32", 0)
+    found = first_difference(pytorch, "", "eager", frameworks.bind(function, case.row, config), case)
     assert found.startswith(FIRST + said)
 
 

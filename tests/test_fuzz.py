@@ -79,9 +79,9 @@ RNG = np.random.default_rng(0)
 COST = planner.DEFAULT
 ONES, ZEROS = np.ones((2, 2)), np.zeros((2, 2))
 SAMPLES = [((1, 8, 64), 25.0), ((1, 8, 128), 41.0), ((2, 4, 16), 10.0)]
-LSTM = {"operation": "rnn.lstm", "form": "one_layer"}
+LSTM = {"operation": "rnn.lstm", "config": "one_layer"}
 TAGGER = {"model": "model.tagger", "steps": 1, "seed": 0}
-OF_CASE = ("operation", "form", "lengths", "arrays", "cotangents", "shape", "seed")
+OF_CASE = ("operation", "config", "lengths", "arrays", "cotangents", "shape", "seed")
 
 # Right calls, of which some arguments will be wrong.
 CALLS: dict[str, partial[Any]] = {
@@ -116,7 +116,7 @@ CALLS: dict[str, partial[Any]] = {
     "Observation.save": partial(SEEN.save, path="seen.npz"),
     "Observation.load": partial(parity.Observation.load, path="seen.npz"),
     "operations.find": partial(operations.find, name="rnn.gru"),
-    "Operation.form": partial(operations.find("rnn.gru").form, name="one_layer"),
+    "Operation.config": partial(operations.find("rnn.gru").config, name="one_layer"),
     "check.plan": partial(
         check.plan,
         operations=["rnn.gru"],

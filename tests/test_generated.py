@@ -20,10 +20,10 @@ from parity.checks.result import explain
 from parity.operations import OPERATIONS
 
 SUBJECTS = [
-    (row.name, form.name, framework, variant)
+    (row.name, config.name, framework, variant)
     for row in OPERATIONS.values()
-    for form in row.forms
-    if not form.data  # real sentences come as they are
+    for config in row.configurations
+    if not config.data  # real sentences come as they are
     for framework in frameworks.FRAMEWORKS
     for variant in row.variants[framework]
 ]
@@ -42,22 +42,32 @@ def shapes(draw: st.DrawFn, largest: float = 30.0) -> str:
 @st.composite
 def checks(draw: st.DrawFn) -> Check:
     """One variant, one contract, one batch. Eagerly: what a graph of it gives is compared in the matrix."""
-    operation, form, framework, variant = draw(st.sampled_from(SUBJECTS))
+    operation, config, framework, variant = draw(st.sampled_from(SUBJECTS))
     dtype = draw(st.sampled_from(FLOATS))
     kept = [one for one in CONTRACTS.values() if one.tried_in(dtype) and "eager" in one.modes(framework, dtype)]
     kept = [one for one in kept if not one.recorded]
     contract = draw(
-        st.sampled_from([one.name for one in kept if not one.unless_form(OPERATIONS[operation].form(form))])
+        st.sampled_from(
+            [one.name for one in kept if not one.unless_config(OPERATIONS[operation].configuration(config))]
+        )
     )
     shape = draw(shapes(1.0 if dtype == "float16" else 30.0))  # its largest number is 65504
     return Check(
-        operation, framework, variant, dtype, contract, draw(st.integers(0, 99)), form=form, shape=shape, mode="eager"
+        operation,
+        framework,
+        variant,
+        dtype,
+        contract,
+        draw(st.integers(0, 99)),
+        config=config,
+        shape=shape,
+        mode="eager",
     )
 
 
 # An infinite cotangent on padding, times an output that is 0 there, is NaN in the reference, on its way to nowhere.
-MERGED = Check("bidirectional.merged", "pytorch", "packed", "float32", "matches_reference", form="mul")
-CLIPPED = Check("embedding.clipped_by_norm", "pytorch", "clamp", "float32", "matches_reference", form="pad_is_0")
+MERGED = Check("bidirectional.merged", "pytorch", "packed", "float32", "matches_reference", config="mul")
+CLIPPED = Check("embedding.clipped_by_norm", "pytorch", "clamp", "float32", "matches_reference", config="pad_is_0")
 
 
 @example(replace(MERGED, shape="0,1:1~inf", mode="eager"))

@@ -75,7 +75,7 @@ def entry(text: str) -> dict[str, Any]:
 
 
 def curve(text: str) -> dict[str, Any]:
-    names = {name: f"{name} {text}" for name in ("model", "form", "optimiser", "dtype")}
+    names = {name: f"{name} {text}" for name in ("model", "config", "optimiser", "dtype")}
     numbers: dict[str, Any] = {"settings": {text: 0.1}, "seed": 0, "steps": 1, "loss": [None], "envelope": [None]}
     return names | numbers | {"frameworks": {f"framework {text}": {"loss": [None], "distance": [None]}}}
 
@@ -98,7 +98,7 @@ def sweep(text: str) -> dict[str, Any]:
 
 def timed(text: str) -> dict[str, Any]:
     """What benchmarks measured, as a record has it."""
-    names = ("operation", "form", "distribution", "phase", "variant", "mode", "device")
+    names = ("operation", "config", "distribution", "phase", "variant", "mode", "device")
     words = {name: f"{name} {text}" for name in names} | {
         "framework": f"framework {text}",
         "kernels": [f"kernel {text}"],
@@ -229,7 +229,7 @@ def test_every_table_is_one(tmp_path: Path) -> None:
     assert tables == sum(line.startswith("| --- |") for line in markdown.splitlines()) > 8
 
 
-def test_values_that_are_no_numbers_stand_in_every_form(tmp_path: Path) -> None:
+def test_values_that_are_no_numbers_stand_in_every_config(tmp_path: Path) -> None:
     infinite = {
         "score": math.inf,
         "norm_score": math.nan,

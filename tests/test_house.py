@@ -65,8 +65,8 @@ def test_every_framework_has_the_same_function_with_the_same_arguments(operation
 def test_every_function_takes_what_its_row_gives(operation: str) -> None:
     row = OPERATIONS[operation]
     taken = set(inspect.signature(getattr(import_module(f"parity.reference.{row.topic}"), row.function)).parameters)
-    for form in row.forms:
-        given = {name.partition(".")[0] for name in form.inputs} | set(form.options) | {"lengths"}
+    for config in row.configurations:
+        given = {name.partition(".")[0] for name in config.inputs} | set(config.options) | {"lengths"}
         assert given <= taken
 
 
@@ -155,7 +155,7 @@ def test_refusals_and_omissions_are_about_something_that_exists(operation: str) 
     """Each must match a case of its row: one that matches nothing is never put to the test."""
     row = OPERATIONS[operation]
     variants = {f"{framework}.{variant}" for framework in frameworks.FRAMEWORKS for variant in row.variants[framework]}
-    cases = [f"{form.name}/{shape}" for form in row.forms for shape in shapes_of(form)]
+    cases = [f"{config.name}/{shape}" for config in row.configurations for shape in shapes_of(config)]
     assert set(row.omits) <= variants
     for refusal in row.refusals:
         framework = refusal.variant.partition(".")[0]
@@ -179,8 +179,8 @@ def test_a_misspelt_variant_is_refused_by_the_function_itself(operation: str, fr
     row = OPERATIONS[operation]
     if len(row.variants[framework]) == 1:
         pytest.skip("one variant only: there is nothing to choose")
-    case = draw(operation, row.forms[0].name, shapes_of(row.forms[0])[0], "float32", 0)
+    case = draw(operation, row.configurations[0].name, shapes_of(row.configurations[0])[0], "float32", 0)
     function = getattr(import_module(f"parity.{framework}.{row.topic}"), row.function)
-    misspelt = frameworks.bind(function, row, case.form, variant="pakced")
+    misspelt = frameworks.bind(function, row, case.config, variant="pakced")
     with pytest.raises(ValueError, match="variant: got 'pakced', expected one of: "):
         frameworks.run(case, framework, misspelt, "pakced", "eager")

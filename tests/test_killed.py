@@ -100,7 +100,7 @@ def lines_of(file: Path) -> int:
 
 
 def verdict_of(folder: Path) -> str:
-    """The first words of a report, the same in each of its forms."""
+    """The first words of a report, the same in each of its configurations."""
     record = json.loads((folder / "report.json").read_text())
     summary = record["summary"]
     assert len({(check["contract"], check["dtype"]) for check in record["checks"]}) == summary["checked"]

@@ -11,20 +11,22 @@ from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.checks.result import PASSED
 from parity.operations import find
 
-FORMS = [(name, form.name) for name, row in OPERATIONS.items() for form in row.forms if not form.data]
+CONFIGURATIONS = [
+    (name, config.name) for name, row in OPERATIONS.items() for config in row.configurations if not config.data
+]
 
 
-@pytest.mark.parametrize(("operation", "form"), FORMS)
-def test_the_reference_differentiates_what_it_computes(operation: str, form: str) -> None:
+@pytest.mark.parametrize(("operation", "config"), CONFIGURATIONS)
+def test_the_reference_differentiates_what_it_computes(operation: str, config: str) -> None:
     """Every gradient against central differences: a second oracle for the first."""
     if operation in ("embedding.scaled_by_frequency", "embedding.max_norm"):
         pytest.skip("its gradient is by definition not the derivative of its output")
-    case = draw(operation, form, "ragged", "float64", 0)
+    case = draw(operation, config, "ragged", "float64", 0)
     gradient = observe(case, "reference").quantities
     rng, step = np.random.default_rng(0), 1e-6
     smooth = [out for out in case.cotangents if out not in case.arrays]  # a running statistic has no gradient
     for name in case.differentiable:
-        if case.spec.inputs[name].buffer:
+        if case.configuration.inputs[name].buffer:
             assert not gradient[f"d_{name}"].any()
             continue
         direction = rng.normal(size=case.arrays[name].shape)
@@ -32,15 +34,15 @@ def test_the_reference_differentiates_what_it_computes(operation: str, form: str
         ends = []
         for sign in (1, -1):
             moved = {**case.arrays, name: case.arrays[name] + sign * step * direction}
-            there = observe(type(case)(operation, form, case.lengths, moved, case.cotangents), "reference")
+            there = observe(type(case)(operation, config, case.lengths, moved, case.cotangents), "reference")
             ends.append(sum(float((there[out] * case.cotangents[out]).sum()) for out in smooth))
         expected = (ends[0] - ends[1]) / (2 * step)
         assert (gradient[f"d_{name}"] * direction).sum() == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.parametrize(("operation", "form"), FORMS)
-def test_padding_has_a_floor_of_exactly_zero(operation: str, form: str) -> None:
-    case = draw(operation, form, "ragged", "float32", 0)
+@pytest.mark.parametrize(("operation", "config"), CONFIGURATIONS)
+def test_padding_has_a_floor_of_exactly_zero(operation: str, config: str) -> None:
+    case = draw(operation, config, "ragged", "float32", 0)
     floor = noise_floor(case)
     for name, axes in case.axes.items():
         if axes.startswith("BT"):
@@ -94,7 +96,7 @@ def test_relu_has_slope_0_at_0_in_every_framework(framework: str) -> None:
     at_zero = {
         name: array * 0 if name in ("x", "h0", "bias.0", "bias.1") else array for name, array in drawn.arrays.items()
     }
-    case = Case(drawn.operation, drawn.form, drawn.lengths, at_zero, drawn.cotangents)
+    case = Case(drawn.operation, drawn.config, drawn.lengths, at_zero, drawn.cotangents)
     assert not observe(case, "reference")["d_bias.0"].any()
     assert not observe(case, framework)["d_bias.0"].any()
 

@@ -39,7 +39,7 @@ TRAINING = """
     training.plan = lambda seed: runs
     training.Training.run = lambda run: [run.finding("passed", quantity="loss", compared=1)]  # the real ones take long
     numbers = {"settings": {}, "seed": 0, "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "frameworks": {}}
-    words = {"form": "lstm", "dtype": "float32"}
+    words = {"config": "lstm", "dtype": "float32"}
     training.Curve.run = lambda curve: [{"model": curve.model, "optimiser": curve.optimiser, **words, **numbers}]
 """
 VARIED = (  # each framework takes a process seconds to load
@@ -168,7 +168,7 @@ def test_a_report_on_the_way_draws_nothing(tmp_path: Path) -> None:
 import sys
 from parity.report.storage import snapshot
 from parity.report.record import record
-curve = {"model": "model.tagger", "optimiser": "sgd", "form": "lstm", "dtype": "float32", "settings": {}, "seed": 0,
+curve = {"model": "model.tagger", "optimiser": "sgd", "config": "lstm", "dtype": "float32", "settings": {}, "seed": 0,
          "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "frameworks": {}}
 snapshot(record([], {}, seed=0, seconds=0.0, planned=0, checked=0, training=[curve]), "there")
 assert "matplotlib" not in sys.modules

@@ -30,7 +30,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 ENVIRONMENT = {"versions": {"torch": "2.13.0", "tensorflow": None}}
 SHARED = {"pytorch": {"loss": [2.5, 1.75, 1.25], "distance": [1e-8, 3.21e-7, 4.56e-7]}}
 CURVE = {
-    **{"model": "model.tagger", "form": "lstm", "optimiser": "adam", "settings": {"learning_rate": 0.25}, "seed": 0},
+    **{"model": "model.tagger", "config": "lstm", "optimiser": "adam", "settings": {"learning_rate": 0.25}, "seed": 0},
     **{"dtype": "float32", "steps": 3, "loss": [2.5, 1.75, 1.25], "envelope": [1e-7, 2e-7, 2.34e-7]},
     "frameworks": SHARED | {"tensorflow": {"loss": [2.5, 1.75, 1.375], "distance": [2e-8, 3e-8, 4.32e-8]}},
 }
@@ -252,8 +252,8 @@ class Tree(HTMLParser):
 
 def page_of(text: str) -> Tree:
     """All plots with a text in every field that has one."""
-    words = {name: f"{name} {text}" for name in ("operation", "form", "distribution", "mode", "device")}
-    names = {name: f"{name} {text}" for name in ("model", "form", "optimiser")}
+    words = {name: f"{name} {text}" for name in ("operation", "config", "distribution", "mode", "device")}
+    names = {name: f"{name} {text}" for name in ("model", "config", "optimiser")}
     rows = [
         row(f"{framework} {text}", f"padded {text}", **words, kernels=[text], ideal_speedup={f"by {text}": 2.0})
         for framework in ("one", "two")

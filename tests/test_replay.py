@@ -80,9 +80,9 @@ def test_what_comes_back_is_what_was_observed_bit_for_bit(whole: Path) -> None:
     record = verified(whole)
     assert (record.framework, record.seed, record.manifest["dtypes"]) == ("pytorch", 0, list(DTYPES))
     for dtype in DTYPES:
-        for form in find(LAST).forms:
-            for shape in (shape for shape in shapes_of(form) if dtype not in NARROW or shape in FIRST):
-                case = draw(LAST, form.name, shape, dtype, 0)
+        for config in find(LAST).configurations:
+            for shape in (shape for shape in shapes_of(config) if dtype not in NARROW or shape in FIRST):
+                case = draw(LAST, config.name, shape, dtype, 0)
                 for variant in find(LAST).variants["pytorch"]:
                     there, here = (
                         record.observed(case, "pytorch", variant),
@@ -296,7 +296,7 @@ def test_what_a_variant_raised_is_recorded_said_and_no_answer(
     monkeypatch.setattr(running, "run", broken)
     with pytest.raises(AssertionError):
         recorded(tmp_path / "record")
-    case = f"{find(LAST).forms[0].name}/ragged"
+    case = f"{find(LAST).configurations[0].name}/ragged"
     assert f"{LAST}-pytorch-float32: gather on {case}/y raised ArithmeticError: not today" in capsys.readouterr().out
     monkeypatch.undo()
     found = findings(tmp_path / "record", pytorch, "agrees_with_record")

@@ -67,15 +67,15 @@ def test_peak_memory_sees_an_array_that_is_gone_again() -> None:
     assert 60e6 < found < 100e6
 
 
-def small(operation: str = "rnn.lstm", form: str = "one_layer") -> Case:
-    return with_lengths(operation, form, [5, 2, 1, 4], "float32", 0)
+def small(operation: str = "rnn.lstm", config: str = "one_layer") -> Case:
+    return with_lengths(operation, config, [5, 2, 1, 4], "float32", 0)
 
 
 def test_every_variant_is_right_before_it_is_timed(framework: str) -> None:
     """At the size that is timed: outputs and gradients, within the noise floor."""
     case = small()
     race_ = Race(case)
-    eager = [replace(entry, mode="eager") for entry in entries(case.row, case.form) if entry.framework == framework]
+    eager = [replace(entry, mode="eager") for entry in entries(case.row, case.config) if entry.framework == framework]
     for entry in eager:
         worst = race_.prepare(entry).worst
         assert worst.compared

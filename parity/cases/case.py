@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from parity.arrays import FLOATS, Array, Lengths, Mask, check_lengths, check_rows, is_float, resized, valid
 from parity.errors import InputError, choose, names, of_kind, plain_array, shown, whole_number
-from parity.operations import Form, Input, Operation, find
+from parity.operations import Configuration, Input, Operation, find
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +22,9 @@ class Case:
 
     Attributes:
         operation: its name, e.g. ``"rnn.lstm"``.
-        form: the name of the form, e.g. ``"one_layer"``; see `Operation.forms`.
+        config: the name of the config, e.g. ``"one_layer"``; see `Operation.configurations`.
         lengths: ``(B,)`` int64.
-        arrays: the form's inputs by name; floats all of one dtype, ids integers.
+        arrays: the config's inputs by name; floats all of one dtype, ids integers.
         cotangents: one float array for each output whose gradient counts, by name.
         shape, seed: where it came from; ``"given"`` and -1 when a user made it.
 
@@ -40,7 +40,7 @@ class Case:
     """
 
     operation: str
-    form: str
+    config: str
     lengths: Lengths
     arrays: Mapping[str, Array]
     cotangents: Mapping[str, Array]
@@ -48,26 +48,26 @@ class Case:
     seed: int = -1
 
     def __post_init__(self) -> None:
-        form = self.row.form(self.form)
+        config = self.row.configuration(self.config)
         of_kind("shape", self.shape, str, "the name of a shape")
         whole_number("seed", self.seed, least=-1)
-        arrays = _named(self.arrays, form.inputs, "arrays")
-        if missing := [name for name in form.inputs if name not in arrays]:
+        arrays = _named(self.arrays, config.inputs, "arrays")
+        if missing := [name for name in config.inputs if name not in arrays]:
             raise InputError("arrays", f"no {missing[0]!r} among {sorted(arrays)}", f"an array named {missing[0]!r}")
-        cotangents = _named(self.cotangents, form.outputs, "cotangents")
+        cotangents = _named(self.cotangents, config.outputs, "cotangents")
         if not cotangents:
-            raise InputError("cotangents", "none", f"one for at least one of: {', '.join(form.outputs)}")
-        specs = {name: (arrays[name], form.inputs[name]) for name in form.inputs}
-        specs |= {f"cotangent of {name}": (array, Input(form.outputs[name])) for name, array in cotangents.items()}
+            raise InputError("cotangents", "none", f"one for at least one of: {', '.join(config.outputs)}")
+        specs = {name: (arrays[name], config.inputs[name]) for name in config.inputs}
+        specs |= {f"cotangent of {name}": (array, Input(config.outputs[name])) for name, array in cotangents.items()}
         sizes = _bind({name: (array, spec.axes) for name, (array, spec) in specs.items()})
         lengths = check_lengths(self.lengths, sizes["T"], sizes["B"])
         _check_dtypes(specs)
         for name, (array, spec) in specs.items():
-            pad = form.options["padding_index"] if name == form.pad_row else None
-            real = _real(spec, lengths, sizes, arrays, form.left)
+            pad = config.options["padding_index"] if name == config.pad_row else None
+            real = _real(spec, lengths, sizes, arrays, config.left)
             _check_values(name, _read(array, real, pad), spec, sizes)
         object.__setattr__(self, "lengths", _frozen(lengths))
-        object.__setattr__(self, "arrays", MappingProxyType({n: _frozen(arrays[n]) for n in form.inputs}))
+        object.__setattr__(self, "arrays", MappingProxyType({n: _frozen(arrays[n]) for n in config.inputs}))
         object.__setattr__(self, "cotangents", MappingProxyType({n: _frozen(a) for n, a in cotangents.items()}))
 
     @property
@@ -75,18 +75,18 @@ class Case:
         return find(self.operation)
 
     @property
-    def spec(self) -> Form:
-        return self.row.form(self.form)
+    def configuration(self) -> Configuration:
+        return self.row.configuration(self.config)
 
     @property
     def name(self) -> str:
-        """``"form/shape"``, as in reports."""
-        return f"{self.form}/{self.shape}"
+        """``"config/shape"``, as in reports."""
+        return f"{self.config}/{self.shape}"
 
     @property
     def region(self) -> str:
         """As refusals name it: a batch without sequences is ``no_sequences``, however it came about."""
-        return self.name if len(self.lengths) else f"{self.form}/no_sequences"
+        return self.name if len(self.lengths) else f"{self.config}/no_sequences"
 
     @property
     def dtype(self) -> str:
@@ -95,13 +95,15 @@ class Case:
     @property
     def steps(self) -> int:
         return next(
-            int(array.shape[1]) for name, array in self.arrays.items() if self.spec.inputs[name].axes.startswith("BT")
+            int(array.shape[1])
+            for name, array in self.arrays.items()
+            if self.configuration.inputs[name].axes.startswith("BT")
         )
 
     @property
     def mask(self) -> Mask:
         """``(B, T)``, True on real steps."""
-        return valid(self.lengths, self.steps, self.spec.left)
+        return valid(self.lengths, self.steps, self.configuration.left)
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -111,8 +113,8 @@ class Case:
     @property
     def axes(self) -> dict[str, str]:
         """The axes of every quantity of an observation: outputs by name, gradients as ``d_name``."""
-        gradients = {f"d_{name}": self.spec.inputs[name].axes for name in self.differentiable}
-        return {name: self.spec.outputs[name] for name in self.cotangents} | gradients
+        gradients = {f"d_{name}": self.configuration.inputs[name].axes for name in self.differentiable}
+        return {name: self.configuration.outputs[name] for name in self.cotangents} | gradients
 
     def keeping(self, outputs: Collection[str]) -> Case:
         """The same case asking for those outputs only."""
@@ -141,18 +143,20 @@ class Case:
                 return np.where(along(real, array), array, drawn.astype(array.dtype))
 
         arrays = {name: refill(array, spec) for name, (array, spec) in self._specified().items()}
-        if self.spec.pad_row:
-            table = arrays[self.spec.pad_row].copy()
+        if self.configuration.pad_row:
+            table = arrays[self.configuration.pad_row].copy()
             with np.errstate(over="ignore"):
-                table[self.spec.options["padding_index"]] = choice[-1]
-            arrays[self.spec.pad_row] = table
-        cotangents = {name: refill(array, Input(self.spec.outputs[name])) for name, array in self.cotangents.items()}
+                table[self.configuration.options["padding_index"]] = choice[-1]
+            arrays[self.configuration.pad_row] = table
+        cotangents = {
+            name: refill(array, Input(self.configuration.outputs[name])) for name, array in self.cotangents.items()
+        }
         return replace(self, arrays=arrays, cotangents=cotangents)
 
     def extended(self, extra: int) -> Case:
         """``extra`` more steps of padding; fewer when negative."""
         steps = self.steps + whole_number("extra", extra, least=1 - self.steps)
-        return self._moved(partial(with_steps, steps=steps, left=self.spec.left))
+        return self._moved(partial(with_steps, steps=steps, left=self.configuration.left))
 
     def taken(self, rows: npt.ArrayLike) -> Case:
         """The sequences ``rows``, in that order, with the same parameters."""
@@ -169,15 +173,17 @@ class Case:
         return sizes[choose("axis", axis, sizes)]
 
     def _specified(self) -> dict[str, tuple[Array, Input]]:
-        return {name: (array, self.spec.inputs[name]) for name, array in self.arrays.items()}
+        return {name: (array, self.configuration.inputs[name]) for name, array in self.arrays.items()}
 
     def _real(self, spec: Input) -> Mask | None:
         sizes = {"T": self.steps} | ({"S": self.size("S")} if spec.lengths else {})
-        return _real(spec, self.lengths, sizes, self.arrays, self.spec.left)
+        return _real(spec, self.lengths, sizes, self.arrays, self.configuration.left)
 
     def _moved(self, move: Callable[[Array, Input], Array], lengths: Lengths | None = None) -> Case:
         arrays = {name: move(array, spec) for name, (array, spec) in self._specified().items()}
-        cotangents = {name: move(array, Input(self.spec.outputs[name])) for name, array in self.cotangents.items()}
+        cotangents = {
+            name: move(array, Input(self.configuration.outputs[name])) for name, array in self.cotangents.items()
+        }
         lengths = self.lengths if lengths is None else lengths
         return replace(self, arrays=arrays, cotangents=cotangents, lengths=lengths)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.arrays import Array, Lengths, check_lengths
 from parity.errors import MOST, InputError, choose, finite, of_kind, shown, whole_number
-from parity.operations import Form
+from parity.operations import Configuration
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ SHAPES: dict[str, Shape] = {
     "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
     "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
 }
-ASKED_FOR: dict[str, Shape] = {  # by a form: see `Form.also`
+ASKED_FOR: dict[str, Shape] = {  # by a config: see `Configuration.also`
     "one_step": Shape(batch=2, steps=1, lengths="ragged"),
     "many_steps": Shape(batch=2, steps=300, lengths="one_long"),
 }
-REAL = {"drawn": 8, "short": 2}  # the shapes of a form on real data: how many sequences, beside an empty one
+REAL = {"drawn": 8, "short": 2}  # the shapes of a configuration on real data: how many sequences, beside an empty one
 
 
 NUMBER = r"nan|[+-]?inf|[\d.e+-]+"
@@ -82,9 +82,9 @@ def shape_named(name: str) -> Shape:
     return Shape(len(lengths), steps, lengths, scale, fill)
 
 
-def shapes_of(form: Form) -> tuple[str, ...]:
-    """The names of the shapes in which a form is tried; the first is held to every contract."""
-    return tuple(REAL) if form.data else (*SHAPES, *form.also)
+def shapes_of(config: Configuration) -> tuple[str, ...]:
+    """The names of the shapes in which a configuration is tried; the first is held to every contract."""
+    return tuple(REAL) if config.data else (*SHAPES, *config.also)
 
 
 def _uniform(rng: np.random.Generator, batch: int, steps: int) -> Array:

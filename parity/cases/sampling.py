@@ -13,19 +13,21 @@ from parity.cases import real_data as data
 from parity.cases.case import Case, along, largest_id
 from parity.cases.lengths import REAL, draw_lengths, shape_named, shapes_of
 from parity.errors import MOST, InputError, choose, fits, shown, whole_number
-from parity.operations import Form, Input, find
+from parity.operations import Configuration, Input, find
 
 SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
 
 
-def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...] = ()) -> Case:
+def draw(
+    operation: str, config: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...] = ()
+) -> Case:
     """Draw a case. The same arguments give the same object, until many others have been drawn.
 
     Padding holds random values from the start, never a convenient zero.
 
     Args:
-        operation, form: a row of `OPERATIONS` and one of its forms.
-        shape: one of `shapes_of(form)`, or one written out, ``"3,0,1:5"`` say; see `shape_named`.
+        operation, config: a row of `OPERATIONS` and one of its configurations.
+        shape: one of `shapes_of(config)`, or one written out, ``"3,0,1:5"`` say; see `shape_named`.
         dtype: "float32", "float64", "bfloat16" or "float16".
         seed: a whole number of 0 or more.
         sizes: overrides, e.g. ``(("H", 256), ("B", 64))``.
@@ -37,7 +39,7 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
     >>> draw("rnn.gru", "one_layer", "ragged", "float32", 0, (("B", 8), ("T", 9))).arrays["x"].shape
     (8, 9, 2)
     """
-    spec = find(operation).form(form)
+    spec = find(operation).configuration(config)
     if spec.data:
         choose("shape", shape, shapes_of(spec))
     else:
@@ -46,7 +48,7 @@ def draw(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tu
     if not isinstance(sizes, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in sizes):
         raise InputError("sizes", shown(sizes), 'pairs of axis and size, e.g. (("B", 8), ("T", 9))')
     widths = _sizes(sizes, ("B", "T", *SIZES))
-    return drawn(operation, form, shape, dtype, whole_number("seed", seed), tuple(widths.items()))
+    return drawn(operation, config, shape, dtype, whole_number("seed", seed), tuple(widths.items()))
 
 
 def _sizes(given: Iterable[tuple[object, object]], axes: Iterable[str], called: str = "sizes") -> dict[str, int]:
@@ -61,24 +63,24 @@ def _extents(axes: str, sizes: Mapping[str, int]) -> list[int]:
     return [known[axis] if axis.isalpha() else int(axis) for axis in axes]
 
 
-def _check_extents(form: Form, sizes: Mapping[str, int]) -> None:
-    """Whether a form's arrays can be made in these sizes, before any is."""
-    for name, axes in ({name: array.axes for name, array in form.inputs.items()} | dict(form.outputs)).items():
+def _check_extents(config: Configuration, sizes: Mapping[str, int]) -> None:
+    """Whether a config's arrays can be made in these sizes, before any is."""
+    for name, axes in ({name: array.axes for name, array in config.inputs.items()} | dict(config.outputs)).items():
         fits(name, *_extents(axes, sizes))
 
 
 @lru_cache(maxsize=512)
-def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]) -> Case:
+def drawn(operation: str, config: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]) -> Case:
     """`draw`, once its names and numbers are known to be some."""
-    spec, usual = find(operation).form(form), SIZES
-    rng = np.random.default_rng([seed, *f"{operation}/{form}/{shape}".encode()])
+    spec, usual = find(operation).configuration(config), SIZES
+    rng = np.random.default_rng([seed, *f"{operation}/{config}/{shape}".encode()])
     if spec.data:
         real = data.draw(spec.data, rng, REAL[shape], dtype, short=shape == "short")
         lengths, given, usual = real.lengths, real.arrays, SIZES | real.sizes
         size = usual | _sizes(sizes, [axis for axis in SIZES if axis not in real.sizes], "sizes beside the data's own")
         _check_extents(spec, size)
         arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
-        return Case(operation, form, lengths, arrays, cotangents, shape, seed)
+        return Case(operation, config, lengths, arrays, cotangents, shape, seed)
     how = shape_named(shape)
     size = {"B": how.batch, "T": how.steps} | SIZES | dict(sizes)
     _check_extents(spec, size)
@@ -88,12 +90,12 @@ def drawn(operation: str, form: str, shape: str, dtype: str, seed: int, sizes: t
         else np.array(how.lengths, np.int64)
     )
     arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, {}, how.scale)
-    case = Case(operation, form, lengths, arrays, cotangents, shape, seed)
+    case = Case(operation, config, lengths, arrays, cotangents, shape, seed)
     return case if how.fill is None else case.refilled(seed, (how.fill,))
 
 
 def with_lengths(
-    operation: str, form: str, lengths: npt.ArrayLike, dtype: str, seed: int, steps: int = 0, **sizes: int
+    operation: str, config: str, lengths: npt.ArrayLike, dtype: str, seed: int, steps: int = 0, **sizes: int
 ) -> Case:
     """Draw a case with these lengths, at any size: what a benchmark runs.
 
@@ -111,21 +113,21 @@ def with_lengths(
     >>> with_lengths("rnn.lstm", "one_layer", [3, 1], "float32", seed=0, H=8).arrays["w_rec.0"].shape
     (8, 4, 8)
     """
-    spec = find(operation).form(form)
+    spec = find(operation).configuration(config)
     choose("dtype", dtype, FLOATS)
     widths = _sizes(sizes.items(), SIZES)
     came = check_lengths(lengths, MOST)
     steps = whole_number("steps", steps) or int(came.max(initial=1))
     checked = check_lengths(came, steps)
-    rng = np.random.default_rng([whole_number("seed", seed), *f"{operation}/{form}".encode()])
+    rng = np.random.default_rng([whole_number("seed", seed), *f"{operation}/{config}".encode()])
     size = {"B": len(checked), "T": steps} | SIZES | widths
     _check_extents(spec, size)
     arrays, cotangents = _filled(spec, checked, rng, size, SIZES, dtype, {}, extremes=False)
-    return Case(operation, form, checked, arrays, cotangents, "given", seed)
+    return Case(operation, config, checked, arrays, cotangents, "given", seed)
 
 
 def _filled(
-    form: Form,
+    config: Configuration,
     lengths: Lengths,
     rng: np.random.Generator,
     size: dict[str, int],
@@ -142,12 +144,12 @@ def _filled(
         if spec.draw:
             return spec.draw(rng, lengths, size)
         array = scattered(spec)
-        real = valid(lengths, size["T"], form.left)
+        real = valid(lengths, size["T"], config.left)
         if spec.blank:  # whole steps, and numbers by themselves, so that other steps look like padding in part
             hidden = along(rng.uniform(size=real.shape) < spec.blank, array)
             if array.ndim > 2:
                 hidden = hidden | (rng.uniform(size=array.shape) < np.sqrt(spec.blank))
-            array[hidden & along(real, array)] = spec.padding or form.options.get("padding_index") or 0
+            array[hidden & along(real, array)] = spec.padding or config.options.get("padding_index") or 0
         if spec.extreme and extremes:
             far = rng.uniform(size=array.shape) < spec.extreme
             array[far] += np.copysign(100, array[far])
@@ -170,8 +172,8 @@ def _filled(
         times = 1.0 if "B" in spec.axes else scale
         return rng.normal(0, times * spec.scale / np.sqrt(wider), extent).astype(dtype)
 
-    arrays = {name: given[name] if name in given else fill(array) for name, array in form.inputs.items()}
-    return arrays, {name: fill(Input(axes)) for name, axes in form.outputs.items()}
+    arrays = {name: given[name] if name in given else fill(array) for name, array in config.inputs.items()}
+    return arrays, {name: fill(Input(axes)) for name, axes in config.outputs.items()}
 
 
 def _hide(array: Array) -> None:

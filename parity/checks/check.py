@@ -21,7 +21,7 @@ from parity.checks.localisation import first_difference
 from parity.checks.result import FAILED, KNOWN, SKIPPED, Finding
 from parity.errors import InputError, a_function, choose, choose_all, first_lines, names, of_kind, told, whole_number
 from parity.frameworks.recording import NotInRecord, Record, opened
-from parity.operations import OPERATIONS, Form, Operation, Refusal, find
+from parity.operations import OPERATIONS, Configuration, Operation, Refusal, find
 
 # For bucketed variants: a call so cheap that even batches as small as these are cut into groups, but not free, or each
 # length would be a group of its own, and no group would need a mask.
@@ -32,10 +32,10 @@ SMALL_GROUPS = planner.Cost(call=1.25, step=0.0, row=1.0)
 class Check:
     """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
 
-    ``full`` adds the modes of a full run; ``form``, ``shape`` and ``mode`` leave only those, where they are given, and
-    a shape may be written out (see `parity.cases.lengths.shape_named`). ``function`` stands in for the framework's own,
-    when a user checks theirs, and gives no ``omits``; ``replay`` is the folder of the record that it is compared with,
-    if it is.
+    ``full`` adds the modes of a full run; ``config``, ``shape`` and ``mode`` leave only those, where they are given,
+    and a shape may be written out (see `parity.cases.lengths.shape_named`). ``function`` stands in for the framework's
+    own, when a user checks theirs, and gives no ``omits``; ``replay`` is the folder of the record that it is compared
+    with, if it is.
 
     >>> str(plan(operations=["rnn.lstm"], frameworks_=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
@@ -48,7 +48,7 @@ class Check:
     contract: str
     seed: int = 0
     full: bool = False
-    form: str = ""
+    config: str = ""
     shape: str = ""
     mode: str = ""
     place: frameworks.Place = frameworks.HOME
@@ -63,11 +63,11 @@ class Check:
     def reproduce(self) -> str:
         """What shows its findings again: a command, or the call that held a user's function to it."""
         if self.function:
-            chosen = {name: getattr(self, name) for name in ("form", "shape", "mode")}
+            chosen = {name: getattr(self, name) for name in ("config", "shape", "mode")}
             given = {"dtype": self.dtype, "contracts": [self.contract], **chosen, "omits": list(self.omits)}
             said = "".join(f", {name}={value!r}" for name, value in given.items() if value)
             return f"parity.hold({self.operation!r}, {self.variant}, {self.framework!r}{said}, seed={self.seed})"
-        names = ("operation", "framework", "variant", "dtype", "contract", "form", "shape", "mode", "seed")
+        names = ("operation", "framework", "variant", "dtype", "contract", "config", "shape", "mode", "seed")
         options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
         device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
         flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
@@ -87,7 +87,7 @@ class Check:
     @property
     def cost(self) -> int:
         """Roughly how long it takes: more inputs, more to differentiate."""
-        return sum(len(form.inputs) for form in find(self.operation).forms)
+        return sum(len(config.inputs) for config in find(self.operation).configurations)
 
     def lost(self, reason: str) -> list[Finding]:
         """The verdict if the process that should give it died."""
@@ -95,7 +95,7 @@ class Check:
 
     @property
     def has_cases(self) -> bool:
-        """Whether any of its cases is of its form, shape and mode."""
+        """Whether any of its cases is of its config, shape and mode."""
         return any(True for _ in self._runs())
 
     def run(self) -> list[Finding]:
@@ -108,38 +108,38 @@ class Check:
             return [self.finding("", "", SKIPPED, reason=absent)]
         findings = [
             finding
-            for form, shape, mode in self._runs()
-            for finding in self._judge(form, shape, self._subject(form, mode))
+            for config, shape, mode in self._runs()
+            for finding in self._judge(config, shape, self._subject(config, mode))
         ]
         if findings:
             return findings
         nothing = "nothing was compared: the contract applies to no case"
         return [self.finding("", "", SKIPPED if self.shape else FAILED, reason=nothing)]
 
-    def _runs(self) -> Iterator[tuple[Form, str, str]]:
-        """The forms, shapes and modes in which it is tried."""
+    def _runs(self) -> Iterator[tuple[Configuration, str, str]]:
+        """The configurations, shapes and modes in which it is tried."""
         modes = CONTRACTS[self.contract].modes(self.framework, self.dtype, self.full)
-        for form in find(self.operation).forms:
-            if self.form in ("", form.name):
-                for shape in self._shapes(form):
-                    yield from ((form, shape, mode) for mode in modes if self.mode in ("", mode))
+        for config in find(self.operation).configurations:
+            if self.config in ("", config.name):
+                for shape in self._shapes(config):
+                    yield from ((config, shape, mode) for mode in modes if self.mode in ("", mode))
 
-    def _shapes(self, form: Form) -> list[str]:
-        """In which shapes a form is tried; real data are not drawn in written ones."""
+    def _shapes(self, config: Configuration) -> list[str]:
+        """In which shapes a configuration is tried; real data are not drawn in written ones."""
         contract = CONTRACTS[self.contract]
-        if contract.unless_form(form):
+        if contract.unless_config(config):
             return []
-        if self.shape and self.shape not in shapes_of(form):
-            return [] if form.data else [self.shape]
+        if self.shape and self.shape not in shapes_of(config):
+            return [] if config.data else [self.shape]
         tried = FIRST if self.dtype in NARROW else contract.shapes
-        return [shape for shape in shapes_of(form) if shape in tried and self.shape in ("", shape)]
+        return [shape for shape in shapes_of(config) if shape in tried and self.shape in ("", shape)]
 
-    def _subject(self, form: Form, mode: str) -> Subject:
-        own = self.function and frameworks.bind(self.function, find(self.operation), form.name, "", self.omits)
+    def _subject(self, config: Configuration, mode: str) -> Subject:
+        own = self.function and frameworks.bind(self.function, find(self.operation), config.name, "", self.omits)
         return Subject(self.framework, self.variant, mode, own, opened(self.replay) if self.replay else None)
 
-    def _judge(self, form: Form, shape: str, subject: Subject) -> list[Finding]:
-        contract, case = CONTRACTS[self.contract], self._case(form, shape)
+    def _judge(self, config: Configuration, shape: str, subject: Subject) -> list[Finding]:
+        contract, case = CONTRACTS[self.contract], self._case(config, shape)
         if contract.unless(case):
             return []
         refusal = self._refusal(case, subject.mode)
@@ -159,9 +159,9 @@ class Check:
             return [self.finding(subject.mode, case.name, FAILED, reason=stale)]
         return self._verdict(subject.mode, case, differences, first)
 
-    def _case(self, form: Form, shape: str) -> Case:
+    def _case(self, config: Configuration, shape: str) -> Case:
         """The drawn case, without the outputs that the variant, or a user's function, does not give."""
-        case = draw(self.operation, form.name, shape, self.dtype, self.seed)
+        case = draw(self.operation, config.name, shape, self.dtype, self.seed)
         if self.function:
             return case.keeping(set(case.cotangents) - set(self.omits))
         return case.given_by(f"{self.framework}.{self.variant}")
@@ -221,7 +221,7 @@ def plan(
     seed: int = 0,
     full: bool = False,
     *,
-    form: str = "",
+    config: str = "",
     shape: str = "",
     mode: str = "",
     place: frameworks.Place = frameworks.HOME,
@@ -229,7 +229,7 @@ def plan(
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
 
-    A form, a shape or a mode leaves only its cases of every check; a shape may be written out, ``"3,0,1:5"``. Narrow
+    A config, a shape or a mode leaves only its cases of every check; a shape may be written out, ``"3,0,1:5"``. Narrow
     dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so are graphs
     in float64. With a ``record``, its framework is held to what was recorded, and so is the other framework, where it
     would be to that framework.
@@ -258,11 +258,11 @@ def plan(
     whole_number("seed", seed)
     if absent := frameworks.lacks(place.device, chosen_frameworks):
         raise InputError("device", repr(place.device), f"a device that is here: {absent}")
-    _check_cases(rows, chosen_frameworks, form, shape, mode)
+    _check_cases(rows, chosen_frameworks, config, shape, mode)
     of_kind("full", full, bool, "True or False")
     checks = [
         Check(
-            *(row.name, framework, variant, dtype, contract.name, seed, full, form, shape, mode, place),
+            *(row.name, framework, variant, dtype, contract.name, seed, full, config, shape, mode, place),
             replay=_replayed(contract, framework, record),
         )
         for row in rows
@@ -274,7 +274,7 @@ def plan(
         if contract.tried_in(dtype) and _promised(contract, row, framework, dtype, full)
         if _replayed(contract, framework, record) or not contract.recorded
     ]
-    checks = [check for check in checks if check.has_cases] if form or shape or mode else checks
+    checks = [check for check in checks if check.has_cases] if config or shape or mode else checks
     if not checks:
         raise InputError("selection", "no check at all", _what_there_is(mode, kept, full))
     return checks
@@ -317,13 +317,13 @@ def covered(tasks: Iterable[object], record: Record | None) -> None:
         raise InputError("replay", came, "all that is to be checked: select less, or record more")
 
 
-def _check_cases(rows: list[Operation], chosen: list[str], form: str, shape: str, mode: str) -> None:
-    """Whether a form, a shape and a mode are known; each may be empty."""
+def _check_cases(rows: list[Operation], chosen: list[str], config: str, shape: str, mode: str) -> None:
+    """Whether a config, a shape and a mode are known; each may be empty."""
     modes = dict.fromkeys(
         mode for framework in chosen for mode in (*frameworks.MODES[framework], *frameworks.COMPILED[framework])
     )
-    if form:
-        choose("form", form, dict.fromkeys(form.name for row in rows for form in row.forms))
+    if config:
+        choose("config", config, dict.fromkeys(config.name for row in rows for config in row.configurations))
     if shape and shape not in REAL:
         shape_named(shape)
     if mode:
@@ -332,7 +332,9 @@ def _check_cases(rows: list[Operation], chosen: list[str], form: str, shape: str
 
 def _promised(contract: Contract, row: Operation, framework: str, dtype: str, full: bool) -> bool:
     """Whether some case of an operation can be held to a contract in some mode of a framework."""
-    return bool(contract.modes(framework, dtype, full)) and not all(contract.unless_form(form) for form in row.forms)
+    return bool(contract.modes(framework, dtype, full)) and not all(
+        contract.unless_config(config) for config in row.configurations
+    )
 
 
 def hold(
@@ -342,7 +344,7 @@ def hold(
     *,
     dtype: str = "float32",
     contracts: Iterable[str] = (),
-    form: str = "",
+    config: str = "",
     shape: str = "",
     mode: str = "",
     omits: Iterable[str] = (),
@@ -357,7 +359,7 @@ def hold(
         framework: "pytorch" or "tensorflow".
         dtype: "float32", "float64", "bfloat16" or "float16". An epsilon in the wrong place shows in float64.
         contracts: some of `CONTRACTS`; all that the operation promises when empty.
-        form: only this form of the operation, where it has several.
+        config: only this configuration of the operation, where it has several.
         shape: only this shape of batch, by name or written out: ``"3,1:5"`` has lengths 3 and 1, and T = 5. What cannot
             do with empty sequences can be held to this.
         mode: only this mode.
@@ -365,7 +367,7 @@ def hold(
         seed: of the drawn cases.
 
     Returns:
-        Findings in every form, shape and mode; look for ``status == "failed"``, and read their ``sentence``.
+        Findings in every config, shape and mode; look for ``status == "failed"``, and read their ``sentence``.
 
     Raises:
         InputError: an unknown name, with the nearest right one, or a function that cannot be called, or not with the
@@ -381,27 +383,27 @@ def hold(
     name = str(getattr(function, "__name__", type(function).__name__))
     function = a_function("function", function)
     choose("dtype", dtype, FLOATS)
-    planned = plan([operation], [framework], (), [dtype], contracts, seed, form=form, shape=shape, mode=mode)
-    outputs = dict.fromkeys(output for one in find(operation).forms for output in one.outputs)
+    planned = plan([operation], [framework], (), [dtype], contracts, seed, config=config, shape=shape, mode=mode)
+    outputs = dict.fromkeys(output for one in find(operation).configurations for output in one.outputs)
     omitted = tuple(choose("omits", output, outputs) for output in names("omits", omits))
     _takes(function, find(operation))
     frameworks.runtime(framework)
     promised = dict.fromkeys(one.contract for one in planned)
     held = Check(
-        operation, framework, name, dtype, "", seed, False, form, shape, mode, function=function, omits=omitted
+        operation, framework, name, dtype, "", seed, False, config, shape, mode, function=function, omits=omitted
     )
     return [finding for contract in promised for finding in replace(held, contract=contract).run()]
 
 
 def _takes(function: Callable[..., object], row: Operation) -> None:
-    """Make sure that a function can be called with the arguments of an operation, in each of its forms."""
+    """Make sure that a function can be called with the arguments of an operation, in each of its configurations."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some that are written in C do not tell
         return
-    for form in row.forms:
+    for config in row.configurations:
         try:
-            signature.bind(**dict.fromkeys(form.arguments))
+            signature.bind(**dict.fromkeys(config.arguments))
         except TypeError as error:
-            expected = f"one that takes {', '.join(form.arguments)} by name ({error})"
+            expected = f"one that takes {', '.join(config.arguments)} by name ({error})"
             raise InputError("function", f"one that takes {signature}", expected) from None

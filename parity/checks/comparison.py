@@ -1,4 +1,4 @@
-"""Two arrays and a floor -> how far apart they are: form first, then values, in one pass."""
+"""Two arrays and a floor -> how far apart they are: configuration first, then values, in one pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Difference:
 
     Attributes:
         quantity: its name, e.g. ``"y"`` or ``"d_w_in.0"``.
-        score: the largest error in noise floors; inf where the floor is 0 and the error is not, or the form is wrong.
+        score: the largest error in noise floors; inf where the floor is 0 and the error is not, or the configuration
+        is wrong.
         norm_score: the norm of all errors over the norm of all floors.
         limit, norm_limit: what they may be; both 0 where the bits must be equal.
         max_abs_error: the largest absolute error.
@@ -102,7 +103,7 @@ def verdict(differences: list[Difference]) -> list[dict[str, Any]]:
         *("quantity", "score", "limit", "norm_score", "norm_limit"),
         *("max_abs_error", "worst_index", "observed", "expected", "reason"),
     )
-    nothing = dict.fromkeys(("score", "limit", "norm_score", "norm_limit", "max_abs_error"))  # of a wrong form
+    nothing = dict.fromkeys(("score", "limit", "norm_score", "norm_limit", "max_abs_error"))  # not comparable
     of_all = {"compared": sum(each.compared for each in differences), "scores": scores}
     return [
         {
@@ -134,21 +135,21 @@ def _compared(
         if name not in observed:
             yield _not_compared(name, its_floor, "missing: the variant did not give it")
         elif name not in expected:
-            yield wrong_form(name, "unexpected: nothing to compare it with")
+            yield mismatch(name, "unexpected: nothing to compare it with")
         else:
             yield difference(name, observed[name], expected[name], its_floor)
 
 
-def wrong_form(quantity: str, reason: str) -> Difference:
+def mismatch(quantity: str, reason: str) -> Difference:
     """A difference for which there are no numbers."""
     return Difference(quantity, math.inf, math.inf, 0.0, 0.0, math.inf, (), 0, reason)
 
 
 def _not_compared(quantity: str, floor: Array | None, reason: str) -> Difference:
-    """A wrong form. No pass over the values checks the floor, so it is checked here."""
+    """A wrong config. No pass over the values checks the floor, so it is checked here."""
     if floor is not None and floor.size:
         smallest_of(quantity, floor)
-    return wrong_form(quantity, reason)
+    return mismatch(quantity, reason)
 
 
 def difference(quantity: str, observed: Array, expected: Array, floor: Array | None) -> Difference:
@@ -158,7 +159,7 @@ def difference(quantity: str, observed: Array, expected: Array, floor: Array | N
     if observed.shape != expected.shape:
         return _not_compared(quantity, floor, f"shape {observed.shape}, expected {expected.shape}")
     if floor is None and observed.dtype != expected.dtype:
-        return wrong_form(quantity, f"dtype {observed.dtype}, expected {expected.dtype}")
+        return mismatch(quantity, f"dtype {observed.dtype}, expected {expected.dtype}")
     observed, expected = wide(observed), wide(expected)
     tally = stream(quantity, observed, expected, None if floor is None else _broadcast(quantity, floor, expected.shape))
     limits = (0.0, 0.0) if floor is None else (LARGEST_ELEMENT, LARGEST_NORM)

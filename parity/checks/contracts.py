@@ -15,11 +15,11 @@ from parity import frameworks
 from parity.arrays import DTYPES, Array
 from parity.cases.case import Case, with_steps
 from parity.cases.lengths import ASKED_FOR, REAL, SHAPES
-from parity.checks.comparison import Difference, compare, wrong_form
+from parity.checks.comparison import Difference, compare, mismatch
 from parity.checks.noise import noise_floor
 from parity.frameworks.observation import Observation
 from parity.frameworks.recording import Record
-from parity.operations import Form, Input
+from parity.operations import Configuration, Input
 
 FIRST = (next(iter(SHAPES)), next(iter(REAL)))
 EVERY = (*SHAPES, *ASKED_FOR, *REAL)
@@ -51,7 +51,7 @@ class Subject:
         return frameworks.run(case, self.framework, self._call(case), self.variant, self.mode)
 
     def _call(self, case: Case) -> frameworks.Call:
-        return self.call or frameworks.call(case.row, case.form, self.framework, self.variant)
+        return self.call or frameworks.call(case.row, case.config, self.framework, self.variant)
 
 
 Judge = Callable[[Subject, Case], list[Difference]]
@@ -67,7 +67,7 @@ class Contract:
         judge: holds a subject to it on a case.
         shapes: in which shapes it is tried: moving a case costs a run, looking at one that ran is free.
         unless: why it does not apply to a case; empty when it does.
-        unless_form: why a form does not promise it; empty when it does.
+        unless_config: why a configuration does not promise it; empty when it does.
         both_frameworks: whether it needs the other framework too.
         from_mode: the first mode it makes sense in: 0 eager, 1 the others.
         compiled: whether it is about compiled modes; those take long, and are tried in a full run only.
@@ -80,7 +80,7 @@ class Contract:
     judge: Judge
     shapes: tuple[str, ...] = FIRST
     unless: Callable[[Case], str] = lambda _: ""
-    unless_form: Callable[[Form], str] = lambda _: ""
+    unless_config: Callable[[Configuration], str] = lambda _: ""
     both_frameworks: bool = False
     from_mode: int = 0
     compiled: bool = False
@@ -106,9 +106,9 @@ class Contract:
 def matches_reference(subject: Subject, case: Case) -> list[Difference]:
     reference, seen = noise_floor(case), subject.observe(case)
     wrong = [
-        wrong_form(name, f"dtype {array.dtype}, expected {case.dtype}")
+        mismatch(name, f"dtype {array.dtype}, expected {case.dtype}")
         for name, array in seen.quantities.items()
-        if str(array.dtype) != case.dtype and not (name in case.spec.discrete and array.dtype.kind in "biu")
+        if str(array.dtype) != case.dtype and not (name in case.configuration.discrete and array.dtype.kind in "biu")
     ]
     return wrong + compare(seen.quantities, reference.expected, reference.floor)
 
@@ -157,7 +157,7 @@ def same_bits(after: Observation, before: Observation) -> list[Difference]:
     """Equal to the last bit: here even the two zeros differ."""
     found = compare(after.quantities, before.quantities)
     signs = [
-        wrong_form(difference.quantity, "not the same bits: a zero has another sign")
+        mismatch(difference.quantity, "not the same bits: a zero has another sign")
         for difference in found
         if not difference.failed and after[difference.quantity].tobytes() != before[difference.quantity].tobytes()
     ]
@@ -177,7 +177,7 @@ def ignores_extra_padding(subject: Subject, case: Case) -> list[Difference]:
 
 def resteps(case: Case, quantity: str, array: Array, steps: int) -> Array:
     """A quantity of a case with another T; what is added counts as it should be: 0."""
-    return with_steps(array, Input(case.axes[quantity]), steps, case.spec.left)
+    return with_steps(array, Input(case.axes[quantity]), steps, case.configuration.left)
 
 
 def independent_of_batchmates(subject: Subject, case: Case) -> list[Difference]:
@@ -213,9 +213,9 @@ def follows_permutation(subject: Subject, case: Case) -> list[Difference]:
 def zero_gradient_at_padding(subject: Subject, case: Case) -> list[Difference]:
     seen = subject.observe(case)
     padding = {f"{n} on padding": seen[n][~case.mask] for n, axes in case.axes.items() if axes.startswith("BT")}
-    if case.spec.pad_row:
-        gradient = f"d_{case.spec.pad_row}"
-        padding[f"{gradient} of the pad row"] = seen[gradient][case.spec.options["padding_index"]]
+    if case.configuration.pad_row:
+        gradient = f"d_{case.configuration.pad_row}"
+        padding[f"{gradient} of the pad row"] = seen[gradient][case.configuration.options["padding_index"]]
     return compare(padding, {name: np.zeros_like(array) for name, array in padding.items()})
 
 
@@ -235,12 +235,12 @@ def accepts_empty_sequences(subject: Subject, case: Case) -> list[Difference]:
 
 def _kept(case: Case, quantity: str, axes: str, empty: Array, rows: Array) -> Array:
     """What an empty sequence gives: its initial state for a final one, and the reverse for their gradients."""
-    starts = case.spec.initial
+    starts = case.configuration.initial
     same = {final: case.arrays[start] for final, start in starts.items() if start}
     same |= {
         f"d_{start}": case.cotangents[final]
         for final, start in starts.items()
-        if start and final in case.cotangents and not case.spec.inputs[start].buffer
+        if start and final in case.cotangents and not case.configuration.inputs[start].buffer
     }
     if quantity in same:
         return np.moveaxis(same[quantity], axes.index("B"), 0)[empty] if "B" in axes else same[quantity]
@@ -250,7 +250,7 @@ def _kept(case: Case, quantity: str, axes: str, empty: Array, rows: Array) -> Ar
 def repeatable(subject: Subject, case: Case) -> list[Difference]:
     first, second = subject.observe(case), subject.observe_again(case)
     modified = first.provenance["modified_inputs"].split()
-    wrong = [wrong_form(f"input {name}", "modified by the run") for name in modified]
+    wrong = [mismatch(f"input {name}", "modified by the run") for name in modified]
     return same_bits(second, first) + wrong
 
 
@@ -261,12 +261,12 @@ def same_in_every_mode(subject: Subject, case: Case) -> list[Difference]:
     return compare(subject.observe(case).quantities, eager.quantities, noise_floor(case).floor)
 
 
-def _couples(form: Form) -> str:
-    return form.couples
+def _couples(config: Configuration) -> str:
+    return config.couples
 
 
-def _reads_padding(form: Form) -> str:
-    return form.reads_padding
+def _reads_padding(config: Configuration) -> str:
+    return config.reads_padding
 
 
 def _no_sequence(case: Case) -> str:
@@ -274,7 +274,7 @@ def _no_sequence(case: Case) -> str:
 
 
 def _no_padding(case: Case) -> str:
-    return "" if (~case.mask).any() or case.spec.pad_row else "the case has no padding"
+    return "" if (~case.mask).any() or case.configuration.pad_row else "the case has no padding"
 
 
 def _no_empty(case: Case) -> str:
@@ -304,7 +304,7 @@ CONTRACTS: dict[str, Contract] = {
             ignores_padding,
             shapes=(*FIRST, "one_sequence", "all_empty"),
             unless=_no_padding,
-            unless_form=_reads_padding,
+            unless_config=_reads_padding,
             narrow=True,
         ),
         Contract(
@@ -317,7 +317,7 @@ CONTRACTS: dict[str, Contract] = {
             "each sequence alone and unpadded gives its row, and gradients of parameters add up",
             independent_of_batchmates,
             unless=_no_sequence,
-            unless_form=_couples,
+            unless_config=_couples,
         ),
         Contract(
             "follows_permutation",

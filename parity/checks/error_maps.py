@@ -72,7 +72,7 @@ def heat(case: Case, scores: Mapping[str, Array]) -> dict[str, Any] | None:
         "quantity": quantity,
         "lengths": case.lengths.tolist(),
         "steps": steps,
-        "left": case.spec.left,
+        "left": case.configuration.left,
         "together": together,
         "rows": [[_short(score) for score in row] for row in np.stack(columns, axis=1)],
     }

@@ -42,7 +42,7 @@ def first_difference(framework: str, variant: str, mode: str, call: frameworks.C
         call: a user's function in the place of the framework's own.
         case: one on which it parts somewhere.
     """
-    function = call or frameworks.call(case.row, case.form, framework, variant)
+    function = call or frameworks.call(case.row, case.config, framework, variant)
 
     def run(prefix: Case) -> Observation:
         return frameworks.run(prefix, framework, function, variant, mode)
@@ -58,9 +58,13 @@ def first_difference(framework: str, variant: str, mode: str, call: frameworks.C
 
 def places(case: Case) -> Iterator[Place]:
     """The parts of an observation, in the order in which they are computed; gradients after all outputs."""
-    states = [name for name in reversed(list(case.spec.initial)) if name in case.cotangents and "B" in case.axes[name]]
+    states = [
+        name
+        for name in reversed(list(case.configuration.initial))
+        if name in case.cotangents and "B" in case.axes[name]
+    ]
     layers = int(case.axes[states[0]][0]) if states else 0
-    rest = (name for name in chain(case.spec.outputs, case.axes) if name in case.axes and name not in states)
+    rest = (name for name in chain(case.configuration.outputs, case.axes) if name in case.axes and name not in states)
     yield from (Place(name, layer) for layer in range(layers) for name in states)
     yield from map(Place, dict.fromkeys(rest))
 
@@ -77,7 +81,7 @@ def _gates(place: Place, prefix: Case, run: Callable[[Case], Observation]) -> st
 
     There the gradient of a gate's bias is the slope at its own pre-activation, times what stands beside it: i beside g.
     """
-    bias, weights = f"bias.{place.layer}", prefix.spec.inputs.get(f"w_in.{place.layer}")
+    bias, weights = f"bias.{place.layer}", prefix.configuration.inputs.get(f"w_in.{place.layer}")
     if weights is None or weights.axes[-2] not in GATES:
         return ""
     gates = GATES[weights.axes[-2]]

@@ -19,9 +19,9 @@ The last term, the rms over the quantity's other elements, is for what else is o
 sums that cancel, the slopes of a softmax.
 
 The limits, and where they come from. ``parity sweep --seeds 100`` draws for every operation and variant a case of
-random form and lengths, parameters from a thousandth to thirty times the usual and anything in the padding, seed by
-seed. Scores of outputs and gradients against the reference, with torch 2.13.0, tensorflow 2.21.0, keras 3.15.1 and
-numpy 2.4.6 on two cores of an Intel Xeon; those of the worst of the 44 operations:
+random configuration and lengths, parameters from a thousandth to thirty times the usual and anything in the padding,
+seed by seed. Scores of outputs and gradients against the reference, with torch 2.13.0, tensorflow 2.21.0, keras 3.15.1
+and numpy 2.4.6 on two cores of an Intel Xeon; those of the worst of the 44 operations:
 
 ==========  =======  ======  ======  ====  =====  =====  ====  =====  =====
 ..                                   worst element       norm

@@ -62,7 +62,7 @@ class Recording:
     @property
     def cost(self) -> int:
         """Roughly how long it takes, as `parity.checks.check.Check.cost` counts it."""
-        return len(self.variants) * sum(len(form.inputs) for form in find(self.operation).forms)
+        return len(self.variants) * sum(len(config.inputs) for config in find(self.operation).configurations)
 
     def lost(self, reason: str) -> list[File]:
         """The verdict if the process that should give it died."""
@@ -95,11 +95,11 @@ class Recording:
         """
         row = find(self.operation)
         other = frameworks.FRAMEWORKS[1 - frameworks.FRAMEWORKS.index(self.framework)]
-        for form in row.forms:
-            for shape in shapes_of(form):
+        for config in row.configurations:
+            for shape in shapes_of(config):
                 if self.dtype in NARROW and shape not in FIRST:
                     continue
-                case = draw(row.name, form.name, shape, self.dtype, self.seed)
+                case = draw(row.name, config.name, shape, self.dtype, self.seed)
                 asked = [(variant, case.given_by(f"{self.framework}.{variant}")) for variant in self.variants]
                 theirs = (case.given_by(f"{other}.{variant}") for variant in row.variants[other])
                 asked += [(counterpart(other, one)[1], one) for one in theirs]

@@ -37,7 +37,7 @@ class Finding:
         status: "passed", "failed", "skipped" (something is missing here) or "known" (a refusal that still stands).
         quantity: an output, or ``d_`` and an input for its gradient.
         score, limit: the largest error and what it may be, in noise floors; elementwise. A score that is not finite is
-            inf; a limit of None means that there were no numbers: a quantity is missing, or of another form.
+            inf; a limit of None means that there were no numbers: a quantity is missing, or of another config.
         norm_score, norm_limit: the same, norm-wise.
         max_abs_error, worst_index: the largest absolute error; where the score is largest.
         observed, expected: the two values at that place; None where there are none, or they are not finite.

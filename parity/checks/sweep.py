@@ -1,6 +1,6 @@
 """Are there false alarms? Random cases, many of them: how scores are distributed, and which checks fail.
 
-Every variant of every operation gets, seed by seed, a case of random form and lengths, parameters from tiny to
+Every variant of every operation gets, seed by seed, a case of random configuration and lengths, parameters from tiny to
 saturating and anything in its padding. The noise floor's limits come from this distribution; see `parity.checks.noise`.
 """
 
@@ -147,7 +147,9 @@ class Sweep:
     def cost(self) -> int:
         """Roughly how long it takes, against other sweeps."""
         row = find(self.operation)
-        return self.seeds * max(len(form.inputs) for form in row.forms) * sum(map(len, row.variants.values()))
+        return (
+            self.seeds * max(len(config.inputs) for config in row.configurations) * sum(map(len, row.variants.values()))
+        )
 
     def run(self) -> list[Tally]:
         """Try all contracts on a case for each seed and variant."""
@@ -176,19 +178,19 @@ class Sweep:
         """In the last of the framework's modes in that dtype: a graph takes long to trace, and is fast ever after."""
         row, tried = find(self.operation), contracts.CONTRACTS[REFERENCE].modes(framework, self.dtype, True)
         mode = [mode for mode in frameworks.MODES[framework] if mode in tried][-1]
-        form, shape = _case(row, seed)
+        config, shape = _case(row, seed)
         for variant in row.variants[framework]:
-            if row.refusal(f"{framework}.{variant}", f"{form}/ragged", mode, self.dtype):
+            if row.refusal(f"{framework}.{variant}", f"{config}/ragged", mode, self.dtype):
                 continue
             for contract in CONTRACTS:
-                yield Check(row.name, framework, variant, self.dtype, contract, seed, True, form, shape, mode)
+                yield Check(row.name, framework, variant, self.dtype, contract, seed, True, config, shape, mode)
 
 
 def _case(row: Operation, seed: int) -> tuple[str, str]:
-    """Form and shape, the same for all variants and dtypes; a form on real data draws its own batch."""
+    """Choose a configuration and a shape, the same for all variants and dtypes."""
     rng = np.random.default_rng([seed, *row.name.encode()])
-    form = row.forms[int(rng.integers(len(row.forms)))]
-    return form.name, next(iter(REAL)) if form.data else random_shape(rng)
+    config = row.configurations[int(rng.integers(len(row.configurations)))]
+    return config.name, next(iter(REAL)) if config.data else random_shape(rng)
 
 
 def plan(operations: Iterable[str] = (), dtypes: Iterable[str] = (), seeds: int = 100, first: int = 0) -> list[Sweep]:

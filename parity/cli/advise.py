@@ -74,8 +74,8 @@ def _layer(options: argparse.Namespace) -> Layer:
     phase = choose("--phase", options.phase, PHASES)
     hidden = _size("--hidden", options.hidden)
     features = hidden if options.features is None else _size("--features", options.features)
-    form = "tanh" if cell == "rnn" else "one_layer"
-    return Layer(f"{'bidirectional' if options.bidirectional else 'rnn'}.{cell}", form, features, hidden, phase)
+    config = "tanh" if cell == "rnn" else "one_layer"
+    return Layer(f"{'bidirectional' if options.bidirectional else 'rnn'}.{cell}", config, features, hidden, phase)
 
 
 def _size(option: str, came: int) -> int:

@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     for name in ("framework", "variant", "dtype", "contract"):
         parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
-    parser.add_argument("--form", action=Once, default="", help="only this form of its operation")
+    parser.add_argument("--config", action=Once, default="", help="only this configuration of its operation")
     parser.add_argument(
         "--shape", action=Once, default="", help='only this shape of batch; or one written out, "3,0,1:5": lengths, T'
     )
@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
         (options.operation, options.framework, options.variant, options.dtype, options.contract),
         options.seed,
     )
-    cases = {name: getattr(options, name) for name in ("form", "shape", "mode")}
+    cases = {name: getattr(options, name) for name in ("config", "shape", "mode")}
     place = frameworks.Place(options.device, options.tf32)
     earlier = verified(options.replay) if options.replay else None
     checks = plan(*selection, seed, options.full, **cases, place=place, record=earlier)

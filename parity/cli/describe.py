@@ -11,7 +11,7 @@ from rich.table import Table
 
 from parity.cli.terminal import console as screen
 from parity.errors import choose_all
-from parity.operations import OPERATIONS, Form, Input, Operation, find
+from parity.operations import OPERATIONS, Configuration, Input, Operation, find
 
 HELP = "say what an operation computes, takes and gives"
 
@@ -35,9 +35,9 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"[bold]{row.name}[/bold]")
         console.print(_words(row), markup=False, highlight=False)
         console.print(f"\n{inspect.getdoc(_reference(row))}", markup=False, highlight=False)
-        for form in row.forms:
-            console.print(f"\nform {form.name}: {', '.join(_call(form))}", markup=False, highlight=False)
-            console.print(_arrays(form))
+        for config in row.configurations:
+            console.print(f"\nform {config.name}: {', '.join(_call(config))}", markup=False, highlight=False)
+            console.print(_arrays(config))
         for framework, variants in row.variants.items():
             console.print(f"{framework}: {', '.join(variants)}", markup=False, highlight=False)
         console.print()
@@ -60,17 +60,17 @@ def _reference(row: Operation) -> ModuleType:
     return import_module(f"parity.reference.{row.topic}")
 
 
-def _call(form: Form) -> list[str]:
+def _call(config: Configuration) -> list[str]:
     """The arguments, and the values of those that are options."""
-    return [f"{name}={form.options[name]!r}" if name in form.options else name for name in form.arguments]
+    return [f"{name}={config.options[name]!r}" if name in config.options else name for name in config.arguments]
 
 
-def _arrays(form: Form) -> Table:
+def _arrays(config: Configuration) -> Table:
     table = Table("", "name", "axes", "", box=None, pad_edge=False, header_style="dim")
     table.add_row("takes", "lengths", _axes("B"), "whole numbers")
-    for name, array in form.inputs.items():
+    for name, array in config.inputs.items():
         table.add_row("takes", name, _axes(array.axes), _kind(array))
-    for name, axes in form.outputs.items():
+    for name, axes in config.outputs.items():
         table.add_row("gives", name, _axes(axes), "")
     return table
 

@@ -6,7 +6,7 @@ A record is a folder: an ``.npz`` for each operation and dtype, and ``manifest.j
     framework, seed, dtypes      what was recorded
     device, environment     where; as in a report
     files                   name -> operation, dtype, bytes, sha256, and
-        cases               "form/shape/outputs" -> SHA-256 of all that went in
+        cases               "config/shape/outputs" -> SHA-256 of all that went in
         variants            variant -> the same names -> what it raised; empty where it gave an answer
 
 The checksums find what was cut off, mixed up or edited by accident. They are no signature: whoever means to deceive
@@ -58,7 +58,7 @@ def digest(case: Case) -> str:
     >>> digest(one) == digest(one), digest(one) == digest(two)
     (True, False)
     """
-    told = hashlib.sha256(repr(sorted(case.spec.options.items())).encode())
+    told = hashlib.sha256(repr(sorted(case.configuration.options.items())).encode())
     cotangents = {f"cotangent of {name}": array for name, array in case.cotangents.items()}
     for name, array in plain({"lengths": case.lengths, **case.arrays, **cotangents}).items():
         told.update(f"{name} {array.dtype.name} {array.shape} ".encode())

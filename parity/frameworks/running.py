@@ -36,26 +36,26 @@ class Resident(NamedTuple):
 
 
 @cache
-def call(operation: Operation, form: str, framework: str, variant: str) -> Call:
+def call(operation: Operation, config: str, framework: str, variant: str) -> Call:
     """The framework's function as one from arguments by name to outputs by name. The same object every time."""
     runtime(framework)
     function = getattr(importlib.import_module(f"parity.{framework}.{operation.topic}"), operation.function)
-    return bind(function, operation, form, variant, tuple(operation.omitted(f"{framework}.{variant}")))
+    return bind(function, operation, config, variant, tuple(operation.omitted(f"{framework}.{variant}")))
 
 
 @lru_cache(maxsize=64)
 def bind(
     function: Callable[..., Mapping[str, Any]],
     operation: Operation,
-    form: str,
+    config: str,
     variant: str = "",
     omitted: tuple[str, ...] = (),
 ) -> Call:
-    """``function`` with the form's options and the variant given, its ``name.0``, ``name.1`` … as tuples.
+    """``function`` with the config's options and the variant given, its ``name.0``, ``name.1`` … as tuples.
 
-    The function has to give the form's outputs, less those that the variant omits, and no others.
+    The function has to give the config's outputs, less those that the variant omits, and no others.
     """
-    spec = operation.form(form)
+    spec = operation.configuration(config)
     options = dict(spec.options) | ({"variant": variant} if variant else {})
     expected = [name for name in spec.outputs if name not in omitted]
 
@@ -104,7 +104,7 @@ def observe(case: Case, framework: str, variant: str = "", mode: str = "eager") 
     variants = case.row.variants.get(framework, ("",))
     variant = choose("variant", variant or variants[0], variants)
     choose("mode", mode, (*MODES[framework], *COMPILED[framework]))
-    return run(case, framework, call(case.row, case.form, framework, variant), variant, mode)
+    return run(case, framework, call(case.row, case.config, framework, variant), variant, mode)
 
 
 def run(case: Case, framework: str, function: Call, variant: str, mode: str) -> Observation:
@@ -134,7 +134,7 @@ def run(case: Case, framework: str, function: Call, variant: str, mode: str) -> 
 def resident(case: Case, framework: str, variant: str, mode: str, device: str = "cpu") -> Resident:
     """What a benchmark times; `arrays_of` turns what it gives into arrays."""
     arrays, cotangents, axes = _copied(case)
-    function = call(case.row, case.form, framework, variant)
+    function = call(case.row, case.config, framework, variant)
     options = {"mode": mode, "axes": axes, "device": device_of(framework, device)}
     return Resident(*runtime(framework).resident(function, arrays, cotangents, **options))
 
@@ -146,7 +146,11 @@ def arrays_of(framework: str, outputs: Mapping[str, Any], gradients: Mapping[str
 
 def _copied(case: Case) -> tuple[dict[str, Array], dict[str, Array], dict[str, str]]:
     """Arrays and cotangents that may be written to, and the axes of all inputs and outputs."""
-    axes = {"lengths": "B"} | {name: spec.axes for name, spec in case.spec.inputs.items()} | dict(case.spec.outputs)
+    axes = (
+        {"lengths": "B"}
+        | {name: spec.axes for name, spec in case.configuration.inputs.items()}
+        | dict(case.configuration.outputs)
+    )
     arrays = {"lengths": case.lengths.copy()} | {name: array.copy() for name, array in case.arrays.items()}
     return arrays, {name: array.copy() for name, array in case.cotangents.items()}, axes
 
@@ -171,7 +175,7 @@ def run_reference(
 ) -> dict[str, Array]:
     """The reference on float arrays that carry a leading axis of copies; ``off``: how far off they keep activations."""
     reference = runtime("reference")
-    function = call(case.row, case.form, "reference", "")
+    function = call(case.row, case.config, "reference", "")
     outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents, off=off)
     return _quantities(outputs, gradients)
 

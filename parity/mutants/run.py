@@ -20,7 +20,7 @@ from parity.checks.contracts import CONTRACTS, FIRST, Contract, Subject
 from parity.checks.result import FAILED, Finding
 from parity.errors import first_lines, told
 from parity.mutants.mutant import Fault, changed, framework_with
-from parity.operations import Form, find
+from parity.operations import Configuration, find
 from parity.training.setup import OPTIMISERS, course
 from parity.training.verdict import CONTRACT as TRAINS_ALIKE
 
@@ -34,7 +34,8 @@ class Catch:
 
     Attributes:
         quantity: the one that was farthest off.
-        margin: how many times the limit it was off; None where no error at all is allowed, or the form was wrong.
+        margin: how many times the limit it was off; None where no error at all is allowed, or the configuration was
+        wrong.
         reason: as of a finding.
     """
 
@@ -85,11 +86,11 @@ def hunt(fault: Fault) -> Outcome:
 def _hunted(fault: Fault) -> Outcome:
     row, function = find(fault.operation), changed(fault)
     omitted = tuple(row.omitted(fault.subject))
-    for dtype, mode, form, shape in _runs(fault):
+    for dtype, mode, config, shape in _runs(fault):
         subject = Subject(
-            fault.framework, fault.variant, mode, frameworks.bind(function, row, form.name, fault.variant, omitted)
+            fault.framework, fault.variant, mode, frameworks.bind(function, row, config.name, fault.variant, omitted)
         )
-        case = draw(fault.operation, form.name, shape, dtype, seed=0).given_by(fault.subject)
+        case = draw(fault.operation, config.name, shape, dtype, seed=0).given_by(fault.subject)
         broken = _broken(fault.framework, fault.variant, mode, case)
         by = {name: catch for name, catch in caught(subject, case).items() if name not in broken}
         if by:
@@ -106,15 +107,15 @@ def _outcome(fault: Fault, by: dict[str, Catch], case: str, mode: str, dtype: st
     return Outcome(fault.name, STALE if lacks else CAUGHT, case, mode, dtype, by, lacks)
 
 
-def _runs(fault: Fault) -> Iterator[tuple[str, str, Form, str]]:
-    """The dtypes, modes, forms and shapes of a default run, the cheapest first: a graph takes long to trace."""
+def _runs(fault: Fault) -> Iterator[tuple[str, str, Configuration, str]]:
+    """The dtypes, modes, configurations and shapes of a default run, the cheapest first."""
     row = find(fault.operation)
     eager, *traced = frameworks.MODES[fault.framework]
     for dtype, mode in ((DTYPES[0], eager), *((DTYPES[0], mode) for mode in traced), (DTYPES[1], eager)):
-        runs = [(form, shape) for form in row.forms for shape in shapes_of(form)]
-        for form, shape in sorted(runs, key=lambda run: run[1] not in FIRST):
-            if not row.refusal(fault.subject, f"{form.name}/{shape}", mode, dtype):
-                yield dtype, mode, form, shape
+        runs = [(config, shape) for config in row.configurations for shape in shapes_of(config)]
+        for config, shape in sorted(runs, key=lambda run: run[1] not in FIRST):
+            if not row.refusal(fault.subject, f"{config.name}/{shape}", mode, dtype):
+                yield dtype, mode, config, shape
 
 
 @lru_cache(maxsize=64)
@@ -148,7 +149,7 @@ def _worst(failed: Sequence[Difference | Finding]) -> Catch | None:
 
 def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
     """Whether a default run holds this subject to the contract on this case."""
-    if contract.unless_form(case.spec) or contract.unless(case) or case.shape not in contract.shapes:
+    if contract.unless_config(case.configuration) or contract.unless(case) or case.shape not in contract.shapes:
         return False
     if contract.both_frameworks and any(map(frameworks.missing, frameworks.FRAMEWORKS)):
         return False

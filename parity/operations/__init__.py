@@ -21,7 +21,7 @@ from parity.operations import (
     rnn,
 )
 from parity.operations.recurrent import GATES as GATES
-from parity.operations.row import Form as Form
+from parity.operations.row import Configuration as Configuration
 from parity.operations.row import Input as Input
 from parity.operations.row import Operation as Operation
 from parity.operations.row import Refusal as Refusal

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.row import Form, Input, Operation, Refusal
+from parity.operations.row import Configuration, Input, Operation, Refusal
 
 
 def _labels(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
@@ -23,7 +23,7 @@ def _counts(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int])
     return np.clip((lengths + 1) // 2 + more, 0, size["S"])
 
 
-BY_SEQUENCE = Form(
+BY_SEQUENCE = Configuration(
     "by_sequence",
     inputs={
         "logits": Input("BTC", raised=100.0),
@@ -39,7 +39,7 @@ FLOAT32 = "tf.nn.ctc_loss computes dense labels in float32 only"
 ROWS = (
     Operation(
         "alignment.ctc",
-        forms=(BY_SEQUENCE,),
+        configurations=(BY_SEQUENCE,),
         variants={"pytorch": ("ctc_loss",), "tensorflow": ("dense_labels", "forward_algorithm")},
         refusals=(
             Refusal("pytorch.ctc_loss", SOME, "not implemented for", "no ctc_loss in 16 bits", dtype="*float16"),

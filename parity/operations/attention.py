@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.operations.row import Form, Input, Operation
+from parity.operations.row import Configuration, Input, Operation
 
 # A weight near 1 has the gradient of a difference of equals. Some sequences' scores are large, all of them: the weights
 # are the same, unless somebody takes their exponentials as they are.
@@ -19,15 +19,15 @@ SELF_ATTENTION = {
 ROWS = (
     Operation(
         "attention.softmax",
-        forms=(
-            Form("one_score", {"scores": STEP}, outputs={"weights": "BT"}, options={"axis": -1}),
-            Form("each_feature", {"scores": FEATURES}, outputs={"weights": "BTD"}, options={"axis": -2}),
+        configurations=(
+            Configuration("one_score", {"scores": STEP}, outputs={"weights": "BT"}, options={"axis": -1}),
+            Configuration("each_feature", {"scores": FEATURES}, outputs={"weights": "BTD"}, options={"axis": -2}),
         ),
         variants={"pytorch": ("masked_fill",), "tensorflow": ("where",)},
     ),
     Operation(
         "attention.multi_head_attention",
-        forms=(Form("two_heads", SELF_ATTENTION, outputs={"y": "BTH"}, options={"heads": 2}),),
+        configurations=(Configuration("two_heads", SELF_ATTENTION, outputs={"y": "BTH"}, options={"heads": 2}),),
         variants={"pytorch": ("layer",), "tensorflow": ("layer",)},
     ),
 )

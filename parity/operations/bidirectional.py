@@ -9,16 +9,16 @@ from parity.operations.recurrent import (
     XLA_REFUSES,
     keras_lstm_needs_a_row,
     recurrent,
-    recurrent_forms,
+    recurrent_configurations,
 )
-from parity.operations.row import Form, Input, Operation
+from parity.operations.row import Configuration, Input, Operation
 
 
 def _bidirectional(cell: str) -> Operation:
     lstm = cell == "lstm"
     return Operation(
         f"bidirectional.{cell}",
-        forms=recurrent_forms(cell, both=True),
+        configurations=recurrent_configurations(cell, both=True),
         variants={
             "pytorch": ("packed", "two_pass", "bucketed", "real_steps"),
             "tensorflow": ("masked", "two_pass", "dynamic_rnn", "packed", "bucketed"),
@@ -30,19 +30,19 @@ def _bidirectional(cell: str) -> Operation:
 
 REVERSE_SEQUENCE = Operation(
     "bidirectional.reverse_sequence",
-    forms=(Form("features", inputs={"x": Input("BTD")}, outputs={"y": "BTD"}),),
+    configurations=(Configuration("features", inputs={"x": Input("BTD")}, outputs={"y": "BTD"}),),
     variants={"pytorch": ("gather",), "tensorflow": ("reverse_sequence",)},
 )
 
 
-def _merged(merge: str) -> Form:
-    form = recurrent(merge, "rnn", layers=1, initial=False, both=True, merge=merge)
-    return replace(form, outputs={**form.outputs, "y": "BTH"})
+def _merged(merge: str) -> Configuration:
+    config = recurrent(merge, "rnn", layers=1, initial=False, both=True, merge=merge)
+    return replace(config, outputs={**config.outputs, "y": "BTH"})
 
 
 MERGED = Operation(
     "bidirectional.merged",
-    forms=tuple(_merged(merge) for merge in ("sum", "mul", "ave")),
+    configurations=tuple(_merged(merge) for merge in ("sum", "mul", "ave")),
     variants={"pytorch": ("packed",), "tensorflow": ("masked",)},
 )
 

@@ -9,13 +9,13 @@ from parity.operations.row import Operation
 
 BACKWARDS = Operation(
     "direction.backwards",
-    forms=(recurrent("two_layers_from_state", "gru", layers=2, initial=True),),
+    configurations=(recurrent("two_layers_from_state", "gru", layers=2, initial=True),),
     variants={"pytorch": ("reversed",), "tensorflow": ("go_backwards",)},
 )
 
 LEFT_PADDED = Operation(
     "direction.left_padded",
-    forms=(replace(recurrent("two_layers_from_state", "lstm", layers=2, initial=True), left=True),),
+    configurations=(replace(recurrent("two_layers_from_state", "lstm", layers=2, initial=True), left=True),),
     variants={"pytorch": ("realigned",), "tensorflow": ("masked", "realigned")},
     refusals=keras_lstm_needs_a_row("masked"),
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from parity.operations.row import Form, Input, Operation, Refusal
+from parity.operations.row import Configuration, Input, Operation, Refusal
 
 TOKENS = Input("BT", below="V", blank=0.2)  # a pad among the words too
 
 
-def _lookup(name: str, padding_index: int | None) -> Form:
-    return Form(
+def _lookup(name: str, padding_index: int | None) -> Configuration:
+    return Configuration(
         name,
         inputs={"tokens": TOKENS, "table": Input("VD")},
         outputs={"y": "BTD"},
@@ -17,13 +17,13 @@ def _lookup(name: str, padding_index: int | None) -> Form:
     )
 
 
-def _scaled_by_frequency(name: str, padding_index: int | None) -> Form:
-    form = _lookup(name, padding_index)
+def _scaled_by_frequency(name: str, padding_index: int | None) -> Configuration:
+    config = _lookup(name, padding_index)
     couples = "a row's gradient is divided by how often its token occurs in the whole batch"
-    return Form(name, form.inputs, form.outputs, form.options, pad_row=form.pad_row, couples=couples)
+    return Configuration(name, config.inputs, config.outputs, config.options, pad_row=config.pad_row, couples=couples)
 
 
-MASKED_DENSE = Form(
+MASKED_DENSE = Configuration(
     "pad_is_0",
     inputs={"tokens": TOKENS, "table": Input("VD"), "w": Input("DH"), "b": Input("H")},
     outputs={"y": "BTH"},
@@ -32,27 +32,31 @@ MASKED_DENSE = Form(
 )
 
 
-def _bag(name: str, mode: str, padding_index: int) -> Form:
-    form = _lookup(name, padding_index)
-    return Form(name, form.inputs, {"y": "BD"}, {"mode": mode, "padding_index": padding_index}, pad_row="table")
+def _bag(name: str, mode: str, padding_index: int) -> Configuration:
+    config = _lookup(name, padding_index)
+    return Configuration(
+        name, config.inputs, {"y": "BD"}, {"mode": mode, "padding_index": padding_index}, pad_row="table"
+    )
 
 
 def _shortened(function: str, pytorch: str, tensorflow: str) -> Operation:
-    form = _lookup("pad_is_0", 0)
-    form = Form(form.name, form.inputs, form.outputs, {"max_norm": 1.0, **form.options}, pad_row=form.pad_row)
-    return Operation(f"embedding.{function}", (form,), {"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
+    config = _lookup("pad_is_0", 0)
+    config = Configuration(
+        config.name, config.inputs, config.outputs, {"max_norm": 1.0, **config.options}, pad_row=config.pad_row
+    )
+    return Operation(f"embedding.{function}", (config,), {"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
 
 
 ROWS = (
     Operation(
         "embedding.lookup",
-        forms=(_lookup("pad_is_0", 0), _lookup("pad_is_3", 3), _lookup("no_pad", None)),
+        configurations=(_lookup("pad_is_0", 0), _lookup("pad_is_3", 3), _lookup("no_pad", None)),
         variants={"pytorch": ("padding_idx", "sparse"), "tensorflow": ("mask_zero", "indexed_slices")},
         refusals=(Refusal("tensorflow.mask_zero", "pad_is_3/*", "mask_zero", "Keras can mask no index but 0"),),
     ),
     Operation(
         "embedding.scaled_by_frequency",
-        forms=(_scaled_by_frequency("pad_is_0", 0), _scaled_by_frequency("no_pad", None)),
+        configurations=(_scaled_by_frequency("pad_is_0", 0), _scaled_by_frequency("no_pad", None)),
         variants={"pytorch": ("scale_grad_by_freq",), "tensorflow": ("custom_gradient",)},
         refusals=(
             Refusal(
@@ -66,12 +70,12 @@ ROWS = (
     ),
     Operation(
         "embedding.masked_dense",
-        forms=(MASKED_DENSE,),
+        configurations=(MASKED_DENSE,),
         variants={"pytorch": ("padding_idx",), "tensorflow": ("mask_zero",)},
     ),
     Operation(
         "embedding.bag",
-        forms=(_bag("sum", "sum", 0), _bag("mean", "mean", 3), _bag("max", "max", 0)),
+        configurations=(_bag("sum", "sum", 0), _bag("mean", "mean", 3), _bag("max", "max", 0)),
         variants={"pytorch": ("padding_idx", "offsets"), "tensorflow": ("masked", "lookup_sparse")},
         refusals=(
             Refusal("tensorflow.lookup_sparse", "max/*", "ombiner", "TensorFlow's bags add up or average"),

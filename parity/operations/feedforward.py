@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity.operations.row import Form, Input, Operation
+from parity.operations.row import Configuration, Input, Operation
 
 KERNEL = 3  # steps that a convolution sees at once
 
 
-def _dense(activation: str) -> Form:
+def _dense(activation: str) -> Configuration:
     inputs = {"x": Input("BTD"), "w": Input("DH", scale=0.5, fan_in="D"), "bias": Input("H", scale=0.5)}
-    return Form(activation, inputs, outputs={"y": "BTH"}, options={"activation": activation})
+    return Configuration(activation, inputs, outputs={"y": "BTH"}, options={"activation": activation})
 
 
-def _conv1d(name: str, layers: int, **options: Any) -> Form:
+def _conv1d(name: str, layers: int, **options: Any) -> Configuration:
     inputs = {"x": Input("BTD")}
     for layer in range(layers):
         below = "H" if layer else "D"
         inputs[f"w.{layer}"] = Input(f"{KERNEL}{below}H", scale=0.5, fan_in=below)
         inputs[f"bias.{layer}"] = Input("H")
-    return Form(name, inputs, outputs={"y": "BTH"}, options=options)
+    return Configuration(name, inputs, outputs={"y": "BTH"}, options=options)
 
 
 ROWS = (
     Operation(
         "feedforward.dense",
-        forms=tuple(_dense(activation) for activation in ("linear", "relu", "sigmoid", "tanh")),
+        configurations=tuple(_dense(activation) for activation in ("linear", "relu", "sigmoid", "tanh")),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),
     Operation(
         "feedforward.conv1d",
-        forms=(
+        configurations=(
             _conv1d("same", layers=1, padding="same"),
             _conv1d("causal", layers=1, padding="causal"),
             _conv1d("stacked", layers=2, padding="same"),

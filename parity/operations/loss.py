@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import product
 
-from parity.operations.row import Form, Input, Operation
+from parity.operations.row import Configuration, Input, Operation
 
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
 
@@ -15,7 +15,7 @@ LOGITS = {"logits": Input("BTC", raised=LARGE, first=-LARGE), "targets": Input("
 
 CROSS_ENTROPY = Operation(
     "loss.cross_entropy",
-    forms=(Form("mean", LOGITS, outputs={"loss": ""}, couples=MEAN_OVER_BATCH, also=FEW_AND_MANY),),
+    configurations=(Configuration("mean", LOGITS, outputs={"loss": ""}, couples=MEAN_OVER_BATCH, also=FEW_AND_MANY),),
     variants={
         "pytorch": ("ignore_index", "flattened", "weighted"),
         "tensorflow": ("keras_mask", "ignore_class", "flattened"),
@@ -23,9 +23,9 @@ CROSS_ENTROPY = Operation(
 )
 
 
-def _sequence_loss(timesteps: bool, batch: bool) -> Form:
+def _sequence_loss(timesteps: bool, batch: bool) -> Configuration:
     names = {(True, True): "mean", (True, False): "by_sequence", (False, True): "by_step", (False, False): "by_token"}
-    return Form(
+    return Configuration(
         names[timesteps, batch],
         LOGITS,
         outputs={"loss": ("" if batch else "B") + ("" if timesteps else "T")},
@@ -36,24 +36,24 @@ def _sequence_loss(timesteps: bool, batch: bool) -> Form:
 
 SEQUENCE_LOSS = Operation(
     "loss.sequence_loss",
-    forms=tuple(_sequence_loss(timesteps, batch) for timesteps, batch in product((True, False), repeat=2)),
+    configurations=tuple(_sequence_loss(timesteps, batch) for timesteps, batch in product((True, False), repeat=2)),
     variants={"pytorch": ("weighted",), "tensorflow": ("weighted",)},
 )
 
 
-def _cross_entropy_with(function: str, form: Form, pytorch: str, tensorflow: str) -> Operation:
-    return Operation(f"loss.{function}", (form,), variants={"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
+def _cross_entropy_with(function: str, config: Configuration, pytorch: str, tensorflow: str) -> Operation:
+    return Operation(f"loss.{function}", (config,), variants={"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
 
 
 LABEL_SMOOTHING = _cross_entropy_with(
     "label_smoothing",
-    Form("mean", LOGITS, outputs={"loss": ""}, options={"smoothing": 0.1}, couples=MEAN_OVER_BATCH),
+    Configuration("mean", LOGITS, outputs={"loss": ""}, options={"smoothing": 0.1}, couples=MEAN_OVER_BATCH),
     pytorch="ignore_index",
     tensorflow="keras_mask",
 )
 CLASS_WEIGHTS = _cross_entropy_with(
     "class_weights",
-    Form(
+    Configuration(
         "mean",
         {**LOGITS, "class_weight": Input("C", unit=True, buffer=True)},
         outputs={"loss": ""},
@@ -64,7 +64,7 @@ CLASS_WEIGHTS = _cross_entropy_with(
 )
 MEAN_OF_SEQUENCES = _cross_entropy_with(
     "mean_of_sequences",
-    Form(
+    Configuration(
         "mean",
         LOGITS,
         outputs={"loss": ""},
@@ -79,7 +79,9 @@ MEAN_OF_SEQUENCES = _cross_entropy_with(
 def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
     return Operation(
         f"loss.{function}",
-        forms=(Form("mean", inputs, outputs={"loss": ""}, couples=MEAN_OVER_BATCH, also=FEW_AND_MANY),),
+        configurations=(
+            Configuration("mean", inputs, outputs={"loss": ""}, couples=MEAN_OVER_BATCH, also=FEW_AND_MANY),
+        ),
         variants={"pytorch": ("flattened", "weighted"), "tensorflow": ("keras_mask", "flattened", "weighted")},
     )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from parity.operations.row import Form, Input, Operation, Refusal
+from parity.operations.row import Configuration, Input, Operation, Refusal
 
 X = {"x": Input("BTD")}
 FEATURES = {"x": Input("BTD", blank=0.3, padding=0.0)}  # some real frames look like padding
 
 
-def _tokens(padding_index: int) -> Form:
-    return Form(
+def _tokens(padding_index: int) -> Configuration:
+    return Configuration(
         f"pad_is_{padding_index}",
         inputs={"tokens": Input("BT", below="V", blank=0.3, padding=padding_index), "table": Input("VD")},
         outputs={"mask": "BT", "y": "BTD"},
@@ -22,28 +22,28 @@ def _tokens(padding_index: int) -> Form:
 ROWS = (
     Operation(
         "masking.sequence_mask",
-        forms=(Form("from_lengths", X, outputs={"mask": "BT"}, discrete=("mask",)),),
+        configurations=(Configuration("from_lengths", X, outputs={"mask": "BT"}, discrete=("mask",)),),
         variants={"pytorch": ("arange",), "tensorflow": ("sequence_mask",)},
     ),
     Operation(
         "masking.mask_from_tokens",
-        forms=(_tokens(0), _tokens(3)),
+        configurations=(_tokens(0), _tokens(3)),
         variants={"pytorch": ("not_equal",), "tensorflow": ("mask_zero", "not_equal")},
         refusals=(Refusal("tensorflow.mask_zero", "pad_is_3/*", "mask_zero", "Keras can mask no index but 0"),),
     ),
     Operation(
         "masking.mask_from_features",
-        forms=(Form("zeros", FEATURES, outputs={"mask": "BT", "y": "BTD"}, discrete=("mask",)),),
+        configurations=(Configuration("zeros", FEATURES, outputs={"mask": "BT", "y": "BTD"}, discrete=("mask",)),),
         variants={"pytorch": ("any_feature",), "tensorflow": ("masking_layer", "any_feature")},
     ),
     Operation(
         "masking.length_from_features",
-        forms=(Form("zeros", FEATURES, outputs={"length": "B"}, discrete=("length",)),),
+        configurations=(Configuration("zeros", FEATURES, outputs={"length": "B"}, discrete=("length",)),),
         variants={"pytorch": ("last_frame",), "tensorflow": ("last_frame",)},
     ),
     Operation(
         "masking.mask_frames",
-        forms=(Form("features", X, outputs={"y": "BTD"}),),
+        configurations=(Configuration("features", X, outputs={"y": "BTD"}),),
         variants={"pytorch": ("where", "masked_fill"), "tensorflow": ("where",)},
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from parity.operations.loss import MEAN_OVER_BATCH
 from parity.operations.recurrent import recurrent
-from parity.operations.row import Form, Input, Operation
+from parity.operations.row import Configuration, Input, Operation
 
 MEAN_OVER_SEQUENCES = "a mean over the batch's sequences: each one's share depends on how many of them are not empty"
 
@@ -27,14 +27,14 @@ def _model(
     both: bool = False,
     couples: str = MEAN_OVER_SEQUENCES,
     options: Mapping[str, Any] | None = None,
-) -> Form:
+) -> Configuration:
     """Features or an embedding, a recurrent layer, a linear layer and a masked loss."""
     layer = recurrent(cell, cell, layers=1, initial=False, both=both, shut=False).inputs  # it is to be trained
     hidden, classes = "E" if both else "H", outputs["logits"][-1]
     weights = {name: array for name, array in layer.items() if name != "x"}
     head = {"w_out": Input(f"{hidden}{classes}", scale=0.5, fan_in=hidden), "b_out": Input(classes)}
     embeds = "table" in data
-    return Form(
+    return Configuration(
         cell,
         {**data, **label, **weights, **head},
         outputs={**({"embedded": "BTD"} if embeds else {}), "states": f"BT{hidden}", **outputs, "loss": ""},

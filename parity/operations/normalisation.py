@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.operations.row import Form, Input, Operation
+from parity.operations.row import Configuration, Input, Operation
 
 SCALE_AND_SHIFT = {"gamma": Input("H"), "beta": Input("H")}
 
@@ -16,20 +16,22 @@ RUNNING = ("running_mean", "running_variance")
 STATISTICS = "mean and variance are those of every real step of the batch"
 
 
-def _layer_norm(name: str, eps: float) -> Form:
-    return Form(name, {"x": Input("BTH", raised=100.0)} | SCALE_AND_SHIFT, outputs={"y": "BTH"}, options={"eps": eps})
+def _layer_norm(name: str, eps: float) -> Configuration:
+    return Configuration(
+        name, {"x": Input("BTH", raised=100.0)} | SCALE_AND_SHIFT, outputs={"y": "BTH"}, options={"eps": eps}
+    )
 
 
 ROWS = (
     Operation(
         "normalisation.layer_norm",
-        forms=(_layer_norm("eps_of_torch", 1e-5), _layer_norm("eps_of_keras", 1e-3)),
+        configurations=(_layer_norm("eps_of_torch", 1e-5), _layer_norm("eps_of_keras", 1e-3)),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),
     Operation(
         "normalisation.batch_norm",
-        forms=(
-            Form(
+        configurations=(
+            Configuration(
                 "training",
                 BATCH_NORM,
                 outputs={"y": "BTH"} | dict.fromkeys(RUNNING, "H"),
@@ -39,7 +41,7 @@ ROWS = (
                 couples=STATISTICS,
                 also=("one_step",),
             ),
-            Form("inference", BATCH_NORM, outputs={"y": "BTH"}, options={"training": False, "eps": 1e-3}),
+            Configuration("inference", BATCH_NORM, outputs={"y": "BTH"}, options={"training": False, "eps": 1e-3}),
         ),
         variants={"pytorch": ("flattened",), "tensorflow": ("flattened",)},
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity.operations.row import Form, Input, Refusal
+from parity.operations.row import Configuration, Input, Refusal
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 BIASES = GATES | {"gru": 4}  # r, z and n have one each, and the product inside n has another
@@ -23,7 +23,7 @@ def recurrent(
     shut: bool = True,
     also: tuple[str, ...] = (),
     **options: Any,
-) -> Form:
+) -> Configuration:
     """A stack of recurrent layers; weights come as one item for each layer. ``shut``: some LSTM gates are, for good."""
     side = "2" if both else ""
     inputs = {"x": Input("BTD", blank=0.3)}  # some real steps look like padding
@@ -36,12 +36,12 @@ def recurrent(
     start = {s: f"{s}0" if initial else "" for s in STATES[cell]}
     inputs |= {name: Input(state) for name in start.values() if name}
     outputs = {"y": "BTE" if both else "BTH"} | dict.fromkeys(STATES[cell], state)
-    return Form(name, inputs, outputs, options, initial=start, also=also)
+    return Configuration(name, inputs, outputs, options, initial=start, also=also)
 
 
-def recurrent_forms(cell: str, both: bool = False) -> tuple[Form, ...]:
+def recurrent_configurations(cell: str, both: bool = False) -> tuple[Configuration, ...]:
     if cell == "rnn":
-        many = () if both else ("many_steps",)  # in one recurrent form: they take long
+        many = () if both else ("many_steps",)  # in one recurrent config: they take long
         return (
             recurrent("tanh", cell, layers=1, initial=False, both=both, also=many, activation="tanh"),
             recurrent("relu_two_layers_from_state", cell, layers=2, initial=True, both=both, activation="relu"),

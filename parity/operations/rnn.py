@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from parity.operations.recurrent import UNMASKED_CELL_STATE, XLA_REFUSES, keras_lstm_needs_a_row, recurrent_forms
+from parity.operations.recurrent import (
+    UNMASKED_CELL_STATE,
+    XLA_REFUSES,
+    keras_lstm_needs_a_row,
+    recurrent_configurations,
+)
 from parity.operations.row import Operation, Refusal
 
 STATIC_NEEDS_T = Refusal(
@@ -20,7 +25,7 @@ def _unidirectional(cell: str) -> Operation:
     onednn = ("padded_native",) if lstm else ()  # oneDNN has no other cell
     return Operation(
         f"rnn.{cell}",
-        forms=recurrent_forms(cell),
+        configurations=recurrent_configurations(cell),
         variants={
             "pytorch": (
                 "packed",

@@ -36,7 +36,7 @@ class Input:
         unit: draw floats between 0 and 1, as probabilities are.
         fan_in: for weights, the axis that is summed over: the scale shrinks as it widens, so that a large layer is
             not saturated, or chaotic, where a small one is not.
-        blank: the share of real steps that look like padding: all features are what it holds, or else the form's
+        blank: the share of real steps that look like padding: all features are what it holds, or else the config's
             ``padding_index``, or else 0. Others do in part; where the answer is read off the padding, some are tiny,
             and some add up to 0.
         raised: what every second sequence has on top, beginning with the first: at 100, exp() is inf in float32.
@@ -67,7 +67,7 @@ class Input:
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class Configuration:
     """One way to call an operation: what goes in, what comes out, under which options.
 
     Attributes:
@@ -98,7 +98,7 @@ class Form:
 
     @property
     def arguments(self) -> list[str]:
-        """What a function of this form is called with, by name; ``w_in.0``, ``w_in.1`` … come as one tuple."""
+        """What a function of this configuration is called with, by name; ``w_in.0``, ``w_in.1`` … come as one tuple."""
         first, *rest = dict.fromkeys(name.partition(".")[0] for name in self.inputs)
         return [first, "lengths", *rest, *self.options]
 
@@ -116,7 +116,7 @@ class Refusal:
 
     Attributes:
         variant: "framework.variant".
-        case, mode, dtype: patterns for "form/shape", the mode and the dtype, as in `fnmatch`.
+        case, mode, dtype: patterns for "config/shape", the mode and the dtype, as in `fnmatch`.
         says: part of the framework's message.
         why: the reason, for a reader.
     """
@@ -140,14 +140,14 @@ class Operation:
 
     Attributes:
         name: "topic.function": the file and the function in each framework.
-        forms: the ways it is called.
+        configurations: the ways it is called.
         variants: framework -> the ways that framework computes it; the first is the idiomatic one.
         omits: "framework.variant" -> outputs it cannot give, with the reason.
         refusals: cases that a variant cannot do.
     """
 
     name: str
-    forms: tuple[Form, ...]
+    configurations: tuple[Configuration, ...]
     variants: Mapping[str, tuple[str, ...]]
     omits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
@@ -165,10 +165,10 @@ class Operation:
         return self.omits.get(variant, {})
 
     def refusal(self, variant: str, case: str, mode: str, dtype: str) -> Refusal | None:
-        """What "framework.variant" is known to refuse about "form/shape" in a mode and a dtype."""
+        """What "framework.variant" is known to refuse about "config/shape" in a mode and a dtype."""
         return next((refusal for refusal in self.refusals if refusal.covers(variant, case, mode, dtype)), None)
 
-    def form(self, name: str) -> Form:
-        """The form of that name; `InputError` names the nearest right one."""
-        forms = {form.name: form for form in self.forms}
-        return forms[choose("form", name, forms)]
+    def configuration(self, name: str) -> Configuration:
+        """The configuration of that name; `InputError` names the nearest right one."""
+        configurations = {config.name: config for config in self.configurations}
+        return configurations[choose("config", name, configurations)]

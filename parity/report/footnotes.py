@@ -23,7 +23,7 @@ class Whole:
 
 
 def note(operation: str, contract: str, findings: Sequence[Mapping[str, Any]]) -> str:
-    """What was refused or skipped, and which forms do not promise the contract; empty when there is nothing to add."""
+    """What was refused or skipped, and which configurations do not promise the contract; or nothing."""
     others = [finding for finding in findings if finding["status"] in (KNOWN, SKIPPED)]
     reasons = several((finding["reason"] for finding in others), shown=2)
     cases = several(finding["case"] for finding in others)
@@ -45,12 +45,12 @@ def absence(operation: str, framework: str, contract: str, whole: Whole) -> str:
 
 
 def _not_promised(operation: str, contract: str) -> str:
-    """Which forms do not promise a contract, and why."""
+    """Which configurations do not promise a contract, and why."""
     row, promise = OPERATIONS.get(operation), CONTRACTS.get(contract)
     if not row or not promise:
         return ""
-    reasons = {form.name: reason for form in row.forms if (reason := promise.unless_form(form))}
+    reasons = {config.name: reason for config in row.configurations if (reason := promise.unless_config(config))}
     if not reasons:
         return ""
-    forms = f" by {several(reasons)}" if len(reasons) < len(row.forms) else ""
-    return f"not promised{forms}: {several(reasons.values(), shown=2)}"
+    configurations = f" by {several(reasons)}" if len(reasons) < len(row.configurations) else ""
+    return f"not promised{configurations}: {several(reasons.values(), shown=2)}"

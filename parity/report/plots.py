@@ -47,7 +47,7 @@ def training(curves: Sequence[Record], checks: Sequence[Record] = ()) -> Markup:
 
 
 def _held(checks: Sequence[Record]) -> dict[tuple[str, str, str], set[str]]:
-    """Model, form and optimiser, and framework -> how the contract of training came out."""
+    """Model, configuration and optimiser, and framework -> how the contract of training came out."""
     held: dict[tuple[str, str, str], set[str]] = {}
     for finding in checks:
         if finding["contract"] == CONTRACT:
@@ -57,7 +57,7 @@ def _held(checks: Sequence[Record]) -> dict[tuple[str, str, str], set[str]]:
 
 def _left(curve: Record, framework: str, held: Mapping[tuple[str, str, str], set[str]]) -> str:
     """Where a framework is above the noise floor, which alone is no failure: what counts is the limit."""
-    statuses = held.get((curve["model"], f"{curve['form']}/{curve['optimiser']}", framework), set())
+    statuses = held.get((curve["model"], f"{curve['config']}/{curve['optimiser']}", framework), set())
     limit = "; not within its limit" if FAILED in statuses else "; within its limit" if statuses == {PASSED} else ""
     return training_plots.leaves(curve, framework) + limit
 
@@ -69,7 +69,7 @@ def _run(curve: Record, svg: Markup | None, held: Mapping[tuple[str, str, str], 
         if training_plots.outside(curve, framework)
     ]
     settings = setting(curve["settings"])
-    model = (curve["model"], curve["form"])
+    model = (curve["model"], curve["config"])
     return {"model": model, "optimiser": curve["optimiser"], "settings": settings, "left": left, "svg": svg}
 
 
@@ -161,7 +161,7 @@ def _batch(group: Sequence[Row], svg: Markup) -> dict[str, Any]:
         f"{percent(first['fill'])} real",
         "" if ideal is None else f"ideal {ideal:.3g}",
     ]
-    name = f"{first['operation']} ({first['form']}), {first['distribution']} lengths"
+    name = f"{first['operation']} ({first['config']}), {first['distribution']} lengths"
     return {"name": name, "said": ", ".join(filter(None, said)), "svg": svg}
 
 

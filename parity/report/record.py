@@ -1,4 +1,4 @@
-"""The record of a run, as report.json has it, and what it comes to. Every other form of a report is a view of it."""
+"""The record of a run, as report.json has it, and what it comes to. Every view of a report shows this."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def fastest(rows: Sequence[Row]) -> list[str]:
 
     Speed-ups are compared, not rates: they are from rounds taken in turns, and so much surer.
 
-    >>> batch = {"operation": "rnn.gru", "form": "tanh", "distribution": "uniform", "B": 4, "T": 9, "D": 2, "H": 2}
+    >>> batch = {"operation": "rnn.gru", "config": "tanh", "distribution": "uniform", "B": 4, "T": 9, "D": 2, "H": 2}
     >>> one = batch | {"framework": "pytorch", "mode": "eager", "phase": "train"}
     >>> padded, over = one | {"variant": "padded", "speedup": None}, "pytorch.padded"
     >>> fastest([padded, one | {"variant": "packed", "speedup": {"median": 0.48, "over": over}}])

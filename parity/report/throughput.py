@@ -21,7 +21,7 @@ from parity.throughput.timing import ratio
 
 ARGUMENT = "benchmarks"
 EXPECTED = "JSON that pytest-benchmark wrote of this project's benchmarks"
-NAMES = ("operation", "form", "distribution", "phase", "framework", "variant", "mode", "device", "B", "T", "D", "H")
+NAMES = ("operation", "config", "distribution", "phase", "framework", "variant", "mode", "device", "B", "T", "D", "H")
 SAME = ("fill", "rounds", "peak_gflops", "kernels")  # as pytest-benchmark's extra_info has them
 BASELINES = (".padded", ".two_pass")
 Benchmark = Mapping[str, Any]

@@ -10,7 +10,7 @@ from parity.report.formatting import percent, several
 from parity.report.timings import Row
 
 HEADS = (
-    *("operation", "form", "lengths", "B · T · D · H", "fill", "phase", "variant", "mode", "device", "rounds"),
+    *("operation", "config", "lengths", "B · T · D · H", "fill", "phase", "variant", "mode", "device", "rounds"),
     *("real steps a second", "speed-up", "ideal", "of ideal", "of peak", "peak GFLOP/s", "kernels", "peak memory"),
     *("A/A", "norm", "element"),
 )
@@ -22,7 +22,7 @@ def timed(rows: Sequence[Row]) -> list[list[str]]:
     """A row of the table for each timed variant."""
     return [
         [
-            *(row["operation"], row["form"], row["distribution"], size(row), percent(row["fill"]), row["phase"]),
+            *(row["operation"], row["config"], row["distribution"], size(row), percent(row["fill"]), row["phase"]),
             *(f"{row['framework']}.{row['variant']}", row["mode"], row["device"], str(row["rounds"])),
             *(between(row["steps_per_second"]), _over(row["speedup"]), _of(row["ideals"], number)),
             *(_of(row["share_of_ideal"], percent), _share(row["share_of_peak"]), number(row["peak_gflops"])),

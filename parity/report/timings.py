@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
-BATCH = ("operation", "form", "distribution", "B", "T", "D", "H")
-SCALE = ("operation", "form", "B", "D", "H")  # whatever the lengths are
+BATCH = ("operation", "config", "distribution", "B", "T", "D", "H")
+SCALE = ("operation", "config", "B", "D", "H")  # whatever the lengths are
 
 
 def grouped(rows: Sequence[Row], names: Sequence[str]) -> list[list[Row]]:

@@ -49,7 +49,7 @@ class Layer:
     """What is to be run: an operation at a size, in a phase.
 
     Attributes:
-        operation, form: a recurrent row of `OPERATIONS` and one of its forms.
+        operation, config: a recurrent row of `OPERATIONS` and one of its configurations.
         features, hidden: D and H.
         phase: "train" (forward and backward) or "forward".
         without: variants, or "framework.variant", that are left out.
@@ -57,7 +57,7 @@ class Layer:
     """
 
     operation: str
-    form: str
+    config: str
     features: int
     hidden: int
     phase: str = "train"
@@ -69,12 +69,12 @@ class Layer:
 
     def race(self, lengths: npt.ArrayLike, steps: int = 0, costs: Mapping[str, Cost] | None = None) -> Race:
         """Its variants on drawn input with these lengths, float32."""
-        case = with_lengths(self.operation, self.form, lengths, "float32", 0, steps, D=self.features, H=self.hidden)
+        case = with_lengths(self.operation, self.config, lengths, "float32", 0, steps, D=self.features, H=self.hidden)
         return Race(case, costs or {}, self.device)
 
     def entries(self) -> list[Entry]:
         """Its variants, of the frameworks that are there."""
-        return installed(entries(find(self.operation), self.form, self.without))
+        return installed(entries(find(self.operation), self.config, self.without))
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Entry:
         return f"{self.framework}.{self.variant}" + ("" if self.mode == usual else f"[{self.mode}]")
 
 
-def entries(operation: Operation, form: str, without: Collection[str] = ()) -> list[Entry]:
+def entries(operation: Operation, config: str, without: Collection[str] = ()) -> list[Entry]:
     """All variants of both frameworks, installed or not, each in its fastest usual mode: TensorFlow as a graph.
 
     Args:
@@ -56,7 +56,7 @@ def entries(operation: Operation, form: str, without: Collection[str] = ()) -> l
         for framework, mode in usual.items()
         for variant in operation.variants[framework]
         if not {variant, f"{framework}.{variant}"} & set(without)
-        and not operation.refusal(f"{framework}.{variant}", f"{form}/given", mode, "float32")
+        and not operation.refusal(f"{framework}.{variant}", f"{config}/given", mode, "float32")
     ]
 
 
@@ -121,7 +121,7 @@ class Race:
     @cached_property
     def truth(self) -> Floor:
         """What every entry must give: a float64 run of the first framework that is there, with its floor."""
-        entry = installed(entries(self.case.row, self.case.form))[0]
+        entry = installed(entries(self.case.row, self.case.config))[0]
         return stand_in(self.case, entry.framework, entry.variant, entry.mode)
 
     def prepare(self, entry: Entry) -> Prepared:

@@ -62,18 +62,18 @@ def train(
 def _trained(
     model: str, optimiser: str, framework: str, steps: int, seed: int, build: Build | None, function: Model | None
 ) -> Trajectory:
-    row, form = find(model), MODELS[model]
+    row, config = find(model), MODELS[model]
     lesson = course(model, steps, seed)
     call = (
-        frameworks.bind(function, row, form)
+        frameworks.bind(function, row, config)
         if function
-        else frameworks.call(row, form, framework, row.variants[framework][0])
+        else frameworks.call(row, config, framework, row.variants[framework][0])
     )
     frameworks.runtime(framework)
     room = import_module(f"parity.{framework}.optimiser")
     chosen = OPTIMISERS[optimiser]
     usual = partial(room.OPTIMISERS[chosen.kind], pad_rows=lesson.pad_rows, **chosen.settings)
-    spec = row.form(form)
+    spec = row.configuration(config)
     axes = {"lengths": "B", **{name: array.axes for name, array in spec.inputs.items()}, **spec.outputs}
     trainer = room.Trainer(call, lesson.start, build or usual, axes)
     *batches, unseen = lesson.batches

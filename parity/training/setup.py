@@ -15,7 +15,9 @@ from parity.operations import OPERATIONS
 
 STEPS = 50
 DTYPE = "float32"
-MODELS = {name: row.forms[0].name for name, row in OPERATIONS.items() if row.topic == "model"}  # and its form
+MODELS = {
+    name: row.configurations[0].name for name, row in OPERATIONS.items() if row.topic == "model"
+}  # and its configuration
 MOST_STEPS = 999
 APART = 1000  # so many seeds apart are the batches of one course from those of the next
 
@@ -94,12 +96,12 @@ class Course:
 
     @property
     def pad_rows(self) -> dict[str, int]:
-        form = self.cases[0].spec
-        return {form.pad_row: form.options["padding_index"]} if form.pad_row else {}
+        config = self.cases[0].configuration
+        return {config.pad_row: config.options["padding_index"]} if config.pad_row else {}
 
 
 def _of_a_batch(case: Case, name: str) -> bool:
-    return "B" in case.spec.inputs[name].axes
+    return "B" in case.configuration.inputs[name].axes
 
 
 def check_numbers(steps: object, seed: object) -> None:
@@ -114,6 +116,6 @@ def course(model: str, steps: int, seed: int) -> Course:
     >>> [len(batch["lengths"]) for batch in course("model.tagger", steps=1, seed=0).batches]
     [9, 9]
     """
-    form = MODELS[model]
+    config = MODELS[model]
     seeds = range(seed * APART, seed * APART + steps + 1)
-    return Course(tuple(draw(model, form, "drawn", DTYPE, at) for at in seeds))
+    return Course(tuple(draw(model, config, "drawn", DTYPE, at) for at in seeds))

@@ -163,7 +163,7 @@ def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> 
     """How far each framework's weights are from the reference's after each step: plain values, for a report.
 
     Returns:
-        A dict with ``model``, ``form``, ``optimiser``, ``settings``, ``dtype``, ``seed`` and ``steps``, and of each
+        A dict with ``model``, ``config``, ``optimiser``, ``settings``, ``dtype``, ``seed`` and ``steps``, and of each
         step: ``loss``, the reference's; ``envelope``, the norm of the noise floors of all weights over that of the
         weights; and in ``frameworks``, for each framework that is installed, its ``loss`` and its ``distance``, the
         norm of all errors over that of the weights.
@@ -183,7 +183,7 @@ def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> 
     }
     return {
         "model": model,
-        "form": MODELS[model],
+        "config": MODELS[model],
         "optimiser": optimiser,
         "settings": dict(OPTIMISERS[optimiser].settings),
         "dtype": DTYPE,
