@@ -16,7 +16,7 @@ from parity.operations import GATES, find
 from parity.throughput import advice as advise
 from parity.throughput.advice import IN_GROUPS, ON_REAL_STEPS, Layer, Model, calibration_lengths, counts
 
-LENGTHS = np.array([9, 1, 2, 8])
+DISTRIBUTIONS = np.array([9, 1, 2, 8])
 LAYER = Layer("rnn.lstm", "one_layer", features=4, hidden=5)
 
 
@@ -39,7 +39,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_strategies_count_what_they_do(name: str, expected: tuple[int, int, int]) -> None:
-    assert counts(name, LENGTHS, 10, Cost(call=1.0, step=1.0, row=1.0)) == expected
+    assert counts(name, DISTRIBUTIONS, 10, Cost(call=1.0, step=1.0, row=1.0)) == expected
 
 
 def test_every_strategy_named_here_exists() -> None:
@@ -59,10 +59,10 @@ def test_a_model_ranks_by_what_is_counted() -> None:
     cheap, dear = Cost(0.0, 1.0, 0.001), Cost(0.0, 1.1, 1.0)
     assert (
         Model({"pytorch.padded": cheap, "pytorch.packed": Cost(0.0, 2.0, 0.001)})
-        .ranking(LENGTHS)[0][0]
+        .ranking(DISTRIBUTIONS)[0][0]
         .endswith("padded")
     )
-    assert Model({"pytorch.padded": dear, "pytorch.packed": dear}).ranking(LENGTHS)[0][0].endswith("packed")
+    assert Model({"pytorch.padded": dear, "pytorch.packed": dear}).ranking(DISTRIBUTIONS)[0][0].endswith("packed")
 
 
 def test_bucketed_plans_by_the_cost_of_what_it_runs() -> None:
@@ -170,4 +170,4 @@ def test_what_changes_the_figures_changes_the_key(pytorch: str, other: Layer) ->
 
 
 def test_steps_below_the_longest_are_not_believed() -> None:
-    assert counts("pytorch.padded", LENGTHS, 4, planner.DEFAULT) == (1, 9, 36)
+    assert counts("pytorch.padded", DISTRIBUTIONS, 4, planner.DEFAULT) == (1, 9, 36)

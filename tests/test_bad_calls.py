@@ -85,7 +85,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "faults: got 'rnn', expected a list of names": lambda: faults.plan("rnn"),
     "device: got 'gpu', expected 'cpu'": lambda: plan(place=frameworks.Place("gpu")),
-    "shape: got '3:3x1e', expected numbers behind x and ~": lambda: plan(shape="3:3x1e"),
+    "lengths: got '3:3x1e', expected numbers behind x and ~": lambda: plan(lengths="3:3x1e"),
     "mode: got 'grpah', expected 'graph'": lambda: plan(mode="grpah"),
     "config: got 'one_layre', expected 'one_layer'": lambda: plan(["rnn.gru"], config="one_layre"),
 }

@@ -14,7 +14,7 @@ from parity.arrays import BFLOAT16, check_lengths
 from parity.cases.lengths import draw_lengths, fill_lengths
 from parity.cases.sampling import with_lengths
 
-RIGHT = {"operation": "rnn.gru", "config": "one_layer", "shape": "ragged", "dtype": "float32", "seed": 0}
+RIGHT = {"operation": "rnn.gru", "config": "one_layer", "lengths": "ragged", "dtype": "float32", "seed": 0}
 CASE = draw(**RIGHT)
 DEEP = draw("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0, (("B", 5), ("T", 4), ("D", 3)))
 IDS = draw("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
@@ -67,9 +67,9 @@ NAMES: dict[str, Callable[[], object]] = {
     "config: got 'one_later', expected 'one_layer'": lambda: drawn(config="one_later"),
     "config: got 0, expected one of: one_layer, two_layers_from_state": lambda: drawn(config=0),
     "config: got 'two_layer', expected 'one_layer'": lambda: replace(DEEP, config="two_layer"),
-    "shape: got 'raged', expected 'ragged'": lambda: drawn(shape="raged"),
-    "shape: got 'ragged', expected one of: drawn": lambda: draw("model.tagger", "lstm", "ragged", "float32", 0),
-    "shape: got 3, expected the name of a shape": lambda: replace(DEEP, shape=3),
+    "lengths: got 'raged', expected 'ragged'": lambda: drawn(lengths="raged"),
+    "lengths: got 'ragged', expected one of: drawn": lambda: draw("model.tagger", "lstm", "ragged", "float32", 0),
+    "lengths_name: got 3, expected a name": lambda: replace(DEEP, lengths_name=3),
     "dtype: got 'float23', expected 'float32'": lambda: drawn(dtype="float23"),
     f"dtype: got <class 'numpy.float32'>, {A_DTYPE}": lambda: drawn(dtype=np.float32),
     "case: got 'rnn.gru', expected a parity.Case; see parity.draw": lambda: observe("rnn.gru", "reference"),
@@ -108,7 +108,7 @@ NUMBERS: dict[str, Callable[[], object]] = {
     f"fill: got 'half', {A_FRACTION}": lambda: fill_lengths("half", RNG, 4, 8),
     f"rng: got None, {A_GENERATOR}": lambda: fill_lengths(0.5, None, 4, 8),
 }
-LENGTHS: dict[str, Callable[[], object]] = {
+DISTRIBUTIONS: dict[str, Callable[[], object]] = {
     "lengths: got 9 at index 1, expected at most T = 5": lambda: check_lengths([1, 9], steps=5),
     "lengths: got -1 at index 1, expected lengths of 0 or more": lambda: check_lengths([2, -1], steps=5),
     "lengths: got dtype float64, expected integers": lambda: check_lengths([1.0, 2.0], steps=5),
@@ -200,7 +200,7 @@ CASES: dict[str, Callable[[], object]] = {
     "fills: got (), expected at least one number, in one axis": lambda: CASE.refilled(0, ()),
     f"fills: got ('NaN',), {AN_ARRAY}": lambda: CASE.refilled(0, ("NaN",)),
 }
-REFUSED = [pair for table in (NAMES, NUMBERS, LENGTHS, BATCHES, CASES) for pair in table.items()]
+REFUSED = [pair for table in (NAMES, NUMBERS, DISTRIBUTIONS, BATCHES, CASES) for pair in table.items()]
 
 
 @pytest.mark.parametrize(("sentence", "call"), REFUSED, ids=[sentence for sentence, _ in REFUSED])

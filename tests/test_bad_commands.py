@@ -35,7 +35,7 @@ COMMANDS = {
     "selection: got no check at all, expected one of the contracts that are tried in float16: matches_reference": (
         "check --dtype float16 --contract frameworks_agree"
     ),
-    "shape: got '3,0,1', expected lengths, a colon and T, as in": "check --shape 3,0,1",
+    "lengths: got '3,0,1', expected lengths, a colon and T, as in": "check --lengths 3,0,1",
     "seed: got -1, expected a whole number of 0 or more": "check --seed -1",
     f"argument --seed: invalid int value: 'x'; parity check {HELP}": "check --seed x",
     "jobs: got 0, expected a whole number of 1 or more": "check --jobs 0",
@@ -56,7 +56,7 @@ COMMANDS = {
     f"argument --seeds: invalid int value: '1e3'; parity sweep {HELP}": "sweep --seeds 1e3",
     "dtype: got 'double', expected one of: float32, ": "sweep --dtype double",
     "fault: got 'rnn.last_setp', expected ": "faults rnn.last_setp",
-    "shape: got '3;4', expected ": "check --shape 3;4",
+    "lengths: got '3;4', expected ": "check --lengths 3;4",
     "device: got 'gpu', expected ": "check --device gpu",
     "one of the arguments --lengths --lognormal --distribution is required; parity advise --help": "advise",
     "argument --distribution: not allowed with argument --lengths": "advise --lengths a --distribution b",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from parity import Batch
-from parity.cases.lengths import LENGTHS, draw_lengths, fill_lengths
+from parity.cases.lengths import DISTRIBUTIONS, draw_lengths, fill_lengths
 
 RAGGED = st.lists(
     arrays.arrays(np.float32, st.tuples(st.integers(0, 5), st.just(2)), elements=st.floats(-9, 9, width=32)),
@@ -48,7 +48,7 @@ def test_taking_rows_permutes_sequences(sequences: list[Any]) -> None:
         np.testing.assert_array_equal(before, after)
 
 
-@pytest.mark.parametrize("distribution", LENGTHS)
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("batch", [0, 1, 2, 7])
 def test_every_distribution_gives_lengths_that_fit(distribution: str, batch: int) -> None:
     lengths = draw_lengths(distribution, np.random.default_rng(0), batch, steps=5)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from parity import OPERATIONS, Case, InputError, draw, noise_floor, observe
-from parity.cases.lengths import SHAPES, shape_named, shapes_of
+from parity.cases.lengths import LENGTHS, lengths_of, parse_lengths
 from parity.cases.sampling import with_lengths
 
 ALL = [(name, config.name) for name, row in OPERATIONS.items() for config in row.configurations]
@@ -18,16 +18,16 @@ ALL = [(name, config.name) for name, row in OPERATIONS.items() for config in row
 
 @pytest.mark.parametrize(("operation", "config"), ALL)
 def test_every_config_draws_in_every_shape_and_dtype(operation: str, config: str) -> None:
-    for shape in shapes_of(OPERATIONS[operation].configuration(config)):
+    for lengths in lengths_of(OPERATIONS[operation].configuration(config)):
         for dtype in ("float32", "float64"):
-            case = draw(operation, config, shape, dtype, 1)
+            case = draw(operation, config, lengths, dtype, 1)
             assert case.dtype == dtype
             assert set(case.cotangents) == set(OPERATIONS[operation].configuration(config).outputs)
 
 
 @pytest.mark.parametrize(("operation", "config"), ALL)
 def test_weights_are_asymmetric_and_padding_is_not_zero(operation: str, config: str) -> None:
-    case = draw(operation, config, shapes_of(OPERATIONS[operation].configuration(config))[0], "float64", 0)
+    case = draw(operation, config, lengths_of(OPERATIONS[operation].configuration(config))[0], "float64", 0)
     for name, array in case.arrays.items():
         given = case.configuration.inputs[name]
         if array.dtype.kind == "f":
@@ -47,7 +47,7 @@ def test_the_same_seed_draws_the_same_and_another_draws_another() -> None:
 def test_the_first_shape_has_the_lengths_that_bite() -> None:
     case = draw("rnn.gru", "one_layer", "ragged", "float32", 0)
     assert {0, 1, case.steps} <= set(case.lengths.tolist())
-    assert next(iter(SHAPES)) == "ragged"
+    assert next(iter(LENGTHS)) == "ragged"
 
 
 def lstm() -> Case:
@@ -110,14 +110,14 @@ WRITTEN_OUT = {
 }
 
 
-@pytest.mark.parametrize("shape", WRITTEN_OUT)
-def test_a_shape_may_be_written_out(shape: str) -> None:
-    lengths, steps, scale = WRITTEN_OUT[shape]
-    case = draw("rnn.rnn", "tanh", shape, "float32", 0)
-    assert (case.lengths.tolist(), case.steps) == (lengths, steps)
-    assert str(shape_named(shape)) == shape
-    assert shape_named(shape).scale == scale
-    if shape.endswith("~inf"):
+@pytest.mark.parametrize("lengths", WRITTEN_OUT)
+def test_a_shape_may_be_written_out(lengths: str) -> None:
+    real, steps, scale = WRITTEN_OUT[lengths]
+    case = draw("rnn.rnn", "tanh", lengths, "float32", 0)
+    assert (case.lengths.tolist(), case.steps) == (real, steps)
+    assert str(parse_lengths(lengths)) == lengths
+    assert parse_lengths(lengths).scale == scale
+    if lengths.endswith("~inf"):
         assert np.isinf(case.arrays["x"][~case.mask]).all()
         assert np.isfinite(case.arrays["x"][case.mask]).all()
 
@@ -130,17 +130,17 @@ def test_a_scale_is_that_of_parameters_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "message"),
+    ("lengths", "message"),
     [
         ("3,4:3", "lengths: got 4 at index 1, expected at most T = 3"),
-        ("3:0", "T in shape: got 0, expected a whole number of 1 or more"),
-        ("3:3x1e", "shape: got '3:3x1e', expected numbers behind x and ~"),
-        ("raged", "shape: got 'raged', expected 'ragged'"),
+        ("3:0", "T in lengths: got 0, expected a whole number of 1 or more"),
+        ("3:3x1e", "lengths: got '3:3x1e', expected numbers behind x and ~"),
+        ("raged", "lengths: got 'raged', expected 'ragged'"),
     ],
 )
-def test_a_wrong_shape_is_named(shape: str, message: str) -> None:
+def test_a_wrong_shape_is_named(lengths: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
-        draw("rnn.rnn", "tanh", shape, "float32", 0)
+        draw("rnn.rnn", "tanh", lengths, "float32", 0)
 
 
 def test_what_a_benchmark_draws_is_not_saturated() -> None:

@@ -271,14 +271,14 @@ def test_a_function_may_leave_an_output_out_and_be_held_to_one_shape(pytorch: st
     def without_weights(x: Any, lengths: Any, query: Any) -> dict[str, Any]:
         return {"y": right("pooling.attention", "pytorch")(x, lengths, query)["y"]}
 
-    selected: dict[str, Any] = {"contracts": ["matches_reference", "repeatable"], "shape": "3,1:5"}
+    selected: dict[str, Any] = {"contracts": ["matches_reference", "repeatable"], "lengths": "3,1:5"}
     (told, *_) = hold("pooling.attention", without_weights, pytorch, **selected)
     assert told.reason == "raised InputError: result: got one of y, expected a dict of tensors by name: weights, y"
     findings = hold("pooling.attention", without_weights, pytorch, omits=["weights"], **selected)
     assert {(finding.case, finding.status) for finding in findings} == {("learned_query/3,1:5", "passed")}
     assert findings[0].reproduce == (
         "parity.hold('pooling.attention', without_weights, 'pytorch', dtype='float32', "
-        "contracts=['matches_reference'], shape='3,1:5', omits=['weights'], seed=0)"
+        "contracts=['matches_reference'], lengths='3,1:5', omits=['weights'], seed=0)"
     )
 
 

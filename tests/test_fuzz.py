@@ -81,11 +81,11 @@ ONES, ZEROS = np.ones((2, 2)), np.zeros((2, 2))
 SAMPLES = [((1, 8, 64), 25.0), ((1, 8, 128), 41.0), ((2, 4, 16), 10.0)]
 LSTM = {"operation": "rnn.lstm", "config": "one_layer"}
 TAGGER = {"model": "model.tagger", "steps": 1, "seed": 0}
-OF_CASE = ("operation", "config", "lengths", "arrays", "cotangents", "shape", "seed")
+OF_CASE = ("operation", "config", "lengths", "arrays", "cotangents", "lengths_name", "seed")
 
 # Right calls, of which some arguments will be wrong.
 CALLS: dict[str, partial[Any]] = {
-    "draw": partial(parity.draw, **LSTM, shape="ragged", dtype="float32", seed=0, sizes=(("B", 2), ("T", 3))),
+    "draw": partial(parity.draw, **LSTM, lengths="ragged", dtype="float32", seed=0, sizes=(("B", 2), ("T", 3))),
     "draw real data": partial(parity.draw, "model.tagger", "lstm", "drawn", dtype="float32", seed=0, sizes=(("H", 2),)),
     "with_lengths": partial(with_lengths, **LSTM, lengths=[2, 1], dtype="float32", seed=0, steps=3, H=2),
     "Case": partial(parity.Case, **{name: getattr(CASE, name) for name in OF_CASE}),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from parity import frameworks
 from parity.arrays import FLOATS
-from parity.cases.lengths import Shape
+from parity.cases.lengths import LengthsSpec
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import explain
@@ -31,12 +31,12 @@ FILLS = (None, 0.0, -0.0, 1e3, 1e30, float("inf"), float("-inf"), float("nan"))
 
 
 @st.composite
-def shapes(draw: st.DrawFn, largest: float = 30.0) -> str:
+def batches(draw: st.DrawFn, largest: float = 30.0) -> str:
     """Up to 6 sequences of up to 12 steps, parameters from tiny to saturating, anything in the padding."""
     steps = draw(st.integers(1, 12))
     lengths = tuple(draw(st.lists(st.integers(0, steps), max_size=6)))
     scale = float(f"{draw(st.sampled_from((1.0, 0.001, largest)) | st.floats(0.001, largest)):.2g}")
-    return str(Shape(len(lengths), steps, lengths, scale, draw(st.sampled_from(FILLS))))
+    return str(LengthsSpec(len(lengths), steps, lengths, scale, draw(st.sampled_from(FILLS))))
 
 
 @st.composite
@@ -51,7 +51,7 @@ def checks(draw: st.DrawFn) -> Check:
             [one.name for one in kept if not one.unless_config(OPERATIONS[operation].configuration(config))]
         )
     )
-    shape = draw(shapes(1.0 if dtype == "float16" else 30.0))  # its largest number is 65504
+    lengths = draw(batches(1.0 if dtype == "float16" else 30.0))  # its largest number is 65504
     return Check(
         operation,
         framework,
@@ -60,7 +60,7 @@ def checks(draw: st.DrawFn) -> Check:
         contract,
         draw(st.integers(0, 99)),
         config=config,
-        shape=shape,
+        lengths=lengths,
         mode="eager",
     )
 
@@ -70,8 +70,8 @@ MERGED = Check("bidirectional.merged", "pytorch", "packed", "float32", "matches_
 CLIPPED = Check("embedding.clipped_by_norm", "pytorch", "clamp", "float32", "matches_reference", config="pad_is_0")
 
 
-@example(replace(MERGED, shape="0,1:1~inf", mode="eager"))
-@example(replace(CLIPPED, shape="0:1~inf", mode="eager"))
+@example(replace(MERGED, lengths="0,1:1~inf", mode="eager"))
+@example(replace(CLIPPED, lengths="0:1~inf", mode="eager"))
 @given(checks())
 def test_any_batch_keeps_every_contract(check: Check) -> None:
     found = explain(check.run())
@@ -87,16 +87,16 @@ def test_a_failure_is_shrunk_and_says_how_to_see_it_again(pytorch: str) -> None:
     def short_sighted(x, lengths):  # type: ignore[no-untyped-def]
         return reverse_sequence(x, lengths.clamp(max=2))
 
-    def wrong(shape: str) -> bool:
+    def wrong(lengths: str) -> bool:
         check = Check(
             "bidirectional.reverse_sequence",
             "pytorch",
             "short_sighted",
             "float32",
             "matches_reference",
-            shape=shape,
+            lengths=lengths,
             function=short_sighted,
         )
         return bool(explain(check.run()))
 
-    assert find(shapes(), wrong, settings=settings(derandomize=True, database=None)) == "3:3"
+    assert find(batches(), wrong, settings=settings(derandomize=True, database=None)) == "3:3"

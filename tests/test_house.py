@@ -15,7 +15,7 @@ import pytest
 import parity
 from parity import draw, frameworks
 from parity.arrays import FLOATS
-from parity.cases.lengths import shapes_of
+from parity.cases.lengths import lengths_of
 from parity.checks.contracts import CONTRACTS
 from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.operations import OPERATIONS
@@ -155,7 +155,7 @@ def test_refusals_and_omissions_are_about_something_that_exists(operation: str) 
     """Each must match a case of its row: one that matches nothing is never put to the test."""
     row = OPERATIONS[operation]
     variants = {f"{framework}.{variant}" for framework in frameworks.FRAMEWORKS for variant in row.variants[framework]}
-    cases = [f"{config.name}/{shape}" for config in row.configurations for shape in shapes_of(config)]
+    cases = [f"{config.name}/{lengths}" for config in row.configurations for lengths in lengths_of(config)]
     assert set(row.omits) <= variants
     for refusal in row.refusals:
         framework = refusal.variant.partition(".")[0]
@@ -179,7 +179,7 @@ def test_a_misspelt_variant_is_refused_by_the_function_itself(operation: str, fr
     row = OPERATIONS[operation]
     if len(row.variants[framework]) == 1:
         pytest.skip("one variant only: there is nothing to choose")
-    case = draw(operation, row.configurations[0].name, shapes_of(row.configurations[0])[0], "float32", 0)
+    case = draw(operation, row.configurations[0].name, lengths_of(row.configurations[0])[0], "float32", 0)
     function = getattr(import_module(f"parity.{framework}.{row.topic}"), row.function)
     misspelt = frameworks.bind(function, row, case.config, variant="pakced")
     with pytest.raises(ValueError, match="variant: got 'pakced', expected one of: "):

@@ -101,11 +101,13 @@ def test_relu_has_slope_0_at_0_in_every_framework(framework: str) -> None:
     assert not observe(case, framework)["d_bias.0"].any()
 
 
-@pytest.mark.parametrize(("shape", "seed"), [("4,4,1,1:5x15", 855), ("2,2:4x21", 211), ("6,8,5,3,7,0:8x18~1000", 456)])
-def test_a_saturated_network_has_the_noise_of_what_it_keeps(shape: str, seed: int, framework: str) -> None:
+@pytest.mark.parametrize(
+    ("lengths", "seed"), [("4,4,1,1:5x15", 855), ("2,2:4x21", 211), ("6,8,5,3,7,0:8x18~1000", 456)]
+)
+def test_a_saturated_network_has_the_noise_of_what_it_keeps(lengths: str, seed: int, framework: str) -> None:
     """Found by a sweep: up to 700 floors in GRUs whose update gate rounds to 1, as long as copies kept theirs exact."""
     variant = find("rnn.gru").variants[framework][0]
-    case = "two_layers_from_state", shape, "eager"
+    case = "two_layers_from_state", lengths, "eager"
     (finding,) = Check("rnn.gru", framework, variant, "float32", "matches_reference", seed, True, *case).run()
     assert finding.status == PASSED
     assert finding.score is not None

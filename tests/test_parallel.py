@@ -97,7 +97,7 @@ def verdicts() -> dict[str, list[Any]]:
     checks = [Check("rnn.lstm", w, "packed", d, "repeatable") for w in ("pytorch", "tensorflow") for d in ("a", "b")]
     trainings = [Training(f"model.{m}", o, "pytorch") for m in ("tagger", "sentiment") for o in ("sgd", "adam")]
     found = {
-        str(check): [check.finding("eager", f"one_layer/{shape}", PASSED) for shape in ("ragged", "all_equal")]
+        str(check): [check.finding("eager", f"one_layer/{lengths}", PASSED) for lengths in ("ragged", "all_equal")]
         for check in checks
     }
     for run in trainings:

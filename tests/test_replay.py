@@ -17,7 +17,7 @@ from parity import InputError, frameworks
 from parity.__main__ import main
 from parity.arrays import NARROW, ROUNDOFF
 from parity.cases import sampling as drawing
-from parity.cases.lengths import shapes_of
+from parity.cases.lengths import lengths_of
 from parity.cases.sampling import draw
 from parity.checks import recorder as recording
 from parity.checks.check import Check, covered, plan
@@ -81,8 +81,8 @@ def test_what_comes_back_is_what_was_observed_bit_for_bit(whole: Path) -> None:
     assert (record.framework, record.seed, record.manifest["dtypes"]) == ("pytorch", 0, list(DTYPES))
     for dtype in DTYPES:
         for config in find(LAST).configurations:
-            for shape in (shape for shape in shapes_of(config) if dtype not in NARROW or shape in FIRST):
-                case = draw(LAST, config.name, shape, dtype, 0)
+            for lengths in (lengths for lengths in lengths_of(config) if dtype not in NARROW or lengths in FIRST):
+                case = draw(LAST, config.name, lengths, dtype, 0)
                 for variant in find(LAST).variants["pytorch"]:
                     there, here = (
                         record.observed(case, "pytorch", variant),
@@ -180,8 +180,8 @@ def test_a_broken_record_is_one_clear_error(fault: str, record: Path, tmp_path: 
 LACKING = {
     "operation": (["--operation", "pooling.mean"], "replay: got a record without pooling.mean in float32"),
     "dtype": (["--operation", LAST, "--dtype", "float64"], f"replay: got a record without {LAST} in float64"),
-    "written shape": (
-        ["--operation", LAST, "--framework", "pytorch", "--dtype", "float32", "--shape", "3,0,1:5"],
+    "written lengths": (
+        ["--operation", LAST, "--framework", "pytorch", "--dtype", "float32", "--lengths", "3,0,1:5"],
         f"replay: got a record without {LAST} in float32, gather, 3,0,1:5",
     ),
     "everything": ([], "others, expected all that is to be checked: select less, or record more"),

@@ -11,7 +11,7 @@ import pytest
 
 from parity import frameworks, report
 from parity.__main__ import main
-from parity.cases.lengths import shape_named
+from parity.cases.lengths import parse_lengths
 from parity.checks import sweep
 from parity.checks.check import Check
 from parity.checks.result import FAILED, SKIPPED
@@ -20,13 +20,13 @@ ROW = "bidirectional.reverse_sequence"
 
 
 def test_random_shapes_are_of_every_kind() -> None:
-    shapes = [shape_named(sweep.random_shape(np.random.default_rng(seed))) for seed in range(400)]
-    assert {len(shape.lengths) for shape in shapes} == set(range(sweep.MOST_SEQUENCES + 1))
-    assert {shape.steps for shape in shapes} == set(range(1, sweep.MOST_STEPS + 1))
-    assert {0, 1, sweep.MOST_STEPS} <= {length for shape in shapes for length in shape.lengths}
-    assert min(shape.scale for shape in shapes) < 0.002
-    assert max(shape.scale for shape in shapes) > 20
-    assert {"None", "nan", "inf", "-inf", "0.0", "1000.0"} == {str(shape.fill) for shape in shapes}
+    lengths = [parse_lengths(sweep.random_lengths(np.random.default_rng(seed))) for seed in range(400)]
+    assert {len(lengths.lengths) for lengths in lengths} == set(range(sweep.MOST_SEQUENCES + 1))
+    assert {lengths.steps for lengths in lengths} == set(range(1, sweep.MOST_STEPS + 1))
+    assert {0, 1, sweep.MOST_STEPS} <= {length for lengths in lengths for length in lengths.lengths}
+    assert min(lengths.scale for lengths in lengths) < 0.002
+    assert max(lengths.scale for lengths in lengths) > 20
+    assert {"None", "nan", "inf", "-inf", "0.0", "1000.0"} == {str(lengths.fill) for lengths in lengths}
 
 
 def test_a_right_variant_raises_no_alarm(framework: str) -> None:

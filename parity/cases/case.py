@@ -26,7 +26,7 @@ class Case:
         lengths: ``(B,)`` int64.
         arrays: the config's inputs by name; floats all of one dtype, ids integers.
         cotangents: one float array for each output whose gradient counts, by name.
-        shape, seed: where it came from; ``"given"`` and -1 when a user made it.
+        lengths_name, seed: where it came from; ``"given"`` and -1 when a user made it.
 
     Raises:
         InputError: a wrong name, rank, size, dtype or length; ids outside their vocabulary; NaN or inf on a real step.
@@ -44,12 +44,12 @@ class Case:
     lengths: Lengths
     arrays: Mapping[str, Array]
     cotangents: Mapping[str, Array]
-    shape: str = "given"
+    lengths_name: str = "given"
     seed: int = -1
 
     def __post_init__(self) -> None:
         config = self.row.configuration(self.config)
-        of_kind("shape", self.shape, str, "the name of a shape")
+        of_kind("lengths_name", self.lengths_name, str, "a name")
         whole_number("seed", self.seed, least=-1)
         arrays = _named(self.arrays, config.inputs, "arrays")
         if missing := [name for name in config.inputs if name not in arrays]:
@@ -80,8 +80,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        """``"config/shape"``, as in reports."""
-        return f"{self.config}/{self.shape}"
+        """``"config/lengths"``, as in reports."""
+        return f"{self.config}/{self.lengths_name}"
 
     @property
     def region(self) -> str:

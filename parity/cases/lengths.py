@@ -14,12 +14,12 @@ from parity.operations import Configuration
 
 
 @dataclass(frozen=True)
-class Shape:
+class LengthsSpec:
     """How many sequences, padded to how many steps, with which lengths.
 
     Attributes:
         batch, steps: B and T.
-        lengths: a distribution of `parity.cases.lengths.LENGTHS` to draw from, or the lengths themselves.
+        lengths: a distribution of `parity.cases.lengths.DISTRIBUTIONS` to draw from, or the lengths themselves.
         scale: how many times as large as usual all parameters are.
         fill: what all padding holds; None for random values.
     """
@@ -31,60 +31,60 @@ class Shape:
     fill: float | None = None
 
     def __str__(self) -> str:
-        """As `shape_named` reads it, where the lengths are given."""
+        """As `parse_lengths` reads it, where the lengths are given."""
         scale = f"x{self.scale:g}" if self.scale != 1 else ""
         fill = f"~{self.fill:g}" if self.fill is not None else ""
         return f"{','.join(map(str, self.lengths))}:{self.steps}{scale}{fill}"
 
 
-SHAPES: dict[str, Shape] = {
-    "ragged": Shape(batch=4, steps=3, lengths="ragged"),
-    "all_equal": Shape(batch=3, steps=2, lengths="all_equal"),
-    "one_long": Shape(batch=3, steps=5, lengths="one_long"),
-    "one_sequence": Shape(batch=1, steps=4, lengths="short"),
-    "all_empty": Shape(batch=3, steps=2, lengths="all_empty"),
-    "no_sequences": Shape(batch=0, steps=1, lengths="all_equal"),
+LENGTHS: dict[str, LengthsSpec] = {
+    "ragged": LengthsSpec(batch=4, steps=3, lengths="ragged"),
+    "all_equal": LengthsSpec(batch=3, steps=2, lengths="all_equal"),
+    "one_long": LengthsSpec(batch=3, steps=5, lengths="one_long"),
+    "one_sequence": LengthsSpec(batch=1, steps=4, lengths="short"),
+    "all_empty": LengthsSpec(batch=3, steps=2, lengths="all_empty"),
+    "no_sequences": LengthsSpec(batch=0, steps=1, lengths="all_equal"),
 }
-ASKED_FOR: dict[str, Shape] = {  # by a config: see `Configuration.also`
-    "one_step": Shape(batch=2, steps=1, lengths="ragged"),
-    "many_steps": Shape(batch=2, steps=300, lengths="one_long"),
+ASKED_FOR: dict[str, LengthsSpec] = {  # by a config: see `Configuration.also`
+    "one_step": LengthsSpec(batch=2, steps=1, lengths="ragged"),
+    "many_steps": LengthsSpec(batch=2, steps=300, lengths="one_long"),
 }
-REAL = {"drawn": 8, "short": 2}  # the shapes of a configuration on real data: how many sequences, beside an empty one
+REAL = {"drawn": 8, "short": 2}  # the lengths of a configuration on real data: how many sequences, beside an empty one
 
 
 NUMBER = r"nan|[+-]?inf|[\d.e+-]+"
 WRITTEN = re.compile(rf"(?P<lengths>\d+(,\d+)*)?:(?P<steps>\d+)(x(?P<scale>{NUMBER}))?(~(?P<fill>{NUMBER}))?")
 
 
-def shape_named(name: str) -> Shape:
-    """One of `SHAPES`, or one written out: lengths, T, and if need be the scale of parameters and what padding holds.
+def parse_lengths(name: str) -> LengthsSpec:
+    """One of `LENGTHS`, or one written out: lengths, T, and if need be the scale of parameters and what padding holds.
 
     Raises:
         InputError: neither of them.
 
-    >>> shape_named("3,0,1:5x30~nan")
-    Shape(batch=3, steps=5, lengths=(3, 0, 1), scale=30.0, fill=nan)
-    >>> shape_named(":1").batch
+    >>> parse_lengths("3,0,1:5x30~nan")
+    LengthsSpec(batch=3, steps=5, lengths=(3, 0, 1), scale=30.0, fill=nan)
+    >>> parse_lengths(":1").batch
     0
     """
     written = WRITTEN.fullmatch(name) if isinstance(name, str) else None
     if not written:
         if isinstance(name, str) and re.match(r"[\d:]", name):
-            raise InputError("shape", shown(name), 'lengths, a colon and T, as in "3,0,1:5"')
-        return (SHAPES | ASKED_FOR)[choose("shape", name, SHAPES | ASKED_FOR)]
+            raise InputError("lengths", shown(name), 'lengths, a colon and T, as in "3,0,1:5"')
+        return (LENGTHS | ASKED_FOR)[choose("lengths", name, LENGTHS | ASKED_FOR)]
     lengths = tuple(map(int, written["lengths"].split(","))) if written["lengths"] else ()
-    steps = whole_number("T in shape", int(written["steps"]), least=1)
+    steps = whole_number("T in lengths", int(written["steps"]), least=1)
     check_lengths(np.array(lengths, np.int64), steps)
     try:
         scale, fill = float(written["scale"] or 1), float(written["fill"]) if written["fill"] else None
     except ValueError as error:
-        raise InputError("shape", repr(name), 'numbers behind x and ~, e.g. "3,0,1:5x30~nan"') from error
-    return Shape(len(lengths), steps, lengths, scale, fill)
+        raise InputError("lengths", repr(name), 'numbers behind x and ~, e.g. "3,0,1:5x30~nan"') from error
+    return LengthsSpec(len(lengths), steps, lengths, scale, fill)
 
 
-def shapes_of(config: Configuration) -> tuple[str, ...]:
-    """The names of the shapes in which a configuration is tried; the first is held to every contract."""
-    return tuple(REAL) if config.data else (*SHAPES, *config.also)
+def lengths_of(config: Configuration) -> tuple[str, ...]:
+    """The names of the lengths in which a configuration is tried; the first is held to every contract."""
+    return tuple(REAL) if config.data else (*LENGTHS, *config.also)
 
 
 def _uniform(rng: np.random.Generator, batch: int, steps: int) -> Array:
@@ -132,7 +132,7 @@ def _bimodal(rng: np.random.Generator, batch: int, steps: int) -> Array:
     return np.clip(np.round(rng.normal(centres, steps / 16)), 1, steps).astype(np.int64)
 
 
-LENGTHS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
+DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
     "ragged": _ragged,
     "uniform": _uniform,
     "short": _short,
@@ -157,7 +157,7 @@ def draw_lengths(distribution: str, rng: np.random.Generator, batch: int, steps:
     """Draw B lengths from 0 to T.
 
     Args:
-        distribution: one of `LENGTHS`.
+        distribution: one of `DISTRIBUTIONS`.
         rng: where the randomness comes from.
         batch, steps: B and T.
 
@@ -167,7 +167,7 @@ def draw_lengths(distribution: str, rng: np.random.Generator, batch: int, steps:
     >>> draw_lengths("all_equal", np.random.default_rng(0), batch=3, steps=4)
     array([4, 4, 4])
     """
-    draw = LENGTHS[choose("distribution", distribution, LENGTHS)]
+    draw = DISTRIBUTIONS[choose("distribution", distribution, DISTRIBUTIONS)]
     check_rng(rng)
     batch, steps = _sizes(batch, steps)
     return check_lengths(draw(rng, batch, steps), steps, batch)

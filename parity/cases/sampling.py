@@ -1,4 +1,4 @@
-"""Cases drawn from a seed: in a shape by name, or with given lengths at any size."""
+"""Cases drawn from a seed: in a lengths by name, or with given lengths at any size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from parity.arrays import FLOATS, Array, Lengths, check_lengths, valid
 from parity.cases import real_data as data
 from parity.cases.case import Case, along, largest_id
-from parity.cases.lengths import REAL, draw_lengths, shape_named, shapes_of
+from parity.cases.lengths import REAL, draw_lengths, lengths_of, parse_lengths
 from parity.errors import MOST, InputError, choose, fits, shown, whole_number
 from parity.operations import Configuration, Input, find
 
@@ -19,7 +19,7 @@ SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
 
 
 def draw(
-    operation: str, config: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...] = ()
+    operation: str, config: str, lengths: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...] = ()
 ) -> Case:
     """Draw a case. The same arguments give the same object, until many others have been drawn.
 
@@ -27,7 +27,7 @@ def draw(
 
     Args:
         operation, config: a row of `OPERATIONS` and one of its configurations.
-        shape: one of `shapes_of(config)`, or one written out, ``"3,0,1:5"`` say; see `shape_named`.
+        lengths: one of `lengths_of(config)`, or one written out, ``"3,0,1:5"`` say; see `parse_lengths`.
         dtype: "float32", "float64", "bfloat16" or "float16".
         seed: a whole number of 0 or more.
         sizes: overrides, e.g. ``(("H", 256), ("B", 64))``.
@@ -41,14 +41,14 @@ def draw(
     """
     spec = find(operation).configuration(config)
     if spec.data:
-        choose("shape", shape, shapes_of(spec))
+        choose("lengths", lengths, lengths_of(spec))
     else:
-        shape_named(shape)
+        parse_lengths(lengths)
     choose("dtype", dtype, FLOATS)
     if not isinstance(sizes, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in sizes):
         raise InputError("sizes", shown(sizes), 'pairs of axis and size, e.g. (("B", 8), ("T", 9))')
     widths = _sizes(sizes, ("B", "T", *SIZES))
-    return drawn(operation, config, shape, dtype, whole_number("seed", seed), tuple(widths.items()))
+    return drawn(operation, config, lengths, dtype, whole_number("seed", seed), tuple(widths.items()))
 
 
 def _sizes(given: Iterable[tuple[object, object]], axes: Iterable[str], called: str = "sizes") -> dict[str, int]:
@@ -70,28 +70,28 @@ def _check_extents(config: Configuration, sizes: Mapping[str, int]) -> None:
 
 
 @lru_cache(maxsize=512)
-def drawn(operation: str, config: str, shape: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]) -> Case:
+def drawn(operation: str, config: str, lengths: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]) -> Case:
     """`draw`, once its names and numbers are known to be some."""
     spec, usual = find(operation).configuration(config), SIZES
-    rng = np.random.default_rng([seed, *f"{operation}/{config}/{shape}".encode()])
+    rng = np.random.default_rng([seed, *f"{operation}/{config}/{lengths}".encode()])
     if spec.data:
-        real = data.draw(spec.data, rng, REAL[shape], dtype, short=shape == "short")
-        lengths, given, usual = real.lengths, real.arrays, SIZES | real.sizes
-        size = usual | _sizes(sizes, [axis for axis in SIZES if axis not in real.sizes], "sizes beside the data's own")
+        batch = data.draw(spec.data, rng, REAL[lengths], dtype, short=lengths == "short")
+        given, usual = batch.arrays, SIZES | batch.sizes
+        size = usual | _sizes(sizes, [axis for axis in SIZES if axis not in batch.sizes], "sizes beside the data's own")
         _check_extents(spec, size)
-        arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, given)
-        return Case(operation, config, lengths, arrays, cotangents, shape, seed)
-    how = shape_named(shape)
-    size = {"B": how.batch, "T": how.steps} | SIZES | dict(sizes)
+        arrays, cotangents = _filled(spec, batch.lengths, rng, size, usual, dtype, given)
+        return Case(operation, config, batch.lengths, arrays, cotangents, lengths, seed)
+    chosen = parse_lengths(lengths)
+    size = {"B": chosen.batch, "T": chosen.steps} | SIZES | dict(sizes)
     _check_extents(spec, size)
-    lengths = (
-        draw_lengths(how.lengths, rng, size["B"], size["T"])
-        if isinstance(how.lengths, str)
-        else np.array(how.lengths, np.int64)
+    real = (
+        draw_lengths(chosen.lengths, rng, size["B"], size["T"])
+        if isinstance(chosen.lengths, str)
+        else np.array(chosen.lengths, np.int64)
     )
-    arrays, cotangents = _filled(spec, lengths, rng, size, usual, dtype, {}, how.scale)
-    case = Case(operation, config, lengths, arrays, cotangents, shape, seed)
-    return case if how.fill is None else case.refilled(seed, (how.fill,))
+    arrays, cotangents = _filled(spec, real, rng, size, usual, dtype, {}, chosen.scale)
+    case = Case(operation, config, real, arrays, cotangents, lengths, seed)
+    return case if chosen.fill is None else case.refilled(seed, (chosen.fill,))
 
 
 def with_lengths(

@@ -12,7 +12,7 @@ from parity import bucketing as planner
 from parity import frameworks
 from parity.arrays import DTYPES, FLOATS, NARROW
 from parity.cases.case import Case
-from parity.cases.lengths import REAL, shape_named, shapes_of
+from parity.cases.lengths import REAL, lengths_of, parse_lengths
 from parity.cases.sampling import draw
 from parity.checks.comparison import Difference, verdict
 from parity.checks.contracts import CONTRACTS, EVERY, FIRST, Contract, Subject, same_in_every_mode
@@ -32,10 +32,10 @@ SMALL_GROUPS = planner.Cost(call=1.25, step=0.0, row=1.0)
 class Check:
     """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
 
-    ``full`` adds the modes of a full run; ``config``, ``shape`` and ``mode`` leave only those, where they are given,
-    and a shape may be written out (see `parity.cases.lengths.shape_named`). ``function`` stands in for the framework's
-    own, when a user checks theirs, and gives no ``omits``; ``replay`` is the folder of the record that it is compared
-    with, if it is.
+    ``full`` adds the modes of a full run; ``config``, ``lengths`` and ``mode`` leave only those, where they are given,
+    and a lengths may be written out (see `parity.cases.lengths.parse_lengths`). ``function`` stands in for the
+    framework's own, when a user checks theirs, and gives no ``omits``; ``replay`` is the folder of the record that it
+    is compared with, if it is.
 
     >>> str(plan(operations=["rnn.lstm"], frameworks_=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
@@ -49,7 +49,7 @@ class Check:
     seed: int = 0
     full: bool = False
     config: str = ""
-    shape: str = ""
+    lengths: str = ""
     mode: str = ""
     place: frameworks.Place = frameworks.HOME
     function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
@@ -63,11 +63,11 @@ class Check:
     def reproduce(self) -> str:
         """What shows its findings again: a command, or the call that held a user's function to it."""
         if self.function:
-            chosen = {name: getattr(self, name) for name in ("config", "shape", "mode")}
+            chosen = {name: getattr(self, name) for name in ("config", "lengths", "mode")}
             given = {"dtype": self.dtype, "contracts": [self.contract], **chosen, "omits": list(self.omits)}
             said = "".join(f", {name}={value!r}" for name, value in given.items() if value)
             return f"parity.hold({self.operation!r}, {self.variant}, {self.framework!r}{said}, seed={self.seed})"
-        names = ("operation", "framework", "variant", "dtype", "contract", "config", "shape", "mode", "seed")
+        names = ("operation", "framework", "variant", "dtype", "contract", "config", "lengths", "mode", "seed")
         options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
         device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
         flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
@@ -95,7 +95,7 @@ class Check:
 
     @property
     def has_cases(self) -> bool:
-        """Whether any of its cases is of its config, shape and mode."""
+        """Whether any of its cases is of its config, lengths and mode."""
         return any(True for _ in self._runs())
 
     def run(self) -> list[Finding]:
@@ -108,38 +108,38 @@ class Check:
             return [self.finding("", "", SKIPPED, reason=absent)]
         findings = [
             finding
-            for config, shape, mode in self._runs()
-            for finding in self._judge(config, shape, self._subject(config, mode))
+            for config, lengths, mode in self._runs()
+            for finding in self._judge(config, lengths, self._subject(config, mode))
         ]
         if findings:
             return findings
         nothing = "nothing was compared: the contract applies to no case"
-        return [self.finding("", "", SKIPPED if self.shape else FAILED, reason=nothing)]
+        return [self.finding("", "", SKIPPED if self.lengths else FAILED, reason=nothing)]
 
     def _runs(self) -> Iterator[tuple[Configuration, str, str]]:
-        """The configurations, shapes and modes in which it is tried."""
+        """The configurations, lengths and modes in which it is tried."""
         modes = CONTRACTS[self.contract].modes(self.framework, self.dtype, self.full)
         for config in find(self.operation).configurations:
             if self.config in ("", config.name):
-                for shape in self._shapes(config):
-                    yield from ((config, shape, mode) for mode in modes if self.mode in ("", mode))
+                for lengths in self._lengths(config):
+                    yield from ((config, lengths, mode) for mode in modes if self.mode in ("", mode))
 
-    def _shapes(self, config: Configuration) -> list[str]:
-        """In which shapes a configuration is tried; real data are not drawn in written ones."""
+    def _lengths(self, config: Configuration) -> list[str]:
+        """In which lengths a configuration is tried; real data are not drawn in written ones."""
         contract = CONTRACTS[self.contract]
         if contract.unless_config(config):
             return []
-        if self.shape and self.shape not in shapes_of(config):
-            return [] if config.data else [self.shape]
-        tried = FIRST if self.dtype in NARROW else contract.shapes
-        return [shape for shape in shapes_of(config) if shape in tried and self.shape in ("", shape)]
+        if self.lengths and self.lengths not in lengths_of(config):
+            return [] if config.data else [self.lengths]
+        tried = FIRST if self.dtype in NARROW else contract.lengths
+        return [lengths for lengths in lengths_of(config) if lengths in tried and self.lengths in ("", lengths)]
 
     def _subject(self, config: Configuration, mode: str) -> Subject:
         own = self.function and frameworks.bind(self.function, find(self.operation), config.name, "", self.omits)
         return Subject(self.framework, self.variant, mode, own, opened(self.replay) if self.replay else None)
 
-    def _judge(self, config: Configuration, shape: str, subject: Subject) -> list[Finding]:
-        contract, case = CONTRACTS[self.contract], self._case(config, shape)
+    def _judge(self, config: Configuration, lengths: str, subject: Subject) -> list[Finding]:
+        contract, case = CONTRACTS[self.contract], self._case(config, lengths)
         if contract.unless(case):
             return []
         refusal = self._refusal(case, subject.mode)
@@ -159,9 +159,9 @@ class Check:
             return [self.finding(subject.mode, case.name, FAILED, reason=stale)]
         return self._verdict(subject.mode, case, differences, first)
 
-    def _case(self, config: Configuration, shape: str) -> Case:
+    def _case(self, config: Configuration, lengths: str) -> Case:
         """The drawn case, without the outputs that the variant, or a user's function, does not give."""
-        case = draw(self.operation, config.name, shape, self.dtype, self.seed)
+        case = draw(self.operation, config.name, lengths, self.dtype, self.seed)
         if self.function:
             return case.keeping(set(case.cotangents) - set(self.omits))
         return case.given_by(f"{self.framework}.{self.variant}")
@@ -176,8 +176,8 @@ class Check:
         return next(filter(None, refusals), None)
 
     def _first(self, subject: Subject, case: Case, differences: list[Difference]) -> str:
-        """Where it began, for a failure on the first shape or one asked for; looking takes a run for each step."""
-        if case.shape not in (*FIRST, self.shape) or not any(difference.failed for difference in differences):
+        """Where it began, for a failure on the first lengths or one asked for; looking takes a run for each step."""
+        if case.lengths_name not in (*FIRST, self.lengths) or not any(difference.failed for difference in differences):
             return ""
         return first_difference(subject.framework, subject.variant, subject.mode, subject.call, case)
 
@@ -222,14 +222,15 @@ def plan(
     full: bool = False,
     *,
     config: str = "",
-    shape: str = "",
+    lengths: str = "",
     mode: str = "",
     place: frameworks.Place = frameworks.HOME,
     record: Record | None = None,
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
 
-    A config, a shape or a mode leaves only its cases of every check; a shape may be written out, ``"3,0,1:5"``. Narrow
+    A config, a lengths or a mode leaves only its cases of every check; a lengths may be written out, ``"3,0,1:5"``.
+    Narrow
     dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so are graphs
     in float64. With a ``record``, its framework is held to what was recorded, and so is the other framework, where it
     would be to that framework.
@@ -258,11 +259,11 @@ def plan(
     whole_number("seed", seed)
     if absent := frameworks.lacks(place.device, chosen_frameworks):
         raise InputError("device", repr(place.device), f"a device that is here: {absent}")
-    _check_cases(rows, chosen_frameworks, config, shape, mode)
+    _check_cases(rows, chosen_frameworks, config, lengths, mode)
     of_kind("full", full, bool, "True or False")
     checks = [
         Check(
-            *(row.name, framework, variant, dtype, contract.name, seed, full, config, shape, mode, place),
+            *(row.name, framework, variant, dtype, contract.name, seed, full, config, lengths, mode, place),
             replay=_replayed(contract, framework, record),
         )
         for row in rows
@@ -274,7 +275,7 @@ def plan(
         if contract.tried_in(dtype) and _promised(contract, row, framework, dtype, full)
         if _replayed(contract, framework, record) or not contract.recorded
     ]
-    checks = [check for check in checks if check.has_cases] if config or shape or mode else checks
+    checks = [check for check in checks if check.has_cases] if config or lengths or mode else checks
     if not checks:
         raise InputError("selection", "no check at all", _what_there_is(mode, kept, full))
     return checks
@@ -308,24 +309,24 @@ def covered(tasks: Iterable[object], record: Record | None) -> None:
     for task in tasks:
         if record and isinstance(task, Check) and task.replay:
             variant = task.variant if task.framework == record.framework else ""
-            written = task.shape not in ("", *EVERY)
+            written = task.lengths not in ("", *EVERY)
             if written or not record.holds(task.operation, task.dtype, variant):
-                lacking.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.shape))))
+                lacking.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.lengths))))
     if lacking:
         others = len(set(lacking)) - 1
         came = f"a record without {lacking[0]}" + (f" and {others} others" if others else "")
         raise InputError("replay", came, "all that is to be checked: select less, or record more")
 
 
-def _check_cases(rows: list[Operation], chosen: list[str], config: str, shape: str, mode: str) -> None:
-    """Whether a config, a shape and a mode are known; each may be empty."""
+def _check_cases(rows: list[Operation], chosen: list[str], config: str, lengths: str, mode: str) -> None:
+    """Whether a config, a lengths and a mode are known; each may be empty."""
     modes = dict.fromkeys(
         mode for framework in chosen for mode in (*frameworks.MODES[framework], *frameworks.COMPILED[framework])
     )
     if config:
         choose("config", config, dict.fromkeys(config.name for row in rows for config in row.configurations))
-    if shape and shape not in REAL:
-        shape_named(shape)
+    if lengths and lengths not in REAL:
+        parse_lengths(lengths)
     if mode:
         choose("mode", mode, modes)
 
@@ -345,7 +346,7 @@ def hold(
     dtype: str = "float32",
     contracts: Iterable[str] = (),
     config: str = "",
-    shape: str = "",
+    lengths: str = "",
     mode: str = "",
     omits: Iterable[str] = (),
     seed: int = 0,
@@ -360,14 +361,14 @@ def hold(
         dtype: "float32", "float64", "bfloat16" or "float16". An epsilon in the wrong place shows in float64.
         contracts: some of `CONTRACTS`; all that the operation promises when empty.
         config: only this configuration of the operation, where it has several.
-        shape: only this shape of batch, by name or written out: ``"3,1:5"`` has lengths 3 and 1, and T = 5. What cannot
-            do with empty sequences can be held to this.
+        lengths: only this lengths of batch, by name or written out: ``"3,1:5"`` has lengths 3 and 1, and T = 5. What
+            cannot do with empty sequences can be held to this.
         mode: only this mode.
         omits: outputs that the function does not give.
         seed: of the drawn cases.
 
     Returns:
-        Findings in every config, shape and mode; look for ``status == "failed"``, and read their ``sentence``.
+        Findings in every config, lengths and mode; look for ``status == "failed"``, and read their ``sentence``.
 
     Raises:
         InputError: an unknown name, with the nearest right one, or a function that cannot be called, or not with the
@@ -383,14 +384,14 @@ def hold(
     name = str(getattr(function, "__name__", type(function).__name__))
     function = a_function("function", function)
     choose("dtype", dtype, FLOATS)
-    planned = plan([operation], [framework], (), [dtype], contracts, seed, config=config, shape=shape, mode=mode)
+    planned = plan([operation], [framework], (), [dtype], contracts, seed, config=config, lengths=lengths, mode=mode)
     outputs = dict.fromkeys(output for one in find(operation).configurations for output in one.outputs)
     omitted = tuple(choose("omits", output, outputs) for output in names("omits", omits))
     _takes(function, find(operation))
     frameworks.runtime(framework)
     promised = dict.fromkeys(one.contract for one in planned)
     held = Check(
-        operation, framework, name, dtype, "", seed, False, config, shape, mode, function=function, omits=omitted
+        operation, framework, name, dtype, "", seed, False, config, lengths, mode, function=function, omits=omitted
     )
     return [finding for contract in promised for finding in replace(held, contract=contract).run()]
 

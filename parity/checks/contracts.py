@@ -14,15 +14,15 @@ import numpy as np
 from parity import frameworks
 from parity.arrays import DTYPES, Array
 from parity.cases.case import Case, with_steps
-from parity.cases.lengths import ASKED_FOR, REAL, SHAPES
+from parity.cases.lengths import ASKED_FOR, LENGTHS, REAL
 from parity.checks.comparison import Difference, compare, mismatch
 from parity.checks.noise import noise_floor
 from parity.frameworks.observation import Observation
 from parity.frameworks.recording import Record
 from parity.operations import Configuration, Input
 
-FIRST = (next(iter(SHAPES)), next(iter(REAL)))
-EVERY = (*SHAPES, *ASKED_FOR, *REAL)
+FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
+EVERY = (*LENGTHS, *ASKED_FOR, *REAL)
 
 FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 
@@ -65,7 +65,7 @@ class Contract:
         name: as in ids and reports.
         promise: one sentence.
         judge: holds a subject to it on a case.
-        shapes: in which shapes it is tried: moving a case costs a run, looking at one that ran is free.
+        lengths: in which lengths it is tried: moving a case costs a run, looking at one that ran is free.
         unless: why it does not apply to a case; empty when it does.
         unless_config: why a configuration does not promise it; empty when it does.
         both_frameworks: whether it needs the other framework too.
@@ -78,7 +78,7 @@ class Contract:
     name: str
     promise: str
     judge: Judge
-    shapes: tuple[str, ...] = FIRST
+    lengths: tuple[str, ...] = FIRST
     unless: Callable[[Case], str] = lambda _: ""
     unless_config: Callable[[Configuration], str] = lambda _: ""
     both_frameworks: bool = False
@@ -288,21 +288,21 @@ CONTRACTS: dict[str, Contract] = {
             "matches_reference",
             "outputs and gradients are within the noise floor of the float64 reference",
             matches_reference,
-            shapes=EVERY,
+            lengths=EVERY,
             narrow=True,
         ),
         Contract(
             "frameworks_agree",
             "PyTorch and TensorFlow are within the noise floor of each other",
             frameworks_agree,
-            shapes=EVERY,
+            lengths=EVERY,
             both_frameworks=True,
         ),
         Contract(
             "ignores_padding",
             "with 1e3, inf, NaN and other ids in the padding of inputs and cotangents, every bit stays the same",
             ignores_padding,
-            shapes=(*FIRST, "one_sequence", "all_empty"),
+            lengths=(*FIRST, "one_sequence", "all_empty"),
             unless=_no_padding,
             unless_config=_reads_padding,
             narrow=True,
@@ -328,7 +328,7 @@ CONTRACTS: dict[str, Contract] = {
             "zero_gradient_at_padding",
             "outputs and gradients on padding are exactly 0, the pad row of an embedding included",
             zero_gradient_at_padding,
-            shapes=EVERY,
+            lengths=EVERY,
             unless=_no_padding,
             narrow=True,
         ),
@@ -336,7 +336,7 @@ CONTRACTS: dict[str, Contract] = {
             "accepts_empty_sequences",
             "a sequence of length 0 gives zeros and keeps its initial state; no real step at all gives loss 0",
             accepts_empty_sequences,
-            shapes=EVERY,
+            lengths=EVERY,
             unless=_no_empty,
             narrow=True,
         ),
@@ -349,7 +349,7 @@ CONTRACTS: dict[str, Contract] = {
             "same_in_every_mode",
             "graph mode is within the noise floor of eager",
             same_in_every_mode,
-            shapes=EVERY,
+            lengths=EVERY,
             from_mode=1,
         ),
         Contract(
@@ -362,7 +362,7 @@ CONTRACTS: dict[str, Contract] = {
             "agrees_with_record",
             "it is within the noise floor of what was recorded of it elsewhere, or earlier",
             agrees_with_record,
-            shapes=EVERY,
+            lengths=EVERY,
             narrow=True,
             recorded=True,
         ),

@@ -14,7 +14,7 @@ from parity import bucketing as planner
 from parity import frameworks
 from parity.arrays import NARROW, Array
 from parity.cases.case import Case
-from parity.cases.lengths import shapes_of
+from parity.cases.lengths import lengths_of
 from parity.cases.sampling import draw
 from parity.checks.check import SMALL_GROUPS, Check
 from parity.checks.contracts import FIRST, counterpart
@@ -96,10 +96,10 @@ class Recording:
         row = find(self.operation)
         other = frameworks.FRAMEWORKS[1 - frameworks.FRAMEWORKS.index(self.framework)]
         for config in row.configurations:
-            for shape in shapes_of(config):
-                if self.dtype in NARROW and shape not in FIRST:
+            for lengths in lengths_of(config):
+                if self.dtype in NARROW and lengths not in FIRST:
                     continue
-                case = draw(row.name, config.name, shape, self.dtype, self.seed)
+                case = draw(row.name, config.name, lengths, self.dtype, self.seed)
                 asked = [(variant, case.given_by(f"{self.framework}.{variant}")) for variant in self.variants]
                 theirs = (case.given_by(f"{other}.{variant}") for variant in row.variants[other])
                 asked += [(counterpart(other, one)[1], one) for one in theirs]

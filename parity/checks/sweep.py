@@ -14,7 +14,7 @@ import numpy as np
 
 from parity import frameworks
 from parity.arrays import DTYPES, FLOATS
-from parity.cases.lengths import REAL, Shape
+from parity.cases.lengths import REAL, LengthsSpec
 from parity.checks import contracts
 from parity.checks.check import Check
 from parity.checks.result import FAILED, PASSED, Finding
@@ -31,17 +31,17 @@ QUANTILES = (50, 99, 99.9, 100)
 SHOWN = 50  # failures that a report has in full
 
 
-def random_shape(rng: np.random.Generator) -> str:
+def random_lengths(rng: np.random.Generator) -> str:
     """Any lengths, B and T, parameters of any scale and padding of any content, written out.
 
-    >>> random_shape(np.random.default_rng(1))
+    >>> random_lengths(np.random.default_rng(1))
     '6,7,0:7x18'
     """
     batch, steps = int(rng.integers(0, MOST_SEQUENCES + 1)), int(rng.integers(1, MOST_STEPS + 1))
     lengths = tuple(map(int, rng.integers(0, steps + 1, batch)))
     scale = float(f"{np.exp(rng.uniform(*np.log(SCALES))):.2g}")
     fill = None if rng.uniform() < 0.5 else float(rng.choice(FILLS))
-    return str(Shape(batch, steps, lengths, scale, fill))
+    return str(LengthsSpec(batch, steps, lengths, scale, fill))
 
 
 @dataclass
@@ -178,19 +178,19 @@ class Sweep:
         """In the last of the framework's modes in that dtype: a graph takes long to trace, and is fast ever after."""
         row, tried = find(self.operation), contracts.CONTRACTS[REFERENCE].modes(framework, self.dtype, True)
         mode = [mode for mode in frameworks.MODES[framework] if mode in tried][-1]
-        config, shape = _case(row, seed)
+        config, lengths = _case(row, seed)
         for variant in row.variants[framework]:
             if row.refusal(f"{framework}.{variant}", f"{config}/ragged", mode, self.dtype):
                 continue
             for contract in CONTRACTS:
-                yield Check(row.name, framework, variant, self.dtype, contract, seed, True, config, shape, mode)
+                yield Check(row.name, framework, variant, self.dtype, contract, seed, True, config, lengths, mode)
 
 
 def _case(row: Operation, seed: int) -> tuple[str, str]:
-    """Choose a configuration and a shape, the same for all variants and dtypes."""
+    """Choose a configuration and a lengths, the same for all variants and dtypes."""
     rng = np.random.default_rng([seed, *row.name.encode()])
     config = row.configurations[int(rng.integers(len(row.configurations)))]
-    return config.name, next(iter(REAL)) if config.data else random_shape(rng)
+    return config.name, next(iter(REAL)) if config.data else random_lengths(rng)
 
 
 def plan(operations: Iterable[str] = (), dtypes: Iterable[str] = (), seeds: int = 100, first: int = 0) -> list[Sweep]:

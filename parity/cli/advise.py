@@ -14,7 +14,7 @@ from parity import bucketing as planner
 from parity import frameworks
 from parity.arrays import Lengths
 from parity.cases import real_data as data
-from parity.cases.lengths import LENGTHS, draw_lengths
+from parity.cases.lengths import DISTRIBUTIONS, draw_lengths
 from parity.cli.terminal import console as screen
 from parity.errors import FrameworkUnavailable, InputError, choose, whole_number
 from parity.operations import GATES
@@ -33,7 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--lengths", metavar="FILE", help="whole numbers, separated by white space or commas")
     source.add_argument("--lognormal", nargs=2, type=float, metavar=("MEDIAN", "SIGMA"), help="draw lengths, up to T")
-    source.add_argument("--distribution", help=f"draw lengths, up to T: {', '.join(LENGTHS)}, {', '.join(data.DATA)}")
+    source.add_argument(
+        "--distribution", help=f"draw lengths, up to T: {', '.join(DISTRIBUTIONS)}, {', '.join(data.DATA)}"
+    )
     parser.add_argument("--steps", type=int, default=128, metavar="T", help="longest that is drawn (default 128)")
     parser.add_argument("--cell", default="lstm", help=f"{', '.join(GATES)} (default lstm)")
     parser.add_argument("--bidirectional", action="store_true")
@@ -93,7 +95,7 @@ def _lengths(options: argparse.Namespace) -> Lengths:
             raise InputError("--lognormal", f"{median:g} {sigma:g}", "a median above 0 and a sigma of 0 or more")
         logs = np.clip(rng.normal(np.log(median), sigma, DRAWN), 0, np.log(steps))  # of huge ones, exp would overflow
         return np.rint(np.exp(logs)).astype(np.int64)
-    name = choose("--distribution", options.distribution, (*LENGTHS, *data.DATA))
+    name = choose("--distribution", options.distribution, (*DISTRIBUTIONS, *data.DATA))
     drawn = data.lengths(name) if name in data.DATA else draw_lengths(name, rng, DRAWN, steps)
     if drawn.max() < 1:
         raise InputError("--distribution", repr(name), "one with real steps")

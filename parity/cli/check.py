@@ -38,7 +38,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
     parser.add_argument("--config", action=Once, default="", help="only this configuration of its operation")
     parser.add_argument(
-        "--shape", action=Once, default="", help='only this shape of batch; or one written out, "3,0,1:5": lengths, T'
+        "--lengths",
+        action=Once,
+        default="",
+        help='only this lengths of batch; or one written out, "3,0,1:5": lengths, T',
     )
     parser.add_argument("--mode", action=Once, default="", help="only this mode: eager, graph, xla or compiled")
     parser.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
@@ -75,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
         (options.operation, options.framework, options.variant, options.dtype, options.contract),
         options.seed,
     )
-    cases = {name: getattr(options, name) for name in ("config", "shape", "mode")}
+    cases = {name: getattr(options, name) for name in ("config", "lengths", "mode")}
     place = frameworks.Place(options.device, options.tf32)
     earlier = verified(options.replay) if options.replay else None
     checks = plan(*selection, seed, options.full, **cases, place=place, record=earlier)

@@ -3,7 +3,7 @@
 A run is one variant held to one contract on one case in one mode. It has one finding, or one for each quantity that
 failed. What makes it the same run in two records is what was asked for, and nothing of what came out::
 
-    operation, framework, variant, dtype, contract, mode, case (config/shape), seed
+    operation, framework, variant, dtype, contract, mode, case (config/lengths), seed
 
 The quantity is no part of it: a run that passed names the quantity that came closest to its limit, and one that fails
 names those that missed theirs. Nor is the command that shows it again, which says on which device, against which

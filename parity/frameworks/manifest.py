@@ -6,7 +6,7 @@ A record is a folder: an ``.npz`` for each operation and dtype, and ``manifest.j
     framework, seed, dtypes      what was recorded
     device, environment     where; as in a report
     files                   name -> operation, dtype, bytes, sha256, and
-        cases               "config/shape/outputs" -> SHA-256 of all that went in
+        cases               "config/lengths/outputs" -> SHA-256 of all that went in
         variants            variant -> the same names -> what it raised; empty where it gave an answer
 
 The checksums find what was cut off, mixed up or edited by accident. They are no signature: whoever means to deceive

@@ -111,7 +111,7 @@ def _opened(folder: Path, _: int) -> Record:
 
 
 def observations(path: Path, sha256: str, size: int | None = None) -> dict[str, dict[str, Array]]:
-    """What a file holds: "variant/config/shape/outputs" -> quantity -> array.
+    """What a file holds: "variant/config/lengths/outputs" -> quantity -> array.
 
     Raises:
         InputError: it is not there, not of that size, not what was written, or no ``.npz``.

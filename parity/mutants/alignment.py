@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parity.mutants.mutant import Fault
 
-LENGTHS = (
+DISTRIBUTIONS = (
     Fault(
         name="alignment.every_step_is_real",
         operation="alignment.ctc",
@@ -180,4 +180,4 @@ SPELLINGS = (
     ),
 )
 
-FAULTS = (*LENGTHS, *SPELLINGS)
+FAULTS = (*DISTRIBUTIONS, *SPELLINGS)

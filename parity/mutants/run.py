@@ -12,7 +12,7 @@ from parity import bucketing as planner
 from parity import frameworks, training
 from parity.arrays import DTYPES
 from parity.cases.case import Case
-from parity.cases.lengths import shapes_of
+from parity.cases.lengths import lengths_of
 from parity.cases.sampling import draw
 from parity.checks.check import SMALL_GROUPS
 from parity.checks.comparison import Difference
@@ -86,11 +86,11 @@ def hunt(fault: Fault) -> Outcome:
 def _hunted(fault: Fault) -> Outcome:
     row, function = find(fault.operation), changed(fault)
     omitted = tuple(row.omitted(fault.subject))
-    for dtype, mode, config, shape in _runs(fault):
+    for dtype, mode, config, lengths in _runs(fault):
         subject = Subject(
             fault.framework, fault.variant, mode, frameworks.bind(function, row, config.name, fault.variant, omitted)
         )
-        case = draw(fault.operation, config.name, shape, dtype, seed=0).given_by(fault.subject)
+        case = draw(fault.operation, config.name, lengths, dtype, seed=0).given_by(fault.subject)
         broken = _broken(fault.framework, fault.variant, mode, case)
         by = {name: catch for name, catch in caught(subject, case).items() if name not in broken}
         if by:
@@ -108,14 +108,14 @@ def _outcome(fault: Fault, by: dict[str, Catch], case: str, mode: str, dtype: st
 
 
 def _runs(fault: Fault) -> Iterator[tuple[str, str, Configuration, str]]:
-    """The dtypes, modes, configurations and shapes of a default run, the cheapest first."""
+    """The dtypes, modes, configurations and lengths of a default run, the cheapest first."""
     row = find(fault.operation)
     eager, *traced = frameworks.MODES[fault.framework]
     for dtype, mode in ((DTYPES[0], eager), *((DTYPES[0], mode) for mode in traced), (DTYPES[1], eager)):
-        runs = [(config, shape) for config in row.configurations for shape in shapes_of(config)]
-        for config, shape in sorted(runs, key=lambda run: run[1] not in FIRST):
-            if not row.refusal(fault.subject, f"{config.name}/{shape}", mode, dtype):
-                yield dtype, mode, config, shape
+        runs = [(config, lengths) for config in row.configurations for lengths in lengths_of(config)]
+        for config, lengths in sorted(runs, key=lambda run: run[1] not in FIRST):
+            if not row.refusal(fault.subject, f"{config.name}/{lengths}", mode, dtype):
+                yield dtype, mode, config, lengths
 
 
 @lru_cache(maxsize=64)
@@ -149,7 +149,7 @@ def _worst(failed: Sequence[Difference | Finding]) -> Catch | None:
 
 def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
     """Whether a default run holds this subject to the contract on this case."""
-    if contract.unless_config(case.configuration) or contract.unless(case) or case.shape not in contract.shapes:
+    if contract.unless_config(case.configuration) or contract.unless(case) or case.lengths_name not in contract.lengths:
         return False
     if contract.both_frameworks and any(map(frameworks.missing, frameworks.FRAMEWORKS)):
         return False

@@ -33,7 +33,7 @@ BY_SEQUENCE = Configuration(
     outputs={"loss": "B"},
 )
 
-SOME = "*/[!n]*"  # a batch with sequences: any shape but no_sequences
+SOME = "*/[!n]*"  # a batch with sequences: any lengths but no_sequences
 FLOAT32 = "tf.nn.ctc_loss computes dense labels in float32 only"
 
 ROWS = (

@@ -80,7 +80,7 @@ class Configuration:
         data: which real data set fills the batch arrays; empty when they are drawn.
         discrete: outputs that are truth values or whole numbers, and have no gradient.
         left: the padding stands before each sequence, not behind it.
-        also: shapes in which it is tried beside the usual ones: "one_step", where a single real step is special, or
+        also: lengths in which it is tried beside the usual ones: "one_step", where a single real step is special, or
             T = 1 easily is; "many_steps", more than a byte can count, where that costs little.
     """
 
@@ -116,7 +116,7 @@ class Refusal:
 
     Attributes:
         variant: "framework.variant".
-        case, mode, dtype: patterns for "config/shape", the mode and the dtype, as in `fnmatch`.
+        case, mode, dtype: patterns for "config/lengths", the mode and the dtype, as in `fnmatch`.
         says: part of the framework's message.
         why: the reason, for a reader.
     """
@@ -165,7 +165,7 @@ class Operation:
         return self.omits.get(variant, {})
 
     def refusal(self, variant: str, case: str, mode: str, dtype: str) -> Refusal | None:
-        """What "framework.variant" is known to refuse about "config/shape" in a mode and a dtype."""
+        """What "framework.variant" is known to refuse about "config/lengths" in a mode and a dtype."""
         return next((refusal for refusal in self.refusals if refusal.covers(variant, case, mode, dtype)), None)
 
     def configuration(self, name: str) -> Configuration:

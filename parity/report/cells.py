@@ -38,7 +38,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant and one contract: all configurations, shapes, modes and dtypes together.
+    """One variant and one contract: all configurations, lengths, modes and dtypes together.
 
     Attributes:
         status: failed, passed, known, skipped, or absent where there is no finding.

@@ -44,9 +44,9 @@ READING = (
     "A score is an error measured in noise floors. The noise floor is how far the float64 reference itself moves when "
     "its inputs are disturbed by one unit roundoff of the dtype under test: no implementation can know its inputs "
     "better than that, so a good one scores about 1, whatever the operation, the length or the conditioning.",
-    "A number in a cell is the largest elementwise score among all configurations, shapes, modes, outputs and "
-    "gradients; the head of its column has the limit. The norm-wise score, the norm of all errors over the norm of all floors, has a "
-    "much lower limit of its own.",
+    "A number in a cell is the largest elementwise score among all configurations, lengths, modes, outputs and "
+    "gradients; the head of its column has the limit. The norm-wise score, the norm of all errors over the norm of all "
+    "floors, has a much lower limit of its own.",
     "An exact contract allows no error at all: its cells have a tick or a count of failures, and a failure's score is "
     "not finite. The same goes for every place where the floor is 0, padding above all.",
 )
