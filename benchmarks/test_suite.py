@@ -42,11 +42,11 @@ def test_checks(benchmark: Any, framework: str, operation: str) -> None:
 
     def run() -> int:
         runner.forget()
-        found = [finding for one in checks for finding in one.run()]
-        assert {finding.status for finding in found} <= {"passed", "known"}
+        found = [result for one in checks for result in one.run()]
+        assert {result.status for result in found} <= {"passed", "known"}
         return len(found)
 
-    findings = benchmark(run)
-    assert findings
+    results = benchmark(run)
+    assert results
     if benchmark.stats:
-        benchmark.extra_info["findings_per_second"] = findings / benchmark.stats.stats.mean
+        benchmark.extra_info["results_per_second"] = results / benchmark.stats.stats.mean

@@ -1,6 +1,6 @@
 """Make the example that the README shows from a report: ``python docs/example.py parity-report``.
 
-Writes beside this file the page, ``results.json`` (the record without its single findings, small enough to commit), and
+Writes beside this file the page, ``results.json`` (the record without its single results, small enough to commit), and
 pictures of the page. Needs Playwright and a Chromium, as the tests of the page do (``tests/test_page.py``).
 """
 

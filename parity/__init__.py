@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parity.checks.check import hold as hold
     from parity.checks.contracts import CONTRACTS as CONTRACTS
     from parity.checks.noise import noise_floor as noise_floor
-    from parity.checks.result import Finding as Finding
+    from parity.checks.result import Result as Result
     from parity.errors import FrameworkUnavailable as FrameworkUnavailable
     from parity.errors import InputError as InputError
     from parity.frameworks.observation import Observation as Observation
@@ -38,7 +38,7 @@ _HOME = {
     "CONTRACTS": "checks.contracts",
     "InputError": "errors",
     "FrameworkUnavailable": "errors",
-    "Finding": "checks.result",
+    "Result": "checks.result",
     "noise_floor": "checks.noise",
     "Observation": "frameworks.observation",
     "OPERATIONS": "operations",

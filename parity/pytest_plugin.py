@@ -1,6 +1,6 @@
 """The pytest plugin: options, ids, one call into the pipeline for each check, and the report at the end.
 
-A test that asks for the fixture ``parity_findings`` becomes one test for each check of the matrix, with ids such
+A test that asks for the fixture ``parity_results`` becomes one test for each check of the matrix, with ids such
 as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and framework;
 with ``parity_outcome``, one for each planted fault.
 """
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from parity.checks.result import Finding
+    from parity.checks.result import Result
     from parity.checks.runner import Runner, Task
     from parity.divergences import Trial
     from parity.mutants import Outcome
     from parity.report.journal import Keeper
 
 OUTPUT = "parity-report"
-CHECKED = ("parity_findings", "parity_training")  # fixtures that give findings
-IN_WORKERS = ("parity_findings", "parity_trial", "parity_outcome")  # fixtures whose verdicts come from worker processes
+CHECKED = ("parity_results", "parity_training")  # fixtures that give results
+IN_WORKERS = ("parity_results", "parity_trial", "parity_outcome")  # fixtures whose verdicts come from worker processes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -99,12 +99,12 @@ def _verdict_on(request: pytest.FixtureRequest) -> list[Any]:
 
 
 @pytest.fixture
-def parity_findings(request: pytest.FixtureRequest) -> list[Finding]:
-    """The findings of one check of the matrix; skips, by name, when its framework is not installed."""
-    findings: list[Finding] = _verdict_on(request)
-    if findings and all(finding.status == "skipped" for finding in findings):
-        pytest.skip(findings[0].reason)
-    return findings
+def parity_results(request: pytest.FixtureRequest) -> list[Result]:
+    """The results of one check of the matrix; skips, by name, when its framework is not installed."""
+    results: list[Result] = _verdict_on(request)
+    if results and all(result.status == "skipped" for result in results):
+        pytest.skip(results[0].reason)
+    return results
 
 
 @pytest.fixture
@@ -126,21 +126,21 @@ def parity_outcome(request: pytest.FixtureRequest) -> Outcome:
 
 
 @pytest.fixture
-def parity_training(request: pytest.FixtureRequest) -> list[Finding]:
-    """The findings of one model trained with one optimiser in one framework, and its curve for the report.
+def parity_training(request: pytest.FixtureRequest) -> list[Result]:
+    """The results of one model trained with one optimiser in one framework, and its curve for the report.
 
     It runs in this process, where whoever asks for the same run finds it remembered.
     """
     from parity import training
 
     run = request.param
-    findings: list[Finding] = run.run()
-    skipped = findings[0].status == "skipped"
+    results: list[Result] = run.run()
+    skipped = results[0].status == "skipped"
     curves = [] if skipped else training.Curve(run.model, run.optimiser, run.steps, run.seed).run()
-    request.config.stash[SESSION].keep(request.node, run, [*findings, *curves])
+    request.config.stash[SESSION].keep(request.node, run, [*results, *curves])
     if skipped:
-        pytest.skip(findings[0].reason)
-    return findings
+        pytest.skip(results[0].reason)
+    return results
 
 
 @pytest.hookimpl(wrapper=True)
@@ -183,7 +183,7 @@ class Session:
         self.said: list[str] = []
         self.is_worker = hasattr(config, "workerinput")
         self.runner: Runner | None = None
-        self.keeper: Keeper | None = None  # none in a worker of xdist: its findings travel to the process that has one
+        self.keeper: Keeper | None = None  # none in a worker of xdist: its results travel to the process that has one
         config.pluginmanager.register(Collector(self), "parity-collector")
         self.place = frameworks.Place(config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32"))
         required, jobs = config.getoption("--parity-require"), config.getoption("--parity-jobs")
@@ -220,7 +220,7 @@ class Session:
         from parity.checks import check
 
         return {
-            "parity_findings": partial(
+            "parity_results": partial(
                 check.plan,
                 seed=self.seed,
                 full=self.config.getoption("--parity-full"),
@@ -305,7 +305,7 @@ class Session:
         if self.keeper is None:
             return True
         record = self.keeper.record(interrupted)
-        self.said.append(f"{report.verdict(record)}; {len(record['checks'])} findings")
+        self.said.append(f"{report.verdict(record)}; {len(record['checks'])} results")
         failure = None
         try:
             self.said += files_of(report.write(record, self.folder))

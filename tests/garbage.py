@@ -130,8 +130,8 @@ def _small_record() -> str:
     }
     numbers = {"score": 1.0, "limit": 64.0, "norm_score": 0.5, "norm_limit": 8.0, "max_abs_error": 1e-7, "compared": 9}
     said = {"quantity": "y", "scores": {"y": (1.0, 0.5)}, "worst_index": (0, 1), "reason": "off", **numbers}
-    findings = [check.finding("eager", "one_layer/ragged", status, **said) for status, check in checks.items()]
-    failure = checks["failed"].finding("eager", "one_layer/ragged", "failed", **said)
+    results = [check.result("eager", "one_layer/ragged", status, **said) for status, check in checks.items()]
+    failure = checks["failed"].result("eager", "one_layer/ragged", "failed", **said)
     entry = DIVERGENCES["loss.denominator"]
     trials = [Trial(entry.name, framework, seen, stale="changed") for framework, seen in entry.seen.items()]
     settings = {"torch": "2.13.0", "threads": 2, "tf32": {"matmul": False}}
@@ -139,7 +139,7 @@ def _small_record() -> str:
     series = {"loss": [1.5, None], "distance": [1e-8, 2e-8]}
     curve = {**of_curve, "dtype": "float32", "seed": 0, "steps": 2, "loss": [1.5, 1.4], "envelope": [1e-8, 2e-8]}
     whole = report.record(
-        [finding.as_dict() for finding in findings],
+        [result.as_dict() for result in results],
         {"pytorch": settings},
         seed=4,
         seconds=1.5,

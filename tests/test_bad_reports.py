@@ -109,8 +109,8 @@ def test_what_this_version_does_not_know_is_shown_all_the_same(tmp_path: Path) -
     """A framework, an operation, a contract, a quantity, a part of a record from elsewhere; half a character."""
     record = small_record()
     strange = {"framework": "jax", "operation": "fft.rfft", "contract": "keeps_\ud800", "case": "\n|", "dtype": "{0}"}
-    for finding in record["checks"]:
-        finding |= strange | {"variant": finding["status"], "limit": None, "colour": "red"}
+    for result in record["checks"]:
+        result |= strange | {"variant": result["status"], "limit": None, "colour": "red"}
     record |= {"weather": [{"wind": 3}]}
     files = {file.name: file.read_text(encoding="utf-8") for file in report.write(report.current(record), tmp_path)}
     assert json.loads(files["report.json"]) == record

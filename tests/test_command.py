@@ -16,7 +16,7 @@ import pytest
 from parity import report
 from parity.__main__ import main
 from parity.checks.check import Check, plan
-from parity.checks.result import Finding
+from parity.checks.result import Result
 from parity.mutants import FAULTS
 from parity.operations import OPERATIONS
 
@@ -100,7 +100,7 @@ def test_an_interrupted_run_leaves_the_report_of_what_it_finished(
     """The third check is interrupted, as Ctrl-C would."""
     run_check, begun = Check.run, []
 
-    def interrupted(check: Check) -> list[Finding]:
+    def interrupted(check: Check) -> list[Result]:
         begun.append(check)
         if len(begun) == 3:
             raise KeyboardInterrupt

@@ -32,7 +32,7 @@ LSTM = Check("rnn.lstm", "pytorch", "packed", "float32", "matches_reference")
 GRU = Check("rnn.gru", "tensorflow", "masked", "float64", "ignores_extra_padding")
 
 
-def finding(
+def result(
     status: str = PASSED,
     case: str = "one_layer/ragged",
     check: Check = LSTM,
@@ -40,16 +40,16 @@ def finding(
     quantity: str = "y",
     **rest: Any,
 ) -> dict[str, Any]:
-    """One finding, as plain values; of a whole check where there is no case."""
+    """One result, as plain values; of a whole check where there is no case."""
     element, norm = scores
     measured = {"score": element, "limit": 64.0, "norm_score": norm, "norm_limit": 16.0, "max_abs_error": 1e-7}
     measured |= {"compared": 9, "quantity": quantity, "scores": {quantity: scores}}
     given = measured | rest if status in (PASSED, FAILED) and case else rest
-    return check.finding("eager" if case else "", case, status, **given).as_dict()
+    return check.result("eager" if case else "", case, status, **given).as_dict()
 
 
-def record_of(*findings: dict[str, Any], planned: int = 1, seed: int = 0, **parts: Any) -> dict[str, Any]:
-    return report.record(findings, {}, seed=seed, seconds=1.0, planned=planned, checked=1, **parts)
+def record_of(*results: dict[str, Any], planned: int = 1, seed: int = 0, **parts: Any) -> dict[str, Any]:
+    return report.record(results, {}, seed=seed, seconds=1.0, planned=planned, checked=1, **parts)
 
 
 def titles(found: Changes) -> list[str]:
@@ -60,32 +60,32 @@ def rows(found: Changes, title: str) -> list[list[str]]:
     return [list(row) for section in sections(found) if section.title == title for row in section.rows]
 
 
-OTHER = finding(check=GRU)  # the same on both sides
+OTHER = result(check=GRU)  # the same on both sides
 ONCE: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], str, bool]] = {
-    "it passes as before": ([finding()], [finding()], ALIKE, False),
-    "it fails": ([finding()], [finding(FAILED)], FAILS, True),
-    "it fails as before": ([finding(FAILED)], [finding(FAILED)], STILL, False),
-    "it fails in another quantity": ([finding(FAILED)], [finding(FAILED, quantity="h")], STILL, False),
-    "it passes": ([finding(FAILED)], [finding()], PASSES, False),
-    "it was not there, and fails": ([], [finding(FAILED)], FAILS, True),
-    "it was not there": ([], [finding()], APPEARED, False),
-    "it is gone": ([finding()], [], WENT, False),
-    "it failed and is gone": ([finding(FAILED)], [], WENT, False),
-    "it is refused": ([finding()], [finding(KNOWN, reason="refused: no")], UNCOMPARED, False),
-    "its refusal is over": ([finding(KNOWN, reason="refused: no")], [finding()], COMPARED, False),
-    "its refusal is over, and it fails": ([finding(KNOWN, reason="refused: no")], [finding(FAILED)], FAILS, True),
-    "its framework is missing": ([finding()], [finding(SKIPPED, case="", reason="no torch")], UNCOMPARED, False),
+    "it passes as before": ([result()], [result()], ALIKE, False),
+    "it fails": ([result()], [result(FAILED)], FAILS, True),
+    "it fails as before": ([result(FAILED)], [result(FAILED)], STILL, False),
+    "it fails in another quantity": ([result(FAILED)], [result(FAILED, quantity="h")], STILL, False),
+    "it passes": ([result(FAILED)], [result()], PASSES, False),
+    "it was not there, and fails": ([], [result(FAILED)], FAILS, True),
+    "it was not there": ([], [result()], APPEARED, False),
+    "it is gone": ([result()], [], WENT, False),
+    "it failed and is gone": ([result(FAILED)], [], WENT, False),
+    "it is refused": ([result()], [result(KNOWN, reason="refused: no")], UNCOMPARED, False),
+    "its refusal is over": ([result(KNOWN, reason="refused: no")], [result()], COMPARED, False),
+    "its refusal is over, and it fails": ([result(KNOWN, reason="refused: no")], [result(FAILED)], FAILS, True),
+    "its framework is missing": ([result()], [result(SKIPPED, case="", reason="no torch")], UNCOMPARED, False),
     "it failed, and its framework is missing": (
-        [finding(FAILED)],
-        [finding(SKIPPED, case="", reason="no torch")],
+        [result(FAILED)],
+        [result(SKIPPED, case="", reason="no torch")],
         UNCOMPARED,
         False,
     ),
-    "its framework is there": ([finding(SKIPPED, case="", reason="no torch")], [finding()], COMPARED, False),
-    "its process died": ([finding()], [finding(FAILED, case="", reason="died")], FAILS, True),
+    "its framework is there": ([result(SKIPPED, case="", reason="no torch")], [result()], COMPARED, False),
+    "its process died": ([result()], [result(FAILED, case="", reason="died")], FAILS, True),
     "its framework is missing as before": (
-        [finding(SKIPPED, case="", reason="no torch")],
-        [finding(SKIPPED, case="", reason="no torch at all")],
+        [result(SKIPPED, case="", reason="no torch")],
+        [result(SKIPPED, case="", reason="no torch at all")],
         ALIKE,
         False,
     ),
@@ -103,8 +103,8 @@ def test_each_run_becomes_one_thing(what: str) -> None:
 
 
 def test_one_failing_quantity_fails_its_run_and_the_worst_one_speaks_for_it() -> None:
-    now = [finding(FAILED, scores=(99.0, 2.0)), finding(FAILED, quantity="h", scores=(1e6, 2.0), reason="far off")]
-    found = changes(record_of(finding()), record_of(*now))
+    now = [result(FAILED, scores=(99.0, 2.0)), result(FAILED, quantity="h", scores=(1e6, 2.0), reason="far off")]
+    found = changes(record_of(result()), record_of(*now))
     assert [len(run.now) for run in found.turns[FAILS]] == [2]
     (entry,) = sections(found)[1].entries
     assert entry.lines[0] == "h: far off"
@@ -114,8 +114,8 @@ def test_one_failing_quantity_fails_its_run_and_the_worst_one_speaks_for_it() ->
 def test_forty_failures_of_one_cause_are_one_entry() -> None:
     cases = [f"one_layer/{number}" for number in range(40)]
     found = changes(
-        record_of(*(finding(case=case) for case in cases)),
-        record_of(*(finding(FAILED, case=case, reason="off", scores=(70.0 + len(case), 1.0)) for case in cases)),
+        record_of(*(result(case=case) for case in cases)),
+        record_of(*(result(FAILED, case=case, reason="off", scores=(70.0 + len(case), 1.0)) for case in cases)),
     )
     assert found.worse == ["1 check newly fails"]
     (entry,) = sections(found)[1].entries
@@ -129,16 +129,16 @@ def test_who_disagrees_with_what_newly_fails_comes_after_it() -> None:
     """PyTorch is no worse than it was, where TensorFlow has left the reference and with it PyTorch."""
     echo = replace(LSTM, contract="frameworks_agree")
     culprit = replace(LSTM, framework="tensorflow", variant="masked")
-    old = record_of(finding(check=echo), finding(check=culprit))
-    off = [finding(FAILED, check=echo, scores=(9e9, 9e9)), finding(FAILED, check=culprit, scores=(99.0, 9.0))]
+    old = record_of(result(check=echo), result(check=culprit))
+    off = [result(FAILED, check=echo, scores=(9e9, 9e9)), result(FAILED, check=culprit, scores=(99.0, 9.0))]
     heads = [entry.head for entry in sections(changes(old, record_of(*off)))[1].entries]
     assert heads == ["rnn.lstm, tensorflow.masked: matches_reference", "rnn.lstm, pytorch.packed: frameworks_agree"]
 
 
 def test_a_thousand_failures_of_many_causes_still_fit_a_summary(tmp_path: Path, capsys: Any) -> None:
     checks = [replace(LSTM, variant=f"variant_{number}") for number in range(1000)]
-    old = record_of(*(finding(check=check) for check in checks))
-    new = record_of(*(finding(FAILED, check=check, reason="off by 3 at (0, 1)") for check in checks))
+    old = record_of(*(result(check=check) for check in checks))
+    new = record_of(*(result(FAILED, check=check, reason="off by 3 at (0, 1)") for check in checks))
     written = markdown(changes(old, new))
     assert len(written.encode()) < 60_000
     assert "and 950 more" in written
@@ -151,17 +151,17 @@ def test_a_thousand_failures_of_many_causes_still_fit_a_summary(tmp_path: Path, 
 
 
 def test_a_new_operation_is_one_line_and_so_is_a_contract_that_went() -> None:
-    new = [finding(case=f"one_layer/{number}", check=GRU) for number in range(400)]
+    new = [result(case=f"one_layer/{number}", check=GRU) for number in range(400)]
     padding = replace(LSTM, contract="ignores_padding")
-    old = [finding(check=replace(padding, variant=variant)) for variant in ("packed", "padded")]
-    stays = [finding(check=replace(LSTM, variant=variant)) for variant in ("packed", "padded")]
+    old = [result(check=replace(padding, variant=variant)) for variant in ("packed", "padded")]
+    stays = [result(check=replace(LSTM, variant=variant)) for variant in ("packed", "padded")]
     found = changes(record_of(*stays, *old), record_of(*stays, *new))
     assert rows(found, "Appeared") == [["framework tensorflow", "400"]]
     assert rows(found, "Went") == [["contract ignores_padding", "2"]]
 
 
 def test_what_a_run_did_not_reach_has_not_gone() -> None:
-    old, new = record_of(finding(), OTHER), record_of(OTHER, planned=9)
+    old, new = record_of(result(), OTHER), record_of(OTHER, planned=9)
     found = changes(old, new)
     assert set(found.turns) == {NOT_RUN, ALIKE}
     assert found.worse == ["NEW was stopped before its end"]
@@ -171,7 +171,7 @@ def test_what_a_run_did_not_reach_has_not_gone() -> None:
 
 
 def test_a_failure_that_an_unfinished_run_did_not_reach_is_a_new_one() -> None:
-    found = changes(record_of(OTHER, planned=9), record_of(OTHER, finding(FAILED)))
+    found = changes(record_of(OTHER, planned=9), record_of(OTHER, result(FAILED)))
     assert found.worse == ["1 check newly fails"]
     assert sections(found)[1].entries[0].lines[-1] == "before: not run"
 
@@ -190,15 +190,15 @@ MOVES: dict[str, tuple[tuple[float, float], tuple[float, float], bool]] = {
 @pytest.mark.parametrize("how", MOVES)
 def test_a_score_has_moved_where_noise_cannot_take_it(how: str) -> None:
     then, now, told = MOVES[how]
-    found = changes(record_of(finding(scores=then)), record_of(finding(scores=now)))
+    found = changes(record_of(result(scores=then)), record_of(result(scores=now)))
     assert bool(found.moves) is told
     assert (rows(found, "Moved by more than the noise") != []) is told
     assert found.worse == []  # it still holds
 
 
 def test_the_largest_score_of_a_check_counts_and_not_that_of_a_case() -> None:
-    then = [finding(case="one_layer/ragged", scores=(1.0, 0.5)), finding(case="one_layer/full", scores=(20.0, 0.5))]
-    now = [finding(case="one_layer/ragged", scores=(20.0, 0.5)), finding(case="one_layer/full", scores=(1.0, 0.5))]
+    then = [result(case="one_layer/ragged", scores=(1.0, 0.5)), result(case="one_layer/full", scores=(20.0, 0.5))]
+    now = [result(case="one_layer/ragged", scores=(20.0, 0.5)), result(case="one_layer/full", scores=(1.0, 0.5))]
     assert changes(record_of(*then), record_of(*now)).moves == []
     assert changes(record_of(*then), record_of(*then[:1])).moves == []  # only runs of both count
     (move,) = changes(record_of(*then[:1]), record_of(*now[:1])).moves
@@ -206,28 +206,28 @@ def test_the_largest_score_of_a_check_counts_and_not_that_of_a_case() -> None:
 
 
 def test_a_check_of_another_seed_has_moved_though_it_refuses_some_cases() -> None:
-    refused = finding(KNOWN, case="one_layer/one_step", reason="refused: no")
-    then, now = record_of(refused, finding()), record_of(refused, finding(scores=(30.0, 0.5)), seed=1)
+    refused = result(KNOWN, case="one_layer/one_step", reason="refused: no")
+    then, now = record_of(refused, result()), record_of(refused, result(scores=(30.0, 0.5)), seed=1)
     assert [(move.before, move.after) for move in changes(then, now).moves] == [(1.0, 30.0)]
 
 
 def test_other_cases_may_move_a_score_farther_than_other_rounding() -> None:
     between = 1.0 + (SAME_CASES + OTHER_CASES) / 2
-    then, now = record_of(finding()), finding(scores=(between, 0.5))
+    then, now = record_of(result()), result(scores=(between, 0.5))
     assert len(changes(then, record_of(now)).moves) == 1
     assert changes(then, record_of(now, seed=1)).moves == []
-    assert len(changes(then, record_of(finding(scores=(OTHER_CASES + 0.1, 0.5)), seed=1)).moves) == 1
+    assert len(changes(then, record_of(result(scores=(OTHER_CASES + 0.1, 0.5)), seed=1)).moves) == 1
 
 
 def test_an_exact_contract_has_no_score_that_could_move() -> None:
-    exact = [finding(limit=0.0, norm_limit=0.0, scores=scores) for scores in ((0.0, 0.0), (9.0, 9.0))]
+    exact = [result(limit=0.0, norm_limit=0.0, scores=scores) for scores in ((0.0, 0.0), (9.0, 9.0))]
     assert changes(record_of(exact[0]), record_of(exact[1])).moves == []
 
 
 def test_with_another_seed_checks_are_compared_and_no_case_with_any_other() -> None:
     check = replace(LSTM, seed=1)
-    old = record_of(finding(), finding(case="one_layer/full"))
-    new = record_of(finding(check=check), finding(FAILED, case="one_layer/other", check=check), seed=1)
+    old = record_of(result(), result(case="one_layer/full"))
+    new = record_of(result(check=check), result(FAILED, case="one_layer/other", check=check), seed=1)
     found = changes(old, new)
     assert {name: [run.key for run in runs] for name, runs in found.turns.items()} == {
         FAILS: [("rnn.lstm", "pytorch", "packed", "float32", "matches_reference")]
@@ -317,9 +317,9 @@ def test_a_false_alarm_where_there_was_none_makes_it_worse() -> None:
 
 def test_what_was_compared_with_nothing_is_a_failure() -> None:
     nothing = ["nothing was compared: no check was tried in both"]
-    assert changes(record_of(finding()), record_of(OTHER)).worse == nothing
-    skipped = finding(SKIPPED, case="", reason="no torch")
-    assert changes(record_of(finding()), record_of(skipped)).worse == nothing
+    assert changes(record_of(result()), record_of(OTHER)).worse == nothing
+    skipped = result(SKIPPED, case="", reason="no torch")
+    assert changes(record_of(result()), record_of(skipped)).worse == nothing
 
 
 def test_the_environments_are_held_against_each_other() -> None:
@@ -339,9 +339,7 @@ def test_what_a_killed_run_left_behind_says_where_that_ran(tmp_path: Path) -> No
     """And not where it is read: the machine and its versions stand in the report that the run began with."""
     keeper = Keeper(tmp_path, seed=0, planned=9)
     keeper.begin()
-    keeper.keep(
-        "first", {"findings": [finding()], "trials": [], "faults": [], "curves": []}, {"pytorch": {"threads": 7}}
-    )
+    keeper.keep("first", {"results": [result()], "trials": [], "faults": [], "curves": []}, {"pytorch": {"threads": 7}})
     begun = json.loads((tmp_path / "report.json").read_text())
     begun["environment"] |= {"cpu": "one that is elsewhere"}
     (tmp_path / "report.json").write_text(json.dumps(begun))

@@ -19,9 +19,9 @@ TF = "parity.tensorflow"
 def failing(operation: str, function: Function, framework: str, *contracts: str) -> set[str]:
     """The contracts that a function breaks, of those tried."""
     return {
-        finding.contract
-        for finding in hold(operation, function, framework, contracts=contracts)
-        if finding.status == FAILED
+        result.contract
+        for result in hold(operation, function, framework, contracts=contracts)
+        if result.status == FAILED
     }
 
 
@@ -136,8 +136,8 @@ def test_keras_with_a_mask_alone_loses_its_gradients_to_nan(tensorflow: str) -> 
         y, h = runtime.call_layer(layer, weights, x, mask=valid(tensorflow, lengths, x))
         return {"y": y, "h": h[None]}
 
-    findings = hold("rnn.rnn", idiomatic, tensorflow, contracts=["matches_reference", "ignores_padding"])
-    failed = {(f.contract, f.quantity) for f in findings if f.status == FAILED and f.case.startswith("tanh/")}
+    results = hold("rnn.rnn", idiomatic, tensorflow, contracts=["matches_reference", "ignores_padding"])
+    failed = {(f.contract, f.quantity) for f in results if f.status == FAILED and f.case.startswith("tanh/")}
     assert {contract for contract, _ in failed} == {"ignores_padding"}
     assert {quantity for _, quantity in failed} == {"d_x", "d_w_in.0", "d_w_rec.0", "d_bias.0"}
 
@@ -164,10 +164,8 @@ def test_another_dtype_is_seen(pytorch: str) -> None:
     def wider(x: Any, lengths: Any) -> dict[str, Any]:
         return {"y": right("bidirectional.reverse_sequence", "pytorch")(x, lengths)["y"].double()}
 
-    findings = hold("bidirectional.reverse_sequence", wider, pytorch, contracts=["matches_reference"])
-    assert {(f.quantity, f.reason) for f in findings if f.status == FAILED} == {
-        ("y", "dtype float64, expected float32")
-    }
+    results = hold("bidirectional.reverse_sequence", wider, pytorch, contracts=["matches_reference"])
+    assert {(f.quantity, f.reason) for f in results if f.status == FAILED} == {("y", "dtype float64, expected float32")}
 
 
 def test_a_user_function_inherits_no_excuse_from_its_name(pytorch: str) -> None:
@@ -175,17 +173,17 @@ def test_a_user_function_inherits_no_excuse_from_its_name(pytorch: str) -> None:
         outputs = right("rnn.lstm", "pytorch")(x, lengths, *weights, **named)
         return outputs | {"c": outputs["c"] * 0}
 
-    findings = hold("rnn.lstm", padded, pytorch, contracts=["matches_reference"])
-    assert "c" in {f.quantity for f in findings if f.status == FAILED}
-    assert findings[0].reproduce.startswith("parity.hold('rnn.lstm', padded, 'pytorch'")
+    results = hold("rnn.lstm", padded, pytorch, contracts=["matches_reference"])
+    assert "c" in {f.quantity for f in results if f.status == FAILED}
+    assert results[0].reproduce.startswith("parity.hold('rnn.lstm', padded, 'pytorch'")
 
 
 def test_an_output_that_nobody_asked_for_is_seen(pytorch: str) -> None:
     def chatty(x: Any, lengths: Any) -> dict[str, Any]:
         return right("bidirectional.reverse_sequence", "pytorch")(x, lengths) | {"z": x}
 
-    findings = hold("bidirectional.reverse_sequence", chatty, pytorch, contracts=["repeatable"])
-    assert "result: got one of y, z, expected a dict of tensors by name: y" in findings[0].reason
+    results = hold("bidirectional.reverse_sequence", chatty, pytorch, contracts=["repeatable"])
+    assert "result: got one of y, z, expected a dict of tensors by name: y" in results[0].reason
 
 
 def test_a_trained_pad_row_is_seen(pytorch: str) -> None:
@@ -229,8 +227,8 @@ def test_writing_to_an_input_is_seen(pytorch: str) -> None:
         tokens[~valid("pytorch", lengths, tokens)] = 0
         return answer
 
-    findings = hold("embedding.lookup", overwriting, pytorch, contracts=["repeatable"])
-    assert {(f.quantity, f.reason) for f in findings if f.status == FAILED} >= {("input tokens", "modified by the run")}
+    results = hold("embedding.lookup", overwriting, pytorch, contracts=["repeatable"])
+    assert {(f.quantity, f.reason) for f in results if f.status == FAILED} >= {("input tokens", "modified by the run")}
 
 
 def test_a_graph_that_computes_something_else_is_seen(tensorflow: str) -> None:
@@ -260,11 +258,11 @@ MISMATCHES = {
 
 
 @pytest.mark.parametrize("config", MISMATCHES)
-def test_a_mismatch_is_a_finding_not_a_crash(config: str, pytorch: str) -> None:
+def test_a_mismatch_is_a_result_not_a_crash(config: str, pytorch: str) -> None:
     function, says = MISMATCHES[config]
-    findings = hold("bidirectional.reverse_sequence", function, pytorch, contracts=["matches_reference"])  # type: ignore[arg-type]
-    assert {finding.status for finding in findings} == {FAILED}
-    assert any(says in finding.reason for finding in findings)
+    results = hold("bidirectional.reverse_sequence", function, pytorch, contracts=["matches_reference"])  # type: ignore[arg-type]
+    assert {result.status for result in results} == {FAILED}
+    assert any(says in result.reason for result in results)
 
 
 def test_a_function_may_leave_an_output_out_and_be_held_to_one_shape(pytorch: str) -> None:
@@ -274,9 +272,9 @@ def test_a_function_may_leave_an_output_out_and_be_held_to_one_shape(pytorch: st
     selected: dict[str, Any] = {"contracts": ["matches_reference", "repeatable"], "lengths": "3,1:5"}
     (told, *_) = hold("pooling.attention", without_weights, pytorch, **selected)
     assert told.reason == "raised InputError: result: got one of y, expected a dict of tensors by name: weights, y"
-    findings = hold("pooling.attention", without_weights, pytorch, omits=["weights"], **selected)
-    assert {(finding.case, finding.status) for finding in findings} == {("learned_query/3,1:5", "passed")}
-    assert findings[0].reproduce == (
+    results = hold("pooling.attention", without_weights, pytorch, omits=["weights"], **selected)
+    assert {(result.case, result.status) for result in results} == {("learned_query/3,1:5", "passed")}
+    assert results[0].reproduce == (
         "parity.hold('pooling.attention', without_weights, 'pytorch', dtype='float32', "
         "contracts=['matches_reference'], lengths='3,1:5', omits=['weights'], seed=0)"
     )

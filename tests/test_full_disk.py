@@ -25,7 +25,7 @@ import resource, sys
 from parity.checks.check import Check
 from parity.report import journal as keeper
 
-Check.run = lambda check: [check.finding("eager", "features/ragged", "passed", compared=1)]  # needs no framework
+Check.run = lambda check: [check.result("eager", "features/ragged", "passed", compared=1)]  # needs no framework
 
 def room(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
@@ -53,8 +53,8 @@ QUICK = ["--operation", "bidirectional.reverse_sequence", "--variant", "gather",
 QUICK += ["--contract", "matches_reference", "--contract", "repeatable", "--contract", "follows_permutation"]
 CHECK = ["check", *QUICK, "--contract", "ignores_padding", "--jobs", "1", "--output"]
 TESTS = """
-def test_contract(parity_findings):
-    assert {finding.status for finding in parity_findings} == {"passed"}
+def test_contract(parity_results):
+    assert {result.status for result in parity_results} == {"passed"}
 """
 TOO_LARGE = "the report could not be written to 'the report': File too large"
 

@@ -24,17 +24,17 @@ COMMAND = re.compile(r"::error title=(?P<title>[^:,\r\n]*)::(?P<message>[^\r\n]*
 MEASURED = {"limit": 64.0, "norm_limit": 16.0, "norm_score": 1.0, "compared": 9, "quantity": "y"}
 
 
-def finding(check: Check, status: str, score: float = 1.0, reason: str = "") -> dict[str, Any]:
+def result(check: Check, status: str, score: float = 1.0, reason: str = "") -> dict[str, Any]:
     measured = MEASURED | {"score": score, "max_abs_error": score}
-    return check.finding("eager", "one_layer/ragged", status, reason=reason, **measured).as_dict()
+    return check.result("eager", "one_layer/ragged", status, reason=reason, **measured).as_dict()
 
 
 def record_of(failures: int) -> dict[str, Any]:
     """A record of so many failures, each worse than the one before it, and one check that holds."""
     *checks, last = plan(contracts=["matches_reference"], dtypes=["float32"])[: failures + 1]
-    found = [finding(check, FAILED, 100.0 + at, f"number {at}") for at, check in enumerate(checks)]
+    found = [result(check, FAILED, 100.0 + at, f"number {at}") for at, check in enumerate(checks)]
     count = failures + 1
-    return report.record([*found, finding(last, PASSED)], {}, seed=0, seconds=1.0, planned=count, checked=count)
+    return report.record([*found, result(last, PASSED)], {}, seed=0, seconds=1.0, planned=count, checked=count)
 
 
 def said_of(record: dict[str, Any]) -> list[re.Match[str]]:

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from parity import hold, report
 from parity.__main__ import main
-from parity.checks.result import FAILED, PASSED, STATUSES, Finding
+from parity.checks.result import FAILED, PASSED, STATUSES, Result
 from parity.errors import first_lines, printable, told
 from parity.report.entries import entries
 from parity.report.journal import plain
@@ -49,13 +49,13 @@ LONGEST = 200  # characters of a text that Markdown shows at least
 MEASURED = {"score": 1.0, "limit": 64.0, "norm_score": 0.5, "norm_limit": 8.0, "max_abs_error": 1e-7, "compared": 9}
 
 
-def of_status(text: str, status: str) -> Finding:
-    """A finding with a text in every field; in most, a name in front keeps apart what belongs apart."""
+def of_status(text: str, status: str) -> Result:
+    """A result with a text in every field; in most, a name in front keeps apart what belongs apart."""
     names = ("operation", "framework", "variant", "mode", "dtype", "case", "contract", "reason", "first")
     words = {name: f"{status} {name} {text}" for name in names}
     measured = MEASURED if status in (PASSED, FAILED) else {}
     scores = {f"{text} y": (1.0, 0.5)} if measured else None
-    return Finding(**words, seed=0, status=status, scores=scores, quantity=text, reproduce=text, **measured)
+    return Result(**words, seed=0, status=status, scores=scores, quantity=text, reproduce=text, **measured)
 
 
 def entry(text: str) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def test_values_that_are_no_numbers_stand_in_every_config(tmp_path: Path) -> Non
     found = replace(of_status(HARMLESS, FAILED), **infinite)
     trial = report_trial({"nan": math.nan, "inf": math.inf, "less": -math.inf, "both": [math.nan, 1.0]})
     record = report.record(
-        plain([found])["findings"], {}, seed=0, seconds=1.0, planned=1, checked=1, divergences=entries([trial])
+        plain([found])["results"], {}, seed=0, seconds=1.0, planned=1, checked=1, divergences=entries([trial])
     )
     texts = {file.name: file.read_text() for file in report.write(record, tmp_path)}
     read = json.loads(texts["report.json"], parse_constant=pytest.fail)
@@ -277,9 +277,7 @@ class Mute(Exception):
         raise RuntimeError("no message for you")
 
 
-def test_a_function_with_a_hostile_name_that_raises_hostile_things_gives_a_finding(
-    pytorch: str, tmp_path: Path
-) -> None:
+def test_a_function_with_a_hostile_name_that_raises_hostile_things_gives_a_result(pytorch: str, tmp_path: Path) -> None:
     raised: list[Exception] = [ValueError(text) for text in HOSTILE.values()] + [Mute()]
     for error in raised:
 
@@ -287,10 +285,10 @@ def test_a_function_with_a_hostile_name_that_raises_hostile_things_gives_a_findi
             raise error
 
         function.__name__ = HOSTILE["script"]
-        findings = hold("bidirectional.reverse_sequence", function, "pytorch", contracts=["accepts_empty_sequences"])
-        assert {finding.status for finding in findings} == {FAILED}
-        assert all(finding.reason.isprintable() for finding in findings)
-    record = report.record(plain(findings)["findings"], {}, seed=0, seconds=1.0, planned=1, checked=1)
+        results = hold("bidirectional.reverse_sequence", function, "pytorch", contracts=["accepts_empty_sequences"])
+        assert {result.status for result in results} == {FAILED}
+        assert all(result.reason.isprintable() for result in results)
+    record = report.record(plain(results)["results"], {}, seed=0, seconds=1.0, planned=1, checked=1)
     texts = {file.name: file.read_text() for file in report.write(record, tmp_path)}
     assert "message raised RuntimeError" in texts["report.md"]
     assert [tag for tag in Tree(texts["index.html"]).tags if tag[0] == "script"] == [

@@ -46,7 +46,7 @@ Check.run = hang_on_the_last
 keeper.EVERY, keeper.SHARE = 0.0, float("inf")  # a report after every verdict
 """
 NO_FRAMEWORK = """
-Check.run = lambda check: [check.finding("eager", "features/ragged", "passed", compared=1)]
+Check.run = lambda check: [check.result("eager", "features/ragged", "passed", compared=1)]
 """
 CHECK = """
 if __name__ == "__main__":
@@ -55,8 +55,8 @@ if __name__ == "__main__":
 """
 TESTS = """
 from parity.checks.result import explain
-def test_contract(parity_findings):
-    assert not explain(parity_findings), explain(parity_findings)
+def test_contract(parity_results):
+    assert not explain(parity_results), explain(parity_results)
 """
 MATCHING = f"reverse_sequence-pytorch and ({' or '.join(CONTRACTS)})"
 
@@ -149,10 +149,8 @@ def test_a_run_that_begins_takes_an_earlier_report_away(tmp_path: Path) -> None:
     """It could be taken for its own, if it dies at once."""
     earlier = Keeper(tmp_path, seed=0, planned=1)
     earlier.begin()
-    finding = Check("rnn.lstm", "pytorch", "packed", "float32", "repeatable").finding(
-        "eager", "one_layer/ragged", PASSED
-    )
-    earlier.keep("a check", plain([finding]), {})
+    result = Check("rnn.lstm", "pytorch", "packed", "float32", "repeatable").result("eager", "one_layer/ragged", PASSED)
+    earlier.keep("a check", plain([result]), {})
     (tmp_path / "divergences.html").write_text("of an earlier run")
     Keeper(tmp_path, seed=0, planned=3).begin()
     assert verdict_of(tmp_path) == "stopped after 0 of 3 checks"
@@ -165,7 +163,7 @@ def test_faults_that_are_added_to_a_killed_run_leave_it_whole(tmp_path: Path) ->
     killed_run = Keeper(tmp_path, seed=0, planned=3)
     killed_run.begin()
     check = Check("rnn.lstm", "pytorch", "packed", "float32", "repeatable")
-    killed_run.keep("a check", plain([check.finding("eager", "one_layer/ragged", PASSED)]), {})
+    killed_run.keep("a check", plain([check.result("eager", "one_layer/ragged", PASSED)]), {})
     report.add(tmp_path, {"faults": []}, {}, seed=0)
     assert verdict_of(tmp_path) == "stopped after 1 of 3 checks"
 
@@ -185,7 +183,7 @@ def test_killed_tests_leave_a_report(option: str, tmp_path: Path) -> None:
 @needs_torch
 def test_verdicts_that_no_test_has_asked_for_yet_are_kept(tmp_path: Path, capsys: Any) -> None:
     """Worker processes are ahead of the tests."""
-    (tmp_path / "test_all.py").write_text("import time\ndef test_first(parity_findings): time.sleep(600)")
+    (tmp_path / "test_all.py").write_text("import time\ndef test_first(parity_results): time.sleep(600)")
     folder = tmp_path / "parity-report"
     assert killed(["-m", "pytest", "-k", MATCHING, "--parity-jobs=2"], folder, PLANNED, reported=0) == ""
     assert verdict_of(folder).endswith(f"of {PLANNED} checks")

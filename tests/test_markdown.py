@@ -30,8 +30,8 @@ NASTY = {
 
 
 def found(check: Check, status: str, score: float = 1.0, **rest: Any) -> dict[str, Any]:
-    """One finding, as plain values."""
-    return check.finding("eager", "one_layer/ragged", status, score=score, **LIMITS, **rest).as_dict()
+    """One result, as plain values."""
+    return check.result("eager", "one_layer/ragged", status, score=score, **LIMITS, **rest).as_dict()
 
 
 @cache
@@ -43,18 +43,18 @@ def whole_run() -> dict[str, Any]:
     ]
     by = {"matches_reference": {"quantity": "y", "margin": 9.0, "reason": "off"}}
     caught = [Outcome(name, "caught", "features/ragged", "eager", "float32", by) for name in FAULTS]
-    findings = [found(check, PASSED, scores={"y": (1.0, 1.0)}) for check in checks for _ in range(6)]
+    results = [found(check, PASSED, scores={"y": (1.0, 1.0)}) for check in checks for _ in range(6)]
     counts = {"planned": len(checks), "checked": len(checks)}
     parts = {"divergences": entries(trials), "faults": faults(caught)}
-    return report.record(findings, {}, seed=0, seconds=600.0, **counts, **parts)
+    return report.record(results, {}, seed=0, seconds=600.0, **counts, **parts)
 
 
 @cache
 def failing(text: str, status: str = FAILED) -> dict[str, Any]:
     """The same run with a failure in every check, each worse than the one before it, and a text in each."""
-    findings = [found(check, status, 100.0 + at, reason=f"number {at} {text}") for at, check in enumerate(plan())]
-    counts = {"planned": len(findings), "checked": len(findings)}
-    record = report.record(findings, {}, seed=0, seconds=600.0, **counts, divergences=whole_run()["divergences"])
+    results = [found(check, status, 100.0 + at, reason=f"number {at} {text}") for at, check in enumerate(plan())]
+    counts = {"planned": len(results), "checked": len(results)}
+    record = report.record(results, {}, seed=0, seconds=600.0, **counts, divergences=whole_run()["divergences"])
     return record | {"faults": [one | {"status": "survived", "reason": text} for one in whole_run()["faults"]]}
 
 
@@ -105,8 +105,8 @@ def test_failures_leave_room_for_the_rest_and_what_has_none_is_named() -> None:
 
 def test_a_topic_with_failures_comes_first_and_is_open() -> None:
     checks = plan(dtypes=["float32"], contracts=["repeatable"])
-    findings = [found(check, FAILED if check.operation == "loss.sequence_loss" else PASSED) for check in checks]
-    text = markdown(view(report.record(findings, {}, seed=0, seconds=1.0, planned=len(checks), checked=len(checks))))
+    results = [found(check, FAILED if check.operation == "loss.sequence_loss" else PASSED) for check in checks]
+    text = markdown(view(report.record(results, {}, seed=0, seconds=1.0, planned=len(checks), checked=len(checks))))
     assert re.search(r"### loss\n\n<details open><summary>2 of \d+ variants fail</summary>", text)
     assert text.index("### loss") < text.index("### masking")
     assert text.count("<details open>") == 1
@@ -121,19 +121,19 @@ def test_what_was_skipped_is_counted_by_reason() -> None:
 
 def test_a_command_too_long_to_be_shown_says_where_it_is() -> None:
     check = plan()[0]
-    finding = found(check, FAILED, reason="off") | {"reproduce": "parity check " + "x" * 5000}
-    text = markdown(view(report.record([finding], {}, seed=0, seconds=1.0, planned=1, checked=1)))
+    result = found(check, FAILED, reason="off") | {"reproduce": "parity check " + "x" * 5000}
+    text = markdown(view(report.record([result], {}, seed=0, seconds=1.0, planned=1, checked=1)))
     assert "# a command of 5013 characters: report.json has it" in text
     assert "xxx" not in text
 
 
 def test_both_values_are_said() -> None:
-    finding = replace(
-        plan()[0].finding("eager", "features/ragged", FAILED, score=310.0, **LIMITS),
+    result = replace(
+        plan()[0].result("eager", "features/ragged", FAILED, score=310.0, **LIMITS),
         reason="310 noise floors from expected at (3, 1); the limit is 64",
         worst_index=(3, 1),
         observed=0.12345,
         expected=0.12344,
     )
-    text = markdown(view(report.record([finding.as_dict()], {}, seed=0, seconds=1.0, planned=1, checked=1)))
+    text = markdown(view(report.record([result.as_dict()], {}, seed=0, seconds=1.0, planned=1, checked=1)))
     assert "is 310 noise floors off the reference at (3, 1): 0.12345 where 0.12344 is expected; the limit is 64" in text

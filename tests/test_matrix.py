@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from parity.checks.result import Finding, explain
+from parity.checks.result import Result, explain
 
 
-def test_contract(parity_findings: list[Finding]) -> None:
+def test_contract(parity_results: list[Result]) -> None:
     """The variant keeps the contract on every case, in every mode."""
-    assert parity_findings, "nothing was compared"
-    if said := explain(parity_findings):
+    assert parity_results, "nothing was compared"
+    if said := explain(parity_results):
         pytest.fail(said, pytrace=False)

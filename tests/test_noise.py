@@ -108,10 +108,10 @@ def test_a_saturated_network_has_the_noise_of_what_it_keeps(lengths: str, seed: 
     """Found by a sweep: up to 700 floors in GRUs whose update gate rounds to 1, as long as copies kept theirs exact."""
     variant = find("rnn.gru").variants[framework][0]
     case = "two_layers_from_state", lengths, "eager"
-    (finding,) = Check("rnn.gru", framework, variant, "float32", "matches_reference", seed, True, *case).run()
-    assert finding.status == PASSED
-    assert finding.score is not None
-    assert finding.score < 10
+    (result,) = Check("rnn.gru", framework, variant, "float32", "matches_reference", seed, True, *case).run()
+    assert result.status == PASSED
+    assert result.score is not None
+    assert result.score < 10
 
 
 def test_nothing_is_held_to_a_reference_that_gives_nan(monkeypatch: pytest.MonkeyPatch) -> None:

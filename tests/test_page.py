@@ -35,7 +35,7 @@ RIGHT = MEASURED | PLACED | {"score": 3.9, "scores": {"y": (3.9, 1.0), "h": (0.2
 def found(variant: str, contract: str, status: str, dtype: str = "float32", **said: Any) -> dict[str, Any]:
     framework, _, name = variant.partition(".")
     check = Check("rnn.lstm", framework, name, dtype, contract)
-    return check.finding("eager", "one_layer/ragged", status, **said).as_dict()
+    return check.result("eager", "one_layer/ragged", status, **said).as_dict()
 
 
 RECORD = report.record(
@@ -141,7 +141,7 @@ def test_filters_leave_what_was_asked_for(show: Callable[..., Opened]) -> None:
     assert rows.locator("th").inner_text() == "tensorflow.static"
 
 
-def test_a_filter_says_what_the_whole_page_says_of_the_same_findings(show: Callable[..., Opened]) -> None:
+def test_a_filter_says_what_the_whole_page_says_of_the_same_results(show: Callable[..., Opened]) -> None:
     """The faces of cells are written once in Python, for who has no script, and once in the script, for filters."""
     opened = show()
     labels = "[...document.querySelectorAll('tr[data-row] button')].slice(0, -1).map(button => button.ariaLabel)"
@@ -171,7 +171,7 @@ def test_worst_first_and_by_name_and_back(show: Callable[..., Opened]) -> None:
     assert names.all_inner_texts() == before
 
 
-def test_a_cell_opens_its_findings(show: Callable[..., Opened]) -> None:
+def test_a_cell_opens_its_results(show: Callable[..., Opened]) -> None:
     opened = show()
     opened.cell(0, 0).click()
     box = opened.page.locator("dialog")
@@ -191,7 +191,7 @@ def test_a_cell_opens_its_findings(show: Callable[..., Opened]) -> None:
     assert box.locator(".heat .worst").count() == 1
     assert box.locator(".spread rect.of-pytorch").count() == 8
     assert box.locator(".spread rect.of-tensorflow").count() == 10  # of the other framework
-    box.locator(".findings tbody tr").nth(1).click()
+    box.locator(".results tbody tr").nth(1).click()
     assert "3.9 of 64" in box.inner_text()
     opened.page.keyboard.press("Escape")
     assert not box.is_visible()
@@ -252,7 +252,7 @@ def test_an_opened_cell_has_the_number_that_stood_in_it(show: Callable[..., Open
     for row, name in ((1, []), (2, ["h"])):  # the worst element need not be of what is nearest to its limit
         (number, *_) = opened.cell(row, 0).inner_text().split()
         opened.cell(row, 0).click()
-        element = opened.page.locator(".findings tr.passed td:nth-child(6)")
+        element = opened.page.locator(".results tr.passed td:nth-child(6)")
         assert element.inner_text().split() == [number, *name]
         opened.page.keyboard.press("Escape")
 
@@ -261,21 +261,21 @@ def test_a_filter_holds_for_an_opened_cell(show: Callable[..., Opened]) -> None:
     opened = show()
     opened.page.select_option("select[name=dtype]", "float64")
     opened.cell(0, 0).click()
-    box, lines = opened.page.locator("dialog"), opened.page.locator(".findings tbody tr")
+    box, lines = opened.page.locator("dialog"), opened.page.locator(".results tbody tr")
     assert (lines.count(), "hides 1 of" in box.inner_text()) == (1, True)
     box.get_by_text("Show them").click()
     assert (lines.count(), "hides" in box.inner_text()) == (2, False)
 
 
-def test_on_a_phone_a_chosen_finding_comes_into_view(show: Callable[..., Opened]) -> None:
+def test_on_a_phone_a_chosen_result_comes_into_view(show: Callable[..., Opened]) -> None:
     opened = show(viewport={"width": 400, "height": 700})
     opened.cell(0, 0).click()
-    opened.page.locator(".findings tbody tr").nth(1).click()
+    opened.page.locator(".results tbody tr").nth(1).click()
     assert opened.page.evaluate("document.activeElement.textContent").endswith("float64")
     assert opened.page.locator(".detail h3").evaluate("head => head.getBoundingClientRect().top") < 350
 
 
-def test_the_findings_of_a_cell_are_walked_with_the_keys(show: Callable[..., Opened]) -> None:
+def test_the_results_of_a_cell_are_walked_with_the_keys(show: Callable[..., Opened]) -> None:
     opened = show()
     opened.cell(0, 0).click()
     ways = opened.page.locator('.list button[tabindex="0"]')
@@ -286,7 +286,7 @@ def test_the_findings_of_a_cell_are_walked_with_the_keys(show: Callable[..., Ope
     assert "float64" in opened.page.locator(".detail h3").inner_text()
     assert ways.count() == 1
     assert opened.page.get_by_role("dialog", name="pytorch.packed matches_reference").count() == 1
-    assert opened.page.get_by_role("region", name="findings").count() == 1
+    assert opened.page.get_by_role("region", name="results").count() == 1
 
 
 def test_an_address_in_the_matrix_is_not_moved_by_its_filters(show: Callable[..., Opened]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from parity.checks.check import Check
-from parity.checks.result import PASSED, Finding
+from parity.checks.result import PASSED, Result
 from parity.checks.runner import Runner
 from parity.divergences import DIVERGENCES, Trial
 from parity.report import journal as keeper
@@ -26,8 +26,8 @@ needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is no
 
 TESTS = """
     from parity.checks.result import explain
-    def test_contract(parity_findings):
-        assert not explain(parity_findings), explain(parity_findings)
+    def test_contract(parity_results):
+        assert not explain(parity_results), explain(parity_results)
     def test_divergence(parity_trial):
         assert not parity_trial.stale, parity_trial.stale
     def test_training(parity_training):
@@ -37,7 +37,7 @@ TRAINING = """
     from parity import training
     runs = [training.Training("model.tagger", optimiser, "pytorch") for optimiser in ("sgd", "momentum", "adam")]
     training.plan = lambda seed: runs
-    training.Training.run = lambda run: [run.finding("passed", quantity="loss", compared=1)]  # the real ones take long
+    training.Training.run = lambda run: [run.result("passed", quantity="loss", compared=1)]  # the real ones take long
     numbers = {"settings": {}, "seed": 0, "steps": 2, "loss": [0.5, 0.25], "envelope": [1e-8, 2e-8], "frameworks": {}}
     words = {"config": "lstm", "dtype": "float32"}
     training.Curve.run = lambda curve: [{"model": curve.model, "optimiser": curve.optimiser, **words, **numbers}]
@@ -58,7 +58,7 @@ def timeless(folder: Path) -> str:
 
 @needs_torch
 def test_xdist_gives_the_report_of_a_run_in_one_process(pytester: pytest.Pytester) -> None:
-    """Findings of both frameworks and of two operations, a divergence, and what training would give."""
+    """Results of both frameworks and of two operations, a divergence, and what training would give."""
     pytest.importorskip("xdist")
     pytester.makepyfile(TESTS)
     pytester.makeconftest(TRAINING)
@@ -97,11 +97,11 @@ def verdicts() -> dict[str, list[Any]]:
     checks = [Check("rnn.lstm", w, "packed", d, "repeatable") for w in ("pytorch", "tensorflow") for d in ("a", "b")]
     trainings = [Training(f"model.{m}", o, "pytorch") for m in ("tagger", "sentiment") for o in ("sgd", "adam")]
     found = {
-        str(check): [check.finding("eager", f"one_layer/{lengths}", PASSED) for lengths in ("ragged", "all_equal")]
+        str(check): [check.result("eager", f"one_layer/{lengths}", PASSED) for lengths in ("ragged", "all_equal")]
         for check in checks
     }
     for run in trainings:
-        found[str(run)] = [run.finding(PASSED), {"model": run.model, "optimiser": run.optimiser}]
+        found[str(run)] = [run.result(PASSED), {"model": run.model, "optimiser": run.optimiser}]
     for name in list(DIVERGENCES)[:3]:
         found |= {
             f"{name}-{framework}": [Trial(name, framework, seen)] for framework, seen in DIVERGENCES[name].seen.items()
@@ -157,7 +157,7 @@ def test_a_report_on_the_way_that_fails_costs_no_verdict(monkeypatch: pytest.Mon
         kept._due = 0.0
         kept.keep(task, plain(found), {})
     assert len(kept.record()["checks"]) == sum(
-        isinstance(one, Finding) for found in verdicts().values() for one in found
+        isinstance(one, Result) for found in verdicts().values() for one in found
     )
     assert said == ["no report on the way: KeyError: 'page'; the run goes on"]
 

@@ -61,15 +61,15 @@ def test_nothing_is_drawn_of_what_has_no_steps() -> None:
     assert heat(CASE, scores(compare({"loss": np.ones(())}, {"loss": np.ones(())}, {"loss": np.ones(())}))) is None
 
 
-def test_findings_carry_both_values_and_the_picture(framework: str) -> None:
+def test_results_carry_both_values_and_the_picture(framework: str) -> None:
     variant = next(iter(OPERATIONS["feedforward.dense"].variants[framework]))
     check = Check("feedforward.dense", framework, variant, "float32", "matches_reference")
-    rounded = [finding for finding in check.run() if finding.score]
+    rounded = [result for result in check.run() if result.score]
     assert rounded
-    for finding in rounded:
-        assert sum(finding.spread) == finding.compared
-        assert sum(finding.spread[1:]) > 0
-        assert finding.observed != finding.expected
-        assert None not in (finding.observed, finding.expected)
+    for result in rounded:
+        assert sum(result.spread) == result.compared
+        assert sum(result.spread[1:]) > 0
+        assert result.observed != result.expected
+        assert None not in (result.observed, result.expected)
     exact = replace(check, contract="repeatable").run()
-    assert {finding.spread for finding in exact} == {()}
+    assert {result.spread for result in exact} == {()}

@@ -66,9 +66,9 @@ def test_a_framework_that_leaves_the_noise_floor_is_named_with_its_step() -> Non
 
 
 def test_a_run_above_the_noise_floor_is_said_to_be_within_its_limit_or_not() -> None:
-    finding = {"operation": "model.tagger", "case": "lstm/adam", "framework": "pytorch", "contract": "trains_alike"}
+    result = {"operation": "model.tagger", "case": "lstm/adam", "framework": "pytorch", "contract": "trains_alike"}
     for status, said in (("passed", "; within its limit<"), ("failed", "; not within its limit<")):
-        assert f"from step 2{said}" in plots.training([CURVE], [finding | {"status": status}])
+        assert f"from step 2{said}" in plots.training([CURVE], [result | {"status": status}])
 
 
 def test_a_framework_that_parts_from_the_reference_is_drawn_elsewhere() -> None:

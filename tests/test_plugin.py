@@ -18,8 +18,8 @@ needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is no
 MATRIX = """
     import pytest
     from parity.checks.result import explain
-    def test_contract(parity_findings):
-        if said := explain(parity_findings):
+    def test_contract(parity_results):
+        if said := explain(parity_results):
             pytest.fail(said, pytrace=False)
 """
 BROKEN = """

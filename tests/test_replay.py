@@ -22,7 +22,7 @@ from parity.cases.sampling import draw
 from parity.checks import recorder as recording
 from parity.checks.check import Check, covered, plan
 from parity.checks.contracts import FIRST
-from parity.checks.result import FAILED, PASSED, Finding
+from parity.checks.result import FAILED, PASSED, Result
 from parity.frameworks import manifest, running
 from parity.frameworks.recording import opened, verified
 from parity.operations import find
@@ -208,9 +208,9 @@ def test_what_the_other_framework_is_compared_with_may_not_be_there(
     pytorch: str, tensorflow: str, tmp_path: Path
 ) -> None:
     """It is the first variant that can do all of a case, whichever was recorded."""
-    found = findings(recorded(tmp_path / "one", "--variant", "indexed"), tensorflow, "frameworks_agree")
-    assert {finding.status for finding in found} == {FAILED}
-    assert all(finding.reason.startswith("there is no pytorch.gather on ") for finding in found)
+    found = results(recorded(tmp_path / "one", "--variant", "indexed"), tensorflow, "frameworks_agree")
+    assert {result.status for result in found} == {FAILED}
+    assert all(result.reason.startswith("there is no pytorch.gather on ") for result in found)
 
 
 MISSPELT = {
@@ -234,18 +234,18 @@ def test_the_contract_needs_a_record() -> None:
         plan([LAST], contracts=["agrees_with_record"])
 
 
-def findings(folder: Path, framework: str, contract: str) -> list[Finding]:
-    """All findings of a framework under a contract, compared with a record."""
+def results(folder: Path, framework: str, contract: str) -> list[Result]:
+    """All results of a framework under a contract, compared with a record."""
     planned = plan([LAST], [framework], dtypes=["float32"], contracts=[contract], record=verified(folder))
-    return [finding for check in planned for finding in check.run()]
+    return [result for check in planned for result in check.run()]
 
 
 def test_a_framework_agrees_with_its_own_record_and_its_commands_say_which(whole: Path) -> None:
-    found = findings(whole, "pytorch", "agrees_with_record")
-    assert {finding.status for finding in found} == {PASSED}
-    assert {finding.mode for finding in found} == {"eager"}
-    assert {finding.variant for finding in found} == {"gather", "indexed"}
-    assert all(finding.reproduce.endswith(f"--replay {whole}") for finding in found)
+    found = results(whole, "pytorch", "agrees_with_record")
+    assert {result.status for result in found} == {PASSED}
+    assert {result.mode for result in found} == {"eager"}
+    assert {result.variant for result in found} == {"gather", "indexed"}
+    assert all(result.reproduce.endswith(f"--replay {whole}") for result in found)
 
 
 def shifted(variant: str) -> Callable[[dict[str, Any]], None]:
@@ -264,13 +264,13 @@ def shifted(variant: str) -> Callable[[dict[str, Any]], None]:
 def test_one_number_that_is_off_turns_the_right_check_red(variant: str, record: Path, tensorflow: str) -> None:
     """The first variant is what the other framework is compared with; the second is compared with itself only."""
     rewritten(record, "float32", shifted(variant))
-    failed = [one for one in findings(record, "pytorch", "agrees_with_record") if one.status == FAILED]
+    failed = [one for one in results(record, "pytorch", "agrees_with_record") if one.status == FAILED]
     assert [(one.variant, one.case) for one in failed] == [(variant, f"{failed[0].case.partition('/')[0]}/ragged")]
     assert f"noise floors from expected at {failed[0].worst_index}" in failed[0].reason
     assert (
         f"compared with torch {frameworks.runtime('pytorch').torch.__version__} on cpu, recorded in" in failed[0].reason
     )
-    theirs = {one.variant for one in findings(record, tensorflow, "frameworks_agree") if one.status == FAILED}
+    theirs = {one.variant for one in results(record, tensorflow, "frameworks_agree") if one.status == FAILED}
     assert theirs == ({"gather", "flattened"} if variant == "gather" else set())
 
 
@@ -282,9 +282,9 @@ def test_other_draws_are_a_failure_that_says_so(
         patch.setattr(recording, "draw", lambda *case: drawing.drawn(*case[:-1], case[-1] + 1, ()))
         folder = recorded(tmp_path / "record")
     for framework, contract in ((pytorch, "agrees_with_record"), (tensorflow, "frameworks_agree")):
-        found = findings(folder, framework, contract)
-        assert {finding.status for finding in found} == {FAILED}
-        assert all(finding.reason.startswith("drawn from other inputs: there by parity") for finding in found)
+        found = results(folder, framework, contract)
+        assert {result.status for result in found} == {FAILED}
+        assert all(result.reason.startswith("drawn from other inputs: there by parity") for result in found)
 
 
 def test_what_a_variant_raised_is_recorded_said_and_no_answer(
@@ -299,9 +299,9 @@ def test_what_a_variant_raised_is_recorded_said_and_no_answer(
     case = f"{find(LAST).configurations[0].name}/ragged"
     assert f"{LAST}-pytorch-float32: gather on {case}/y raised ArithmeticError: not today" in capsys.readouterr().out
     monkeypatch.undo()
-    found = findings(tmp_path / "record", pytorch, "agrees_with_record")
-    assert {finding.status for finding in found} == {FAILED}
-    assert all("raised ArithmeticError: not today when it was recorded" in finding.reason for finding in found)
+    found = results(tmp_path / "record", pytorch, "agrees_with_record")
+    assert {result.status for result in found} == {FAILED}
+    assert all("raised ArithmeticError: not today when it was recorded" in result.reason for result in found)
 
 
 def test_a_record_takes_the_place_of_an_earlier_one_whole_or_not_at_all(

@@ -103,8 +103,8 @@ def test_what_compared_nothing_is_no_check_and_what_failed_is_one() -> None:
     check = Check(ROW, "pytorch", "gather", "float32", "matches_reference")
     scores = {"y": (100.0, 20.0), "d_x": (300.0, 50.0), "d_w": (float("inf"), float("inf"))}
     tally = sweep.Tally(ROW, "pytorch", "float32")
-    tally.add([check.finding("", "", SKIPPED)])
-    tally.add([check.finding("", "", FAILED, quantity=name, scores=scores) for name in scores])
+    tally.add([check.result("", "", SKIPPED)])
+    tally.add([check.result("", "", FAILED, quantity=name, scores=scores) for name in scores])
     assert (tally.checks, len(tally.failed)) == (1, 1)
     assert tally.element == [100.0, 300.0]
 

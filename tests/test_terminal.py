@@ -12,7 +12,7 @@ from rich.console import Console
 
 from parity.checks.check import Check, plan
 from parity.checks.contracts import CONTRACTS
-from parity.checks.result import FAILED, KNOWN, PASSED, SKIPPED, Finding, explain, how_near, sentence
+from parity.checks.result import FAILED, KNOWN, PASSED, SKIPPED, Result, explain, how_near, sentence
 from parity.cli import check, matrix
 from parity.frameworks.loading import FRAMEWORKS
 from parity.operations import OPERATIONS
@@ -24,15 +24,15 @@ from tests.test_hostile import HOSTILE, of_status
 LSTM = Check("rnn.lstm", "pytorch", "packed", "float32", "matches_reference")
 
 
-def finding(status: str = PASSED, of: Check = LSTM, score: float = 16.0, **rest: Any) -> dict[str, Any]:
+def result(status: str = PASSED, of: Check = LSTM, score: float = 16.0, **rest: Any) -> dict[str, Any]:
     measured = {"quantity": "h", "score": score, "limit": 64.0, "norm_score": 1.0, "norm_limit": 16.0}
     given = measured | {"max_abs_error": 1e-3, "worst_index": (3, 1)} if status in (PASSED, FAILED) else {}
-    return of.finding("eager", "one_layer/ragged", status, **(given | rest)).as_dict()
+    return of.result("eager", "one_layer/ragged", status, **(given | rest)).as_dict()
 
 
-def shown(findings: list[dict[str, Any]], width: int = 100, **how: Any) -> list[str]:
+def shown(results: list[dict[str, Any]], width: int = 100, **how: Any) -> list[str]:
     out = io.StringIO()
-    matrix.show(findings, Console(file=out, width=width, **how))
+    matrix.show(results, Console(file=out, width=width, **how))
     return out.getvalue().splitlines()
 
 
@@ -42,13 +42,13 @@ def cells(lines: list[str], operation: str = "rnn.lstm") -> list[str]:
 
 
 MARKS = {
-    "✓": [finding(score=0.0, norm_score=0.0), finding(KNOWN)],
-    "25": [finding(), finding(score=3.0)],
-    "50": [finding(norm_score=8.0)],
-    "1": [finding(score=1e-9, norm_score=0.0)],
-    "✗2": [finding(), finding(FAILED), finding(FAILED)],
-    "◆": [finding(KNOWN), finding(SKIPPED)],
-    "○": [finding(SKIPPED)],
+    "✓": [result(score=0.0, norm_score=0.0), result(KNOWN)],
+    "25": [result(), result(score=3.0)],
+    "50": [result(norm_score=8.0)],
+    "1": [result(score=1e-9, norm_score=0.0)],
+    "✗2": [result(), result(FAILED), result(FAILED)],
+    "◆": [result(KNOWN), result(SKIPPED)],
+    "○": [result(SKIPPED)],
 }
 
 
@@ -61,7 +61,7 @@ def test_both_frameworks_have_a_mark_and_one_where_they_are_alike() -> None:
     theirs = replace(LSTM, framework="tensorflow", variant="masked")
     other = [replace(one, contract="repeatable") for one in (LSTM, theirs)]
     graph = replace(theirs, contract="same_in_every_mode")
-    found = [finding(FAILED), finding(of=theirs), *(finding(of=one, score=0, norm_score=0) for one in (*other, graph))]
+    found = [result(FAILED), result(of=theirs), *(result(of=one, score=0, norm_score=0) for one in (*other, graph))]
     lines = shown(found)
     assert cells(lines) == ["✗1/25", "✓", f"{SYMBOLS['absent']}/✓"]
     assert any(line.startswith("pytorch/tensorflow, one mark where they are alike") for line in lines)
@@ -74,7 +74,7 @@ def test_every_contract_has_a_short_head_of_its_own() -> None:
 
 
 def everything() -> list[dict[str, Any]]:
-    """A finding of every check of a whole run: two digits for each framework where there are scores, else ticks."""
+    """A result of every check of a whole run: two digits for each framework where there are scores, else ticks."""
     exact = {"ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences", "repeatable"}
     models = [name for name in OPERATIONS if name.startswith("model.")]
     trained = [
@@ -84,7 +84,7 @@ def everything() -> list[dict[str, Any]]:
     ]
     scores = dict(zip(FRAMEWORKS, (8.0, 15.0), strict=True))
     none = {"score": 0.0, "norm_score": 0.0}
-    found = [finding(of=one, score=scores[one.framework]) for one in (*plan(), *trained)]
+    found = [result(of=one, score=scores[one.framework]) for one in (*plan(), *trained)]
     return [one | none if one["contract"] in exact else one for one in found]
 
 
@@ -117,9 +117,9 @@ def test_no_text_moves_the_cursor_or_marks_up(name: str) -> None:
 
 
 def test_colours_are_left_out_where_they_are_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert any("\x1b[1;31m" in line for line in shown([finding(FAILED)], force_terminal=True, color_system="standard"))
+    assert any("\x1b[1;31m" in line for line in shown([result(FAILED)], force_terminal=True, color_system="standard"))
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not any("31m" in line for line in shown([finding(FAILED)], force_terminal=True))
+    assert not any("31m" in line for line in shown([result(FAILED)], force_terminal=True))
 
 
 REASONS = {
@@ -137,7 +137,7 @@ REASONS = {
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_failure_is_a_sentence(reason: str) -> None:
-    said = finding(FAILED, reason=reason, observed=0.5, expected=0.4)
+    said = result(FAILED, reason=reason, observed=0.5, expected=0.4)
     assert sentence(said) == REASONS[reason]
     assert sentence(said | {"first": "parts from the reference at step 2"}) == (
         f"{REASONS[reason]}; it parts from the reference at step 2"
@@ -147,7 +147,7 @@ def test_a_failure_is_a_sentence(reason: str) -> None:
 
 
 def test_a_crash_is_a_sentence_without_a_quantity() -> None:
-    said = LSTM.finding("eager", "one_layer/ragged", FAILED, reason="raised ValueError: no").sentence
+    said = LSTM.result("eager", "one_layer/ragged", FAILED, reason="raised ValueError: no").sentence
     assert (
         said == "pytorch.packed in rnn.lstm (one_layer/ragged, float32, eager) breaks matches_reference: "
         "raised ValueError: no"
@@ -156,14 +156,14 @@ def test_a_crash_is_a_sentence_without_a_quantity() -> None:
 
 def test_a_single_number_has_no_place() -> None:
     reason = "310 noise floors from expected at (); the limit is 64"
-    said = finding(FAILED, reason=reason, worst_index=(), observed=1.0, expected=2.0)
+    said = result(FAILED, reason=reason, worst_index=(), observed=1.0, expected=2.0)
     assert "is 310 noise floors off the reference: 1 where 2 is expected; the limit is 64" in sentence(said)
 
 
 def test_what_holds_is_a_sentence_too() -> None:
-    near = how_near(finding(observed=0.5, expected=0.4))
+    near = how_near(result(observed=0.5, expected=0.4))
     assert near.endswith("is 16 noise floors off the reference at (3, 1): 0.5 where 0.4 is expected; the limit is 64")
-    assert how_near(finding(norm_score=8.0)).endswith("is 8 noise floors off the reference norm-wise; the limit is 16")
+    assert how_near(result(norm_score=8.0)).endswith("is 8 noise floors off the reference norm-wise; the limit is 16")
 
 
 VALUES = {
@@ -176,30 +176,30 @@ VALUES = {
 @pytest.mark.parametrize("values", VALUES)
 def test_values_have_the_digits_that_tell_them_apart_and_no_more(values: tuple[float, float]) -> None:
     observed, expected = values
-    assert VALUES[values] in sentence(finding(FAILED, observed=observed, expected=expected, reason="off at (3, 1)"))
+    assert VALUES[values] in sentence(result(FAILED, observed=observed, expected=expected, reason="off at (3, 1)"))
 
 
 def test_a_value_that_is_not_finite_is_not_told() -> None:
-    assert "where" not in sentence(finding(FAILED, observed=math.inf, expected=1 / 3, reason="off at (3, 1)"))
+    assert "where" not in sentence(result(FAILED, observed=math.inf, expected=1 / 3, reason="off at (3, 1)"))
 
 
 def test_explained_is_the_worst_first_with_its_command() -> None:
     norm = {"norm_score": 1.0, "norm_limit": 16.0}
     found = [
-        LSTM.finding("eager", f"case {at}", FAILED, score=70.0 + at, limit=64.0, reason=f"no {at}", **norm)
+        LSTM.result("eager", f"case {at}", FAILED, score=70.0 + at, limit=64.0, reason=f"no {at}", **norm)
         for at in range(20)
     ]
     lines = explain(found).splitlines()
     assert lines[0].startswith("pytorch.packed in rnn.lstm (case 19, float32, eager) breaks")
     assert lines[1] == f"  again: {LSTM.reproduce}"
-    assert lines[2] == "  20 of 20 findings failed:"
+    assert lines[2] == "  20 of 20 results failed:"
     assert lines[-1] == "  and 12 more"
 
 
 def test_the_worst_three_are_printed_and_the_others_counted(capsys: pytest.CaptureFixture[str]) -> None:
     variants = OPERATIONS["rnn.lstm"].variants["pytorch"][:5]
     found = [
-        finding(FAILED, replace(LSTM, variant=name), 100.0 + at, reason=f"no {at}") for at, name in enumerate(variants)
+        result(FAILED, replace(LSTM, variant=name), 100.0 + at, reason=f"no {at}") for at, name in enumerate(variants)
     ]
     check._print_failures(failures(found), Console(width=100))
     out = capsys.readouterr().out
@@ -209,6 +209,6 @@ def test_the_worst_three_are_printed_and_the_others_counted(capsys: pytest.Captu
     assert "and 2 more, of other variants or contracts: see the report" in out
 
 
-def test_a_finding_tells_of_itself() -> None:
-    given = Finding(*(f"{n}" for n in "owvmdc"), 0, "contract", FAILED, reason="off")
+def test_a_result_tells_of_itself() -> None:
+    given = Result(*(f"{n}" for n in "owvmdc"), 0, "contract", FAILED, reason="off")
     assert given.sentence == "w.v in o (c, d, m) breaks contract: off"

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 
 from parity import frameworks, report, training
-from parity.checks.result import FAILED, PASSED, SKIPPED, Finding, explain
+from parity.checks.result import FAILED, PASSED, SKIPPED, Result, explain
 from parity.training import MODELS, OPTIMISERS, STEPS
 
 ALL = [(model, optimiser) for model in MODELS for optimiser in OPTIMISERS]
 
 
-def test_a_model_trains_alike(parity_training: list[Finding]) -> None:
+def test_a_model_trains_alike(parity_training: list[Result]) -> None:
     """Losses, every weight after every step, and predictions."""
     if said := explain(parity_training):
         pytest.fail(said, pytrace=False)
-    (finding,) = parity_training
-    assert finding.status == PASSED
-    weights = training.train(finding.operation, "sgd", "reference").weights
-    assert set(finding.scores or {}) == {"loss", "logits", *weights}
+    (result,) = parity_training
+    assert result.status == PASSED
+    weights = training.train(result.operation, "sgd", "reference").weights
+    assert set(result.scores or {}) == {"loss", "logits", *weights}
 
 
 @pytest.mark.parametrize(("model", "optimiser"), ALL)
@@ -83,11 +83,11 @@ FAULTS = {  # `parity.mutants.training` has many more; these say where they are 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_where_it_begins(fault: str, framework: str) -> None:
     optimiser, build, place = FAULTS[fault]
-    findings = training.hold("model.text_classifier", optimiser, framework, steps=3, build=build(framework))
-    assert {finding.status for finding in findings} == {FAILED}
-    assert findings[0].first.startswith(f"parts from the reference at {place}")
+    results = training.hold("model.text_classifier", optimiser, framework, steps=3, build=build(framework))
+    assert {result.status for result in results} == {FAILED}
+    assert results[0].first.startswith(f"parts from the reference at {place}")
     if fault == "a decayed pad row":
-        assert [(finding.quantity, finding.worst_index[:2]) for finding in findings] == [("table", (1, 0))]
+        assert [(result.quantity, result.worst_index[:2]) for result in results] == [("table", (1, 0))]
 
 
 def test_padding_that_is_learned_is_seen(framework: str) -> None:
@@ -97,21 +97,21 @@ def test_padding_that_is_learned_is_seen(framework: str) -> None:
         longest = lengths.max() if framework == "pytorch" else import_module("tensorflow").reduce_max(lengths)
         return right(lengths=lengths * 0 + longest, **arrays)
 
-    findings = training.hold("model.tagger", "sgd", framework, steps=1, function=careless)
-    assert {finding.status for finding in findings} == {FAILED}
-    assert "before step 1, first in its loss" in findings[0].first
-    assert "function=careless" in findings[0].reproduce
+    results = training.hold("model.tagger", "sgd", framework, steps=1, function=careless)
+    assert {result.status for result in results} == {FAILED}
+    assert "before step 1, first in its loss" in results[0].first
+    assert "function=careless" in results[0].reproduce
 
 
-def test_what_an_optimiser_raises_is_a_finding(framework: str) -> None:
+def test_what_an_optimiser_raises_is_a_result(framework: str) -> None:
     def broken(parameters: Any) -> Any:
         raise ArithmeticError("no step is small enough")
 
-    (finding,) = training.hold("model.vowel_speaker", "sgd", framework, steps=1, build=broken)
-    assert (finding.status, finding.reason) == (FAILED, "raised ArithmeticError: no step is small enough")
+    (result,) = training.hold("model.vowel_speaker", "sgd", framework, steps=1, build=broken)
+    assert (result.status, result.reason) == (FAILED, "raised ArithmeticError: no step is small enough")
 
 
 def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frameworks, "missing", lambda framework: f"framework {framework}: not here")
-    (finding,) = training.hold("model.tagger", "adam", "tensorflow", steps=1)
-    assert (finding.status, finding.reason) == (SKIPPED, "framework tensorflow: not here")
+    (result,) = training.hold("model.tagger", "adam", "tensorflow", steps=1)
+    assert (result.status, result.reason) == (SKIPPED, "framework tensorflow: not here")

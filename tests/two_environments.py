@@ -82,12 +82,12 @@ def run(environment: Path, command: str, *arguments: str, may_fail: bool = False
     subprocess.run([scripts / command, *arguments], cwd=ROOT, env=clean, check=not may_fail)
 
 
-def verdicts(findings: Iterable[Mapping[str, Any]]) -> Verdicts:
-    """What findings say, by check, mode and case. A skip is none; nor is what only a record can give."""
+def verdicts(results: Iterable[Mapping[str, Any]]) -> Verdicts:
+    """What results say, by check, mode and case. A skip is none; nor is what only a record can give."""
     found: Verdicts = {}
-    for finding in findings:
-        if finding["status"] != "skipped" and finding["contract"] != "agrees_with_record":
-            found.setdefault(tuple(finding[name] for name in CHECK), []).append(dict(finding))
+    for result in results:
+        if result["status"] != "skipped" and result["contract"] != "agrees_with_record":
+            found.setdefault(tuple(result[name] for name in CHECK), []).append(dict(result))
     return found
 
 

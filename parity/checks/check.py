@@ -18,7 +18,7 @@ from parity.checks.comparison import Difference, verdict
 from parity.checks.contracts import CONTRACTS, EVERY, FIRST, Contract, Subject, same_in_every_mode
 from parity.checks.error_maps import heat, scores, spread
 from parity.checks.localisation import first_difference
-from parity.checks.result import FAILED, KNOWN, SKIPPED, Finding
+from parity.checks.result import FAILED, KNOWN, SKIPPED, Result
 from parity.errors import InputError, a_function, choose, choose_all, first_lines, names, of_kind, told, whole_number
 from parity.frameworks.recording import NotInRecord, Record, opened
 from parity.operations import OPERATIONS, Configuration, Operation, Refusal, find
@@ -61,7 +61,7 @@ class Check:
 
     @property
     def reproduce(self) -> str:
-        """What shows its findings again: a command, or the call that held a user's function to it."""
+        """What shows its results again: a command, or the call that held a user's function to it."""
         if self.function:
             chosen = {name: getattr(self, name) for name in ("config", "lengths", "mode")}
             given = {"dtype": self.dtype, "contracts": [self.contract], **chosen, "omits": list(self.omits)}
@@ -89,32 +89,32 @@ class Check:
         """Roughly how long it takes: more inputs, more to differentiate."""
         return sum(len(config.inputs) for config in find(self.operation).configurations)
 
-    def lost(self, reason: str) -> list[Finding]:
+    def lost(self, reason: str) -> list[Result]:
         """The verdict if the process that should give it died."""
-        return [self.finding("", "", FAILED, reason=reason)]
+        return [self.result("", "", FAILED, reason=reason)]
 
     @property
     def has_cases(self) -> bool:
         """Whether any of its cases is of its config, lengths and mode."""
         return any(True for _ in self._runs())
 
-    def run(self) -> list[Finding]:
-        """Hold the variant to the contract. Whatever the variant raises becomes a finding."""
+    def run(self) -> list[Result]:
+        """Hold the variant to the contract. Whatever the variant raises becomes a result."""
         frameworks.use(self.place)
         absent, contract = frameworks.missing(self.framework), CONTRACTS[self.contract]
         if not absent and contract.both_frameworks and not self.replay:
             absent = "; ".join(filter(None, map(frameworks.missing, frameworks.FRAMEWORKS)))
         if absent:
-            return [self.finding("", "", SKIPPED, reason=absent)]
-        findings = [
-            finding
+            return [self.result("", "", SKIPPED, reason=absent)]
+        results = [
+            result
             for config, lengths, mode in self._runs()
-            for finding in self._judge(config, lengths, self._subject(config, mode))
+            for result in self._judge(config, lengths, self._subject(config, mode))
         ]
-        if findings:
-            return findings
+        if results:
+            return results
         nothing = "nothing was compared: the contract applies to no case"
-        return [self.finding("", "", SKIPPED if self.lengths else FAILED, reason=nothing)]
+        return [self.result("", "", SKIPPED if self.lengths else FAILED, reason=nothing)]
 
     def _runs(self) -> Iterator[tuple[Configuration, str, str]]:
         """The configurations, lengths and modes in which it is tried."""
@@ -138,7 +138,7 @@ class Check:
         own = self.function and frameworks.bind(self.function, find(self.operation), config.name, "", self.omits)
         return Subject(self.framework, self.variant, mode, own, opened(self.replay) if self.replay else None)
 
-    def _judge(self, config: Configuration, lengths: str, subject: Subject) -> list[Finding]:
+    def _judge(self, config: Configuration, lengths: str, subject: Subject) -> list[Result]:
         contract, case = CONTRACTS[self.contract], self._case(config, lengths)
         if contract.unless(case):
             return []
@@ -148,15 +148,15 @@ class Check:
                 differences = contract.judge(subject, case)
                 first = self._first(subject, case, differences)
         except NotInRecord as error:
-            return [self.finding(subject.mode, case.name, FAILED, reason=str(error))]
+            return [self.result(subject.mode, case.name, FAILED, reason=str(error))]
         except Exception as error:  # whatever a variant raises is what we found out about it
             said = told(error)
             if refusal and refusal.says in said:
-                return [self.finding(subject.mode, case.name, KNOWN, reason=f"refused: {refusal.why}")]
-            return [self.finding(subject.mode, case.name, FAILED, reason=f"raised {first_lines(said)}")]
+                return [self.result(subject.mode, case.name, KNOWN, reason=f"refused: {refusal.why}")]
+            return [self.result(subject.mode, case.name, FAILED, reason=f"raised {first_lines(said)}")]
         if refusal:
             stale = f"does not refuse with {refusal.says!r} as the tested versions do: see parity/operations"
-            return [self.finding(subject.mode, case.name, FAILED, reason=stale)]
+            return [self.result(subject.mode, case.name, FAILED, reason=stale)]
         return self._verdict(subject.mode, case, differences, first)
 
     def _case(self, config: Configuration, lengths: str) -> Case:
@@ -181,11 +181,11 @@ class Check:
             return ""
         return first_difference(subject.framework, subject.variant, subject.mode, subject.call, case)
 
-    def _verdict(self, mode: str, case: Case, differences: list[Difference], first: str) -> list[Finding]:
+    def _verdict(self, mode: str, case: Case, differences: list[Difference], first: str) -> list[Result]:
         if not any(difference.compared or difference.failed for difference in differences):
             return []  # an empty batch of an operation without parameters: it ran, but there is no number to judge
         drawn = self._picture(case, differences)
-        return [self.finding(mode, case.name, first=first, **said, **drawn) for said in verdict(differences)]
+        return [self.result(mode, case.name, first=first, **said, **drawn) for said in verdict(differences)]
 
     def _picture(self, case: Case, differences: list[Difference]) -> dict[str, Any]:
         """What the report draws: of what is held to the reference, and of all that failed."""
@@ -195,9 +195,9 @@ class Check:
         found = scores(differences)
         return {"spread": spread(found.values()), "heat": None if moved else heat(case, found)}
 
-    def finding(self, mode: str, case: str, status: str, **rest: Any) -> Finding:
-        """A finding of this check."""
-        return Finding(
+    def result(self, mode: str, case: str, status: str, **rest: Any) -> Result:
+        """A result of this check."""
+        return Result(
             operation=self.operation,
             framework=self.framework,
             variant=self.variant,
@@ -350,7 +350,7 @@ def hold(
     mode: str = "",
     omits: Iterable[str] = (),
     seed: int = 0,
-) -> list[Finding]:
+) -> list[Result]:
     """Hold a function of your own to the contracts of an operation.
 
     Args:
@@ -368,7 +368,7 @@ def hold(
         seed: of the drawn cases.
 
     Returns:
-        Findings in every config, lengths and mode; look for ``status == "failed"``, and read their ``sentence``.
+        Results in every config, lengths and mode; look for ``status == "failed"``, and read their ``sentence``.
 
     Raises:
         InputError: an unknown name, with the nearest right one, or a function that cannot be called, or not with the
@@ -377,8 +377,8 @@ def hold(
 
     >>> def careless(x, lengths):  # reverses the padding too
     ...     return {"y": x.flip(1)}
-    >>> findings = hold("bidirectional.reverse_sequence", careless, "pytorch", contracts=["ignores_padding"])
-    >>> findings[0].status, findings[0].quantity
+    >>> results = hold("bidirectional.reverse_sequence", careless, "pytorch", contracts=["ignores_padding"])
+    >>> results[0].status, results[0].quantity
     ('failed', 'y')
     """
     name = str(getattr(function, "__name__", type(function).__name__))
@@ -393,7 +393,7 @@ def hold(
     held = Check(
         operation, framework, name, dtype, "", seed, False, config, lengths, mode, function=function, omits=omitted
     )
-    return [finding for contract in promised for finding in replace(held, contract=contract).run()]
+    return [result for contract in promised for result in replace(held, contract=contract).run()]
 
 
 def _takes(function: Callable[..., object], row: Operation) -> None:

@@ -91,11 +91,11 @@ def _arrays(argument: str, came: object) -> dict[str, Array]:
 
 
 def verdict(differences: list[Difference]) -> list[dict[str, Any]]:
-    """What findings say of differences, of which there is at least one.
+    """What results say of differences, of which there is at least one.
 
     Returns:
         For each that failed, or, if none did, for the one nearest to its limit: fields of a
-        `parity.checks.result.Finding` by name.
+        `parity.checks.result.Result` by name.
     """
     scores = {each.quantity: (each.score, each.norm_score) for each in differences}
     failed = [each for each in differences if each.failed]

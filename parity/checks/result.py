@@ -1,4 +1,4 @@
-"""A finding: the verdict on one contract, with its score and its worst place. Plain data, ready for a report."""
+"""A result: the verdict on one contract, with its score and its worst place. Plain data, ready for a report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 PASSED, FAILED, SKIPPED, KNOWN = "passed", "failed", "skipped", "known"
 STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
-PRECEDENCE = (FAILED, PASSED, KNOWN, SKIPPED)  # several findings together are what the first of these is that occurs
+PRECEDENCE = (FAILED, PASSED, KNOWN, SKIPPED)  # several results together are what the first of these is that occurs
 DIGITS = {"float64": 17}  # that tell a number of a dtype from its neighbours; 9 are enough for all others
 SHOWN = 8  # failures that a message shows in full
 FROM, VALUES = "noise floors from expected", ("observed", "expected")
@@ -27,11 +27,11 @@ AGAINST = {  # contract -> what the expected value is there
 
 
 @dataclass(frozen=True)
-class Finding:
+class Result:
     """The verdict on one contract, for one variant in one mode, on one case.
 
-    A contract that holds gives one finding, for the quantity that came closest to its limit; one that does not hold
-    gives a finding for each quantity that failed. ``scores`` has all of them, elementwise and norm-wise.
+    A contract that holds gives one result, for the quantity that came closest to its limit; one that does not hold
+    gives a result for each quantity that failed. ``scores`` has all of them, elementwise and norm-wise.
 
     Attributes:
         status: "passed", "failed", "skipped" (something is missing here) or "known" (a refusal that still stands).
@@ -77,7 +77,7 @@ class Finding:
     reproduce: str = ""
 
     def __bool__(self) -> bool:
-        raise TypeError("a Finding is neither true nor false; ask for .status")
+        raise TypeError("a Result is neither true nor false; ask for .status")
 
     @property
     def sentence(self) -> str:
@@ -95,35 +95,35 @@ class Finding:
         return {name: finite(value) for name, value in asdict(self).items()} | values
 
 
-def sentence(finding: Mapping[str, Any]) -> str:
-    """What differs in a failed finding, by how much of what limit, where, and where it began.
+def sentence(result: Mapping[str, Any]) -> str:
+    """What differs in a failed result, by how much of what limit, where, and where it began.
 
     Args:
-        finding: as `Finding.as_dict` gives it, or as a report.json has it.
+        result: as `Result.as_dict` gives it, or as a report.json has it.
 
-    >>> found = Finding("rnn.lstm", "pytorch", "packed", "eager", "float32", "one_layer/ragged", 0, "matches_reference",
+    >>> found = Result("rnn.lstm", "pytorch", "packed", "eager", "float32", "one_layer/ragged", 0, "matches_reference",
     ...     FAILED, "h", reason="310 noise floors from expected at (3, 1); the limit is 64", worst_index=(3, 1),
     ...     observed=0.1234, expected=0.123, first="parts from the reference at step 2, first in c of layer 0")
     >>> sentence(found.as_dict())  # doctest: +NORMALIZE_WHITESPACE
     'h of pytorch.packed in rnn.lstm (one_layer/ragged, float32, eager) is 310 noise floors off the reference at (3, 1):
     0.1234 where 0.123 is expected; the limit is 64; it parts from the reference at step 2, first in c of layer 0'
     """
-    began = f"; it {finding['first']}" if finding["first"] else ""
-    return f"{_subject(finding)} {_difference(finding)}{began}"
+    began = f"; it {result['first']}" if result["first"] else ""
+    return f"{_subject(result)} {_difference(result)}{began}"
 
 
-def _subject(finding: Mapping[str, Any]) -> str:
-    """Of what a finding speaks, and in which run."""
-    subject = ".".join(filter(None, (finding["framework"], finding["variant"])))
-    run = ", ".join(filter(None, (finding["case"], finding["dtype"], finding["mode"])))
-    of = f"{finding['quantity']} of " if finding["quantity"] else ""
-    return f"{of}{subject} in {finding['operation']}" + (f" ({run})" if run else "")
+def _subject(result: Mapping[str, Any]) -> str:
+    """Of what a result speaks, and in which run."""
+    subject = ".".join(filter(None, (result["framework"], result["variant"])))
+    run = ", ".join(filter(None, (result["case"], result["dtype"], result["mode"])))
+    of = f"{result['quantity']} of " if result["quantity"] else ""
+    return f"{of}{subject} in {result['operation']}" + (f" ({run})" if run else "")
 
 
-def _difference(finding: Mapping[str, Any]) -> str:
-    contract, reason = finding["contract"], str(finding["reason"])
-    at = f" at {tuple(finding['worst_index'])}"
-    values = _apart(*(finding.get(name) for name in VALUES))  # records of before schema 4 have none
+def _difference(result: Mapping[str, Any]) -> str:
+    contract, reason = result["contract"], str(result["reason"])
+    at = f" at {tuple(result['worst_index'])}"
+    values = _apart(*(result.get(name) for name in VALUES))  # records of before schema 4 have none
     is_there, known = "is " if FROM in reason else f"breaks {contract}: ", None not in values
     words = ": {} where {} is expected" if FROM in reason else " ({} where {} is expected)"
     both = words.format(*(repr(value).removesuffix(".0") for value in values)) if known else ""
@@ -145,7 +145,7 @@ def _apart(one: float | None, other: float | None) -> tuple[float | None, float 
     return next((pair for pair in pairs if abs(pair[0] - pair[1] - off) <= abs(off) / 10), (first, second))
 
 
-def severity(finding: Mapping[str, Any]) -> tuple[float, bool, float]:
+def severity(result: Mapping[str, Any]) -> tuple[float, bool, float]:
     """How bad a failure is: how many times over its limit, whether it says where it began, and how large the error.
 
     None stands for infinity.
@@ -154,52 +154,52 @@ def severity(finding: Mapping[str, Any]) -> tuple[float, bool, float]:
     >>> severity(measured | {"first": ""})
     (2.0, False, inf)
     """
-    over = max(_over(finding["score"], finding["limit"]), _over(finding["norm_score"], finding["norm_limit"]))
-    error = finding["max_abs_error"]
-    return over, bool(finding["first"]), math.inf if error is None else error
+    over = max(_over(result["score"], result["limit"]), _over(result["norm_score"], result["norm_limit"]))
+    error = result["max_abs_error"]
+    return over, bool(result["first"]), math.inf if error is None else error
 
 
 def _over(score: float | None, limit: float | None) -> float:
     return math.inf if score is None or not limit else score / limit
 
 
-def share(finding: Mapping[str, Any]) -> float:
+def share(result: Mapping[str, Any]) -> float:
     """How much of its limit a score takes, of both the one nearer to it; 0 where nothing was off, or may be.
 
     >>> share({"score": 16.0, "limit": 64.0, "norm_score": 2.0, "norm_limit": 16.0})
     0.25
     """
-    return max(_share(finding["score"], finding["limit"]), _share(finding["norm_score"], finding["norm_limit"]))
+    return max(_share(result["score"], result["limit"]), _share(result["norm_score"], result["norm_limit"]))
 
 
 def _share(score: float | None, limit: float | None) -> float:
     return score / limit if score and limit else 0.0
 
 
-def how_near(finding: Mapping[str, Any]) -> str:
-    """How far a finding that passed is from what is expected, and what its limit is, in a sentence as of a failure."""
-    limit, norm_limit, at = finding["limit"], finding["norm_limit"], tuple(finding["worst_index"])
-    if _share(finding["norm_score"], norm_limit) > _share(finding["score"], limit):
-        measured = f"{finding['norm_score']:.3g} {FROM} norm-wise; the limit is {norm_limit:g}"
+def how_near(result: Mapping[str, Any]) -> str:
+    """How far a result that passed is from what is expected, and what its limit is, in a sentence as of a failure."""
+    limit, norm_limit, at = result["limit"], result["norm_limit"], tuple(result["worst_index"])
+    if _share(result["norm_score"], norm_limit) > _share(result["score"], limit):
+        measured = f"{result['norm_score']:.3g} {FROM} norm-wise; the limit is {norm_limit:g}"
     else:
-        measured = f"{finding['score']:.3g} {FROM} at {at}; the limit is {limit:g}"
-    return sentence({**finding, "reason": measured})
+        measured = f"{result['score']:.3g} {FROM} at {at}; the limit is {limit:g}"
+    return sentence({**result, "reason": measured})
 
 
-def explain(findings: Iterable[Finding]) -> str:
+def explain(results: Iterable[Result]) -> str:
     """What failed, the worst first, and how to see it again, for a person; empty when nothing failed.
 
     >>> explain([])
     ''
     """
-    findings = list(findings)
-    failed = [finding.as_dict() for finding in findings if finding.status == FAILED]
+    results = list(results)
+    failed = [result.as_dict() for result in results if result.status == FAILED]
     if not failed:
         return ""
     failed.sort(key=severity, reverse=True)
     worst, *others = map(sentence, failed[:SHOWN])
     more = [f"  and {len(failed) - SHOWN} more"] if len(failed) > SHOWN else []
-    count = f"  {len(failed)} of {len(findings)} findings failed" + (":" if others else "")
+    count = f"  {len(failed)} of {len(results)} results failed" + (":" if others else "")
     return "\n".join([worst, f"  again: {failed[0]['reproduce']}", count, *(f"  {said}" for said in others), *more])
 
 

@@ -17,7 +17,7 @@ from parity.arrays import DTYPES, FLOATS
 from parity.cases.lengths import REAL, LengthsSpec
 from parity.checks import contracts
 from parity.checks.check import Check
-from parity.checks.result import FAILED, PASSED, Finding
+from parity.checks.result import FAILED, PASSED, Result
 from parity.errors import choose, choose_all, names, whole_number
 from parity.operations import OPERATIONS, Operation, find
 
@@ -50,11 +50,11 @@ class Tally:
 
     Attributes:
         element, norm: all finite scores against the reference, one for each quantity of each case.
-        worst: the finding with the largest elementwise score.
+        worst: the result with the largest elementwise score.
         seeds: how many were tried.
         checks: how many contracts held a variant to something, over all cases; those that apply to no part of a case,
             such as padding where there is none, are not counted.
-        failed: the worst finding of each check that failed.
+        failed: the worst result of each check that failed.
     """
 
     operation: str
@@ -62,17 +62,17 @@ class Tally:
     dtype: str
     element: list[float] = field(default_factory=list)
     norm: list[float] = field(default_factory=list)
-    worst: Finding | None = None
+    worst: Result | None = None
     seeds: int = 0
     checks: int = 0
-    failed: list[Finding] = field(default_factory=list)
+    failed: list[Result] = field(default_factory=list)
 
-    def add(self, findings: Sequence[Finding]) -> None:
+    def add(self, results: Sequence[Result]) -> None:
         """Count what one check found: what passed, or each quantity that failed, and all scores with any of them."""
-        first = findings[0]
+        first = results[0]
         self.checks += first.status in (PASSED, FAILED)
         if first.status == FAILED:
-            self.failed.append(max(findings, key=_largest))
+            self.failed.append(max(results, key=_largest))
         if first.contract == REFERENCE:
             self._score(first)
 
@@ -101,19 +101,19 @@ class Tally:
             "worst": "" if self.worst is None else self.worst.reproduce,
         }
 
-    def _score(self, finding: Finding) -> None:
-        self.worst = max(finding, self.worst, key=_largest)
-        for element, norm in (finding.scores or {}).values():
+    def _score(self, result: Result) -> None:
+        self.worst = max(result, self.worst, key=_largest)
+        for element, norm in (result.scores or {}).values():
             if np.isfinite(element) and np.isfinite(norm):
                 self.element.append(element)
                 self.norm.append(norm)
 
 
-def _largest(finding: Finding | None) -> float:
-    """Its largest elementwise score; less than any where there is no finding."""
-    if finding is None:
+def _largest(result: Result | None) -> float:
+    """Its largest elementwise score; less than any where there is no result."""
+    if result is None:
         return -1.0
-    return max((element for element, _ in (finding.scores or {}).values()), default=0.0)
+    return max((element for element, _ in (result.scores or {}).values()), default=0.0)
 
 
 def quantiles(scores: list[float]) -> list[float]:
@@ -218,7 +218,7 @@ def summary(tallies: Iterable[Tally], first: int, seeds: int) -> dict[str, Any]:
 
     Returns:
         A dict with ``first`` and ``seeds`` as asked for, ``contracts``, ``checks``, ``failed``, the first ``failures``
-        as findings, and ``rows``: for each operation, framework and dtype how many seeds were tried (fewer where
+        as results, and ``rows``: for each operation, framework and dtype how many seeds were tried (fewer where
         somebody interrupted), the number of scores, the quantiles `QUANTILES` of their elements and of their norms,
         and how to see the worst again.
     """
@@ -226,13 +226,13 @@ def summary(tallies: Iterable[Tally], first: int, seeds: int) -> dict[str, Any]:
     for tally in tallies:
         key = tally.operation, tally.framework, tally.dtype
         groups.setdefault(key, Tally(*key)).join(tally)
-    failed = [finding for tally in groups.values() for finding in tally.failed]
+    failed = [result for tally in groups.values() for result in tally.failed]
     return {
         "first": first,
         "seeds": seeds,
         "contracts": list(CONTRACTS),
         "checks": sum(tally.checks for tally in groups.values()),
         "failed": len(failed),
-        "failures": [finding.as_dict() for finding in failed[:SHOWN]],
+        "failures": [result.as_dict() for result in failed[:SHOWN]],
         "rows": [groups[key].row for key in sorted(groups, key=lambda key: (list(OPERATIONS).index(key[0]), key[1:]))],
     }

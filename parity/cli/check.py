@@ -25,7 +25,7 @@ from parity.report.groups import Group, failures, skips
 from parity.report.journal import Keeper
 
 HELP = "hold every variant of every operation to its contracts, write a report"
-CHECKED = (Check, training.Training)  # the tasks whose verdict is a list of findings
+CHECKED = (Check, training.Training)  # the tasks whose verdict is a list of results
 SHOWN = 3  # failures, or what came nearest to one; the report has them all
 
 
@@ -112,7 +112,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"compared with {earlier}")
     for group in skips(record["checks"]):
         _say(console, f"skipped: {group.all('framework')}: {group.why}")
-    print(f"{report.verdict(record)}; {len(record['checks'])} findings in {record['summary']['seconds']:.0f} s")
+    print(f"{report.verdict(record)}; {len(record['checks'])} results in {record['summary']['seconds']:.0f} s")
     if not failure:
         print("\n".join(files_of(files)))
     github.tell(record, say=print, warn=warn)
@@ -142,12 +142,12 @@ def _print_failures(groups: Sequence[Group], console: Console) -> None:
         _say(console, f"and {len(groups) - SHOWN} more, of other variants or contracts: see the report", "")
 
 
-def _print_nearest(findings: Sequence[Mapping[str, Any]], console: Console) -> None:
+def _print_nearest(results: Sequence[Mapping[str, Any]], console: Console) -> None:
     """What holds and came nearest to its limit, in plain words."""
     nearest: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for finding in sorted(findings, key=share, reverse=True):
-        if finding["status"] == PASSED and share(finding):
-            nearest.setdefault((finding["operation"], finding["framework"]), finding)
+    for result in sorted(results, key=share, reverse=True):
+        if result["status"] == PASSED and share(result):
+            nearest.setdefault((result["operation"], result["framework"]), result)
     if nearest:
         _say(console, "Nearest to a limit:", *(f"  {how_near(one)}" for one in list(nearest.values())[:SHOWN]), "")
 

@@ -34,7 +34,7 @@ HEADS = {  # of columns that are six letters wide
 }
 MEANINGS = {
     PASSED: "without any error",
-    FAILED: "and how many findings failed",
+    FAILED: "and how many results failed",
     KNOWN: "known refusal",
     SKIPPED: "skipped",
     "absent": "not promised or not run",
@@ -43,9 +43,9 @@ GAPS = (2, 1)  # between columns: as wide as there is room for
 Cells = dict[str, dict[str, Text]]  # operation -> contract -> marks
 
 
-def show(findings: Iterable[Found], console: Console) -> None:
+def show(results: Iterable[Found], console: Console) -> None:
     """Print the matrix, and what its marks and columns are; in several parts where the terminal is narrow."""
-    by_cell = _by_cell(findings)
+    by_cell = _by_cell(results)
     frameworks = sorted({framework for marks in by_cell.values() for framework in marks})
     contracts = sorted({contract for _, contract in by_cell}, key=lambda name: (index(CONTRACTS, name), name))
     cells: Cells = {}
@@ -62,27 +62,27 @@ def show(findings: Iterable[Found], console: Console) -> None:
     console.print(f"{legend}\n{heads}\n", style="dim", markup=False, highlight=False)
 
 
-def _by_cell(findings: Iterable[Found]) -> dict[tuple[str, str], dict[str, list[Found]]]:
-    """Operation and contract -> framework -> findings."""
+def _by_cell(results: Iterable[Found]) -> dict[tuple[str, str], dict[str, list[Found]]]:
+    """Operation and contract -> framework -> results."""
     cells: dict[tuple[str, str], dict[str, list[Found]]] = {}
-    for finding in findings:
-        frameworks = cells.setdefault((finding["operation"], finding["contract"]), {})
-        frameworks.setdefault(finding["framework"], []).append(finding)
+    for result in results:
+        frameworks = cells.setdefault((result["operation"], result["contract"]), {})
+        frameworks.setdefault(result["framework"], []).append(result)
     return cells
 
 
-def _mark(findings: Sequence[Found]) -> str:
-    """The worst that is to be said of the findings of one framework.
+def _mark(results: Sequence[Found]) -> str:
+    """The worst that is to be said of the results of one framework.
 
     >>> _mark([]), _mark([{"status": "known"}, {"status": "passed", "score": 1.0, "limit": 64.0, "norm_score": None,
     ...     "norm_limit": None}])
     ('–', '2')
     """
-    statuses = [finding["status"] for finding in findings]
+    statuses = [result["status"] for result in results]
     if FAILED in statuses:
         return f"{SYMBOLS[FAILED]}{statuses.count(FAILED)}"
     if PASSED in statuses:
-        worst = max(share(finding) for finding in findings if finding["status"] == PASSED)
+        worst = max(share(result) for result in results if result["status"] == PASSED)
         return str(math.ceil(100 * worst)) if worst else SYMBOLS[PASSED]
     return SYMBOLS[next((status for status in PRECEDENCE if status in statuses), "absent")]
 

@@ -31,7 +31,7 @@ def verdicts(runner: Runner, keeper: Keeper | None = None) -> tuple[dict[Task, l
     except KeyboardInterrupt:
         return verdicts, True
     finally:
-        for one in ENDING:  # nothing may now come between the findings and their report
+        for one in ENDING:  # nothing may now come between the results and their report
             signal.signal(one, signal.SIG_IGN)
         runner.close()
     return verdicts, False

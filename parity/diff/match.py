@@ -1,6 +1,6 @@
 """The runs of two records, side by side: which is which, and what each came to on either side.
 
-A run is one variant held to one contract on one case in one mode. It has one finding, or one for each quantity that
+A run is one variant held to one contract on one case in one mode. It has one result, or one for each quantity that
 failed. What makes it the same run in two records is what was asked for, and nothing of what came out::
 
     operation, framework, variant, dtype, contract, mode, case (config/lengths), seed
@@ -29,7 +29,7 @@ Key = tuple[str, ...]
 CHECKED = tuple(name for name in CHECK if name != "seed")
 RUN = (*CHECKED, "mode", "case")
 
-ABSENT, UNREACHED = "not there", "not run"  # beside the statuses of findings
+ABSENT, UNREACHED = "not there", "not run"  # beside the statuses of results
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Pair:
     Attributes:
         key: its names, as in `RUN` or `CHECKED`.
         before, after: its status, or `ABSENT`, or `UNREACHED` where a run was cut short before it came to it.
-        then, now: its findings, what failed first.
+        then, now: its results, what failed first.
     """
 
     key: Key
@@ -71,8 +71,8 @@ class Side:
     """The runs of one record.
 
     Attributes:
-        runs: their findings.
-        whole: findings of checks that came to no case: the framework is missing, or the process died.
+        runs: their results.
+        whole: results of checks that came to no case: the framework is missing, or the process died.
         absence: what it means that a run is not there.
     """
 
@@ -83,17 +83,17 @@ class Side:
     @classmethod
     def of(cls, record: Mapping[str, Any], names: tuple[str, ...]) -> Side:
         """The side of a record, its runs told apart by some of their fields."""
-        tried = [finding for finding in record["checks"] if finding["case"]]
-        others = [finding for finding in record["checks"] if not finding["case"]]
+        tried = [result for result in record["checks"] if result["case"]]
+        others = [result for result in record["checks"] if not result["case"]]
         return cls(_by(names, tried), _by(CHECKED, others), UNREACHED if cut_short(record) else ABSENT)
 
     def of_run(self, key: Key) -> tuple[Found, ...]:
-        """Its findings, or those of its whole check."""
+        """Its results, or those of its whole check."""
         return self.runs.get(key) or self.whole.get(key[: len(CHECKED)], ())
 
     def status(self, key: Key) -> str:
         """What it came to: a failure anywhere in it is one of all of it."""
-        seen = {finding["status"] for finding in self.of_run(key)}
+        seen = {result["status"] for result in self.of_run(key)}
         return next((status for status in PRECEDENCE if status in seen), self.absence)
 
 
@@ -103,12 +103,12 @@ def _unseen(side: Side, other: Side) -> Iterator[Key]:
     return (key for key in side.whole if key not in reached)
 
 
-def _by(names: tuple[str, ...], findings: Iterable[Found]) -> dict[Key, tuple[Found, ...]]:
+def _by(names: tuple[str, ...], results: Iterable[Found]) -> dict[Key, tuple[Found, ...]]:
     groups: dict[Key, list[Found]] = {}
-    for finding in findings:
-        groups.setdefault(tuple(finding[name] for name in names), []).append(finding)
+    for result in results:
+        groups.setdefault(tuple(result[name] for name in names), []).append(result)
     return {key: tuple(sorted(group, key=_holds)) for key, group in groups.items()}
 
 
-def _holds(finding: Found) -> bool:
-    return bool(finding["status"] != FAILED)
+def _holds(result: Found) -> bool:
+    return bool(result["status"] != FAILED)

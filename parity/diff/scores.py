@@ -45,7 +45,7 @@ SAME_CASES, OTHER_CASES = 4.0, 8.0  # how many times the other a score may be
 
 @dataclass(frozen=True)
 class Move:
-    """The largest score of one check, elementwise or norm-wise: the findings that have it, then and now."""
+    """The largest score of one check, elementwise or norm-wise: the results that have it, then and now."""
 
     kind: int
     then: Found
@@ -88,7 +88,7 @@ def moves(found: Iterable[Pair], same_cases: bool) -> list[Move]:
     """
     checks: dict[Key, list[Pair]] = {}
     for pair in found:
-        if pair.before == pair.after == PASSED and any(finding["limit"] for finding in pair.now):
+        if pair.before == pair.after == PASSED and any(result["limit"] for result in pair.now):
             checks.setdefault(pair.check, []).append(pair)
     farthest = (max(_of_check(runs), key=lambda move: move.times) for runs in checks.values())
     news = (move for move in farthest if move.times > limit(same_cases))
@@ -97,10 +97,10 @@ def moves(found: Iterable[Pair], same_cases: bool) -> list[Move]:
 
 def _of_check(runs: Sequence[Pair]) -> list[Move]:
     """The largest element and the largest norm, whatever case and mode each was seen in."""
-    then = [finding for run in runs for finding in run.then]
-    now = [finding for run in runs for finding in run.now]
+    then = [result for run in runs for result in run.then]
+    now = [result for run in runs for result in run.now]
     return [Move(kind, _worst(then, kind), _worst(now, kind)) for kind in KINDS]
 
 
-def _worst(findings: Sequence[Found], kind: int) -> Found:
-    return max(findings, key=lambda finding: largest(finding, kind)[1])
+def _worst(results: Sequence[Found], kind: int) -> Found:
+    return max(results, key=lambda result: largest(result, kind)[1])

@@ -93,7 +93,7 @@ def _entries(runs: Sequence[Pair]) -> list[Entry]:
     """The worst first; who is off the reference is off the other framework too, and that comes after all else."""
     runs_of = _grouped(runs)
     elsewhere = {operation for operation, *_, contract in runs_of if contract != ECHO}
-    groups = failures(finding for run in runs for finding in run.now)
+    groups = failures(result for run in runs for result in run.now)
     groups.sort(key=lambda group: group.worst["contract"] == ECHO and group.worst["operation"] in elsewhere)
     return [_entry(group, runs_of[_key(group.worst)]) for group in groups]
 
@@ -106,7 +106,7 @@ def _entry(group: Group, runs: Sequence[Pair]) -> Entry:
         head=f"{worst['operation']}, {group.subject}: {worst['contract']}",
         lines=list(filter(None, lines)),
         command=worst["reproduce"],
-        row=[*_subject(key), str(len(runs)), _failing(group.findings)],
+        row=[*_subject(key), str(len(runs)), _failing(group.results)],
     )
 
 
@@ -130,8 +130,8 @@ def _grouped(runs: Iterable[Pair]) -> dict[Key, list[Pair]]:
     return groups
 
 
-def _key(finding: Found) -> Key:
-    return finding["operation"], finding["framework"], finding["variant"], finding["contract"]
+def _key(result: Found) -> Key:
+    return result["operation"], result["framework"], result["variant"], result["contract"]
 
 
 def _subject(key: Key) -> list[str]:
@@ -142,21 +142,21 @@ def _subject(key: Key) -> list[str]:
 def _still(runs: Sequence[Pair]) -> Iterator[list[str]]:
     """What fails on both sides, and in what; other quantities may fail now."""
     for key, group in _grouped(runs).items():
-        then = _failing(finding for run in group for finding in run.then)
-        now = _failing(finding for run in group for finding in run.now)
+        then = _failing(result for run in group for result in run.then)
+        now = _failing(result for run in group for result in run.now)
         yield [*_subject(key), str(len(group)), then, now]
 
 
 def _passes(runs: Sequence[Pair]) -> Iterator[list[str]]:
     """What failed, and in what."""
     for key, group in _grouped(runs).items():
-        yield [*_subject(key), str(len(group)), _failing(finding for run in group for finding in run.then)]
+        yield [*_subject(key), str(len(group)), _failing(result for run in group for result in run.then)]
 
 
-def _failing(findings: Iterable[Found]) -> str:
+def _failing(results: Iterable[Found]) -> str:
     """In which quantities something fails, and by how much; what it says where no quantity is to blame."""
-    missed = failures(findings)
-    quantities = several((one["quantity"] for group in missed for one in group.findings), shown=3)
+    missed = failures(results)
+    quantities = several((one["quantity"] for group in missed for one in group.results), shown=3)
     worst = missed[0].worst
     return f"{quantities}: {number(worst['score'])}" if quantities else str(worst["reason"])
 

@@ -108,7 +108,7 @@ class Trial:
 
     @property
     def status(self) -> str:
-        """As of a finding: an entry that still says what is so has passed."""
+        """As of a result: an entry that still says what is so has passed."""
         return SKIPPED if self.missing else FAILED if self.stale else PASSED
 
 

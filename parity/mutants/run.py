@@ -17,7 +17,7 @@ from parity.cases.sampling import draw
 from parity.checks.check import SMALL_GROUPS
 from parity.checks.comparison import Difference
 from parity.checks.contracts import CONTRACTS, FIRST, Contract, Subject
-from parity.checks.result import FAILED, Finding
+from parity.checks.result import FAILED, Result
 from parity.errors import first_lines, told
 from parity.mutants.mutant import Fault, changed, framework_with
 from parity.operations import Configuration, find
@@ -36,7 +36,7 @@ class Catch:
         quantity: the one that was farthest off.
         margin: how many times the limit it was off; None where no error at all is allowed, or the configuration was
         wrong.
-        reason: as of a finding.
+        reason: as of a result.
     """
 
     quantity: str
@@ -142,7 +142,7 @@ def _catch(contract: Contract, subject: Subject, case: Case) -> Catch | None:
     return _worst([difference for difference in differences if difference.failed])
 
 
-def _worst(failed: Sequence[Difference | Finding]) -> Catch | None:
+def _worst(failed: Sequence[Difference | Result]) -> Catch | None:
     worst = max(failed, key=lambda one: _margin(one) or math.inf, default=None)
     return None if worst is None else Catch(worst.quantity, _margin(worst), worst.reason)
 
@@ -156,7 +156,7 @@ def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
     return subject.mode in contract.modes(subject.framework, case.dtype)
 
 
-def _margin(difference: Difference | Finding) -> float | None:
+def _margin(difference: Difference | Result) -> float | None:
     """How many times its limit a difference is; None where nothing is allowed."""
     pairs = ((difference.score, difference.limit), (difference.norm_score, difference.norm_limit))
     margin = max((score / limit for score, limit in pairs if score is not None and limit), default=math.inf)
@@ -173,10 +173,10 @@ def _trained(fault: Fault) -> Outcome:
     if _failed(hold()):
         return _outcome(fault, {}, "", "", "")
     with framework_with(fault, "optimiser") as room:
-        findings = hold(build=partial(room.OPTIMISERS[chosen.kind], pad_rows=pad_rows, **chosen.settings))
-    catch, seen = _worst(_failed(findings)), findings[0]
+        results = hold(build=partial(room.OPTIMISERS[chosen.kind], pad_rows=pad_rows, **chosen.settings))
+    catch, seen = _worst(_failed(results)), results[0]
     return _outcome(fault, {TRAINS_ALIKE: catch} if catch else {}, seen.case, seen.mode, DTYPES[0])
 
 
-def _failed(findings: Sequence[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding.status == FAILED]
+def _failed(results: Sequence[Result]) -> list[Result]:
+    return [result for result in results if result.status == FAILED]

@@ -14,7 +14,7 @@ from parity.reference import runtime
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T, D)  (B,)  ...  (L, B, H)
-    """Elman network, ``h = act(x w_in + h w_rec + bias)``: Elman, "Finding structure in time", 1990.
+    """Elman network, ``h = act(x w_in + h w_rec + bias)``: Elman, "Result structure in time", 1990.
 
     Returns:
         y: (B, T, H), the last layer's state at every step, zero on padding.

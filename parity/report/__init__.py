@@ -1,4 +1,4 @@
-"""Findings -> report.json, which is the record, and report.md and index.html, which are views of it.
+"""Results -> report.json, which is the record, and report.md and index.html, which are views of it.
 
 >>> from parity import report
 >>> nothing = report.record([], {}, seed=0, seconds=0.0, planned=0, checked=0)

@@ -1,6 +1,6 @@
-"""Every finding of a record, packed for the page's script: cell by cell of the matrix, each text once, compressed.
+"""Every result of a record, packed for the page's script: cell by cell of the matrix, each text once, compressed.
 
-A full run has 20 000 findings. Written out as HTML they would be 15 MB that a browser has to lay out; packed they are
+A full run has 20 000 results. Written out as HTML they would be 15 MB that a browser has to lay out; packed they are
 half a megabyte of which it opens what a reader asks for.
 """
 
@@ -24,7 +24,7 @@ VALUES = (
 
 
 def bundle(matrices: Iterable[Matrix], bins: Iterable[str], limit: float) -> str:
-    """What the script needs to show any finding.
+    """What the script needs to show any result.
 
     Args:
         matrices: from `parity.report.table.matrices`; their rows and columns are numbered as the page numbers them.
@@ -33,7 +33,7 @@ def bundle(matrices: Iterable[Matrix], bins: Iterable[str], limit: float) -> str
 
     Returns:
         JSON, gzipped, in base64: ``contracts``, ``rows`` (operation, framework, variant), ``cells`` (row, contract ->
-        its findings, each a list of ``words`` and then ``values``), ``texts``, ``bins`` and ``limit``.
+        its results, each a list of ``words`` and then ``values``), ``texts``, ``bins`` and ``limit``.
     """
     matrices, texts = list(matrices), _Texts()
     rows = [row for matrix in matrices for row in matrix.rows]
@@ -44,7 +44,7 @@ def bundle(matrices: Iterable[Matrix], bins: Iterable[str], limit: float) -> str
         "limit": limit,
         "contracts": [_contract(column) for column in (matrices[0].columns if matrices else ())],
         "rows": [[printable(name) for name in (row.operation, row.framework, row.variant)] for row in rows],
-        "cells": [[[_packed(finding, texts) for finding in cell.findings] for cell in row.cells] for row in rows],
+        "cells": [[[_packed(result, texts) for result in cell.results] for cell in row.cells] for row in rows],
         "texts": texts.shown,
     }
     plain = json.dumps(told, separators=(",", ":"), allow_nan=False).encode()
@@ -69,8 +69,8 @@ def _contract(column: Column) -> dict[str, Any]:
     return {"name": printable(column.contract), "promise": printable(column.promise), "limit": column.limit}
 
 
-def _packed(finding: Mapping[str, Any], texts: _Texts) -> list[Any]:
-    return [texts.place(finding[name]) for name in WORDS] + [_value(finding.get(name)) for name in VALUES]
+def _packed(result: Mapping[str, Any], texts: _Texts) -> list[Any]:
+    return [texts.place(result[name]) for name in WORDS] + [_value(result.get(name)) for name in VALUES]
 
 
 def _value(value: Any) -> Any:

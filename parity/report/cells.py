@@ -1,4 +1,4 @@
-"""One cell of a table: a variant against a contract, with the worst of all its findings."""
+"""One cell of a table: a variant against a contract, with the worst of all its results."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Cell:
     """One variant and one contract: all configurations, lengths, modes and dtypes together.
 
     Attributes:
-        status: failed, passed, known, skipped, or absent where there is no finding.
-        counts: findings by status.
+        status: failed, passed, known, skipped, or absent where there is no result.
+        counts: results by status.
         scores: for each dtype of the report the worst element that passed, or None.
         note: why a contract is not promised, refused or skipped here; empty when there is nothing to add.
-        findings: what it is made of.
+        results: what it is made of.
     """
 
     operation: str
@@ -54,7 +54,7 @@ class Cell:
     counts: Mapping[str, int]
     scores: tuple[float | None, ...]
     note: str
-    findings: Sequence[Found]
+    results: Sequence[Found]
 
     @property
     def symbol(self) -> str:
@@ -76,7 +76,7 @@ class Cell:
     @property
     def words(self) -> str:
         """What it says, for who does not see it."""
-        status = MEANINGS[self.status] + (f" with {self.counts[FAILED]} findings" if self.status == FAILED else "")
+        status = MEANINGS[self.status] + (f" with {self.counts[FAILED]} results" if self.status == FAILED else "")
         worst = f", worst score {' and '.join(self.numbers)}" if self.numbers else ""
         return f"{self.column.contract}: {status}{worst}{', with known refusals' if self.refuses_some else ''}"
 
@@ -86,21 +86,21 @@ class Cell:
         return self.status == PASSED and KNOWN in self.counts
 
 
-def cell(operation: str, framework: str, column: Column, findings: Sequence[Found], whole: Whole) -> Cell:
-    """The cell of one variant and one contract, from its findings."""
-    counts = Counter(finding["status"] for finding in findings)
+def cell(operation: str, framework: str, column: Column, results: Sequence[Found], whole: Whole) -> Cell:
+    """The cell of one variant and one contract, from its results."""
+    counts = Counter(result["status"] for result in results)
     contract = column.contract
     return Cell(
         operation,
         column,
         status=next((status for status in PRECEDENCE if status in counts), ABSENT),
         counts={status: counts[status] for status in PRECEDENCE if status in counts},
-        scores=tuple(_score(dtype, findings) for dtype in whole.dtypes),
-        note=note(operation, contract, findings) if findings else absence(operation, framework, contract, whole),
-        findings=findings,
+        scores=tuple(_score(dtype, results) for dtype in whole.dtypes),
+        note=note(operation, contract, results) if results else absence(operation, framework, contract, whole),
+        results=results,
     )
 
 
-def _score(dtype: str, findings: Sequence[Found]) -> float | None:
-    passed = (finding for finding in findings if finding["status"] == PASSED and finding["dtype"] == dtype)
-    return max((largest(finding, ELEMENT)[1] for finding in passed), default=None)
+def _score(dtype: str, results: Sequence[Found]) -> float | None:
+    passed = (result for result in results if result["status"] == PASSED and result["dtype"] == dtype)
+    return max((largest(result, ELEMENT)[1] for result in passed), default=None)

@@ -16,7 +16,7 @@ def entries(trials: Iterable[Trial]) -> list[dict[str, Any]]:
     """One item for each divergence that was tried, in the order of the book.
 
     ``frameworks`` has for each framework its code, what it gave when the entry was written (``seen``) and gives
-    ``today``, a ``status`` like that of a finding, and the ``reason`` when that is not "passed". All values are text.
+    ``today``, a ``status`` like that of a result, and the ``reason`` when that is not "passed". All values are text.
     """
     by_name: dict[str, list[Trial]] = {}
     for trial in trials:

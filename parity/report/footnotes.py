@@ -22,17 +22,17 @@ class Whole:
     complete: bool  # it came to its end
 
 
-def note(operation: str, contract: str, findings: Sequence[Mapping[str, Any]]) -> str:
+def note(operation: str, contract: str, results: Sequence[Mapping[str, Any]]) -> str:
     """What was refused or skipped, and which configurations do not promise the contract; or nothing."""
-    others = [finding for finding in findings if finding["status"] in (KNOWN, SKIPPED)]
-    reasons = several((finding["reason"] for finding in others), shown=2)
-    cases = several(finding["case"] for finding in others)
+    others = [result for result in results if result["status"] in (KNOWN, SKIPPED)]
+    reasons = several((result["reason"] for result in others), shown=2)
+    cases = several(result["case"] for result in others)
     said = f"{reasons} ({cases})" if cases else reasons
     return ". ".join(filter(None, [said, _not_promised(operation, contract)]))
 
 
 def absence(operation: str, framework: str, contract: str, whole: Whole) -> str:
-    """Why there is no finding at all."""
+    """Why there is no result at all."""
     if contract == training.CONTRACT:
         return "one variant of each whole model is trained"
     if promised := _not_promised(operation, contract):

@@ -1,4 +1,4 @@
-"""Findings that say the same thing, together: one entry for forty repetitions, with the worst of them."""
+"""Results that say the same thing, together: one entry for forty repetitions, with the worst of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Found = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Group:
-    """Findings of one kind, the worst first. Everything else is derived from them."""
+    """Results of one kind, the worst first. Everything else is derived from them."""
 
-    findings: tuple[Found, ...]
+    results: tuple[Found, ...]
 
     @property
     def worst(self) -> Found:
-        return self.findings[0]
+        return self.results[0]
 
     @property
     def subject(self) -> str:
@@ -28,7 +28,7 @@ class Group:
 
     @property
     def size(self) -> int:
-        return len(self.findings)
+        return len(self.results)
 
     @property
     def sentence(self) -> str:
@@ -66,29 +66,29 @@ class Group:
 
     def all(self, name: str) -> str:
         """The distinct values of a field."""
-        return several(finding[name] for finding in self.findings)
+        return several(result[name] for result in self.results)
 
 
-def failures(findings: Iterable[Found]) -> list[Group]:
+def failures(results: Iterable[Found]) -> list[Group]:
     """What failed, by operation, variant and contract; worst first."""
-    groups = _grouped(findings, FAILED, lambda f: (f["operation"], f["framework"], f["variant"], f["contract"]))
+    groups = _grouped(results, FAILED, lambda f: (f["operation"], f["framework"], f["variant"], f["contract"]))
     return sorted(groups, key=lambda group: (severity(group.worst), group.size), reverse=True)
 
 
-def refusals(findings: Iterable[Found]) -> list[Group]:
+def refusals(results: Iterable[Found]) -> list[Group]:
     """What a variant is known to refuse, by operation, variant and reason."""
-    return _grouped(findings, KNOWN, lambda f: (f["operation"], f["framework"], f["variant"], f["reason"]))
+    return _grouped(results, KNOWN, lambda f: (f["operation"], f["framework"], f["variant"], f["reason"]))
 
 
-def skips(findings: Iterable[Found]) -> list[Group]:
+def skips(results: Iterable[Found]) -> list[Group]:
     """What was not run, by reason; the commonest first."""
-    groups = _grouped(findings, SKIPPED, lambda f: f["reason"])
+    groups = _grouped(results, SKIPPED, lambda f: f["reason"])
     return sorted(groups, key=lambda group: group.size, reverse=True)
 
 
-def _grouped(findings: Iterable[Found], status: str, key: Callable[[Found], Hashable]) -> list[Group]:
+def _grouped(results: Iterable[Found], status: str, key: Callable[[Found], Hashable]) -> list[Group]:
     groups: dict[Hashable, list[Found]] = {}
-    for finding in findings:
-        if finding["status"] == status:
-            groups.setdefault(key(finding), []).append(finding)
+    for result in results:
+        if result["status"] == status:
+            groups.setdefault(key(result), []).append(result)
     return [Group(tuple(sorted(group, key=severity, reverse=True))) for group in groups.values()]

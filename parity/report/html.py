@@ -21,8 +21,8 @@ from parity.report.templates import FOLDER, rendered
 from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
 
 SCRIPTS = (
-    *("elements", "findings", "theme", "cell", "order", "keys", "matrix"),
-    *("heat", "spread", "finding", "dialog", "start"),
+    *("elements", "results", "theme", "cell", "order", "keys", "matrix"),
+    *("heat", "spread", "result", "dialog", "start"),
 )
 
 
@@ -34,7 +34,7 @@ def html(view: View, drawn: bool = True) -> str:
         drawn: with its plots; without them, the page says when there will be any.
 
     Returns:
-        HTML with its style, its script and all findings inside. Of scripts, a browser runs this one only.
+        HTML with its style, its script and all results inside. Of scripts, a browser runs this one only.
     """
     script = _script()
     return rendered(

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from parity.checks.result import Finding
+from parity.checks.result import Result
 from parity.divergences import Trial
 from parity.divergences.entry import shown
 from parity.errors import InputError, NotWritten, told
@@ -34,11 +34,11 @@ Found = Mapping[str, list[Any]]  # what came of a task, by kind, as values that 
 
 
 def plain(results: Iterable[Any]) -> Found:
-    """A task's verdict as it is kept, and as it travels to another process: findings, trials, faults and curves."""
-    found: dict[str, list[Any]] = {"findings": [], "trials": [], "faults": [], "curves": []}
+    """A task's verdict as it is kept, and as it travels to another process: results, trials, faults and curves."""
+    found: dict[str, list[Any]] = {"results": [], "trials": [], "faults": [], "curves": []}
     for result in results:
-        if isinstance(result, Finding):
-            found["findings"].append(result.as_dict())
+        if isinstance(result, Result):
+            found["results"].append(result.as_dict())
         elif isinstance(result, Trial):
             today = {name: shown(value) for name, value in result.today.items()}
             found["trials"].append(asdict(replace(result, today=today)))
@@ -116,10 +116,10 @@ class Keeper:
 
     def record(self, interrupted: bool = False) -> dict[str, Any]:
         """The record of what is kept; see `parity.report.record`."""
-        checked = sum(bool(found["findings"]) for found in self._kept.values())
+        checked = sum(bool(found["results"]) for found in self._kept.values())
         curves = {(curve["model"], curve["optimiser"]): curve for curve in self._all("curves")}
         return record(
-            self._all("findings"),
+            self._all("results"),
             self._frameworks,
             seed=self.seed,
             seconds=self._seconds,

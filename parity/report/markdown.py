@@ -108,9 +108,9 @@ def _failure(place: int, group: Group) -> str:
     return "\n".join([*said, _block(worst["reproduce"])])
 
 
-def _sentence(finding: Mapping[str, Any]) -> str:
-    """What is wrong, from a finding whose every text is short."""
-    short = {name: line(value, LONGEST) if isinstance(value, str) else value for name, value in finding.items()}
+def _sentence(result: Mapping[str, Any]) -> str:
+    """What is wrong, from a result whose every text is short."""
+    short = {name: line(value, LONGEST) if isinstance(value, str) else value for name, value in result.items()}
     return _text(sentence(short), 10 * LONGEST)
 
 
@@ -130,8 +130,8 @@ def _survivor(fault: Mapping[str, Any]) -> str:
     return f"{_text(fault['name'])} ({_text(fault['what'])}): {_text(fault['reason'])}"
 
 
-def _alarm(finding: Mapping[str, Any]) -> str:
-    return f"{_sentence(finding)}: {_text(finding['reproduce'], COMMAND)}"
+def _alarm(result: Mapping[str, Any]) -> str:
+    return f"{_sentence(result)}: {_text(result['reproduce'], COMMAND)}"
 
 
 def _legend() -> str:
@@ -178,7 +178,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _refusals(view: View) -> str:
-    heads = ["operation", "variant", "why", "cases", "modes", "findings", "to see it again"]
+    heads = ["operation", "variant", "why", "cases", "modes", "results", "to see it again"]
     return f"{_folded('Known refusals', view.refusals)}{REFUSALS}{_heads(heads)}"
 
 

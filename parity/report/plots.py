@@ -28,7 +28,7 @@ def training(curves: Sequence[Record], checks: Sequence[Record] = ()) -> Markup:
 
     Args:
         curves: the record's part.
-        checks: the record's findings: those of training say whether a run is within its limit.
+        checks: the record's results: those of training say whether a run is within its limit.
 
     Returns:
         A ``<section>``; nothing where no model was trained.
@@ -49,9 +49,9 @@ def training(curves: Sequence[Record], checks: Sequence[Record] = ()) -> Markup:
 def _held(checks: Sequence[Record]) -> dict[tuple[str, str, str], set[str]]:
     """Model, configuration and optimiser, and framework -> how the contract of training came out."""
     held: dict[tuple[str, str, str], set[str]] = {}
-    for finding in checks:
-        if finding["contract"] == CONTRACT:
-            held.setdefault((finding["operation"], finding["case"], finding["framework"]), set()).add(finding["status"])
+    for result in checks:
+        if result["contract"] == CONTRACT:
+            held.setdefault((result["operation"], result["case"], result["framework"]), set()).add(result["status"])
     return held
 
 

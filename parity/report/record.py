@@ -24,12 +24,12 @@ NEW: dict[int, dict[str, Any]] = {  # schema -> the parts that came with it, emp
     4: {"throughput": None},
 }
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
-CHECK = ("operation", "framework", "variant", "dtype", "contract", "seed")  # what findings of one check have in common
+CHECK = ("operation", "framework", "variant", "dtype", "contract", "seed")  # what results of one check have in common
 ONE = (*CHECK, "reproduce")  # and of one run of it: a model is trained with several optimisers, each by its own command
 
 
 def record(
-    findings: Iterable[dict[str, Any]],
+    results: Iterable[dict[str, Any]],
     frameworks: dict[str, dict[str, Any]],
     *,
     seed: int,
@@ -46,11 +46,11 @@ def record(
 ) -> dict[str, Any]:
     """Everything that a report says, as plain data.
 
-    A check is one variant held to one contract in one dtype; it gives a finding for each of its cases and modes, and
+    A check is one variant held to one contract in one dtype; it gives a result for each of its cases and modes, and
     one more for each further quantity that failed. The summary counts both.
 
     Args:
-        findings: as `Finding.as_dict` gives them, in any order; the record has that of the operations table.
+        results: as `Result.as_dict` gives them, in any order; the record has that of the operations table.
         frameworks: framework -> versions, device and settings of the frameworks that were loaded.
         seed: of the drawn cases.
         seconds: how long the run took.
@@ -68,14 +68,14 @@ def record(
         A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``faults``,
         ``sweep`` and ``throughput``; see ``record.schema.json``.
     """
-    checks = sorted(findings, key=_place)
+    checks = sorted(results, key=_place)
     summary = {
         "planned": planned,
         "checked": checked,
         "interrupted": interrupted,
         "seconds": round(seconds, 2),
         "checks": _count(_status_of_each_check(checks).values()),
-        "findings": _count(finding["status"] for finding in checks),
+        "results": _count(result["status"] for result in checks),
         "compared": _compared(checks),
         "worst": _worst(checks),
     }
@@ -92,18 +92,18 @@ def record(
     }
 
 
-def _place(finding: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Where a finding stands, so that runs with any number of processes give the same record."""
-    row = OPERATIONS.get(finding["operation"])
-    variants = row.variants.get(finding["framework"], ()) if row else ()
+def _place(result: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Where a result stands, so that runs with any number of processes give the same record."""
+    row = OPERATIONS.get(result["operation"])
+    variants = row.variants.get(result["framework"], ()) if row else ()
     return (
-        index(OPERATIONS, finding["operation"]),
-        finding["dtype"],
-        finding["framework"],
-        index(variants, finding["variant"]),
-        finding["variant"],
-        index(CONTRACTS, finding["contract"]),
-        finding["reproduce"],  # one model is trained with several optimisers
+        index(OPERATIONS, result["operation"]),
+        result["dtype"],
+        result["framework"],
+        index(variants, result["variant"]),
+        result["variant"],
+        index(CONTRACTS, result["contract"]),
+        result["reproduce"],  # one model is trained with several optimisers
     )
 
 
@@ -111,39 +111,39 @@ def _count(statuses: Iterable[str]) -> dict[str, int]:
     return dict.fromkeys(STATUSES, 0) | Counter(statuses)
 
 
-def _status_of_each_check(findings: Iterable[dict[str, Any]]) -> dict[tuple[Any, ...], str]:
+def _status_of_each_check(results: Iterable[dict[str, Any]]) -> dict[tuple[Any, ...], str]:
     """A failure anywhere fails the check; a known refusal of some cases leaves it passed on the others."""
     statuses: dict[tuple[Any, ...], str] = {}
-    for finding in findings:
-        check = tuple(finding[name] for name in ONE)
-        statuses[check] = min(statuses.get(check, SKIPPED), finding["status"], key=PRECEDENCE.index)
+    for result in results:
+        check = tuple(result[name] for name in ONE)
+        statuses[check] = min(statuses.get(check, SKIPPED), result["status"], key=PRECEDENCE.index)
     return statuses
 
 
-def _compared(findings: Iterable[dict[str, Any]]) -> int:
-    """How many numbers were compared. The findings of one run all carry its total, so it counts once."""
-    runs = {(*(finding[name] for name in (*ONE, "mode", "case")), finding["compared"]) for finding in findings}
+def _compared(results: Iterable[dict[str, Any]]) -> int:
+    """How many numbers were compared. The results of one run all carry its total, so it counts once."""
+    runs = {(*(result[name] for name in (*ONE, "mode", "case")), result["compared"]) for result in results}
     return sum(run[-1] for run in runs)
 
 
-def _worst(findings: Iterable[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def _worst(results: Iterable[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """For each framework, the largest elementwise and norm-wise score against the reference, among what passed."""
     worst: dict[str, dict[str, float]] = {}
-    for finding in findings:
-        if finding["status"] == PASSED and finding["contract"] == "matches_reference":
-            so_far = worst.setdefault(finding["framework"], {"score": 0.0, "norm_score": 0.0})
-            so_far["score"] = max(so_far["score"], largest(finding, ELEMENT)[1])
-            so_far["norm_score"] = max(so_far["norm_score"], largest(finding, NORM)[1])
+    for result in results:
+        if result["status"] == PASSED and result["contract"] == "matches_reference":
+            so_far = worst.setdefault(result["framework"], {"score": 0.0, "norm_score": 0.0})
+            so_far["score"] = max(so_far["score"], largest(result, ELEMENT)[1])
+            so_far["norm_score"] = max(so_far["norm_score"], largest(result, NORM)[1])
     return worst
 
 
-def largest(finding: Mapping[str, Any], kind: int) -> tuple[str, float]:
+def largest(result: Mapping[str, Any], kind: int) -> tuple[str, float]:
     """The quantity with the largest score of a kind, `ELEMENT` or `NORM`, and that score.
 
-    It need not be the quantity that the finding is about: that one is nearest to either limit.
+    It need not be the quantity that the result is about: that one is nearest to either limit.
     """
-    scores = {name: both[kind] for name, both in (finding["scores"] or {}).items() if both[kind] is not None}
-    return max(scores.items(), key=lambda item: item[1], default=(finding["quantity"], 0.0))
+    scores = {name: both[kind] for name, both in (result["scores"] or {}).items() if both[kind] is not None}
+    return max(scores.items(), key=lambda item: item[1], default=(result["quantity"], 0.0))
 
 
 def verdict(record: Mapping[str, Any]) -> str:

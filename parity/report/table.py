@@ -53,46 +53,46 @@ class Matrix:
 
 
 def matrices(record: Mapping[str, Any]) -> list[Matrix]:
-    """One matrix for each topic that a record has findings of, in the order of the operations table."""
-    findings: Sequence[Found] = record["checks"]
-    columns = tuple(_columns(findings))
+    """One matrix for each topic that a record has results of, in the order of the operations table."""
+    results: Sequence[Found] = record["checks"]
+    columns = tuple(_columns(results))
     whole = Whole(
-        dtypes=tuple(sorted({finding["dtype"] for finding in findings})),
-        modes=_modes(findings),
+        dtypes=tuple(sorted({result["dtype"] for result in results})),
+        modes=_modes(results),
         complete=not cut_short(record),
     )
     rows = [
         Row(*who, tuple(cell(*who[:2], column, found.get(column.contract, []), whole) for column in columns))
-        for who, found in sorted(_by_variant(findings).items(), key=lambda item: _place(*item[0]))
+        for who, found in sorted(_by_variant(results).items(), key=lambda item: _place(*item[0]))
     ]
     topics = groupby(rows, lambda row: row.operation.partition(".")[0])
     return [Matrix(topic, columns, whole.dtypes, tuple(of_topic)) for topic, of_topic in topics]
 
 
-def _by_variant(findings: Iterable[Found]) -> dict[tuple[str, str, str], dict[str, list[Found]]]:
-    """Operation, framework and variant -> contract -> findings."""
+def _by_variant(results: Iterable[Found]) -> dict[tuple[str, str, str], dict[str, list[Found]]]:
+    """Operation, framework and variant -> contract -> results."""
     variants: dict[tuple[str, str, str], dict[str, list[Found]]] = {}
-    for finding in findings:
-        contracts = variants.setdefault((finding["operation"], finding["framework"], finding["variant"]), {})
-        contracts.setdefault(finding["contract"], []).append(finding)
+    for result in results:
+        contracts = variants.setdefault((result["operation"], result["framework"], result["variant"]), {})
+        contracts.setdefault(result["contract"], []).append(result)
     return variants
 
 
-def _columns(findings: Iterable[Found]) -> Iterator[Column]:
-    """The contracts that the record has findings of; one that this version does not know comes last."""
+def _columns(results: Iterable[Found]) -> Iterator[Column]:
+    """The contracts that the record has results of; one that this version does not know comes last."""
     limits: dict[str, list[tuple[float, float]]] = {}
-    for finding in findings:
-        seen = limits.setdefault(finding["contract"], [])
-        if finding["limit"] is not None:
-            seen.append((finding["limit"], finding["norm_limit"] or 0.0))
+    for result in results:
+        seen = limits.setdefault(result["contract"], [])
+        if result["limit"] is not None:
+            seen.append((result["limit"], result["norm_limit"] or 0.0))
     rank = _rank(CONTRACTS)
     for name in sorted(limits, key=rank):
         promise = PROMISE if name == CONTRACT else CONTRACTS[name].promise if name in CONTRACTS else ""
         yield Column(name, promise, *max(limits[name], default=(None, None)))
 
 
-def _modes(findings: Iterable[Found]) -> dict[str, int]:
-    seen = {(finding["framework"], finding["mode"]) for finding in findings if finding["mode"]}
+def _modes(results: Iterable[Found]) -> dict[str, int]:
+    seen = {(result["framework"], result["mode"]) for result in results if result["mode"]}
     return {framework: sum(framework == other for other, _ in seen) for framework, _ in seen}
 
 

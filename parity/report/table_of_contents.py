@@ -94,7 +94,7 @@ def _not_compared(refusals: list[Group], skips: list[Group]) -> Iterator[Section
 
 def _refused(refusals: list[Group]) -> Iterator[str]:
     if refusals:
-        found = plural(sum(group.size for group in refusals), "finding")
+        found = plural(sum(group.size for group in refusals), "result")
         yield f"{plural(len(refusals), 'known refusal')} ({found})"
 
 

@@ -62,7 +62,7 @@ class View:
     record: Mapping[str, Any]
     verdict: str
     failed: bool
-    counts: list[tuple[str, str, str, str]]  # status, symbol, meaning, how many findings
+    counts: list[tuple[str, str, str, str]]  # status, symbol, meaning, how many results
     facts: list[tuple[str, str]]
     matrices: list[Matrix]
     failures: list[Group]
@@ -100,7 +100,7 @@ def view(record: Mapping[str, Any]) -> View:
         record=record,
         verdict=verdict(record),
         failed=failed(record),
-        counts=[(s, SYMBOLS[s], MEANINGS[s], amount(summary["findings"][s])) for s in STATUSES],
+        counts=[(s, SYMBOLS[s], MEANINGS[s], amount(summary["results"][s])) for s in STATUSES],
         facts=_facts(summary, tables),
         matrices=tables,
         failures=failing,

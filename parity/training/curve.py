@@ -32,14 +32,14 @@ class Curve:
         return 0
 
     def run(self) -> list[dict[str, Any]]:
-        """The curve; none where a framework cannot train the model, which the findings of that run say."""
+        """The curve; none where a framework cannot train the model, which the results of that run say."""
         try:
             return [growth(self.model, self.optimiser, steps=self.steps, seed=self.seed)]
         except Exception:  # whatever a framework raises
             return []
 
     def lost(self, _: str) -> list[dict[str, Any]]:
-        """No curve; the findings of its training runs say why."""
+        """No curve; the results of its training runs say why."""
         return []
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from parity import frameworks
 from parity.checks.comparison import compare, difference, verdict
-from parity.checks.result import FAILED, SKIPPED, Finding
+from parity.checks.result import FAILED, SKIPPED, Result
 from parity.errors import a_function, choose, first_lines, told
 from parity.operations import find
 from parity.training.envelope import Envelope, envelope
@@ -46,7 +46,7 @@ class Training:
 
     @property
     def reproduce(self) -> str:
-        """The call that gives its findings again."""
+        """The call that gives its results again."""
         own = "".join(f", {name}={_name(given)}" for name, given in vars(self).items() if callable(given))
         given = f"{self.model!r}, {self.optimiser!r}, {self.framework!r}, steps={self.steps}, seed={self.seed}"
         return f"parity.training.hold({given}{own})"
@@ -61,28 +61,28 @@ class Training:
         """Roughly how long it takes, as `parity.checks.check.Check.cost` counts it."""
         return self.steps
 
-    def lost(self, reason: str) -> list[Finding]:
+    def lost(self, reason: str) -> list[Result]:
         """The verdict if the process that should give it died."""
-        return [self.finding(FAILED, reason=reason)]
+        return [self.result(FAILED, reason=reason)]
 
-    def run(self) -> list[Finding]:
-        """Train, and compare. Whatever goes wrong becomes a finding."""
+    def run(self) -> list[Result]:
+        """Train, and compare. Whatever goes wrong becomes a result."""
         if absent := frameworks.missing(self.framework):
-            return [self.finding(SKIPPED, reason=absent)]
+            return [self.result(SKIPPED, reason=absent)]
         reference = envelope(self.model, self.steps, self.seed)[self.optimiser]
         own = {"build": self.build, "function": self.function}
         try:
             seen = train(self.model, self.optimiser, self.framework, steps=self.steps, seed=self.seed, **own)
         except Exception as error:  # whatever a framework raises is what we found out about it
-            return [self.finding(FAILED, reason=f"raised {first_lines(told(error))}")]
+            return [self.result(FAILED, reason=f"raised {first_lines(told(error))}")]
         differences = compare(seen.quantities, reference.expected.quantities, reference.floor.quantities)
         parted = any(one.failed for one in differences)
         first = first_difference(seen, reference) if parted else ""
-        return [self.finding(first=first, **said) for said in verdict(differences)]
+        return [self.result(first=first, **said) for said in verdict(differences)]
 
-    def finding(self, status: str, **rest: Any) -> Finding:
-        """A finding of this run."""
-        return Finding(
+    def result(self, status: str, **rest: Any) -> Result:
+        """A result of this run."""
+        return Result(
             operation=self.model,
             framework=self.framework,
             variant=self.variant,
@@ -137,13 +137,13 @@ def hold(
     seed: int = 0,
     build: Build | None = None,
     function: Model | None = None,
-) -> list[Finding]:
+) -> list[Result]:
     """Train in a framework, and hold the run to the reference's: losses, every weight after every step, predictions.
 
     Arguments are those of `train`.
 
     Returns:
-        One finding, for the quantity that came closest to its limit, or one for each that failed. In ``worst_index``
+        One result, for the quantity that came closest to its limit, or one for each that failed. In ``worst_index``
         of a weight, the first number is the step.
 
     Raises:

@@ -1,10 +1,10 @@
-// What a cell says of some of its findings; as `parity.report.cells` says it of all of them, for who has no script.
+// What a cell says of some of its results; as `parity.report.cells` says it of all of them, for who has no script.
 
 const COOL = 0.1; // noise floors: a score up to here has no colour
 
 /** The status, how deep its colour is, how bad it is for an order, what stands in it, and the same in words. */
-function face(findings, { name, limit }, dtypes) {
-  const { counts, worst } = tally(findings);
+function face(results, { name, limit }, dtypes) {
+  const { counts, worst } = tally(results);
   const status = ORDER.find(one => counts[one]) || "absent";
   const scores = status === "passed" && limit !== 0 ? dtypes.map(dtype => worst.get(dtype)) : [];
   const top = Math.max(0, ...scores.map(score => score || 0));
@@ -19,21 +19,21 @@ function face(findings, { name, limit }, dtypes) {
   return { ...said, heat, severity, words: inWords(name, said) };
 }
 
-/** How many findings have each status, and the largest score of what passed in each dtype. */
-function tally(findings) {
+/** How many results have each status, and the largest score of what passed in each dtype. */
+function tally(results) {
   const counts = { failed: 0, passed: 0, known: 0, skipped: 0 };
   const worst = new Map();
-  for (const finding of findings) {
-    const { status, dtype } = finding;
+  for (const result of results) {
+    const { status, dtype } = result;
     counts[status] += 1;
-    if (status === "passed") worst.set(dtype, Math.max(worst.get(dtype) ?? 0, largest(finding)));
+    if (status === "passed") worst.set(dtype, Math.max(worst.get(dtype) ?? 0, largest(result)));
   }
   return { counts, worst };
 }
 
 /** What a cell says to who does not see it. */
 function inWords(contract, { status, failures, numbers, refuses }) {
-  const many = failures ? ` with ${failures} findings` : "";
+  const many = failures ? ` with ${failures} results` : "";
   const worst = numbers.length ? `, worst score ${numbers.join(" and ")}` : "";
   return `${contract}: ${MEANINGS[status]}${many}${worst}${refuses ? ", with known refusals" : ""}`;
 }

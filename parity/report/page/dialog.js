@@ -1,20 +1,20 @@
-// A cell, opened: all its findings, worst first, and one of them in full.
+// A cell, opened: all its results, worst first, and one of them in full.
 
 function dialog(data) {
   const box = $("#cell");
   let asked = "";
 
-  /** `within`: which of its findings; a filter hides the others. */
+  /** `within`: which of its results; a filter hides the others. */
   function open(row, column, within = () => true) {
     const [who, contract] = [data.rows[row], data.contracts[column]];
     const all = data.cells[row][column];
-    const findings = all.filter(within).sort(worstFirst);
+    const results = all.filter(within).sort(worstFirst);
     const close = { type: "button", class: "close", "aria-label": "Close", onclick: () => box.close() };
-    const rest = hidden(all.length - findings.length, () => {
+    const rest = hidden(all.length - results.length, () => {
       open(row, column);
       $(".close", box).focus(); // what was pressed is gone
     });
-    const body = findings.length ? both(data, row, column, findings, rest) : rest || whyNone(row, column);
+    const body = results.length ? both(data, row, column, results, rest) : rest || whyNone(row, column);
     box.replaceChildren(make("header", {}, title(who, contract), make("button", close, "✕")), body);
     asked = `#${who.operation}/${who.subject}/${contract.name}`;
     if (location.hash !== asked) history.replaceState(null, "", asked);
@@ -57,24 +57,24 @@ function title(who, contract) {
 function hidden(count, showAll) {
   if (!count) return null;
   const more = make("button", { type: "button", onclick: showAll }, "Show them");
-  return make("p", {}, `The filter hides ${count} of this cell's findings. `, more);
+  return make("p", {}, `The filter hides ${count} of this cell's results. `, more);
 }
 
-/** What the matrix says of a cell without findings. */
+/** What the matrix says of a cell without results. */
 function whyNone(row, column) {
-  return make("p", {}, buttonOf(row, column).title || "There is no finding.");
+  return make("p", {}, buttonOf(row, column).title || "There is no result.");
 }
 
-/** The list of findings, and beside it the one that was chosen. */
-function both(data, row, column, findings, rest) {
+/** The list of results, and beside it the one that was chosen. */
+function both(data, row, column, results, rest) {
   const detail = make("div", { class: "detail" });
-  const choose = finding => {
-    for (const [place, one] of findings.entries()) lines[place].ariaCurrent = one === finding ? "true" : null;
-    detail.replaceChildren(...inFull(data, row, column, finding));
+  const choose = result => {
+    for (const [place, one] of results.entries()) lines[place].ariaCurrent = one === result ? "true" : null;
+    detail.replaceChildren(...inFull(data, row, column, result));
   };
-  const lines = findings.map(finding => line(finding, () => (choose(finding), shownAbove(detail))));
-  choose(findings[0]);
-  const shown = list(findings, lines, rest);
+  const lines = results.map(result => line(result, () => (choose(result), shownAbove(detail))));
+  choose(results[0]);
+  const shown = list(results, lines, rest);
   keys(shown);
   return make("div", { class: "both" }, detail, shown);
 }
@@ -86,32 +86,32 @@ function shownAbove(detail) {
   $("h3", detail).focus({ preventScroll: true });
 }
 
-function list(findings, lines, rest) {
+function list(results, lines, rest) {
   const heads = ["", "case", "mode", "dtype", "nearest to its limit", "element", "norm"];
-  const all = table({ class: "findings" }, heads, lines);
-  const how = { class: "list", role: "region", "aria-label": "Findings of this cell" };
-  return make("div", how, make("p", {}, counts(findings)), rest, all);
+  const all = table({ class: "results" }, heads, lines);
+  const how = { class: "list", role: "region", "aria-label": "Results of this cell" };
+  return make("div", how, make("p", {}, counts(results)), rest, all);
 }
 
-function counts(findings) {
-  const some = ORDER.map(status => [status, findings.filter(finding => finding.status === status).length]).filter(
+function counts(results) {
+  const some = ORDER.map(status => [status, results.filter(result => result.status === status).length]).filter(
     ([, count]) => count,
   );
   return some.map(([status, count]) => `${SYMBOLS[status]} ${count} ${status}`).join(", ");
 }
 
-function line(finding, choose) {
-  const { status, mode, dtype, quantity } = finding;
+function line(result, choose) {
+  const { status, mode, dtype, quantity } = result;
   const measured = quantity !== "";
   const run = [mode, dtype].filter(Boolean);
-  const name = `${status}: ${[finding.case, ...run].join(", ")}`;
+  const name = `${status}: ${[result.case, ...run].join(", ")}`;
   const cells = [
-    [...breakable(finding.case), make("small", { class: "run" }, run.join(" · "))],
+    [...breakable(result.case), make("small", { class: "run" }, run.join(" · "))],
     [mode],
     [dtype],
     breakable(quantity),
-    measured ? element(finding) : [],
-    [measured ? number(size(finding.norm_score)) : ""],
+    measured ? element(result) : [],
+    [measured ? number(size(result.norm_score)) : ""],
   ];
   return make(
     "tr",
@@ -122,9 +122,9 @@ function line(finding, choose) {
 }
 
 /** The worst element, as the matrix has it; it may be of another quantity than the one nearest to its limit. */
-function element(finding) {
-  const { name, score } = worstElement(finding);
-  return [number(score), name === finding.quantity ? "" : make("small", {}, " ", ...breakable(name))];
+function element(result) {
+  const { name, score } = worstElement(result);
+  return [number(score), name === result.quantity ? "" : make("small", {}, " ", ...breakable(name))];
 }
 
 /** A name that may be broken behind its underscores and slashes. */

@@ -1,15 +1,15 @@
-// Where in the batch a finding's errors are: sequences downwards, time to the right, padding hatched.
+// Where in the batch a result's errors are: sequences downwards, time to the right, padding hatched.
 
 const HIGH = 26;
 const LEFT = 96;
 const TOP = 24;
 
 /** `limit`: of an element, in noise floors; from there on, colours do not get deeper. */
-function heatMap(heat, finding, limit) {
+function heatMap(heat, result, limit) {
   const columns = heat.rows.length ? heat.rows[0].length : 0;
   if (!columns) return null;
   const wide = columns <= 12 ? 46 : columns <= 24 ? 30 : 18;
-  const worst = finding.quantity === heat.quantity ? finding.worst_index : [];
+  const worst = result.quantity === heat.quantity ? result.worst_index : [];
   const [width, height] = [LEFT + columns * wide + 2, TOP + heat.rows.length * HIGH + 20];
   const drawing = make("svg", {
     viewBox: `0 0 ${width} ${height}`,

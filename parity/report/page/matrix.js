@@ -36,7 +36,7 @@ function matrix(data, open) {
   });
 }
 
-/** A row of the matrix, what it is of, and each of its cells: its findings, and how it was written. */
+/** A row of the matrix, what it is of, and each of its cells: its results, and how it was written. */
 function asWritten(element, data) {
   const row = Number(element.dataset.row);
   const cells = $$("td", element).map((cell, column) => {
@@ -44,15 +44,15 @@ function asWritten(element, data) {
     const [heat, words] = [cell.style.getPropertyValue("--heat"), button.ariaLabel];
     const written = { status: cell.className, heat, words, parts: [...button.childNodes] };
     const shown = { heat, words }; // now
-    return { cell, button, findings: data.cells[row][column], contract: data.contracts[column], ...written, shown };
+    return { cell, button, results: data.cells[row][column], contract: data.contracts[column], ...written, shown };
   });
   return { element, cells, ...data.rows[row] };
 }
 
 /** Fill the choices of the filters; returns the dtypes. */
 function options(form, data) {
-  const findings = data.cells.flat(2);
-  const distinct = name => [...new Set(findings.map(finding => finding[name]))].filter(Boolean);
+  const results = data.cells.flat(2);
+  const distinct = name => [...new Set(results.map(result => result[name]))].filter(Boolean);
   const choices = {
     framework: [...new Set(data.rows.map(row => row.framework))],
     dtype: distinct("dtype").sort(),
@@ -65,21 +65,21 @@ function options(form, data) {
   return choices.dtype;
 }
 
-/** Whether a finding is of the dtype and in the mode that were asked for. */
+/** Whether a result is of the dtype and in the mode that were asked for. */
 const among =
   ({ dtype, mode }) =>
-  finding =>
-    (!dtype || finding.dtype === dtype) && (!mode || !finding.mode || finding.mode === mode);
+  result =>
+    (!dtype || result.dtype === dtype) && (!mode || !result.mode || result.mode === mode);
 
-/** Let every cell of a row say what those findings come to that are of a dtype and in a mode. */
+/** Let every cell of a row say what those results come to that are of a dtype and in a mode. */
 function choose(line, asked, dtypes) {
   const { dtype, mode } = asked;
   line.element.severity = 0;
   for (const one of line.cells) {
-    const findings = one.findings.filter(among(asked));
-    const now = face(findings, one.contract, dtype ? [dtype] : dtypes);
+    const results = one.results.filter(among(asked));
+    const now = face(results, one.contract, dtype ? [dtype] : dtypes);
     show(one, dtype || mode ? { ...now, parts: () => parts(now) } : { ...one, parts: () => one.parts });
-    one.statuses = new Set(findings.map(finding => finding.status));
+    one.statuses = new Set(results.map(result => result.status));
     line.element.severity = Math.max(line.element.severity, now.severity);
   }
 }

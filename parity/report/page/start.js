@@ -1,4 +1,4 @@
-// Everything that needs a script, started. Without it the page can still be read: it lacks filters and single findings.
+// Everything that needs a script, started. Without it the page can still be read: it lacks filters and single results.
 
 /** What the address names; nothing where that is no text. */
 function addressed() {

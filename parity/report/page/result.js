@@ -1,33 +1,33 @@
-// One finding in full: what was measured, where, how its errors lie, and the command that shows it again.
+// One result in full: what was measured, where, how its errors lie, and the command that shows it again.
 
-function inFull(data, row, column, finding) {
-  const { quantity, limit, reason, first, heat, spread, scores, reproduce } = finding;
+function inFull(data, row, column, result) {
+  const { quantity, limit, reason, first, heat, spread, scores, reproduce } = result;
   const sentence = said => make("p", { class: "sentence" }, said);
-  const shown = [heading(finding)];
+  const shown = [heading(result)];
   if (reason) shown.push(sentence(quantity ? `${quantity}: ${reason}` : reason));
   if (first) shown.push(sentence(`It ${first}.`));
-  if (limit !== null) shown.push(measures(finding));
-  if (heat) shown.push(...where(heat, finding, data.limit));
-  if (spread && spread.length) shown.push(...spreads(data, row, column, finding));
-  if (scores && Object.keys(scores).length > 1) shown.push(quantities(finding));
+  if (limit !== null) shown.push(measures(result));
+  if (heat) shown.push(...where(heat, result, data.limit));
+  if (spread && spread.length) shown.push(...spreads(data, row, column, result));
+  if (scores && Object.keys(scores).length > 1) shown.push(quantities(result));
   if (reproduce) shown.push(make("h4", {}, "See it again"), command(reproduce));
   return shown;
 }
 
-function heading(finding) {
-  const title = [finding.case, finding.mode, finding.dtype].filter(Boolean).join(" · ");
-  const mark = make("span", { class: "mark" }, SYMBOLS[finding.status]);
-  return make("h3", { class: finding.status, tabindex: -1 }, mark, ` ${title || finding.status}`);
+function heading(result) {
+  const title = [result.case, result.mode, result.dtype].filter(Boolean).join(" · ");
+  const mark = make("span", { class: "mark" }, SYMBOLS[result.status]);
+  return make("h3", { class: result.status, tabindex: -1 }, mark, ` ${title || result.status}`);
 }
 
-function where(heat, finding, limit) {
-  const same = heat.quantity === finding.quantity;
+function where(heat, result, limit) {
+  const same = heat.quantity === result.quantity;
   const framed = same ? "; the worst place is framed" : "";
-  const other = `The numbers above are of ${finding.quantity}. Drawn is ${heat.quantity}: of all quantities with sequences and steps it has the largest error.`;
+  const other = `The numbers above are of ${result.quantity}. Drawn is ${heat.quantity}: of all quantities with sequences and steps it has the largest error.`;
   return [
     make("h4", {}, `Where in the batch: ${heat.quantity}`),
     same ? "" : make("p", { class: "legend" }, other),
-    scrolled(heatMap(heat, finding, limit), "Where in the batch"),
+    scrolled(heatMap(heat, result, limit), "Where in the batch"),
     make("p", { class: "legend" }, `The worst score of each step, in noise floors. Padding is hatched${framed}.`),
   ];
 }
@@ -36,30 +36,30 @@ function where(heat, finding, limit) {
 const scrolled = (drawing, name) =>
   drawing ? make("div", { class: "drawing", tabindex: 0, role: "region", "aria-label": name }, drawing) : "";
 
-function measures(finding) {
+function measures(result) {
   const of = limit => (limit ? ` of ${limit}` : ", where no error is allowed");
-  const values = [finding.observed, finding.expected].map(value =>
+  const values = [result.observed, result.expected].map(value =>
     value === null || value === undefined ? "not finite" : precise(value),
   );
-  const worst = worstElement(finding);
+  const worst = worstElement(result);
   const rows = [
-    ["nearest to its limit", finding.quantity],
-    ["its worst element", `${precise(size(finding.score))}${of(finding.limit)}`],
-    ["where", finding.worst_index.length ? `(${finding.worst_index.join(", ")})` : "a scalar"],
+    ["nearest to its limit", result.quantity],
+    ["its worst element", `${precise(size(result.score))}${of(result.limit)}`],
+    ["where", result.worst_index.length ? `(${result.worst_index.join(", ")})` : "a scalar"],
     ["value there", `${values[0]}, expected ${values[1]}`],
-    ["norm-wise", `${precise(size(finding.norm_score))}${of(finding.norm_limit)}`],
-    ["largest absolute error", precise(size(finding.max_abs_error))],
-    ["worst element of all", `${worst.name}: ${precise(worst.score)}${of(finding.limit)}`],
-    ["numbers compared", amount(finding.compared)],
-    ["seed", String(finding.seed)],
-  ].filter(([name]) => name !== "worst element of all" || worst.name !== finding.quantity);
+    ["norm-wise", `${precise(size(result.norm_score))}${of(result.norm_limit)}`],
+    ["largest absolute error", precise(size(result.max_abs_error))],
+    ["worst element of all", `${worst.name}: ${precise(worst.score)}${of(result.limit)}`],
+    ["numbers compared", amount(result.compared)],
+    ["seed", String(result.seed)],
+  ].filter(([name]) => name !== "worst element of all" || worst.name !== result.quantity);
   return make("dl", {}, ...rows.map(([name, text]) => make("div", {}, make("dt", {}, name), make("dd", {}, text))));
 }
 
 /** This variant's errors beside those of the other framework's first variant on the same case. */
-function spreads(data, row, column, finding) {
+function spreads(data, row, column, result) {
   const who = data.rows[row];
-  const series = [{ ...who, name: who.subject, spread: finding.spread }, ...opposite(data, who, column, finding)];
+  const series = [{ ...who, name: who.subject, spread: result.spread }, ...opposite(data, who, column, result)];
   const key = ({ name, framework }) =>
     make("span", {}, make("span", { class: `key ${coloured(framework)}`, "aria-hidden": "true" }), name);
   return [
@@ -70,19 +70,19 @@ function spreads(data, row, column, finding) {
 }
 
 /** The same run by another framework: the first variant that has one, in the same mode if there is any. */
-function opposite(data, who, column, finding) {
-  const alike = other => ["case", "dtype", "seed"].every(name => other[name] === finding[name]) && other.spread?.length;
+function opposite(data, who, column, result) {
+  const alike = other => ["case", "dtype", "seed"].every(name => other[name] === result[name]) && other.spread?.length;
   for (const [place, other] of data.rows.entries()) {
     if (other.operation !== who.operation || other.framework === who.framework) continue;
     const found = data.cells[place][column].filter(alike);
-    const best = found.find(one => one.mode === finding.mode) || found[0];
+    const best = found.find(one => one.mode === result.mode) || found[0];
     if (best) return [{ ...other, name: other.subject, spread: best.spread }];
   }
   return [];
 }
 
-function quantities(finding) {
-  const rows = Object.entries(finding.scores).sort(([, a], [, b]) => size(b[0]) - size(a[0]));
+function quantities(result) {
+  const rows = Object.entries(result.scores).sort(([, a], [, b]) => size(b[0]) - size(a[0]));
   const line = ([name, scores]) =>
     make("tr", {}, make("th", { scope: "row" }, name), ...scores.map(score => make("td", {}, precise(size(score)))));
   const all = table({}, ["quantity", "element", "norm"], rows.map(line));

@@ -1,19 +1,19 @@
-// The findings behind the matrix: unpacked once, read as objects, never changed.
+// The results behind the matrix: unpacked once, read as objects, never changed.
 
 async function unpack() {
   const bytes = Uint8Array.from(atob($("#bundle").textContent), letter => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const told = JSON.parse(await new Response(stream).text());
   const read = packed => {
-    const finding = {};
+    const result = {};
     told.words.forEach((name, place) => {
-      finding[name] = told.texts[packed[place]];
+      result[name] = told.texts[packed[place]];
     });
     told.values.forEach((name, place) => {
-      finding[name] = packed[told.words.length + place];
+      result[name] = packed[told.words.length + place];
     });
-    finding.top = highest(finding);
-    return finding;
+    result.top = highest(result);
+    return result;
   };
   return {
     bins: told.bins,
@@ -63,16 +63,16 @@ function highest({ scores, quantity }) {
   return { name, score: most };
 }
 
-/** The largest elementwise score among all quantities of a finding that has one. */
-const largest = finding => finding.top.score;
+/** The largest elementwise score among all quantities of a result that has one. */
+const largest = result => result.top.score;
 
-/** The worst element of a finding: infinite where what it is about is, which a score leaves out. */
-const worstElement = finding =>
-  Number.isFinite(size(finding.score)) ? finding.top : { name: finding.quantity, score: Infinity };
+/** The worst element of a result: infinite where what it is about is, which a score leaves out. */
+const worstElement = result =>
+  Number.isFinite(size(result.score)) ? result.top : { name: result.quantity, score: Infinity };
 
-/** How many times its limit a finding reached, elementwise or norm-wise. */
-function share(finding) {
-  if (finding.status !== "passed" && finding.status !== "failed") return -1;
+/** How many times its limit a result reached, elementwise or norm-wise. */
+function share(result) {
+  if (result.status !== "passed" && result.status !== "failed") return -1;
   const over = (score, limit) => (limit ? size(score) / limit : score === 0 ? 0 : Infinity);
-  return Math.max(over(finding.score, finding.limit), over(finding.norm_score, finding.norm_limit));
+  return Math.max(over(result.score, result.limit), over(result.norm_score, result.norm_limit));
 }
