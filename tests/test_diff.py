@@ -12,7 +12,7 @@ import pytest
 from parity import report
 from parity.__main__ import main
 from parity.checks.check import Check
-from parity.checks.result import FAILED, KNOWN, PASSED, SKIPPED
+from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED
 from parity.diff import Changes, changes
 from parity.diff.environment import NOTHING
 from parity.diff.markdown import markdown
@@ -71,9 +71,14 @@ ONCE: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], str, bool]] = 
     "it was not there": ([], [result()], APPEARED, False),
     "it is gone": ([result()], [], WENT, False),
     "it failed and is gone": ([result(FAILED)], [], WENT, False),
-    "it is refused": ([result()], [result(KNOWN, reason="refused: no")], UNCOMPARED, False),
-    "its refusal is over": ([result(KNOWN, reason="refused: no")], [result()], COMPARED, False),
-    "its refusal is over, and it fails": ([result(KNOWN, reason="refused: no")], [result(FAILED)], FAILS, True),
+    "it is refused": ([result()], [result(XFAILED, reason="refused: no")], UNCOMPARED, False),
+    "its expected_failure is over": ([result(XFAILED, reason="refused: no")], [result()], COMPARED, False),
+    "its expected_failure is over, and it fails": (
+        [result(XFAILED, reason="refused: no")],
+        [result(FAILED)],
+        FAILS,
+        True,
+    ),
     "its framework is missing": ([result()], [result(SKIPPED, case="", reason="no torch")], UNCOMPARED, False),
     "it failed, and its framework is missing": (
         [result(FAILED)],
@@ -205,8 +210,8 @@ def test_the_largest_score_of_a_check_counts_and_not_that_of_a_case() -> None:
     assert (move.before, move.after, move.now["case"]) == (1.0, 20.0, "one_layer/ragged")
 
 
-def test_a_check_of_another_seed_has_moved_though_it_refuses_some_cases() -> None:
-    refused = result(KNOWN, case="one_layer/one_step", reason="refused: no")
+def test_a_check_of_another_seed_has_moved_though_it_has_expected_failures_cases() -> None:
+    refused = result(XFAILED, case="one_layer/one_step", reason="refused: no")
     then, now = record_of(refused, result()), record_of(refused, result(scores=(30.0, 0.5)), seed=1)
     assert [(move.before, move.after) for move in changes(then, now).moves] == [(1.0, 30.0)]
 
@@ -412,7 +417,7 @@ def test_a_fault_between_two_runs_is_found(
 def hostile(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Two records with a text in every field, of which everything that can be said is said."""
     old, new = test_hostile.record_of(text), test_hostile.record_of(text)
-    turned = {PASSED: FAILED, FAILED: PASSED, KNOWN: PASSED, SKIPPED: FAILED}
+    turned = {PASSED: FAILED, FAILED: PASSED, XFAILED: PASSED, SKIPPED: FAILED}
     for one in new["checks"]:
         one["status"] = turned[one["status"]]
     for side, name, score in ((old, "old", 1.0), (new, "new", 60.0)):

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from parity.checks.check import Check, plan
 from parity.checks.contracts import CONTRACTS
-from parity.checks.result import FAILED, KNOWN, PASSED, SKIPPED, Result, explain, how_near, sentence
+from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Result, explain, how_near, sentence
 from parity.cli import check, matrix
 from parity.frameworks.loading import FRAMEWORKS
 from parity.operations import OPERATIONS
@@ -42,12 +42,12 @@ def cells(lines: list[str], operation: str = "rnn.lstm") -> list[str]:
 
 
 MARKS = {
-    "✓": [result(score=0.0, norm_score=0.0), result(KNOWN)],
+    "✓": [result(score=0.0, norm_score=0.0), result(XFAILED)],
     "25": [result(), result(score=3.0)],
     "50": [result(norm_score=8.0)],
     "1": [result(score=1e-9, norm_score=0.0)],
     "✗2": [result(), result(FAILED), result(FAILED)],
-    "◆": [result(KNOWN), result(SKIPPED)],
+    "◆": [result(XFAILED), result(SKIPPED)],
     "○": [result(SKIPPED)],
 }
 

@@ -85,7 +85,7 @@ class Case:
 
     @property
     def region(self) -> str:
-        """As refusals name it: a batch without sequences is ``no_sequences``, however it came about."""
+        """As expected_failures name it: a batch without sequences is ``no_sequences``, however it came about."""
         return self.name if len(self.lengths) else f"{self.config}/no_sequences"
 
     @property

@@ -18,10 +18,10 @@ from parity.checks.comparison import Difference, verdict
 from parity.checks.contracts import CONTRACTS, EVERY, FIRST, Contract, Subject, same_in_every_mode
 from parity.checks.error_maps import heat, scores, spread
 from parity.checks.localisation import first_difference
-from parity.checks.result import FAILED, KNOWN, SKIPPED, Result
+from parity.checks.result import FAILED, SKIPPED, XFAILED, Result
 from parity.errors import InputError, a_function, choose, choose_all, first_lines, names, of_kind, told, whole_number
 from parity.frameworks.recording import NotInRecord, Record, opened
-from parity.operations import OPERATIONS, Configuration, Operation, Refusal, find
+from parity.operations import OPERATIONS, Configuration, ExpectedFailure, Operation, find
 
 # For bucketed variants: a call so cheap that even batches as small as these are cut into groups, but not free, or each
 # length would be a group of its own, and no group would need a mask.
@@ -142,7 +142,7 @@ class Check:
         contract, case = CONTRACTS[self.contract], self._case(config, lengths)
         if contract.unless(case):
             return []
-        refusal = self._refusal(case, subject.mode)
+        expected_failure = self._expected_failures(case, subject.mode)
         try:
             with planner.using(SMALL_GROUPS):
                 differences = contract.judge(subject, case)
@@ -151,11 +151,11 @@ class Check:
             return [self.result(subject.mode, case.name, FAILED, reason=str(error))]
         except Exception as error:  # whatever a variant raises is what we found out about it
             said = told(error)
-            if refusal and refusal.says in said:
-                return [self.result(subject.mode, case.name, KNOWN, reason=f"refused: {refusal.why}")]
+            if expected_failure and expected_failure.says in said:
+                return [self.result(subject.mode, case.name, XFAILED, reason=f"refused: {expected_failure.why}")]
             return [self.result(subject.mode, case.name, FAILED, reason=f"raised {first_lines(said)}")]
-        if refusal:
-            stale = f"does not refuse with {refusal.says!r} as the tested versions do: see parity/operations"
+        if expected_failure:
+            stale = f"does not refuse with {expected_failure.says!r} as the tested versions do: see parity/operations"
             return [self.result(subject.mode, case.name, FAILED, reason=stale)]
         return self._verdict(subject.mode, case, differences, first)
 
@@ -166,14 +166,14 @@ class Check:
             return case.keeping(set(case.cotangents) - set(self.omits))
         return case.given_by(f"{self.framework}.{self.variant}")
 
-    def _refusal(self, case: Case, mode: str) -> Refusal | None:
+    def _expected_failures(self, case: Case, mode: str) -> ExpectedFailure | None:
         """A contract that sets a mode beside eager is refused by either; eager runs first."""
         if self.function:
             return None
         modes = ("eager", mode) if CONTRACTS[self.contract].judge is same_in_every_mode else (mode,)
         subject = f"{self.framework}.{self.variant}"
-        refusals = (case.row.refusal(subject, case.region, mode, self.dtype) for mode in modes)
-        return next(filter(None, refusals), None)
+        expected_failures = (case.row.expected_failure(subject, case.region, mode, self.dtype) for mode in modes)
+        return next(filter(None, expected_failures), None)
 
     def _first(self, subject: Subject, case: Case, differences: list[Difference]) -> str:
         """Where it began, for a failure on the first lengths or one asked for; looking takes a run for each step."""

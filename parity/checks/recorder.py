@@ -31,7 +31,7 @@ class File:
     Attributes:
         name: of the file.
         entry: as in the manifest; empty if there is no file.
-        unexpected: what variants raised that is no known refusal, or why there is no file.
+        unexpected: what variants raised that is no expected failure, or why there is no file.
     """
 
     name: str
@@ -113,8 +113,8 @@ class Recording:
             return {}, told(error)
 
     def _refused(self, variant: str, case: Case, said: str) -> bool:
-        refusal = case.row.refusal(f"{self.framework}.{variant}", case.region, "eager", self.dtype)
-        return bool(refusal and refusal.says in said)
+        expected_failure = case.row.expected_failure(f"{self.framework}.{variant}", case.region, "eager", self.dtype)
+        return bool(expected_failure and expected_failure.says in said)
 
     def _written(self, arrays: Mapping[str, Array], held: Mapping[str, Any], unexpected: Sequence[str]) -> File:
         path = Path(self.folder) / manifest.UNFINISHED / manifest.file_name(self.operation, self.dtype)

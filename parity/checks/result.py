@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-PASSED, FAILED, SKIPPED, KNOWN = "passed", "failed", "skipped", "known"
-STATUSES = (PASSED, FAILED, KNOWN, SKIPPED)
-PRECEDENCE = (FAILED, PASSED, KNOWN, SKIPPED)  # several results together are what the first of these is that occurs
+PASSED, FAILED, SKIPPED, XFAILED = "passed", "failed", "skipped", "xfailed"
+STATUSES = (PASSED, FAILED, XFAILED, SKIPPED)
+PRECEDENCE = (FAILED, PASSED, XFAILED, SKIPPED)  # several results together are what the first of these is that occurs
 DIGITS = {"float64": 17}  # that tell a number of a dtype from its neighbours; 9 are enough for all others
 SHOWN = 8  # failures that a message shows in full
 FROM, VALUES = "noise floors from expected", ("observed", "expected")
@@ -34,7 +34,8 @@ class Result:
     gives a result for each quantity that failed. ``scores`` has all of them, elementwise and norm-wise.
 
     Attributes:
-        status: "passed", "failed", "skipped" (something is missing here) or "known" (a refusal that still stands).
+        status: "passed", "failed", "skipped" (something is missing here) or "xfailed" (a expected_failure that still
+        stands).
         quantity: an output, or ``d_`` and an input for its gradient.
         score, limit: the largest error and what it may be, in noise floors; elementwise. A score that is not finite is
             inf; a limit of None means that there were no numbers: a quantity is missing, or of another config.

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from parity.checks.contracts import CONTRACTS
-from parity.checks.result import FAILED, KNOWN, PASSED, PRECEDENCE, SKIPPED, share
+from parity.checks.result import FAILED, PASSED, PRECEDENCE, SKIPPED, XFAILED, share
 from parity.errors import printable
 from parity.report.formatting import SYMBOLS
 from parity.report.ordering import index
@@ -35,7 +35,7 @@ HEADS = {  # of columns that are six letters wide
 MEANINGS = {
     PASSED: "without any error",
     FAILED: "and how many results failed",
-    KNOWN: "known refusal",
+    XFAILED: "expected failure",
     SKIPPED: "skipped",
     "absent": "not promised or not run",
 }
@@ -74,7 +74,7 @@ def _by_cell(results: Iterable[Found]) -> dict[tuple[str, str], dict[str, list[F
 def _mark(results: Sequence[Found]) -> str:
     """The worst that is to be said of the results of one framework.
 
-    >>> _mark([]), _mark([{"status": "known"}, {"status": "passed", "score": 1.0, "limit": 64.0, "norm_score": None,
+    >>> _mark([]), _mark([{"status": "xfailed"}, {"status": "passed", "score": 1.0, "limit": 64.0, "norm_score": None,
     ...     "norm_limit": None}])
     ('–', '2')
     """

@@ -17,7 +17,7 @@ def turn(before: str, after: str) -> str:
     nothing says that it would have failed. What fails no longer has passed only if it was compared. What a run that
     was cut short lacks has not gone: it was not run.
 
-    >>> turn("passed", "failed"), turn("failed", "skipped"), turn("passed", "not run"), turn("known", "skipped")
+    >>> turn("passed", "failed"), turn("failed", "skipped"), turn("passed", "not run"), turn("xfailed", "skipped")
     ('newly fails', 'no longer compared', 'not run', 'as before')
     """
     if after == FAILED:

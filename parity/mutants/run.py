@@ -114,7 +114,7 @@ def _runs(fault: Fault) -> Iterator[tuple[str, str, Configuration, str]]:
     for dtype, mode in ((DTYPES[0], eager), *((DTYPES[0], mode) for mode in traced), (DTYPES[1], eager)):
         runs = [(config, lengths) for config in row.configurations for lengths in lengths_of(config)]
         for config, lengths in sorted(runs, key=lambda run: run[1] not in FIRST):
-            if not row.refusal(fault.subject, f"{config.name}/{lengths}", mode, dtype):
+            if not row.expected_failure(fault.subject, f"{config.name}/{lengths}", mode, dtype):
                 yield dtype, mode, config, lengths
 
 

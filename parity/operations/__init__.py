@@ -22,9 +22,9 @@ from parity.operations import (
 )
 from parity.operations.recurrent import GATES as GATES
 from parity.operations.row import Configuration as Configuration
+from parity.operations.row import ExpectedFailure as ExpectedFailure
 from parity.operations.row import Input as Input
 from parity.operations.row import Operation as Operation
-from parity.operations.row import Refusal as Refusal
 
 TOPICS = (
     masking,

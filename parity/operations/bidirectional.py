@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from parity.operations.recurrent import (
     UNMASKED_CELL_STATE,
-    XLA_REFUSES,
+    XLA_FAILS,
     keras_lstm_needs_a_row,
     recurrent,
     recurrent_configurations,
@@ -24,7 +24,7 @@ def _bidirectional(cell: str) -> Operation:
             "tensorflow": ("masked", "two_pass", "dynamic_rnn", "packed", "bucketed"),
         },
         omits=dict.fromkeys(("pytorch.two_pass", "pytorch.bucketed"), UNMASKED_CELL_STATE) if lstm else {},
-        refusals=(*XLA_REFUSES, *(keras_lstm_needs_a_row("masked", "two_pass", "bucketed") if lstm else ())),
+        expected_failures=(*XLA_FAILS, *(keras_lstm_needs_a_row("masked", "two_pass", "bucketed") if lstm else ())),
     )
 
 

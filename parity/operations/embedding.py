@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.operations.row import Configuration, Input, Operation, Refusal
+from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
 TOKENS = Input("BT", below="V", blank=0.2)  # a pad among the words too
 
@@ -52,14 +52,16 @@ ROWS = (
         "embedding.lookup",
         configurations=(_lookup("pad_is_0", 0), _lookup("pad_is_3", 3), _lookup("no_pad", None)),
         variants={"pytorch": ("padding_idx", "sparse"), "tensorflow": ("mask_zero", "indexed_slices")},
-        refusals=(Refusal("tensorflow.mask_zero", "pad_is_3/*", "mask_zero", "Keras can mask no index but 0"),),
+        expected_failures=(
+            ExpectedFailure("tensorflow.mask_zero", "pad_is_3/*", "mask_zero", "Keras can mask no index but 0"),
+        ),
     ),
     Operation(
         "embedding.scaled_by_frequency",
         configurations=(_scaled_by_frequency("pad_is_0", 0), _scaled_by_frequency("no_pad", None)),
         variants={"pytorch": ("scale_grad_by_freq",), "tensorflow": ("custom_gradient",)},
-        refusals=(
-            Refusal(
+        expected_failures=(
+            ExpectedFailure(
                 "tensorflow.custom_gradient",
                 "*",
                 "must be a compile-time constant",
@@ -77,9 +79,11 @@ ROWS = (
         "embedding.bag",
         configurations=(_bag("sum", "sum", 0), _bag("mean", "mean", 3), _bag("max", "max", 0)),
         variants={"pytorch": ("padding_idx", "offsets"), "tensorflow": ("masked", "lookup_sparse")},
-        refusals=(
-            Refusal("tensorflow.lookup_sparse", "max/*", "ombiner", "TensorFlow's bags add up or average"),
-            Refusal("tensorflow.lookup_sparse", "*", "SparseReshape", "XLA knows no sparse tensors", mode="xla"),
+        expected_failures=(
+            ExpectedFailure("tensorflow.lookup_sparse", "max/*", "ombiner", "TensorFlow's bags add up or average"),
+            ExpectedFailure(
+                "tensorflow.lookup_sparse", "*", "SparseReshape", "XLA knows no sparse tensors", mode="xla"
+            ),
         ),
     ),
     _shortened("clipped_by_norm", pytorch="clamp", tensorflow="embedding_lookup"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity.operations.row import Configuration, Input, Refusal
+from parity.operations.row import Configuration, ExpectedFailure, Input
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 BIASES = GATES | {"gru": 4}  # r, z and n have one each, and the product inside n has another
@@ -55,15 +55,15 @@ def recurrent_configurations(cell: str, both: bool = False) -> tuple[Configurati
 UNMASKED_CELL_STATE = {"c": "an unmasked layer returns the cell state after the padding, not before it"}
 
 
-XLA_REFUSES = (
-    Refusal(
+XLA_FAILS = (
+    ExpectedFailure(
         "tensorflow.packed",
         "*",
         "Invalid TensorList shape",
         "the batch shrinks from step to step, and XLA wants one shape for all that a loop keeps for its gradient",
         mode="xla",
     ),
-    Refusal(
+    ExpectedFailure(
         "tensorflow.bucketed",
         "*",
         "PyFunc",
@@ -73,7 +73,7 @@ XLA_REFUSES = (
 )
 
 
-def keras_lstm_needs_a_row(*variants: str) -> tuple[Refusal, ...]:
+def keras_lstm_needs_a_row(*variants: str) -> tuple[ExpectedFailure, ...]:
     why = "Keras' LSTMCell adds its bias with BiasAdd, whose eager oneDNN kernel refuses a batch of no rows"
     names = (f"tensorflow.{variant}" for variant in variants)
-    return tuple(Refusal(name, "*/no_sequences", "Biases must be 1D", why, mode="eager") for name in names)
+    return tuple(ExpectedFailure(name, "*/no_sequences", "Biases must be 1D", why, mode="eager") for name in names)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from parity.operations.recurrent import (
     UNMASKED_CELL_STATE,
-    XLA_REFUSES,
+    XLA_FAILS,
     keras_lstm_needs_a_row,
     recurrent_configurations,
 )
-from parity.operations.row import Operation, Refusal
+from parity.operations.row import ExpectedFailure, Operation
 
-STATIC_NEEDS_T = Refusal(
+STATIC_NEEDS_T = ExpectedFailure(
     "tensorflow.static",
     "*",
     "Cannot unroll a RNN if the time dimension is undefined",
@@ -49,9 +49,9 @@ def _unidirectional(cell: str) -> Operation:
             ),
         },
         omits=dict.fromkeys(unmasked, UNMASKED_CELL_STATE) if lstm else {},
-        refusals=(
+        expected_failures=(
             STATIC_NEEDS_T,
-            *XLA_REFUSES,
+            *XLA_FAILS,
             *(keras_lstm_needs_a_row("masked", "static", "padded", "bucketed") if lstm else ()),
         ),
     )

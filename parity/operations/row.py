@@ -111,7 +111,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ExpectedFailure:
     """A case that a variant cannot do, kept as a claim: it must go on refusing, in these words.
 
     Attributes:
@@ -143,14 +143,14 @@ class Operation:
         configurations: the ways it is called.
         variants: framework -> the ways that framework computes it; the first is the idiomatic one.
         omits: "framework.variant" -> outputs it cannot give, with the reason.
-        refusals: cases that a variant cannot do.
+        expected_failures: cases that a variant cannot do.
     """
 
     name: str
     configurations: tuple[Configuration, ...]
     variants: Mapping[str, tuple[str, ...]]
     omits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    refusals: tuple[Refusal, ...] = ()
+    expected_failures: tuple[ExpectedFailure, ...] = ()
 
     @property
     def topic(self) -> str:
@@ -164,9 +164,16 @@ class Operation:
         """The outputs that "framework.variant" cannot give, with the reason."""
         return self.omits.get(variant, {})
 
-    def refusal(self, variant: str, case: str, mode: str, dtype: str) -> Refusal | None:
+    def expected_failure(self, variant: str, case: str, mode: str, dtype: str) -> ExpectedFailure | None:
         """What "framework.variant" is known to refuse about "config/lengths" in a mode and a dtype."""
-        return next((refusal for refusal in self.refusals if refusal.covers(variant, case, mode, dtype)), None)
+        return next(
+            (
+                expected_failure
+                for expected_failure in self.expected_failures
+                if expected_failure.covers(variant, case, mode, dtype)
+            ),
+            None,
+        )
 
     def configuration(self, name: str) -> Configuration:
         """The configuration of that name; `InputError` names the nearest right one."""

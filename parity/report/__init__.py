@@ -3,7 +3,7 @@
 >>> from parity import report
 >>> nothing = report.record([], {}, seed=0, seconds=0.0, planned=0, checked=0)
 >>> report.verdict(nothing), report.failed(nothing)
-('nothing was compared, which is a failure (0 known refusals, 0 skipped)', True)
+('nothing was compared, which is a failure (0 expected failures, 0 skipped)', True)
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parity.checks.result import FAILED, KNOWN, PASSED, PRECEDENCE
+from parity.checks.result import FAILED, PASSED, PRECEDENCE, XFAILED
 from parity.report.footnotes import Whole, absence, note
 from parity.report.formatting import MEANINGS, SYMBOLS, number
 from parity.report.record import ELEMENT, largest
@@ -78,12 +78,14 @@ class Cell:
         """What it says, for who does not see it."""
         status = MEANINGS[self.status] + (f" with {self.counts[FAILED]} results" if self.status == FAILED else "")
         worst = f", worst score {' and '.join(self.numbers)}" if self.numbers else ""
-        return f"{self.column.contract}: {status}{worst}{', with known refusals' if self.refuses_some else ''}"
+        return (
+            f"{self.column.contract}: {status}{worst}{', with expected failures' if self.has_expected_failures else ''}"
+        )
 
     @property
-    def refuses_some(self) -> bool:
+    def has_expected_failures(self) -> bool:
         """Passed, but not on all its cases."""
-        return self.status == PASSED and KNOWN in self.counts
+        return self.status == PASSED and XFAILED in self.counts
 
 
 def cell(operation: str, framework: str, column: Column, results: Sequence[Found], whole: Whole) -> Cell:

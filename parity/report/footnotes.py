@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.checks.contracts import CONTRACTS
-from parity.checks.result import KNOWN, SKIPPED
+from parity.checks.result import SKIPPED, XFAILED
 from parity.operations import OPERATIONS
 from parity.report.formatting import several
 from parity.training import verdict as training
@@ -24,7 +24,7 @@ class Whole:
 
 def note(operation: str, contract: str, results: Sequence[Mapping[str, Any]]) -> str:
     """What was refused or skipped, and which configurations do not promise the contract; or nothing."""
-    others = [result for result in results if result["status"] in (KNOWN, SKIPPED)]
+    others = [result for result in results if result["status"] in (XFAILED, SKIPPED)]
     reasons = several((result["reason"] for result in others), shown=2)
     cases = several(result["case"] for result in others)
     said = f"{reasons} ({cases})" if cases else reasons

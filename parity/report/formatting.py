@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-SYMBOLS = {"passed": "✓", "failed": "✗", "known": "◆", "skipped": "○", "absent": "\N{EN DASH}"}
+SYMBOLS = {"passed": "✓", "failed": "✗", "xfailed": "◆", "skipped": "○", "absent": "\N{EN DASH}"}
 MEANINGS = {
     "passed": "holds",
     "failed": "does not hold",
-    "known": "known refusal",
+    "xfailed": "expected failure",
     "skipped": "skipped",
     "absent": "not promised, or not run",
 }

@@ -60,7 +60,7 @@ def commands(seen: View) -> list[str]:
 
     >>> from parity.report import record
     >>> commands(view(record([], {}, seed=0, seconds=0.0, planned=0, checked=0)))
-    ['::error title=Padding parity::nothing was compared, which is a failure (0 known refusals, 0 skipped)']
+    ['::error title=Padding parity::nothing was compared, which is a failure (0 expected failures, 0 skipped)']
     """
     if not seen.failed:
         return []

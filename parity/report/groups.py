@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parity.checks.result import FAILED, KNOWN, SKIPPED, severity
+from parity.checks.result import FAILED, SKIPPED, XFAILED, severity
 from parity.report.formatting import INFINITE, number, several
 
 Found = Mapping[str, Any]
@@ -75,9 +75,9 @@ def failures(results: Iterable[Found]) -> list[Group]:
     return sorted(groups, key=lambda group: (severity(group.worst), group.size), reverse=True)
 
 
-def refusals(results: Iterable[Found]) -> list[Group]:
+def expected_failures(results: Iterable[Found]) -> list[Group]:
     """What a variant is known to refuse, by operation, variant and reason."""
-    return _grouped(results, KNOWN, lambda f: (f["operation"], f["framework"], f["variant"], f["reason"]))
+    return _grouped(results, XFAILED, lambda f: (f["operation"], f["framework"], f["variant"], f["reason"]))
 
 
 def skips(results: Iterable[Found]) -> list[Group]:

@@ -18,7 +18,7 @@ from parity.report.formatting import MEANINGS, SYMBOLS
 from parity.report.mutation import margin
 from parity.report.summaries import gist
 from parity.report.templates import FOLDER, rendered
-from parity.report.view import CLAIMS, PLANTED, QUESTION, RANDOM, READING, REFUSALS, TITLE, View
+from parity.report.view import CLAIMS, EXPECTED_FAILURES, PLANTED, QUESTION, RANDOM, READING, TITLE, View
 
 SCRIPTS = (
     *("elements", "results", "theme", "cell", "order", "keys", "matrix"),
@@ -44,7 +44,7 @@ def html(view: View, drawn: bool = True) -> str:
         title=TITLE,
         question=QUESTION,
         reading=READING,
-        refusals=REFUSALS,
+        expected_failures=EXPECTED_FAILURES,
         claims=CLAIMS,
         verdicts=VERDICTS,
         planted=PLANTED,

@@ -13,7 +13,7 @@ from parity.report.formatting import MEANINGS, SYMBOLS, number
 from parity.report.groups import Group
 from parity.report.table import Matrix, Row
 from parity.report.truncation import Part, line, written
-from parity.report.view import QUESTION, REFUSALS, TITLE, View
+from parity.report.view import EXPECTED_FAILURES, QUESTION, TITLE, View
 
 BUDGET = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
 LONGEST, COMMAND = 300, 1000  # characters of one text of the record, and of a command
@@ -43,7 +43,13 @@ def _parts(view: View) -> Iterator[Part]:
     yield _listed("false alarms", "False alarms", list(map(_alarm, view.alarms)))
     yield _between(f"## Operations against contracts\n\n{_legend()}\n\n")
     yield from map(_matrix, sorted(view.matrices, key=_holds))
-    yield _section("known refusals", view.refusals, map(_refusal, view.refusals), _refusals(view), folded=True)
+    yield _section(
+        "expected failures",
+        view.expected_failures,
+        map(_expected_failure, view.expected_failures),
+        _expected_failures(view),
+        folded=True,
+    )
     skipped = _heads(["checks", "frameworks", "why"], "Skipped")
     yield _section("reasons for skipping", view.skips, map(_skip, view.skips), skipped)
     entries = [entry for _, topic in view.divergences for entry in topic]
@@ -174,15 +180,15 @@ def _cell(cell: Cell) -> str:
         return f"**{cell.symbol} {cell.counts['failed']}**"
     scores = [score for score in cell.scores if score is not None] if cell.numbers else []
     shown = number(max(scores)).replace("<", "&lt;") if scores else cell.symbol
-    return f"{shown} {SYMBOLS['known']}" if cell.refuses_some else shown
+    return f"{shown} {SYMBOLS['xfailed']}" if cell.has_expected_failures else shown
 
 
-def _refusals(view: View) -> str:
+def _expected_failures(view: View) -> str:
     heads = ["operation", "variant", "why", "cases", "modes", "results", "to see it again"]
-    return f"{_folded('Known refusals', view.refusals)}{REFUSALS}{_heads(heads)}"
+    return f"{_folded('Expected failures', view.expected_failures)}{EXPECTED_FAILURES}{_heads(heads)}"
 
 
-def _refusal(group: Group) -> str:
+def _expected_failure(group: Group) -> str:
     of_all = (group.why, group.all("case"), group.all("mode"), str(group.size), group.worst["reproduce"])
     return _row([group.worst["operation"], group.subject, *of_all])
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from parity.checks.contracts import CONTRACTS
-from parity.checks.result import FAILED, KNOWN, PASSED, PRECEDENCE, SKIPPED, STATUSES, finite
+from parity.checks.result import FAILED, PASSED, PRECEDENCE, SKIPPED, STATUSES, XFAILED, finite
 from parity.errors import InputError, shown
 from parity.operations import OPERATIONS
 from parity.report.environment import environment
@@ -112,7 +112,7 @@ def _count(statuses: Iterable[str]) -> dict[str, int]:
 
 
 def _status_of_each_check(results: Iterable[dict[str, Any]]) -> dict[tuple[Any, ...], str]:
-    """A failure anywhere fails the check; a known refusal of some cases leaves it passed on the others."""
+    """A failure anywhere fails the check; a expected failure of some cases leaves it passed on the others."""
     statuses: dict[tuple[Any, ...], str] = {}
     for result in results:
         check = tuple(result[name] for name in ONE)
@@ -162,7 +162,7 @@ def _outcome(record: Mapping[str, Any], of_all: str) -> str:
     if checks[FAILED]:
         return "; ".join([f"{checks[FAILED]} {of_all} failed", *told])
     if _compared_nothing(record):
-        others = f"{checks[KNOWN]} known refusals, {checks[SKIPPED]} skipped"
+        others = f"{checks[XFAILED]} expected failures, {checks[SKIPPED]} skipped"
         return "; ".join([f"nothing was compared, which is a failure ({others})", *told])
     skipped = f", {checks[SKIPPED]} skipped" if checks[SKIPPED] else ""
     agree = f"{_checks(checks[PASSED])} {'agrees' if checks[PASSED] == 1 else 'agree'}{skipped}"

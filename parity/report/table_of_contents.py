@@ -17,7 +17,11 @@ Section = tuple[str, str, str]  # its anchor, its name, and what is in it
 
 
 def contents(
-    record: Mapping[str, Any], matrices: list[Matrix], failures: list[Group], refusals: list[Group], skips: list[Group]
+    record: Mapping[str, Any],
+    matrices: list[Matrix],
+    failures: list[Group],
+    expected_failures: list[Group],
+    skips: list[Group],
 ) -> list[Section]:
     """The sections of a page that have something in them, in their order."""
     return [
@@ -28,7 +32,7 @@ def contents(
         *_training(record),
         *_faults(record),
         *_sweep(record),
-        *_not_compared(refusals, skips),
+        *_not_compared(expected_failures, skips),
         ("reading", "How to read a score", "scores, noise floors, contracts"),
         ("environment", "Environment", _environment(record["environment"])),
     ]
@@ -85,17 +89,17 @@ def _sweep(record: Mapping[str, Any]) -> Iterator[Section]:
         yield "sweep", "Random cases", f"{alarms} in {amount(sweep['checks'])}"
 
 
-def _not_compared(refusals: list[Group], skips: list[Group]) -> Iterator[Section]:
+def _not_compared(expected_failures: list[Group], skips: list[Group]) -> Iterator[Section]:
     skipped = sum(group.size for group in skips)
-    said = [*([f"{amount(skipped)} skipped"] if skips else []), *_refused(refusals)]
+    said = [*([f"{amount(skipped)} skipped"] if skips else []), *_refused(expected_failures)]
     if said:
         yield "not-compared", "What was not compared", ", ".join(said)
 
 
-def _refused(refusals: list[Group]) -> Iterator[str]:
-    if refusals:
-        found = plural(sum(group.size for group in refusals), "result")
-        yield f"{plural(len(refusals), 'known refusal')} ({found})"
+def _refused(expected_failures: list[Group]) -> Iterator[str]:
+    if expected_failures:
+        found = plural(sum(group.size for group in expected_failures), "result")
+        yield f"{plural(len(expected_failures), 'expected failure')} ({found})"
 
 
 def _environment(environment: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from parity.checks.result import STATUSES
 from parity.divergences.entry import DIFFERS
 from parity.report.cells import Column
 from parity.report.formatting import MEANINGS, SYMBOLS, amount, number, setting
-from parity.report.groups import Group, failures, refusals, skips
+from parity.report.groups import Group, expected_failures, failures, skips
 from parity.report.mutation import by_contract, largest, swept
 from parity.report.record import failed, stale_entries, survivors, verdict
 from parity.report.table import Matrix, matrices
@@ -22,7 +22,7 @@ from parity.training.verdict import CONTRACT, PROMISE
 TITLE = "Padding parity"
 QUESTION = "Do PyTorch and TensorFlow compute the same, outputs and every gradient, whatever the padding holds?"
 
-REFUSALS = "Claims that run: a check fails as soon as the framework no longer refuses."
+EXPECTED_FAILURES = "Claims that run: a check fails as soon as the framework no longer refuses."
 
 PLANTED = (
     "A suite that cannot fail proves nothing. Each of these is a small change of one variant that people really make; "
@@ -66,7 +66,7 @@ class View:
     facts: list[tuple[str, str]]
     matrices: list[Matrix]
     failures: list[Group]
-    refusals: list[Group]
+    expected_failures: list[Group]
     skips: list[Group]
     contracts: list[tuple[str, str]]
     divergences: list[tuple[str, list[Mapping[str, Any]]]]  # topic, and its entries
@@ -95,7 +95,7 @@ def view(record: Mapping[str, Any]) -> View:
     """Arrange a record for a reader."""
     summary = record["summary"]
     found, sweep = record["checks"], record["sweep"]
-    tables, failing, refused, skipped = matrices(record), failures(found), refusals(found), skips(found)
+    tables, failing, refused, skipped = matrices(record), failures(found), expected_failures(found), skips(found)
     return View(
         record=record,
         verdict=verdict(record),
@@ -104,7 +104,7 @@ def view(record: Mapping[str, Any]) -> View:
         facts=_facts(summary, tables),
         matrices=tables,
         failures=failing,
-        refusals=refused,
+        expected_failures=refused,
         skips=skipped,
         divergences=[(topic, sorted(of, key=_believed)) for topic, of in groupby(record["divergences"], _topic)],
         stale=stale_entries(record),

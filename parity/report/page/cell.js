@@ -13,7 +13,7 @@ function face(results, { name, limit }, dtypes) {
     status,
     failures: counts.failed,
     numbers: scores.map(score => (score === undefined ? SYMBOLS.absent : number(score))),
-    refuses: status === "passed" && counts.known > 0,
+    hasExpectedFailures: status === "passed" && counts.xfailed > 0,
   };
   const severity = counts.failed ? Infinity : limit ? top / limit : 0;
   return { ...said, heat, severity, words: inWords(name, said) };
@@ -21,7 +21,7 @@ function face(results, { name, limit }, dtypes) {
 
 /** How many results have each status, and the largest score of what passed in each dtype. */
 function tally(results) {
-  const counts = { failed: 0, passed: 0, known: 0, skipped: 0 };
+  const counts = { failed: 0, passed: 0, xfailed: 0, skipped: 0 };
   const worst = new Map();
   for (const result of results) {
     const { status, dtype } = result;
@@ -32,16 +32,16 @@ function tally(results) {
 }
 
 /** What a cell says to who does not see it. */
-function inWords(contract, { status, failures, numbers, refuses }) {
+function inWords(contract, { status, failures, numbers, hasExpectedFailures }) {
   const many = failures ? ` with ${failures} results` : "";
   const worst = numbers.length ? `, worst score ${numbers.join(" and ")}` : "";
-  return `${contract}: ${MEANINGS[status]}${many}${worst}${refuses ? ", with known refusals" : ""}`;
+  return `${contract}: ${MEANINGS[status]}${many}${worst}${hasExpectedFailures ? ", with expected failures" : ""}`;
 }
 
-function parts({ status, failures, numbers, refuses }) {
+function parts({ status, failures, numbers, hasExpectedFailures }) {
   const mark = make("span", { class: "mark" }, SYMBOLS[status]);
   if (failures) return [mark, ` ${failures}`];
-  const some = refuses ? make("span", { class: "some" }, SYMBOLS.known) : null;
+  const some = hasExpectedFailures ? make("span", { class: "some" }, SYMBOLS.xfailed) : null;
   if (!numbers.length) return [mark, some].filter(Boolean);
   const scores = make("span", { class: "numbers" }, ...numbers.map(text => make("span", {}, text)));
   return [scores, some].filter(Boolean);
