@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from parity.cases.batch import Batch as Batch
     from parity.cases.case import Case as Case
     from parity.cases.sampling import draw as draw
-    from parity.checks.check import hold as hold
+    from parity.checks.check import check_function as check_function
     from parity.checks.contracts import CONTRACTS as CONTRACTS
     from parity.checks.noise import noise_floor as noise_floor
     from parity.checks.result import Result as Result
@@ -34,7 +34,7 @@ _HOME = {
     "Batch": "cases.batch",
     "Case": "cases.case",
     "draw": "cases.sampling",
-    "hold": "checks.check",
+    "check_function": "checks.check",
     "CONTRACTS": "checks.contracts",
     "InputError": "errors",
     "FrameworkUnavailable": "errors",

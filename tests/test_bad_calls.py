@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import Observation, divergences, draw, frameworks, hold, report, training
+from parity import Observation, check_function, divergences, draw, frameworks, report, training
 from parity import bucketing as planner
 from parity import mutants as faults
 from parity.bucketing import DEFAULT, Cost, batches, fit, ideal, padded_over_real, split
@@ -32,7 +32,7 @@ DENOMINATOR = divergences.find("loss.denominator")
 
 
 def held(**wrong: Any) -> object:
-    return hold(**{"operation": "rnn.gru", "function": print, "framework": "pytorch"} | wrong)
+    return check_function(**{"operation": "rnn.gru", "function": print, "framework": "pytorch"} | wrong)
 
 
 def trained(**wrong: Any) -> object:
@@ -40,7 +40,7 @@ def trained(**wrong: Any) -> object:
 
 
 def trained_and_held(**wrong: Any) -> object:
-    return training.hold(**{"model": "model.tagger", "optimiser": "sgd", "framework": "pytorch"} | wrong)
+    return training.check_training(**{"model": "model.tagger", "optimiser": "sgd", "framework": "pytorch"} | wrong)
 
 
 def planned_by(cost: Any) -> None:

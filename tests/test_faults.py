@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from parity import InputError, hold
+from parity import InputError, check_function
 from parity.checks.result import FAILED
 from parity.mutants import CAUGHT, Outcome
 
@@ -20,7 +20,7 @@ def failing(operation: str, function: Function, framework: str, *contracts: str)
     """The contracts that a function breaks, of those tried."""
     return {
         result.contract
-        for result in hold(operation, function, framework, contracts=contracts)
+        for result in check_function(operation, function, framework, contracts=contracts)
         if result.status == FAILED
     }
 
@@ -136,7 +136,7 @@ def test_keras_with_a_mask_alone_loses_its_gradients_to_nan(tensorflow: str) -> 
         y, h = runtime.call_layer(layer, weights, x, mask=valid(tensorflow, lengths, x))
         return {"y": y, "h": h[None]}
 
-    results = hold("rnn.rnn", idiomatic, tensorflow, contracts=["matches_reference", "ignores_padding"])
+    results = check_function("rnn.rnn", idiomatic, tensorflow, contracts=["matches_reference", "ignores_padding"])
     failed = {(f.contract, f.quantity) for f in results if f.status == FAILED and f.case.startswith("tanh/")}
     assert {contract for contract, _ in failed} == {"ignores_padding"}
     assert {quantity for _, quantity in failed} == {"d_x", "d_w_in.0", "d_w_rec.0", "d_bias.0"}
@@ -164,7 +164,7 @@ def test_another_dtype_is_seen(pytorch: str) -> None:
     def wider(x: Any, lengths: Any) -> dict[str, Any]:
         return {"y": right("bidirectional.reverse_sequence", "pytorch")(x, lengths)["y"].double()}
 
-    results = hold("bidirectional.reverse_sequence", wider, pytorch, contracts=["matches_reference"])
+    results = check_function("bidirectional.reverse_sequence", wider, pytorch, contracts=["matches_reference"])
     assert {(f.quantity, f.reason) for f in results if f.status == FAILED} == {("y", "dtype float64, expected float32")}
 
 
@@ -173,16 +173,16 @@ def test_a_user_function_inherits_no_excuse_from_its_name(pytorch: str) -> None:
         outputs = right("rnn.lstm", "pytorch")(x, lengths, *weights, **named)
         return outputs | {"c": outputs["c"] * 0}
 
-    results = hold("rnn.lstm", padded, pytorch, contracts=["matches_reference"])
+    results = check_function("rnn.lstm", padded, pytorch, contracts=["matches_reference"])
     assert "c" in {f.quantity for f in results if f.status == FAILED}
-    assert results[0].reproduce.startswith("parity.hold('rnn.lstm', padded, 'pytorch'")
+    assert results[0].reproduce.startswith("parity.check_function('rnn.lstm', padded, 'pytorch'")
 
 
 def test_an_output_that_nobody_asked_for_is_seen(pytorch: str) -> None:
     def chatty(x: Any, lengths: Any) -> dict[str, Any]:
         return right("bidirectional.reverse_sequence", "pytorch")(x, lengths) | {"z": x}
 
-    results = hold("bidirectional.reverse_sequence", chatty, pytorch, contracts=["repeatable"])
+    results = check_function("bidirectional.reverse_sequence", chatty, pytorch, contracts=["repeatable"])
     assert "result: got one of y, z, expected a dict of tensors by name: y" in results[0].reason
 
 
@@ -227,7 +227,7 @@ def test_writing_to_an_input_is_seen(pytorch: str) -> None:
         tokens[~valid("pytorch", lengths, tokens)] = 0
         return answer
 
-    results = hold("embedding.lookup", overwriting, pytorch, contracts=["repeatable"])
+    results = check_function("embedding.lookup", overwriting, pytorch, contracts=["repeatable"])
     assert {(f.quantity, f.reason) for f in results if f.status == FAILED} >= {("input tokens", "modified by the run")}
 
 
@@ -260,7 +260,7 @@ MISMATCHES = {
 @pytest.mark.parametrize("config", MISMATCHES)
 def test_a_mismatch_is_a_result_not_a_crash(config: str, pytorch: str) -> None:
     function, says = MISMATCHES[config]
-    results = hold("bidirectional.reverse_sequence", function, pytorch, contracts=["matches_reference"])  # type: ignore[arg-type]
+    results = check_function("bidirectional.reverse_sequence", function, pytorch, contracts=["matches_reference"])  # type: ignore[arg-type]
     assert {result.status for result in results} == {FAILED}
     assert any(says in result.reason for result in results)
 
@@ -270,12 +270,12 @@ def test_a_function_may_leave_an_output_out_and_be_held_to_one_shape(pytorch: st
         return {"y": right("pooling.attention", "pytorch")(x, lengths, query)["y"]}
 
     selected: dict[str, Any] = {"contracts": ["matches_reference", "repeatable"], "lengths": "3,1:5"}
-    (told, *_) = hold("pooling.attention", without_weights, pytorch, **selected)
+    (told, *_) = check_function("pooling.attention", without_weights, pytorch, **selected)
     assert told.reason == "raised InputError: result: got one of y, expected a dict of tensors by name: weights, y"
-    results = hold("pooling.attention", without_weights, pytorch, omits=["weights"], **selected)
+    results = check_function("pooling.attention", without_weights, pytorch, omits=["weights"], **selected)
     assert {(result.case, result.status) for result in results} == {("learned_query/3,1:5", "passed")}
     assert results[0].reproduce == (
-        "parity.hold('pooling.attention', without_weights, 'pytorch', dtype='float32', "
+        "parity.check_function('pooling.attention', without_weights, 'pytorch', dtype='float32', "
         "contracts=['matches_reference'], lengths='3,1:5', omits=['weights'], seed=0)"
     )
 
@@ -284,4 +284,4 @@ def test_a_function_that_takes_other_arguments_is_answered_at_once(pytorch: str)
     with pytest.raises(
         InputError, match=r"function: got one that takes \(x, mask\), expected one that takes x, lengths by"
     ):
-        hold("pooling.mean", lambda x, mask: {"y": x}, pytorch)
+        check_function("pooling.mean", lambda x, mask: {"y": x}, pytorch)

@@ -79,7 +79,7 @@ def test_models_are_looked_at_in_the_order_of_computation() -> None:
 
 
 def test_a_failure_says_where_it_began(pytorch: str) -> None:
-    from parity import hold
+    from parity import check_function
 
-    found = hold("rnn.lstm", with_bias(3), pytorch, contracts=["matches_reference"])
+    found = check_function("rnn.lstm", with_bias(3), pytorch, contracts=["matches_reference"])
     assert "it parts from the reference on the first step, first in h of layer 0" in explain(found)

@@ -97,7 +97,9 @@ CALLS: dict[str, partial[Any]] = {
     "Case.keeping": partial(CASE.keeping, outputs=["y"]),
     "observe": partial(parity.observe, case=CASE, framework="reference", variant="", mode="eager"),
     "noise_floor": partial(parity.noise_floor, case=CASE, copies=2),
-    "hold": partial(parity.hold, "rnn.gru", function=print, framework="pytorch", contracts=["repeatable"], seed=0),
+    "check_function": partial(
+        parity.check_function, "rnn.gru", function=print, framework="pytorch", contracts=["repeatable"], seed=0
+    ),
     "Batch": partial(parity.Batch, values=np.zeros((2, 3)), lengths=[1, 2]),
     "Batch.of": partial(parity.Batch.of, sequences=[[1.0], [2.0, 3.0]], steps=4),
     "Batch.refilled": partial(BATCH.refilled, draw=np.zeros),
@@ -137,7 +139,9 @@ CALLS: dict[str, partial[Any]] = {
     "planner.ideal": partial(planner.ideal, lengths=[2, 1], steps=3, floor_rows=1.0),
     "planner.fit": partial(planner.fit, samples=SAMPLES),
     "train": partial(training.train, **TAGGER, optimiser="sgd", framework="reference", build=None, function=None),
-    "training.hold": partial(training.hold, **TAGGER, optimiser="sgd", framework="pytorch", build=None, function=None),
+    "training.check_training": partial(
+        training.check_training, **TAGGER, optimiser="sgd", framework="pytorch", build=None, function=None
+    ),
     "training.growth": partial(training.growth, **TAGGER, optimiser="sgd"),
     "training.envelope": partial(training.envelope, **TAGGER, copies=1),
     "training.plan": partial(training.plan, steps=1, seed=0),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from parity import hold, report
+from parity import check_function, report
 from parity.__main__ import main
 from parity.checks.result import FAILED, PASSED, STATUSES, Result
 from parity.errors import first_lines, printable, told
@@ -285,7 +285,9 @@ def test_a_function_with_a_hostile_name_that_raises_hostile_things_gives_a_resul
             raise error
 
         function.__name__ = HOSTILE["script"]
-        results = hold("bidirectional.reverse_sequence", function, "pytorch", contracts=["accepts_empty_sequences"])
+        results = check_function(
+            "bidirectional.reverse_sequence", function, "pytorch", contracts=["accepts_empty_sequences"]
+        )
         assert {result.status for result in results} == {FAILED}
         assert all(result.reason.isprintable() for result in results)
     record = report.record(plain(results)["results"], {}, seed=0, seconds=1.0, planned=1, checked=1)

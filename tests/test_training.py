@@ -83,7 +83,7 @@ FAULTS = {  # `parity.mutants.training` has many more; these say where they are 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_where_it_begins(fault: str, framework: str) -> None:
     optimiser, build, place = FAULTS[fault]
-    results = training.hold("model.text_classifier", optimiser, framework, steps=3, build=build(framework))
+    results = training.check_training("model.text_classifier", optimiser, framework, steps=3, build=build(framework))
     assert {result.status for result in results} == {FAILED}
     assert results[0].first.startswith(f"parts from the reference at {place}")
     if fault == "a decayed pad row":
@@ -97,7 +97,7 @@ def test_padding_that_is_learned_is_seen(framework: str) -> None:
         longest = lengths.max() if framework == "pytorch" else import_module("tensorflow").reduce_max(lengths)
         return right(lengths=lengths * 0 + longest, **arrays)
 
-    results = training.hold("model.tagger", "sgd", framework, steps=1, function=careless)
+    results = training.check_training("model.tagger", "sgd", framework, steps=1, function=careless)
     assert {result.status for result in results} == {FAILED}
     assert "before step 1, first in its loss" in results[0].first
     assert "function=careless" in results[0].reproduce
@@ -107,11 +107,11 @@ def test_what_an_optimiser_raises_is_a_result(framework: str) -> None:
     def broken(parameters: Any) -> Any:
         raise ArithmeticError("no step is small enough")
 
-    (result,) = training.hold("model.vowel_speaker", "sgd", framework, steps=1, build=broken)
+    (result,) = training.check_training("model.vowel_speaker", "sgd", framework, steps=1, build=broken)
     assert (result.status, result.reason) == (FAILED, "raised ArithmeticError: no step is small enough")
 
 
 def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frameworks, "missing", lambda framework: f"framework {framework}: not here")
-    (result,) = training.hold("model.tagger", "adam", "tensorflow", steps=1)
+    (result,) = training.check_training("model.tagger", "adam", "tensorflow", steps=1)
     assert (result.status, result.reason) == (SKIPPED, "framework tensorflow: not here")

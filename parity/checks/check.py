@@ -66,7 +66,9 @@ class Check:
             chosen = {name: getattr(self, name) for name in ("config", "lengths", "mode")}
             given = {"dtype": self.dtype, "contracts": [self.contract], **chosen, "omits": list(self.omits)}
             said = "".join(f", {name}={value!r}" for name, value in given.items() if value)
-            return f"parity.hold({self.operation!r}, {self.variant}, {self.framework!r}{said}, seed={self.seed})"
+            return (
+                f"parity.check_function({self.operation!r}, {self.variant}, {self.framework!r}{said}, seed={self.seed})"
+            )
         names = ("operation", "framework", "variant", "dtype", "contract", "config", "lengths", "mode", "seed")
         options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
         device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
@@ -338,7 +340,7 @@ def _promised(contract: Contract, row: Operation, framework: str, dtype: str, fu
     )
 
 
-def hold(
+def check_function(
     operation: str,
     function: Callable[..., Mapping[str, Any]],
     framework: str,
@@ -377,7 +379,7 @@ def hold(
 
     >>> def careless(x, lengths):  # reverses the padding too
     ...     return {"y": x.flip(1)}
-    >>> results = hold("bidirectional.reverse_sequence", careless, "pytorch", contracts=["ignores_padding"])
+    >>> results = check_function("bidirectional.reverse_sequence", careless, "pytorch", contracts=["ignores_padding"])
     >>> results[0].status, results[0].quantity
     ('failed', 'y')
     """

@@ -169,7 +169,7 @@ def _trained(fault: Fault) -> Outcome:
     The model is that of the first run, without the fault, which changes optimisers and what steps with them only.
     """
     chosen, pad_rows = OPTIMISERS[fault.optimiser], course(fault.operation, fault.steps, seed=0).pad_rows
-    hold = partial(training.hold, fault.operation, fault.optimiser, fault.framework, steps=fault.steps)
+    hold = partial(training.check_training, fault.operation, fault.optimiser, fault.framework, steps=fault.steps)
     if _failed(hold()):
         return _outcome(fault, {}, "", "", "")
     with framework_with(fault, "optimiser") as room:

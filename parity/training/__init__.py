@@ -15,7 +15,7 @@ from parity.training.curve import Curve, curves
 from parity.training.envelope import Envelope, envelope
 from parity.training.runs import forget, train
 from parity.training.setup import MODELS, OPTIMISERS, STEPS, Trajectory
-from parity.training.verdict import Training, growth, hold, plan
+from parity.training.verdict import Training, check_training, growth, plan
 
 __all__ = [
     "MODELS",
@@ -25,11 +25,11 @@ __all__ = [
     "Envelope",
     "Training",
     "Trajectory",
+    "check_training",
     "curves",
     "envelope",
     "forget",
     "growth",
-    "hold",
     "plan",
     "train",
 ]

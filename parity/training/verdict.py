@@ -49,7 +49,7 @@ class Training:
         """The call that gives its results again."""
         own = "".join(f", {name}={_name(given)}" for name, given in vars(self).items() if callable(given))
         given = f"{self.model!r}, {self.optimiser!r}, {self.framework!r}, steps={self.steps}, seed={self.seed}"
-        return f"parity.training.hold({given}{own})"
+        return f"parity.training.check_training({given}{own})"
 
     @property
     def together(self) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def plan(steps: int = STEPS, seed: int = 0) -> list[Training]:
     ]
 
 
-def hold(
+def check_training(
     model: str,
     optimiser: str,
     framework: str,
