@@ -69,10 +69,10 @@ class Pair:
         return {TORCH: lambda: torch.testing.assert_close(observed, expected, rtol=1e-5, atol=1e-6)}
 
 
-def finds(pair: Pair, contender: str, place: int, planted: float) -> bool:
-    """Whether a contender says that a number planted at one place is wrong; ours must also say where."""
+def finds(pair: Pair, contender: str, place: int, changed: float) -> bool:
+    """Whether a contender says that a number changed at one place is wrong; ours must also say where."""
     there = pair.observed[place], pair.twin[place]
-    pair.observed[place] = pair.twin[place] = planted
+    pair.observed[place] = pair.twin[place] = changed
     try:
         found = pair.contenders()[contender]()
     except AssertionError:
@@ -94,7 +94,7 @@ def extra_memory(contender: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("contender", [ARRAY, SCALAR, EXACT, NUMPY, TORCH])
-def test_every_contender_finds_what_is_planted(contender: str) -> None:
+def test_every_contender_finds_what_is_changed(contender: str) -> None:
     pair = Pair(megabytes=0.4)
     if contender not in pair.contenders():
         pytest.skip("torch is not installed")
@@ -106,14 +106,14 @@ def test_every_contender_finds_what_is_planted(contender: str) -> None:
 @pytest.mark.benchmark(group="compare", timer=clock)
 @pytest.mark.parametrize("megabytes", SIZES, ids=lambda size: f"{size} MB")
 def test_compare(benchmark: Any, bench: Bench, megabytes: int) -> None:
-    """Every contender at one size, in turns; ours must find a planted number there, and say where."""
+    """Every contender at one size, in turns; ours must find a changed number there, and say where."""
     if bench.timing and megabytes == LARGE and os.environ.get("PARITY_LARGE") != "1":
         pytest.skip("400 MB a side: PARITY_LARGE=1 enables it")
     pair = Pair(megabytes if bench.timing else 0.01)
     contenders = pair.contenders()
     ours = [name for name in contenders if name.startswith("parity")]
-    for name, planted in itertools.product(ours, (9.5, np.nan)):
-        assert finds(pair, name, pair.expected.size - 2, planted)
+    for name, changed in itertools.product(ours, (9.5, np.nan)):
+        assert finds(pair, name, pair.expected.size - 2, changed)
     if not bench.timing:
         benchmark.pedantic(contenders[ARRAY])
         return

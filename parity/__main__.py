@@ -1,4 +1,4 @@
-"""The command line: ``parity check``, ``record``, ``report``, ``diff``, ``divergences``, ``faults``, ``sweep`` …"""
+"""The command line: ``parity check``, ``record``, ``report``, ``diff``, ``divergences``, ``mutants``, ``sweep`` …"""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from parity.cli import advise, check, describe, diff, divergences, record, report, sweep
-    from parity.cli import mutants as faults
+    from parity.cli import mutants as mutants
 
     known = {
         "check": check,
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "diff": diff,
         "describe": describe,
         "divergences": divergences,
-        "faults": faults,
+        "mutants": mutants,
         "sweep": sweep,
         "advise": advise,
     }

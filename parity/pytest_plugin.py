@@ -2,7 +2,7 @@
 
 A test that asks for the fixture ``parity_results`` becomes one test for each check of the matrix, with ids such
 as ``rnn.lstm-pytorch.packed-float32-ignores_padding``; with ``parity_trial``, one for each divergence and framework;
-with ``parity_outcome``, one for each planted fault.
+with ``parity_outcome``, one for each mutant.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def parity_trial(request: pytest.FixtureRequest) -> Trial:
 
 @pytest.fixture
 def parity_outcome(request: pytest.FixtureRequest) -> Outcome:
-    """What became of one planted fault; skips, by name, when its framework is not installed."""
+    """What became of one mutant; skips, by name, when its framework is not installed."""
     (outcome,) = _verdict_on(request)
     if outcome.status == "skipped":
         pytest.skip(outcome.reason)
@@ -215,8 +215,7 @@ class Session:
     @cached_property
     def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
         """For each fixture that has a verdict on a task: all those tasks."""
-        from parity import divergences, training
-        from parity import mutants as faults
+        from parity import divergences, mutants, training
         from parity.checks import check
 
         return {
@@ -228,7 +227,7 @@ class Session:
                 record=self.replayed,
             ),
             "parity_trial": divergences.snippets,
-            "parity_outcome": faults.plan,
+            "parity_outcome": mutants.plan,
             "parity_training": partial(training.plan, seed=self.seed),
         }
 

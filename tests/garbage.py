@@ -20,9 +20,9 @@ from parity.checks.check import Check
 from parity.checks.result import STATUSES
 from parity.checks.sweep import Tally, summary
 from parity.divergences import DIVERGENCES, Trial
-from parity.mutants import FAULTS, Catch, Outcome
+from parity.mutants import MUTANTS, Kill, Outcome
 from parity.operations import OPERATIONS
-from parity.report.entries import entries, faults
+from parity.report.entries import entries, mutants
 
 # Sizes are small, or so large that nobody's memory would hold them: those between would be allocated in earnest.
 WHOLE = st.integers(-3, 9) | st.sampled_from([-(2**63), 2**40, 2**62, 2**63, 2**64, 10**30, 10**400])
@@ -147,7 +147,7 @@ def _small_record() -> str:
         checked=1,
         divergences=entries(trials),
         training=[curve | {"frameworks": {"pytorch": series}}],
-        faults=faults([Outcome(next(iter(FAULTS)), "caught", by={"matches_reference": Catch("y", 2.5, "off")})]),
+        mutants=mutants([Outcome(next(iter(MUTANTS)), "killed", by={"matches_reference": Kill("y", 2.5, "off")})]),
         sweep=summary([Tally("rnn.gru", "pytorch", "float32", [1.0], [0.5], checks=1, failed=[failure])], 0, 1),
     )
     return json.dumps(whole)

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import Observation, check_function, divergences, draw, frameworks, report, training
+from parity import Observation, check_function, divergences, draw, frameworks, mutants, report, training
 from parity import bucketing as planner
-from parity import mutants as faults
 from parity.bucketing import DEFAULT, Cost, batches, fit, ideal, padded_over_real, split
 from parity.cases import real_data as data
 from parity.checks import sweep
@@ -80,10 +79,10 @@ CHECKS: dict[str, Callable[[], object]] = {
     "seeds: got 0, expected a whole number of 1 or more": lambda: sweep.plan(seeds=0),
     "dtype: got 'int8', expected one of: float32, ": lambda: sweep.plan(dtypes=["int8"]),
     "dtypes: got 'float32', expected a list of names": lambda: sweep.plan(dtypes="float32"),  # type: ignore[arg-type]
-    "fault: got 'rnn.lengths_short_by_two', expected 'rnn.lengths_short_by_one'": lambda: faults.find(
+    "mutant: got 'rnn.lengths_short_by_two', expected 'rnn.lengths_short_by_one'": lambda: mutants.find(
         "rnn.lengths_short_by_two"
     ),
-    "faults: got 'rnn', expected a list of names": lambda: faults.plan("rnn"),
+    "mutants: got 'rnn', expected a list of names": lambda: mutants.plan("rnn"),
     "device: got 'gpu', expected 'cpu'": lambda: plan(place=frameworks.Place("gpu")),
     "lengths: got '3:3x1e', expected numbers behind x and ~": lambda: plan(lengths="3:3x1e"),
     "mode: got 'grpah', expected 'graph'": lambda: plan(mode="grpah"),

@@ -55,7 +55,7 @@ COMMANDS = {
     "seeds: got 0, expected a whole number of 1 or more": "sweep --seeds 0",
     f"argument --seeds: invalid int value: '1e3'; parity sweep {HELP}": "sweep --seeds 1e3",
     "dtype: got 'double', expected one of: float32, ": "sweep --dtype double",
-    "fault: got 'rnn.last_setp', expected ": "faults rnn.last_setp",
+    "mutant: got 'rnn.last_setp', expected ": "mutants rnn.last_setp",
     "lengths: got '3;4', expected ": "check --lengths 3;4",
     "device: got 'gpu', expected ": "check --device gpu",
     "one of the arguments --lengths --lognormal --distribution is required; parity advise --help": "advise",

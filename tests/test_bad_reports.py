@@ -54,9 +54,9 @@ RECORDS: dict[str, tuple[Any, ...]] = {  # where, and what stands there
     ),
     "divergences[0] without name, claim, verdict, why, ": ("divergences", 0, {}),
     "training[0].loss[1] 'low', expected a number or null": ("training", 0, "loss", 1, "low"),
-    "faults[0].status 'fine', expected one of: caught, survived, stale, skipped": ("faults", 0, "status", "fine"),
-    "faults[0].by.matches_reference.margin 'wide', expected a number or null": (
-        *("faults", 0, "by", "matches_reference", "margin"),
+    "mutants[0].status 'fine', expected one of: killed, survived, stale, skipped": ("mutants", 0, "status", "fine"),
+    "mutants[0].by.matches_reference.margin 'wide', expected a number or null": (
+        *("mutants", 0, "by", "matches_reference", "margin"),
         "wide",
     ),
     "sweep without rows, expected all fields of its schema": ("sweep", "rows", GONE),

@@ -17,7 +17,7 @@ from parity import report
 from parity.__main__ import main
 from parity.checks.check import Check, plan
 from parity.checks.result import Result
-from parity.mutants import FAULTS
+from parity.mutants import MUTANTS
 from parity.operations import OPERATIONS
 
 REVERSE = ["check", "--operation", "bidirectional.reverse_sequence", "--framework", "pytorch"]
@@ -163,9 +163,9 @@ def test_an_operation_is_described(capsys: Any) -> None:
 
 
 def test_a_topic_is_all_that_stands_under_it(capsys: Any) -> None:
-    assert main(["faults", "--list", "pooling"]) == 0
+    assert main(["mutants", "--list", "pooling"]) == 0
     listed = capsys.readouterr().out
-    assert {name for name in FAULTS if name in listed} >= {name for name in FAULTS if name.startswith("pooling.")}
+    assert {name for name in MUTANTS if name in listed} >= {name for name in MUTANTS if name.startswith("pooling.")}
     assert "rnn." not in listed
     checks = plan(["attention"], ["pytorch"], contracts=["repeatable"], dtypes=["float32"])
     assert [check.operation for check in checks] == ["attention.softmax", "attention.multi_head_attention"]

@@ -41,7 +41,7 @@ def test_an_exact_comparison_passes_only_equal_arrays(pair: tuple[Any, Any]) -> 
     assert difference("y", observed, expected, None).failed == (not np.array_equal(observed, expected))
 
 
-def test_a_fault_behind_the_first_chunk_is_found() -> None:
+def test_a_mutant_behind_the_first_chunk_is_found() -> None:
     expected = np.zeros((3, CHUNK))
     observed = expected.copy()
     observed[2, 7] = 1.0
@@ -49,7 +49,7 @@ def test_a_fault_behind_the_first_chunk_is_found() -> None:
     assert (found.failed, found.worst_index, found.compared) == (True, (2, 7), 3 * CHUNK)
 
 
-def test_a_fault_that_another_thread_sees_is_found() -> None:
+def test_a_mutant_that_another_thread_sees_is_found() -> None:
     expected = np.zeros(BLOCK + 9, np.float32)
     observed = expected.copy()
     observed[BLOCK + 5] = 1.0

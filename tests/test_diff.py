@@ -20,9 +20,9 @@ from parity.diff.scores import BOTTOM, ELEMENT, NORM, OTHER_CASES, SAME_CASES
 from parity.diff.sections import sections
 from parity.diff.transitions import ALIKE, APPEARED, COMPARED, FAILS, NOT_RUN, PASSES, STILL, UNCOMPARED, WENT
 from parity.divergences import DIVERGENCES, Trial
-from parity.mutants import FAULTS, Outcome
+from parity.mutants import MUTANTS, Outcome
 from parity.report.entries import entries
-from parity.report.entries import faults as planted
+from parity.report.entries import mutants as mutant_entries
 from parity.report.journal import Keeper
 from parity.report.record import NEW, SCHEMA
 from tests import test_hostile
@@ -281,33 +281,33 @@ def test_a_divergence_is_told_where_its_status_or_its_values_changed(what: str) 
     assert bool(found.worse) is worse
 
 
-def faults(status: str) -> list[dict[str, Any]]:
-    return planted([Outcome(next(iter(FAULTS)), status, reason="nothing caught it")]) if status else []
+def mutants(status: str) -> list[dict[str, Any]]:
+    return mutant_entries([Outcome(next(iter(MUTANTS)), status, reason="nothing killed it")]) if status else []
 
 
-PLANTED = {
-    ("caught", "caught"): ([], False),
-    ("caught", "survived"): ([("caught", "survived", "nothing caught it")], True),
-    ("caught", "stale"): ([("caught", "stale", "nothing caught it")], True),
+ABOUT_MUTANTS = {
+    ("killed", "killed"): ([], False),
+    ("killed", "survived"): ([("killed", "survived", "nothing killed it")], True),
+    ("killed", "stale"): ([("killed", "stale", "nothing killed it")], True),
     ("survived", "survived"): ([], False),
-    ("survived", "caught"): ([("survived", "caught", "nothing caught it")], False),
-    ("caught", "skipped"): ([("caught", "skipped", "nothing caught it")], False),
-    ("caught", ""): ([], False),
-    ("", "survived"): ([("not run", "survived", "nothing caught it")], True),
+    ("survived", "killed"): ([("survived", "killed", "nothing killed it")], False),
+    ("killed", "skipped"): ([("killed", "skipped", "nothing killed it")], False),
+    ("killed", ""): ([], False),
+    ("", "survived"): ([("not run", "survived", "nothing killed it")], True),
 }
 
 
-@pytest.mark.parametrize(("then", "now"), PLANTED)
-def test_a_planted_fault_that_is_no_longer_caught_makes_it_worse(then: str, now: str) -> None:
-    told, worse = PLANTED[then, now]
-    found = changes(record_of(OTHER, faults=faults(then)), record_of(OTHER, faults=faults(now)))
-    assert [(claim.before, claim.after, claim.said) for claim in found.faults] == told
+@pytest.mark.parametrize(("then", "now"), ABOUT_MUTANTS)
+def test_a_mutant_that_is_no_longer_killed_makes_it_worse(then: str, now: str) -> None:
+    told, worse = ABOUT_MUTANTS[then, now]
+    found = changes(record_of(OTHER, mutants=mutants(then)), record_of(OTHER, mutants=mutants(now)))
+    assert [(claim.before, claim.after, claim.said) for claim in found.mutants] == told
     assert bool(found.worse) is worse
 
 
 def test_what_only_one_of_them_has_is_said() -> None:
-    found = changes(record_of(OTHER, faults=faults("caught")), record_of(OTHER))
-    assert sections(found)[0].said == "Only OLD has planted faults."
+    found = changes(record_of(OTHER, mutants=mutants("killed")), record_of(OTHER))
+    assert sections(found)[0].said == "Only OLD has mutants."
 
 
 def test_a_false_alarm_where_there_was_none_makes_it_worse() -> None:
@@ -344,7 +344,9 @@ def test_what_a_killed_run_left_behind_says_where_that_ran(tmp_path: Path) -> No
     """And not where it is read: the machine and its versions stand in the report that the run began with."""
     keeper = Keeper(tmp_path, seed=0, planned=9)
     keeper.begin()
-    keeper.keep("first", {"results": [result()], "trials": [], "faults": [], "curves": []}, {"pytorch": {"threads": 7}})
+    keeper.keep(
+        "first", {"results": [result()], "trials": [], "mutants": [], "curves": []}, {"pytorch": {"threads": 7}}
+    )
     begun = json.loads((tmp_path / "report.json").read_text())
     begun["environment"] |= {"cpu": "one that is elsewhere"}
     (tmp_path / "report.json").write_text(json.dumps(begun))
@@ -382,7 +384,7 @@ def test_a_record_that_cannot_be_read_is_named(
     assert said.count("\n") == 1
 
 
-def test_a_fault_between_two_runs_is_found(
+def test_a_mutant_between_two_runs_is_found(
     pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two real runs, one of them of a function that reverses the padding too."""
@@ -427,7 +429,7 @@ def hostile(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
         only = test_hostile.of_status(text, PASSED)
         side["checks"].append(replace(only, operation=f"only {name} {text}").as_dict())
         side["environment"]["cpu"] = f"{name} {text}"
-    old["faults"][0]["status"] = "caught"
+    old["mutants"][0]["status"] = "killed"
     old["divergences"][0]["frameworks"][f"other {text}"] |= {"status": PASSED, "today": {text: f"another {text}"}}
     return old, new
 
@@ -450,7 +452,7 @@ def test_hostile_records_say_everything_that_can_be_said() -> None:
         "The two runs",
         "Newly fails",
         "Divergences",
-        "Planted faults",
+        "Mutants",
         "Still fails",
         "Newly passes",
         "Moved by more than the noise",

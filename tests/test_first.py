@@ -1,4 +1,4 @@
-"""Where it began: a planted fault is found at its step, in its quantity, not where its consequences are largest."""
+"""Where it began: a mutant is found at its step, in its quantity, not where its consequences are largest."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def lstm(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None,
 def with_bias(gate: int) -> Callable[..., Mapping[str, Any]]:
     """An LSTM that adds 1 to the bias of a gate, as Keras starts its forget gate."""
 
-    def planted(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None, c0: Any = None) -> Any:
+    def mutated(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None, c0: Any = None) -> Any:
         shifted = [b.index_add(0, lengths.new_tensor([gate]), b.new_ones(1, b.shape[1])) for b in bias]
         return lstm(x, lengths, w_in, w_rec, shifted, h0, c0)
 
-    return planted
+    return mutated
 
 
 def second_layer(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None, c0: Any = None) -> Any:
@@ -41,7 +41,7 @@ def gradient_only(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: An
 
 
 FIRST = "parts from the reference "
-PLANTED = {
+ABOUT_MUTANTS = {
     "forget gate from zero: only the second step has a state to forget": (
         with_bias(1),
         "one_layer",
@@ -59,9 +59,9 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("fault", PLANTED)
-def test_a_planted_fault_is_found_where_it_was_planted(fault: str, pytorch: str) -> None:
-    function, config, said = PLANTED[fault]
+@pytest.mark.parametrize("mutant", ABOUT_MUTANTS)
+def test_a_mutant_is_found_where_it_is(mutant: str, pytorch: str) -> None:
+    function, config, said = ABOUT_MUTANTS[mutant]
     case = draw("rnn.lstm", config, "ragged", "float32", 0)
     found = first_difference(pytorch, "", "eager", frameworks.bind(function, case.row, config), case)
     assert found.startswith(FIRST + said)

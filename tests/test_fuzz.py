@@ -18,8 +18,7 @@ from hypothesis import given, settings
 
 import parity
 from parity import bucketing as planner
-from parity import divergences, frameworks, operations, report, training
-from parity import mutants as faults
+from parity import divergences, frameworks, mutants, operations, report, training
 from parity.__main__ import main
 from parity.cases import batch
 from parity.cases import real_data as data
@@ -151,7 +150,7 @@ CALLS: dict[str, partial[Any]] = {
     "divergences.try_out": partial(divergences.try_out, DIVERGENCES["loss.denominator"], framework="pytorch"),
     "divergences.try_out of": partial(divergences.try_out, divergence=None, framework="pytorch"),
     "sweep.plan": partial(sweep.plan, operations=["rnn.gru"], dtypes=["float32"], seeds=1, first=0),
-    "faults.plan": partial(faults.plan, faults=["rnn.lengths_short_by_one"]),
+    "mutants.plan": partial(mutants.plan, mutants=["rnn.lengths_short_by_one"]),
     "advise.Layer": partial(
         lambda lengths, steps, **layer: advise.Layer(**layer).race(lengths, steps),
         **LSTM,

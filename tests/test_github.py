@@ -74,7 +74,7 @@ def test_an_annotation_has_the_sentence_and_the_command() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_ends_a_command(name: str) -> None:
-    """A failure, a stale divergence, a fault that survived and a false alarm: four lines, whatever they say."""
+    """A failure, a stale divergence, a mutant that survived and a false alarm: four lines, whatever they say."""
     said = said_of(hostile(HOSTILE[name]))
     assert len(said) == 4
     assert all(unquote(one[0]).replace("\n", "").isprintable() for one in said)
@@ -133,17 +133,17 @@ def test_a_summary_that_cannot_be_written_is_a_warning_and_the_report_is_there(
 QUICK = ["--operation", "bidirectional.reverse_sequence", "--dtype", "float32"]
 
 
-def test_a_check_a_fault_and_a_sweep_each_add_their_report(
+def test_a_check_a_mutant_and_a_sweep_each_add_their_report(
     pytorch: str, summary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = ["--jobs", "1", "--output", str(tmp_path / "report")]
     check = ["check", *QUICK, "--framework", "pytorch", "--contract", "repeatable", *there]
     assert main(check) == 0
     assert main(["sweep", "--seeds", "1", *QUICK, *there]) == 0
-    assert main(["faults", "bidirectional.flipped_with_the_padding", *there]) == 0
+    assert main(["mutants", "bidirectional.flipped_with_the_padding", *there]) == 0
     text = summary.read_text(encoding="utf-8")
     assert text.count("# Padding parity\n") == 3
-    assert [text.count(part) for part in ("## Random cases", "## Planted faults")] == [2, 1]
+    assert [text.count(part) for part in ("## Random cases", "## Mutants")] == [2, 1]
     assert "::error" not in capsys.readouterr().out
 
 

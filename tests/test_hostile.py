@@ -80,12 +80,12 @@ def curve(text: str) -> dict[str, Any]:
     return names | numbers | {"frameworks": {f"framework {text}": {"loss": [None], "distance": [None]}}}
 
 
-def fault(text: str) -> dict[str, Any]:
-    """A planted fault that was not caught, as a record has it."""
+def mutant(text: str) -> dict[str, Any]:
+    """A mutant that was not killed, as a record has it."""
     names = ("name", "operation", "subject", "what", "place", "before", "after", "optimiser", "case", "mode", "dtype")
     words = {name: f"{name} {text}" for name in names}
-    by = {f"contract {text}": {"quantity": text, "margin": 2.0, "reason": f"caught {text}"}}
-    return words | {"expected": text, "status": "survived", "reason": f"fault {text}", "by": by}
+    by = {f"contract {text}": {"quantity": text, "margin": 2.0, "reason": f"killed {text}"}}
+    return words | {"expected": text, "status": "survived", "reason": f"mutant {text}", "by": by}
 
 
 def sweep(text: str) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def record_of(text: str) -> dict[str, Any]:
         checked=4,
         divergences=[entry(text)],
         training=[curve(text)],
-        faults=[fault(text)],
+        mutants=[mutant(text)],
         sweep=sweep(text),
         throughput=timed(text),
     )
@@ -214,7 +214,7 @@ def test_markdown_has_no_block_and_no_link_from_what_it_shows(name: str, tmp_pat
         "failed contract",
         "claim",
         "what",
-        "fault",
+        "mutant",
     ):
         assert printable(f"{field} {HOSTILE[name]}".replace("\n", " ").rstrip())[:LONGEST] in text_of(markdown)
     for address in ("://", "www."):  # some pages make a link of an address

@@ -159,12 +159,12 @@ def test_a_run_that_begins_takes_an_earlier_report_away(tmp_path: Path) -> None:
     assert verdict_of(tmp_path) == "stopped after 0 of 3 checks"
 
 
-def test_faults_that_are_added_to_a_killed_run_leave_it_whole(tmp_path: Path) -> None:
+def test_mutants_that_are_added_to_a_killed_run_leave_it_whole(tmp_path: Path) -> None:
     killed_run = Keeper(tmp_path, seed=0, planned=3)
     killed_run.begin()
     check = Check("rnn.lstm", "pytorch", "packed", "float32", "repeatable")
     killed_run.keep("a check", plain([check.result("eager", "one_layer/ragged", PASSED)]), {})
-    report.add(tmp_path, {"faults": []}, {}, seed=0)
+    report.add(tmp_path, {"mutants": []}, {}, seed=0)
     assert verdict_of(tmp_path) == "stopped after 1 of 3 checks"
 
 

@@ -13,8 +13,8 @@ from parity import report
 from parity.checks.check import Check, plan
 from parity.checks.result import FAILED, PASSED, SKIPPED
 from parity.divergences import DIVERGENCES, Trial
-from parity.mutants import FAULTS, Outcome
-from parity.report.entries import entries, faults
+from parity.mutants import MUTANTS, Outcome
+from parity.report.entries import entries, mutants
 from parity.report.markdown import BUDGET, markdown
 from parity.report.truncation import size
 from parity.report.view import view
@@ -36,16 +36,16 @@ def found(check: Check, status: str, score: float = 1.0, **rest: Any) -> dict[st
 
 @cache
 def whole_run() -> dict[str, Any]:
-    """A record as a whole run that holds has it: every check, divergence and fault."""
+    """A record as a whole run that holds has it: every check, divergence and mutant."""
     checks = plan()
     trials = [
         Trial(entry.name, framework, seen) for entry in DIVERGENCES.values() for framework, seen in entry.seen.items()
     ]
     by = {"matches_reference": {"quantity": "y", "margin": 9.0, "reason": "off"}}
-    caught = [Outcome(name, "caught", "features/ragged", "eager", "float32", by) for name in FAULTS]
+    killed = [Outcome(name, "killed", "features/ragged", "eager", "float32", by) for name in MUTANTS]
     results = [found(check, PASSED, scores={"y": (1.0, 1.0)}) for check in checks for _ in range(6)]
     counts = {"planned": len(checks), "checked": len(checks)}
-    parts = {"divergences": entries(trials), "faults": faults(caught)}
+    parts = {"divergences": entries(trials), "mutants": mutants(killed)}
     return report.record(results, {}, seed=0, seconds=600.0, **counts, **parts)
 
 
@@ -55,7 +55,7 @@ def failing(text: str, status: str = FAILED) -> dict[str, Any]:
     results = [found(check, status, 100.0 + at, reason=f"number {at} {text}") for at, check in enumerate(plan())]
     counts = {"planned": len(results), "checked": len(results)}
     record = report.record(results, {}, seed=0, seconds=600.0, **counts, divergences=whole_run()["divergences"])
-    return record | {"faults": [one | {"status": "survived", "reason": text} for one in whole_run()["faults"]]}
+    return record | {"mutants": [one | {"status": "survived", "reason": text} for one in whole_run()["mutants"]]}
 
 
 def test_a_whole_run_has_every_variant_divergence_and_contract_and_nothing_is_left_out() -> None:
@@ -66,7 +66,7 @@ def test_a_whole_run_has_every_variant_divergence_and_contract_and_nothing_is_le
     for check in plan():
         assert f"| {check.operation} {check.framework}.{check.variant} |" in text
     assert all(f"- {name}: " in text for name in DIVERGENCES)
-    parts = ["Operations against contracts", "Divergences and beliefs", "Planted faults", "Environment"]
+    parts = ["Operations against contracts", "Divergences and beliefs", "Mutants", "Environment"]
     assert re.findall("^## (.*)", text, re.MULTILINE) == parts
 
 
@@ -95,9 +95,9 @@ def test_the_worst_failures_are_kept_and_the_others_counted() -> None:
 
 def test_failures_leave_room_for_the_rest_and_what_has_none_is_named() -> None:
     text = markdown(view(failing("a long reason " * 100)))
-    assert "## Surviving faults" in text
+    assert "## Surviving mutants" in text
     assert "### rnn" in text
-    assert "more planted faults that were not caught: see index.html or report.json" in text
+    assert "more mutants that were not killed: see index.html or report.json" in text
     last = text.splitlines()[-1]
     assert last.startswith("Left out, for there is no room: ")
     assert f"divergences ({len(DIVERGENCES)})" in last

@@ -15,7 +15,7 @@ from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED
 from parity.report.formatting import SYMBOLS
-from tests.test_hostile import HOSTILE, curve, entry, fault, record_of
+from tests.test_hostile import HOSTILE, curve, entry, mutant, record_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -57,7 +57,7 @@ RECORD = report.record(
     checked=6,
     divergences=[entry("word") | {"name": "loss.denominator"}],
     training=[curve("word")],
-    faults=[fault("word") | {"name": "rnn.gates_swapped", "status": "caught"}],
+    mutants=[mutant("word") | {"name": "rnn.gates_swapped", "status": "killed"}],
 )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from parity.checks.sweep import QUANTILES
 from parity.divergences import DIVERGENCES
-from parity.mutants import FAULTS
+from parity.mutants import MUTANTS
 from parity.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +64,7 @@ def test_the_example_says_when_and_where() -> None:
 
 
 def test_the_counts_are_those_of_the_code() -> None:
-    assert f"{len(FAULTS)} of them are caught" in PLAIN
+    assert f"{len(MUTANTS)} of them are killed" in PLAIN
     assert {f"`{name}`" for name in OPERATIONS} <= set(re.findall(r"`[a-z_]+\.[a-z0-9_]+`", README))
     assert f"{len(DIVERGENCES)} entries" in PLAIN
     assert RESULTS["summary"]["checks"]["failed"] == 0

@@ -165,9 +165,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_record_is_one_clear_error(fault: str, record: Path, tmp_path: Path, capsys: Any) -> None:
-    broken, message = BROKEN[fault]
+@pytest.mark.parametrize("mutant", BROKEN)
+def test_a_broken_record_is_one_clear_error(mutant: str, record: Path, tmp_path: Path, capsys: Any) -> None:
+    broken, message = BROKEN[mutant]
     verified(record)
     broken(record)
     assert main(["check", "--operation", LAST, "--replay", str(record), "--output", str(tmp_path / "report")]) == 2

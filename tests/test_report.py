@@ -75,8 +75,8 @@ def test_one_model_trained_by_two_optimisers_is_two_checks() -> None:
 
 
 def test_a_run_that_tried_nothing_has_failed() -> None:
-    skipped = {"name": "rnn.some_fault", "status": "skipped"}
-    for parts in ({"faults": [skipped]}, {"sweep": {"checks": 0, "failed": 0}}):
+    skipped = {"name": "rnn.some_mutant", "status": "skipped"}
+    for parts in ({"mutants": [skipped]}, {"sweep": {"checks": 0, "failed": 0}}):
         record = record_of(planned=0, checked=0) | parts
         assert report.failed(record)
         assert report.verdict(record).startswith("nothing was compared, which is a failure")
@@ -113,7 +113,7 @@ def test_numbers_that_are_not_finite_become_null_in_strict_json(tmp_path: Path) 
     assert (parsed["checks"][0]["score"], parsed["checks"][0]["scores"]) == (None, {"y": [None, 1.0]})
 
 
-FAULTS = [
+MUTANTS = [
     result(FAILED, reason="a little off", score=70.0),
     result(
         FAILED, check=Check("rnn.gru", "pytorch", "packed", "float32", "matches_reference"), reason="far off", score=9e9
@@ -123,10 +123,10 @@ FAULTS = [
 
 @pytest.mark.parametrize("name", ["report.md", "index.html"])
 def test_failures_stand_worst_first_each_with_its_command(name: str, tmp_path: Path) -> None:
-    text = re.sub("</?span>", "", written(record_of(*FAULTS), tmp_path)[name])  # where the page may break a command
+    text = re.sub("</?span>", "", written(record_of(*MUTANTS), tmp_path)[name])  # where the page may break a command
     assert text.index("far off") < text.index("a little off")
-    for fault in FAULTS:
-        assert fault["reproduce"] in text
+    for mutant in MUTANTS:
+        assert mutant["reproduce"] in text
 
 
 @pytest.mark.parametrize("name", ["report.md", "index.html"])
@@ -165,7 +165,7 @@ class Tags(HTMLParser):
 
 def test_the_page_is_well_formed_and_needs_nothing_but_itself(tmp_path: Path) -> None:
     known, skipped = result(XFAILED, reason="refused: no"), result(SKIPPED, reason="no torch")
-    page = written(record_of(result(), known, skipped, *FAULTS), tmp_path)["index.html"]
+    page = written(record_of(result(), known, skipped, *MUTANTS), tmp_path)["index.html"]
     tags = Tags(page)
     assert tags.open == []
     assert all(target == "data:," or (target.startswith("#") and target[1:] in tags.ids) for target in tags.targets)
@@ -194,7 +194,7 @@ def test_a_report_is_replaced_whole(tmp_path: Path) -> None:
 
 
 def test_a_record_survives_its_file_and_gives_the_same_views(tmp_path: Path) -> None:
-    first = written(record_of(result(), *FAULTS), tmp_path / "one")
+    first = written(record_of(result(), *MUTANTS), tmp_path / "one")
     again = json.loads(first["report.json"])
     assert written(report.current(again), tmp_path / "two") == first
 

@@ -60,7 +60,7 @@ def test_a_wrong_variant_does_and_the_report_says_so(
 
 
 @pytest.mark.parametrize("there", ["no report at all", "one of other versions"])
-@pytest.mark.parametrize("command", [("sweep", "--seeds", "1"), ("faults",)], ids=lambda command: command[0])
+@pytest.mark.parametrize("command", [("sweep", "--seeds", "1"), ("mutants",)], ids=lambda command: command[0])
 def test_nothing_is_put_in_the_place_of(there: str, command: tuple[str, ...], tmp_path: Path, capsys: Any) -> None:
     """What somebody measured is not for a sweep to throw away; that is said before the work."""
     other = report.record([], {}, seed=0, seconds=0.0, planned=0, checked=0)
@@ -72,11 +72,11 @@ def test_nothing_is_put_in_the_place_of(there: str, command: tuple[str, ...], tm
     assert f"output: got {str(tmp_path)!r}" in capsys.readouterr().err
 
 
-def test_faults_planted_one_after_the_other_stand_together(pytorch: str, tmp_path: Path) -> None:
+def test_mutants_run_one_after_the_other_stand_together(pytorch: str, tmp_path: Path) -> None:
     names = ["masking.one_step_too_many", "masking.as_wide_as_the_first"]
     for name in reversed(names):
-        assert main(["faults", name, "--output", str(tmp_path), "--jobs", "1"]) == 0
-    assert [fault["name"] for fault in json.loads((tmp_path / "report.json").read_text())["faults"]] == names
+        assert main(["mutants", name, "--output", str(tmp_path), "--jobs", "1"]) == 0
+    assert [mutant["name"] for mutant in json.loads((tmp_path / "report.json").read_text())["mutants"]] == names
 
 
 def test_a_sweep_is_added_to_the_report_that_is_there(pytorch: str, tmp_path: Path) -> None:

@@ -74,19 +74,19 @@ def of_kind(kind: str, **settings: float) -> Callable[[str], Build]:
     return lambda framework: lambda parameters: room(framework)[kind](parameters, {}, **settings)
 
 
-FAULTS = {  # `parity.mutants.training` has many more; these say where they are found
+MUTANTS = {  # `parity.mutants.training` has many more; these say where they are found
     "a decayed pad row": ("adamw", of_kind("adamw", **ADAM, weight_decay=0.01), "step 1, first in table"),
     "no momentum": ("momentum", of_kind("sgd", learning_rate=0.02), "step 2, first in"),
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_found_where_it_begins(fault: str, framework: str) -> None:
-    optimiser, build, place = FAULTS[fault]
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_mutant_is_found_where_it_begins(mutant: str, framework: str) -> None:
+    optimiser, build, place = MUTANTS[mutant]
     results = training.check_training("model.text_classifier", optimiser, framework, steps=3, build=build(framework))
     assert {result.status for result in results} == {FAILED}
     assert results[0].first.startswith(f"parts from the reference at {place}")
-    if fault == "a decayed pad row":
+    if mutant == "a decayed pad row":
         assert [(result.quantity, result.worst_index[:2]) for result in results] == [("table", (1, 0))]
 
 

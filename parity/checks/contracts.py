@@ -32,7 +32,7 @@ class Subject:
     """One variant in one mode: the thing that is held to a contract.
 
     Attributes:
-        call: what stands in for the framework's own function: a user's, or one with a fault planted in it.
+        call: what stands in for the framework's own function: a user's, or one with a mutant.
         record: what was observed elsewhere, if it is held to that.
     """
 

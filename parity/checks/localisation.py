@@ -77,7 +77,7 @@ def _at(place: Place, seen: Observation, reference: Floor) -> Difference:
 
 
 def _gates(place: Place, prefix: Case, run: Callable[[Case], Observation]) -> str:
-    """Which gates of a layer are at fault on the very first step, as far as that can be told from outside.
+    """Which gates of a layer are at mutant on the very first step, as far as that can be told from outside.
 
     There the gradient of a gate's bias is the slope at its own pre-activation, times what stands beside it: i beside g.
     """

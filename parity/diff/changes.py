@@ -29,7 +29,7 @@ class Changes:
         pairs: every run, or every check where the seeds differ.
         turns: what became of a run -> those runs.
         moves: scores that moved by more than the noise, the farthest first; see `parity.diff.scores`.
-        divergences, faults: entries that are not as they were; what is newly wrong comes first.
+        divergences, mutants: entries that are not as they were; what is newly wrong comes first.
         alarms: how many false alarms there were among random cases, then and now.
         environment: name, then, now, of what is not the same.
         one_sided: what only one of the records has.
@@ -43,7 +43,7 @@ class Changes:
     turns: Mapping[str, Sequence[Pair]]
     moves: Sequence[Move]
     divergences: Sequence[Claim]
-    faults: Sequence[Claim]
+    mutants: Sequence[Claim]
     alarms: tuple[int, int]
     environment: Sequence[tuple[str, str, str]]
     one_sided: Sequence[str]
@@ -55,7 +55,7 @@ class Changes:
         told = [
             told_of(self.checks(FAILS), "check newly fails", "checks newly fail"),
             told_of(_worse(self.divergences), "divergence is newly out of date", "divergences are newly out of date"),
-            told_of(_worse(self.faults), "planted fault is no longer caught", "planted faults are no longer caught"),
+            told_of(_worse(self.mutants), "mutant is no longer killed", "mutants are no longer killed"),
             told_of(max(0, self.alarms[1] - self.alarms[0]), "more false alarm", "more false alarms"),
             "NEW was stopped before its end" if self.complete == (True, False) else "",
             "" if self.in_both else "nothing was compared: no check was tried in both",
@@ -65,7 +65,7 @@ class Changes:
     @property
     def otherwise(self) -> list[str]:
         """What else is not as it was."""
-        entries = [*self.divergences, *self.faults]
+        entries = [*self.divergences, *self.mutants]
         others = len(entries) - _worse(entries)
         told = [
             told_of(self.checks(PASSES), "check newly passes", "checks newly pass"),
@@ -75,7 +75,7 @@ class Changes:
             told_of(self.checks(APPEARED), "check has cases that appeared", "checks have cases that appeared"),
             told_of(self.checks(WENT), "check has cases that went", "checks have cases that went"),
             told_of(self.checks(NOT_RUN), "check was not run on one side", "checks were not run on one side"),
-            told_of(others, "divergence or fault changed otherwise", "divergences and faults changed otherwise"),
+            told_of(others, "divergence or mutant changed otherwise", "divergences and mutants changed otherwise"),
         ]
         return list(filter(None, told))
 
@@ -114,7 +114,7 @@ def changes(old: Record, new: Record) -> Changes:
         turns=turns,
         moves=moves(found, one_seed),
         divergences=claims.divergences(old, new),
-        faults=claims.faults(old, new),
+        mutants=claims.mutants(old, new),
         alarms=(_alarms(old), _alarms(new)),
         environment=surroundings(old["environment"], new["environment"]),
         one_sided=claims.one_sided(old, new),

@@ -1,4 +1,4 @@
-"""Divergences and planted faults of two records: what is newly out of date, newly missed, or otherwise not as it was.
+"""Divergences and mutants of two records: what is newly out of date, newly missed, or otherwise not as it was.
 
 An entry says what it gave when it was written, and a run compares that, to three digits, with what it gives today. So
 two runs that found it as described found the same. The values of both are shown where either found something else, and
@@ -17,18 +17,18 @@ from parity.report.record import cut_short
 
 Entries = Mapping[str, Mapping[str, Any]]
 
-PARTS = {"divergences": "divergences", "faults": "planted faults", "sweep": "random cases"}
-NOT_CAUGHT = ("survived", "stale")
+PARTS = {"divergences": "divergences", "mutants": "mutants", "sweep": "random cases"}
+NOT_KILLED = ("survived", "stale")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A divergence in one framework, or a planted fault, that is not as it was.
+    """A divergence in one framework, or a mutant, that is not as it was.
 
     Attributes:
         name: of the entry; of a divergence with its framework.
         before, after: its status, or `ABSENT`, or `UNREACHED`.
-        said: what is different: values then and now, or why it is not caught.
+        said: what is different: values then and now, or why it is not killed.
         worse: whether this fails the later run and did not fail the earlier one.
     """
 
@@ -44,9 +44,9 @@ def divergences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Claim]:
     return _turned(old, new, "divergences", _sides, _of_divergence)
 
 
-def faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Claim]:
-    """What became of each planted fault; what is no longer caught comes first."""
-    return _turned(old, new, "faults", _planted, _of_fault)
+def mutants(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Claim]:
+    """What became of each mutant; what is no longer killed comes first."""
+    return _turned(old, new, "mutants", _by_name, _of_mutant)
 
 
 def one_sided(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -56,8 +56,8 @@ def one_sided(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def in_both(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether any divergence or fault was tried in both, or random cases were."""
-    named = [(_tried(_sides(record["divergences"])), _tried(_planted(record["faults"]))) for record in (old, new)]
+    """Whether any divergence or mutant was tried in both, or random cases were."""
+    named = [(_tried(_sides(record["divergences"])), _tried(_by_name(record["mutants"]))) for record in (old, new)]
     return bool(named[0][0] & named[1][0] or named[0][1] & named[1][1] or (old["sweep"] and new["sweep"]))
 
 
@@ -88,8 +88,8 @@ def _sides(divergences: Any) -> Entries:
     }
 
 
-def _planted(faults: Any) -> Entries:
-    return {fault["name"]: fault for fault in faults}
+def _by_name(mutants: Any) -> Entries:
+    return {mutant["name"]: mutant for mutant in mutants}
 
 
 def _of_divergence(
@@ -114,11 +114,11 @@ def _values(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} was {came[0]}, is {came[1]}"
 
 
-def _of_fault(
+def _of_mutant(
     name: str, then: Mapping[str, Any] | None, now: Mapping[str, Any] | None, lost_then: str, lost_now: str
 ) -> Claim | None:
     before, after = then["status"] if then else lost_then, now["status"] if now else lost_now
     if before == after:
         return None
     said = (now or then or {})["reason"]
-    return Claim(name, before, after, said, worse=after in NOT_CAUGHT and before not in NOT_CAUGHT)
+    return Claim(name, before, after, said, worse=after in NOT_KILLED and before not in NOT_KILLED)

@@ -61,7 +61,7 @@ def sections(changes: Changes) -> list[Section]:
     every = [
         Section("Newly fails", heads=[*GROUP, "fails in"], entries=_entries(turns.get(FAILS, ()))),
         _claims("Divergences", changes.divergences),
-        _claims("Planted faults", changes.faults),
+        _claims("Mutants", changes.mutants),
         Section("Still fails", heads=[*GROUP, "then", "now"], rows=list(_still(turns.get(STILL, ())))),
         Section("Newly passes", heads=[*GROUP, "failed in"], rows=list(_passes(turns.get(PASSES, ())))),
         Section("Moved by more than the noise", _moving(changes), MOVES, list(_moved(changes.moves))),

@@ -1,7 +1,7 @@
-"""Planted faults: small changes of a variant that people really make, each of which some contract must catch.
+"""Mutants: small changes of a variant that people really make, each of which some contract must kill.
 
-A suite that cannot fail is worse than none. Here every contract is put to the test: a fault that survives means that a
-contract or a case is missing, never that the fault should go.
+A suite that cannot fail is worse than none. Here every contract is put to the test: a mutant that survives means that a
+contract or a case is missing, never that the mutant should go.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from parity.mutants import (
     states,
     training,
 )
-from parity.mutants.mutant import Fault as Fault
-from parity.mutants.run import CAUGHT as CAUGHT
+from parity.mutants.mutant import Mutant as Mutant
+from parity.mutants.run import KILLED as KILLED
 from parity.mutants.run import MISSING as MISSING
 from parity.mutants.run import SURVIVED as SURVIVED
-from parity.mutants.run import Catch as Catch
+from parity.mutants.run import Kill as Kill
 from parity.mutants.run import Outcome as Outcome
-from parity.mutants.run import hunt
 from parity.mutants.run import outcome as outcome
+from parity.mutants.run import run_mutant
 
 TOPICS: tuple[ModuleType, ...] = (
     masking,
@@ -62,21 +62,21 @@ TOPICS: tuple[ModuleType, ...] = (
     model,
     training,
 )
-FAULTS: dict[str, Fault] = {fault.name: fault for topic in TOPICS for fault in topic.FAULTS}
+MUTANTS: dict[str, Mutant] = {mutant.name: mutant for topic in TOPICS for mutant in topic.MUTANTS}
 
 
-def find(name: str) -> Fault:
-    """The fault of that name.
+def find(name: str) -> Mutant:
+    """The mutant of that name.
 
     Raises:
-        InputError: no such fault; the message names the nearest.
+        InputError: no such mutant; the message names the nearest.
     """
-    return FAULTS[choose("fault", name, FAULTS)]
+    return MUTANTS[choose("mutant", name, MUTANTS)]
 
 
 @dataclass(frozen=True)
-class Planted:
-    """A fault to hunt for: a task for a runner, whose verdict is an `Outcome`."""
+class MutantTask:
+    """A mutant to run for: a task for a runner, whose verdict is an `Outcome`."""
 
     name: str
 
@@ -85,7 +85,7 @@ class Planted:
 
     @property
     def together(self) -> tuple[str, ...]:
-        """All faults of a variant: they share cases, references and the variant's own answers."""
+        """All mutants of a variant: they share cases, references and the variant's own answers."""
         return find(self.name).operation, find(self.name).subject
 
     @property
@@ -94,21 +94,21 @@ class Planted:
         return 3 if find(self.name).framework == "tensorflow" else 1
 
     def run(self) -> list[Outcome]:
-        """Plant it, and see what catches it."""
-        return [hunt(find(self.name))]
+        """Plant it, and see what kills it."""
+        return [run_mutant(find(self.name))]
 
     def lost(self, reason: str) -> list[Outcome]:
         """The verdict if the process that should give it died."""
         return [Outcome(self.name, SURVIVED, reason=reason)]
 
 
-def plan(faults: Iterable[str] = ()) -> list[Planted]:
-    """Some faults by name or topic; all when none is named.
+def plan(mutants: Iterable[str] = ()) -> list[MutantTask]:
+    """Some mutants by name or topic; all when none is named.
 
     Raises:
         InputError: an unknown name, with the nearest right one.
 
-    >>> len(plan()) == len(FAULTS)
+    >>> len(plan()) == len(MUTANTS)
     True
     """
-    return [Planted(name) for name in choose_all("fault", names("faults", faults), FAULTS) or FAULTS]
+    return [MutantTask(name) for name in choose_all("mutant", names("mutants", mutants), MUTANTS) or MUTANTS]

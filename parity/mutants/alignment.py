@@ -1,11 +1,11 @@
-"""Faults in the alignment of labels with steps: which class is the blank, where labels end, which ways are counted."""
+"""Mutants in the alignment of labels with steps: which class is the blank, where labels end, which ways are counted."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 DISTRIBUTIONS = (
-    Fault(
+    Mutant(
         name="alignment.every_step_is_real",
         operation="alignment.ctc",
         subject="pytorch.ctc_loss",
@@ -15,7 +15,7 @@ DISTRIBUTIONS = (
         after="log_p, targets, torch.full_like(lengths, len(log_p)), target_lengths, ",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="alignment.steps_on_padding",
         operation="alignment.ctc",
         subject="tensorflow.forward_algorithm",
@@ -25,7 +25,7 @@ DISTRIBUTIONS = (
         after="log_sum(tf.stack(sources, 2)) + log_p_t",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="alignment.lengths_sorted",
         operation="alignment.ctc",
         subject="tensorflow.forward_algorithm",
@@ -35,7 +35,7 @@ DISTRIBUTIONS = (
         after="runtime.valid(tf.sort(lengths), ",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="alignment.every_label_is_real",
         operation="alignment.ctc",
         subject="tensorflow.forward_algorithm",
@@ -45,7 +45,7 @@ DISTRIBUTIONS = (
         after="behind = 2 * tf.shape(labels, out_type=place.dtype)[1] - place[None]",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="alignment.padded_labels_compared",
         operation="alignment.ctc",
         subject="tensorflow.dense_labels",
@@ -55,7 +55,7 @@ DISTRIBUTIONS = (
         after="labels = tf.clip_by_value(targets, 0, logits.shape[2] - 1)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="alignment.one_label_at_least",
         operation="alignment.ctc",
         subject="tensorflow.forward_algorithm",
@@ -65,7 +65,7 @@ DISTRIBUTIONS = (
         after="2 * tf.maximum(target_lengths, 1)[:, None]",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="alignment.nan_behind_the_log_softmax",
         operation="alignment.ctc",
         subject="pytorch.ctc_loss",
@@ -75,7 +75,7 @@ DISTRIBUTIONS = (
         after="logits",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="alignment.logits_times_the_mask",
         operation="alignment.ctc",
         subject="tensorflow.dense_labels",
@@ -88,7 +88,7 @@ DISTRIBUTIONS = (
 )
 
 SPELLINGS = (
-    Fault(
+    Mutant(
         name="alignment.blank_is_last",
         operation="alignment.ctc",
         subject="tensorflow.dense_labels",
@@ -98,7 +98,7 @@ SPELLINGS = (
         after="blank_index=-1",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="alignment.logits_as_log_probabilities",
         operation="alignment.ctc",
         subject="pytorch.ctc_loss",
@@ -108,7 +108,7 @@ SPELLINGS = (
         after="",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="alignment.divided_by_labels",
         operation="alignment.ctc",
         subject="pytorch.ctc_loss",
@@ -118,7 +118,7 @@ SPELLINGS = (
         after='reduction="none", zero_infinity=True\n        )\n        / target_lengths.clamp(min=1)',
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="alignment.infinite_loss",
         operation="alignment.ctc",
         subject="pytorch.ctc_loss",
@@ -128,7 +128,7 @@ SPELLINGS = (
         after="",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="alignment.no_step_for_the_blank",
         operation="alignment.ctc",
         subject="tensorflow.dense_labels",
@@ -138,7 +138,7 @@ SPELLINGS = (
         after="lengths >= target_lengths",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="alignment.repeats_without_a_blank",
         operation="alignment.ctc",
         subject="tensorflow.forward_algorithm",
@@ -148,7 +148,7 @@ SPELLINGS = (
         after="states > 0",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="alignment.no_blank_at_the_end",
         operation="alignment.ctc",
         subject="tensorflow.forward_algorithm",
@@ -158,7 +158,7 @@ SPELLINGS = (
         after="(behind == 1) | (behind == 0) & (target_lengths[:, None] == 0)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="alignment.best_way_only",
         operation="alignment.ctc",
         subject="tensorflow.forward_algorithm",
@@ -168,7 +168,7 @@ SPELLINGS = (
         after="tf.reduce_max(tf.stack(sources, 2), 2)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="alignment.gradient_of_a_sum_of_nothing",
         operation="alignment.ctc",
         subject="tensorflow.forward_algorithm",
@@ -180,4 +180,4 @@ SPELLINGS = (
     ),
 )
 
-FAULTS = (*DISTRIBUTIONS, *SPELLINGS)
+MUTANTS = (*DISTRIBUTIONS, *SPELLINGS)

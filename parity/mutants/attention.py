@@ -1,11 +1,11 @@
-"""Faults in attention: which way round a mask is, whom it hides, how the weights of several heads are laid out."""
+"""Mutants in attention: which way round a mask is, whom it hides, how the weights of several heads are laid out."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 WEIGHTS = (
-    Fault(
+    Mutant(
         name="attention.mask_inverted",
         operation="attention.softmax",
         subject="pytorch.masked_fill",
@@ -15,7 +15,7 @@ WEIGHTS = (
         after="masked_fill(real, ",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="attention.large_and_negative",
         operation="attention.softmax",
         subject="pytorch.masked_fill",
@@ -25,7 +25,7 @@ WEIGHTS = (
         after="(scores - 1e9 * ~real)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="attention.scores_times_the_mask",
         operation="attention.softmax",
         subject="tensorflow.where",
@@ -35,7 +35,7 @@ WEIGHTS = (
         after="tf.where(real, scores, 0.0)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="attention.masked_after_the_softmax",
         operation="attention.softmax",
         subject="pytorch.masked_fill",
@@ -45,7 +45,7 @@ WEIGHTS = (
         after="scores",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="attention.last_axis_by_habit",
         operation="attention.softmax",
         subject="pytorch.masked_fill",
@@ -55,7 +55,7 @@ WEIGHTS = (
         after=".softmax(-1)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="attention.nan_times_the_mask",
         operation="attention.softmax",
         subject="tensorflow.where",
@@ -65,7 +65,7 @@ WEIGHTS = (
         after="weights * tf.cast(real, weights.dtype)",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="attention.softmax_in_float32",
         operation="attention.softmax",
         subject="tensorflow.where",
@@ -77,7 +77,7 @@ WEIGHTS = (
         "    )",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="attention.exponentials_as_they_are",
         operation="attention.softmax",
         subject="tensorflow.where",
@@ -88,7 +88,7 @@ WEIGHTS = (
         "    weights /= tf.reduce_sum(weights, axis, keepdims=True)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="attention.sum_taken_as_constant",
         operation="attention.softmax",
         subject="pytorch.masked_fill",
@@ -99,7 +99,7 @@ WEIGHTS = (
         "    weights = (weights - weights.logsumexp(axis, keepdim=True).detach()).exp()",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="attention.mask_of_another_batch",
         operation="attention.softmax",
         subject="pytorch.masked_fill",
@@ -112,7 +112,7 @@ WEIGHTS = (
 )
 
 SEVERAL_HEADS = (
-    Fault(
+    Mutant(
         name="attention.key_padding_mask_inverted",
         operation="attention.multi_head_attention",
         subject="pytorch.layer",
@@ -122,7 +122,7 @@ SEVERAL_HEADS = (
         after="seen",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="attention.queries_masked_not_keys",
         operation="attention.multi_head_attention",
         subject="tensorflow.layer",
@@ -132,7 +132,7 @@ SEVERAL_HEADS = (
         after="real[:, :, None])",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="attention.no_mask",
         operation="attention.multi_head_attention",
         subject="pytorch.layer",
@@ -142,7 +142,7 @@ SEVERAL_HEADS = (
         after="{}",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="attention.padding_left_in_the_values",
         operation="attention.multi_head_attention",
         subject="pytorch.layer",
@@ -152,7 +152,7 @@ SEVERAL_HEADS = (
         after="",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="attention.bias_on_padding",
         operation="attention.multi_head_attention",
         subject="tensorflow.layer",
@@ -162,7 +162,7 @@ SEVERAL_HEADS = (
         after='{"y": y}',
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="attention.everything_masked",
         operation="attention.multi_head_attention",
         subject="pytorch.layer",
@@ -172,7 +172,7 @@ SEVERAL_HEADS = (
         after="lengths",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="attention.output_not_transposed",
         operation="attention.multi_head_attention",
         subject="pytorch.layer",
@@ -182,7 +182,7 @@ SEVERAL_HEADS = (
         after="w_out",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="attention.keys_and_values_swapped",
         operation="attention.multi_head_attention",
         subject="tensorflow.layer",
@@ -192,7 +192,7 @@ SEVERAL_HEADS = (
         after="q, v, k =",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="attention.heads_interleaved",
         operation="attention.multi_head_attention",
         subject="tensorflow.layer",
@@ -202,7 +202,7 @@ SEVERAL_HEADS = (
         after="(tf.transpose(tf.reshape(part, [-1, size, heads]), [0, 2, 1]) for part in tf.unstack(w_in, axis=1))",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="attention.bias_for_the_keys",
         operation="attention.multi_head_attention",
         subject="pytorch.layer",
@@ -212,7 +212,7 @@ SEVERAL_HEADS = (
         after="[q, v, torch.zeros_like(q)]",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="attention.no_look_ahead",
         operation="attention.multi_head_attention",
         subject="tensorflow.layer",
@@ -222,7 +222,7 @@ SEVERAL_HEADS = (
         after="attention_mask=real[:, None], use_causal_mask=True",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="attention.scale_in_float32",
         operation="attention.multi_head_attention",
         subject="tensorflow.layer",
@@ -232,7 +232,7 @@ SEVERAL_HEADS = (
         after="tf.ones((), dtype)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="attention.dropout_left_on",
         operation="attention.multi_head_attention",
         subject="pytorch.layer",
@@ -244,4 +244,4 @@ SEVERAL_HEADS = (
     ),
 )
 
-FAULTS = (*WEIGHTS, *SEVERAL_HEADS)
+MUTANTS = (*WEIGHTS, *SEVERAL_HEADS)

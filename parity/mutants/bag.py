@@ -1,11 +1,11 @@
-"""Faults in bags of words: which words are in them, and how many."""
+"""Mutants in bags of words: which words are in them, and how many."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
-FAULTS = (
-    Fault(
+MUTANTS = (
+    Mutant(
         name="embedding.padding_in_the_bag",
         operation="embedding.bag",
         subject="pytorch.padding_idx",
@@ -15,7 +15,7 @@ FAULTS = (
         after="mode=mode)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.mean_over_all_steps",
         operation="embedding.bag",
         subject="tensorflow.masked",
@@ -25,7 +25,7 @@ FAULTS = (
         after="words = tf.cast(tf.fill(tf.shape(tokens)[:1], tf.shape(tokens)[1]), rows.dtype)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.pads_in_the_mean",
         operation="embedding.bag",
         subject="tensorflow.masked",
@@ -35,7 +35,7 @@ FAULTS = (
         after="tf.cast(lengths, rows.dtype)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="embedding.mean_of_nothing",
         operation="embedding.bag",
         subject="tensorflow.masked",
@@ -45,7 +45,7 @@ FAULTS = (
         after="tf.reduce_sum(tf.cast(real, rows.dtype), 1)",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="embedding.largest_of_nothing",
         operation="embedding.bag",
         subject="tensorflow.masked",
@@ -55,7 +55,7 @@ FAULTS = (
         after="largest",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="embedding.largest_with_zeros",
         operation="embedding.bag",
         subject="tensorflow.masked",
@@ -65,7 +65,7 @@ FAULTS = (
         after="rows, tf.zeros((), rows.dtype))",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="embedding.words_step_by_step",
         operation="embedding.bag",
         subject="pytorch.offsets",
@@ -75,7 +75,7 @@ FAULTS = (
         after="F.embedding_bag(tokens.T[real.T], table",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="embedding.offsets_know_no_pad",
         operation="embedding.bag",
         subject="pytorch.offsets",
@@ -85,7 +85,7 @@ FAULTS = (
         after="real = runtime.valid(lengths, tokens.shape[1])\n        sizes = real.sum(1)",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.combiner_by_default",
         operation="embedding.bag",
         subject="tensorflow.lookup_sparse",

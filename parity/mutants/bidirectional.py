@@ -1,12 +1,12 @@
-"""Faults in both directions: reversed with the padding, sides and states in the wrong order."""
+"""Mutants in both directions: reversed with the padding, sides and states in the wrong order."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
-FAULTS = (
+MUTANTS = (
     # Reversal.
-    Fault(
+    Mutant(
         name="bidirectional.flipped_with_the_padding",
         operation="bidirectional.reverse_sequence",
         subject="pytorch.gather",
@@ -16,7 +16,7 @@ FAULTS = (
         after="x.flip(1)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.last_step_stays",
         operation="bidirectional.reverse_sequence",
         subject="tensorflow.reverse_sequence",
@@ -26,7 +26,7 @@ FAULTS = (
         after="tf.reverse_sequence(x, tf.maximum(lengths - 1, 0),",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.begins_behind_the_end",
         operation="bidirectional.reverse_sequence",
         subject="pytorch.gather",
@@ -36,7 +36,7 @@ FAULTS = (
         after="(lengths[:, None] - steps).clamp(0, x.shape[1] - 1)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.padding_stays",
         operation="bidirectional.reverse_sequence",
         subject="tensorflow.reverse_sequence",
@@ -46,7 +46,7 @@ FAULTS = (
         after="y",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.reversed_times_mask",
         operation="bidirectional.reverse_sequence",
         subject="pytorch.gather",
@@ -56,7 +56,7 @@ FAULTS = (
         after="y * runtime.valid(lengths, x.shape[1])[:, :, None]",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.static_shape_of_a_graph",
         operation="bidirectional.reverse_sequence",
         subject="tensorflow.reverse_sequence",
@@ -66,7 +66,7 @@ FAULTS = (
         after='return {"y": runtime.only_real(runtime.valid(lengths, x.shape[1]), y) if x.shape[1] else y}',
         by="same_in_every_mode",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.float32_inside",
         operation="bidirectional.reverse_sequence",
         subject="tensorflow.reverse_sequence",
@@ -77,7 +77,7 @@ FAULTS = (
         by="matches_reference",
     ),
     # The backward half and the padding.
-    Fault(
+    Mutant(
         name="bidirectional.backward_half_flipped",
         operation="bidirectional.rnn",
         subject="pytorch.two_pass",
@@ -87,7 +87,7 @@ FAULTS = (
         after="reversed_y = y.flip(1)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.no_mask",
         operation="bidirectional.rnn",
         subject="tensorflow.masked",
@@ -97,7 +97,7 @@ FAULTS = (
         after="mask=None,",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.dynamic_rnn_without_lengths",
         operation="bidirectional.rnn",
         subject="tensorflow.dynamic_rnn",
@@ -107,7 +107,7 @@ FAULTS = (
         after="sequence_length=None",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.packed_rows_flipped",
         operation="bidirectional.rnn",
         subject="pytorch.real_steps",
@@ -118,7 +118,7 @@ FAULTS = (
         by="independent_of_batchmates",
     ),
     # What comes out.
-    Fault(
+    Mutant(
         name="bidirectional.not_turned_back",
         operation="bidirectional.rnn",
         subject="tensorflow.packed",
@@ -128,7 +128,7 @@ FAULTS = (
         after="back",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.final_of_the_last_step",
         operation="bidirectional.rnn",
         subject="pytorch.two_pass",
@@ -138,7 +138,7 @@ FAULTS = (
         after="h.append(torch.stack([h_ahead[0], y[:, -1, y.shape[2] // 2 :]]))",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.backward_first",
         operation="bidirectional.rnn",
         subject="tensorflow.two_pass",
@@ -148,7 +148,7 @@ FAULTS = (
         after='tf.concat([reverse_sequence(back, lengths)["y"], ahead], 2)',
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.merged_as_mean",
         operation="bidirectional.merged",
         subject="tensorflow.masked",
@@ -158,7 +158,7 @@ FAULTS = (
         after='merge_mode="ave"',
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.halves_interleaved",
         operation="bidirectional.merged",
         subject="pytorch.packed",
@@ -169,7 +169,7 @@ FAULTS = (
         by="frameworks_agree",
     ),
     # Whose weights, whose states.
-    Fault(
+    Mutant(
         name="bidirectional.sides_swapped",
         operation="bidirectional.rnn",
         subject="pytorch.packed",
@@ -179,7 +179,7 @@ FAULTS = (
         after='("_reverse", "")',
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.sides_share_weights",
         operation="bidirectional.rnn",
         subject="pytorch.packed",
@@ -189,7 +189,7 @@ FAULTS = (
         after="sides[:1] * 2)\n        for name, tensor in named.items()",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.states_by_side",
         operation="bidirectional.rnn",
         subject="pytorch.packed",
@@ -199,7 +199,7 @@ FAULTS = (
         after="state[:, :, rows].transpose(0, 1).flatten(0, 1)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.finals_by_side",
         operation="bidirectional.rnn",
         subject="pytorch.packed",
@@ -209,7 +209,7 @@ FAULTS = (
         after="f.unflatten(0, (2, len(weights))).transpose(0, 1)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.both_start_as_forward",
         operation="bidirectional.rnn",
         subject="pytorch.real_steps",
@@ -219,7 +219,7 @@ FAULTS = (
         after="state[k, 0] for state",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.h_and_c_interleaved",
         operation="bidirectional.lstm",
         subject="tensorflow.masked",
@@ -229,7 +229,7 @@ FAULTS = (
         after="final[::2], final[1::2]",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.bucket_padded_in_front",
         operation="bidirectional.rnn",
         subject="pytorch.bucketed",
@@ -239,7 +239,7 @@ FAULTS = (
         after="(0, 0, x.shape[1] - steps, 0)",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="bidirectional.bucket_without_lengths",
         operation="bidirectional.rnn",
         subject="tensorflow.bucketed",

@@ -1,12 +1,12 @@
-"""Faults in layers that read from the end, and with sequences that stand behind their padding."""
+"""Mutants in layers that read from the end, and with sequences that stand behind their padding."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
-FAULTS = (
+MUTANTS = (
     # From the last step to the first.
-    Fault(
+    Mutant(
         name="direction.flipped_with_the_padding",
         operation="direction.backwards",
         subject="pytorch.reversed",
@@ -16,7 +16,7 @@ FAULTS = (
         after="turned = x.flip(1)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="direction.left_in_reading_order",
         operation="direction.backwards",
         subject="pytorch.reversed",
@@ -26,7 +26,7 @@ FAULTS = (
         after='"y": y',
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="direction.turned_back_after_the_stack",
         operation="direction.backwards",
         subject="tensorflow.go_backwards",
@@ -36,7 +36,7 @@ FAULTS = (
         after="y = tf.reverse(y, [1]) if k + 1 == len(weights) else y",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="direction.mask_turned_too",
         operation="direction.backwards",
         subject="tensorflow.go_backwards",
@@ -47,7 +47,7 @@ FAULTS = (
         by="matches_reference",
     ),
     # Sequences behind their padding.
-    Fault(
+    Mutant(
         name="direction.packed_as_it_stands",
         operation="direction.left_padded",
         subject="pytorch.realigned",
@@ -57,7 +57,7 @@ FAULTS = (
         after="x",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="direction.mask_of_right_padding",
         operation="direction.left_padded",
         subject="tensorflow.masked",
@@ -67,7 +67,7 @@ FAULTS = (
         after="runtime.valid(lengths, tf.shape(x)[1])",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="direction.not_rolled_back",
         operation="direction.left_padded",
         subject="pytorch.realigned",
@@ -77,7 +77,7 @@ FAULTS = (
         after='"y": y',
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="direction.one_roll_for_all",
         operation="direction.left_padded",
         subject="pytorch.realigned",
@@ -87,7 +87,7 @@ FAULTS = (
         after="shifts[:1, None]",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="direction.rolled_the_wrong_way",
         operation="direction.left_padded",
         subject="tensorflow.realigned",
@@ -97,7 +97,7 @@ FAULTS = (
         after="rolled(x, padding)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="direction.padded_to_the_longest",
         operation="direction.left_padded",
         subject="tensorflow.realigned",
@@ -107,7 +107,7 @@ FAULTS = (
         after="tf.reduce_max(lengths) - lengths",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="direction.shifted_without_wrapping",
         operation="direction.left_padded",
         subject="pytorch.realigned",

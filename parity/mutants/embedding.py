@@ -1,11 +1,11 @@
-"""Faults in embeddings: what a pad token looks up, what its row learns, and what stands behind it."""
+"""Mutants in embeddings: what a pad token looks up, what its row learns, and what stands behind it."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 THE_PAD = (
-    Fault(
+    Mutant(
         name="embedding.padding_idx_trusted",
         operation="embedding.lookup",
         subject="pytorch.padding_idx",
@@ -15,7 +15,7 @@ THE_PAD = (
         after="y",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.pad_is_falsy",
         operation="embedding.lookup",
         subject="tensorflow.indexed_slices",
@@ -25,7 +25,7 @@ THE_PAD = (
         after="if not padding_index",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.pad_always_zero",
         operation="embedding.lookup",
         subject="pytorch.sparse",
@@ -35,7 +35,7 @@ THE_PAD = (
         after="padding_idx=0",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="embedding.mask_zero_without_a_pad",
         operation="embedding.lookup",
         subject="tensorflow.mask_zero",
@@ -45,7 +45,7 @@ THE_PAD = (
         after="mask_zero=True",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="embedding.pad_row_times_mask_torch",
         operation="embedding.lookup",
         subject="pytorch.padding_idx",
@@ -55,7 +55,7 @@ THE_PAD = (
         after="y * real[:, :, None]",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.pad_row_times_mask_keras",
         operation="embedding.lookup",
         subject="tensorflow.indexed_slices",
@@ -65,7 +65,7 @@ THE_PAD = (
         after="tf.gather(table, tokens) * tf.cast(real, table.dtype)[:, :, None]",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.tokens_overwritten",
         operation="embedding.lookup",
         subject="pytorch.padding_idx",
@@ -78,7 +78,7 @@ THE_PAD = (
 )
 
 BY_FREQUENCY = (
-    Fault(
+    Mutant(
         name="embedding.padding_counted",
         operation="embedding.scaled_by_frequency",
         subject="pytorch.scale_grad_by_freq",
@@ -91,7 +91,7 @@ BY_FREQUENCY = (
         ),
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.absent_tokens",
         operation="embedding.scaled_by_frequency",
         subject="tensorflow.custom_gradient",
@@ -101,7 +101,7 @@ BY_FREQUENCY = (
         after="count",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="embedding.share_of_the_batch",
         operation="embedding.scaled_by_frequency",
         subject="tensorflow.custom_gradient",
@@ -114,7 +114,7 @@ BY_FREQUENCY = (
 )
 
 BEHIND_IT = (
-    Fault(
+    Mutant(
         name="embedding.bias_on_padding",
         operation="embedding.masked_dense",
         subject="tensorflow.mask_zero",
@@ -124,7 +124,7 @@ BEHIND_IT = (
         after="y",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.bias_on_pad_tokens",
         operation="embedding.masked_dense",
         subject="tensorflow.mask_zero",
@@ -134,7 +134,7 @@ BEHIND_IT = (
         after="runtime.only_real(real_tokens(tokens, lengths, None), y)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="embedding.gradient_times_mask",
         operation="embedding.masked_dense",
         subject="pytorch.padding_idx",
@@ -144,7 +144,7 @@ BEHIND_IT = (
         after="y * real_tokens(tokens, lengths, padding_index)[:, :, None]",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.half_the_digits",
         operation="embedding.masked_dense",
         subject="pytorch.padding_idx",
@@ -156,4 +156,4 @@ BEHIND_IT = (
     ),
 )
 
-FAULTS = THE_PAD + BY_FREQUENCY + BEHIND_IT
+MUTANTS = THE_PAD + BY_FREQUENCY + BEHIND_IT

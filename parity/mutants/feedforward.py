@@ -1,11 +1,11 @@
-"""Faults in dense and convolutional layers, whose bias refills the padding, and whose kernels see what stands there."""
+"""Mutants in dense and convolutional layers: bias in the padding, kernels that see it."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 DENSE = (
-    Fault(
+    Mutant(
         name="feedforward.activated_padding",
         operation="feedforward.dense",
         subject="tensorflow.masked",
@@ -15,7 +15,7 @@ DENSE = (
         after='{"y": y}',
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="feedforward.masked_before_the_activation",
         operation="feedforward.dense",
         subject="pytorch.masked",
@@ -27,7 +27,7 @@ DENSE = (
         '    return {"y": ACTIVATIONS[activation](y)}',
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="feedforward.zeroed_behind_the_gradients_back",
         operation="feedforward.dense",
         subject="pytorch.masked",
@@ -37,7 +37,7 @@ DENSE = (
         after='y.data.masked_fill_(~real[:, :, None], 0)\n    return {"y": y}',
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="feedforward.nan_in_the_kernels_gradient",
         operation="feedforward.dense",
         subject="tensorflow.masked",
@@ -47,7 +47,7 @@ DENSE = (
         after="x)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="feedforward.mask_one_step_late",
         operation="feedforward.dense",
         subject="pytorch.masked",
@@ -57,7 +57,7 @@ DENSE = (
         after="real = torch.arange(x.shape[1]) <= lengths[:, None]",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="feedforward.layer_of_float32",
         operation="feedforward.dense",
         subject="tensorflow.masked",
@@ -68,7 +68,7 @@ DENSE = (
         "    y = tf.cast(runtime.call_layer(layer, [w, bias], runtime.only_real(real, x)), x.dtype)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="feedforward.input_zeroed_in_place",
         operation="feedforward.dense",
         subject="pytorch.masked",
@@ -81,7 +81,7 @@ DENSE = (
 )
 
 CONVOLUTIONS = (
-    Fault(
+    Mutant(
         name="feedforward.masked_at_the_end_only",
         operation="feedforward.conv1d",
         subject="pytorch.masked",
@@ -92,7 +92,7 @@ CONVOLUTIONS = (
         after='    return {"y": runtime.only_real(real, y)}',
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="feedforward.looks_into_the_padding",
         operation="feedforward.conv1d",
         subject="tensorflow.masked",
@@ -102,7 +102,7 @@ CONVOLUTIONS = (
         after="y = x",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="feedforward.padding_times_zero",
         operation="feedforward.conv1d",
         subject="pytorch.masked",
@@ -112,7 +112,7 @@ CONVOLUTIONS = (
         after="y = x * real[:, :, None]",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="feedforward.causal_the_wrong_way",
         operation="feedforward.conv1d",
         subject="pytorch.masked",
@@ -122,7 +122,7 @@ CONVOLUTIONS = (
         after="(0, kernel.shape[2] - 1)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="feedforward.same_for_causal",
         operation="feedforward.conv1d",
         subject="tensorflow.masked",
@@ -132,7 +132,7 @@ CONVOLUTIONS = (
         after='"padding": "same"',
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="feedforward.kernel_reversed",
         operation="feedforward.conv1d",
         subject="pytorch.masked",
@@ -142,7 +142,7 @@ CONVOLUTIONS = (
         after="kernel.permute(2, 1, 0).flip(2)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="feedforward.first_bias_twice",
         operation="feedforward.conv1d",
         subject="tensorflow.masked",
@@ -152,7 +152,7 @@ CONVOLUTIONS = (
         after="convolved(y, kernel, bias[0], padding)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="feedforward.filled_up_to_the_longest",
         operation="feedforward.conv1d",
         subject="tensorflow.masked",
@@ -165,4 +165,4 @@ CONVOLUTIONS = (
     ),
 )
 
-FAULTS = (*DENSE, *CONVOLUTIONS)
+MUTANTS = (*DENSE, *CONVOLUTIONS)

@@ -1,12 +1,12 @@
-"""Faults in recurrent layers: gates, biases and weights, most of them lost between two frameworks."""
+"""Mutants in recurrent layers: gates, biases and weights, most of them lost between two frameworks."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
-FAULTS = (
+MUTANTS = (
     # Gates.
-    Fault(
+    Mutant(
         name="gates.order_of_tensorflow_1",
         operation="rnn.lstm",
         subject="tensorflow.stepwise",
@@ -16,7 +16,7 @@ FAULTS = (
         after="i, g, f, o = ",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.keras_has_z_before_r",
         operation="rnn.gru",
         subject="tensorflow.masked",
@@ -26,7 +26,7 @@ FAULTS = (
         after="w for w",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.biases_not_reordered",
         operation="rnn.gru",
         subject="tensorflow.masked",
@@ -36,7 +36,7 @@ FAULTS = (
         after="tf.concat([r, z, n], 0)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.reset_before_the_product",
         operation="rnn.gru",
         subject="tensorflow.stepwise",
@@ -46,7 +46,7 @@ FAULTS = (
         after="gates(r * h, w_rec)[:, 2] + bias[3]",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.update_gate_the_other_way",
         operation="rnn.gru",
         subject="tensorflow.stepwise",
@@ -56,7 +56,7 @@ FAULTS = (
         after="z * n + (1 - z) * h",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.hard_sigmoid",
         operation="rnn.gru",
         subject="tensorflow.masked",
@@ -66,7 +66,7 @@ FAULTS = (
         after='recurrent_initializer="zeros", recurrent_activation="hard_sigmoid",',
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.no_tanh_of_the_cell",
         operation="rnn.lstm",
         subject="tensorflow.stepwise",
@@ -76,7 +76,7 @@ FAULTS = (
         after="tf.sigmoid(o) * c",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="gates.activation_is_the_default",
         operation="rnn.rnn",
         subject="pytorch.padded",
@@ -87,7 +87,7 @@ FAULTS = (
         by="matches_reference",
     ),
     # Biases.
-    Fault(
+    Mutant(
         name="gates.forget_bias_twice",
         operation="rnn.lstm",
         subject="tensorflow.stepwise",
@@ -97,7 +97,7 @@ FAULTS = (
         after="tf.sigmoid(f + 1)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.bias_twice",
         operation="rnn.rnn",
         subject="pytorch.packed",
@@ -107,7 +107,7 @@ FAULTS = (
         after="bias[: w_in.shape[1]]",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.two_biases_made_one",
         operation="rnn.gru",
         subject="pytorch.packed",
@@ -117,7 +117,7 @@ FAULTS = (
         after="b_in = torch.cat([b_in[:-1], b_in[-1:] + bias[-1:]])",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.recurrent_bias_dropped",
         operation="rnn.gru",
         subject="tensorflow.stepwise",
@@ -127,7 +127,7 @@ FAULTS = (
         after="r * b[:, 2]",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="gates.bias_frozen",
         operation="rnn.rnn",
         subject="pytorch.packed",
@@ -138,7 +138,7 @@ FAULTS = (
         by="matches_reference",
     ),
     # Weights.
-    Fault(
+    Mutant(
         name="gates.square_weights_not_transposed",
         operation="rnn.rnn",
         subject="pytorch.packed",
@@ -148,7 +148,7 @@ FAULTS = (
         after="w_rec.flatten(1)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="gates.reshaped_not_transposed",
         operation="rnn.gru",
         subject="pytorch.packed",
@@ -159,7 +159,7 @@ FAULTS = (
         by="frameworks_agree",
     ),
     # Precision, and the ends of the range.
-    Fault(
+    Mutant(
         name="gates.sigmoid_by_hand",
         operation="rnn.lstm",
         subject="tensorflow.stepwise",
@@ -169,7 +169,7 @@ FAULTS = (
         after="1 / (1 + tf.exp(-f))",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="gates.float32_inside",
         operation="rnn.lstm",
         subject="pytorch.padded_native",
@@ -179,7 +179,7 @@ FAULTS = (
         after="padded(kind, x.float().to(x.dtype), ",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="gates.autocast_left_on",
         operation="rnn.lstm",
         subject="pytorch.real_steps",

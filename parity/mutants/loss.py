@@ -1,11 +1,11 @@
-"""Faults in the mean of a loss: what it is divided by, and which steps count."""
+"""Mutants in the mean of a loss: what it is divided by, and which steps count."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 DIVISORS = (
-    Fault(
+    Mutant(
         name="loss.divided_by_all_steps",
         operation="loss.cross_entropy",
         subject="pytorch.weighted",
@@ -15,7 +15,7 @@ DIVISORS = (
         after="total / real.numel()",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.mask_as_sample_weight",
         operation="loss.mean_squared_error",
         subject="tensorflow.keras_mask",
@@ -25,7 +25,7 @@ DIVISORS = (
         after="return loss(target, prediction, sample_weight=tf.cast(real, prediction.dtype))",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="loss.divided_by_sequences",
         operation="loss.cross_entropy",
         subject="pytorch.ignore_index",
@@ -35,7 +35,7 @@ DIVISORS = (
         after="total / max(1, len(lengths))",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.mask_lost_on_the_way",
         operation="loss.label_smoothing",
         subject="tensorflow.keras_mask",
@@ -45,7 +45,7 @@ DIVISORS = (
         after="loss(target, tf.identity(prediction), **options)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.mean_over_padded_time",
         operation="loss.sequence_loss",
         subject="pytorch.weighted",
@@ -55,7 +55,7 @@ DIVISORS = (
         after="losses.mean(axes)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.mean_over_padded_time_keras",
         operation="loss.mean_of_sequences",
         subject="tensorflow.weighted",
@@ -65,7 +65,7 @@ DIVISORS = (
         after="tf.cast(tf.shape(losses)[1], losses.dtype)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.empty_sequences_dilute",
         operation="loss.mean_of_sequences",
         subject="pytorch.weighted",
@@ -75,7 +75,7 @@ DIVISORS = (
         after="means.sum() / max(1, len(means))",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="loss.squeezed",
         operation="loss.mean_of_sequences",
         subject="pytorch.weighted",
@@ -85,7 +85,7 @@ DIVISORS = (
         after=".squeeze().sum(-1) / ",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.padding_weighs",
         operation="loss.class_weights",
         subject="pytorch.ignore_index",
@@ -95,7 +95,7 @@ DIVISORS = (
         after="class_weight[torch.where(real, targets, 0)].sum()",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.weighted_sum_over_count",
         operation="loss.class_weights",
         subject="tensorflow.keras_mask",
@@ -105,7 +105,7 @@ DIVISORS = (
         after='reduction="sum_over_batch_size"',
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="loss.weights_that_sum_to_little",
         operation="loss.class_weights",
         subject="pytorch.ignore_index",
@@ -115,7 +115,7 @@ DIVISORS = (
         after="weight.clamp(min=1)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.features_added_up",
         operation="loss.binary_cross_entropy",
         subject="pytorch.flattened",
@@ -125,7 +125,7 @@ DIVISORS = (
         after="real.sum()",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="loss.counted_in_bytes",
         operation="loss.cross_entropy",
         subject="tensorflow.flattened",
@@ -135,7 +135,7 @@ DIVISORS = (
         after="tf.cast(tf.reduce_sum(tf.cast(real, tf.int8), axes), dtype)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.epsilon_in_the_divisor",
         operation="loss.mean_squared_error",
         subject="tensorflow.flattened",
@@ -148,7 +148,7 @@ DIVISORS = (
 )
 
 STEPS = (
-    Fault(
+    Mutant(
         name="loss.class_zero_ignored",
         operation="loss.cross_entropy",
         subject="pytorch.ignore_index",
@@ -158,7 +158,7 @@ STEPS = (
         after="0)\n    return F.cross_entropy(runtime.only_real(real, logits).mT, ignored, ignore_index=0",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.class_zero_ignored_keras",
         operation="loss.cross_entropy",
         subject="tensorflow.ignore_class",
@@ -170,7 +170,7 @@ STEPS = (
         "        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="loss.last_step_lost",
         operation="loss.mean_squared_error",
         subject="pytorch.flattened",
@@ -180,7 +180,7 @@ STEPS = (
         after="runtime.valid(lengths - 1, ",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.first_padded_step_counts",
         operation="loss.mean_squared_error",
         subject="tensorflow.weighted",
@@ -190,7 +190,7 @@ STEPS = (
         after="runtime.valid(lengths + 1, ",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.nan_for_nothing",
         operation="loss.cross_entropy",
         subject="pytorch.flattened",
@@ -200,7 +200,7 @@ STEPS = (
         after="real.sum()",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="loss.nan_for_nothing_keras",
         operation="loss.cross_entropy",
         subject="tensorflow.flattened",
@@ -210,7 +210,7 @@ STEPS = (
         after="tf.reduce_mean(losses)",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="loss.nan_for_an_empty_sequence",
         operation="loss.sequence_loss",
         subject="tensorflow.weighted",
@@ -222,4 +222,4 @@ STEPS = (
     ),
 )
 
-FAULTS = (*DIVISORS, *STEPS)
+MUTANTS = (*DIVISORS, *STEPS)

@@ -1,11 +1,11 @@
-"""Faults in the terms of a loss: what NaN in the padding does to them, what they mean, and their gradients."""
+"""Mutants in the terms of a loss: what NaN in the padding does to them, what they mean, and their gradients."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 NAN_IN_THE_PADDING = (
-    Fault(
+    Mutant(
         name="loss.masked_afterwards",
         operation="loss.sequence_loss",
         subject="pytorch.weighted",
@@ -15,7 +15,7 @@ NAN_IN_THE_PADDING = (
         after="logits.mT",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.masked_afterwards_keras",
         operation="loss.binary_cross_entropy",
         subject="tensorflow.keras_mask",
@@ -25,7 +25,7 @@ NAN_IN_THE_PADDING = (
         after="prediction = runtime.only_real(real, prediction)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.selected_afterwards",
         operation="loss.binary_cross_entropy",
         subject="pytorch.weighted",
@@ -35,7 +35,7 @@ NAN_IN_THE_PADDING = (
         after="loss(prediction, target, ",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.times_the_mask",
         operation="loss.mean_squared_error",
         subject="pytorch.weighted",
@@ -45,7 +45,7 @@ NAN_IN_THE_PADDING = (
         after="loss(prediction * real[:, :, None], ",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="loss.times_the_mask_keras",
         operation="loss.cross_entropy",
         subject="tensorflow.keras_mask",
@@ -58,7 +58,7 @@ NAN_IN_THE_PADDING = (
 )
 
 MEANING = (
-    Fault(
+    Mutant(
         name="loss.softmax_twice",
         operation="loss.cross_entropy",
         subject="pytorch.flattened",
@@ -68,7 +68,7 @@ MEANING = (
         after="F.cross_entropy(logits[real].softmax(1), ",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.logits_taken_for_probabilities",
         operation="loss.binary_cross_entropy",
         subject="tensorflow.keras_mask",
@@ -78,7 +78,7 @@ MEANING = (
         after="",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="loss.labels_and_logits_swapped",
         operation="loss.binary_cross_entropy",
         subject="tensorflow.weighted",
@@ -88,7 +88,7 @@ MEANING = (
         after="with_logits(logits, target)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="loss.exponential_overflows",
         operation="loss.binary_cross_entropy",
         subject="tensorflow.flattened",
@@ -98,7 +98,7 @@ MEANING = (
         after="tf.math.log(1 + tf.exp(logits)) - target * logits",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.logarithm_of_a_softmax",
         operation="loss.mean_of_sequences",
         subject="pytorch.weighted",
@@ -108,7 +108,7 @@ MEANING = (
         after="F.nll_loss(runtime.only_real(real, logits).softmax(2).log().mT, ",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.rest_for_the_others_only",
         operation="loss.label_smoothing",
         subject="pytorch.ignore_index",
@@ -118,7 +118,7 @@ MEANING = (
         after="label_smoothing=smoothing * logits.shape[2] / (logits.shape[2] - 1))",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="loss.computed_in_float32",
         operation="loss.mean_of_sequences",
         subject="pytorch.weighted",
@@ -132,7 +132,7 @@ MEANING = (
 )
 
 GRADIENTS = (
-    Fault(
+    Mutant(
         name="loss.target_detached",
         operation="loss.mean_squared_error",
         subject="pytorch.flattened",
@@ -142,7 +142,7 @@ GRADIENTS = (
         after="target[real].detach(), ",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.weights_learn",
         operation="loss.class_weights",
         subject="tensorflow.keras_mask",
@@ -152,7 +152,7 @@ GRADIENTS = (
         after="class_weight",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="loss.targets_overwritten",
         operation="loss.label_smoothing",
         subject="pytorch.ignore_index",
@@ -164,4 +164,4 @@ GRADIENTS = (
     ),
 )
 
-FAULTS = (*NAN_IN_THE_PADDING, *MEANING, *GRADIENTS)
+MUTANTS = (*NAN_IN_THE_PADDING, *MEANING, *GRADIENTS)

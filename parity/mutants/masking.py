@@ -1,11 +1,11 @@
-"""Faults in masks: where a sequence ends, what counts as padding, and what is done with a mask once it is there."""
+"""Mutants in masks: where a sequence ends, what counts as padding, and what is done with a mask once it is there."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 FROM_LENGTHS = (
-    Fault(
+    Mutant(
         name="masking.one_step_too_many",
         operation="masking.sequence_mask",
         subject="pytorch.arange",
@@ -15,7 +15,7 @@ FROM_LENGTHS = (
         after="<= lengths[:, None]",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="masking.as_wide_as_the_longest",
         operation="masking.sequence_mask",
         subject="tensorflow.sequence_mask",
@@ -25,7 +25,7 @@ FROM_LENGTHS = (
         after="tf.sequence_mask(lengths)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="masking.as_wide_as_the_first",
         operation="masking.sequence_mask",
         subject="pytorch.arange",
@@ -35,7 +35,7 @@ FROM_LENGTHS = (
         after="torch.arange(int(lengths[0]), device=x.device)",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="masking.width_unknown_in_a_graph",
         operation="masking.sequence_mask",
         subject="tensorflow.sequence_mask",
@@ -48,7 +48,7 @@ FROM_LENGTHS = (
 )
 
 FROM_TOKENS = (
-    Fault(
+    Mutant(
         name="masking.true_on_padding",
         operation="masking.mask_from_tokens",
         subject="pytorch.not_equal",
@@ -58,7 +58,7 @@ FROM_TOKENS = (
         after="tokens.eq(padding_index)",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="masking.pad_taken_for_zero",
         operation="masking.mask_from_tokens",
         subject="pytorch.not_equal",
@@ -68,7 +68,7 @@ FROM_TOKENS = (
         after="tokens.gt(0)",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="masking.tokens_counted",
         operation="masking.mask_from_tokens",
         subject="tensorflow.not_equal",
@@ -81,7 +81,7 @@ FROM_TOKENS = (
         ),
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="masking.mask_zero_trusted",
         operation="masking.mask_from_tokens",
         subject="tensorflow.mask_zero",
@@ -91,7 +91,7 @@ FROM_TOKENS = (
         after='tokens)\n    return {"mask": mask, "y": y}',
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="masking.pad_row_times_mask",
         operation="masking.mask_from_tokens",
         subject="pytorch.not_equal",
@@ -104,7 +104,7 @@ FROM_TOKENS = (
 )
 
 FROM_FEATURES = (
-    Fault(
+    Mutant(
         name="masking.features_that_cancel",
         operation="masking.mask_from_features",
         subject="pytorch.any_feature",
@@ -114,7 +114,7 @@ FROM_FEATURES = (
         after="x.sum(-1).ne(0)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="masking.quiet_frames",
         operation="masking.mask_from_features",
         subject="tensorflow.any_feature",
@@ -124,7 +124,7 @@ FROM_FEATURES = (
         after="tf.reduce_max(tf.abs(x), -1) > 1e-6",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="masking.first_feature_only",
         operation="masking.mask_from_features",
         subject="tensorflow.any_feature",
@@ -134,7 +134,7 @@ FROM_FEATURES = (
         after="tf.not_equal(x[:, :, 0], 0)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="masking.gradient_at_padding",
         operation="masking.mask_from_features",
         subject="pytorch.any_feature",
@@ -144,7 +144,7 @@ FROM_FEATURES = (
         after="x",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="masking.masking_layer_for_its_mask_only",
         operation="masking.mask_from_features",
         subject="tensorflow.masking_layer",
@@ -157,7 +157,7 @@ FROM_FEATURES = (
 )
 
 LENGTHS_FROM_FEATURES = (
-    Fault(
+    Mutant(
         name="masking.frames_counted",
         operation="masking.length_from_features",
         subject="pytorch.last_frame",
@@ -167,7 +167,7 @@ LENGTHS_FROM_FEATURES = (
         after="frame_used(x).sum(1)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="masking.at_least_one_step",
         operation="masking.length_from_features",
         subject="pytorch.last_frame",
@@ -177,7 +177,7 @@ LENGTHS_FROM_FEATURES = (
         after="ends, 0).amax(1).clamp(min=1)",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="masking.ends_at_the_first_pause",
         operation="masking.length_from_features",
         subject="tensorflow.last_frame",
@@ -187,7 +187,7 @@ LENGTHS_FROM_FEATURES = (
         after="tf.reduce_sum(tf.math.cumprod(tf.cast(frame_used(x), ends.dtype), 1), 1)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="masking.position_for_length",
         operation="masking.length_from_features",
         subject="tensorflow.last_frame",
@@ -200,7 +200,7 @@ LENGTHS_FROM_FEATURES = (
 )
 
 APPLIED = (
-    Fault(
+    Mutant(
         name="masking.frames_times_mask",
         operation="masking.mask_frames",
         subject="pytorch.where",
@@ -210,7 +210,7 @@ APPLIED = (
         after="x * real",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="masking.cleaned_going_forward",
         operation="masking.mask_frames",
         subject="tensorflow.where",
@@ -220,7 +220,7 @@ APPLIED = (
         after="tf.where(tf.math.is_finite(x), x, tf.zeros((), x.dtype)) * tf.cast(real, x.dtype)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="masking.one_mask_for_all",
         operation="masking.mask_frames",
         subject="pytorch.masked_fill",
@@ -230,7 +230,7 @@ APPLIED = (
         after="x.masked_fill(~real.any(0), 0)",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="masking.skipped_in_a_graph",
         operation="masking.mask_frames",
         subject="tensorflow.where",
@@ -240,7 +240,7 @@ APPLIED = (
         after="tf.where(real, x, tf.zeros((), x.dtype)) if tf.get_static_value(~tf.reduce_all(real)) else x",
         by="same_in_every_mode",
     ),
-    Fault(
+    Mutant(
         name="masking.filled_in_place",
         operation="masking.mask_frames",
         subject="pytorch.masked_fill",
@@ -250,7 +250,7 @@ APPLIED = (
         after="x.detach().masked_fill_(~real, 0)",
         by="repeatable",
     ),
-    Fault(
+    Mutant(
         name="masking.single_precision",
         operation="masking.mask_frames",
         subject="tensorflow.where",
@@ -262,4 +262,4 @@ APPLIED = (
     ),
 )
 
-FAULTS = FROM_LENGTHS + FROM_TOKENS + FROM_FEATURES + LENGTHS_FROM_FEATURES + APPLIED
+MUTANTS = FROM_LENGTHS + FROM_TOKENS + FROM_FEATURES + LENGTHS_FROM_FEATURES + APPLIED

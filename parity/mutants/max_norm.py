@@ -1,11 +1,11 @@
-"""Faults in rows that are kept short: whose norm it is, what is scaled, and what learns of it."""
+"""Mutants in rows that are kept short: whose norm it is, what is scaled, and what learns of it."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
-FAULTS = (
-    Fault(
+MUTANTS = (
+    Mutant(
         name="embedding.norm_of_the_batch",
         operation="embedding.clipped_by_norm",
         subject="tensorflow.embedding_lookup",
@@ -15,7 +15,7 @@ FAULTS = (
         after="tf.clip_by_norm(tf.nn.embedding_lookup(table, tokens), max_norm)",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="embedding.norm_of_nan",
         operation="embedding.clipped_by_norm",
         subject="tensorflow.embedding_lookup",
@@ -28,7 +28,7 @@ FAULTS = (
         after='return {"y": runtime.only_real(real, tf.nn.embedding_lookup(table, tokens, max_norm=max_norm))}',
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="embedding.short_rows_lengthened",
         operation="embedding.clipped_by_norm",
         subject="pytorch.clamp",
@@ -38,7 +38,7 @@ FAULTS = (
         after="norm.clamp(min=1e-7)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="embedding.norm_detached",
         operation="embedding.clipped_by_norm",
         subject="pytorch.clamp",
@@ -48,7 +48,7 @@ FAULTS = (
         after="norm.detach().clamp(min=max_norm)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="embedding.norm_with_epsilon",
         operation="embedding.clipped_by_norm",
         subject="pytorch.clamp",
@@ -58,7 +58,7 @@ FAULTS = (
         after="(norm + 1e-7).clamp(min=max_norm)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="embedding.table_shortened_in_place",
         operation="embedding.max_norm",
         subject="pytorch.max_norm",
@@ -68,7 +68,7 @@ FAULTS = (
         after="table",
         by="repeatable",
     ),
-    Fault(
+    Mutant(
         name="embedding.norm_without_epsilon",
         operation="embedding.max_norm",
         subject="tensorflow.custom_gradient",
@@ -78,7 +78,7 @@ FAULTS = (
         after="norm",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="embedding.gradient_scaled_too",
         operation="embedding.max_norm",
         subject="tensorflow.custom_gradient",

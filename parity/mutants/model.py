@@ -1,11 +1,11 @@
-"""Faults between layers: each piece is right, and what it is handed, or what is taken from it, is not."""
+"""Mutants between layers: each piece is right, and what it is handed, or what is taken from it, is not."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 LAST_STEP = (
-    Fault(
+    Mutant(
         name="model.last_step_of_the_batch",
         operation="model.text_classifier",
         subject="pytorch.packed",
@@ -15,7 +15,7 @@ LAST_STEP = (
         after='last = run["y"][:, -1]',
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="model.states_sorted_and_labels_not",
         operation="model.text_classifier",
         subject="pytorch.padded",
@@ -25,7 +25,7 @@ LAST_STEP = (
         after='last = run["h"][-1][lengths.argsort(descending=True, stable=True)]',
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="model.sorted_twice",
         operation="model.text_classifier",
         subject="tensorflow.masked",
@@ -38,7 +38,7 @@ LAST_STEP = (
         ),
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="model.cell_for_hidden_state",
         operation="model.vowel_speaker",
         subject="tensorflow.dynamic_rnn",
@@ -48,7 +48,7 @@ LAST_STEP = (
         after='last = run["c"][-1]',
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="model.layer_without_lengths",
         operation="model.vowel_speaker",
         subject="pytorch.padded",
@@ -58,7 +58,7 @@ LAST_STEP = (
         after="run = rnn.lstm(x, torch.full_like(lengths, x.shape[1]),",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="model.mask_lost_on_the_way",
         operation="model.text_classifier",
         subject="tensorflow.masked",
@@ -68,7 +68,7 @@ LAST_STEP = (
         after="(embedded, tf.fill(tf.shape(lengths), tf.shape(tokens, tf.int64)[1]), w_in",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="model.encoder_detached",
         operation="model.vowel_speaker",
         subject="pytorch.packed",
@@ -78,7 +78,7 @@ LAST_STEP = (
         after='last = run["h"][-1].detach()',
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="model.dropout_left_on",
         operation="model.vowel_speaker",
         subject="pytorch.packed",
@@ -91,7 +91,7 @@ LAST_STEP = (
 )
 
 POOLING = (
-    Fault(
+    Mutant(
         name="model.mean_over_all_steps",
         operation="model.sentiment",
         subject="pytorch.packed",
@@ -101,7 +101,7 @@ POOLING = (
         after="pooled = states.mean(1)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="model.mean_of_an_empty_speech",
         operation="model.sentiment",
         subject="tensorflow.masked",
@@ -114,7 +114,7 @@ POOLING = (
 )
 
 HEAD = (
-    Fault(
+    Mutant(
         name="model.logits_on_padding",
         operation="model.tagger",
         subject="pytorch.packed",
@@ -124,7 +124,7 @@ HEAD = (
         after="states @ w_out + b_out",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="model.logits_times_mask",
         operation="model.tagger",
         subject="tensorflow.dynamic_rnn",
@@ -134,7 +134,7 @@ HEAD = (
         after="(tf.tensordot(states, w_out, 1) + b_out) * tf.cast(real, states.dtype)[:, :, None]",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="model.decision_on_nothing",
         operation="model.text_classifier",
         subject="tensorflow.masked",
@@ -144,7 +144,7 @@ HEAD = (
         after="tf.matmul(summary, weight) + bias",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="model.short_texts_skipped",
         operation="model.text_classifier",
         subject="pytorch.packed",
@@ -157,7 +157,7 @@ HEAD = (
 )
 
 LOSS = (
-    Fault(
+    Mutant(
         name="model.empty_texts_count",
         operation="model.text_classifier",
         subject="pytorch.padded",
@@ -167,7 +167,7 @@ LOSS = (
         after="torch.ones_like(lengths)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="model.loss_on_padding",
         operation="model.tagger",
         subject="tensorflow.dynamic_rnn",
@@ -177,7 +177,7 @@ LOSS = (
         after="cross_entropy(logits, targets, tf.fill(tf.shape(lengths), tf.shape(tokens, tf.int64)[1]))",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="model.softmax_twice",
         operation="model.tagger",
         subject="pytorch.packed",
@@ -187,7 +187,7 @@ LOSS = (
         after="cross_entropy(logits.softmax(-1), targets, lengths)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="model.sigmoid_twice",
         operation="model.sentiment",
         subject="tensorflow.masked",
@@ -197,7 +197,7 @@ LOSS = (
         after="binary_cross_entropy(tf.sigmoid(logits)[:, None]",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="model.label_and_logits_swapped",
         operation="model.sentiment",
         subject="tensorflow.masked",
@@ -209,4 +209,4 @@ LOSS = (
     ),
 )
 
-FAULTS = LAST_STEP + POOLING + HEAD + LOSS
+MUTANTS = LAST_STEP + POOLING + HEAD + LOSS

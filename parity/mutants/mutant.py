@@ -1,4 +1,4 @@
-"""A planted fault: one place of a framework's own source, changed as people get it wrong, and the function it makes."""
+"""A mutant: one place of a framework's own source, changed as people get it wrong, and the function it makes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Function = Callable[..., Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Fault:
+class Mutant:
     """A small change of one variant in one framework that gives wrong answers.
 
     Attributes:
-        name: "topic.fault", unique.
+        name: "topic.mutant", unique.
         operation: the row of `parity.OPERATIONS` in which it is looked for.
         subject: "framework.variant".
         what: what people get wrong, in a sentence.
         place: "file.function" in the framework, without the framework, e.g. ``"rnn.packed"``.
         before: text that stands there exactly once.
         after: what stands there instead.
-        by: the contract that must catch it; others may too.
-        optimiser: where the fault is in ``optimiser.py``, which of `training.OPTIMISERS` shows it; empty elsewhere.
+        by: the contract that must kill it; others may too.
+        optimiser: where the mutant is in ``optimiser.py``, which of `training.OPTIMISERS` shows it; empty elsewhere.
         steps: after how many steps of training it shows.
     """
 
@@ -63,8 +63,8 @@ class Fault:
     def function(self) -> str:
         return self.place.partition(".")[2]
 
-    def planted(self, source: str) -> str:
-        """The file's source with the fault in it.
+    def mutated(self, source: str) -> str:
+        """The file's source with the mutant in it.
 
         Raises:
             LookupError: the text to change does not stand there exactly once; the message says so.
@@ -74,7 +74,7 @@ class Fault:
         if found != 1:
             raise LookupError(
                 f"{self.before!r} stands {found} times in {self.function} of {self.framework}/{self.file}.py, "
-                f"and it has to stand there once: mend {self.name} in parity/faults"
+                f"and it has to stand there once: mend {self.name} in parity/mutants"
             )
         return source[:start] + source[start:end].replace(self.before, self.after) + source[end:]
 
@@ -92,26 +92,26 @@ def _extent(source: str, name: str) -> tuple[int, int]:
     return 0, 0
 
 
-def changed(fault: Fault) -> Function:
-    """The function of the fault's operation, from the framework's sources with the fault in them.
+def changed(mutant: Mutant) -> Function:
+    """The function of the mutant's operation, from the framework's sources with the mutant in them.
 
     Raises:
         LookupError: the text to change is not there, or not once.
     """
-    row = find(fault.operation)
-    with framework_with(fault, row.topic) as topic:
+    row = find(mutant.operation)
+    with framework_with(mutant, row.topic) as topic:
         return getattr(topic, row.function)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def framework_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
+def framework_with(mutant: Mutant, topic: str) -> Iterator[ModuleType]:
     """A module of the framework that imports, directly or not, the changed file; whoever imports it meanwhile gets it
     too.
 
     The framework's files are loaded a second time, around the changed one, and put out of sight again. ``runtime`` is
     not: it is what runs them.
     """
-    package = import_module(f"parity.{fault.framework}")
+    package = import_module(f"parity.{mutant.framework}")
     prefix = f"{package.__name__}."
     kept = {name: module for name, module in sys.modules.items() if name.startswith(prefix)}
     try:
@@ -119,7 +119,7 @@ def framework_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
             if name != f"{prefix}runtime":
                 del sys.modules[name]
                 vars(package).pop(name.removeprefix(prefix), None)
-        _load_changed(fault, package)
+        _load_changed(mutant, package)
         yield import_module(prefix + topic)
     finally:
         for name in [name for name in sys.modules if name.startswith(prefix)]:
@@ -130,13 +130,13 @@ def framework_with(fault: Fault, topic: str) -> Iterator[ModuleType]:
             setattr(package, name.removeprefix(prefix), module)
 
 
-def _load_changed(fault: Fault, package: ModuleType) -> None:
-    name = f"{package.__name__}.{fault.file}"
+def _load_changed(mutant: Mutant, package: ModuleType) -> None:
+    name = f"{package.__name__}.{mutant.file}"
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise LookupError(f"there is no {fault.framework}/{fault.file}.py: mend {fault.name} in parity/faults")
+        raise LookupError(f"there is no {mutant.framework}/{mutant.file}.py: mend {mutant.name} in parity/mutants")
     source = Path(spec.origin).read_text(encoding="utf-8")
     module = module_from_spec(spec)
     sys.modules[name] = module
-    setattr(package, fault.file, module)
-    exec(compile(fault.planted(source), spec.origin, "exec"), vars(module))
+    setattr(package, mutant.file, module)
+    exec(compile(mutant.mutated(source), spec.origin, "exec"), vars(module))

@@ -1,11 +1,11 @@
-"""Faults in normalisation: whose mean and variance, which epsilon, whose momentum, what the running statistics keep."""
+"""Mutants in normalisation: mean and variance over the wrong steps, epsilon, momentum, running statistics."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 LAYERS = (
-    Fault(
+    Mutant(
         name="normalisation.shift_on_padding",
         operation="normalisation.layer_norm",
         subject="pytorch.masked",
@@ -15,7 +15,7 @@ LAYERS = (
         after='{"y": y}',
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="normalisation.default_epsilon",
         operation="normalisation.layer_norm",
         subject="pytorch.masked",
@@ -25,7 +25,7 @@ LAYERS = (
         after="gamma, beta)",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="normalisation.default_epsilon_keras",
         operation="normalisation.layer_norm",
         subject="tensorflow.masked",
@@ -35,7 +35,7 @@ LAYERS = (
         after=")",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="normalisation.epsilon_beside_the_root",
         operation="normalisation.layer_norm",
         subject="pytorch.masked",
@@ -47,7 +47,7 @@ LAYERS = (
         "    y = z / (torch.where(real, z.square().mean(2), 1).sqrt() + eps)[:, :, None] * gamma + beta",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="normalisation.features_less_one",
         operation="normalisation.layer_norm",
         subject="pytorch.masked",
@@ -58,7 +58,7 @@ LAYERS = (
         "    y = (z - z.mean(2, keepdim=True)) * (z.var(2, keepdim=True) + eps).rsqrt() * gamma + beta",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="normalisation.mean_of_squares_less_square_of_mean",
         operation="normalisation.layer_norm",
         subject="tensorflow.masked",
@@ -71,7 +71,7 @@ LAYERS = (
         "    y = tf.nn.batch_normalization(z, mean, variance, beta, gamma, eps)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="normalisation.deviation_taken_as_constant",
         operation="normalisation.layer_norm",
         subject="tensorflow.masked",
@@ -83,7 +83,7 @@ LAYERS = (
         "    y = tf.nn.batch_normalization(z, mean, tf.stop_gradient(variance), beta, gamma, eps)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="normalisation.nan_times_zero",
         operation="normalisation.layer_norm",
         subject="pytorch.masked",
@@ -96,7 +96,7 @@ LAYERS = (
 )
 
 BATCHES = (
-    Fault(
+    Mutant(
         name="normalisation.statistics_of_padding",
         operation="normalisation.batch_norm",
         subject="pytorch.flattened",
@@ -108,7 +108,7 @@ BATCHES = (
         "            )[real.flatten()]",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="normalisation.unbiased_variance_kept",
         operation="normalisation.batch_norm",
         subject="pytorch.flattened",
@@ -118,7 +118,7 @@ BATCHES = (
         after="variance",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="normalisation.momentum_of_the_other",
         operation="normalisation.batch_norm",
         subject="tensorflow.flattened",
@@ -128,7 +128,7 @@ BATCHES = (
         after='"momentum": momentum',
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="normalisation.keras_masked_mean",
         operation="normalisation.batch_norm",
         subject="tensorflow.flattened",
@@ -142,7 +142,7 @@ BATCHES = (
         "            y = tf.boolean_mask(y, real)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="normalisation.single_step_passed_on",
         operation="normalisation.batch_norm",
         subject="pytorch.flattened",
@@ -152,7 +152,7 @@ BATCHES = (
         after="return twice[:1] * gamma + beta",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="normalisation.statistics_of_nothing",
         operation="normalisation.batch_norm",
         subject="tensorflow.flattened",
@@ -162,7 +162,7 @@ BATCHES = (
         after="trained()",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="normalisation.guarded_in_eager_only",
         operation="normalisation.batch_norm",
         subject="tensorflow.flattened",
@@ -172,7 +172,7 @@ BATCHES = (
         after="(steps, *running) if tf.executing_eagerly() and not tf.reduce_any(real) else trained()",
         by="same_in_every_mode",
     ),
-    Fault(
+    Mutant(
         name="normalisation.left_in_training_mode",
         operation="normalisation.batch_norm",
         subject="tensorflow.flattened",
@@ -182,7 +182,7 @@ BATCHES = (
         after="steps, training=True)",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="normalisation.evaluated_while_training",
         operation="normalisation.batch_norm",
         subject="pytorch.flattened",
@@ -192,7 +192,7 @@ BATCHES = (
         after="beta, training=False, momentum=momentum",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="normalisation.callers_mean_overwritten",
         operation="normalisation.batch_norm",
         subject="pytorch.flattened",
@@ -202,7 +202,7 @@ BATCHES = (
         after="running_mean.detach(), ",
         by="repeatable",
     ),
-    Fault(
+    Mutant(
         name="normalisation.running_mean_remembered",
         operation="normalisation.batch_norm",
         subject="pytorch.flattened",
@@ -213,7 +213,7 @@ BATCHES = (
         "    variance = running_variance.detach().clone()",
         by="repeatable",
     ),
-    Fault(
+    Mutant(
         name="normalisation.gradient_through_the_running_mean",
         operation="normalisation.batch_norm",
         subject="tensorflow.flattened",
@@ -223,7 +223,7 @@ BATCHES = (
         after="state",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="normalisation.mean_taken_as_constant",
         operation="normalisation.batch_norm",
         subject="pytorch.flattened",
@@ -237,4 +237,4 @@ BATCHES = (
     ),
 )
 
-FAULTS = (*LAYERS, *BATCHES)
+MUTANTS = (*LAYERS, *BATCHES)

@@ -1,12 +1,12 @@
-"""Faults in loops with a backward pass of their own, and in buckets: where rows stand, and what gradients forget."""
+"""Mutants in loops with a backward pass of their own, and in buckets: where rows stand, and what gradients forget."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
-FAULTS = (
+MUTANTS = (
     # Where rows stand.
-    Fault(
+    Mutant(
         name="packing.places_in_sorted_order",
         operation="rnn.rnn",
         subject="pytorch.real_steps",
@@ -16,7 +16,7 @@ FAULTS = (
         after="rank * steps + t",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="packing.finals_in_sorted_order",
         operation="rnn.rnn",
         subject="tensorflow.packed",
@@ -26,7 +26,7 @@ FAULTS = (
         after="tf.gather(starts, lengths) + tf.range(batch)",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="packing.layout_of_another_batch",
         operation="rnn.rnn",
         subject="pytorch.real_steps",
@@ -36,7 +36,7 @@ FAULTS = (
         after="layout = vars(real_steps).setdefault(str(x.shape), packing.Layout(lengths, x.shape[1]))",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="packing.gradient_of_start_in_sorted_order",
         operation="rnn.rnn",
         subject="pytorch.real_steps",
@@ -46,7 +46,7 @@ FAULTS = (
         after="d_trail[:batch]",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="packing.gradient_of_finals_not_sorted",
         operation="rnn.rnn",
         subject="tensorflow.packed",
@@ -57,7 +57,7 @@ FAULTS = (
         by="follows_permutation",
     ),
     # The gradient of one step.
-    Fault(
+    Mutant(
         name="packing.relu_slope_at_zero",
         operation="rnn.rnn",
         subject="pytorch.real_steps",
@@ -67,7 +67,7 @@ FAULTS = (
         after="(h >= 0)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="packing.tanh_slope",
         operation="rnn.rnn",
         subject="tensorflow.packed",
@@ -77,7 +77,7 @@ FAULTS = (
         after="1 - h",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="packing.cell_gradient_past_the_forget_gate",
         operation="rnn.lstm",
         subject="pytorch.real_steps",
@@ -87,7 +87,7 @@ FAULTS = (
         after="dc_before.add_(dc)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="packing.gru_without_its_own_way",
         operation="rnn.gru",
         subject="tensorflow.packed",
@@ -97,7 +97,7 @@ FAULTS = (
         after="[], []",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="packing.one_gradient_for_both_products",
         operation="rnn.gru",
         subject="pytorch.real_steps",
@@ -107,7 +107,7 @@ FAULTS = (
         after="return rec, rec",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="packing.weights_meet_the_state_after",
         operation="rnn.gru",
         subject="tensorflow.packed",
@@ -118,7 +118,7 @@ FAULTS = (
         by="matches_reference",
     ),
     # What is added up.
-    Fault(
+    Mutant(
         name="packing.final_gradient_replaces",
         operation="rnn.rnn",
         subject="pytorch.real_steps",
@@ -128,7 +128,7 @@ FAULTS = (
         after="d_trail.index_copy_(",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="packing.final_gradient_of_the_longest",
         operation="rnn.rnn",
         subject="tensorflow.packed",
@@ -138,7 +138,7 @@ FAULTS = (
         after="tf.pad(state, [[0, join_size[0]], [0, 0]])",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="packing.bias_gradient_averaged",
         operation="rnn.rnn",
         subject="pytorch.real_steps",
@@ -149,7 +149,7 @@ FAULTS = (
         by="independent_of_batchmates",
     ),
     # Buckets.
-    Fault(
+    Mutant(
         name="packing.bucket_without_lengths",
         operation="rnn.gru",
         subject="pytorch.bucketed",
@@ -159,7 +159,7 @@ FAULTS = (
         after="run(kind, x_k[:, :steps], torch.full_like(lengths_k, steps),",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="packing.bucket_of_mixed_lengths",
         operation="rnn.rnn",
         subject="pytorch.bucketed",
@@ -169,7 +169,7 @@ FAULTS = (
         after="run(kind, x_k[:, :steps], torch.where(lengths_k > 0, steps, 0),",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="packing.bucket_states_not_sorted",
         operation="rnn.rnn",
         subject="pytorch.bucketed",
@@ -179,7 +179,7 @@ FAULTS = (
         after="state.split(sizes, -2)",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="packing.bucket_gradient_sorted_twice",
         operation="rnn.rnn",
         subject="tensorflow.bucketed",

@@ -1,11 +1,11 @@
-"""Faults in pooling: which step is the last, what a mean counts, what a largest value is compared with."""
+"""Mutants in pooling: which step is the last, what a mean counts, what a largest value is compared with."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
 LAST_STEPS = (
-    Fault(
+    Mutant(
         name="pooling.last_column",
         operation="pooling.last_relevant",
         subject="pytorch.indexed",
@@ -15,7 +15,7 @@ LAST_STEPS = (
         after="x[:, -1]",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="pooling.step_behind_the_last",
         operation="pooling.last_relevant",
         subject="tensorflow.gather",
@@ -25,7 +25,7 @@ LAST_STEPS = (
         after="tf.minimum(lengths, tf.shape(x, out_type=lengths.dtype)[1] - 1)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="pooling.stride_of_the_longest",
         operation="pooling.last_relevant",
         subject="tensorflow.flattened",
@@ -35,7 +35,7 @@ LAST_STEPS = (
         after="tf.range(batch) * tf.reduce_max(lengths)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="pooling.static_steps",
         operation="pooling.last_relevant",
         subject="tensorflow.flattened",
@@ -45,7 +45,7 @@ LAST_STEPS = (
         after="tf.range(batch) * (x.shape[1] or 1)",
         by="same_in_every_mode",
     ),
-    Fault(
+    Mutant(
         name="pooling.initial_state_lost",
         operation="pooling.last_relevant",
         subject="pytorch.gather",
@@ -55,7 +55,7 @@ LAST_STEPS = (
         after="initial = torch.zeros_like(last)",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="pooling.last_step_detached",
         operation="pooling.last_relevant",
         subject="pytorch.gather",
@@ -68,7 +68,7 @@ LAST_STEPS = (
 )
 
 MEANS_AND_SUMS = (
-    Fault(
+    Mutant(
         name="pooling.mean_over_all_steps",
         operation="pooling.mean",
         subject="pytorch.masked_sum",
@@ -78,7 +78,7 @@ MEANS_AND_SUMS = (
         after="x.shape[1]",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="pooling.mask_not_passed",
         operation="pooling.mean",
         subject="tensorflow.keras",
@@ -88,7 +88,7 @@ MEANS_AND_SUMS = (
         after="(x)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="pooling.zero_steps_not_counted",
         operation="pooling.mean",
         subject="pytorch.masked_sum",
@@ -98,7 +98,7 @@ MEANS_AND_SUMS = (
         after="only_real(x, lengths).any(2).sum(1, keepdim=True).clamp(min=1)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="pooling.mean_of_nothing",
         operation="pooling.mean",
         subject="pytorch.masked_sum",
@@ -108,7 +108,7 @@ MEANS_AND_SUMS = (
         after="",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="pooling.lengths_in_bytes",
         operation="pooling.mean",
         subject="pytorch.masked_sum",
@@ -118,7 +118,7 @@ MEANS_AND_SUMS = (
         after="lengths.to(torch.uint8)[:, None].clamp(min=1)",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="pooling.lengths_sorted",
         operation="pooling.mean",
         subject="tensorflow.masked_sum",
@@ -128,7 +128,7 @@ MEANS_AND_SUMS = (
         after="tf.cast(tf.maximum(tf.sort(lengths), 1), x.dtype)",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="pooling.nan_in_the_sum",
         operation="pooling.sum",
         subject="pytorch.masked",
@@ -138,7 +138,7 @@ MEANS_AND_SUMS = (
         after="(x * runtime.valid(lengths, x.shape[1])[:, :, None]).sum(1)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="pooling.inf_in_the_sum",
         operation="pooling.sum",
         subject="tensorflow.masked",
@@ -149,7 +149,7 @@ MEANS_AND_SUMS = (
         "            * tf.cast(runtime.valid(lengths, tf.shape(x)[1]), x.dtype)[:, :, None], 1)",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="pooling.added_up_across_the_batch",
         operation="pooling.sum",
         subject="pytorch.segments",
@@ -159,7 +159,7 @@ MEANS_AND_SUMS = (
         after="real.nonzero()[:, 1]",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="pooling.segments_renumbered",
         operation="pooling.sum",
         subject="pytorch.segments",
@@ -169,7 +169,7 @@ MEANS_AND_SUMS = (
         after="real.nonzero()[:, 0].unique(return_inverse=True)[1]",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="pooling.sum_in_float32",
         operation="pooling.sum",
         subject="tensorflow.segments",
@@ -182,7 +182,7 @@ MEANS_AND_SUMS = (
 )
 
 LARGEST = (
-    Fault(
+    Mutant(
         name="pooling.zero_is_larger",
         operation="pooling.max",
         subject="pytorch.masked",
@@ -192,7 +192,7 @@ LARGEST = (
         after="",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="pooling.gradient_for_one_of_equals",
         operation="pooling.max",
         subject="pytorch.masked",
@@ -202,7 +202,7 @@ LARGEST = (
         after=".max(1).values",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="pooling.largest_of_nothing",
         operation="pooling.max",
         subject="tensorflow.masked",
@@ -215,7 +215,7 @@ LARGEST = (
 )
 
 WEIGHTED_MEANS = (
-    Fault(
+    Mutant(
         name="pooling.attends_to_zeros",
         operation="pooling.attention",
         subject="pytorch.softmax",
@@ -225,7 +225,7 @@ WEIGHTED_MEANS = (
         after="",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="pooling.softmax_over_the_batch",
         operation="pooling.attention",
         subject="tensorflow.softmax",
@@ -235,7 +235,7 @@ WEIGHTED_MEANS = (
         after="tf.linalg.matvec(x, query), -1e9), axis=0)",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="pooling.scaled_by_default",
         operation="pooling.attention",
         subject="pytorch.scaled_dot_product",
@@ -245,7 +245,7 @@ WEIGHTED_MEANS = (
         after="",
         by="frameworks_agree",
     ),
-    Fault(
+    Mutant(
         name="pooling.mask_of_the_query",
         operation="pooling.attention",
         subject="tensorflow.keras",
@@ -255,7 +255,7 @@ WEIGHTED_MEANS = (
         after="mask=[mask[:, :1], None]",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="pooling.weights_taken_as_constants",
         operation="pooling.attention",
         subject="tensorflow.softmax",
@@ -267,4 +267,4 @@ WEIGHTED_MEANS = (
     ),
 )
 
-FAULTS = (*LAST_STEPS, *MEANS_AND_SUMS, *LARGEST, *WEIGHTED_MEANS)
+MUTANTS = (*LAST_STEPS, *MEANS_AND_SUMS, *LARGEST, *WEIGHTED_MEANS)

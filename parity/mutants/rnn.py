@@ -1,12 +1,12 @@
-"""Faults in recurrent layers: lengths, the order of the batch, and what stands on padding."""
+"""Mutants in recurrent layers: lengths, the order of the batch, and what stands on padding."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
-FAULTS = (
+MUTANTS = (
     # Lengths: off by one, of somebody else, or read off the values.
-    Fault(
+    Mutant(
         name="rnn.lengths_short_by_one",
         operation="rnn.gru",
         subject="pytorch.packed",
@@ -16,7 +16,7 @@ FAULTS = (
         after="(lengths[rows] - 1).clamp(min=1).cpu()",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="rnn.empty_counts_as_one_step",
         operation="rnn.gru",
         subject="pytorch.packed",
@@ -26,7 +26,7 @@ FAULTS = (
         after="lengths = lengths.clamp(min=1)\n    rows = lengths.nonzero()",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="rnn.dynamic_rnn_without_lengths",
         operation="rnn.rnn",
         subject="tensorflow.dynamic_rnn",
@@ -36,7 +36,7 @@ FAULTS = (
         after="dynamic_rnn(cell, y, None, start,",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.every_length_is_the_longest",
         operation="rnn.lstm",
         subject="tensorflow.stepwise",
@@ -46,7 +46,7 @@ FAULTS = (
         after="runtime.valid(tf.zeros_like(lengths) + tf.reduce_max(lengths),",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="rnn.one_sequence_needs_no_mask",
         operation="rnn.lstm",
         subject="pytorch.stepwise",
@@ -56,7 +56,7 @@ FAULTS = (
         after="real = runtime.valid(lengths if len(x) > 1 else lengths * 0 + x.shape[1], x.shape[1])",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="rnn.lengths_of_what_is_not_zero",
         operation="rnn.gru",
         subject="pytorch.packed",
@@ -66,7 +66,7 @@ FAULTS = (
         after="lengths = (runtime.valid(lengths, x.shape[1]) & x.any(2)).sum(1)\n    rows = lengths.nonzero()",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="rnn.masking_layer_takes_zeros_for_padding",
         operation="rnn.rnn",
         subject="tensorflow.masked",
@@ -77,7 +77,7 @@ FAULTS = (
         by="matches_reference",
     ),
     # The order of the batch.
-    Fault(
+    Mutant(
         name="rnn.sorted_and_not_unsorted",
         operation="rnn.gru",
         subject="pytorch.packed_sorted",
@@ -87,7 +87,7 @@ FAULTS = (
         after="return y, [state[:, back] for state in final]",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="rnn.unsorted_by_sorting_again",
         operation="rnn.gru",
         subject="pytorch.packed_sorted",
@@ -97,7 +97,7 @@ FAULTS = (
         after="back = order",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="rnn.initial_states_not_sorted",
         operation="rnn.gru",
         subject="pytorch.packed_sorted",
@@ -107,7 +107,7 @@ FAULTS = (
         after="states_or_zeros(initial, x, weights)",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="rnn.reshaped_to_time_major",
         operation="rnn.gru",
         subject="pytorch.time_major",
@@ -117,7 +117,7 @@ FAULTS = (
         after="x[rows].reshape(x.shape[1], -1, x.shape[2])",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="rnn.layout_guessed_from_the_shape",
         operation="rnn.rnn",
         subject="tensorflow.time_major",
@@ -128,7 +128,7 @@ FAULTS = (
         by="ignores_extra_padding",
     ),
     # Padding that is read, left, or zeroed behind the gradient's back.
-    Fault(
+    Mutant(
         name="rnn.padding_goes_in",
         operation="rnn.rnn",
         subject="pytorch.padded",
@@ -138,7 +138,7 @@ FAULTS = (
         after="x, []",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.mask_guards_the_way_forward_only",
         operation="rnn.rnn",
         subject="tensorflow.masked",
@@ -148,7 +148,7 @@ FAULTS = (
         after="x, []",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.lengths_guard_the_way_forward_only",
         operation="rnn.rnn",
         subject="tensorflow.dynamic_rnn",
@@ -158,7 +158,7 @@ FAULTS = (
         after="x, []",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.output_times_mask",
         operation="rnn.rnn",
         subject="tensorflow.padded",
@@ -168,7 +168,7 @@ FAULTS = (
         after="return y * tf.cast(real[:, :, None], y.dtype), ",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.padding_comes_out",
         operation="rnn.rnn",
         subject="pytorch.padded",
@@ -178,7 +178,7 @@ FAULTS = (
         after="return y, ",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.keras_repeats_on_padding",
         operation="rnn.rnn",
         subject="tensorflow.masked",
@@ -188,7 +188,7 @@ FAULTS = (
         after='"zero_output_for_mask": False',
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.kept_state_comes_out",
         operation="rnn.lstm",
         subject="tensorflow.stepwise",
@@ -198,7 +198,7 @@ FAULTS = (
         after="y = tf.transpose(states[0], [1, 0, 2])",
         by="zero_gradient_at_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.output_zeroed_in_data",
         operation="rnn.lstm",
         subject="pytorch.stepwise",
@@ -208,7 +208,7 @@ FAULTS = (
         after="y = torch.stack(ys, 1)\n        y.data[~real] = 0",
         by="ignores_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.input_zeroed_in_place",
         operation="rnn.rnn",
         subject="pytorch.padded",
@@ -219,7 +219,7 @@ FAULTS = (
         by="repeatable",
     ),
     # The mask.
-    Fault(
+    Mutant(
         name="rnn.mask_inverted",
         operation="rnn.rnn",
         subject="tensorflow.static",
@@ -229,7 +229,7 @@ FAULTS = (
         after="mask=~real,",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="rnn.mask_late_by_one",
         operation="rnn.lstm",
         subject="pytorch.stepwise",
@@ -239,7 +239,7 @@ FAULTS = (
         after="real[:, max(t - 1, 0), None]",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.mask_for_the_first_layer_only",
         operation="rnn.rnn",
         subject="tensorflow.masked",
@@ -249,7 +249,7 @@ FAULTS = (
         after="mask=real if k == 0 else None,",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="rnn.lengths_in_a_byte",
         operation="rnn.rnn",
         subject="pytorch.padded",

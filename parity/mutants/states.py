@@ -1,12 +1,12 @@
-"""Faults in recurrent layers: where states begin, where they end, and what is kept between steps, layers and runs."""
+"""Mutants in recurrent layers: where states begin, where they end, and what is kept between steps, layers and runs."""
 
 from __future__ import annotations
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 
-FAULTS = (
+MUTANTS = (
     # The last state.
-    Fault(
+    Mutant(
         name="states.last_column",
         operation="rnn.rnn",
         subject="pytorch.padded",
@@ -16,7 +16,7 @@ FAULTS = (
         after="y[:, -1]",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="states.gathered_one_late",
         operation="rnn.rnn",
         subject="tensorflow.padded",
@@ -26,7 +26,7 @@ FAULTS = (
         after="tf.minimum(lengths, tf.shape(y, lengths.dtype)[1] - 1)",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="states.last_output_of_dynamic_rnn",
         operation="rnn.rnn",
         subject="tensorflow.time_major",
@@ -36,7 +36,7 @@ FAULTS = (
         after="finals.append([y[-1]])",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="states.runs_on_through_padding",
         operation="rnn.lstm",
         subject="tensorflow.stepwise",
@@ -46,7 +46,7 @@ FAULTS = (
         after="return step(x_t, state)",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="states.cell_state_runs_on",
         operation="rnn.lstm",
         subject="pytorch.stepwise",
@@ -56,7 +56,7 @@ FAULTS = (
         after="state = [torch.where(real[:, t, None], after[0], state[0]), *after[1:]]",
         by="ignores_extra_padding",
     ),
-    Fault(
+    Mutant(
         name="states.top_layer_for_all",
         operation="rnn.rnn",
         subject="tensorflow.packed",
@@ -66,7 +66,7 @@ FAULTS = (
         after="tf.stack([layers[-1]] * len(layers)) for layers in",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="states.c_before_h",
         operation="rnn.lstm",
         subject="tensorflow.dynamic_rnn",
@@ -77,7 +77,7 @@ FAULTS = (
         by="frameworks_agree",
     ),
     # The first state.
-    Fault(
+    Mutant(
         name="states.h0_and_c0_swapped",
         operation="rnn.lstm",
         subject="pytorch.real_steps",
@@ -87,7 +87,7 @@ FAULTS = (
         after="[c0, h0])",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="states.begins_with_zero_state",
         operation="rnn.rnn",
         subject="tensorflow.dynamic_rnn",
@@ -97,7 +97,7 @@ FAULTS = (
         after="start = cell.zero_state(tf.shape(x)[0], x.dtype)",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="states.first_row_for_all",
         operation="rnn.gru",
         subject="pytorch.packed",
@@ -107,7 +107,7 @@ FAULTS = (
         after="[state[:, rows * 0] for state in initial]",
         by="independent_of_batchmates",
     ),
-    Fault(
+    Mutant(
         name="states.rows_counted_again",
         operation="rnn.gru",
         subject="pytorch.time_major",
@@ -117,7 +117,7 @@ FAULTS = (
         after="[state[:, : len(rows)] for state in initial]",
         by="follows_permutation",
     ),
-    Fault(
+    Mutant(
         name="states.first_layer_for_all",
         operation="rnn.lstm",
         subject="pytorch.stepwise",
@@ -127,7 +127,7 @@ FAULTS = (
         after="[s[0] for s in initial]",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="states.lost_where_nothing_is_padded",
         operation="rnn.gru",
         subject="pytorch.packed",
@@ -140,7 +140,7 @@ FAULTS = (
         by="independent_of_batchmates",
     ),
     # Sequences without a step.
-    Fault(
+    Mutant(
         name="states.step_of_padding_for_the_empty",
         operation="rnn.rnn",
         subject="pytorch.padded",
@@ -150,7 +150,7 @@ FAULTS = (
         after="return y.gather(1, index)[:, 0]",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="states.zero_for_the_empty",
         operation="rnn.rnn",
         subject="tensorflow.padded",
@@ -160,7 +160,7 @@ FAULTS = (
         after="last, 0)",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="states.zero_for_an_empty_batch",
         operation="rnn.gru",
         subject="pytorch.packed",
@@ -171,7 +171,7 @@ FAULTS = (
         by="independent_of_batchmates",
     ),
     # Between steps, layers and runs.
-    Fault(
+    Mutant(
         name="states.detached_between_steps",
         operation="rnn.lstm",
         subject="pytorch.stepwise",
@@ -181,7 +181,7 @@ FAULTS = (
         after="tuple(s.detach() for s in state) if kind is nn.LSTM else state[0].detach()",
         by="matches_reference",
     ),
-    Fault(
+    Mutant(
         name="states.initial_is_a_constant",
         operation="rnn.lstm",
         subject="tensorflow.stepwise",
@@ -191,7 +191,7 @@ FAULTS = (
         after="else tf.stop_gradient(state) for state",
         by="accepts_empty_sequences",
     ),
-    Fault(
+    Mutant(
         name="states.scan_without_back_prop",
         operation="rnn.rnn",
         subject="tensorflow.stepwise",
@@ -201,7 +201,7 @@ FAULTS = (
         after="[s[k] for s in initial], back_prop=False)",
         by="same_in_every_mode",
     ),
-    Fault(
+    Mutant(
         name="states.dropout_left_on",
         operation="rnn.gru",
         subject="pytorch.packed",
@@ -211,7 +211,7 @@ FAULTS = (
         after="batch_first=batch_first, dropout=0.5 * (len(weights) > 1), **options",
         by="repeatable",
     ),
-    Fault(
+    Mutant(
         name="states.dropout_of_outputs_left_on",
         operation="rnn.lstm",
         subject="tensorflow.stepwise",
@@ -221,7 +221,7 @@ FAULTS = (
         after="y = tf.nn.dropout(runtime.only_real(real, tf.transpose(states[0], [1, 0, 2])), 0.5)",
         by="repeatable",
     ),
-    Fault(
+    Mutant(
         name="states.kept_from_the_last_batch",
         operation="rnn.rnn",
         subject="pytorch.padded",

@@ -1,13 +1,13 @@
-"""Faults in training: optimisers whose conventions are not those asked for, pad rows, and the step around them."""
+"""Mutants in training: optimisers whose conventions are not those asked for, pad rows, and the step around them."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from parity.mutants.mutant import Fault
+from parity.mutants.mutant import Mutant
 from parity.training.setup import STEPS
 
-_trained = partial(Fault, operation="model.text_classifier", by="trains_alike")
+_trained = partial(Mutant, operation="model.text_classifier", by="trains_alike")
 _pytorch, _tensorflow = (partial(_trained, subject=subject) for subject in ("pytorch.packed", "tensorflow.masked"))
 
 PAD_ROW = (
@@ -242,4 +242,4 @@ UPDATES = (
     ),
 )
 
-FAULTS = PAD_ROW + DECAY + MOMENTS + UPDATES
+MUTANTS = PAD_ROW + DECAY + MOMENTS + UPDATES

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
-from parity.mutants import FAULTS
+from parity.mutants import MUTANTS
 from parity.operations import OPERATIONS
 from parity.report.environment import versions
 from parity.report.ordering import index
@@ -25,13 +25,13 @@ __all__ = ["FOLDER", "add", "current", "failed", "read", "record", "room_for_mor
 
 
 def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict[str, Any]], seed: int) -> list[Path]:
-    """Add faults or a sweep to the report in a folder; to a new one, if none of the same versions is there.
+    """Add mutants or a sweep to the report in a folder; to a new one, if none of the same versions is there.
 
-    What was tried again replaces what is there, faults by name, a sweep by operation and dtype; all else stays.
+    What was tried again replaces what is there, mutants by name, a sweep by operation and dtype; all else stays.
 
     Args:
         folder: with a report.json, or without.
-        parts: "faults" or "sweep", as `record` takes them.
+        parts: "mutants" or "sweep", as `record` takes them.
         frameworks, seed: as for `record`.
 
     Returns:
@@ -49,10 +49,10 @@ def add(folder: str | Path, parts: Mapping[str, Any], frameworks: dict[str, dict
     added = dict(parts)
     if there["sweep"] and "sweep" in parts:
         added["sweep"] = _joined(there["sweep"], parts["sweep"])
-    if "faults" in parts:
-        again = {fault["name"] for fault in parts["faults"]}
-        both = [*(fault for fault in there["faults"] if fault["name"] not in again), *parts["faults"]]
-        added["faults"] = sorted(both, key=lambda fault: index(FAULTS, fault["name"]))
+    if "mutants" in parts:
+        again = {mutant["name"] for mutant in parts["mutants"]}
+        both = [*(mutant for mutant in there["mutants"] if mutant["name"] not in again), *parts["mutants"]]
+        added["mutants"] = sorted(both, key=lambda mutant: index(MUTANTS, mutant["name"]))
     return write({**there, **added}, folder)
 
 

@@ -1,4 +1,4 @@
-"""Divergences and planted faults, as report.json has them: everything that a page says of one."""
+"""Divergences and mutants, as report.json has them: everything that a page says of one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from parity.divergences import DIVERGENCES, Divergence
 from parity.divergences.entry import Trial, Values, shown
-from parity.mutants import FAULTS, Outcome
+from parity.mutants import MUTANTS, Outcome
 from parity.report.ordering import index
 
 
@@ -47,21 +47,21 @@ def _text(values: Values) -> Mapping[str, str]:
     return {name: shown(value) for name, value in values.items()}
 
 
-def faults(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
-    """One item for each fault that was planted, in the order of the catalogue: what it is, and what caught it.
+def mutants(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """One item for each mutant that was run, in the order of the catalogue: what it is, and what killed it.
 
-    ``by`` has for each contract that caught it the ``quantity``, the ``margin`` in limits (None where nothing is
+    ``by`` has for each contract that killed it the ``quantity``, the ``margin`` in limits (None where nothing is
     allowed) and the ``reason``; ``expected`` is the contract that has to be among them.
     """
-    return [_fault(outcome) for outcome in sorted(outcomes, key=lambda outcome: index(FAULTS, outcome.fault))]
+    return [_mutant(outcome) for outcome in sorted(outcomes, key=lambda outcome: index(MUTANTS, outcome.mutant))]
 
 
-def _fault(outcome: Outcome) -> dict[str, Any]:
-    fault, came = FAULTS[outcome.fault], asdict(outcome)
+def _mutant(outcome: Outcome) -> dict[str, Any]:
+    mutant, came = MUTANTS[outcome.mutant], asdict(outcome)
     words = ("name", "operation", "subject", "what", "place", "before", "after", "optimiser")
-    for catch in came["by"].values():
-        catch["margin"] = catch["margin"] and float(f"{catch['margin']:.3g}")
-    return {word: getattr(fault, word) for word in words} | {"expected": fault.by} | {n: came[n] for n in CAME}
+    for kill in came["by"].values():
+        kill["margin"] = kill["margin"] and float(f"{kill['margin']:.3g}")
+    return {word: getattr(mutant, word) for word in words} | {"expected": mutant.by} | {n: came[n] for n in CAME}
 
 
 CAME = ("status", "case", "mode", "dtype", "by", "reason")

@@ -81,8 +81,8 @@ def _failed(seen: View) -> Iterator[tuple[str, str]]:
     for entry in seen.stale:
         reasons = [tried["reason"] for tried in entry["frameworks"].values() if tried["status"] == "failed"]
         yield f"{entry['name']} is not as described", "\n".join(map(_cut, reasons))
-    for fault in seen.survivors:
-        yield f"fault {fault['name']} {fault['status']}", f"{_cut(fault['what'])}\n{_cut(fault['reason'])}"
+    for mutant in seen.survivors:
+        yield f"mutant {mutant['name']} {mutant['status']}", f"{_cut(mutant['what'])}\n{_cut(mutant['reason'])}"
     for alarm in seen.alarms:
         yield f"false alarm in {alarm['operation']}", f"{_cut(sentence(alarm))}\nagain: {_cut(alarm['reproduce'])}"
 

@@ -18,7 +18,7 @@ from parity.report.formatting import MEANINGS, SYMBOLS
 from parity.report.mutation import margin
 from parity.report.summaries import gist
 from parity.report.templates import FOLDER, rendered
-from parity.report.view import CLAIMS, EXPECTED_FAILURES, PLANTED, QUESTION, RANDOM, READING, TITLE, View
+from parity.report.view import ABOUT_MUTANTS, CLAIMS, EXPECTED_FAILURES, QUESTION, RANDOM, READING, TITLE, View
 
 SCRIPTS = (
     *("elements", "results", "theme", "cell", "order", "keys", "matrix"),
@@ -47,7 +47,7 @@ def html(view: View, drawn: bool = True) -> str:
         expected_failures=EXPECTED_FAILURES,
         claims=CLAIMS,
         verdicts=VERDICTS,
-        planted=PLANTED,
+        about_mutants=ABOUT_MUTANTS,
         random=RANDOM,
         margin=margin,
         gist=gist,

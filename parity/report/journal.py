@@ -23,7 +23,7 @@ from parity.divergences import Trial
 from parity.divergences.entry import shown
 from parity.errors import InputError, NotWritten, told
 from parity.mutants import Outcome, outcome
-from parity.report.entries import entries, faults
+from parity.report.entries import entries, mutants
 from parity.report.record import record
 from parity.report.storage import JOURNAL, snapshot
 
@@ -34,8 +34,8 @@ Found = Mapping[str, list[Any]]  # what came of a task, by kind, as values that 
 
 
 def plain(results: Iterable[Any]) -> Found:
-    """A task's verdict as it is kept, and as it travels to another process: results, trials, faults and curves."""
-    found: dict[str, list[Any]] = {"results": [], "trials": [], "faults": [], "curves": []}
+    """A task's verdict as it is kept, and as it travels to another process: results, trials, mutants and curves."""
+    found: dict[str, list[Any]] = {"results": [], "trials": [], "mutants": [], "curves": []}
     for result in results:
         if isinstance(result, Result):
             found["results"].append(result.as_dict())
@@ -43,7 +43,7 @@ def plain(results: Iterable[Any]) -> Found:
             today = {name: shown(value) for name, value in result.today.items()}
             found["trials"].append(asdict(replace(result, today=today)))
         elif isinstance(result, Outcome):
-            found["faults"].append(asdict(result))
+            found["mutants"].append(asdict(result))
         else:
             found["curves"].append(result)
     return found
@@ -128,7 +128,7 @@ class Keeper:
             interrupted=interrupted,
             divergences=entries(Trial(**trial) for trial in self._all("trials")),
             training=list(curves.values()),
-            faults=faults(map(outcome, self._all("faults"))),
+            mutants=mutants(map(outcome, self._all("mutants"))),
             replayed=self.replayed,
         )
 

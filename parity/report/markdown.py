@@ -17,7 +17,7 @@ from parity.report.view import EXPECTED_FAILURES, QUESTION, TITLE, View
 
 BUDGET = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
 LONGEST, COMMAND = 300, 1000  # characters of one text of the record, and of a command
-MORE = "`index.html` beside this file has all of it: every cell, divergence and fault; `report.json` is the record."
+MORE = "`index.html` beside this file has all of it: every cell, divergence and mutant; `report.json` is the record."
 TOLD = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
 
 
@@ -39,7 +39,7 @@ def _parts(view: View) -> Iterator[Part]:
     failures = map(_failure, range(1, len(view.failures) + 1), view.failures)
     yield _section("failures", view.failures, failures, "## Failures\n\nWorst first.\n\n", share=0.6)
     yield _listed("divergences that are not as described", "Stale divergences", _stale(view))
-    yield _listed("planted faults that were not caught", "Surviving faults", list(map(_survivor, view.survivors)))
+    yield _listed("mutants that were not killed", "Surviving mutants", list(map(_survivor, view.survivors)))
     yield _listed("false alarms", "False alarms", list(map(_alarm, view.alarms)))
     yield _between(f"## Operations against contracts\n\n{_legend()}\n\n")
     yield from map(_matrix, sorted(view.matrices, key=_holds))
@@ -55,7 +55,7 @@ def _parts(view: View) -> Iterator[Part]:
     entries = [entry for _, topic in view.divergences for entry in topic]
     beliefs = _folded("Divergences and beliefs", entries)
     yield _section("divergences", entries, map(_entry, entries), beliefs, folded=True)
-    yield _table("contracts", "Planted faults", ["contract", "faults caught", "by it alone"], view.catchers)
+    yield _table("contracts", "Mutants", ["contract", "mutants killed", "by it alone"], view.killers)
     scores = ["framework", "dtype", "checks", "failed", "scores", "largest element", "largest norm"]
     yield _table("rows", "Random cases", scores, view.largest)
     yield _table("settings", "Environment", ["", ""], view.environment)
@@ -132,8 +132,8 @@ def _stale(view: View) -> list[str]:
     return [_text(one["reason"]) for one in tried if one["status"] == "failed"]
 
 
-def _survivor(fault: Mapping[str, Any]) -> str:
-    return f"{_text(fault['name'])} ({_text(fault['what'])}): {_text(fault['reason'])}"
+def _survivor(mutant: Mapping[str, Any]) -> str:
+    return f"{_text(mutant['name'])} ({_text(mutant['what'])}): {_text(mutant['reason'])}"
 
 
 def _alarm(result: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Planted faults and random cases, arranged for a reader: do the checks catch what they should, and nothing else?"""
+"""Mutants and random cases, arranged for a reader: do the checks kill what they should, and nothing else?"""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ from parity.checks.contracts import CONTRACTS
 from parity.report.formatting import SYMBOLS, amount, number
 from parity.report.ordering import index
 
-Fault = Mapping[str, Any]
+Mutant = Mapping[str, Any]
 ECHO = "frameworks_agree"
 
 
-def by_contract(faults: Sequence[Fault]) -> list[tuple[str, str, str]]:
-    """For each contract that caught any: how many faults, and how many without any other.
+def by_contract(mutants: Sequence[Mutant]) -> list[tuple[str, str, str]]:
+    """For each contract that killed any: how many mutants, and how many without any other.
 
     Whoever is off the reference is off the other framework too, so `frameworks_agree` does not count as another.
     """
-    caught = sorted({contract for fault in faults for contract in fault["by"]}, key=lambda name: index(CONTRACTS, name))
+    killed = sorted(
+        {contract for mutant in mutants for contract in mutant["by"]}, key=lambda name: index(CONTRACTS, name)
+    )
     return [
         (
             contract,
-            str(sum(contract in fault["by"] for fault in faults)),
-            str(sum(set(fault["by"]) - {ECHO} == {contract} for fault in faults)),
+            str(sum(contract in mutant["by"] for mutant in mutants)),
+            str(sum(set(mutant["by"]) - {ECHO} == {contract} for mutant in mutants)),
         )
-        for contract in caught
+        for contract in killed
     ]
 
 
-def caught_by(fault: Fault) -> str:
-    """Which contracts caught a fault, with the margin in limits where there is one."""
-    return ", ".join(f"{contract} {margin(catch)}" for contract, catch in fault["by"].items()) or "nothing"
+def killed_by(mutant: Mutant) -> str:
+    """Which contracts killed a mutant, with the margin in limits where there is one."""
+    return ", ".join(f"{contract} {margin(kill)}" for contract, kill in mutant["by"].items()) or "nothing"
 
 
-def margin(catch: Mapping[str, Any]) -> str:
+def margin(kill: Mapping[str, Any]) -> str:
     """How many times the limit; a mark where no error at all is allowed.
 
     >>> margin({"margin": 1234.5}), margin({"margin": None})
     ('1.2e+03 times', '✗')
     """
-    return SYMBOLS["failed"] if catch["margin"] is None else f"{number(catch['margin'])} times"
+    return SYMBOLS["failed"] if kill["margin"] is None else f"{number(kill['margin'])} times"
 
 
 def swept(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:

@@ -20,7 +20,7 @@ from parity.training import MODELS
 SCHEMA = 4
 NEW: dict[int, dict[str, Any]] = {  # schema -> the parts that came with it, empty
     2: {"divergences": [], "training": []},
-    3: {"faults": [], "sweep": None},
+    3: {"mutants": [], "sweep": None},
     4: {"throughput": None},
 }
 ELEMENT, NORM = 0, 1  # of the two scores of each quantity
@@ -39,7 +39,7 @@ def record(
     interrupted: bool = False,
     divergences: Sequence[Mapping[str, Any]] = (),
     training: Sequence[Mapping[str, Any]] = (),
-    faults: Sequence[Mapping[str, Any]] = (),
+    mutants: Sequence[Mapping[str, Any]] = (),
     sweep: Mapping[str, Any] | None = None,
     throughput: Mapping[str, Any] | None = None,
     replayed: Mapping[str, Any] | None = None,
@@ -58,14 +58,14 @@ def record(
         interrupted: whether somebody stopped the run.
         divergences: from `parity.report.entries.entries`.
         training: curves, from `parity.training`.
-        faults: from `parity.report.entries.faults`.
+        mutants: from `parity.report.entries.mutants`.
         sweep: from `parity.checks.sweep.summary`.
         throughput: from `parity.report.throughput.throughput`.
         replayed: where the record was made that was compared with, if any:
         `parity.frameworks.recording.Record.environment`.
 
     Returns:
-        A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``faults``,
+        A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``mutants``,
         ``sweep`` and ``throughput``; see ``record.schema.json``.
     """
     checks = sorted(results, key=_place)
@@ -86,7 +86,7 @@ def record(
         "checks": checks,
         "divergences": list(divergences),
         "training": sorted(training, key=lambda curve: (index(MODELS, curve["model"]), curve["optimiser"])),
-        "faults": list(faults),
+        "mutants": list(mutants),
         "sweep": sweep,
         "throughput": throughput,
     }
@@ -158,7 +158,7 @@ def verdict(record: Mapping[str, Any]) -> str:
 
 def _outcome(record: Mapping[str, Any], of_all: str) -> str:
     checks = record["summary"]["checks"]
-    told = [*_of_divergences(record), *_of_faults(record), *_of_sweep(record)]
+    told = [*_of_divergences(record), *_of_mutants(record), *_of_sweep(record)]
     if checks[FAILED]:
         return "; ".join([f"{checks[FAILED]} {of_all} failed", *told])
     if _compared_nothing(record):
@@ -178,12 +178,12 @@ def _of_divergences(record: Mapping[str, Any]) -> list[str]:
     return [f"{number} {'divergence is' if number == 1 else 'divergences are'} {how}"]
 
 
-def _of_faults(record: Mapping[str, Any]) -> list[str]:
-    tried = [fault for fault in record["faults"] if fault["status"] != SKIPPED]
+def _of_mutants(record: Mapping[str, Any]) -> list[str]:
+    tried = [mutant for mutant in record["mutants"] if mutant["status"] != SKIPPED]
     if not tried:
         return []
-    survived, planted = len(survivors(record)), plural(len(tried), "planted fault")
-    return [f"{survived} of {planted} not caught" if survived else f"{planted} caught"]
+    survived, all_mutants = len(survivors(record)), plural(len(tried), "mutant")
+    return [f"{survived} of {all_mutants} not killed" if survived else f"{all_mutants} killed"]
 
 
 def _of_sweep(record: Mapping[str, Any]) -> list[str]:
@@ -195,8 +195,8 @@ def _of_sweep(record: Mapping[str, Any]) -> list[str]:
 
 
 def survivors(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The planted faults that were not caught as they should be."""
-    return [fault for fault in record["faults"] if fault["status"] not in ("caught", SKIPPED)]
+    """The mutants that were not killed as they should be."""
+    return [mutant for mutant in record["mutants"] if mutant["status"] not in ("killed", SKIPPED)]
 
 
 def stale_entries(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -227,7 +227,7 @@ def _compared_nothing(record: Mapping[str, Any]) -> bool:
     if summary["planned"]:
         return not summary["checks"][PASSED] or not summary["compared"]
     frameworks = (tried for entry in record["divergences"] for tried in entry["frameworks"].values())
-    tried = any(one["status"] != SKIPPED for one in (*frameworks, *record["faults"]))
+    tried = any(one["status"] != SKIPPED for one in (*frameworks, *record["mutants"]))
     return not tried and not (record["sweep"] and record["sweep"]["checks"])  # no checks were asked for
 
 

@@ -16,7 +16,7 @@ FOLDER = "parity-report"
 RECORD = "report.json"
 JOURNAL = "unfinished.jsonl"  # what a run that is going on, or was killed, has found; see `parity.report.journal`
 FILES = (RECORD, "report.md", "index.html")
-EARLIER = ("divergences.html", "faults.html")  # pages of earlier versions, which a new report must not stand beside
+EARLIER = ("divergences.html", "mutants.html")  # pages of earlier versions, which a new report must not stand beside
 
 
 def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:

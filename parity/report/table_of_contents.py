@@ -30,7 +30,7 @@ def contents(
         *_divergences(record),
         *_throughput(record),
         *_training(record),
-        *_faults(record),
+        *_mutants(record),
         *_sweep(record),
         *_not_compared(expected_failures, skips),
         ("reading", "How to read a score", "scores, noise floors, contracts"),
@@ -76,11 +76,11 @@ def _training(record: Mapping[str, Any]) -> Iterator[Section]:
         yield "training", "Training", f"{plural(len(models), 'model')}, {plural(len(optimisers), 'optimiser')}"
 
 
-def _faults(record: Mapping[str, Any]) -> Iterator[Section]:
-    if faults := record["faults"]:
-        caught = sum(fault["status"] == "caught" for fault in faults)
-        missed = f", {len(survivors(record))} not caught" if survivors(record) else ""
-        yield "faults", "Planted faults", f"{caught} of {len(faults)} caught{missed}"
+def _mutants(record: Mapping[str, Any]) -> Iterator[Section]:
+    if mutants := record["mutants"]:
+        killed = sum(mutant["status"] == "killed" for mutant in mutants)
+        missed = f", {len(survivors(record))} not killed" if survivors(record) else ""
+        yield "mutants", "Mutants", f"{killed} of {len(mutants)} killed{missed}"
 
 
 def _sweep(record: Mapping[str, Any]) -> Iterator[Section]:

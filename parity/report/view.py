@@ -24,9 +24,9 @@ QUESTION = "Do PyTorch and TensorFlow compute the same, outputs and every gradie
 
 EXPECTED_FAILURES = "Claims that run: a check fails as soon as the framework no longer refuses."
 
-PLANTED = (
+ABOUT_MUTANTS = (
     "A suite that cannot fail proves nothing. Each of these is a small change of one variant that people really make; "
-    "the contracts are held to it, and the number behind each is by how many times its limit the fault missed, "
+    "the contracts are held to it, and the number behind each is by how many times its limit the mutant missed, "
     "or a cross where no error at all is allowed."
 )
 
@@ -71,9 +71,9 @@ class View:
     contracts: list[tuple[str, str]]
     divergences: list[tuple[str, list[Mapping[str, Any]]]]  # topic, and its entries
     stale: list[Mapping[str, Any]]
-    faults: list[tuple[str, list[Mapping[str, Any]]]]  # topic, and its planted faults
+    mutants: list[tuple[str, list[Mapping[str, Any]]]]  # topic, and its mutants
     survivors: list[Mapping[str, Any]]
-    catchers: list[tuple[str, str, str]]  # contract, how many it caught, how many it alone
+    killers: list[tuple[str, str, str]]  # contract, how many it killed, how many it alone
     largest: list[Sequence[str]]  # of a sweep: framework, dtype, checks, failed, scores, element, norm
     swept: list[Sequence[str]]
     alarms: list[Mapping[str, Any]]
@@ -108,9 +108,9 @@ def view(record: Mapping[str, Any]) -> View:
         skips=skipped,
         divergences=[(topic, sorted(of, key=_believed)) for topic, of in groupby(record["divergences"], _topic)],
         stale=stale_entries(record),
-        faults=[(topic, list(of_topic)) for topic, of_topic in groupby(record["faults"], _topic)],
+        mutants=[(topic, list(of_topic)) for topic, of_topic in groupby(record["mutants"], _topic)],
         survivors=survivors(record),
-        catchers=by_contract(record["faults"]),
+        killers=by_contract(record["mutants"]),
         largest=largest(sweep["rows"] if sweep else []),
         swept=swept(sweep["rows"] if sweep else []),
         alarms=sweep["failures"] if sweep else [],

@@ -33,7 +33,7 @@ class Optimiser:
 MOMENTS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}  # as in the paper and in PyTorch
 
 # So small that training is well-conditioned. With two to five times these rates, some seeds drive
-# `model.vowel_speaker` over an edge where roundoff grows to a hundredth of the weights, and hides smaller faults.
+# `model.vowel_speaker` over an edge where roundoff grows to a hundredth of the weights, and hides smaller mutants.
 OPTIMISERS = {
     "sgd": Optimiser("sgd", {"learning_rate": 0.2}),
     "momentum": Optimiser("sgd", {"learning_rate": 0.02, "momentum": 0.9}),

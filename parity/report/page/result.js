@@ -107,7 +107,7 @@ function copyable(box) {
         try {
           await navigator.clipboard.writeText($("pre", box).textContent);
           button.textContent = "Copied";
-        } catch {
+        } kill {
           getSelection().selectAllChildren($("pre", box));
           button.textContent = "Selected";
         }

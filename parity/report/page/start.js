@@ -4,7 +4,7 @@
 function addressed() {
   try {
     return decodeURIComponent(location.hash.slice(1));
-  } catch {
+  } kill {
     return "";
   }
 }

@@ -5,7 +5,7 @@ function theme() {
   let kept = "";
   try {
     kept = localStorage.getItem("parity-theme") || "";
-  } catch {
+  } kill {
     /* it is not remembered, then */
   }
   const set = value => {
@@ -18,7 +18,7 @@ function theme() {
     set(select.value);
     try {
       localStorage.setItem("parity-theme", select.value);
-    } catch {
+    } kill {
       /* nor is this */
     }
   });

@@ -1,4 +1,4 @@
-"""Planted faults: each breaks one thing on purpose, and the right contract must turn red. The checks are checked."""
+"""Mutants: each breaks one thing on purpose, and the right contract must turn red. The checks are checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from parity import InputError, check_function
 from parity.checks.result import FAILED
-from parity.mutants import CAUGHT, Outcome
+from parity.mutants import KILLED, Outcome
 
 Function = Callable[..., dict[str, Any]]
 TF = "parity.tensorflow"
@@ -52,12 +52,12 @@ def valid(framework: str, lengths: Any, like: Any) -> Any:
     return import_module(f"parity.{framework}.runtime").valid(lengths, steps(framework, like))
 
 
-def test_a_planted_fault_is_caught(parity_outcome: Outcome) -> None:
-    assert parity_outcome.status == CAUGHT, parity_outcome
+def test_a_mutant_is_killed(parity_outcome: Outcome) -> None:
+    assert parity_outcome.status == KILLED, parity_outcome
 
 
 def test_a_right_function_breaks_nothing(framework: str) -> None:
-    """The control: without a fault, nothing is red."""
+    """The control: without a mutant, nothing is red."""
     assert failing("rnn.rnn", right("rnn.rnn", framework), framework, "matches_reference", "ignores_padding") == set()
 
 
