@@ -224,7 +224,7 @@ class Session:
                 seed=self.seed,
                 full=self.config.getoption("--parity-full"),
                 place=self.place,
-                record=self.replayed,
+                recording=self.replayed,
             ),
             "parity_trial": divergences.snippets,
             "parity_outcome": mutants.plan,

@@ -135,13 +135,13 @@ def test_a_record_is_compared_with_and_named_in_the_header(pytester: pytest.Pyte
     there = ("--operation", "bidirectional.reverse_sequence", "--dtype", "float32", "--jobs", "1", "--output", "there")
     pytester.run(sys.executable, "-m", "parity", "record", "--framework", "pytorch", *there)
     jobs = ("--parity-jobs", "1", "--parity-replay", "there")
-    selected = ("-k", "reverse_sequence-pytorch and float32 and agrees_with_record")
+    selected = ("-k", "reverse_sequence-pytorch and float32 and agrees_with_recording")
     done = pytester.runpytest_subprocess(*jobs, *selected)
     done.assert_outcomes(passed=1, deselected=done.parseoutcomes()["deselected"])
     done.stdout.fnmatch_lines(["parity: compared with torch * on cpu, recorded in there"])
     record = json.loads((pytester.path / "parity-report" / "report.json").read_text())
     assert record["environment"]["replayed"]["framework"] == "pytorch"
-    lacking = pytester.runpytest_subprocess(*jobs, "-k", "reverse_sequence-pytorch and agrees_with_record")
+    lacking = pytester.runpytest_subprocess(*jobs, "-k", "reverse_sequence-pytorch and agrees_with_recording")
     assert lacking.ret == pytest.ExitCode.USAGE_ERROR
     lacking.stderr.fnmatch_lines(
         ["ERROR: replay: got a record without bidirectional.reverse_sequence in float64, gather*"]

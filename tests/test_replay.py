@@ -19,7 +19,7 @@ from parity.arrays import NARROW, ROUNDOFF
 from parity.cases import sampling as drawing
 from parity.cases.lengths import lengths_of
 from parity.cases.sampling import draw
-from parity.checks import recorder as recording
+from parity.checks import recorder
 from parity.checks.check import Check, covered, plan
 from parity.checks.contracts import FIRST
 from parity.checks.result import FAILED, PASSED, Result
@@ -33,7 +33,7 @@ DTYPES = ("float32", "bfloat16")
 
 
 def recorded(folder: Path, *arguments: str) -> Path:
-    """A record of that operation by PyTorch."""
+    """A recording of that operation by PyTorch."""
     dtypes = [word for dtype in DTYPES for word in ("--dtype", dtype)]
     command = ["record", "--framework", "pytorch", "--operation", LAST, *dtypes, "--jobs", "1", "--output", str(folder)]
     assert main([*command, *arguments]) == 0
@@ -44,11 +44,11 @@ def recorded(folder: Path, *arguments: str) -> Path:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if reason := frameworks.missing("pytorch"):
         pytest.skip(reason)
-    return recorded(tmp_path_factory.mktemp("records") / "pytorch")
+    return recorded(tmp_path_factory.mktemp("recordings") / "pytorch")
 
 
 @pytest.fixture
-def record(whole: Path, tmp_path: Path) -> Path:
+def recording(whole: Path, tmp_path: Path) -> Path:
     """A copy to break."""
     return Path(shutil.copytree(whole, tmp_path / "record"))
 
@@ -77,15 +77,15 @@ def resigned(folder: Path, path: Path) -> None:
 
 
 def test_what_comes_back_is_what_was_observed_bit_for_bit(whole: Path) -> None:
-    record = verified(whole)
-    assert (record.framework, record.seed, record.manifest["dtypes"]) == ("pytorch", 0, list(DTYPES))
+    recording = verified(whole)
+    assert (recording.framework, recording.seed, recording.manifest["dtypes"]) == ("pytorch", 0, list(DTYPES))
     for dtype in DTYPES:
         for config in find(LAST).configurations:
             for lengths in (lengths for lengths in lengths_of(config) if dtype not in NARROW or lengths in FIRST):
                 case = draw(LAST, config.name, lengths, dtype, 0)
                 for variant in find(LAST).variants["pytorch"]:
                     there, here = (
-                        record.observed(case, "pytorch", variant),
+                        recording.observed(case, "pytorch", variant),
                         frameworks.observe(case, "pytorch", variant),
                     )
                     bits = [[(n, a.dtype, a.tobytes()) for n, a in seen.quantities.items()] for seen in (there, here)]
@@ -102,7 +102,7 @@ def test_a_record_has_no_pickle_in_it(whole: Path) -> None:
 def test_every_case_that_the_other_framework_is_compared_on_is_recorded() -> None:
     """Where a variant gives no cell state, what it is compared with is not asked for one either."""
     checks = plan(["rnn.lstm"], ["tensorflow"], ["masked"], ["float64"], ["matches_reference"])
-    (task,) = recording.recordings(checks, "nowhere")
+    (task,) = recording.plan_recordings(checks, "nowhere")
     asked = {manifest.key_of(case) for _, case in task._asked()}
     assert {"one_layer/ragged/y+h+c", "one_layer/ragged/y+h"} <= asked
 
@@ -140,7 +140,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (shutil.rmtree, "which is no folder, expected a folder that parity record has written"),
     "unfinished": (
         lambda f: (f / "manifest.json").unlink(),
-        "without manifest.json: no record, or one that was not fin",
+        "without manifest.json: no recording, or one that was not fin",
     ),
     "not JSON": (lambda f: (f / "manifest.json").write_text("{"), "manifest.json', which cannot be read (Expecting"),
     "not a record": (lambda f: (f / "manifest.json").write_text("[]"), "schema None in "),
@@ -149,7 +149,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "field gone": (lambda f: edited(f, lambda told: told.pop("device")), "which was changed after it was written"),
     "framework": (
         lambda f: edited(f, lambda told: told.update(framework="jax")),
-        "framework of the record: got 'jax', expected one of",
+        "framework of the recording: got 'jax', expected one of",
     ),
     "missing file": (lambda f: (f / WIDE).unlink(), f"without {WIDE}"),
     "extra file": (lambda f: shutil.copy(f / WIDE, f / "more.npz"), "with more.npz, which its manifest does not name"),
@@ -166,11 +166,11 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("mutant", BROKEN)
-def test_a_broken_record_is_one_clear_error(mutant: str, record: Path, tmp_path: Path, capsys: Any) -> None:
+def test_a_broken_record_is_one_clear_error(mutant: str, recording: Path, tmp_path: Path, capsys: Any) -> None:
     broken, message = BROKEN[mutant]
-    verified(record)
-    broken(record)
-    assert main(["check", "--operation", LAST, "--replay", str(record), "--output", str(tmp_path / "report")]) == 2
+    verified(recording)
+    broken(recording)
+    assert main(["check", "--operation", LAST, "--replay", str(recording), "--output", str(tmp_path / "report")]) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
@@ -178,14 +178,14 @@ def test_a_broken_record_is_one_clear_error(mutant: str, record: Path, tmp_path:
 
 
 LACKING = {
-    "operation": (["--operation", "pooling.mean"], "replay: got a record without pooling.mean in float32"),
-    "dtype": (["--operation", LAST, "--dtype", "float64"], f"replay: got a record without {LAST} in float64"),
+    "operation": (["--operation", "pooling.mean"], "replay: got a recording without pooling.mean in float32"),
+    "dtype": (["--operation", LAST, "--dtype", "float64"], f"replay: got a recording without {LAST} in float64"),
     "written lengths": (
         ["--operation", LAST, "--framework", "pytorch", "--dtype", "float32", "--lengths", "3,0,1:5"],
-        f"replay: got a record without {LAST} in float32, gather, 3,0,1:5",
+        f"replay: got a recording without {LAST} in float32, gather, 3,0,1:5",
     ),
-    "everything": ([], "others, expected all that is to be checked: select less, or record more"),
-    "seed": (["--operation", LAST, "--seed", "3"], "seed: got 3, expected 0, that of the record in "),
+    "everything": ([], "others, expected all that is to be checked: select less, or recording more"),
+    "seed": (["--operation", LAST, "--seed", "3"], "seed: got 3, expected 0, that of the recording in "),
 }
 
 
@@ -199,9 +199,9 @@ def test_a_record_that_lacks_what_is_asked_for_is_named(argument: str, whole: Pa
 
 
 def test_a_variant_that_was_not_recorded_is_named(pytorch: str, tmp_path: Path) -> None:
-    record = verified(recorded(tmp_path / "one", "--variant", "indexed"))
+    recording = verified(recorded(tmp_path / "one", "--variant", "indexed"))
     with pytest.raises(InputError, match=rf"without {LAST} in float32, gather, expected all that is to be checked"):
-        covered(plan([LAST], dtypes=["float32"], record=record), record)
+        covered(plan([LAST], dtypes=["float32"], recording=recording), recording)
 
 
 def test_what_the_other_framework_is_compared_with_may_not_be_there(
@@ -229,19 +229,21 @@ def test_a_wrong_argument_is_named_before_anything_is_written(argument: str, tmp
     assert not (tmp_path / "record").exists()
 
 
-def test_the_contract_needs_a_record() -> None:
-    with pytest.raises(InputError, match="contract: got 'agrees_with_record' without a record, expected one to replay"):
-        plan([LAST], contracts=["agrees_with_record"])
+def test_the_contract_needs_a_recording() -> None:
+    with pytest.raises(
+        InputError, match="contract: got 'agrees_with_recording' without a recording, expected one to replay"
+    ):
+        plan([LAST], contracts=["agrees_with_recording"])
 
 
 def results(folder: Path, framework: str, contract: str) -> list[Result]:
-    """All results of a framework under a contract, compared with a record."""
-    planned = plan([LAST], [framework], dtypes=["float32"], contracts=[contract], record=verified(folder))
+    """All results of a framework under a contract, compared with a recording."""
+    planned = plan([LAST], [framework], dtypes=["float32"], contracts=[contract], recording=verified(folder))
     return [result for check in planned for result in check.run()]
 
 
 def test_a_framework_agrees_with_its_own_record_and_its_commands_say_which(whole: Path) -> None:
-    found = results(whole, "pytorch", "agrees_with_record")
+    found = results(whole, "pytorch", "agrees_with_recording")
     assert {result.status for result in found} == {PASSED}
     assert {result.mode for result in found} == {"eager"}
     assert {result.variant for result in found} == {"gather", "indexed"}
@@ -261,16 +263,16 @@ def shifted(variant: str) -> Callable[[dict[str, Any]], None]:
 
 
 @pytest.mark.parametrize("variant", ["gather", "indexed"])
-def test_one_number_that_is_off_turns_the_right_check_red(variant: str, record: Path, tensorflow: str) -> None:
+def test_one_number_that_is_off_turns_the_right_check_red(variant: str, recording: Path, tensorflow: str) -> None:
     """The first variant is what the other framework is compared with; the second is compared with itself only."""
-    rewritten(record, "float32", shifted(variant))
-    failed = [one for one in results(record, "pytorch", "agrees_with_record") if one.status == FAILED]
+    rewritten(recording, "float32", shifted(variant))
+    failed = [one for one in results(recording, "pytorch", "agrees_with_recording") if one.status == FAILED]
     assert [(one.variant, one.case) for one in failed] == [(variant, f"{failed[0].case.partition('/')[0]}/ragged")]
     assert f"noise floors from expected at {failed[0].worst_index}" in failed[0].reason
     assert (
         f"compared with torch {frameworks.runtime('pytorch').torch.__version__} on cpu, recorded in" in failed[0].reason
     )
-    theirs = {one.variant for one in results(record, tensorflow, "frameworks_agree") if one.status == FAILED}
+    theirs = {one.variant for one in results(recording, tensorflow, "frameworks_agree") if one.status == FAILED}
     assert theirs == ({"gather", "flattened"} if variant == "gather" else set())
 
 
@@ -281,7 +283,7 @@ def test_other_draws_are_a_failure_that_says_so(
     with monkeypatch.context() as patch:
         patch.setattr(recording, "draw", lambda *case: drawing.drawn(*case[:-1], case[-1] + 1, ()))
         folder = recorded(tmp_path / "record")
-    for framework, contract in ((pytorch, "agrees_with_record"), (tensorflow, "frameworks_agree")):
+    for framework, contract in ((pytorch, "agrees_with_recording"), (tensorflow, "frameworks_agree")):
         found = results(folder, framework, contract)
         assert {result.status for result in found} == {FAILED}
         assert all(result.reason.startswith("drawn from other inputs: there by parity") for result in found)
@@ -299,28 +301,28 @@ def test_what_a_variant_raised_is_recorded_said_and_no_answer(
     case = f"{find(LAST).configurations[0].name}/ragged"
     assert f"{LAST}-pytorch-float32: gather on {case}/y raised ArithmeticError: not today" in capsys.readouterr().out
     monkeypatch.undo()
-    found = results(tmp_path / "record", pytorch, "agrees_with_record")
+    found = results(tmp_path / "record", pytorch, "agrees_with_recording")
     assert {result.status for result in found} == {FAILED}
     assert all("raised ArithmeticError: not today when it was recorded" in result.reason for result in found)
 
 
 def test_a_record_takes_the_place_of_an_earlier_one_whole_or_not_at_all(
-    record: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    recording: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    before = {path.name: path.read_bytes() for path in record.iterdir()}
+    before = {path.name: path.read_bytes() for path in recording.iterdir()}
 
-    def interrupted(task: recording.Recording) -> Iterator[Any]:
+    def interrupted(task: recorder.RecordingTask) -> Iterator[Any]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recording.Recording, "run", interrupted)
-    command = ["record", "--framework", "pytorch", "--operation", LAST, "--jobs", "1", "--output", str(record)]
+    monkeypatch.setattr(recorder.RecordingTask, "run", interrupted)
+    command = ["record", "--framework", "pytorch", "--operation", LAST, "--jobs", "1", "--output", str(recording)]
     assert main(command) == 130
-    assert "interrupted: no record was written" in capsys.readouterr().out
-    assert {path.name: path.read_bytes() for path in record.iterdir()} == before
+    assert "interrupted: no recording was written" in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in recording.iterdir()} == before
     monkeypatch.undo()
     assert main([*command, "--dtype", "float64", "--seed", "7"]) == 0
-    assert {path.name for path in record.iterdir()} == {"manifest.json", manifest.file_name(LAST, "float64")}
-    assert verified(record).seed == opened(record).seed == 7
+    assert {path.name for path in recording.iterdir()} == {"manifest.json", manifest.file_name(LAST, "float64")}
+    assert verified(recording).seed == opened(recording).seed == 7
 
 
 def test_a_folder_with_anything_else_in_it_is_left_alone(whole: Path, tmp_path: Path, capsys: Any) -> None:
@@ -333,9 +335,9 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(whole: Path, tmp_path: 
     assert "output: got '/dev/null/there', expected a folder that can be written" in capsys.readouterr().err
 
 
-def test_a_recording_that_cannot_be_written_leaves_no_record(pytorch: str, tmp_path: Path, capsys: Any) -> None:
+def test_a_recording_that_cannot_be_written_leaves_no_recording(pytorch: str, tmp_path: Path, capsys: Any) -> None:
     (check, *_) = plan([LAST], [pytorch], dtypes=["float32"], contracts=["matches_reference"])
-    (task,) = recording.recordings([check], str(tmp_path / "nowhere"))
+    (task,) = recording.plan_recordings([check], str(tmp_path / "nowhere"))
     (file,) = task.run()
     assert not file.entry
     assert file.unexpected[0].startswith(f"{LAST}-pytorch-float32: cannot be written (No such file or directory)")
@@ -343,12 +345,12 @@ def test_a_recording_that_cannot_be_written_leaves_no_record(pytorch: str, tmp_p
 
 def test_checks_that_are_not_compared_with_the_record_stay_as_they_are(whole: Path) -> None:
     """So their ids, commands and verdicts are those of a run without it."""
-    with_record = set(plan([LAST], dtypes=["float32"], record=verified(whole)))
-    assert {check.contract for check in with_record - set(plan([LAST], dtypes=["float32"]))} == {
-        "agrees_with_record",
+    with_recording = set(plan([LAST], dtypes=["float32"], recording=verified(whole)))
+    assert {check.contract for check in with_recording - set(plan([LAST], dtypes=["float32"]))} == {
+        "agrees_with_recording",
         "frameworks_agree",
     }
-    assert Check(LAST, "pytorch", "gather", "float32", "frameworks_agree") in with_record
+    assert Check(LAST, "pytorch", "gather", "float32", "frameworks_agree") in with_recording
 
 
 def test_the_report_says_what_was_compared_with(whole: Path, tmp_path: Path, capsys: Any) -> None:
@@ -378,17 +380,17 @@ def test_one_framework_at_a_time_comes_to_the_verdicts_of_both_together(
     pytorch: str, tensorflow: str, tmp_path: Path
 ) -> None:
     """As `tests/two_environments.py` does it with real ones."""
-    there = {framework: str(tmp_path / f"record-{framework}") for framework in frameworks.FRAMEWORKS}
+    there = {framework: str(tmp_path / f"recording-{framework}") for framework in frameworks.FRAMEWORKS}
     reports = {name: tmp_path / name for name in (*frameworks.FRAMEWORKS, "both")}
 
-    def record(framework: str) -> list[str]:
+    def recording(framework: str) -> list[str]:
         return ["record", "--framework", framework, "--output", there[framework]]
 
     def check(framework: str, other: str) -> list[str]:
         return ["check", "--output", str(reports[framework]), "--replay", there[other]]
 
-    without("tensorflow", record(pytorch))
-    without("torch", record(tensorflow), check(tensorflow, pytorch))
+    without("tensorflow", recording(pytorch))
+    without("torch", recording(tensorflow), check(tensorflow, pytorch))
     without("tensorflow", check(pytorch, tensorflow))
     assert main(["check", *SMALL, "--output", str(reports["both"])]) == 0
     found = {name: json.loads((path / "report.json").read_text())["checks"] for name, path in reports.items()}

@@ -1,7 +1,7 @@
 """Whether two environments with one framework each come to the verdicts of one with both.
 
-Makes three fresh virtual environments, records each framework where it is alone, runs the matrix in all three, the
-lonely ones against the record of the other, and compares the reports. Exits with 1 if a verdict differs.
+Makes three fresh virtual environments, recordings each framework where it is alone, runs the matrix in all three, the
+lonely ones against the recording of the other, and compares the reports. Exits with 1 if a verdict differs.
 
     python tests/two_environments.py                              # everything; half an hour on two cores
     python tests/two_environments.py --operation rnn.lstm         # may be repeated
@@ -40,7 +40,13 @@ def main() -> int:
         for name, extra in (*ALONE.items(), (BOTH, "all")):
             install(there / name, extra)
         for framework in ALONE:
-            run(there / framework, "parity", *record(framework, there, options.operation), "--jobs", str(options.jobs))
+            run(
+                there / framework,
+                "parity",
+                *recording(framework, there, options.operation),
+                "--jobs",
+                str(options.jobs),
+            )
         reports = {name: matrix(there, name, options.operation, options.jobs) for name in (*ALONE, BOTH)}
     return say(
         verdicts(reports[BOTH]["checks"]), verdicts(one for framework in ALONE for one in reports[framework]["checks"])
@@ -55,17 +61,19 @@ def install(environment: Path, extra: str) -> None:
     run(environment, "pip", "install", "--quiet", *wanted)
 
 
-def record(framework: str, there: Path, operations: Iterable[str]) -> list[str]:
-    """The command that records a framework."""
+def recording(framework: str, there: Path, operations: Iterable[str]) -> list[str]:
+    """The command that recordings a framework."""
     selection = [word for operation in operations for word in ("--operation", operation)]
-    return ["record", "--framework", framework, "--output", str(there / f"record-{framework}"), *selection]
+    return ["record", "--framework", framework, "--output", str(there / f"recording-{framework}"), *selection]
 
 
 def matrix(there: Path, name: str, operations: Iterable[str], jobs: int) -> dict[str, Any]:
-    """The report of the matrix in an environment; one that has a single framework is given the other's record."""
+    """The report of the matrix in an environment; one that has a single framework is given the other's recording."""
     selection = ["-k", " or ".join(f"[{operation}-" for operation in operations)] if operations else []
     other = [
-        f"--parity-replay={there / f'record-{framework}'}" for framework in ALONE if name in ALONE and framework != name
+        f"--parity-replay={there / f'recording-{framework}'}"
+        for framework in ALONE
+        if name in ALONE and framework != name
     ]
     output = there / f"report-{name}"
     quiet = ["-q", "--tb=no", "-p", "no:cacheprovider", "--parity-jobs", str(jobs), "--parity-report", str(output)]
@@ -83,10 +91,10 @@ def run(environment: Path, command: str, *arguments: str, may_fail: bool = False
 
 
 def verdicts(results: Iterable[Mapping[str, Any]]) -> Verdicts:
-    """What results say, by check, mode and case. A skip is none; nor is what only a record can give."""
+    """What results say, by check, mode and case. A skip is none; nor is what only a recording can give."""
     found: Verdicts = {}
     for result in results:
-        if result["status"] != "skipped" and result["contract"] != "agrees_with_record":
+        if result["status"] != "skipped" and result["contract"] != "agrees_with_recording":
             found.setdefault(tuple(result[name] for name in CHECK), []).append(dict(result))
     return found
 

@@ -20,7 +20,7 @@ from parity.checks.error_maps import heat, scores, spread
 from parity.checks.localisation import first_difference
 from parity.checks.result import FAILED, SKIPPED, XFAILED, Result
 from parity.errors import InputError, a_function, choose, choose_all, first_lines, names, of_kind, told, whole_number
-from parity.frameworks.recording import NotInRecord, Record, opened
+from parity.frameworks.recording import NotInRecording, Recording, opened
 from parity.operations import OPERATIONS, Configuration, ExpectedFailure, Operation, find
 
 # For bucketed variants: a call so cheap that even batches as small as these are cut into groups, but not free, or each
@@ -34,8 +34,8 @@ class Check:
 
     ``full`` adds the modes of a full run; ``config``, ``lengths`` and ``mode`` leave only those, where they are given,
     and a lengths may be written out (see `parity.cases.lengths.parse_lengths`). ``function`` stands in for the
-    framework's own, when a user checks theirs, and gives no ``omits``; ``replay`` is the folder of the record that it
-    is compared with, if it is.
+    framework's own, when a user checks theirs, and gives no ``omits``; ``replay`` is the folder of the recording that
+    it is compared with, if it is.
 
     >>> str(plan(operations=["rnn.lstm"], frameworks_=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
@@ -73,8 +73,8 @@ class Check:
         options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
         device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
         flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
-        record = [f"--replay {shlex.quote(self.replay)}"] if self.replay else []
-        return " ".join(["parity check", *options, *device, *flags, *record])
+        recording = [f"--replay {shlex.quote(self.replay)}"] if self.replay else []
+        return " ".join(["parity check", *options, *device, *flags, *recording])
 
     @property
     def slow(self) -> bool:
@@ -149,7 +149,7 @@ class Check:
             with planner.using(SMALL_GROUPS):
                 differences = contract.judge(subject, case)
                 first = self._first(subject, case, differences)
-        except NotInRecord as error:
+        except NotInRecording as error:
             return [self.result(subject.mode, case.name, FAILED, reason=str(error))]
         except Exception as error:  # whatever a variant raises is what we found out about it
             said = told(error)
@@ -227,7 +227,7 @@ def plan(
     lengths: str = "",
     mode: str = "",
     place: frameworks.Place = frameworks.HOME,
-    record: Record | None = None,
+    recording: Recording | None = None,
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
 
@@ -238,7 +238,7 @@ def plan(
     would be to that framework.
 
     Raises:
-        InputError: an unknown name, with the nearest right one, a selection that holds no check, or a record of
+        InputError: an unknown name, with the nearest right one, a selection that holds no check, or a recording of
             another seed.
     """
     chosen = choose_all("operation", names("operations", operations), OPERATIONS)
@@ -250,12 +250,12 @@ def plan(
     promised = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", contracts)] or [
         contract
         for contract in CONTRACTS.values()
-        if (full or not contract.compiled) and (record or not contract.recorded)
+        if (full or not contract.compiled) and (recording or not contract.recorded)
     ]
-    if not record and any(contract.recorded for contract in promised):
-        raise InputError("contract", "'agrees_with_record' without a record", "one to replay")
-    if record and record.seed != seed:
-        raise InputError("seed", seed, f"{record.seed}, that of the record in {str(record.folder)!r}")
+    if not recording and any(contract.recorded for contract in promised):
+        raise InputError("contract", "'agrees_with_recording' without a record", "one to replay")
+    if recording and recording.seed != seed:
+        raise InputError("seed", seed, f"{recording.seed}, that of the recording in {str(recording.folder)!r}")
     known = {v for row in rows for framework in chosen_frameworks for v in row.variants[framework]}
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
@@ -266,7 +266,7 @@ def plan(
     checks = [
         Check(
             *(row.name, framework, variant, dtype, contract.name, seed, full, config, lengths, mode, place),
-            replay=_replayed(contract, framework, record),
+            replay=_replayed(contract, framework, recording),
         )
         for row in rows
         for dtype in kept
@@ -275,7 +275,7 @@ def plan(
         if variant in wanted
         for contract in promised
         if contract.tried_in(dtype) and _promised(contract, row, framework, dtype, full)
-        if _replayed(contract, framework, record) or not contract.recorded
+        if _replayed(contract, framework, recording) or not contract.recorded
     ]
     checks = [check for check in checks if check.has_cases] if config or lengths or mode else checks
     if not checks:
@@ -295,29 +295,29 @@ def _what_there_is(mode: str, dtypes: list[str], full: bool) -> str:
     return "a contract that one of the chosen operations promises"
 
 
-def _replayed(contract: Contract, framework: str, record: Record | None) -> str:
-    """The record's folder, for what is compared with it: its own framework then and now, or the other framework."""
-    concerned = contract.recorded if record and framework == record.framework else contract.both_frameworks
-    return str(record.folder) if record and concerned else ""
+def _replayed(contract: Contract, framework: str, recording: Recording | None) -> str:
+    """The recording's folder, for what is compared with it: its own framework then and now, or the other framework."""
+    concerned = contract.recorded if recording and framework == recording.framework else contract.both_frameworks
+    return str(recording.folder) if recording and concerned else ""
 
 
-def covered(tasks: Iterable[object], record: Record | None) -> None:
-    """Make sure that a record holds what those of its checks that are to run compare with it.
+def covered(tasks: Iterable[object], recording: Recording | None) -> None:
+    """Make sure that a recording holds what those of its checks that are to run compare with it.
 
     Raises:
         InputError: an operation, a dtype or a variant was not recorded; the message names the first.
     """
     lacking = []
     for task in tasks:
-        if record and isinstance(task, Check) and task.replay:
-            variant = task.variant if task.framework == record.framework else ""
+        if recording and isinstance(task, Check) and task.replay:
+            variant = task.variant if task.framework == recording.framework else ""
             written = task.lengths not in ("", *EVERY)
-            if written or not record.holds(task.operation, task.dtype, variant):
+            if written or not recording.holds(task.operation, task.dtype, variant):
                 lacking.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.lengths))))
     if lacking:
         others = len(set(lacking)) - 1
-        came = f"a record without {lacking[0]}" + (f" and {others} others" if others else "")
-        raise InputError("replay", came, "all that is to be checked: select less, or record more")
+        came = f"a recording without {lacking[0]}" + (f" and {others} others" if others else "")
+        raise InputError("replay", came, "all that is to be checked: select less, or recording more")
 
 
 def _check_cases(rows: list[Operation], chosen: list[str], config: str, lengths: str, mode: str) -> None:

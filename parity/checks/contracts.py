@@ -18,7 +18,7 @@ from parity.cases.lengths import ASKED_FOR, LENGTHS, REAL
 from parity.checks.comparison import Difference, compare, mismatch
 from parity.checks.noise import noise_floor
 from parity.frameworks.observation import Observation
-from parity.frameworks.recording import Record
+from parity.frameworks.recording import Recording
 from parity.operations import Configuration, Input
 
 FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
@@ -33,14 +33,14 @@ class Subject:
 
     Attributes:
         call: what stands in for the framework's own function: a user's, or one with a mutant.
-        record: what was observed elsewhere, if it is held to that.
+        recording: what was observed elsewhere, if it is held to that.
     """
 
     framework: str
     variant: str
     mode: str
     call: frameworks.Call | None = None
-    record: Record | None = None
+    recording: Recording | None = None
 
     def observe(self, case: Case) -> Observation:
         """Run it, or remember an earlier run of the same case."""
@@ -72,7 +72,7 @@ class Contract:
         from_mode: the first mode it makes sense in: 0 eager, 1 the others.
         compiled: whether it is about compiled modes; those take long, and are tried in a full run only.
         narrow: whether a full run tries it in narrow dtypes too.
-        recorded: whether it is about a record, which was made eagerly; it is tried where one is replayed.
+        recorded: whether it is about a recording, which was made eagerly; it is tried where one is replayed.
     """
 
     name: str
@@ -117,22 +117,22 @@ def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
     framework, variant = counterpart(subject.framework, case)
     if not variant:
         return []
-    record, other = subject.record, Subject(framework, variant, frameworks.MODES[framework][0])
-    theirs = record.observed(case, framework, variant) if record else other.observe(case)
+    recording, other = subject.recording, Subject(framework, variant, frameworks.MODES[framework][0])
+    theirs = recording.observed(case, framework, variant) if recording else other.observe(case)
     found = compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
-    return _with_record(found, record)
+    return _with_recording(found, recording)
 
 
-def agrees_with_record(subject: Subject, case: Case) -> list[Difference]:
-    assert subject.record, "planned only where a record is replayed"
+def agrees_with_recording(subject: Subject, case: Case) -> list[Difference]:
+    assert subject.recording, "planned only where a recording is replayed"
     seen = subject.observe(case)  # first: what is refused here was refused there
-    then = subject.record.observed(case, subject.framework, subject.variant)
-    return _with_record(compare(seen.quantities, then.quantities, noise_floor(case).floor), subject.record)
+    then = subject.recording.observed(case, subject.framework, subject.variant)
+    return _with_recording(compare(seen.quantities, then.quantities, noise_floor(case).floor), subject.recording)
 
 
-def _with_record(found: list[Difference], record: Record | None) -> list[Difference]:
+def _with_recording(found: list[Difference], recording: Recording | None) -> list[Difference]:
     """What failed, saying with what it was compared."""
-    said = f"; compared with {record}" if record else ""
+    said = f"; compared with {recording}" if recording else ""
     return [replace(one, reason=one.reason + said) if one.failed else one for one in found]
 
 
@@ -359,9 +359,9 @@ CONTRACTS: dict[str, Contract] = {
             compiled=True,
         ),
         Contract(
-            "agrees_with_record",
+            "agrees_with_recording",
             "it is within the noise floor of what was recorded of it elsewhere, or earlier",
-            agrees_with_record,
+            agrees_with_recording,
             lengths=EVERY,
             narrow=True,
             recorded=True,

@@ -40,7 +40,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordingTask:
     """Variants of one operation, observed in one dtype, and written: a task for a runner, whose verdict is a `File`."""
 
     operation: str
@@ -125,13 +125,13 @@ class Recording:
         return File(path.name, entry, tuple(unexpected))
 
 
-def recordings(checks: Iterable[Check], folder: str) -> list[Recording]:
+def plan_recordings(checks: Iterable[Check], folder: str) -> list[RecordingTask]:
     """What to observe so that checks can be replayed: a task for each operation and dtype among them."""
     variants: dict[tuple[str, str, str, int, frameworks.Place], list[str]] = {}
     for check in checks:
         key = check.operation, check.framework, check.dtype, check.seed, check.place
         variants.setdefault(key, []).append(check.variant)
     return [
-        Recording(operation, framework, dtype, tuple(dict.fromkeys(those)), seed, place, folder)
+        RecordingTask(operation, framework, dtype, tuple(dict.fromkeys(those)), seed, place, folder)
         for (operation, framework, dtype, seed, place), those in variants.items()
     ]

@@ -21,7 +21,7 @@ AGAINST = {  # contract -> what the expected value is there
     "follows_permutation": "what it is in the other order",
     "same_in_every_mode": "eager mode",
     "same_when_compiled": "eager mode",
-    "agrees_with_record": "what was recorded",
+    "agrees_with_recording": "what was recorded",
     "trains_alike": "the reference",
 }
 

@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
     cases = {name: getattr(options, name) for name in ("config", "lengths", "mode")}
     place = frameworks.Place(options.device, options.tf32)
     earlier = verified(options.replay) if options.replay else None
-    checks = plan(*selection, seed, options.full, **cases, place=place, record=earlier)
+    checks = plan(*selection, seed, options.full, **cases, place=place, recording=earlier)
     covered(checks, earlier)
     selected = any([*selection, *cases.values()])
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]

@@ -29,7 +29,7 @@ HEADS = {  # of columns that are six letters wide
     "repeatable": "twice",
     "same_in_every_mode": "modes",
     "same_when_compiled": "jit",
-    "agrees_with_record": "record",
+    "agrees_with_recording": "record",
     "trains_alike": "trains",
 }
 MEANINGS = {

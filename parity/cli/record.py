@@ -9,7 +9,7 @@ from typing import Any
 from parity import frameworks
 from parity.arrays import FLOATS
 from parity.checks.check import plan
-from parity.checks.recorder import File, recordings
+from parity.checks.recorder import File
 from parity.checks.runner import Runner
 from parity.cli.progress import signals, verdicts
 from parity.errors import FrameworkUnavailable
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command understands."""
     parser.add_argument("--framework", required=True, help="the framework to observe")
     parser.add_argument(
-        "--output", required=True, metavar="DIR", help="where the record goes; an earlier one there is replaced"
+        "--output", required=True, metavar="DIR", help="where the recording goes; an earlier one there is replaced"
     )
     for name in ("operation", "variant", "dtype"):
         parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Observe, write the record; returns 1 if something raised what it is not known to, 130 if somebody interrupted.
+    """Observe, write the recording; returns 1 if something raised what it is not known to, 130 if somebody interrupted.
 
     Raises:
         InputError: an unknown name, or a folder that cannot be written or holds something else.
@@ -51,14 +51,14 @@ def _run(options: argparse.Namespace) -> int:
     selection = (options.operation, [options.framework], options.variant, options.dtype, ["matches_reference"])
     place = frameworks.Place(options.device, options.tf32)
     checks = plan(*selection, options.seed, options.full, place=place)
-    runner = Runner(recordings(checks, options.output), options.jobs)
+    runner = Runner(plan_recordings(checks, options.output), options.jobs)
     if reason := frameworks.missing(options.framework):
         raise FrameworkUnavailable(reason)
     manifest.writable(options.output)
     found, interrupted = verdicts(runner)
     if interrupted:
         manifest.discard(options.output)
-        print("interrupted: no record was written")
+        print("interrupted: no recording was written")
         return 130
     files: list[File] = [file for came in found.values() for file in came]
     unexpected = [said for file in files for said in file.unexpected]
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"and {len(unexpected) - SHOWN} more")
     if not all(file.entry for file in files):
         manifest.discard(options.output)
-        print("failed: no record was written")
+        print("failed: no recording was written")
         return 1
     manifest.finish(options.output, _told(files, options.framework, options.seed, runner.environment))
     print(f"{_amount(files)}: {opened(options.output)}")

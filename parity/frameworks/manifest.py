@@ -1,6 +1,6 @@
-"""What a record says of itself, so that nobody compares with what it does not hold.
+"""What a recording says of itself, so that nobody compares with what it does not hold.
 
-A record is a folder: an ``.npz`` for each operation and dtype, and ``manifest.json``, which is written last:
+A recording is a folder: an ``.npz`` for each operation and dtype, and ``manifest.json``, which is written last:
 
     schema, sha256          of the manifest itself
     framework, seed, dtypes      what was recorded
@@ -12,8 +12,8 @@ A record is a folder: an ``.npz`` for each operation and dtype, and ``manifest.j
 The checksums find what was cut off, mixed up or edited by accident. They are no signature: whoever means to deceive
 can compute them too.
 
-New files are written into a folder inside it. Only when all are there do they take the place of what the record held
-before: a run that is stopped leaves an earlier record whole.
+New files are written into a folder inside it. Only when all are there do they take the place of what the recording held
+before: a run that is stopped leaves an earlier recording whole.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from parity.frameworks.observation import plain
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-UNFINISHED = ".unfinished"  # inside the record's folder, so that nothing has to cross to another file system
+UNFINISHED = ".unfinished"  # inside the recording's folder, so that nothing has to cross to another file system
 FIELDS = ("schema", "sha256", "framework", "seed", "dtypes", "device", "environment", "files")
 WRITTEN = "a folder that parity record has written, whole and unchanged"
 
@@ -46,7 +46,7 @@ def file_name(operation: str, dtype: str) -> str:
 
 
 def key_of(case: Case) -> str:
-    """What a record calls a case. Gradients depend on which outputs have a cotangent, so those are part of it."""
+    """What a recording calls a case. Gradients depend on which outputs have a cotangent, so those are part of it."""
     return f"{case.name}/{'+'.join(case.cotangents)}"
 
 
@@ -73,7 +73,7 @@ def signed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The manifest of a record.
+    """The manifest of a recording.
 
     Raises:
         InputError: there is none, or one of another schema, or one that was changed.
@@ -84,7 +84,7 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise refused(f"{str(folder)!r} without {MANIFEST}: no record, or one that was not finished") from error
+        raise refused(f"{str(folder)!r} without {MANIFEST}: no recording, or one that was not finished") from error
     except (OSError, ValueError) as error:
         raise refused(f"{str(path)!r}, which cannot be read ({error})") from error
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
@@ -96,21 +96,21 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def refused(came: str, expected: str = WRITTEN) -> InputError:
-    """What is wrong with a record."""
+    """What is wrong with a recording."""
     return InputError("replay", came, expected)
 
 
 def writable(folder: str | Path) -> None:
-    """Make sure that a record can be written, before the work; a folder that holds anything else is left alone.
+    """Make sure that a recording can be written, before the work; a folder that holds anything else is left alone.
 
     Raises:
-        InputError: it cannot be written, or is neither empty nor a record.
+        InputError: it cannot be written, or is neither empty nor a recording.
     """
     there = Path(folder)
     try:
         strange = sorted(_visible(there) - set(_earlier(there)))
         if strange:
-            expected = "a new folder, an empty one, or a record to replace"
+            expected = "a new folder, an empty one, or a recording to replace"
             raise InputError("output", f"{str(folder)!r} with {strange[0]} in it", expected)
         discard(there)
         (there / UNFINISHED).mkdir(parents=True)
@@ -119,10 +119,10 @@ def writable(folder: str | Path) -> None:
 
 
 def finish(folder: str | Path, told: Mapping[str, Any]) -> Path:
-    """Put what was written in the place of an earlier record; the manifest last, so that no half passes for a whole.
+    """Put what was written in the place of an earlier recording; the manifest last, so that no half passes for a whole.
 
     Args:
-        folder: the record's, with all of its files in its `UNFINISHED`.
+        folder: the recording's, with all of its files in its `UNFINISHED`.
         told: the manifest, without schema and checksum.
 
     Returns:
@@ -155,7 +155,7 @@ def _visible(folder: Path) -> set[str]:
 
 
 def _earlier(folder: Path) -> list[str]:
-    """The files of the record that is there now, if any; its manifest first."""
+    """The files of the recording that is there now, if any; its manifest first."""
     try:
         return [MANIFEST, *read(folder)["files"]]
     except InputError:

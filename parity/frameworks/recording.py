@@ -23,12 +23,12 @@ from parity.frameworks.observation import Observation, restored
 PACKAGES = ("torch", "tensorflow", "keras")
 
 
-class NotInRecord(LookupError):
-    """A record has nothing that a case could be compared with; the message says why."""
+class NotInRecording(LookupError):
+    """A recording has nothing that a case could be compared with; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class Recording:
     """What one framework observed, in one environment, of the cases of one seed; see `parity.frameworks.manifest`."""
 
     folder: Path
@@ -61,17 +61,17 @@ class Record:
         """What a variant gave for a case when it was recorded.
 
         Raises:
-            NotInRecord: it was not recorded, or was drawn from other inputs, or the variant raised.
+            NotInRecording: it was not recorded, or was drawn from other inputs, or the variant raised.
         """
         name, key = file_name(case.operation, case.dtype), key_of(case)
         entry = self.manifest["files"].get(name)
         raised = entry["variants"].get(variant, {}).get(key) if entry and framework == self.framework else None
         if raised is None:
-            raise NotInRecord(f"there is no {framework}.{variant} on {key} in what was recorded: {self}")
+            raise NotInRecording(f"there is no {framework}.{variant} on {key} in what was recorded: {self}")
         if entry["cases"][key] != digest(case):
-            raise NotInRecord(f"drawn from other inputs: {self._drawn()}; {self}")
+            raise NotInRecording(f"drawn from other inputs: {self._drawn()}; {self}")
         if raised:
-            raise NotInRecord(f"{framework}.{variant} raised {raised} when it was recorded: {self}")
+            raise NotInRecording(f"{framework}.{variant} raised {raised} when it was recorded: {self}")
         return Observation(_remembered(self.folder / name, entry["sha256"])[f"{variant}/{key}"])
 
     def _drawn(self) -> str:
@@ -79,35 +79,35 @@ class Record:
         return f"there by parity {there['parity']} with numpy {there['numpy']}, here with numpy {np.__version__}"
 
 
-def verified(folder: str | Path) -> Record:
-    """Open a record and make sure of all of it, before anything is compared with it.
+def verified(folder: str | Path) -> Recording:
+    """Open a recording and make sure of all of it, before anything is compared with it.
 
     Raises:
-        InputError: no record, an unfinished one, one of another schema, or a file that is missing, too many, cut off,
-            changed or unreadable; the message says which.
+        InputError: no recording, an unfinished one, one of another schema, or a file that is missing, too many, cut
+            off, changed or unreadable; the message says which.
     """
-    record = Record(Path(folder), read(Path(folder)))
-    choose("framework of the record", record.framework, FRAMEWORKS)
-    files = record.manifest["files"]
-    for name in sorted(path.name for path in record.folder.iterdir() if not path.name.startswith(".")):
+    recording = Recording(Path(folder), read(Path(folder)))
+    choose("framework of the record", recording.framework, FRAMEWORKS)
+    files = recording.manifest["files"]
+    for name in sorted(path.name for path in recording.folder.iterdir() if not path.name.startswith(".")):
         if name not in files and name != MANIFEST:
-            raise refused(f"{str(record.folder)!r} with {name}, which its manifest does not name")
+            raise refused(f"{str(recording.folder)!r} with {name}, which its manifest does not name")
     for name, entry in files.items():
-        held = set(observations(record.folder / name, entry["sha256"], entry["bytes"]))
+        held = set(observations(recording.folder / name, entry["sha256"], entry["bytes"]))
         told = {f"{variant}/{key}" for variant, keys in entry["variants"].items() for key in keys if not keys[key]}
         if held != told:
-            raise refused(f"{str(record.folder / name)!r} with other observations than its manifest names")
-    return record
+            raise refused(f"{str(recording.folder / name)!r} with other observations than its manifest names")
+    return recording
 
 
-def opened(folder: str | Path) -> Record:
-    """A record that was `verified`: opened once in each process, for as long as its manifest stays the same."""
+def opened(folder: str | Path) -> Recording:
+    """A recording that was `verified`: opened once in each process, for as long as its manifest stays the same."""
     return _opened(Path(folder), (Path(folder) / MANIFEST).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
-def _opened(folder: Path, _: int) -> Record:
-    return Record(folder, read(folder))
+def _opened(folder: Path, _: int) -> Recording:
+    return Recording(folder, read(folder))
 
 
 def observations(path: Path, sha256: str, size: int | None = None) -> dict[str, dict[str, Array]]:

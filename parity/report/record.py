@@ -62,7 +62,7 @@ def record(
         sweep: from `parity.checks.sweep.summary`.
         throughput: from `parity.report.throughput.throughput`.
         replayed: where the record was made that was compared with, if any:
-        `parity.frameworks.recording.Record.environment`.
+        `parity.frameworks.recording.Recording.environment`.
 
     Returns:
         A dict with ``schema``, ``environment``, ``summary``, ``checks``, ``divergences``, ``training``, ``mutants``,
