@@ -9,7 +9,7 @@ import numpy as np
 from parity.arrays import Lengths
 from parity.cases import real_data as data
 from parity.cases.case import Case
-from parity.cases.lengths import draw_lengths
+from parity.cases.lengths import sample_lengths
 from parity.cases.sampling import with_lengths
 from parity.errors import InputError, fits
 from parity.operations import find
@@ -88,18 +88,18 @@ class Row:
 
     def case(self, size: Size) -> Case:
         """Its input, float32."""
-        lengths, steps = drawn_lengths(self.distribution, size)
+        lengths, steps = sampled_lengths(self.distribution, size)
         widths = {"D": size.features, "H": size.hidden, "V": VOCABULARY, "C": CLASSES}
         return with_lengths(self.operation, self.config, lengths, "float32", 0, steps, **widths)
 
 
-def drawn_lengths(distribution: str, size: Size) -> tuple[Lengths, int]:
+def sampled_lengths(distribution: str, size: Size) -> tuple[Lengths, int]:
     """B lengths and T. Real data brings its own T."""
     rng = np.random.default_rng(0)
     if distribution in data.DATA:
-        drawn = rng.choice(data.lengths(distribution), size.batch)
-        return drawn, int(drawn.max())
-    return draw_lengths(distribution, rng, size.batch, size.steps), size.steps
+        sampled = rng.choice(data.lengths(distribution), size.batch)
+        return sampled, int(sampled.max())
+    return sample_lengths(distribution, rng, size.batch, size.steps), size.steps
 
 
 XLA = tuple(Entry("tensorflow", variant, "xla") for variant in ("masked", "padded"))

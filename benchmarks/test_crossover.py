@@ -15,7 +15,7 @@ from benchmarks.replay import clock, replay
 from parity import bucketing as planner
 from parity import frameworks
 from parity.arrays import Array, Lengths
-from parity.cases.lengths import draw_lengths, fill_lengths
+from parity.cases.lengths import fill_lengths, sample_lengths
 from parity.throughput.advice import Layer
 from parity.throughput.benchmark import Entry, Prepared, timed
 from parity.throughput.metrics import as_dict
@@ -43,7 +43,7 @@ def test_over_steps(benchmark: Any, bench: Bench, steps: int) -> None:
     """The same lognormal lengths, stretched; fewer of them, so that the longest do not take all the time."""
     size = replace(bench.sizes["small"], batch=max(1, bench.sizes["small"].batch // 4))
     size = replace(size, steps=steps) if bench.timing else size
-    lengths = draw_lengths("lognormal", np.random.default_rng(0), size.batch, size.steps)
+    lengths = sample_lengths("lognormal", np.random.default_rng(0), size.batch, size.steps)
     measure(benchmark, bench, "T", steps, lengths, size)
 
 

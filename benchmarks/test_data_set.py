@@ -14,7 +14,7 @@ from benchmarks.replay import clock, replay
 from parity import bucketing as planner
 from parity import frameworks
 from parity.arrays import Lengths
-from parity.cases.lengths import draw_lengths
+from parity.cases.lengths import sample_lengths
 from parity.throughput.advice import Layer
 from parity.throughput.benchmark import Entry
 from parity.throughput.metrics import as_dict
@@ -46,7 +46,7 @@ def test_regrouping_a_data_set(benchmark: Any, bench: Bench, framework: str) -> 
         pytest.skip(reason)
     size = bench.sizes["small"]
     layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden, without=SLOW, device=bench.device)
-    lengths = draw_lengths("lognormal", np.random.default_rng(0), SEQUENCES * size.batch, size.steps)
+    lengths = sample_lengths("lognormal", np.random.default_rng(0), SEQUENCES * size.batch, size.steps)
     model = bench.model_of(layer, size)
     cost = model.costs[f"{framework}.{VARIANT}"] if model else planner.DEFAULT
     plan = planner.batches(lengths, size.batch, cost)

@@ -13,7 +13,7 @@ from parity.checks import runner
 from parity.checks.check import plan
 from parity.operations import find
 
-IMPORTS = ("parity", "parity.check", "parity.__main__", "parity.pytest_plugin")
+IMPORTS = ("parity", "parity.checks.check", "parity.__main__", "parity.pytest_plugin")
 
 
 @pytest.mark.benchmark(group="import", max_time=1.0, min_rounds=5)
@@ -34,14 +34,14 @@ def test_import(benchmark: Any, module: str) -> None:
 @pytest.mark.parametrize("operation", ["bidirectional.reverse_sequence", "loss.cross_entropy"])
 @pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
 def test_checks(benchmark: Any, framework: str, operation: str) -> None:
-    """One variant held to every contract on every case, everything drawn, traced and observed anew."""
+    """One variant held to every contract on every case, everything sampled, traced and observed anew."""
     if reason := frameworks.missing(framework):
         pytest.skip(reason)
     variant = find(operation).variants[framework][0]
     checks = plan([operation], [framework], [variant], ["float32"])
 
     def run() -> int:
-        runner.forget()
+        runner.clear()
         found = [result for one in checks for result in one.run()]
         assert {result.status for result in found} <= {"passed", "xfailed"}
         return len(found)

@@ -4,7 +4,7 @@ Pairs of implementations of what people do with variable-length sequences, held 
 outputs and in every gradient. Public names are resolved on first use; importing this loads no framework.
 
 >>> import parity
->>> case = parity.draw("rnn.lstm", "one_layer", "ragged", "float32", seed=0)
+>>> case = parity.sample_case("rnn.lstm", "one_layer", "ragged", "float32", seed=0)
 >>> parity.observe(case, "reference")["y"].shape
 (4, 3, 6)
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from parity.cases.batch import Batch as Batch
     from parity.cases.case import Case as Case
-    from parity.cases.sampling import draw as draw
+    from parity.cases.sampling import sample_case as sample_case
     from parity.checks.check import check_function as check_function
     from parity.checks.contracts import CONTRACTS as CONTRACTS
     from parity.checks.noise import noise_floor as noise_floor
@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Batch": "cases.batch",
     "Case": "cases.case",
-    "draw": "cases.sampling",
+    "sample_case": "cases.sampling",
     "check_function": "checks.check",
     "CONTRACTS": "checks.contracts",
     "InputError": "errors",

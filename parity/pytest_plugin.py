@@ -29,7 +29,7 @@ IN_WORKERS = ("parity_results", "parity_trial", "parity_outcome")  # fixtures wh
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity", "PyTorch against TensorFlow on padded sequences")
     group.addoption("--parity-report", metavar="DIR", default=OUTPUT, help=f"where the report goes (default {OUTPUT})")
-    group.addoption("--parity-seed", metavar="N", type=int, default=0, help="seed of the drawn cases (default 0)")
+    group.addoption("--parity-seed", metavar="N", type=int, default=0, help="seed of the sampled cases (default 0)")
     group.addoption(
         "--parity-require", metavar="FRAMEWORK,…", default="", help="fail at once if one of these does not load"
     )
@@ -185,13 +185,15 @@ class Session:
         self.runner: Runner | None = None
         self.keeper: Keeper | None = None  # none in a worker of xdist: its results travel to the process that has one
         config.pluginmanager.register(Collector(self), "parity-collector")
-        self.place = frameworks.Place(config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32"))
+        self.device = frameworks.DeviceSettings(
+            config.getoption("--parity-device") or "cpu", config.getoption("--parity-tf32")
+        )
         required, jobs = config.getoption("--parity-require"), config.getoption("--parity-jobs")
         asked = required.split(",") if required else []
         try:
             whole_number("--parity-seed", self.seed)
             whole_number("--parity-jobs", 1 if jobs is None else jobs, least=1)
-            choose("--parity-device", self.place.device, frameworks.DEVICES)
+            choose("--parity-device", self.device.device, frameworks.DEVICES)
             self.replayed = verified(there) if (there := config.getoption("--parity-replay")) else None
             reasons = [
                 frameworks.missing(choose("--parity-require", framework.strip(), frameworks.FRAMEWORKS))
@@ -201,16 +203,16 @@ class Session:
             raise pytest.UsageError(str(error)) from error
         if any(reasons):
             raise pytest.UsageError(f"--parity-require: {'; '.join(filter(None, reasons))}")
-        if absent := frameworks.lacks(self.place.device, frameworks.FRAMEWORKS):
-            raise pytest.UsageError(f"--parity-device {self.place.device}: {absent}")
+        if absent := frameworks.lacks(self.device.device, frameworks.FRAMEWORKS):
+            raise pytest.UsageError(f"--parity-device {self.device.device}: {absent}")
 
     def header(self) -> list[str]:
         from parity.report.environment import versions
 
         found = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
-        tf32 = "allowed" if self.place.tf32 else "off"
+        tf32 = "allowed" if self.device.tf32 else "off"
         replayed = [f"parity: compared with {self.replayed}"] if self.replayed else []
-        return [f"parity: {found}; seed {self.seed}; device {self.place.device}, TF32 {tf32}", *replayed]
+        return [f"parity: {found}; seed {self.seed}; device {self.device.device}, TF32 {tf32}", *replayed]
 
     @cached_property
     def plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
@@ -223,7 +225,7 @@ class Session:
                 check.plan,
                 seed=self.seed,
                 full=self.config.getoption("--parity-full"),
-                place=self.place,
+                device=self.device,
                 recording=self.replayed,
             ),
             "parity_trial": divergences.snippets,
@@ -239,7 +241,9 @@ class Session:
         alone = self.is_worker or self.config.getoption("usepdb", False)
         try:
             check.covered(tasks, self.replayed)
-            self.runner = Runner(tasks, 1 if alone else self.config.getoption("--parity-jobs"), heard=self._heard)
+            self.runner = Runner(
+                tasks, 1 if alone else self.config.getoption("--parity-jobs"), heard=self._heard, device=self.device
+            )
         except InputError as error:
             raise pytest.UsageError(str(error)) from error
         if not self.is_worker:
@@ -279,7 +283,11 @@ class Session:
 
         if self.keeper and str(task) in self.keeper:
             return  # a worker has told it
-        given: dict[str, Any] = {"task": str(task), "found": plain(found), "frameworks": frameworks.environment()}
+        given: dict[str, Any] = {
+            "task": str(task),
+            "found": plain(found),
+            "frameworks": frameworks.environment(self.device),
+        }
         if self.is_worker:
             item.stash[GIVEN] = json.dumps(given)
         elif self.keeper:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import Observation, check_function, divergences, draw, frameworks, mutants, report, training
+from parity import Observation, check_function, divergences, frameworks, mutants, report, sample_case, training
 from parity import bucketing as planner
 from parity.bucketing import DEFAULT, Cost, batches, fit, ideal, padded_over_real, split
 from parity.cases import real_data as data
@@ -22,7 +22,7 @@ from parity.errors import InputError
 from parity.throughput import advice as advise
 from parity.throughput.timing import Contender, interleaved, ratio
 
-CASE = draw("rnn.gru", "one_layer", "ragged", "float32", 0)
+CASE = sample_case("rnn.gru", "one_layer", "ragged", "float32", 0)
 ONES = {"y": np.ones(2)}
 SEEN = Observation(ONES)
 RNG = np.random.default_rng(0)
@@ -83,7 +83,7 @@ CHECKS: dict[str, Callable[[], object]] = {
         "rnn.lengths_short_by_two"
     ),
     "mutants: got 'rnn', expected a list of names": lambda: mutants.plan("rnn"),
-    "device: got 'gpu', expected 'cpu'": lambda: plan(place=frameworks.Place("gpu")),
+    "device: got 'gpu', expected 'cpu'": lambda: plan(device=frameworks.DeviceSettings("gpu")),
     "lengths: got '3:3x1e', expected numbers behind x and ~": lambda: plan(lengths="3:3x1e"),
     "mode: got 'grpah', expected 'graph'": lambda: plan(mode="grpah"),
     "config: got 'one_layre', expected 'one_layer'": lambda: plan(["rnn.gru"], config="one_layre"),
@@ -108,18 +108,6 @@ COMPARISONS: dict[str, Callable[[], object]] = {
     "quantities: got 0, expected names that are text": lambda: Observation({0: np.ones(2)}),
     "provenance: got 3, expected text by name": lambda: Observation(ONES, {"seed": 3}),
     "quantity: got 'Y', expected one of: y": lambda: SEEN["Y"],
-    "path: got 3, expected the name of a file or a folder": lambda: SEEN.save(3),
-    "path: got '/dev/null/seen.npz', expected a file that can be written (": lambda: SEEN.save("/dev/null/seen.npz"),
-    "path: got '\\x00', expected a file that can be written (embedded null byte)": lambda: SEEN.save("\0"),
-    "quantities: got 'file', expected another name: numpy.savez takes this": lambda: Observation(
-        {"file": np.ones(2)}
-    ).save("seen.npz"),
-    "path: got 'nowhere.npz', expected an observation saved by parity (FileNotFound": lambda: Observation.load(
-        "nowhere.npz"
-    ),
-    "path: got '/dev/null', expected an observation saved by parity (BadZipFile: ": lambda: Observation.load(
-        "/dev/null"
-    ),
 }
 PLANS: dict[str, Callable[[], object]] = {
     f"call: got -1.0, {SECONDS}": lambda: Cost(-1.0, 0.0, 1.0),
@@ -191,9 +179,9 @@ ADVICE: dict[str, Callable[[], object]] = {
 }
 DATA: dict[str, Callable[[], object]] = {
     "data: got 'speechse', expected 'speeches'": lambda: data.lengths("speechse"),
-    "count: got 41, expected a whole number from 0 to 40": lambda: data.draw("speeches", RNG, 41, "float32"),
-    "dtype: got 'text', expected one of: float32, ": lambda: data.draw("speeches", RNG, 3, "text"),
-    "rng: got 0, expected a numpy.random.Generator": lambda: data.draw("speeches", 0, 3, "float32"),
+    "count: got 41, expected a whole number from 0 to 40": lambda: data.sample_batch("speeches", RNG, 41, "float32"),
+    "dtype: got 'text', expected one of: float32, ": lambda: data.sample_batch("speeches", RNG, 3, "text"),
+    "rng: got 0, expected a numpy.random.Generator": lambda: data.sample_batch("speeches", 0, 3, "float32"),
     "text: got b'who was it', expected text": lambda: data.words(b"who was it"),
     "output: got '/dev/null/there', expected a folder that can be written (": lambda: report.writable(
         "/dev/null/there"

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import Batch, Case, InputError, draw, noise_floor, observe, operations
+from parity import Batch, Case, InputError, noise_floor, observe, operations, sample_case
 from parity.arrays import BFLOAT16, check_lengths
-from parity.cases.lengths import draw_lengths, fill_lengths
+from parity.cases.lengths import fill_lengths, sample_lengths
 from parity.cases.sampling import with_lengths
 
 RIGHT = {"operation": "rnn.gru", "config": "one_layer", "lengths": "ragged", "dtype": "float32", "seed": 0}
-CASE = draw(**RIGHT)
-DEEP = draw("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0, (("B", 5), ("T", 4), ("D", 3)))
-IDS = draw("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
+CASE = sample_case(**RIGHT)
+DEEP = sample_case("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0, (("B", 5), ("T", 4), ("D", 3)))
+IDS = sample_case("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
 BATCH = Batch.of([[1.0, 2.0], [3.0]])
 RNG = np.random.default_rng(0)
 
@@ -29,8 +29,8 @@ class OnAnotherDevice:
         raise TypeError("can't convert cuda:0 device type tensor to numpy.\nUse Tensor.cpu()")
 
 
-def drawn(**wrong: Any) -> Case:
-    return draw(**RIGHT | wrong)
+def sampled(**wrong: Any) -> Case:
+    return sample_case(**RIGHT | wrong)
 
 
 def given(lengths: Any, **wrong: Any) -> Case:
@@ -59,21 +59,23 @@ AN_ARRAY = "expected an array of numbers"
 IN_ONE_ARRAY = "expected at most 2147483648 in one array"
 
 NAMES: dict[str, Callable[[], object]] = {
-    "operation: got 'rnn.gro', expected 'rnn.gru'": lambda: drawn(operation="rnn.gro"),
-    f"operation: got 'quicksort', {ONE_OF_MANY}": lambda: drawn(operation="quicksort"),
-    f"operation: got ['rnn.gru'], {ONE_OF_MANY}": lambda: drawn(operation=["rnn.gru"]),
+    "operation: got 'rnn.gro', expected 'rnn.gru'": lambda: sampled(operation="rnn.gro"),
+    f"operation: got 'quicksort', {ONE_OF_MANY}": lambda: sampled(operation="quicksort"),
+    f"operation: got ['rnn.gru'], {ONE_OF_MANY}": lambda: sampled(operation=["rnn.gru"]),
     f"operation: got None, {ONE_OF_MANY}": lambda: operations.find(None),
     "operation: got 'rnn.ltsm', expected 'rnn.lstm'": lambda: replace(DEEP, operation="rnn.ltsm"),
-    "config: got 'one_later', expected 'one_layer'": lambda: drawn(config="one_later"),
-    "config: got 0, expected one of: one_layer, two_layers_from_state": lambda: drawn(config=0),
+    "config: got 'one_later', expected 'one_layer'": lambda: sampled(config="one_later"),
+    "config: got 0, expected one of: one_layer, two_layers_from_state": lambda: sampled(config=0),
     "config: got 'two_layer', expected 'one_layer'": lambda: replace(DEEP, config="two_layer"),
-    "lengths: got 'raged', expected 'ragged'": lambda: drawn(lengths="raged"),
-    "lengths: got 'ragged', expected one of: drawn": lambda: draw("model.tagger", "lstm", "ragged", "float32", 0),
+    "lengths: got 'raged', expected 'ragged'": lambda: sampled(lengths="raged"),
+    "lengths: got 'ragged', expected one of: sampled": lambda: sample_case(
+        "model.tagger", "lstm", "ragged", "float32", 0
+    ),
     "lengths_name: got 3, expected a name": lambda: replace(DEEP, lengths_name=3),
-    "dtype: got 'float23', expected 'float32'": lambda: drawn(dtype="float23"),
-    f"dtype: got <class 'numpy.float32'>, {A_DTYPE}": lambda: drawn(dtype=np.float32),
-    "case: got 'rnn.gru', expected a parity.Case; see parity.draw": lambda: observe("rnn.gru", "reference"),
-    "case: got None, expected a parity.Case; see parity.draw": lambda: noise_floor(None),
+    "dtype: got 'float23', expected 'float32'": lambda: sampled(dtype="float23"),
+    f"dtype: got <class 'numpy.float32'>, {A_DTYPE}": lambda: sampled(dtype=np.float32),
+    "case: got 'rnn.gru', expected a parity.Case; see parity.sample_case": lambda: observe("rnn.gru", "reference"),
+    "case: got None, expected a parity.Case; see parity.sample_case": lambda: noise_floor(None),
     "framework: got 'pytroch', expected 'pytorch'": lambda: observe(CASE, "pytroch"),
     "variant: got 'pakced', expected 'packed'": lambda: observe(CASE, "pytorch", "pakced"),
     "variant: got None, expected the name of a variant": lambda: observe(CASE, "pytorch", None),
@@ -85,23 +87,23 @@ NAMES: dict[str, Callable[[], object]] = {
     "outputs: got 'y', expected a list of names": lambda: CASE.keeping("y"),
 }
 NUMBERS: dict[str, Callable[[], object]] = {
-    "seed: got -1, expected a whole number of 0 or more": lambda: drawn(seed=-1),
-    "seed: got 1.0, expected a whole number of 0 or more": lambda: drawn(seed=1.0),
-    "seed: got True, expected a whole number of 0 or more": lambda: drawn(seed=True),
+    "seed: got -1, expected a whole number of 0 or more": lambda: sampled(seed=-1),
+    "seed: got 1.0, expected a whole number of 0 or more": lambda: sampled(seed=1.0),
+    "seed: got True, expected a whole number of 0 or more": lambda: sampled(seed=True),
     "seed: got -2, expected a whole number of -1 or more": lambda: replace(DEEP, seed=-2),
-    "sizes: got {'B': 8}, expected pairs of axis and size, e.g. ": lambda: drawn(sizes={"B": 8}),
-    "sizes: got 'Q', expected one of: B, T, D, H, V, C, S": lambda: drawn(sizes=(("Q", 8),)),
-    "size of T: got 0, expected a whole number of 1 or more": lambda: drawn(sizes=(("T", 0),)),
-    f"w_rec.0: got 1000000 x 3 x 1000000 numbers, {IN_ONE_ARRAY}": lambda: drawn(sizes=(("H", 10**6),)),
-    "sizes beside the data's own: got 'T', expected one of: D, H, S": lambda: draw(
-        "model.tagger", "lstm", "drawn", "float32", 0, (("T", 3),)
+    "sizes: got {'B': 8}, expected pairs of axis and size, e.g. ": lambda: sampled(sizes={"B": 8}),
+    "sizes: got 'Q', expected one of: B, T, D, H, V, C, S": lambda: sampled(sizes=(("Q", 8),)),
+    "size of T: got 0, expected a whole number of 1 or more": lambda: sampled(sizes=(("T", 0),)),
+    f"w_rec.0: got 1000000 x 3 x 1000000 numbers, {IN_ONE_ARRAY}": lambda: sampled(sizes=(("H", 10**6),)),
+    "sizes beside the data's own: got 'T', expected one of: D, H, S": lambda: sample_case(
+        "model.tagger", "lstm", "sampled", "float32", 0, (("T", 3),)
     ),
     "copies: got 0, expected a whole number from 1 to 1000": lambda: noise_floor(CASE, 0),
     "copies: got 1000000, expected a whole number from 1 to 1000": lambda: noise_floor(CASE, 10**6),
-    "distribution: got 'lognromal', expected 'lognormal'": lambda: draw_lengths("lognromal", RNG, 4, 8),
-    f"rng: got 42, {A_GENERATOR}": lambda: draw_lengths("uniform", 42, 4, 8),
-    "batch: got -1, expected a whole number from 0 to 2147483648": lambda: draw_lengths("uniform", RNG, -1, 8),
-    "steps: got 0, expected a whole number from 1 to 2147483648": lambda: draw_lengths("uniform", RNG, 4, 0),
+    "distribution: got 'lognromal', expected 'lognormal'": lambda: sample_lengths("lognromal", RNG, 4, 8),
+    f"rng: got 42, {A_GENERATOR}": lambda: sample_lengths("uniform", 42, 4, 8),
+    "batch: got -1, expected a whole number from 0 to 2147483648": lambda: sample_lengths("uniform", RNG, -1, 8),
+    "steps: got 0, expected a whole number from 1 to 2147483648": lambda: sample_lengths("uniform", RNG, 4, 0),
     f"fill: got 1.5, {A_FRACTION}": lambda: fill_lengths(1.5, RNG, 4, 8),
     f"fill: got 0.0, {A_FRACTION}": lambda: fill_lengths(0.0, RNG, 4, 8),
     f"fill: got nan, {A_FRACTION}": lambda: fill_lengths(float("nan"), RNG, 4, 8),
@@ -146,16 +148,6 @@ BATCHES: dict[str, Callable[[], object]] = {
     f"values: got dtype complex128, {AN_ARRAY}": lambda: Batch(np.zeros((2, 3), complex), [1, 2]),
     f"values: got dtype [('x', '<f4')], {AN_ARRAY}": lambda: Batch(np.zeros((2, 3), [("x", "<f4")]), [1, 2]),
     "lengths: got 1 lengths, expected one for each of the 2 sequences": lambda: Batch(np.zeros((2, 3)), [1]),
-    "rows: got [2], expected one axis of row numbers from 0 to 1": lambda: BATCH.taken([2]),
-    "rows: got [-1], expected one axis of row numbers from 0 to 1": lambda: BATCH.taken([-1]),
-    "rows: got [True, False], expected one axis of row numbers": lambda: BATCH.taken([True, False]),
-    "rows: got array([], shape=(0, 2), dtype=float64), expected one axis": lambda: BATCH.taken(np.zeros((0, 2))),
-    "extra: got -9, expected a whole number of -2 or more": lambda: BATCH.extended(-9),
-    "extra: got 0.5, expected a whole number of -2 or more": lambda: BATCH.extended(0.5),
-    f"extra: got 2 x 1000000000002 numbers, {IN_ONE_ARRAY}": lambda: BATCH.extended(10**12),
-    "draw: got 0.0, expected something that can be called": lambda: BATCH.refilled(0.0),
-    "draw: got size 2, float64, expected size 1, float64": lambda: BATCH.refilled(lambda n: np.zeros(n + 1)),
-    "draw: got size 1, int64, expected size 1, float64": lambda: BATCH.refilled(lambda n: np.zeros(n, int)),
 }
 CASES: dict[str, Callable[[], object]] = {
     "arrays: got [], expected arrays by name: x, w_in.0, ": lambda: replace(DEEP, arrays=[]),

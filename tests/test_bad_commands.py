@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from parity import check_function, draw, frameworks, observe, training
+from parity import check_function, frameworks, observe, sample_case, training
 from parity.__main__ import main
 from parity.errors import FrameworkUnavailable
 from parity.frameworks import loading
@@ -170,7 +170,7 @@ def test_a_wrong_scale_of_the_benchmarks_is_a_usage_error(sentence: str, pytestc
 
 MISSING = "framework tensorflow: import of {} halted; None in sys.modules. To install it: pip install "
 UNAVAILABLE: dict[str, Callable[[], object]] = {
-    "observe": lambda: observe(draw("rnn.gru", "one_layer", "ragged", "float32", 0), "tensorflow", "static"),
+    "observe": lambda: observe(sample_case("rnn.gru", "one_layer", "ragged", "float32", 0), "tensorflow", "static"),
     "check_function": lambda: check_function("rnn.gru", lambda **_: {}, "tensorflow"),
     "train": lambda: training.train("model.tagger", "sgd", "tensorflow", steps=1, seed=77),
     "run": lambda: frameworks.runtime("tensorflow"),

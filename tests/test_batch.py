@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from parity import Batch
-from parity.cases.lengths import DISTRIBUTIONS, draw_lengths, fill_lengths
+from parity.cases.lengths import DISTRIBUTIONS, fill_lengths, sample_lengths
 
 RAGGED = st.lists(
     arrays.arrays(np.float32, st.tuples(st.integers(0, 5), st.just(2)), elements=st.floats(-9, 9, width=32)),
@@ -26,62 +26,40 @@ def test_padding_and_cutting_are_inverse(sequences: list[Any]) -> None:
         np.testing.assert_array_equal(before, after)
 
 
-@given(RAGGED, st.integers(0, 3))
-def test_moves_leave_the_sequences_alone(sequences: list[Any], extra: int) -> None:
-    batch = Batch.of(sequences)
-    for moved in (batch.extended(extra), batch.refilled(lambda n: np.full(n, np.nan, np.float32))):
-        for before, after in zip(sequences, moved.sequences(), strict=True):
-            np.testing.assert_array_equal(before, after)
-
-
-@given(RAGGED)
-def test_refilling_replaces_all_padding_and_nothing_else(sequences: list[Any]) -> None:
-    batch = Batch.of(sequences, steps=6).refilled(lambda n: np.full(n, np.nan, np.float32))
-    np.testing.assert_array_equal(np.isnan(batch.values).all(2), ~batch.mask)
-
-
-@given(RAGGED)
-def test_taking_rows_permutes_sequences(sequences: list[Any]) -> None:
-    batch = Batch.of(sequences)
-    order = list(reversed(range(len(sequences))))
-    for before, after in zip(reversed(sequences), batch.taken(order).sequences(), strict=True):
-        np.testing.assert_array_equal(before, after)
-
-
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("batch", [0, 1, 2, 7])
 def test_every_distribution_gives_lengths_that_fit(distribution: str, batch: int) -> None:
-    lengths = draw_lengths(distribution, np.random.default_rng(0), batch, steps=5)
+    lengths = sample_lengths(distribution, np.random.default_rng(0), batch, steps=5)
     assert len(lengths) == batch
     assert not len(lengths) or (lengths.min() >= 0 and lengths.max() <= 5)
 
 
 def test_ragged_lengths_hold_none_one_and_all() -> None:
     for seed in range(20):
-        assert {0, 1, 6} <= set(draw_lengths("ragged", np.random.default_rng(seed), 4, steps=6).tolist())
+        assert {0, 1, 6} <= set(sample_lengths("ragged", np.random.default_rng(seed), 4, steps=6).tolist())
 
 
 def mean_fill(distribution: str) -> float:
-    draws = [draw_lengths(distribution, np.random.default_rng(seed), 64, steps=128) for seed in range(200)]
-    return float(np.mean(draws)) / 128
+    samples = [sample_lengths(distribution, np.random.default_rng(seed), 64, steps=128) for seed in range(200)]
+    return float(np.mean(samples)) / 128
 
 
 def test_lognormal_lengths_are_short_but_for_one() -> None:
     assert mean_fill("lognormal") == pytest.approx(0.27, abs=0.01)
     for seed in range(20):
-        lengths = draw_lengths("lognormal", np.random.default_rng(seed), 64, steps=128)
+        lengths = sample_lengths("lognormal", np.random.default_rng(seed), 64, steps=128)
         assert (lengths.min() >= 1, lengths.max()) == (True, 128)
 
 
 def test_bimodal_lengths_are_half_short_and_half_long() -> None:
     assert mean_fill("bimodal") == pytest.approx(0.5, abs=0.01)
-    lengths = np.sort(draw_lengths("bimodal", np.random.default_rng(0), 64, steps=1024))
+    lengths = np.sort(sample_lengths("bimodal", np.random.default_rng(0), 64, steps=1024))
     assert lengths[31] < 512 < lengths[32]
     assert lengths[:32].mean() == pytest.approx(128, abs=64)
     assert lengths[32:].mean() == pytest.approx(896, abs=64)
 
 
-DRAWN = {
+SAMPLED = {
     "ragged": [1, 5, 6, 7, 4, 0],
     "uniform": [6, 5, 4, 2, 3, 1],
     "short": [6, 4, 4, 2, 2, 1],
@@ -89,10 +67,10 @@ DRAWN = {
 }
 
 
-@pytest.mark.parametrize("distribution", DRAWN)
-def test_draws_stay_what_they_were(distribution: str) -> None:
+@pytest.mark.parametrize("distribution", SAMPLED)
+def test_samples_stay_what_they_were(distribution: str) -> None:
     """Cases are told apart by their seeds; other lengths would be other cases."""
-    assert draw_lengths(distribution, np.random.default_rng(0), 6, steps=7).tolist() == DRAWN[distribution]
+    assert sample_lengths(distribution, np.random.default_rng(0), 6, steps=7).tolist() == SAMPLED[distribution]
 
 
 @given(st.floats(0.001, 1), st.integers(0, 70), st.integers(1, 300))

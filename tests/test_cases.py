@@ -1,4 +1,4 @@
-"""Cases: what is drawn bites, and what is wrong is named before any framework is called."""
+"""Cases: what is sampled bites, and what is wrong is named before any framework is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import OPERATIONS, Case, InputError, draw, noise_floor, observe
+from parity import OPERATIONS, Case, InputError, noise_floor, observe, sample_case
 from parity.cases.lengths import LENGTHS, lengths_of, parse_lengths
 from parity.cases.sampling import with_lengths
 
@@ -17,41 +17,41 @@ ALL = [(name, config.name) for name, row in OPERATIONS.items() for config in row
 
 
 @pytest.mark.parametrize(("operation", "config"), ALL)
-def test_every_config_draws_in_every_shape_and_dtype(operation: str, config: str) -> None:
+def test_every_config_samples_in_every_shape_and_dtype(operation: str, config: str) -> None:
     for lengths in lengths_of(OPERATIONS[operation].configuration(config)):
         for dtype in ("float32", "float64"):
-            case = draw(operation, config, lengths, dtype, 1)
+            case = sample_case(operation, config, lengths, dtype, 1)
             assert case.dtype == dtype
             assert set(case.cotangents) == set(OPERATIONS[operation].configuration(config).outputs)
 
 
 @pytest.mark.parametrize(("operation", "config"), ALL)
 def test_weights_are_asymmetric_and_padding_is_not_zero(operation: str, config: str) -> None:
-    case = draw(operation, config, lengths_of(OPERATIONS[operation].configuration(config))[0], "float64", 0)
+    case = sample_case(operation, config, lengths_of(OPERATIONS[operation].configuration(config))[0], "float64", 0)
     for name, array in case.arrays.items():
         given = case.configuration.inputs[name]
         if array.dtype.kind == "f":
-            drawn = array[case.mask] if given.axes.startswith("BT") else array
-            drawn = drawn[drawn != (given.padding or 0)] if given.blank else drawn
-            assert case.configuration.data or len(np.unique(drawn)) == drawn.size
+            sampled = array[case.mask] if given.axes.startswith("BT") else array
+            sampled = sampled[sampled != (given.padding or 0)] if given.blank else sampled
+            assert case.configuration.data or len(np.unique(sampled)) == sampled.size
             if given.axes.startswith("BT") and not case.configuration.data and given.padding is None:
                 assert (array[~case.mask] != 0).all()
 
 
-def test_the_same_seed_draws_the_same_and_another_draws_another() -> None:
-    one, two = (draw("rnn.gru", "one_layer", "ragged", "float32", seed) for seed in (0, 1))
-    assert draw("rnn.gru", "one_layer", "ragged", "float32", 0) is one
+def test_the_same_seed_samples_the_same_and_another_samples_another() -> None:
+    one, two = (sample_case("rnn.gru", "one_layer", "ragged", "float32", seed) for seed in (0, 1))
+    assert sample_case("rnn.gru", "one_layer", "ragged", "float32", 0) is one
     assert not np.array_equal(one.arrays["x"], two.arrays["x"])
 
 
 def test_the_first_shape_has_the_lengths_that_bite() -> None:
-    case = draw("rnn.gru", "one_layer", "ragged", "float32", 0)
+    case = sample_case("rnn.gru", "one_layer", "ragged", "float32", 0)
     assert {0, 1, case.steps} <= set(case.lengths.tolist())
     assert next(iter(LENGTHS)) == "ragged"
 
 
 def lstm() -> Case:
-    return draw("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0, (("B", 5), ("T", 4), ("D", 3)))
+    return sample_case("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0, (("B", 5), ("T", 4), ("D", 3)))
 
 
 def with_array(case: Case, name: str, array: Any) -> Case:
@@ -59,7 +59,7 @@ def with_array(case: Case, name: str, array: Any) -> Case:
 
 
 def test_ids_outside_the_vocabulary_are_ordinary_input_in_padding() -> None:
-    case = draw("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
+    case = sample_case("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
     outside = np.where(case.mask, case.arrays["tokens"], 99)
     assert with_array(case, "tokens", outside).arrays["tokens"].max() == 99
 
@@ -94,7 +94,7 @@ def test_a_case_and_what_is_remembered_of_it_cannot_be_written_to(pytorch: str) 
 
 
 def test_ids_of_any_integer_dtype_are_taken(framework: str) -> None:
-    case = draw("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
+    case = sample_case("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
     expected = observe(case, framework)["y"]
     for dtype in (np.int8, np.uint16, np.int32, ">i8"):
         narrow = with_array(case, "tokens", case.arrays["tokens"].astype(dtype))
@@ -113,7 +113,7 @@ WRITTEN_OUT = {
 @pytest.mark.parametrize("lengths", WRITTEN_OUT)
 def test_a_shape_may_be_written_out(lengths: str) -> None:
     real, steps, scale = WRITTEN_OUT[lengths]
-    case = draw("rnn.rnn", "tanh", lengths, "float32", 0)
+    case = sample_case("rnn.rnn", "tanh", lengths, "float32", 0)
     assert (case.lengths.tolist(), case.steps) == (real, steps)
     assert str(parse_lengths(lengths)) == lengths
     assert parse_lengths(lengths).scale == scale
@@ -123,7 +123,9 @@ def test_a_shape_may_be_written_out(lengths: str) -> None:
 
 
 def test_a_scale_is_that_of_parameters_alone() -> None:
-    usual, large = (draw("feedforward.dense", "linear", s, "float64", 0, (("D", 400),)) for s in ("3:3", "3:3x100"))
+    usual, large = (
+        sample_case("feedforward.dense", "linear", s, "float64", 0, (("D", 400),)) for s in ("3:3", "3:3x100")
+    )
     spread = {name: large.arrays[name].std() / usual.arrays[name].std() for name in ("x", "w")}
     assert 0.9 < spread["x"] < 1.1
     assert 90 < spread["w"] < 110
@@ -140,12 +142,12 @@ def test_a_scale_is_that_of_parameters_alone() -> None:
 )
 def test_a_wrong_shape_is_named(lengths: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
-        draw("rnn.rnn", "tanh", lengths, "float32", 0)
+        sample_case("rnn.rnn", "tanh", lengths, "float32", 0)
 
 
-def test_what_a_benchmark_draws_is_not_saturated() -> None:
+def test_what_a_benchmark_samples_is_not_saturated() -> None:
     """Its noise floor comes from a stand-in that does not know of saturated gates; shut ones are for the matrix."""
     benched = with_lengths("rnn.lstm", "one_layer", [3, 1], "float32", seed=0, H=64)
-    usual = draw("rnn.lstm", "one_layer", "3,1:3", "float32", seed=0, sizes=(("H", 64),))
+    usual = sample_case("rnn.lstm", "one_layer", "3,1:3", "float32", seed=0, sizes=(("H", 64),))
     assert max(np.abs(array).max() for array in benched.arrays.values()) < 10
     assert np.abs(usual.arrays["bias.0"]).max() > 90

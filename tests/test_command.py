@@ -15,6 +15,7 @@ import pytest
 
 from parity import report
 from parity.__main__ import main
+from parity.caching import clear_caches
 from parity.checks.check import Check, plan
 from parity.checks.result import Result
 from parity.mutants import MUTANTS
@@ -42,17 +43,14 @@ def test_a_check_that_holds_exits_with_0_and_writes_the_report(pytorch: str, tmp
 def test_a_check_that_fails_exits_with_1_and_says_how_to_see_it_again(
     pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parity import frameworks
     from parity.pytorch import bidirectional
 
-    frameworks.call.cache_clear()
-    frameworks.remembered.cache_clear()
+    clear_caches()
     monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
     try:
         assert main([*QUICK, "--output", str(tmp_path)]) == 1
     finally:
-        frameworks.call.cache_clear()
-        frameworks.remembered.cache_clear()
+        clear_caches()
     out = capsys.readouterr().out
     assert "again: parity check --operation bidirectional.reverse_sequence --framework pytorch --variant gather" in out
     assert "failed" in (tmp_path / "report.md").read_text()

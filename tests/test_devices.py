@@ -5,33 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from parity import InputError, draw, frameworks, observe
+from parity import InputError, frameworks, observe, sample_case
 from parity.__main__ import main
 from parity.checks.check import plan
 from parity.checks.noise import noise_floor
 from parity.frameworks import loading
-from parity.frameworks.loading import Place
+from parity.frameworks.loading import CPU, DeviceSettings
 
 CASE = ("rnn.lstm", "one_layer", "ragged", "float32", 0)
-
-
-@pytest.fixture(autouse=True)
-def back_home() -> Iterator[None]:
-    yield
-    frameworks.use(frameworks.HOME)
 
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_the_policy_on_tf32_is_what_was_asked_for_everywhere(framework: str, allowed: bool) -> None:
     frameworks.runtime(framework)
-    frameworks.use(Place("cpu", allowed))
+    frameworks.set_device(framework, DeviceSettings("cpu", allowed))
     said = frameworks.environment()[framework]["tf32"]
     assert set(said.values() if isinstance(said, dict) else [said]) == {allowed}
 
@@ -47,22 +40,21 @@ def test_it_is_off_in_a_process_that_was_told_nothing(framework: str) -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])
 def test_a_run_says_where_it_was(framework: str, device: str) -> None:
-    frameworks.use(Place(device))
     expected = "cuda" if device == "auto" and frameworks.has_gpu(framework) else "cpu"
-    assert observe(draw(*CASE), framework).provenance["device"] == expected
+    assert observe(sample_case(*CASE), framework, device=DeviceSettings(device)).provenance["device"] == expected
 
 
-def test_another_place_forgets_what_was_seen_at_the_last(pytorch: str) -> None:
-    call = frameworks.call(draw(*CASE).row, "one_layer", "pytorch", "packed")
-    first = frameworks.remembered(draw(*CASE), "pytorch", call, "packed", "eager")
-    assert frameworks.remembered(draw(*CASE), "pytorch", call, "packed", "eager") is first
-    frameworks.use(Place("auto"))
-    assert frameworks.remembered(draw(*CASE), "pytorch", call, "packed", "eager") is not first
+def test_another_device_is_another_run(pytorch: str) -> None:
+    call = frameworks.call(sample_case(*CASE).row, "one_layer", "pytorch", "packed")
+    run = (sample_case(*CASE), "pytorch", call, "packed", "eager")
+    first = frameworks.cached_run(*run, CPU)
+    assert frameworks.cached_run(*run, CPU) is first
+    assert frameworks.cached_run(*run, DeviceSettings("auto")) is not first
 
 
 def test_an_unknown_device_is_named() -> None:
     with pytest.raises(InputError, match="device: got 'gpu', expected 'cpu' "):
-        plan(place=Place("gpu"))
+        plan(device=DeviceSettings("gpu"))
 
 
 def test_a_gpu_that_is_not_there_is_a_failure_that_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -92,8 +84,7 @@ def test_tf32_is_seen_on_a_gpu(allowed: bool) -> None:
     """Off, a wide layer is within the noise floor of float32; allowed, it is not: what it rounds is worth seeing."""
     if not frameworks.has_gpu("pytorch"):
         pytest.skip("PyTorch sees no GPU")
-    frameworks.use(Place("cuda", allowed))
-    case = draw("rnn.lstm", "one_layer", "all_equal", "float32", 0, (("B", 32), ("D", 64), ("H", 64)))
-    seen, reference = observe(case, "pytorch"), noise_floor(case)
+    case = sample_case("rnn.lstm", "one_layer", "all_equal", "float32", 0, (("B", 32), ("D", 64), ("H", 64)))
+    seen, reference = observe(case, "pytorch", device=DeviceSettings("cuda", allowed)), noise_floor(case)
     error = np.abs(seen["y"] - reference.expected["y"]) / reference.floor["y"]
     assert (error.max() > 64) == allowed

@@ -11,6 +11,7 @@ import pytest
 
 from parity import report
 from parity.__main__ import main
+from parity.caching import clear_caches
 from parity.checks.check import Check
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED
 from parity.diff import Changes, changes
@@ -388,21 +389,18 @@ def test_a_mutant_between_two_runs_is_found(
     pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two real runs, one of them of a function that reverses the padding too."""
-    from parity import frameworks
     from parity.pytorch import bidirectional
 
     check = ["check", "--operation", "bidirectional.reverse_sequence", "--framework", "pytorch", "--jobs", "1"]
     quick = [*check, "--contract", "ignores_padding", "--contract", "repeatable", "--dtype", "float32"]
     old, new = str(tmp_path / "old"), str(tmp_path / "new")
     assert main([*quick, "--output", old]) == 0
-    for forget in (frameworks.call, frameworks.remembered):
-        forget.cache_clear()
+    clear_caches()
     monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
     try:
         assert main([*quick, "--output", new]) == 1
     finally:
-        for forget in (frameworks.call, frameworks.remembered):
-            forget.cache_clear()
+        clear_caches()
     said = {}
     for name, both in {"same": (old, old), "worse": (old, new), "better": (new, old), "still": (new, new)}.items():
         capsys.readouterr()

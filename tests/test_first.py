@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from parity import draw, frameworks
+from parity import frameworks, sample_case
+from parity.checks.contracts import Subject
 from parity.checks.localisation import first_difference, places
 from parity.checks.result import explain
 
@@ -41,7 +42,7 @@ def gradient_only(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: An
 
 
 FIRST = "parts from the reference "
-ABOUT_MUTANTS = {
+MUTANTS = {
     "forget gate from zero: only the second step has a state to forget": (
         with_bias(1),
         "one_layer",
@@ -59,21 +60,21 @@ ABOUT_MUTANTS = {
 }
 
 
-@pytest.mark.parametrize("mutant", ABOUT_MUTANTS)
+@pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mutant_is_found_where_it_is(mutant: str, pytorch: str) -> None:
-    function, config, said = ABOUT_MUTANTS[mutant]
-    case = draw("rnn.lstm", config, "ragged", "float32", 0)
-    found = first_difference(pytorch, "", "eager", frameworks.bind(function, case.row, config), case)
+    function, config, said = MUTANTS[mutant]
+    case = sample_case("rnn.lstm", config, "ragged", "float32", 0)
+    found = first_difference(Subject(pytorch, "", "eager", frameworks.bind(function, case.row, config)), case)
     assert found.startswith(FIRST + said)
 
 
 def test_what_is_right_parts_nowhere(framework: str) -> None:
-    case = draw("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0)
-    assert first_difference(framework, case.row.variants[framework][0], "eager", None, case) == ""
+    case = sample_case("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0)
+    assert first_difference(Subject(framework, case.row.variants[framework][0], "eager"), case) == ""
 
 
 def test_models_are_looked_at_in_the_order_of_computation() -> None:
-    case = draw("model.sentiment", "lstm", "drawn", "float32", 0)
+    case = sample_case("model.sentiment", "lstm", "sampled", "float32", 0)
     outputs = [str(place) for place in places(case)][:5]
     assert outputs == ["embedded", "states", "pooled", "logits", "loss"]
 

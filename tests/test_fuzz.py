@@ -70,8 +70,8 @@ def plans_by(cost: Any) -> None:
         pass
 
 
-CASE = parity.draw("rnn.gru", "one_layer", "ragged", "float32", 0)
-IDS = parity.draw("embedding.lookup", "pad_is_0", "ragged", "float64", 0)
+CASE = parity.sample_case("rnn.gru", "one_layer", "ragged", "float32", 0)
+IDS = parity.sample_case("embedding.lookup", "pad_is_0", "ragged", "float64", 0)
 BATCH = parity.Batch.of([[1.0, 2.0], [3.0]])
 SEEN = parity.Observation({"y": np.zeros(2)}, {"framework": "reference"})
 RNG = np.random.default_rng(0)
@@ -84,8 +84,12 @@ OF_CASE = ("operation", "config", "lengths", "arrays", "cotangents", "lengths_na
 
 # Right calls, of which some arguments will be wrong.
 CALLS: dict[str, partial[Any]] = {
-    "draw": partial(parity.draw, **LSTM, lengths="ragged", dtype="float32", seed=0, sizes=(("B", 2), ("T", 3))),
-    "draw real data": partial(parity.draw, "model.tagger", "lstm", "drawn", dtype="float32", seed=0, sizes=(("H", 2),)),
+    "sample_case": partial(
+        parity.sample_case, **LSTM, lengths="ragged", dtype="float32", seed=0, sizes=(("B", 2), ("T", 3))
+    ),
+    "sample real data": partial(
+        parity.sample_case, "model.tagger", "lstm", "sampled", dtype="float32", seed=0, sizes=(("H", 2),)
+    ),
     "with_lengths": partial(with_lengths, **LSTM, lengths=[2, 1], dtype="float32", seed=0, steps=3, H=2),
     "Case": partial(parity.Case, **{name: getattr(CASE, name) for name in OF_CASE}),
     "Case of ids": partial(parity.Case, **{name: getattr(IDS, name) for name in OF_CASE}),
@@ -101,13 +105,9 @@ CALLS: dict[str, partial[Any]] = {
     ),
     "Batch": partial(parity.Batch, values=np.zeros((2, 3)), lengths=[1, 2]),
     "Batch.of": partial(parity.Batch.of, sequences=[[1.0], [2.0, 3.0]], steps=4),
-    "Batch.refilled": partial(BATCH.refilled, draw=np.zeros),
-    "Batch.refilled with": partial(lambda drawn: BATCH.refilled(lambda _: drawn), drawn=np.zeros(1)),
-    "Batch.extended": partial(BATCH.extended, extra=1),
-    "Batch.taken": partial(BATCH.taken, rows=[1, 0]),
     "check_lengths": partial(batch.check_lengths, lengths=[1, 2], steps=3, batch=2),
     "check_rows": partial(batch.check_rows, rows=[1, 0], batch=2),
-    "draw_lengths": partial(batch.draw_lengths, distribution="ragged", rng=RNG, batch=3, steps=4),
+    "sample_lengths": partial(batch.sample_lengths, distribution="ragged", rng=RNG, batch=3, steps=4),
     "fill_lengths": partial(batch.fill_lengths, fill=0.5, rng=RNG, batch=3, steps=4),
     "compare": partial(compare, observed={"y": ONES}, expected={"y": ZEROS}, floor={"y": ONES}),
     "difference": partial(difference, "y", observed=ONES, expected=ZEROS, floor=ONES),
@@ -115,7 +115,6 @@ CALLS: dict[str, partial[Any]] = {
     "Observation": partial(parity.Observation, quantities={"y": ONES}, provenance={"framework": "reference"}),
     "Observation[]": partial(lambda quantity: SEEN[quantity], quantity="y"),
     "Observation.save": partial(SEEN.save, path="seen.npz"),
-    "Observation.load": partial(parity.Observation.load, path="seen.npz"),
     "operations.find": partial(operations.find, name="rnn.gru"),
     "Operation.config": partial(operations.find("rnn.gru").config, name="one_layer"),
     "check.plan": partial(
@@ -163,7 +162,7 @@ CALLS: dict[str, partial[Any]] = {
     "advise.Model of": partial(advise.Model({"pytorch.packed": COST}).seconds, name="pytorch.packed", lengths=[2, 1]),
     "advise.regret": partial(advise.regret, predicted="a", measured={"a": 1.0, "b": 2.0}),
     "data.lengths": partial(data.lengths, name="speeches"),
-    "data.draw": partial(data.draw, name="speeches", rng=RNG, count=2, dtype="float32"),
+    "data.sample_batch": partial(data.sample_batch, name="speeches", rng=RNG, count=2, dtype="float32"),
     "data.words": partial(data.words, text="a b"),
     "frameworks.missing": partial(frameworks.missing, framework="reference"),
     "report.writable": partial(report.writable, folder="report"),
@@ -175,15 +174,15 @@ CALLS: dict[str, partial[Any]] = {
 @given(st.data())
 def test_a_wrong_call_is_refused_in_one_sentence(name: str, data: st.DataObject) -> None:
     call = CALLS[name]
-    wrong = data.draw(st.sets(st.sampled_from(sorted(call.keywords)), min_size=1, max_size=2))
-    given_ = {argument: data.draw(spoilt(call.keywords[argument])) for argument in sorted(wrong)}
+    wrong = data.sample_batch(st.sets(st.sampled_from(sorted(call.keywords)), min_size=1, max_size=2))
+    given_ = {argument: data.sample_batch(spoilt(call.keywords[argument])) for argument in sorted(wrong)}
     with refused_in_one_sentence():
         call(**given_)
 
 
 @given(st.data())
 def test_a_spoilt_record_is_refused_in_one_sentence_or_shown(data: st.DataObject) -> None:
-    wrong = data.draw(spoilt(small_record(), JSON))
+    wrong = data.sample_batch(spoilt(small_record(), JSON))
     with refused_in_one_sentence():
         report.write(report.current(wrong), "report")
 
@@ -208,15 +207,6 @@ def test_a_damaged_report_is_refused_in_one_line_or_shown(at: int, gone: int, in
     Path("damaged.json").write_bytes(whole[:at] + instead + whole[at + gone :])
     status, said = said_by("report", "damaged.json", "--output", "report")
     assert (status, said.count("\n"), said[:24]) == (2, 1, "parity: error: record: g") or (status, said) == (1, "")
-
-
-@given(st.integers(0, 10**6), st.integers(0, 9), st.binary(max_size=3))
-def test_a_damaged_observation_is_refused_in_one_sentence_or_read(at: int, gone: int, instead: bytes) -> None:
-    whole = SEEN.save("whole.npz").read_bytes()
-    at %= len(whole)
-    Path("damaged.npz").write_bytes(whole[:at] + instead + whole[at + gone :])
-    with refused_in_one_sentence():
-        parity.Observation.load("damaged.npz")
 
 
 @given(st.binary(max_size=9) | st.text("0123456789 ,.-e+_", max_size=30).map(str.encode))
@@ -254,7 +244,9 @@ NEVER_RUN = {
 
 @given(st.data())
 def test_wrong_options_are_refused_in_one_line(data: st.DataObject) -> None:
-    command = data.draw(st.sampled_from(list(OPTIONS)))
-    words = data.draw(st.lists(st.sampled_from(OPTIONS[command]) | TEXT | st.integers(-2, 10**30).map(str), max_size=4))
+    command = data.sample_batch(st.sampled_from(list(OPTIONS)))
+    words = data.sample_batch(
+        st.lists(st.sampled_from(OPTIONS[command]) | TEXT | st.integers(-2, 10**30).map(str), max_size=4)
+    )
     status, said = said_by(command, *words, *NEVER_RUN[command])
     assert (status, said.count("\n"), said[:14]) == (2, 1, "parity: error:")

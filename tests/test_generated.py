@@ -1,6 +1,6 @@
 """Any batch at all: hypothesis looks for lengths, parameters and padding on which some variant breaks a contract.
 
-A failure is shrunk, and prints the command that shows it again. The default profile always draws the same cases; more
+A failure is shrunk, and prints the command that shows it again. The default profile always samples the same cases; more
 of them, and others: ``pytest tests/test_generated.py --hypothesis-profile=deep``.
 """
 

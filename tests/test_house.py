@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import parity
-from parity import draw, frameworks
+from parity import frameworks, sample_case
 from parity.arrays import FLOATS
 from parity.cases.lengths import lengths_of
 from parity.checks.contracts import CONTRACTS
@@ -89,8 +89,8 @@ def test_a_framework_imports_its_framework_and_its_own_files_only(file: Path) ->
 
 
 LAYERS = (
-    *("errors", "arrays", "bucketing", "operations", "cases", "frameworks", "divergences", "checks", "training"),
-    *("mutants", "throughput", "report", "diff", "cli", "pytest_plugin", "__main__"),
+    *("errors", "caching", "arrays", "bucketing", "operations", "cases", "frameworks", "checks", "divergences"),
+    *("training", "mutants", "throughput", "report", "diff", "cli", "pytest_plugin", "__main__"),
 )
 
 
@@ -114,9 +114,9 @@ def loaded_by(statement: str) -> set[str]:
 
 LIGHT = [
     "import parity",
-    "import parity.check, parity.pytest_plugin; parity.checks.check.plan()",
+    "import parity.checks.check, parity.pytest_plugin; parity.checks.check.plan()",
     "import parity.training; parity.training.plan()",
-    "import parity; parity.draw",
+    "import parity; parity.sample_case",
     "import parity.__main__",
 ]
 
@@ -128,7 +128,7 @@ def test_nothing_heavy_loads_early(statement: str) -> None:
 
 def test_the_check_for_early_loading_can_fail() -> None:
     assert loaded_by(
-        "import parity; parity.observe(parity.draw('rnn.rnn','tanh','ragged','float32',0),'reference')"
+        "import parity; parity.observe(parity.sample_case('rnn.rnn','tanh','ragged','float32',0),'reference')"
     ) == {"autograd"}
 
 
@@ -183,7 +183,7 @@ def test_a_misspelt_variant_is_refused_by_the_function_itself(operation: str, fr
     row = OPERATIONS[operation]
     if len(row.variants[framework]) == 1:
         pytest.skip("one variant only: there is nothing to choose")
-    case = draw(operation, row.configurations[0].name, lengths_of(row.configurations[0])[0], "float32", 0)
+    case = sample_case(operation, row.configurations[0].name, lengths_of(row.configurations[0])[0], "float32", 0)
     function = getattr(import_module(f"parity.{framework}.{row.topic}"), row.function)
     misspelt = frameworks.bind(function, row, case.config, variant="pakced")
     with pytest.raises(ValueError, match="variant: got 'pakced', expected one of: "):

@@ -162,7 +162,7 @@ def test_a_report_on_the_way_that_fails_costs_no_verdict(monkeypatch: pytest.Mon
     assert said == ["no report on the way: KeyError: 'page'; the run goes on"]
 
 
-def test_a_report_on_the_way_draws_nothing(tmp_path: Path) -> None:
+def test_a_report_on_the_way_samples_nothing(tmp_path: Path) -> None:
     """It is written by a thread, and matplotlib is for one at a time."""
     code = """
 import sys
@@ -175,5 +175,5 @@ assert "matplotlib" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     page = (tmp_path / "there" / "index.html").read_text()
-    assert "Drawn when the run is over" in page
+    assert "RealBatch when the run is over" in page
     assert 'id="training"' in page

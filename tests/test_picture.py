@@ -1,4 +1,4 @@
-"""What a report draws of a comparison: every error is counted once, and stands where it is in the batch."""
+"""What a report samples of a comparison: every error is counted once, and stands where it is in the batch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity.cases.sampling import draw
+from parity.cases.sampling import sample_case
 from parity.checks.check import Check
 from parity.checks.comparison import compare
 from parity.checks.error_maps import BINS, MOST_COLUMNS, heat, scores, spread
 from parity.checks.noise import noise_floor
 from parity.operations import OPERATIONS
 
-CASE = draw("bidirectional.reverse_sequence", "features", "3,0,2:3", "float32", seed=0)
+CASE = sample_case("bidirectional.reverse_sequence", "features", "3,0,2:3", "float32", seed=0)
 
 
 def test_each_error_falls_into_one_bin() -> None:
@@ -35,29 +35,29 @@ def test_the_same_nan_on_both_sides_is_no_error() -> None:
     assert scores(compare({"y": nan}, {"y": nan}, {"y": np.ones(1)}))["y"].tolist() == [0.0]
 
 
-def test_an_error_is_drawn_where_it_is() -> None:
+def test_an_error_is_sampled_where_it_is() -> None:
     floor = noise_floor(CASE)
     moved = {name: array.copy() for name, array in floor.expected.items()}
     moved["y"][2, 1, 0] += 5 * floor.floor["y"][2, 1, 0]
-    drawn = heat(CASE, scores(compare(moved, floor.expected, floor.floor)))
-    assert drawn is not None
-    assert (drawn["quantity"], drawn["lengths"], drawn["steps"], drawn["together"]) == ("y", [3, 0, 2], 3, 1)
-    assert drawn["rows"] == [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 5.0, 0.0]]
+    sampled = heat(CASE, scores(compare(moved, floor.expected, floor.floor)))
+    assert sampled is not None
+    assert (sampled["quantity"], sampled["lengths"], sampled["steps"], sampled["together"]) == ("y", [3, 0, 2], 3, 1)
+    assert sampled["rows"] == [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 5.0, 0.0]]
 
 
 def test_long_sequences_have_several_steps_in_a_column() -> None:
-    case = draw("bidirectional.reverse_sequence", "features", "300,2:300", "float32", seed=0)
+    case = sample_case("bidirectional.reverse_sequence", "features", "300,2:300", "float32", seed=0)
     floor = noise_floor(case)
     moved = {name: array.copy() for name, array in floor.expected.items()}
     moved["y"][0, 299, 0] = np.nan
-    drawn = heat(case, scores(compare(moved, floor.expected, floor.floor)))
-    assert drawn is not None
-    assert len(drawn["rows"][0]) <= MOST_COLUMNS
-    assert drawn["rows"][0][-1] is None
-    assert set(drawn["rows"][1]) == {0.0}
+    sampled = heat(case, scores(compare(moved, floor.expected, floor.floor)))
+    assert sampled is not None
+    assert len(sampled["rows"][0]) <= MOST_COLUMNS
+    assert sampled["rows"][0][-1] is None
+    assert set(sampled["rows"][1]) == {0.0}
 
 
-def test_nothing_is_drawn_of_what_has_no_steps() -> None:
+def test_nothing_is_sampled_of_what_has_no_steps() -> None:
     assert heat(CASE, scores(compare({"loss": np.ones(())}, {"loss": np.ones(())}, {"loss": np.ones(())}))) is None
 
 

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from parity import InputError
 from parity import bucketing as planner
 from parity.bucketing import Cost, Split, batches, fit, ideal, padded_over_real, split
-from parity.cases.lengths import draw_lengths
+from parity.cases.lengths import sample_lengths
 
 SMALL = st.lists(st.integers(0, 9), max_size=7)
 FIGURES = st.sampled_from([0.0, 1e-6, 0.5, 1.0, 3.0, 20.0])
@@ -96,7 +96,7 @@ def table(lengths: list[int], cost: Cost, most: int, rows: int) -> float:
 @pytest.mark.parametrize("distribution", ["uniform", "lognormal", "bimodal", "one_long"])
 def test_larger_batches_cost_the_least_too(distribution: str, cost: Cost) -> None:
     """More distinct lengths than one chunk of the capped search holds, and many full groups in a row."""
-    lengths = draw_lengths(distribution, np.random.default_rng(0), 150, steps=400).tolist()
+    lengths = sample_lengths(distribution, np.random.default_rng(0), 150, steps=400).tolist()
     for most in (2, 5):
         assert split(lengths, cost, most).seconds == pytest.approx(table(lengths, cost, most, rows=150), rel=1e-12)
     few = lengths[:70]
@@ -104,7 +104,7 @@ def test_larger_batches_cost_the_least_too(distribution: str, cost: Cost) -> Non
 
 
 def test_a_cap_above_what_is_best_changes_nothing() -> None:
-    lengths = draw_lengths("uniform", np.random.default_rng(0), 64, steps=128)
+    lengths = sample_lengths("uniform", np.random.default_rng(0), 64, steps=128)
     free = split(lengths)
     assert split(lengths, most=len(free.steps)).bounds.tolist() == free.bounds.tolist()
     assert split(lengths, most=1).bounds.tolist() == [0, 64]
@@ -181,8 +181,8 @@ def test_one_sample_is_explained_by_one_figure() -> None:
 
 def test_the_best_cuts_pad_less_than_equal_widths_and_equal_counts() -> None:
     """Eight groups of lognormal lengths: about 1.25, 1.6 and 1.9, depending on the tail."""
-    drawn = np.exp(np.random.default_rng(0).normal(np.log(100), 0.9, 10_000))
-    lengths = np.sort(np.clip(drawn, 1, 1024).round().astype(int))[::-1]
+    sampled = np.exp(np.random.default_rng(0).normal(np.log(100), 0.9, 10_000))
+    lengths = np.sort(np.clip(sampled, 1, 1024).round().astype(int))[::-1]
     widths = np.searchsorted(-lengths, -lengths[0] * np.arange(8, 0, -1) / 8)
     counts = np.arange(8) * len(lengths) // 8
     best, *naive = (

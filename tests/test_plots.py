@@ -40,7 +40,7 @@ def part(*benchmarks: dict[str, Any]) -> dict[str, Any]:
     return throughput(written(*benchmarks))
 
 
-def drawn(*benchmarks: dict[str, Any]) -> str:
+def plotted(*benchmarks: dict[str, Any]) -> str:
     return plots.throughput(part(*benchmarks), ENVIRONMENT)
 
 
@@ -71,7 +71,7 @@ def test_a_run_above_the_noise_floor_is_said_to_be_within_its_limit_or_not() -> 
         assert f"from step 2{said}" in plots.training([CURVE], [result | {"status": status}])
 
 
-def test_a_framework_that_parts_from_the_reference_is_drawn_elsewhere() -> None:
+def test_a_framework_that_parts_from_the_reference_is_plotted_elsewhere() -> None:
     """Three lines on one path mean that they coincide; so a loss that differs must give another path."""
     paths = [element.get("d") for element in ElementTree.fromstring(svgs(plots.training([CURVE]))[0]).iter("path")]
     _, reference, pytorch, tensorflow, *_ = paths
@@ -79,7 +79,7 @@ def test_a_framework_that_parts_from_the_reference_is_drawn_elsewhere() -> None:
 
 
 def test_rates_show_variants_and_speed_up() -> None:
-    (svg, *_) = svgs(drawn())
+    (svg, *_) = svgs(plotted())
     assert {"pytorch", "packed", "padded", "tensorflow", "padded (xla)", f"2.00{TIMES}", "eager, cpu"} <= set(
         texts(svg)
     )
@@ -88,7 +88,7 @@ def test_rates_show_variants_and_speed_up() -> None:
 def test_throughput_begins_with_what_is_fastest_how_often() -> None:
     slower = {"speedup_over": {"pytorch.padded": {"median": 0.5, "low": 0.4, "high": 0.6}}}
     lost = [row("pytorch", "padded", T=32), row("pytorch", "packed", T=32, **slower)]
-    page = drawn(row("pytorch", "padded"), row("pytorch", "packed"), *lost)
+    page = plotted(row("pytorch", "padded"), row("pytorch", "packed"), *lost)
     said = "with pytorch: packed in 1 of 2 (0.5 to 2.0 times padding), padded in 1."
     assert said in page.partition("Measured on")[0]
 
@@ -99,7 +99,7 @@ def test_a_dot_stands_where_its_rate_is() -> None:
         row("pytorch", "padded", seconds=seconds, distribution=name) for seconds, name in ((0.02, "a"), (0.01, "b"))
     )
     both = row("pytorch", "packed", seconds=0.02, distribution="b")
-    first, second, _ = svgs(drawn(slow, fast, both))
+    first, second, _ = svgs(plotted(slow, fast, both))
     (left,), (right, same) = marks(first), marks(second)
     assert left == same < right
 
@@ -109,21 +109,21 @@ def marks(svg: str) -> list[float]:
 
 
 def test_curves_show_the_ideal_and_where_they_cross() -> None:
-    page = drawn()
+    page = plotted()
     (svg,) = (svg for svg in svgs(page) if "Speed-up of pytorch" in svg)
     assert {"● packed", "┈ ideal", "0.25", "0.5", "1", f"2{TIMES}", "fill: real steps over all"} <= set(texts(svg))
     assert "packed: as fast as padding at fill 0.5, between 0.25 and 1" in page
 
 
 def test_shares_name_the_fastest_of_each_framework() -> None:
-    """Without a matrix product there is no share, and nothing to draw."""
-    (svg,) = (svg for svg in svgs(drawn()) if "matrix product" in svg)
+    """Without a matrix product there is no share, and nothing to plot."""
+    (svg,) = (svg for svg in svgs(plotted()) if "matrix product" in svg)
     assert {"rnn.lstm, lognormal", "● padded 12 %", "■ padded 12 %"} <= set(texts(svg))
-    assert not [svg for svg in svgs(drawn(row("pytorch", "packed", share_of_peak=None))) if "matrix product" in svg]
+    assert not [svg for svg in svgs(plotted(row("pytorch", "packed", share_of_peak=None))) if "matrix product" in svg]
 
 
 def test_machine_kernels_versions_and_the_day_are_named() -> None:
-    page = drawn()
+    page = plotted()
     assert "Measured on 2026-11-21 on a processor, 2 cores, Linux 6.1, Python 3.11.7. torch 2.13.0" in page
     assert "pytorch: device cpu, threads 2" in page
     assert "Kernels of pytorch: oneDNN." in page
@@ -132,11 +132,11 @@ def test_machine_kernels_versions_and_the_day_are_named() -> None:
 def test_times_of_other_versions_are_shown_and_it_is_said() -> None:
     other = plots.throughput(part(), {"versions": {"torch": "2.14.0", "tensorflow": None}})
     assert "These are times of torch 2.13.0; the checks of this report ran with torch 2.14.0." in other
-    assert "These are times" not in drawn()
-    assert svgs(other) == svgs(drawn())
+    assert "These are times" not in plotted()
+    assert svgs(other) == svgs(plotted())
 
 
-EVERYTHING = Markup("").join([plots.training([CURVE, CURVE | {"optimiser": "sgd"}]), drawn()])
+EVERYTHING = Markup("").join([plots.training([CURVE, CURVE | {"optimiser": "sgd"}]), plotted()])
 
 
 @pytest.mark.parametrize("svg", svgs(EVERYTHING), ids=lambda svg: re.findall('id="(.*?)-title"', svg)[0])
@@ -172,7 +172,7 @@ def test_plots_of_many_rows_stay_small() -> None:
         for framework in ("pytorch", "tensorflow")
     ]
     variants = [row("pytorch", f"variant_{n}", phase) for phase in ("forward", "train") for n in range(19)]
-    sizes = list(map(len, svgs(drawn(*batches, *variants))))
+    sizes = list(map(len, svgs(plotted(*batches, *variants))))
     assert (len(sizes), max(sizes) <= 15_000) == (22, True)
 
 
@@ -190,7 +190,7 @@ curve, part, environment = json.loads({json.dumps(json.dumps([CURVE, part(), ENV
 page = plots.training([curve]) + plots.throughput(part, environment)
 print(hashlib.sha256(page.encode()).hexdigest())
 """
-    here = hashlib.sha256((plots.training([CURVE]) + drawn()).encode()).hexdigest()
+    here = hashlib.sha256((plots.training([CURVE]) + plotted()).encode()).hexdigest()
     assert said_by(code) == here
 
 
@@ -216,11 +216,11 @@ NUMBERLESS = CURVE | {
     ],
     ids=["no training", "no benchmarks", "no number", "a curve"],
 )
-def test_matplotlib_is_loaded_only_for_something_to_draw(call: str, loaded: bool) -> None:
+def test_matplotlib_is_loaded_only_for_something_to_plot(call: str, loaded: bool) -> None:
     assert said_by(f"from parity.report import plots; {call}{LOADED}") == str(loaded)
 
 
-def test_what_cannot_be_drawn_is_said_and_stands_in_the_table() -> None:
+def test_what_cannot_be_plotted_is_said_and_stands_in_the_table() -> None:
     page = plots.training([NUMBERLESS])
     assert not svgs(page)
     assert "No finite number" in page
@@ -283,15 +283,15 @@ def test_names_are_seen_and_inert(name: str) -> None:
 
 
 @given(st.data())
-def test_spoilt_benchmarks_are_refused_in_one_sentence_or_drawn(data: st.DataObject) -> None:
-    wrong = data.draw(spoilt(json.loads(json.dumps(written())), JSON))
+def test_spoilt_benchmarks_are_refused_in_one_sentence_or_plotted(data: st.DataObject) -> None:
+    wrong = data.plot(spoilt(json.loads(json.dumps(written())), JSON))
     with refused_in_one_sentence():
         plots.throughput(throughput(wrong), ENVIRONMENT)
 
 
 @given(st.data())
-def test_a_spoilt_part_of_a_record_is_refused_or_drawn(data: st.DataObject) -> None:
-    wrong = data.draw(spoilt({"throughput": part(), "curve": CURVE}, JSON))
+def test_a_spoilt_part_of_a_record_is_refused_or_plotted(data: st.DataObject) -> None:
+    wrong = data.plot(spoilt({"throughput": part(), "curve": CURVE}, JSON))
     try:
         check_part("throughput", wrong["throughput"], "record")
         check_part("curve", wrong["curve"], "record")

@@ -16,9 +16,9 @@ import pytest
 from parity import InputError, frameworks
 from parity.__main__ import main
 from parity.arrays import NARROW, ROUNDOFF
-from parity.cases import sampling as drawing
+from parity.cases import sampling as sampling
 from parity.cases.lengths import lengths_of
-from parity.cases.sampling import draw
+from parity.cases.sampling import sample_case
 from parity.checks import recorder
 from parity.checks.check import Check, covered, plan
 from parity.checks.contracts import FIRST
@@ -82,7 +82,7 @@ def test_what_comes_back_is_what_was_observed_bit_for_bit(whole: Path) -> None:
     for dtype in DTYPES:
         for config in find(LAST).configurations:
             for lengths in (lengths for lengths in lengths_of(config) if dtype not in NARROW or lengths in FIRST):
-                case = draw(LAST, config.name, lengths, dtype, 0)
+                case = sample_case(LAST, config.name, lengths, dtype, 0)
                 for variant in find(LAST).variants["pytorch"]:
                     there, here = (
                         recording.observed(case, "pytorch", variant),
@@ -276,17 +276,17 @@ def test_one_number_that_is_off_turns_the_right_check_red(variant: str, recordin
     assert theirs == ({"gather", "flattened"} if variant == "gather" else set())
 
 
-def test_other_draws_are_a_failure_that_says_so(
+def test_other_samples_are_a_failure_that_says_so(
     pytorch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tensorflow: str
 ) -> None:
-    """As when NumPy draws another stream, or a row of the table was changed."""
+    """As when NumPy samples another stream, or a row of the table was changed."""
     with monkeypatch.context() as patch:
-        patch.setattr(recording, "draw", lambda *case: drawing.drawn(*case[:-1], case[-1] + 1, ()))
+        patch.setattr(recording, "sample_case", lambda *case: sampling.sampled(*case[:-1], case[-1] + 1, ()))
         folder = recorded(tmp_path / "record")
     for framework, contract in ((pytorch, "agrees_with_recording"), (tensorflow, "frameworks_agree")):
         found = results(folder, framework, contract)
         assert {result.status for result in found} == {FAILED}
-        assert all(result.reason.startswith("drawn from other inputs: there by parity") for result in found)
+        assert all(result.reason.startswith("sampled from other inputs: there by parity") for result in found)
 
 
 def test_what_a_variant_raised_is_recorded_said_and_no_answer(

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import frameworks, report
+from parity import report
 from parity.__main__ import main
+from parity.caching import clear_caches
 from parity.cases.lengths import parse_lengths
 from parity.checks import sweep
 from parity.checks.check import Check
@@ -44,13 +45,13 @@ def test_a_wrong_variant_does_and_the_report_says_so(
 ) -> None:
     from parity.pytorch import bidirectional
 
-    frameworks.call.cache_clear()
+    clear_caches()
     monkeypatch.setattr(bidirectional, "reverse_sequence", lambda x, lengths, variant: {"y": x.flip(1)})
     try:
         quick = ("sweep", "--operation", ROW, "--dtype", "float32", "--seeds", "4", "--jobs", "1")
         assert main([*quick, "--output", str(tmp_path)]) == 1
     finally:
-        frameworks.call.cache_clear()
+        clear_caches()
     out = capsys.readouterr().out
     assert f"again: parity check --operation {ROW} --framework pytorch --variant gather" in out
     swept = json.loads((tmp_path / "report.json").read_text())["sweep"]

@@ -1,20 +1,16 @@
-"""Batches of sequences that differ in length: padded arrays, lengths and masks, and how to move them.
-
-Everything here is plain NumPy. The moves (`refilled`, `extended`, `taken`) never change what the sequences themselves
-say; a contract does the same to a whole `parity.cases.case.Case`.
-"""
+"""Pad sequences of different lengths into one array."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from parity.arrays import Array, Lengths, Mask, check_lengths, check_rows, resized, valid
-from parity.errors import InputError, a_function, fits, of_kind, plain_array, shown, whole_number
+from parity.arrays import Array, Lengths, Mask, check_lengths, valid
+from parity.errors import InputError, fits, of_kind, plain_array, shown, whole_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,27 +77,6 @@ class Batch:
     def sequences(self) -> list[Array]:
         """The sequences without their padding, each ``(length, ...)``."""
         return [row[:length] for row, length in zip(self.values, self.lengths, strict=True)]
-
-    def refilled(self, draw: Callable[[int], Array]) -> Batch:
-        """Other padding: ``draw(n)`` gives the n new elements. Real steps are left alone."""
-        a_function("draw", draw)
-        values = self.values.copy()
-        padding = values[~self.mask]
-        drawn = plain_array("draw", draw(padding.size))
-        if drawn.size != padding.size or drawn.dtype.kind != padding.dtype.kind:
-            raise InputError("draw", f"size {drawn.size}, {drawn.dtype}", f"size {padding.size}, {padding.dtype}")
-        values[~self.mask] = drawn.reshape(padding.shape)
-        return Batch(values, self.lengths)
-
-    def extended(self, extra: int) -> Batch:
-        """The same sequences with ``extra`` more steps of zero padding (fewer when negative)."""
-        steps = self.values.shape[1]
-        return Batch(resized(self.values, 1, steps + whole_number("extra", extra, least=-steps)), self.lengths)
-
-    def taken(self, rows: npt.ArrayLike) -> Batch:
-        """The sequences ``rows``, in that order."""
-        order = check_rows(rows, len(self.lengths))
-        return Batch(self.values[order], self.lengths[order])
 
 
 def _common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:

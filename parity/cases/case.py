@@ -1,10 +1,10 @@
-"""A case: everything one run depends on, drawn from a seed or given by a user, and checked before anything runs."""
+"""A case: everything one run depends on, sampled from a seed or given by a user, and checked before anything runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parity.arrays import FLOATS, Array, Lengths, Mask, check_lengths, check_rows, is_float, resized, valid
+from parity.caching import cached
 from parity.errors import InputError, choose, names, of_kind, plain_array, shown, whole_number
 from parity.operations import Configuration, Input, Operation, find
 
@@ -33,8 +34,8 @@ class Case:
 
     Two cases are equal only if they are the same object, so observations of a case can be cached.
 
-    >>> from parity.cases.sampling import draw
-    >>> case = draw("loss.mean_squared_error", "mean", "ragged", "float32", seed=0)
+    >>> from parity.cases.sampling import sample_case
+    >>> case = sample_case("loss.mean_squared_error", "mean", "ragged", "float32", seed=0)
     >>> sorted(case.arrays), case.arrays["target"].shape
     (['prediction', 'target'], (4, 3, 2))
     """
@@ -138,9 +139,9 @@ class Case:
             if real is None or spec.padding is not None:
                 return array
             ids = self.size(spec.below) if spec.below else 0
-            drawn = rng.integers(-100, ids + 100, array.shape) if ids else rng.choice(choice, array.shape)
+            sampled = rng.integers(-100, ids + 100, array.shape) if ids else rng.choice(choice, array.shape)
             with np.errstate(over="ignore"):  # what a narrow dtype cannot hold is infinite
-                return np.where(along(real, array), array, drawn.astype(array.dtype))
+                return np.where(along(real, array), array, sampled.astype(array.dtype))
 
         arrays = {name: refill(array, spec) for name, (array, spec) in self._specified().items()}
         if self.configuration.pad_row:
@@ -198,7 +199,7 @@ def _fills(fills: object) -> Array:
 
 def check_case(case: object) -> None:
     """Say so if it is no case."""
-    of_kind("case", case, Case, "a parity.Case; see parity.draw")
+    of_kind("case", case, Case, "a parity.Case; see parity.sample_case")
 
 
 def with_steps(array: Array, spec: Input, steps: int, left: bool = False) -> Array:
@@ -208,7 +209,7 @@ def with_steps(array: Array, spec: Input, steps: int, left: bool = False) -> Arr
     return resized(array, spec.axes.index("T"), steps, spec.padding or 0, left)
 
 
-@lru_cache(maxsize=256)
+@cached(maxsize=256)
 def _keeping(case: Case, outputs: frozenset[str]) -> Case:
     return replace(case, cotangents={name: array for name, array in case.cotangents.items() if name in outputs})
 

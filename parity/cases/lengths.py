@@ -19,7 +19,7 @@ class LengthsSpec:
 
     Attributes:
         batch, steps: B and T.
-        lengths: a distribution of `parity.cases.lengths.DISTRIBUTIONS` to draw from, or the lengths themselves.
+        lengths: a distribution of `parity.cases.lengths.DISTRIBUTIONS` to sample from, or the lengths themselves.
         scale: how many times as large as usual all parameters are.
         fill: what all padding holds; None for random values.
     """
@@ -49,7 +49,10 @@ ASKED_FOR: dict[str, LengthsSpec] = {  # by a config: see `Configuration.also`
     "one_step": LengthsSpec(batch=2, steps=1, lengths="ragged"),
     "many_steps": LengthsSpec(batch=2, steps=300, lengths="one_long"),
 }
-REAL = {"drawn": 8, "short": 2}  # the lengths of a configuration on real data: how many sequences, beside an empty one
+REAL = {
+    "sampled": 8,
+    "short": 2,
+}  # the lengths of a configuration on real data: how many sequences, beside an empty one
 
 
 NUMBER = r"nan|[+-]?inf|[\d.e+-]+"
@@ -119,8 +122,8 @@ def _all_empty(_: np.random.Generator, batch: int, __: int) -> Array:
 
 def _lognormal(rng: np.random.Generator, batch: int, steps: int) -> Array:
     """Many short, few long, and one of T; at B = 64 and T >= 16, 27 % of all steps are real on average."""
-    drawn = np.exp(rng.normal(np.log(0.206 * steps), 0.7, batch))
-    lengths = np.clip(np.round(drawn), 1, steps).astype(np.int64)
+    sampled = np.exp(rng.normal(np.log(0.206 * steps), 0.7, batch))
+    lengths = np.clip(np.round(sampled), 1, steps).astype(np.int64)
     if batch:
         lengths[rng.integers(batch)] = steps
     return lengths
@@ -153,8 +156,8 @@ def _sizes(batch: object, steps: object) -> tuple[int, int]:
     return whole_number("batch", batch, most=MOST), whole_number("steps", steps, least=1, most=MOST)
 
 
-def draw_lengths(distribution: str, rng: np.random.Generator, batch: int, steps: int) -> Lengths:
-    """Draw B lengths from 0 to T.
+def sample_lengths(distribution: str, rng: np.random.Generator, batch: int, steps: int) -> Lengths:
+    """Sampler B lengths from 0 to T.
 
     Args:
         distribution: one of `DISTRIBUTIONS`.
@@ -164,13 +167,13 @@ def draw_lengths(distribution: str, rng: np.random.Generator, batch: int, steps:
     Raises:
         InputError: an unknown distribution, no generator, or sizes that are none.
 
-    >>> draw_lengths("all_equal", np.random.default_rng(0), batch=3, steps=4)
+    >>> sample_lengths("all_equal", np.random.default_rng(0), batch=3, steps=4)
     array([4, 4, 4])
     """
-    draw = DISTRIBUTIONS[choose("distribution", distribution, DISTRIBUTIONS)]
+    sample = DISTRIBUTIONS[choose("distribution", distribution, DISTRIBUTIONS)]
     check_rng(rng)
     batch, steps = _sizes(batch, steps)
-    return check_lengths(draw(rng, batch, steps), steps, batch)
+    return check_lengths(sample(rng, batch, steps), steps, batch)
 
 
 def fill_lengths(fill: float, rng: np.random.Generator, batch: int, steps: int) -> Lengths:
@@ -201,7 +204,7 @@ def fill_lengths(fill: float, rng: np.random.Generator, batch: int, steps: int) 
         return np.full(batch, steps, np.int64)
     mean = np.clip((round(share * batch * steps) - steps) / others, 1, steps)
     spread = min(mean - 1, steps - mean)
-    drawn = mean + spread * (2 * np.arange(others) + 1 - others) / others
+    sampled = mean + spread * (2 * np.arange(others) + 1 - others) / others
     # Rounding the running total, not each length, keeps the sum.
-    totals = np.floor(np.cumsum(drawn) + 0.5).astype(np.int64)
+    totals = np.floor(np.cumsum(sampled) + 0.5).astype(np.int64)
     return rng.permutation(np.append(np.diff(totals, prepend=0), steps))

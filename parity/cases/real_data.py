@@ -99,7 +99,7 @@ def speeches() -> Speeches:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RealBatch:
     """A batch of real sequences with their labels, and the sizes of the axes it fixes.
 
     Attributes:
@@ -118,25 +118,25 @@ class Drawn:
 Stops = Sequence[int | None]  # where each sequence is cut off, if anywhere
 
 
-def _utterances(rows: Array, stops: Stops, dtype: str) -> Drawn:
+def _utterances(rows: Array, stops: Stops, dtype: str) -> RealBatch:
     whole = utterances()
     spoken = [whole.features[row][:stop].astype(dtype) for row, stop in zip(rows, stops, strict=True)]
     x = Batch.of([*spoken, np.zeros((0, 12), dtype)])
     arrays = {"x": x.values, **_labels(whole.speakers, rows, x, dtype)}
-    return Drawn(x.lengths, arrays, {"B": len(x.values), "T": x.values.shape[1], "D": 12, "C": 9})
+    return RealBatch(x.lengths, arrays, {"B": len(x.values), "T": x.values.shape[1], "D": 12, "C": 9})
 
 
 OPENING = 8  # words of a speech: the longest has 99, and the reference takes one after another
 
 
-def _speeches(rows: Array, stops: Stops, dtype: str) -> Drawn:
+def _speeches(rows: Array, stops: Stops, dtype: str) -> RealBatch:
     """Their opening words only; a batch of whole speeches would be padding for the most part."""
     whole = speeches()
     spoken = [whole.tokens[row][:OPENING][:stop] for row, stop in zip(rows, stops, strict=True)]
     tokens = Batch.of([*spoken, np.zeros(0, np.int64)])
     arrays = {"tokens": tokens.values, **_labels(whole.speakers, rows, tokens, dtype)}
     sizes = {"B": len(tokens.values), "T": tokens.values.shape[1], "V": len(whole.vocabulary), "C": len(whole.cast)}
-    return Drawn(tokens.lengths, arrays, sizes)
+    return RealBatch(tokens.lengths, arrays, sizes)
 
 
 def _labels(speakers: Array, rows: Array, batch: Batch, dtype: str) -> dict[str, Array]:
@@ -147,7 +147,7 @@ def _labels(speakers: Array, rows: Array, batch: Batch, dtype: str) -> dict[str,
     return {"speaker": speaker, "targets": targets, "leads": leads[:, None].astype(dtype)}
 
 
-DATA: dict[str, tuple[int, Callable[[Array, Stops, str], Drawn]]] = {
+DATA: dict[str, tuple[int, Callable[[Array, Stops, str], RealBatch]]] = {
     "utterances": (640, _utterances),
     "speeches": (40, _speeches),
 }
@@ -164,7 +164,7 @@ def lengths(name: str) -> Lengths:
     return np.array([len(sequence) for sequence in sequences])
 
 
-def draw(name: str, rng: np.random.Generator, count: int, dtype: str, short: bool = False) -> Drawn:
+def sample_batch(name: str, rng: np.random.Generator, count: int, dtype: str, short: bool = False) -> RealBatch:
     """``count`` different sequences of a data set and an empty one, padded to the longest of them.
 
     Of a speech, the first 8 words. ``short`` cuts the first sequence off after one step, the next after two, and so on.
@@ -172,7 +172,7 @@ def draw(name: str, rng: np.random.Generator, count: int, dtype: str, short: boo
     Raises:
         InputError: no such data set, or not so many sequences in it.
 
-    >>> draw("speeches", np.random.default_rng(0), count=8, dtype="float32").lengths.shape
+    >>> sample_batch("speeches", np.random.default_rng(0), count=8, dtype="float32").lengths.shape
     (9,)
     """
     size, pad = DATA[choose("data", name, DATA)]

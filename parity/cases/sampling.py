@@ -1,27 +1,27 @@
-"""Cases drawn from a seed: in a lengths by name, or with given lengths at any size."""
+"""Cases sampled from a seed: in a lengths by name, or with given lengths at any size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from parity.arrays import FLOATS, Array, Lengths, check_lengths, valid
+from parity.caching import cached
 from parity.cases import real_data as data
 from parity.cases.case import Case, along, largest_id
-from parity.cases.lengths import REAL, draw_lengths, lengths_of, parse_lengths
+from parity.cases.lengths import REAL, lengths_of, parse_lengths, sample_lengths
 from parity.errors import MOST, InputError, choose, fits, shown, whole_number
 from parity.operations import Configuration, Input, find
 
 SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
 
 
-def draw(
+def sample_case(
     operation: str, config: str, lengths: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...] = ()
 ) -> Case:
-    """Draw a case. The same arguments give the same object, until many others have been drawn.
+    """Sampler a case. The same arguments give the same object, until many others have been sampled.
 
     Padding holds random values from the start, never a convenient zero.
 
@@ -36,7 +36,7 @@ def draw(
         InputError: an unknown name or axis, with the nearest right one, a wrong seed, or a size that no array can have.
         MemoryError: arrays of this size are possible, but not on this machine.
 
-    >>> draw("rnn.gru", "one_layer", "ragged", "float32", 0, (("B", 8), ("T", 9))).arrays["x"].shape
+    >>> sample_case("rnn.gru", "one_layer", "ragged", "float32", 0, (("B", 8), ("T", 9))).arrays["x"].shape
     (8, 9, 2)
     """
     spec = find(operation).configuration(config)
@@ -48,7 +48,7 @@ def draw(
     if not isinstance(sizes, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in sizes):
         raise InputError("sizes", shown(sizes), 'pairs of axis and size, e.g. (("B", 8), ("T", 9))')
     widths = _sizes(sizes, ("B", "T", *SIZES))
-    return drawn(operation, config, lengths, dtype, whole_number("seed", seed), tuple(widths.items()))
+    return sampled(operation, config, lengths, dtype, whole_number("seed", seed), tuple(widths.items()))
 
 
 def _sizes(given: Iterable[tuple[object, object]], axes: Iterable[str], called: str = "sizes") -> dict[str, int]:
@@ -69,13 +69,15 @@ def _check_extents(config: Configuration, sizes: Mapping[str, int]) -> None:
         fits(name, *_extents(axes, sizes))
 
 
-@lru_cache(maxsize=512)
-def drawn(operation: str, config: str, lengths: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]) -> Case:
-    """`draw`, once its names and numbers are known to be some."""
+@cached(maxsize=512)
+def sampled(
+    operation: str, config: str, lengths: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]
+) -> Case:
+    """`sample_case`, once its names and numbers are known to be some."""
     spec, usual = find(operation).configuration(config), SIZES
     rng = np.random.default_rng([seed, *f"{operation}/{config}/{lengths}".encode()])
     if spec.data:
-        batch = data.draw(spec.data, rng, REAL[lengths], dtype, short=lengths == "short")
+        batch = data.sample_batch(spec.data, rng, REAL[lengths], dtype, short=lengths == "short")
         given, usual = batch.arrays, SIZES | batch.sizes
         size = usual | _sizes(sizes, [axis for axis in SIZES if axis not in batch.sizes], "sizes beside the data's own")
         _check_extents(spec, size)
@@ -85,7 +87,7 @@ def drawn(operation: str, config: str, lengths: str, dtype: str, seed: int, size
     size = {"B": chosen.batch, "T": chosen.steps} | SIZES | dict(sizes)
     _check_extents(spec, size)
     real = (
-        draw_lengths(chosen.lengths, rng, size["B"], size["T"])
+        sample_lengths(chosen.lengths, rng, size["B"], size["T"])
         if isinstance(chosen.lengths, str)
         else np.array(chosen.lengths, np.int64)
     )
@@ -97,7 +99,7 @@ def drawn(operation: str, config: str, lengths: str, dtype: str, seed: int, size
 def with_lengths(
     operation: str, config: str, lengths: npt.ArrayLike, dtype: str, seed: int, steps: int = 0, **sizes: int
 ) -> Case:
-    """Draw a case with these lengths, at any size: what a benchmark runs.
+    """Sampler a case with these lengths, at any size: what a benchmark runs.
 
     No float is extreme: at sizes for which there is no reference, the noise floor knows nothing of saturated gates
     (`parity.checks.noise.stand_in`), and nothing of them is asked here.
@@ -108,7 +110,7 @@ def with_lengths(
         sizes: of other axes, e.g. ``H=256``.
 
     Raises:
-        InputError, MemoryError: as for `draw`; the first for wrong lengths too.
+        InputError, MemoryError: as for `sample_case`; the first for wrong lengths too.
 
     >>> with_lengths("rnn.lstm", "one_layer", [3, 1], "float32", seed=0, H=8).arrays["w_rec.0"].shape
     (8, 4, 8)
@@ -137,12 +139,12 @@ def _filled(
     scale: float = 1.0,
     extremes: bool = True,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Inputs and cotangents, drawn where they are not given. ``size`` is that of each axis, ``scale`` of parameters."""
+    """Inputs and cotangents, sampled where not given; ``size`` by axis, ``scale`` of parameters."""
     size, usual = ({"E": 2 * sizes["H"]} | sizes for sizes in (size, usual))
 
     def fill(spec: Input) -> Array:
-        if spec.draw:
-            return spec.draw(rng, lengths, size)
+        if spec.sample:
+            return spec.sample(rng, lengths, size)
         array = scattered(spec)
         real = valid(lengths, size["T"], config.left)
         if spec.blank:  # whole steps, and numbers by themselves, so that other steps look like padding in part

@@ -1,4 +1,4 @@
-"""The one pipeline: draw a case, observe it, compare, judge. Commands, tests and users' own functions go through it."""
+"""The one pipeline: sample a case, observe it, compare, judge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from parity import frameworks
 from parity.arrays import DTYPES, FLOATS, NARROW
 from parity.cases.case import Case
 from parity.cases.lengths import REAL, lengths_of, parse_lengths
-from parity.cases.sampling import draw
+from parity.cases.sampling import sample_case
 from parity.checks.comparison import Difference, verdict
 from parity.checks.contracts import CONTRACTS, EVERY, FIRST, Contract, Subject, same_in_every_mode
 from parity.checks.error_maps import heat, scores, spread
@@ -51,7 +51,7 @@ class Check:
     config: str = ""
     lengths: str = ""
     mode: str = ""
-    place: frameworks.Place = frameworks.HOME
+    device: frameworks.DeviceSettings = frameworks.CPU
     function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
     replay: str = ""
     omits: tuple[str, ...] = ()
@@ -71,8 +71,8 @@ class Check:
             )
         names = ("operation", "framework", "variant", "dtype", "contract", "config", "lengths", "mode", "seed")
         options = [f"--{name} {value}" for name in names if (value := getattr(self, name)) != ""]
-        device = [f"--device {self.place.device}"] if self.place.device != "cpu" else []
-        flags = ["--full"] * self.full + ["--tf32"] * self.place.tf32
+        device = [f"--device {self.device.device}"] if self.device.device != "cpu" else []
+        flags = ["--full"] * self.full + ["--tf32"] * self.device.tf32
         recording = [f"--replay {shlex.quote(self.replay)}"] if self.replay else []
         return " ".join(["parity check", *options, *device, *flags, *recording])
 
@@ -83,7 +83,7 @@ class Check:
 
     @property
     def together(self) -> tuple[str, ...]:
-        """Checks of one operation in one dtype share draws, references and traces."""
+        """Checks of one operation in one dtype share samples, references and traces."""
         return self.operation, self.dtype
 
     @property
@@ -102,7 +102,6 @@ class Check:
 
     def run(self) -> list[Result]:
         """Hold the variant to the contract. Whatever the variant raises becomes a result."""
-        frameworks.use(self.place)
         absent, contract = frameworks.missing(self.framework), CONTRACTS[self.contract]
         if not absent and contract.both_frameworks and not self.replay:
             absent = "; ".join(filter(None, map(frameworks.missing, frameworks.FRAMEWORKS)))
@@ -127,7 +126,7 @@ class Check:
                     yield from ((config, lengths, mode) for mode in modes if self.mode in ("", mode))
 
     def _lengths(self, config: Configuration) -> list[str]:
-        """In which lengths a configuration is tried; real data are not drawn in written ones."""
+        """In which lengths a configuration is tried; real data are not sampled in written ones."""
         contract = CONTRACTS[self.contract]
         if contract.unless_config(config):
             return []
@@ -138,7 +137,8 @@ class Check:
 
     def _subject(self, config: Configuration, mode: str) -> Subject:
         own = self.function and frameworks.bind(self.function, find(self.operation), config.name, "", self.omits)
-        return Subject(self.framework, self.variant, mode, own, opened(self.replay) if self.replay else None)
+        recording = opened(self.replay) if self.replay else None
+        return Subject(self.framework, self.variant, mode, own, self.device, recording)
 
     def _judge(self, config: Configuration, lengths: str, subject: Subject) -> list[Result]:
         contract, case = CONTRACTS[self.contract], self._case(config, lengths)
@@ -162,8 +162,8 @@ class Check:
         return self._verdict(subject.mode, case, differences, first)
 
     def _case(self, config: Configuration, lengths: str) -> Case:
-        """The drawn case, without the outputs that the variant, or a user's function, does not give."""
-        case = draw(self.operation, config.name, lengths, self.dtype, self.seed)
+        """The sampled case, without the outputs that the variant, or a user's function, does not give."""
+        case = sample_case(self.operation, config.name, lengths, self.dtype, self.seed)
         if self.function:
             return case.keeping(set(case.cotangents) - set(self.omits))
         return case.given_by(f"{self.framework}.{self.variant}")
@@ -181,16 +181,16 @@ class Check:
         """Where it began, for a failure on the first lengths or one asked for; looking takes a run for each step."""
         if case.lengths_name not in (*FIRST, self.lengths) or not any(difference.failed for difference in differences):
             return ""
-        return first_difference(subject.framework, subject.variant, subject.mode, subject.call, case)
+        return first_difference(subject, case)
 
     def _verdict(self, mode: str, case: Case, differences: list[Difference], first: str) -> list[Result]:
         if not any(difference.compared or difference.failed for difference in differences):
             return []  # an empty batch of an operation without parameters: it ran, but there is no number to judge
-        drawn = self._picture(case, differences)
-        return [self.result(mode, case.name, first=first, **said, **drawn) for said in verdict(differences)]
+        sampled = self._picture(case, differences)
+        return [self.result(mode, case.name, first=first, **said, **sampled) for said in verdict(differences)]
 
     def _picture(self, case: Case, differences: list[Difference]) -> dict[str, Any]:
-        """What the report draws: of what is held to the reference, and of all that failed."""
+        """What the report samples: of what is held to the reference, and of all that failed."""
         if self.contract != "matches_reference" and not any(difference.failed for difference in differences):
             return {}
         moved = self.contract == "follows_permutation"  # its rows are in another order than the case has them
@@ -226,7 +226,7 @@ def plan(
     config: str = "",
     lengths: str = "",
     mode: str = "",
-    place: frameworks.Place = frameworks.HOME,
+    device: frameworks.DeviceSettings = frameworks.CPU,
     recording: Recording | None = None,
 ) -> list[Check]:
     """All checks of a selection, in the order of the operations table. An empty selection means everything.
@@ -259,13 +259,13 @@ def plan(
     known = {v for row in rows for framework in chosen_frameworks for v in row.variants[framework]}
     wanted = {choose("variant", variant, sorted(known)) for variant in names("variants", variants)} or known
     whole_number("seed", seed)
-    if absent := frameworks.lacks(place.device, chosen_frameworks):
-        raise InputError("device", repr(place.device), f"a device that is here: {absent}")
+    if absent := frameworks.lacks(device.device, chosen_frameworks):
+        raise InputError("device", repr(device.device), f"a device that is here: {absent}")
     _check_cases(rows, chosen_frameworks, config, lengths, mode)
     of_kind("full", full, bool, "True or False")
     checks = [
         Check(
-            *(row.name, framework, variant, dtype, contract.name, seed, full, config, lengths, mode, place),
+            *(row.name, framework, variant, dtype, contract.name, seed, full, config, lengths, mode, device),
             replay=_replayed(contract, framework, recording),
         )
         for row in rows
@@ -367,7 +367,7 @@ def check_function(
             cannot do with empty sequences can be held to this.
         mode: only this mode.
         omits: outputs that the function does not give.
-        seed: of the drawn cases.
+        seed: of the sampled cases.
 
     Returns:
         Results in every config, lengths and mode; look for ``status == "failed"``, and read their ``sentence``.

@@ -33,6 +33,7 @@ class Subject:
 
     Attributes:
         call: what stands in for the framework's own function: a user's, or one with a mutant.
+        device: where it runs.
         recording: what was observed elsewhere, if it is held to that.
     """
 
@@ -40,15 +41,16 @@ class Subject:
     variant: str
     mode: str
     call: frameworks.Call | None = None
+    device: frameworks.DeviceSettings = frameworks.CPU
     recording: Recording | None = None
 
     def observe(self, case: Case) -> Observation:
         """Run it, or remember an earlier run of the same case."""
-        return frameworks.remembered(case, self.framework, self._call(case), self.variant, self.mode)
+        return frameworks.cached_run(case, self.framework, self._call(case), self.variant, self.mode, self.device)
 
     def observe_again(self, case: Case) -> Observation:
         """Run it anew."""
-        return frameworks.run(case, self.framework, self._call(case), self.variant, self.mode)
+        return frameworks.run(case, self.framework, self._call(case), self.variant, self.mode, self.device)
 
     def _call(self, case: Case) -> frameworks.Call:
         return self.call or frameworks.call(case.row, case.config, self.framework, self.variant)
@@ -117,7 +119,10 @@ def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
     framework, variant = counterpart(subject.framework, case)
     if not variant:
         return []
-    recording, other = subject.recording, Subject(framework, variant, frameworks.MODES[framework][0])
+    recording, other = (
+        subject.recording,
+        Subject(framework, variant, frameworks.MODES[framework][0], device=subject.device),
+    )
     theirs = recording.observed(case, framework, variant) if recording else other.observe(case)
     found = compare(subject.observe(case).quantities, theirs.quantities, noise_floor(case).floor)
     return _with_recording(found, recording)
@@ -255,9 +260,7 @@ def repeatable(subject: Subject, case: Case) -> list[Difference]:
 
 
 def same_in_every_mode(subject: Subject, case: Case) -> list[Difference]:
-    eager = Subject(subject.framework, subject.variant, frameworks.MODES[subject.framework][0], subject.call).observe(
-        case
-    )
+    eager = replace(subject, mode=frameworks.MODES[subject.framework][0]).observe(case)
     return compare(subject.observe(case).quantities, eager.quantities, noise_floor(case).floor)
 
 

@@ -1,4 +1,4 @@
-"""What a report draws of a comparison: how large the errors are, and where in the batch they lie."""
+"""What a report samples of a comparison: how large the errors are, and where in the batch they lie."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from itertools import chain
 
 import numpy as np
 
-from parity import frameworks
 from parity.cases.case import Case
 from parity.checks.comparison import Difference, difference
+from parity.checks.contracts import Subject
 from parity.checks.noise import Floor, noise_floor
 from parity.frameworks.observation import Observation
 
@@ -34,18 +34,16 @@ class Place:
         return self.quantity if self.layer is None else f"{self.quantity} of layer {self.layer}"
 
 
-def first_difference(framework: str, variant: str, mode: str, call: frameworks.Call | None, case: Case) -> str:
-    """Where a variant parts from the reference first, in words; empty if it does not, on any prefix.
+def first_difference(subject: Subject, case: Case) -> str:
+    """Where a subject parts from the reference first, in words; empty if it does not, on any prefix.
 
     Args:
-        framework, variant, mode: as for `parity.observe`.
-        call: a user's function in the place of the framework's own.
+        subject: what is held to the reference.
         case: one on which it parts somewhere.
     """
-    function = call or frameworks.call(case.row, case.config, framework, variant)
 
     def run(prefix: Case) -> Observation:
-        return frameworks.run(prefix, framework, function, variant, mode)
+        return subject.observe_again(prefix)
 
     for steps in range(case.steps + 1):
         prefix = replace(case, lengths=np.minimum(case.lengths, steps))
@@ -77,7 +75,7 @@ def _at(place: Place, seen: Observation, reference: Floor) -> Difference:
 
 
 def _gates(place: Place, prefix: Case, run: Callable[[Case], Observation]) -> str:
-    """Which gates of a layer are at mutant on the very first step, as far as that can be told from outside.
+    """Which gates of a layer are at fault on the very first step, as far as that can be told from outside.
 
     There the gradient of a gate's bias is the slope at its own pre-activation, times what stands beside it: i beside g.
     """

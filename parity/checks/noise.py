@@ -18,7 +18,7 @@ good recurrent layers and attention scored 700 and more where weights are 15 tim
 The last term, the rms over the quantity's other elements, is for what else is off by a roundoff of its largest parts:
 sums that cancel, the slopes of a softmax.
 
-The limits, and where they come from. ``parity sweep --seeds 100`` draws for every operation and variant a case of
+The limits, and where they come from. ``parity sweep --seeds 100`` samples for every operation and variant a case of
 random configuration and lengths, parameters from a thousandth to thirty times the usual and anything in the padding,
 seed by seed. Scores of outputs and gradients against the reference, with torch 2.13.0, tensorflow 2.21.0, keras 3.15.1
 and numpy 2.4.6 on two cores of an Intel Xeon; those of the worst of the 44 operations:
@@ -44,12 +44,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
 from parity import frameworks
 from parity.arrays import ROUNDOFF, Array
+from parity.caching import cached
 from parity.cases.case import Case, check_case
 from parity.errors import whole_number
 
@@ -79,15 +79,15 @@ class Floor:
 def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     """The reference on a case, with its noise floor in the case's dtype.
 
-    All copies ride along one leading axis through a single run, so they are nearly free. The disturbance is drawn
+    All copies ride along one leading axis through a single run, so they are nearly free. The disturbance is sampled
     from the case's seed: the same case has the same floor.
 
     Raises:
         InputError: not a case, or ``copies`` is not from 1 to 1000.
         FloatingPointError: the reference itself gives NaN, to which nothing can be held.
 
-    >>> from parity.cases.sampling import draw
-    >>> floor = noise_floor(draw("rnn.gru", "one_layer", "ragged", "float32", seed=0))
+    >>> from parity.cases.sampling import sample_case
+    >>> floor = noise_floor(sample_case("rnn.gru", "one_layer", "ragged", "float32", seed=0))
     >>> bool((floor.floor["y"][floor.expected["y"] == 0] == 0).all())
     True
     """
@@ -95,7 +95,7 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     return _noise_floor(case, whole_number("copies", copies, least=1, most=MOST_COPIES))
 
 
-@lru_cache(maxsize=512)
+@cached(maxsize=512)
 def _noise_floor(case: Case, copies: int) -> Floor:
     roundoff = ROUNDOFF[case.dtype]
     step = max(roundoff, SMALLEST_STEP)
@@ -159,11 +159,6 @@ def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 
             squares[name] += np.square(array - expected[name]) / copies
     floor = {name: floor_of(expected[name], np.sqrt(square), roundoff) for name, square in squares.items()}
     return Floor(expected, floor)
-
-
-def forget() -> None:
-    """Drop the floors that were remembered."""
-    _noise_floor.cache_clear()
 
 
 def response_of(runs: Array) -> Array:

@@ -15,7 +15,7 @@ from parity import frameworks
 from parity.arrays import NARROW, Array
 from parity.cases.case import Case
 from parity.cases.lengths import lengths_of
-from parity.cases.sampling import draw
+from parity.cases.sampling import sample_case
 from parity.checks.check import SMALL_GROUPS, Check
 from parity.checks.contracts import FIRST, counterpart
 from parity.errors import first_lines, told
@@ -48,7 +48,7 @@ class RecordingTask:
     dtype: str
     variants: tuple[str, ...]
     seed: int
-    place: frameworks.Place
+    device: frameworks.DeviceSettings
     folder: str
 
     def __str__(self) -> str:
@@ -70,7 +70,6 @@ class RecordingTask:
 
     def run(self) -> list[File]:
         """Observe, and write."""
-        frameworks.use(self.place)
         arrays: dict[str, Array] = {}
         cases: dict[str, str] = {}
         variants: dict[str, dict[str, str]] = {variant: {} for variant in self.variants}
@@ -99,7 +98,7 @@ class RecordingTask:
             for lengths in lengths_of(config):
                 if self.dtype in NARROW and lengths not in FIRST:
                     continue
-                case = draw(row.name, config.name, lengths, self.dtype, self.seed)
+                case = sample_case(row.name, config.name, lengths, self.dtype, self.seed)
                 asked = [(variant, case.given_by(f"{self.framework}.{variant}")) for variant in self.variants]
                 theirs = (case.given_by(f"{other}.{variant}") for variant in row.variants[other])
                 asked += [(counterpart(other, one)[1], one) for one in theirs]
@@ -108,7 +107,7 @@ class RecordingTask:
     def _observe(self, variant: str, case: Case) -> tuple[Mapping[str, Array], str]:
         try:
             with planner.using(SMALL_GROUPS):
-                return frameworks.observe(case, self.framework, variant).quantities, ""
+                return frameworks.observe(case, self.framework, variant, device=self.device).quantities, ""
         except Exception as error:  # whatever a variant raises is what there is to record
             return {}, told(error)
 
@@ -127,11 +126,11 @@ class RecordingTask:
 
 def plan_recordings(checks: Iterable[Check], folder: str) -> list[RecordingTask]:
     """What to observe so that checks can be replayed: a task for each operation and dtype among them."""
-    variants: dict[tuple[str, str, str, int, frameworks.Place], list[str]] = {}
+    variants: dict[tuple[str, str, str, int, frameworks.DeviceSettings], list[str]] = {}
     for check in checks:
-        key = check.operation, check.framework, check.dtype, check.seed, check.place
+        key = check.operation, check.framework, check.dtype, check.seed, check.device
         variants.setdefault(key, []).append(check.variant)
     return [
-        RecordingTask(operation, framework, dtype, tuple(dict.fromkeys(those)), seed, place, folder)
-        for (operation, framework, dtype, seed, place), those in variants.items()
+        RecordingTask(operation, framework, dtype, tuple(dict.fromkeys(those)), seed, device, folder)
+        for (operation, framework, dtype, seed, device), those in variants.items()
     ]

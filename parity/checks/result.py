@@ -43,8 +43,8 @@ class Result:
         max_abs_error, worst_index: the largest absolute error; where the score is largest.
         observed, expected: the two values at that place; None where there are none, or they are not finite.
         spread: how many errors are how large: a number for each of `parity.checks.error_maps.BINS`; empty where none
-        is drawn.
-        heat: where in the batch the errors are; see `parity.checks.error_maps.heat`. None where that is not drawn.
+        is sampled.
+        heat: where in the batch the errors are; see `parity.checks.error_maps.heat`. None where that is not sampled.
         compared: how many numbers the contract compared.
         reason: why it failed, was skipped or is known; empty when it passed.
         first: where it parts from the reference first: after how many steps, in which quantity, in which gates.

@@ -1,7 +1,7 @@
 """Run tasks in worker processes, and hand each verdict over as soon as it is there.
 
 TensorFlow spends most of its time in Python, building graphs, so two cores are used by two processes. A worker
-gets all tasks of a kind together, the checks of one operation and dtype say: they share draws, references and traces.
+gets all tasks of a kind together, the checks of one operation and dtype say: they share samples, references and traces.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from multiprocessing.connection import Connection, wait
 from threading import Condition, Thread
 from typing import Any, Protocol, runtime_checkable
 
-from parity import frameworks, training
-from parity.cases.sampling import drawn
-from parity.checks import noise
+from parity import frameworks
+from parity.caching import clear_caches
 from parity.errors import InputError, listed, of_kind, shown, whole_number
+from parity.frameworks import CPU, DeviceSettings
 
 
 @runtime_checkable
@@ -61,6 +61,7 @@ class Runner:
     Args:
         tasks: checks from `parity.checks.check.plan`, and whatever else is a `Task`.
         jobs: worker processes; 1 runs everything in this process, in order, which suits a debugger.
+        device: where the tasks run, for what the frameworks say of themselves.
         heard: told each verdict that workers gave behind the caller's back, whether somebody asks for it or not.
 
     Attributes:
@@ -71,7 +72,11 @@ class Runner:
     """
 
     def __init__(
-        self, tasks: Iterable[Task], jobs: int | None = None, heard: Callable[[Any, list[Any]], object] = _ignore
+        self,
+        tasks: Iterable[Task],
+        jobs: int | None = None,
+        heard: Callable[[Any, list[Any]], object] = _ignore,
+        device: DeviceSettings = CPU,
     ) -> None:
         self.tasks: list[Task] = listed("tasks", tasks, TASKS)
         for task in self.tasks:
@@ -80,6 +85,7 @@ class Runner:
         self.environment: dict[str, dict[str, Any]] = {}
         self._known = frozenset(self.tasks)
         self._heard = heard
+        self.device = device
         self._workers: list[Worker] = []
         self._stream = self._in_process() if self.jobs == 1 else self._in_workers()
         self._verdicts: dict[Task, list[Any]] = {}
@@ -149,15 +155,15 @@ class Runner:
 
     def _run_here(self, task: Task) -> list[Any]:
         if self._together not in ((), task.together):
-            forget()  # graphs and observations of one operation are of no use to the next
+            clear()  # graphs and observations of one operation are of no use to the next
         self._together = task.together
         found = task.run()
-        self.environment = frameworks.environment()
+        self.environment = frameworks.environment(self.device)
         return found
 
     def _in_workers(self) -> Generator[Verdict, None, None]:
         waiting = deque(batches(self.tasks))
-        self._workers = [Worker() for _ in range(min(self.jobs, len(waiting)))]
+        self._workers = [Worker(self.device) for _ in range(min(self.jobs, len(waiting)))]
         try:
             while not self._over and (busy := _keep_busy(self._workers, waiting)):
                 for connection in wait(list(busy)):
@@ -202,7 +208,8 @@ class Worker:
         environment: what its frameworks said of themselves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: DeviceSettings) -> None:
+        self.device = device
         self.left: list[Task] = []
         self.environment: dict[str, dict[str, Any]] = {}
         self._start()
@@ -210,7 +217,7 @@ class Worker:
     def _start(self) -> None:
         context = get_context("spawn")  # a fork of a process with TensorFlow's threads in it hangs
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, self.device), daemon=True)
         self.process.start()
         self.answered = False
         theirs.close()
@@ -242,17 +249,13 @@ class Worker:
         return [(task, found)]
 
 
-def forget() -> None:
-    """Drop what runs have left behind: draws, references, observations and graphs."""
-    for cached in (drawn, frameworks.remembered, frameworks.call, frameworks.bind):
-        cached.cache_clear()
-    noise.forget()
-    training.forget()
-    frameworks.forget_graphs()
+def clear() -> None:
+    """Empty all caches: what one operation left behind is of no use to the next."""
+    clear_caches()
     gc.collect()
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, device: DeviceSettings) -> None:
     """What a worker does, until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     Thread(target=_end_with_parent, daemon=True).start()
@@ -260,8 +263,8 @@ def _serve(connection: Connection) -> None:
         while True:
             for task in connection.recv():
                 found = task.run()
-                connection.send((task, found, frameworks.environment()))
-            forget()
+                connection.send((task, found, frameworks.environment(device)))
+            clear()
 
 
 def _end_with_parent() -> None:

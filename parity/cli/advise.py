@@ -14,7 +14,7 @@ from parity import bucketing as planner
 from parity import frameworks
 from parity.arrays import Lengths
 from parity.cases import real_data as data
-from parity.cases.lengths import DISTRIBUTIONS, draw_lengths
+from parity.cases.lengths import DISTRIBUTIONS, sample_lengths
 from parity.cli.terminal import console as screen
 from parity.errors import FrameworkUnavailable, InputError, choose, whole_number
 from parity.operations import GATES
@@ -22,7 +22,7 @@ from parity.throughput.advice import Layer, Model, cached, calibrated, regret, u
 from parity.throughput.benchmark import PHASES, timed
 
 HELP = "predict which variant is fastest for your lengths, and measure it"
-DRAWN = 4096  # sequences, where a distribution is given and not a file
+SAMPLED = 4096  # sequences, where a distribution is given and not a file
 LOOKED_AT = 32  # random batches, for a prediction
 LARGEST = 100_000  # of any size: what is larger would fill the memory before it said anything
 BUDGET = 4.0  # seconds for measuring
@@ -32,11 +32,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What ``parity advise`` takes."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--lengths", metavar="FILE", help="whole numbers, separated by white space or commas")
-    source.add_argument("--lognormal", nargs=2, type=float, metavar=("MEDIAN", "SIGMA"), help="draw lengths, up to T")
+    source.add_argument("--lognormal", nargs=2, type=float, metavar=("MEDIAN", "SIGMA"), help="sample lengths, up to T")
     source.add_argument(
-        "--distribution", help=f"draw lengths, up to T: {', '.join(DISTRIBUTIONS)}, {', '.join(data.DATA)}"
+        "--distribution", help=f"sample lengths, up to T: {', '.join(DISTRIBUTIONS)}, {', '.join(data.DATA)}"
     )
-    parser.add_argument("--steps", type=int, default=128, metavar="T", help="longest that is drawn (default 128)")
+    parser.add_argument("--steps", type=int, default=128, metavar="T", help="longest that is sampled (default 128)")
     parser.add_argument("--cell", default="lstm", help=f"{', '.join(GATES)} (default lstm)")
     parser.add_argument("--bidirectional", action="store_true")
     parser.add_argument("--features", type=int, metavar="D", help="default: as --hidden")
@@ -85,7 +85,7 @@ def _size(option: str, came: int) -> int:
 
 
 def _lengths(options: argparse.Namespace) -> Lengths:
-    """From the file, or drawn."""
+    """From the file, or sampled."""
     if options.lengths is not None:
         return read_lengths(options.lengths)
     steps, rng = _size("--steps", options.steps), np.random.default_rng(0)
@@ -93,13 +93,13 @@ def _lengths(options: argparse.Namespace) -> Lengths:
         median, sigma = options.lognormal
         if not (median > 0 and sigma >= 0 and np.isfinite([median, sigma]).all()):
             raise InputError("--lognormal", f"{median:g} {sigma:g}", "a median above 0 and a sigma of 0 or more")
-        logs = np.clip(rng.normal(np.log(median), sigma, DRAWN), 0, np.log(steps))  # of huge ones, exp would overflow
+        logs = np.clip(rng.normal(np.log(median), sigma, SAMPLED), 0, np.log(steps))  # of huge ones, exp would overflow
         return np.rint(np.exp(logs)).astype(np.int64)
     name = choose("--distribution", options.distribution, (*DISTRIBUTIONS, *data.DATA))
-    drawn = data.lengths(name) if name in data.DATA else draw_lengths(name, rng, DRAWN, steps)
-    if drawn.max() < 1:
+    sampled = data.lengths(name) if name in data.DATA else sample_lengths(name, rng, SAMPLED, steps)
+    if sampled.max() < 1:
         raise InputError("--distribution", repr(name), "one with real steps")
-    return drawn
+    return sampled
 
 
 def read_lengths(file: str) -> Lengths:

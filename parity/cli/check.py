@@ -47,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
     parser.add_argument("--device", default="cpu", help="auto, cpu (default) or cuda: for frameworks that see one")
     parser.add_argument("--tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
-    parser.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampled cases (default 0)")
     parser.add_argument(
         "--output", default=report.FOLDER, metavar="DIR", help=f"where the report goes (default {report.FOLDER})"
     )
@@ -79,13 +79,13 @@ def _run(options: argparse.Namespace) -> int:
         options.seed,
     )
     cases = {name: getattr(options, name) for name in ("config", "lengths", "mode")}
-    place = frameworks.Place(options.device, options.tf32)
+    device = frameworks.DeviceSettings(options.device, options.tf32)
     earlier = verified(options.replay) if options.replay else None
-    checks = plan(*selection, seed, options.full, **cases, place=place, recording=earlier)
+    checks = plan(*selection, seed, options.full, **cases, device=device, recording=earlier)
     covered(checks, earlier)
     selected = any([*selection, *cases.values()])
     others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
-    runner = Runner([*checks, *others], options.jobs)
+    runner = Runner([*checks, *others], options.jobs, device=device)
     report.writable(options.output)
     for framework in dict.fromkeys(
         options.framework

@@ -9,7 +9,7 @@ from typing import Any
 from parity import frameworks
 from parity.arrays import FLOATS
 from parity.checks.check import plan
-from parity.checks.recorder import File
+from parity.checks.recorder import File, plan_recordings
 from parity.checks.runner import Runner
 from parity.cli.progress import signals, verdicts
 from parity.errors import FrameworkUnavailable
@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="also narrow dtypes, for parity check --full")
     parser.add_argument("--device", default="cpu", help="auto, cpu (default) or cuda")
     parser.add_argument("--tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
-    parser.add_argument("--seed", type=int, default=0, help="of the drawn cases (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampled cases (default 0)")
     parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
 
 
@@ -49,9 +49,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     selection = (options.operation, [options.framework], options.variant, options.dtype, ["matches_reference"])
-    place = frameworks.Place(options.device, options.tf32)
-    checks = plan(*selection, options.seed, options.full, place=place)
-    runner = Runner(plan_recordings(checks, options.output), options.jobs)
+    device = frameworks.DeviceSettings(options.device, options.tf32)
+    checks = plan(*selection, options.seed, options.full, device=device)
+    runner = Runner(plan_recordings(checks, options.output), options.jobs, device=device)
     if reason := frameworks.missing(options.framework):
         raise FrameworkUnavailable(reason)
     manifest.writable(options.output)

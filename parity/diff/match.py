@@ -9,9 +9,9 @@ The quantity is no part of it: a run that passed names the quantity that came cl
 names those that missed theirs. Nor is the command that shows it again, which says on which device, against which
 recording.
 
-Another seed draws other lengths and other numbers, and a case has nothing but its name in common with that of the same
-name. So where the seeds differ, whole checks are compared: a check is a run without mode and case, and has failed where
-any of its runs has. It takes more than one unlucky case to call a check changed.
+Another seed samples other lengths and other numbers, and a case has nothing but its name in common with that of the
+same name. So where the seeds differ, whole checks are compared: a check is a run without mode and case, and has failed
+where any of its runs has. It takes more than one unlucky case to call a check changed.
 """
 
 from __future__ import annotations

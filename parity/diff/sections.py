@@ -27,7 +27,7 @@ OTHER_SEED = (
 )
 GROUP = ("operation", "variant", "contract", "cases")
 MOVES = ("operation", "variant", "contract", "score", "then", "now", "seen now in")
-DRAWN = "NumPy differs: it may have drawn other cases from the same seed."
+SAMPLED = "NumPy differs: it may have sampled other cases from the same seed."
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _remarks(changes: Changes) -> Iterator[str]:
     if not changes.same_cases:
         yield OTHER_SEED
     elif any(name == "numpy" for name, *_ in changes.environment):
-        yield DRAWN
+        yield SAMPLED
     if left_out := changes.checks(NOT_RUN):
         runs = told_of(len(changes.turns[NOT_RUN]), "run", "runs")
         yield f"Not reached on one side: {runs} of {told_of(left_out, 'check', 'checks')}."

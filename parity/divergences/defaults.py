@@ -10,7 +10,7 @@ from parity.divergences.entry import DIFFERS, divergence
         "pytorch": {"forget bias is 1": False, "other biases are 0": False, "recurrent weights orthogonal": False},
         "tensorflow": {"forget bias is 1": True, "other biases are 0": True, "recurrent weights orthogonal": True},
     },
-    why="PyTorch draws everything from ±1/√H, so that half of what a cell holds is forgotten at each step; Keras "
+    why="PyTorch samples everything from ±1/√H, so that half of what a cell holds is forgotten at each step; Keras "
     "starts with the forget gate open (`unit_forget_bias`), an orthogonal recurrent kernel and a Glorot uniform one "
     "for the input.",
     instead="In PyTorch `nn.init.orthogonal_(lstm.weight_hh_l0)`, `nn.init.xavier_uniform_(lstm.weight_ih_l0)`, zeros "
@@ -56,10 +56,10 @@ class initial_weights:
         "pytorch": {"one layer drops": False, "the same at all steps": False},
         "tensorflow": {"one layer drops": True, "the same at all steps": True},
     },
-    why="PyTorch drops between layers, so not at all if there is one, and draws anew at each step. Keras drops the "
+    why="PyTorch drops between layers, so not at all if there is one, and samples anew at each step. Keras drops the "
     "layer's inputs, the same features for all steps of a sequence; `recurrent_dropout` does so with the state.",
     instead="Say what is meant with a dropout layer of its own: `nn.Dropout` before the RNN, `keras.layers.Dropout(…, "
-    "noise_shape=(None, 1, None))` for one draw a sequence.",
+    "noise_shape=(None, 1, None))` for one sample a sequence.",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
         "https://keras.io/api/layers/recurrent_layers/lstm/",

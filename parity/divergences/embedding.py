@@ -13,7 +13,7 @@ KERAS = "https://keras.io/api/layers/core_layers/embedding/"
         "pytorch": {"starts as zeros": True, "gradient is zero": True},
         "tensorflow": {"starts as zeros": False, "gradient is zero": False},
     },
-    why="`padding_idx` zeroes the row once and keeps its gradient out. `mask_zero` only makes a mask: row 0 is drawn "
+    why="`padding_idx` zeroes the row once and keeps its gradient out. `mask_zero` only makes a mask: row 0 is sampled "
     "like the others, and trained by every layer that does not look at the mask.",
     instead="Multiply the embedding by the mask, then padding is zero whatever the row holds, and so is its gradient.",
     operation="embedding.lookup",

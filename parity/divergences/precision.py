@@ -13,7 +13,7 @@ from parity.divergences.entry import DIFFERS, divergence
             "bfloat16, zeros to start with": "nothing raised",
         },
     },
-    why="Keras draws recurrent weights as an orthogonal matrix, by a QR decomposition that TensorFlow has in other "
+    why="Keras samples recurrent weights as an orthogonal matrix, by a QR decomposition that TensorFlow has in other "
     "dtypes only. The layer itself runs.",
     instead="In Keras pass another `recurrent_initializer`, or the policy mixed_bfloat16, whose weights are float32.",
     operation="rnn.gru",

@@ -12,6 +12,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from parity.caching import on_clear
 from parity.errors import FrameworkUnavailable, choose, told
 
 FRAMEWORKS = ("pytorch", "tensorflow")
@@ -22,8 +23,8 @@ EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
 DEVICES = ("auto", "cpu", "cuda")  # auto: a GPU where a framework sees one
 
 
-class Place(NamedTuple):
-    """Where frameworks run, and whether they may round factors of float32 products to TF32 there.
+class DeviceSettings(NamedTuple):
+    """Choose where frameworks run, and whether they may round factors of float32 products to TF32 there.
 
     TF32 has the roundoff of float16, 2^-11. A GPU's default differs from framework to framework and from
     products to cuDNN, so here it is off unless asked for, everywhere.
@@ -33,26 +34,19 @@ class Place(NamedTuple):
     tf32: bool = False
 
 
-HOME = Place()
-_here = HOME
+CPU = DeviceSettings()
 
 
-def use(place: Place) -> None:
-    """Run at a place from now on, in this process.
+def set_device(framework: str, settings: DeviceSettings) -> str:
+    """Apply settings to a loaded framework; return the device on which it runs under them, "cpu" or "cuda".
 
     Raises:
         InputError: an unknown device.
     """
-    global _here
-    choose("device", place.device, DEVICES)
-    if place == _here:
-        return
-    from parity.frameworks.running import remembered
-
-    remembered.cache_clear()
-    _here = place
-    for framework in _loaded():
-        runtime(framework).allow_tf32(place.tf32)
+    choose("device", settings.device, DEVICES)
+    if framework in FRAMEWORKS:
+        runtime(framework).allow_tf32(settings.tf32)
+    return device_of(framework, settings.device)
 
 
 def lacks(device: str, frameworks: Iterable[str]) -> str:
@@ -73,10 +67,6 @@ def device_of(framework: str, asked: str) -> str:
     return "cuda" if asked != "cpu" and framework in FRAMEWORKS and runtime(framework).has_cuda() else "cpu"
 
 
-def _device(framework: str) -> str:
-    return device_of(framework, _here.device)
-
-
 def runtime(framework: str) -> ModuleType:
     """The framework's ``runtime`` module, its framework loaded.
 
@@ -93,7 +83,7 @@ def _runtime(framework: str) -> ModuleType:
         with _quiet():
             module = importlib.import_module(f"parity.{framework}.runtime")
         if framework in FRAMEWORKS:
-            module.allow_tf32(_here.tf32)
+            module.allow_tf32(CPU.tf32)
         return module
     except ModuleNotFoundError as error:
         install = f'pip install -c constraints.txt ".[{EXTRAS.get(framework, "all")}]"'
@@ -111,15 +101,16 @@ def missing(framework: str) -> str:
     return ""
 
 
-def environment() -> dict[str, dict[str, Any]]:
+def environment(settings: DeviceSettings = CPU) -> dict[str, dict[str, Any]]:
     """What the numbers depend on, for each framework that has been loaded: versions, device, threads, TF32."""
-    return {framework: runtime(framework).environment(_device(framework)) for framework in _loaded()}
+    return {name: runtime(name).environment(device_of(name, settings.device)) for name in _loaded()}
 
 
-def forget_graphs() -> None:
+@on_clear
+def clear_graphs() -> None:
     """Drop the traces of all loaded frameworks."""
     for framework in _loaded():
-        runtime(framework).forget()
+        runtime(framework).clear_graphs()
 
 
 def _loaded() -> list[str]:

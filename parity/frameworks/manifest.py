@@ -53,8 +53,8 @@ def key_of(case: Case) -> str:
 def digest(case: Case) -> str:
     """SHA-256 of all that goes into a run: options, lengths, arrays and cotangents, with names, dtypes and shapes.
 
-    >>> from parity.cases.sampling import draw
-    >>> one, two = (draw("rnn.gru", "one_layer", "ragged", "float32", seed) for seed in (0, 1))
+    >>> from parity.cases.sampling import sample_case
+    >>> one, two = (sample_case("rnn.gru", "one_layer", "ragged", "float32", seed) for seed in (0, 1))
     >>> digest(one) == digest(one), digest(one) == digest(two)
     (True, False)
     """

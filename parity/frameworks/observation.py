@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
-from zipfile import ZipFile
+from typing import Any
 
 import numpy as np
 
 from parity.arrays import BFLOAT16, Array
-from parity.errors import InputError, choose, file_name, first_lines, of_kind, plain_array, shown, told
+from parity.errors import choose, of_kind, plain_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,48 +44,7 @@ class Observation:
     def __getitem__(self, quantity: str) -> Array:
         return self.quantities[choose("quantity", quantity, self.quantities)]
 
-    def save(self, path: str | Path) -> Path:
-        """Write an ``.npz`` without pickles, so that another environment can read it.
 
-        Raises:
-            InputError: the file cannot be written.
-        """
-        path = file_name("path", path)
-        if taken := sorted(TAKEN & set(self.quantities)):
-            raise InputError("quantities", shown(taken[0]), "another name: numpy.savez takes this one for its own")
-        note = np.frombuffer(json.dumps(dict(self.provenance)).encode(), np.uint8)
-        try:
-            with path.open("wb") as file:
-                np.savez_compressed(file, **{_NOTE: note}, **plain(self.quantities))  # type: ignore[arg-type]
-        except (OSError, ValueError) as error:  # ValueError: no system has such a name
-            raise InputError("path", repr(str(path)), f"a file that can be written ({error})") from error
-        return path
-
-    @classmethod
-    def load(cls, path: str | Path) -> Observation:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: no such file, or not an observation.
-        """
-        path = file_name("path", path)
-        try:
-            with path.open("rb") as file, _archive(file) as archive:
-                arrays = restored(archive)
-            return cls(arrays, json.loads(arrays.pop(_NOTE).tobytes()))
-        except Exception as error:  # what is damaged may fail anywhere: in zipfile, zlib, NumPy, json or here
-            said = first_lines(told(error))
-            raise InputError("path", repr(str(path)), f"an observation saved by parity ({said})") from error
-
-
-def _archive(file: BinaryIO) -> Any:
-    ZipFile(file)  # NumPy says of anything else that it may be a pickle
-    file.seek(0)
-    return np.load(file, allow_pickle=False)
-
-
-_NOTE = "__provenance__"
-TAKEN = {_NOTE, "file", "allow_pickle"}
 _BITS = ".bfloat16"
 
 

@@ -61,7 +61,7 @@ class Recording:
         """What a variant gave for a case when it was recorded.
 
         Raises:
-            NotInRecording: it was not recorded, or was drawn from other inputs, or the variant raised.
+            NotInRecording: it was not recorded, or was sampled from other inputs, or the variant raised.
         """
         name, key = file_name(case.operation, case.dtype), key_of(case)
         entry = self.manifest["files"].get(name)
@@ -69,12 +69,12 @@ class Recording:
         if raised is None:
             raise NotInRecording(f"there is no {framework}.{variant} on {key} in what was recorded: {self}")
         if entry["cases"][key] != digest(case):
-            raise NotInRecording(f"drawn from other inputs: {self._drawn()}; {self}")
+            raise NotInRecording(f"sampled from other inputs: {self._sampled()}; {self}")
         if raised:
             raise NotInRecording(f"{framework}.{variant} raised {raised} when it was recorded: {self}")
         return Observation(_remembered(self.folder / name, entry["sha256"])[f"{variant}/{key}"])
 
-    def _drawn(self) -> str:
+    def _sampled(self) -> str:
         there = self.manifest["environment"]["versions"]
         return f"there by parity {there['parity']} with numpy {there['numpy']}, here with numpy {np.__version__}"
 

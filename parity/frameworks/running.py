@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from parity.arrays import Array
+from parity.caching import cached
 from parity.cases.case import Case, check_case
 from parity.errors import InputError, choose, of_kind, shown
-from parity.frameworks.loading import COMPILED, MODES, WITH_REFERENCE, _device, device_of, runtime
+from parity.frameworks.loading import (
+    COMPILED,
+    CPU,
+    MODES,
+    WITH_REFERENCE,
+    DeviceSettings,
+    device_of,
+    runtime,
+    set_device,
+)
 from parity.frameworks.observation import Observation
 from parity.operations import Operation
 
@@ -35,7 +44,7 @@ class Resident(NamedTuple):
     kernels: Callable[[], list[str]]
 
 
-@cache
+@cached()
 def call(operation: Operation, config: str, framework: str, variant: str) -> Call:
     """The framework's function as one from arguments by name to outputs by name. The same object every time."""
     runtime(framework)
@@ -43,7 +52,7 @@ def call(operation: Operation, config: str, framework: str, variant: str) -> Cal
     return bind(function, operation, config, variant, tuple(operation.omitted(f"{framework}.{variant}")))
 
 
-@lru_cache(maxsize=64)
+@cached(maxsize=64)
 def bind(
     function: Callable[..., Mapping[str, Any]],
     operation: Operation,
@@ -75,13 +84,16 @@ def _not_the_outputs(came: Any, expected: Sequence[str]) -> str:
     return f"one of {', '.join(map(str, came)) or 'nothing'}" if set(came) != set(expected) else ""
 
 
-def observe(case: Case, framework: str, variant: str = "", mode: str = "eager") -> Observation:
+def observe(
+    case: Case, framework: str, variant: str = "", mode: str = "eager", device: DeviceSettings = CPU
+) -> Observation:
     """Run one variant on one case: its outputs, and the gradient of every float input.
 
     Args:
         case: what to run; see `parity.cases.case`.
         framework: "reference", "pytorch" or "tensorflow".
         variant: one of the operation's for that framework; the first when empty. The reference has none.
+        device: where it runs; on the CPU by default.
         mode: "eager"; "graph" or "xla" for TensorFlow; "compiled" for PyTorch.
 
     Returns:
@@ -91,8 +103,8 @@ def observe(case: Case, framework: str, variant: str = "", mode: str = "eager") 
         InputError: an unknown framework, variant or mode, with the nearest right one.
         FrameworkUnavailable: the framework cannot be loaded.
 
-    >>> from parity.cases.sampling import draw
-    >>> case = draw("bidirectional.reverse_sequence", "features", "ragged", "float32", seed=0)
+    >>> from parity.cases.sampling import sample_case
+    >>> case = sample_case("bidirectional.reverse_sequence", "features", "ragged", "float32", seed=0)
     >>> sorted(observe(case, "reference").quantities)
     ['d_x', 'y']
     """
@@ -104,15 +116,18 @@ def observe(case: Case, framework: str, variant: str = "", mode: str = "eager") 
     variants = case.row.variants.get(framework, ("",))
     variant = choose("variant", variant or variants[0], variants)
     choose("mode", mode, (*MODES[framework], *COMPILED[framework]))
-    return run(case, framework, call(case.row, case.config, framework, variant), variant, mode)
+    return run(case, framework, call(case.row, case.config, framework, variant), variant, mode, device)
 
 
-def run(case: Case, framework: str, function: Call, variant: str, mode: str) -> Observation:
+def run(
+    case: Case, framework: str, function: Call, variant: str, mode: str, device: DeviceSettings = CPU
+) -> Observation:
     """`observe`, with any function; see `bind`. Inputs that it writes to are noted in the provenance."""
     given = {"lengths": case.lengths, **case.arrays}
     arrays, cotangents, axes = _copied(case)
+    place = set_device(framework, device)
     outputs, gradients, sparse = runtime(framework).run(
-        function, arrays, cotangents, mode=mode, axes=axes, device=_device(framework)
+        function, arrays, cotangents, mode=mode, axes=axes, device=place
     )
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
     provenance = {
@@ -123,7 +138,7 @@ def run(case: Case, framework: str, function: Call, variant: str, mode: str) -> 
         "variant": variant,
         "mode": mode,
         "version": runtime(framework).VERSION,
-        "device": _device(framework),
+        "device": place,
         "sparse_gradients": " ".join(sparse),
         "modified_inputs": " ".join(modified),
     }
@@ -167,7 +182,7 @@ def _read_only(array: Array) -> Array:
     return array
 
 
-remembered = lru_cache(maxsize=512)(run)  # several contracts look at the same run
+cached_run = cached(maxsize=512)(run)  # several contracts look at the same run
 
 
 def run_reference(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from parity import bucketing as planner
 from parity import frameworks, training
 from parity.arrays import DTYPES
+from parity.caching import cached
 from parity.cases.case import Case
 from parity.cases.lengths import lengths_of
-from parity.cases.sampling import draw
+from parity.cases.sampling import sample_case
 from parity.checks.check import SMALL_GROUPS
 from parity.checks.comparison import Difference
 from parity.checks.contracts import CONTRACTS, FIRST, Contract, Subject
@@ -90,7 +91,7 @@ def _run(mutant: Mutant) -> Outcome:
         subject = Subject(
             mutant.framework, mutant.variant, mode, frameworks.bind(function, row, config.name, mutant.variant, omitted)
         )
-        case = draw(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
+        case = sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
         broken = _broken(mutant.framework, mutant.variant, mode, case)
         by = {name: kill for name, kill in killed(subject, case).items() if name not in broken}
         if by:
@@ -118,7 +119,7 @@ def _runs(mutant: Mutant) -> Iterator[tuple[str, str, Configuration, str]]:
                 yield dtype, mode, config, lengths
 
 
-@lru_cache(maxsize=64)
+@cached(maxsize=64)
 def _broken(framework: str, variant: str, mode: str, case: Case) -> frozenset[str]:
     """The contracts that the variant without any mutant breaks; there should be none."""
     return frozenset(killed(Subject(framework, variant, mode), case))

@@ -27,8 +27,8 @@ BY_SEQUENCE = Configuration(
     "by_sequence",
     inputs={
         "logits": Input("BTC", raised=100.0),
-        "targets": Input("BS", below="C", lengths="target_lengths", draw=_labels),
-        "target_lengths": Input("B", up_to="S", draw=_counts),
+        "targets": Input("BS", below="C", lengths="target_lengths", sample=_labels),
+        "target_lengths": Input("B", up_to="S", sample=_counts),
     },
     outputs={"loss": "B"},
 )

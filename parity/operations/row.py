@@ -21,7 +21,7 @@ from parity.arrays import Array, Lengths
 from parity.errors import choose
 
 # From the source of randomness, the lengths and the size of each axis.
-Draw = Callable[[np.random.Generator, Lengths, Mapping[str, int]], Array]
+Sampler = Callable[[np.random.Generator, Lengths, Mapping[str, int]], Array]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Input:
         axes: a letter or digit for each axis.
         below: for ids, the axis letter whose size they stay below; empty for floats.
         up_to: for counts, the axis letter whose size they may reach; empty for floats.
-        scale: standard deviation of the floats drawn.
-        unit: draw floats between 0 and 1, as probabilities are.
+        scale: standard deviation of the floats sampled.
+        unit: sample floats between 0 and 1, as probabilities are.
         fan_in: for weights, the axis that is summed over: the scale shrinks as it widens, so that a large layer is
             not saturated, or chaotic, where a small one is not.
         blank: the share of real steps that look like padding: all features are what it holds, or else the config's
@@ -44,9 +44,9 @@ class Input:
         extreme: the share of floats that are beyond 100 or -100: in a gate that far shut, or a loss that far off, a
             formula written by hand overflows.
         padding: what its padding always holds, where an operation reads that; None where it must not matter, and is
-            drawn.
+            sampled.
         lengths: for an array (B, S, ...), the input that says how many of its S are real.
-        draw: draws the array, where its values hang together with the lengths.
+        sample: samples the array, where its values hang together with the lengths.
         buffer: it is no parameter, as running statistics are none: its gradient is 0 by definition.
     """
 
@@ -62,7 +62,7 @@ class Input:
     extreme: float = 0.0
     padding: float | None = None
     lengths: str = ""
-    draw: Draw | None = None
+    sample: Sampler | None = None
     buffer: bool = False
 
 
@@ -77,7 +77,7 @@ class Configuration:
         initial: final state -> the input it starts from ("" when it starts from zeros).
         pad_row: the parameter whose row ``options["padding_index"]`` counts as padding, if any.
         couples: why the sequences of a batch depend on each other; empty when they do not.
-        data: which real data set fills the batch arrays; empty when they are drawn.
+        data: which real data set fills the batch arrays; empty when they are sampled.
         discrete: outputs that are truth values or whole numbers, and have no gradient.
         left: the padding stands before each sequence, not behind it.
         also: lengths in which it is tried beside the usual ones: "one_step", where a single real step is special, or

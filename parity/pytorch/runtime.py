@@ -29,7 +29,7 @@ def allow_tf32(allowed):
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
 
 
-def forget():
+def clear_graphs():
     """Drop what was compiled."""
     if compiled.cache_info().currsize:  # else the compiler was never loaded, which takes seconds
         compiled.cache_clear()

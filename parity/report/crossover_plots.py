@@ -1,4 +1,4 @@
-"""Speed-up over padding, drawn along fill or T: every variant, the ideal, and where they cross.
+"""Speed-up over padding, plotted along fill or T: every variant, the ideal, and where they cross.
 
 The variants of a framework have its colour, and each a mark and dashes of its own.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from parity.report.svg import Sheet, drawable, grid, line, of_framework
+from parity.report.svg import Sheet, grid, line, of_framework, plottable
 
 Curve = Mapping[str, Any]
 WIDTH, HEIGHT = 300.0, 222.0
@@ -34,7 +34,7 @@ def speedups(curves: Sequence[Curve]) -> list[tuple[Curve, str, Markup]]:
     return [
         (curve, framework, _plot(f"speedup-{n}", curve, framework))
         for n, (curve, framework) in enumerate(sides, 1)
-        if curve["at"] and all(map(drawable, curve["at"]))
+        if curve["at"] and all(map(plottable, curve["at"]))
     ]
 
 
@@ -71,7 +71,7 @@ def _axes(sheet: Sheet, curve: Curve) -> Any:
 def _variant(axes: Any, at: Sequence[float], of: Mapping[str, Any], n: int, role: str) -> None:
     """Its medians with their bars, and where it crosses 1."""
     for place, point in zip(at, of["speedup"], strict=False):
-        if drawable(point["low"]) and drawable(point["high"]):
+        if plottable(point["low"]) and plottable(point["high"]):
             line(axes, (place, place), (point["low"], point["high"]), role, linewidth=2, alpha=0.5)
     medians = [point["median"] for point in of["speedup"]]
     line(axes, at, medians, role, linestyle=DASHES[n % len(DASHES)], marker=MARKS[n % len(MARKS)], markersize=5)
@@ -88,7 +88,7 @@ def _names(sheet: Sheet, axes: Any, curve: Curve, variants: Sequence[Mapping[str
         if of["speedup"]
     ]
     ends += [(value, "┈ ideal", "soft") for value in curve["ideal"][-1:]]
-    ends = [end for end in ends if drawable(end[0]) and end[0] > 0]
+    ends = [end for end in ends if plottable(end[0]) and end[0] > 0]
     heights = [HEIGHT - axes.transData.transform((curve["at"][-1], value))[1] for value, _, _ in ends]
     free = BOX[1]
     for height, (_, said, role) in sorted(zip(heights, ends, strict=True), key=lambda pair: pair[0]):
@@ -126,9 +126,9 @@ def _heights(curve: Curve) -> tuple[float, float]:
         for of in curve["variants"]
         for point in of["speedup"]
         for value in map(point.get, ENDS)
-        if drawable(value) and value > 0
+        if plottable(value) and value > 0
     ]
-    seen += [value for value in curve["ideal"] if drawable(value) and value > 0]
+    seen += [value for value in curve["ideal"] if plottable(value) and value > 0]
     return min([*seen, 0.5]) / 1.1, max([*seen, 2.0]) * 1.1
 
 

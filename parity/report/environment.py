@@ -23,7 +23,7 @@ def environment(
 
     Args:
         frameworks: framework -> what it says of itself once loaded: versions, device, threads, TF32, oneDNN.
-        seed: of the drawn cases.
+        seed: of the plotted cases.
         replayed: the framework, folder and environment of the record that was compared with, if any.
 
     Returns:

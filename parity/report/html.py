@@ -26,12 +26,12 @@ SCRIPTS = (
 )
 
 
-def html(view: View, drawn: bool = True) -> str:
+def html(view: View, plotted: bool = True) -> str:
     """The whole page.
 
     Args:
         view: from `parity.report.view.view`.
-        drawn: with its plots; without them, the page says when there will be any.
+        plotted: with its plots; without them, the page says when there will be any.
 
     Returns:
         HTML with its style, its script and all results inside. Of scripts, a browser runs this one only.
@@ -40,7 +40,7 @@ def html(view: View, drawn: bool = True) -> str:
     return rendered(
         "index",
         view=view,
-        drawn=_drawn(view.record) if drawn else {},
+        plotted=_plotted(view.record) if plotted else {},
         title=TITLE,
         question=QUESTION,
         reading=READING,
@@ -59,7 +59,7 @@ def html(view: View, drawn: bool = True) -> str:
     )
 
 
-def _drawn(record: Mapping[str, Any]) -> dict[str, Markup]:
+def _plotted(record: Mapping[str, Any]) -> dict[str, Markup]:
     """The sections that are plots."""
     return {
         "training": plots.training(record["training"], record["checks"]),

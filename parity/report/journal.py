@@ -58,7 +58,7 @@ class Keeper:
 
     Args:
         folder: where the report goes.
-        seed: of the drawn cases.
+        seed: of the plotted cases.
         planned: how many checks there are to do.
         replayed: where the record was made that checks are compared with, if any.
         warn: told, once, if nothing can be written while the run goes on.

@@ -1,6 +1,6 @@
 """The parts of the page that are plots: training and throughput, each a section with its captions and numbers.
 
-matplotlib is loaded when there is something to draw, and not before.
+matplotlib is loaded when there is something to plot, and not before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def training(curves: Sequence[Record], checks: Sequence[Record] = ()) -> Markup:
     if not curves:
         return Markup("")
     held = _held(checks)
-    runs = [_run(curve, svg, held) for curve, svg in zip(curves, training_plots.drawn(curves), strict=True)]
+    runs = [_run(curve, svg, held) for curve, svg in zip(curves, training_plots.plotted(curves), strict=True)]
     models = [(*model, list(of_model)) for model, of_model in groupby(runs, key=lambda run: run["model"])]
     frameworks = dict.fromkeys(framework for curve in curves for framework in curve["frameworks"])
     rows = [row for curve in curves for row in _ends(curve)]
@@ -114,7 +114,7 @@ def throughput(part: Record | None, environment: Record) -> Markup:
         batches=[_batch(group, svg) for group, svg in zip(grouped(rows, BATCH), rate_plots.rates(rows), strict=True)],
         heads=timing_tables.HEADS,
         rows=timing_tables.timed(rows),
-        curves=[_curve(*drawn) for drawn in crossover_plots.speedups(curves)],
+        curves=[_curve(*plotted) for plotted in crossover_plots.speedups(curves)],
         points_heads=timing_tables.POINTS,
         points=timing_tables.points(curves),
         shares=rate_plots.shares(rows),

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from parity.report.formatting import percent
-from parity.report.svg import Sheet, drawable, grid, line, log_ticks, of_framework
+from parity.report.svg import Sheet, grid, line, log_ticks, of_framework, plottable
 from parity.report.timings import BATCH, SCALE, Row, entries, fastest, grouped, key
 
 WIDTH, LABELS, ROW, HEAD, FRAMEWORK = 300.0, 92.0, 17.0, 15.0, 14.0
@@ -106,12 +106,12 @@ def _together(axes: Any, places: Sequence[tuple[float, float | None]], role: str
 
 
 def _sized(value: float | None) -> bool:
-    return drawable(value) and value > 0
+    return plottable(value) and value > 0
 
 
 def _reach(rows: Sequence[Row]) -> tuple[float, float]:
     """From where to where an axis goes."""
-    seen = [value for row in rows for value in map(row["steps_per_second"].get, ENDS) if drawable(value) and value > 0]
+    seen = [value for row in rows for value in map(row["steps_per_second"].get, ENDS) if plottable(value) and value > 0]
     return (min(seen) / 1.1, max(seen) * 1.1) if seen else (0.9, 1.1)
 
 
@@ -164,7 +164,7 @@ def _tracks(sheet: Sheet, axes: Any, shown: Sequence[Sequence[Row]]) -> None:
 
 
 def _shares(sheet: Sheet, axes: Any, rows: Sequence[tuple[Row, float]], place: float, mark: str) -> None:
-    """The fastest of one framework in each batch that it ran; what is alike is drawn, and so written, together."""
+    """The fastest of one framework in each batch that it ran; what is alike is plotted, and so written, together."""
     role = of_framework(rows[0][0]["framework"])
     for row, top in rows:
         sheet.text(place, top + 24, f"{MARKS[mark]} {row['variant']} {percent(row['share_of_peak'])}", role)

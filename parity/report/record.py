@@ -52,7 +52,7 @@ def record(
     Args:
         results: as `Result.as_dict` gives them, in any order; the record has that of the operations table.
         frameworks: framework -> versions, device and settings of the frameworks that were loaded.
-        seed: of the drawn cases.
+        seed: of the plotted cases.
         seconds: how long the run took.
         planned, checked: how many checks there were to do, and how many were done.
         interrupted: whether somebody stopped the run.

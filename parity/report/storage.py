@@ -33,23 +33,23 @@ def write(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
         NotWritten: the folder or a file cannot be written, as on a full disk; an earlier report is still there.
         InputError: it is no record: strict JSON has no word for NaN and inf.
     """
-    files = _write(record, folder, drawn=True)
+    files = _write(record, folder, plotted=True)
     with suppress(OSError):
         (Path(folder) / JOURNAL).unlink()  # all that it had stands in the report
     return files
 
 
 def snapshot(record: Mapping[str, Any], folder: str | Path) -> list[Path]:
-    """`write`, while the run goes on: its journal stays, and nothing is drawn.
+    """`write`, while the run goes on: its journal stays, and nothing is plotted.
 
-    Any thread may do it: matplotlib is for one at a time, and tests that run meanwhile may draw with it.
+    Any thread may do it: matplotlib is for one at a time, and tests that run meanwhile may plot with it.
     """
-    return _write(record, folder, drawn=False)
+    return _write(record, folder, plotted=False)
 
 
-def _write(record: Mapping[str, Any], folder: str | Path, drawn: bool) -> list[Path]:
+def _write(record: Mapping[str, Any], folder: str | Path, plotted: bool) -> list[Path]:
     try:
-        texts = _texts(record, drawn)
+        texts = _texts(record, plotted)
     except Exception:
         current(record)  # says what is wrong, and not sooner: a run must not lose its report over a detail
         raise
@@ -61,14 +61,14 @@ def _write(record: Mapping[str, Any], folder: str | Path, drawn: bool) -> list[P
         raise NotWritten(folder, error) from error
 
 
-def _texts(record: Mapping[str, Any], drawn: bool) -> dict[str, str]:
+def _texts(record: Mapping[str, Any], plotted: bool) -> dict[str, str]:
     """What stands in each file."""
     from parity.report.html import html
     from parity.report.markdown import markdown
     from parity.report.view import view
 
     seen = view(record)
-    return {RECORD: _json(record), "report.md": markdown(seen), "index.html": html(seen, drawn)}
+    return {RECORD: _json(record), "report.md": markdown(seen), "index.html": html(seen, plotted)}
 
 
 def writable(folder: str | Path, argument: str = "output") -> None:

@@ -1,7 +1,7 @@
-"""A drawing that becomes SVG inside a page: text stays text, colours are the page's, nothing is asked of anybody else.
+"""A plotting that becomes SVG inside a page: text stays text, colours are the page's, nothing is asked of anybody else.
 
-matplotlib draws it, and knows nothing of pages. So each colour here is a role, drawn in a colour that stands for it
-and written as the page's own; each text is drawn as a token, whatever it holds, and escaped when it is written; and
+matplotlib plots it, and knows nothing of pages. So each colour here is a role, plotted in a colour that stands for it
+and written as the page's own; each text is plotted as a token, whatever it holds, and escaped when it is written; and
 what matplotlib writes around its paths is left out.
 """
 
@@ -37,7 +37,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu 
 SETTINGS: dict[str, Any] = {"svg.fonttype": "none", "path.simplify": True, "path.simplify_threshold": 0.1}
 LONGEST = 44  # characters of a text
 MOST_TICKS = 5
-SMALLEST, LARGEST = 1e-30, 1e30  # of numbers that are drawn
+SMALLEST, LARGEST = 1e-30, 1e30  # of numbers that are plotted
 NUMBER = re.compile(r"-?\d+\.\d+")
 TOKEN = re.compile(r"~(\d+)~")
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -54,7 +54,7 @@ def of_framework(framework: str) -> str:
 
 
 class Sheet:
-    """An empty drawing. Places on it are counted in its own units, from the left and from the top.
+    """An empty plotting. Places on it are counted in its own units, from the left and from the top.
 
     Args:
         width, height: how large it is; shown at that size, a unit is a pixel.
@@ -91,10 +91,10 @@ class Sheet:
         return f"~{len(self.texts) - 1}~"
 
     def svg(self, name: str, title: str, description: str) -> Markup:
-        """The drawing, for the inside of a page.
+        """The plotting, for the inside of a page.
 
         Args:
-            name: no other drawing of the page has it.
+            name: no other plotting of the page has it.
             title, description: what it shows, for who does not see it.
         """
         from matplotlib import rc_context
@@ -113,10 +113,10 @@ class Sheet:
         )
 
 
-def drawable(number: float | None) -> TypeGuard[float]:
+def plottable(number: float | None) -> TypeGuard[float]:
     """Whether it is a number that has a place on a sheet, beside others.
 
-    >>> drawable(0.5), drawable(0.0), drawable(None), drawable(1e300)
+    >>> plottable(0.5), plottable(0.0), plottable(None), plottable(1e300)
     (True, True, False, False)
     """
     return number is not None and (number == 0 or SMALLEST < abs(number) < LARGEST)
@@ -125,14 +125,14 @@ def drawable(number: float | None) -> TypeGuard[float]:
 def line(axes: Axes, x: Sequence[float], y: Sequence[float | None], role: str, **style: Any) -> None:
     """A line, with a gap where there is no number, or none that the axes can show."""
     log = axes.get_yscale() == "log"
-    heights = [math.nan if not drawable(height) or (log and height <= 0) else height for height in y]
+    heights = [math.nan if not plottable(height) or (log and height <= 0) else height for height in y]
     many = min(len(x), len(heights))
     axes.plot(x[:many], heights[:many], color=STANDS_FOR[role], clip_on=False, **{"linewidth": 1.3} | style)
 
 
 def area(axes: Axes, x: Sequence[float], low: float, high: Sequence[float | None], role: str) -> None:
     """Everything between a height and a line."""
-    known = [(at, top) for at, top in zip(x, high, strict=False) if drawable(top) and top > low]
+    known = [(at, top) for at, top in zip(x, high, strict=False) if plottable(top) and top > low]
     if known:
         corners = [(known[0][0], low), *known, (known[-1][0], low)]
         axes.fill(*zip(*corners, strict=True), color=STANDS_FOR[role], alpha=0.25, linewidth=0, clip_on=False)
@@ -148,7 +148,7 @@ def grid(axes: Axes, ticks: Iterable[float], along: str, role: str = "grid") -> 
 
 
 def short(text: str) -> str:
-    """A text that fits into a drawing, all of it visible.
+    """A text that fits into a plotting, all of it visible.
 
     >>> short("rnn.lstm"), len(short("x" * 1000))
     ('rnn.lstm', 44)
@@ -184,15 +184,15 @@ def even_ticks(low: float, high: float) -> list[float]:
     return [float(tick) for tick in ticks if low <= tick <= high]
 
 
-def _elements(drawn: ElementTree.Element) -> Iterator[str]:
+def _elements(plotted: ElementTree.Element) -> Iterator[str]:
     """Definitions, paths, marks and texts, without the groups around them; those of one style in a row together."""
-    for style, alike in groupby(_flat(drawn), key=lambda element: element.get("style", "")):
+    for style, alike in groupby(_flat(plotted), key=lambda element: element.get("style", "")):
         inside = "".join(map(_element, alike))
         yield f'<g style="{_rounded(_style(style))}">{inside}</g>' if style else inside
 
 
-def _flat(drawn: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    for element in drawn:
+def _flat(plotted: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    for element in plotted:
         tag = _tag(element)
         if tag == "g":
             yield from _flat(element)
@@ -208,7 +208,7 @@ def _element(element: ElementTree.Element) -> str:
 
 
 def _mark(path: ElementTree.Element) -> str:
-    """With how it is drawn: who uses it says in which colour."""
+    """With how it is plotted: who uses it says in which colour."""
     return f'<path{_attributes(path)} style="{_rounded(_style(path.get("style", "")))}"/>'
 
 

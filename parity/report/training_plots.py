@@ -1,4 +1,4 @@
-"""Training, drawn: the loss of the reference and of both frameworks, and how far the frameworks' weights are from its
+"""Training, plotted: the loss of the reference and of both frameworks, and how far the frameworks' weights are from its
 own.
 
 Where frameworks coincide, one line would hide the others. So the reference is a wide band, and the frameworks are
@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from parity.report.svg import Sheet, area, drawable, even_ticks, grid, line, log_ticks, of_framework
+from parity.report.svg import Sheet, area, even_ticks, grid, line, log_ticks, of_framework, plottable
 
 Curve = Mapping[str, Any]
 Series = Sequence[float | None]
@@ -22,7 +22,7 @@ LOSS, DISTANCE = (36.0, 24.0, 258.0, 110.0), (36.0, 158.0, 258.0, 250.0)  # left
 DASHES = ((0, (3, 6)), (4.5, (3, 6)))  # the second begins where the first has its gap
 
 
-def drawn(curves: Sequence[Curve]) -> list[Markup | None]:
+def plotted(curves: Sequence[Curve]) -> list[Markup | None]:
     """A plot for each curve, those of one model on the same axes; None for a curve without any number."""
     limits = {model: _limits([curve for curve in curves if curve["model"] == model]) for model in _models(curves)}
     return [
@@ -147,13 +147,13 @@ def _models(curves: Iterable[Curve]) -> list[str]:
 
 def _limits(curves: Sequence[Curve]) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
     """From where to where losses go, and distances: the same for all optimisers of a model."""
-    losses = [number for curve in curves for series in _of(curve, "loss") for number in series if drawable(number)]
+    losses = [number for curve in curves for series in _of(curve, "loss") for number in series if plottable(number)]
     far = [
         number
         for curve in curves
         for series in _of(curve, "distance")
         for number in series
-        if drawable(number) and number > 0
+        if plottable(number) and number > 0
     ]
     room = (max(losses) - min(losses)) / 20 or 1.0 if losses else 0.0
     return (
@@ -167,4 +167,4 @@ def _of(curve: Curve, what: str) -> list[Series]:
 
 
 def _numbers(curve: Curve) -> bool:
-    return any(drawable(number) for what in ("loss", "distance") for series in _of(curve, what) for number in series)
+    return any(plottable(number) for what in ("loss", "distance") for series in _of(curve, what) for number in series)

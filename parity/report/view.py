@@ -56,7 +56,7 @@ READING = (
 class View:
     """Everything a reader is shown, in the order of the page.
 
-    What is drawn is drawn from ``record`` itself.
+    What is plotted is plotted from ``record`` itself.
     """
 
     record: Mapping[str, Any]

@@ -236,7 +236,7 @@ def unpack_state(state):
 
 @cache
 def built(kind, features, hidden, dtype, wrap=None, **options):
-    """An empty layer, built once; its weights are always passed in. The orthogonal ones that Keras would draw need
+    """An empty layer, built once; its weights are always passed in. The orthogonal ones that Keras would sample need
     a QR decomposition, which TensorFlow does not have in bfloat16.
     """
     outputs = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}

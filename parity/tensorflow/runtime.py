@@ -36,7 +36,7 @@ def allow_tf32(allowed):
     tf.config.experimental.enable_tensor_float_32_execution(allowed)
 
 
-def forget():
+def clear_graphs():
     """Drop what was traced."""
     eager.cache_clear()
     forward_only.cache_clear()

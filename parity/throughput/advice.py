@@ -28,7 +28,7 @@ from parity import __version__, frameworks
 from parity import bucketing as planner
 from parity.arrays import Lengths, check_lengths
 from parity.bucketing import Cost
-from parity.cases.lengths import draw_lengths
+from parity.cases.lengths import sample_lengths
 from parity.cases.sampling import with_lengths
 from parity.errors import InputError, choose, finite, of_kind, shown, whole_number
 from parity.operations import find
@@ -68,7 +68,7 @@ class Layer:
         return f"{self.operation}, D = {self.features}, H = {self.hidden}, {self.phase}"
 
     def race(self, lengths: npt.ArrayLike, steps: int = 0, costs: Mapping[str, Cost] | None = None) -> Race:
-        """Its variants on drawn input with these lengths, float32."""
+        """Its variants on sampled input with these lengths, float32."""
         case = with_lengths(self.operation, self.config, lengths, "float32", 0, steps, D=self.features, H=self.hidden)
         return Race(case, costs or {}, self.device)
 
@@ -146,7 +146,7 @@ def calibration_lengths(batch: int, steps: int) -> list[Lengths]:
     """
     steps = min(steps, MOST_STEPS)
     long, short, few = max(2, steps // 3), max(2, steps // 10), max(2, batch // 8)
-    ragged = draw_lengths("lognormal", np.random.default_rng(0), batch, long)
+    ragged = sample_lengths("lognormal", np.random.default_rng(0), batch, long)
     almost_equal = []
     for rows, extent in ((batch, long), (batch, short), (few, long)):
         lengths = np.full(rows, extent)

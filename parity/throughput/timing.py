@@ -129,8 +129,8 @@ def ratio(slower: Array, faster: Array, seed: int = 0) -> Ratio:
     if len(slower) != len(faster) or len(slower) < 2:
         raise InputError("slower, faster", f"{len(slower)} and {len(faster)} rounds", "the same rounds, 2 or more")
     paired = np.asarray(slower) / np.asarray(faster)
-    drawn = np.random.default_rng(seed).integers(0, len(paired), (RESAMPLES, len(paired)))
-    low, high = np.percentile(np.median(paired[drawn], axis=1), [2.5, 97.5])
+    sampled = np.random.default_rng(seed).integers(0, len(paired), (RESAMPLES, len(paired)))
+    low, high = np.percentile(np.median(paired[sampled], axis=1), [2.5, 97.5])
     return Ratio(float(np.median(paired)), float(low), float(high))
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from parity.training.curve import Curve, curves
 from parity.training.envelope import Envelope, envelope
-from parity.training.runs import forget, train
+from parity.training.runs import train
 from parity.training.setup import MODELS, OPTIMISERS, STEPS, Trajectory
 from parity.training.verdict import Training, check_training, growth, plan
 
@@ -28,7 +28,6 @@ __all__ = [
     "check_training",
     "curves",
     "envelope",
-    "forget",
     "growth",
     "plan",
     "train",

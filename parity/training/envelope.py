@@ -35,7 +35,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -43,6 +42,7 @@ import numpy as np
 
 from parity import frameworks
 from parity.arrays import ROUNDOFF, Array
+from parity.caching import cached
 from parity.checks.noise import COPIES, MOST_COPIES, floor_of, response_of
 from parity.errors import choose, whole_number
 from parity.operations import find
@@ -69,7 +69,7 @@ def envelope(model: str, steps: int, seed: int, copies: int = COPIES) -> Mapping
     return envelopes(choose("model", model, MODELS), steps, seed, whole_number("copies", copies, 1, MOST_COPIES))
 
 
-@lru_cache(maxsize=8)
+@cached(maxsize=8)
 def envelopes(model: str, steps: int, seed: int, copies: int) -> Mapping[str, Envelope]:
     """`envelope`, once its arguments are known to be right."""
     lesson = course(model, steps, seed)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from parity import frameworks
+from parity.caching import cached
 from parity.errors import a_function, choose
 from parity.operations import find
-from parity.training.envelope import envelope, envelopes
+from parity.training.envelope import envelope
 from parity.training.setup import MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers, course
 
 Build = Callable[[Mapping[str, Any]], Any]  # from a framework's parameters by name to one of its optimisers
@@ -35,7 +36,7 @@ def train(
         model: one of `MODELS`.
         optimiser: one of `OPTIMISERS`.
         framework: "reference", "pytorch" or "tensorflow"; their first variants.
-        steps, seed: how many batches to learn from, and what draws them and the weights.
+        steps, seed: how many batches to learn from, and what samples them and the weights.
         build: an optimiser of your own: from parameters by name to a `torch.optim.Optimizer` or a Keras one.
         function: a model of your own; see ``parity/pytorch/model.py`` for its arguments.
 
@@ -58,7 +59,7 @@ def train(
     return _trained(model, optimiser, framework, steps, seed, build, function)
 
 
-@lru_cache(maxsize=64)
+@cached(maxsize=64)
 def _trained(
     model: str, optimiser: str, framework: str, steps: int, seed: int, build: Build | None, function: Model | None
 ) -> Trajectory:
@@ -87,9 +88,3 @@ def _trained(
 
 def _copied(weights: Mapping[str, Any]) -> dict[str, Any]:
     return {name: array.copy() for name, array in weights.items()}
-
-
-def forget() -> None:
-    """Drop the runs that were remembered."""
-    _trained.cache_clear()
-    envelopes.cache_clear()

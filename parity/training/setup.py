@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.arrays import Array
 from parity.cases.case import Case
-from parity.cases.sampling import draw
+from parity.cases.sampling import sample_case
 from parity.errors import whole_number
 from parity.operations import OPERATIONS
 
@@ -111,11 +111,11 @@ def check_numbers(steps: object, seed: object) -> None:
 
 
 def course(model: str, steps: int, seed: int) -> Course:
-    """The course of a model: weights drawn once, and for each step another batch of real data.
+    """The course of a model: weights sampled once, and for each step another batch of real data.
 
     >>> [len(batch["lengths"]) for batch in course("model.tagger", steps=1, seed=0).batches]
     [9, 9]
     """
     config = MODELS[model]
     seeds = range(seed * APART, seed * APART + steps + 1)
-    return Course(tuple(draw(model, config, "drawn", DTYPE, at) for at in seeds))
+    return Course(tuple(sample_case(model, config, "sampled", DTYPE, at) for at in seeds))

@@ -11,18 +11,18 @@ function heatMap(heat, result, limit) {
   const wide = columns <= 12 ? 46 : columns <= 24 ? 30 : 18;
   const worst = result.quantity === heat.quantity ? result.worst_index : [];
   const [width, height] = [LEFT + columns * wide + 2, TOP + heat.rows.length * HIGH + 20];
-  const drawing = make("svg", {
+  const plotting = make("svg", {
     viewBox: `0 0 ${width} ${height}`,
     class: "heat",
     role: "img",
     "aria-label": `Errors of ${heat.quantity} over the batch, in noise floors; padding is hatched.`,
     style: `width:${width}px`,
   });
-  drawing.append(hatch(), ...axes(heat, columns, wide));
+  plotting.append(hatch(), ...axes(heat, columns, wide));
   heat.rows.forEach((scores, row) =>
-    scores.forEach((score, column) => drawing.append(square(heat, row, column, size(score), wide, worst, limit))),
+    scores.forEach((score, column) => plotting.append(square(heat, row, column, size(score), wide, worst, limit))),
   );
-  return drawing;
+  return plotting;
 }
 
 function hatch() {

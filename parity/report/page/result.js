@@ -32,9 +32,9 @@ function where(heat, result, limit) {
   ];
 }
 
-/** A drawing in its own size: where it is wider than the window it moves inside its box. */
-const scrolled = (drawing, name) =>
-  drawing ? make("div", { class: "drawing", tabindex: 0, role: "region", "aria-label": name }, drawing) : "";
+/** A plotting in its own size: where it is wider than the window it moves inside its box. */
+const scrolled = (plotting, name) =>
+  plotting ? make("div", { class: "plotting", tabindex: 0, role: "region", "aria-label": name }, plotting) : "";
 
 function measures(result) {
   const of = limit => (limit ? ` of ${limit}` : ", where no error is allowed");

@@ -10,7 +10,7 @@ function histogram(names, series) {
   const last = Math.max(4, ...series.map(({ spread }) => spread.findLastIndex(count => count > 0)));
   const bins = names.slice(0, last + 1);
   const [width, base] = [2 * SIDE + bins.length * WIDE, ABOVE + TALL];
-  const drawing = make("svg", {
+  const plotting = make("svg", {
     viewBox: `0 0 ${width} ${base + 34}`,
     class: "spread",
     role: "img",
@@ -20,14 +20,14 @@ function histogram(names, series) {
   const most = Math.max(...series.flatMap(({ spread }) => spread.map(count => count / total(spread))));
   bins.forEach((name, bin) => {
     const middle = SIDE + (bin + 0.5) * WIDE - 3;
-    drawing.append(make("text", { x: middle, y: base + 16, class: "axis middle" }, name));
-    series.forEach((one, place) => one.spread[bin] && drawing.append(bar(one, bin, place, series.length, most)));
+    plotting.append(make("text", { x: middle, y: base + 16, class: "axis middle" }, name));
+    series.forEach((one, place) => one.spread[bin] && plotting.append(bar(one, bin, place, series.length, most)));
   });
-  drawing.append(
+  plotting.append(
     make("line", { x1: SIDE, x2: width - SIDE, y1: base + 0.5, y2: base + 0.5, class: "base" }),
     make("text", { x: SIDE + 2, y: base + 31, class: "axis" }, "error, in noise floors"),
   );
-  return drawing;
+  return plotting;
 }
 
 const total = spread => spread.reduce((sum, count) => sum + count, 0) || 1;
