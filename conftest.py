@@ -1,4 +1,4 @@
-"""What all tests share. The matrix of checks and its options come from the plugin, `parity.pytest_plugin`."""
+"""Share fixtures between all tests; `parity.pytest_plugin` brings the matrix of checks and its options."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from parity.errors import InputError
 from parity.frameworks import loading
 from parity.report import github
 
-# The matrix runs in other processes meanwhile: a slow example says nothing about the code. A run finds what the last
-# one found; what nobody has seen is looked for by `pytest --hypothesis-profile=deep`, anew each time.
+# Worker processes run the matrix meanwhile, so that a slow example is no failure. The default profile samples the same
+# examples in every run; `pytest --hypothesis-profile=deep` samples others each time.
 settings.register_profile("parity", deadline=None, max_examples=100, derandomize=True)
 settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("parity")
 
-# a framework's files import their framework; where it is missing, its doctests are not collected
+# doctests of a framework that is not installed are not collected: its files import it
 collect_ignore_glob = [
-    f"parity/{framework}/*" for framework, extra in frameworks.EXTRAS.items() if importlib.util.find_spec(extra) is None
+    f"parity/{framework}/*"
+    for framework, package in frameworks.EXTRAS.items()
+    if importlib.util.find_spec(package) is None
 ]
 
 if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob.append("parity/checks/check.py")  # its example holds a PyTorch function to a contract
+    collect_ignore_glob.append("parity/checks/functions.py")  # its examples check PyTorch functions
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A wrong size is said once, not by every benchmark."""
+    """Check the size once, instead of in every benchmark."""
     try:
         scale(config.getoption("--parity-scale"))
     except InputError as error:
@@ -43,37 +45,39 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _not_in_actions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports that tests make are none of GitHub's business; that of the whole run is, and is made behind them."""
+def _outside_of_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publish no report of a test; that of the whole run is published after them."""
     for variable in (github.SUMMARY, github.ACTIONS):
         monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture(params=frameworks.FRAMEWORKS)
 def framework(request: pytest.FixtureRequest) -> str:
-    """Each framework in turn; skipped, by name, where it is missing."""
-    if reason := frameworks.missing(request.param):
-        pytest.skip(reason)
-    return str(request.param)
-
-
-@pytest.fixture
-def without_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail if one is asked for."""
-    runtime = loading._runtime
-    fail = partial(pytest.fail, "a framework was loaded")
-    monkeypatch.setattr(loading, "_runtime", lambda name: fail() if name in frameworks.FRAMEWORKS else runtime(name))
+    """Return each framework in turn; skip the test where it is missing."""
+    return _installed(request.param)
 
 
 @pytest.fixture
 def pytorch() -> str:
-    if reason := frameworks.missing("pytorch"):
-        pytest.skip(reason)
-    return "pytorch"
+    """Return "pytorch"; skip the test where it is missing."""
+    return _installed("pytorch")
 
 
 @pytest.fixture
 def tensorflow() -> str:
-    if reason := frameworks.missing("tensorflow"):
+    """Return "tensorflow"; skip the test where it is missing."""
+    return _installed("tensorflow")
+
+
+def _installed(framework: str) -> str:
+    if reason := frameworks.missing(framework):
         pytest.skip(reason)
-    return "tensorflow"
+    return framework
+
+
+@pytest.fixture
+def without_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test if it loads a framework."""
+    runtime = loading._runtime
+    fail = partial(pytest.fail, "a framework was loaded")
+    monkeypatch.setattr(loading, "_runtime", lambda name: fail() if name in frameworks.FRAMEWORKS else runtime(name))

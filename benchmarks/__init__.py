@@ -1,1 +1,1 @@
-"""Throughput of every variant, packed against padded: ``pytest benchmarks --benchmark-only``."""
+"""Measure the throughput of every variant, packed against padded: ``pytest benchmarks --benchmark-only``."""

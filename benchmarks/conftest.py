@@ -1,4 +1,4 @@
-"""What all benchmarks share: one session of races."""
+"""Share one session of benchmarks between all tests here."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks.answer import fastest
 from benchmarks.bench import Bench
 from benchmarks.grid import scale
+from benchmarks.results import fastest
 from parity import frameworks
 from parity.report.environment import versions
 
@@ -18,12 +18,12 @@ BENCH = pytest.StashKey[Bench]()
 
 @pytest.fixture(scope="session")
 def bench(request: pytest.FixtureRequest) -> Bench:
-    """Timed with ``--benchmark-only``; in a plain test run tiny, untimed, and only the answers count."""
+    """Create the session, timed with ``--benchmark-only``; tiny and untimed in a plain run."""
     timing = request.config.getoption("benchmark_only")
     sizes = scale(request.config.getoption("--parity-scale") if timing else "tiny")
-    found = Bench(sizes, timing, _device(request.config.getoption("--parity-device") or "auto"))
-    request.config.stash[BENCH] = found
-    return found
+    session = Bench(sizes, timing, _device(request.config.getoption("--parity-device") or "auto"))
+    request.config.stash[BENCH] = session
+    return session
 
 
 def _device(asked: str) -> str:
@@ -35,7 +35,7 @@ def _device(asked: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _untimed(request: pytest.FixtureRequest, bench: Bench) -> None:
-    """A plain run calls each body once."""
+    """Call each body once in a plain run."""
     if "benchmark" in request.fixturenames and not bench.timing:
         benchmark: Any = request.getfixturevalue("benchmark")
         benchmark.disabled = True
@@ -43,23 +43,23 @@ def _untimed(request: pytest.FixtureRequest, bench: Bench) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    """What the times depend on beside the machine: versions, devices, threads. The report says it beside the plots."""
-    found, loaded = config.stash.get(BENCH, None), frameworks.environment()
-    if found:
+    """Add versions, devices and threads, which the report shows beside the plots."""
+    session, loaded = config.stash.get(BENCH, None), frameworks.environment()
+    if session:
         loaded = {
-            framework: frameworks.runtime(framework).environment(frameworks.device_of(framework, found.device))
+            framework: frameworks.runtime(framework).environment(frameworks.device_of(framework, session.device))
             for framework in loaded
         }
     machine_info |= {"versions": versions(), "frameworks": loaded}
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The answer, and not only numbers."""
-    found = config.stash.get(BENCH, None)
-    if found is None or not (found.results or found.said):
+    """Print the fastest variants and the summary of the session."""
+    session = config.stash.get(BENCH, None)
+    if session is None or not (session.results or session.summary):
         return
     terminalreporter.write_sep("=", "packed against padded")
-    if found.results:
-        Console(file=terminalreporter._tw._file, width=240).print(fastest(found.results))
-    for line in found.said:
+    if session.results:
+        Console(file=terminalreporter._tw._file, width=240).print(fastest(session.results))
+    for line in session.summary:
         terminalreporter.write_line(line)

@@ -1,4 +1,4 @@
-"""What is timed: operations, length distributions and sizes."""
+"""List the timed rows: operations, length distributions and sizes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.arrays import Lengths
-from parity.cases import real_data as data
+from parity.cases import real_data
 from parity.cases.case import Case
 from parity.cases.lengths import sample_lengths
 from parity.cases.sampling import with_lengths
 from parity.errors import InputError, fits
 from parity.operations import find
-from parity.throughput.benchmark import Entry, entries
+from parity.throughput.benchmark import Candidate, candidates
 
 
 @dataclass(frozen=True)
 class Size:
-    """B sequences padded to T, of D features, through H hidden units; C classes, V words."""
+    """B sequences padded to T, of D features, and H hidden units."""
 
     batch: int
     steps: int
@@ -29,7 +29,7 @@ class Size:
         return f"{self.batch}x{self.steps}x{self.features}x{self.hidden}"
 
 
-# "large" is where the questions are asked; "small" is for what would take too long there
+# rows that would take too long at "large" are timed at "small"
 SCALES = {
     "tiny": {"large": Size(4, 6, 3, 4), "small": Size(4, 6, 3, 4)},
     "default": {"large": Size(64, 128, 128, 256), "small": Size(32, 64, 64, 128)},
@@ -40,7 +40,7 @@ DISTRIBUTIONS = ("all_equal", "uniform", "lognormal", "one_long", "bimodal")
 
 
 def scale(given: str) -> dict[str, Size]:
-    """The sizes of a scale by its name, or "B,T,D,H" for both.
+    """Return the sizes of a scale by its name, or "B,T,D,H" for both.
 
     >>> str(scale("8,16,4,4")["small"])
     '8x16x4x4'
@@ -60,14 +60,14 @@ def scale(given: str) -> dict[str, Size]:
 
 @dataclass(frozen=True)
 class Row:
-    """One group of benchmarks: everything that computes the same thing on the same batch.
+    """One group of benchmarks: all candidates that compute the same thing on the same batch.
 
     Attributes:
-        operation, config, distribution: what is computed, on which lengths.
+        operation, config, distribution: the computation, and the distribution of its lengths.
         size: "large" or "small".
         budget: seconds for the rounds of one phase.
-        without: variants, or "framework.variant", that would take most of the time there.
-        also: modes beside the usual one.
+        without: variants, or "framework.variant", that are left out because they take most of the time.
+        also: candidates in another mode than the usual one.
     """
 
     operation: str
@@ -76,35 +76,35 @@ class Row:
     size: str
     budget: float = 2.5
     without: tuple[str, ...] = ()
-    also: tuple[Entry, ...] = ()
+    also: tuple[Candidate, ...] = ()
 
     def __str__(self) -> str:
         config = "" if self.config == find(self.operation).configurations[0].name else f".{self.config}"
         return f"{self.operation}{config}-{self.distribution}-{self.size}"
 
-    def entries(self) -> list[Entry]:
-        """Every variant of both frameworks, installed or not."""
-        return [*entries(find(self.operation), self.config, self.without), *self.also]
+    def candidates(self) -> list[Candidate]:
+        """List every variant of both frameworks, installed or not."""
+        return [*candidates(find(self.operation), self.config, self.without), *self.also]
 
     def case(self, size: Size) -> Case:
-        """Its input, float32."""
+        """Sample its input, float32."""
         lengths, steps = sampled_lengths(self.distribution, size)
         widths = {"D": size.features, "H": size.hidden, "V": VOCABULARY, "C": CLASSES}
         return with_lengths(self.operation, self.config, lengths, "float32", 0, steps, **widths)
 
 
 def sampled_lengths(distribution: str, size: Size) -> tuple[Lengths, int]:
-    """B lengths and T. Real data brings its own T."""
+    """Return B lengths and T; with real data, T is the longest length."""
     rng = np.random.default_rng(0)
-    if distribution in data.DATA:
-        sampled = rng.choice(data.lengths(distribution), size.batch)
+    if distribution in real_data.DATA:
+        sampled = rng.choice(real_data.lengths(distribution), size.batch)
         return sampled, int(sampled.max())
     return sample_lengths(distribution, rng, size.batch, size.steps), size.steps
 
 
-XLA = tuple(Entry("tensorflow", variant, "xla") for variant in ("masked", "padded"))
-COMPILED = (Entry("pytorch", "padded", "compiled"),)
-LOSS_COMPILED = (Entry("pytorch", "ignore_index", "compiled"),)
+XLA = tuple(Candidate("tensorflow", variant, "xla") for variant in ("masked", "padded"))
+COMPILED = (Candidate("pytorch", "padded", "compiled"),)
+LOSS_COMPILED = (Candidate("pytorch", "ignore_index", "compiled"),)
 SLOW = ("stepwise", "packed_sorted", "time_major", "padded_native", "dynamic_rnn")  # timed once, at lognormal-small
 SLOWER = (*SLOW, "tensorflow.bucketed")  # whose graph takes longest to trace
 ROWS = (
@@ -113,7 +113,7 @@ ROWS = (
     Row("rnn.lstm", "one_layer", "lognormal", "small", budget=4.0, also=(*XLA, *COMPILED)),
     *(
         Row("rnn.lstm", "one_layer", distribution, "small", without=SLOW)
-        for distribution in (*DISTRIBUTIONS, *data.DATA)
+        for distribution in (*DISTRIBUTIONS, *real_data.DATA)
         if distribution != "lognormal"
     ),
     Row("rnn.rnn", "tanh", "lognormal", "small", without=SLOW),

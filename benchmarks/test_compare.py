@@ -1,9 +1,9 @@
-"""How fast `parity.checks.comparison` is beside the comparisons people use, and how much memory it needs.
+"""Time `parity.checks.comparison` beside the usual comparisons, and measure its memory.
 
     pytest benchmarks/test_compare.py --benchmark-only --benchmark-json=compare.json
 
-One test for each size times all contenders in interleaved rounds: a machine that slows down slows them all. The
-ratios are in ``extra_info``. Without ``--benchmark-only``, each runs once on little, untimed. 400 MB a side needs
+One test for each size times all comparisons in interleaved rounds: a machine that slows down slows them all. The
+ratios are in ``extra_info``. Without ``--benchmark-only``, each runs once on small arrays, untimed. 400 MB a side needs
 about 4 GB of memory and runs only where the environment has ``PARITY_LARGE=1``.
 """
 
@@ -13,7 +13,7 @@ import importlib.util
 import itertools
 import os
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,114 +21,114 @@ import pytest
 
 from benchmarks.bench import Bench
 from benchmarks.replay import clock, replay
+from parity.arrays import Array
 from parity.checks.comparison import Difference, compare
-from parity.throughput.metrics import as_dict
-from parity.throughput.timing import Contender, interleaved, ratio
+from parity.throughput.timing import Ratio, TimedCall, interleaved, ratio
 
-Contenders = Mapping[str, Callable[[], object]]
 SIZES = (1, 10, 200, 400)  # MB a side
 LARGE = 400
-SAID = 200  # MB a side, at the end of the run
+SUMMARISED = 200  # MB a side, at the end of the run
 BUDGET = 2.0  # seconds for the rounds of a size
 ARRAY, SCALAR, EXACT = "parity, array floor", "parity, scalar floor", "parity, exact"
+OURS = (ARRAY, SCALAR, EXACT)
 NUMPY, TORCH = "numpy assert_allclose", "torch assert_close"
 
 
 class Pair:
-    """Two nearly equal float32 arrays, the floors they are held to, and the contenders that compare them."""
+    """Two nearly equal float32 arrays, their noise floors, and the comparisons of both."""
 
     def __init__(self, megabytes: float) -> None:
         count = round(megabytes * 1e6 / 4)
         rng = np.random.default_rng(0)
         self.expected = rng.standard_normal(count, dtype=np.float32)
         self.observed = self.expected * rng.choice(np.array([1 - 2**-23, 1, 1 + 2**-23], np.float32), count)
-        self.twin = self.expected.copy()
+        self.copy = self.expected.copy()
         self.floor = np.abs(self.expected) * np.float32(2**-23) + np.float32(1e-9)
         self.payload = self.observed.nbytes + self.expected.nbytes
 
     def compare(self, observed: Any, floor: Any) -> Difference:
-        (found,) = compare({"y": observed}, {"y": self.expected}, None if floor is None else {"y": floor})
-        return found
+        (difference,) = compare({"y": observed}, {"y": self.expected}, None if floor is None else {"y": floor})
+        return difference
 
-    def contenders(self) -> dict[str, Callable[[], object]]:
-        one = np.broadcast_to(np.float32(1e-6), self.expected.shape)
-        ours: dict[str, Callable[[], object]] = {
+    def comparisons(self) -> dict[str, Callable[[], object]]:
+        scalar = np.broadcast_to(np.float32(1e-6), self.expected.shape)
+        comparisons: dict[str, Callable[[], object]] = {
             ARRAY: lambda: self.compare(self.observed, self.floor),
-            SCALAR: lambda: self.compare(self.observed, one),
-            EXACT: lambda: self.compare(self.twin, None),
+            SCALAR: lambda: self.compare(self.observed, scalar),
+            EXACT: lambda: self.compare(self.copy, None),
             NUMPY: lambda: np.testing.assert_allclose(self.observed, self.expected, rtol=1e-5, atol=1e-6),
         }
-        return ours | self._torch()
+        if importlib.util.find_spec("torch") is not None:
+            import torch
 
-    def _torch(self) -> dict[str, Callable[[], object]]:
-        if importlib.util.find_spec("torch") is None:
-            return {}
-        import torch
-
-        observed, expected = torch.from_numpy(self.observed), torch.from_numpy(self.expected)
-        return {TORCH: lambda: torch.testing.assert_close(observed, expected, rtol=1e-5, atol=1e-6)}
+            observed, expected = torch.from_numpy(self.observed), torch.from_numpy(self.expected)
+            comparisons[TORCH] = lambda: torch.testing.assert_close(observed, expected, rtol=1e-5, atol=1e-6)
+        return comparisons
 
 
-def finds(pair: Pair, contender: str, place: int, changed: float) -> bool:
-    """Whether a contender says that a number changed at one place is wrong; ours must also say where."""
-    there = pair.observed[place], pair.twin[place]
-    pair.observed[place] = pair.twin[place] = changed
+def detects(pair: Pair, comparison: str, index: int, changed: float) -> bool:
+    """Return whether a comparison reports a changed number; ours must name its index."""
+    before = pair.observed[index], pair.copy[index]
+    pair.observed[index] = pair.copy[index] = changed
     try:
-        found = pair.contenders()[contender]()
+        difference = pair.comparisons()[comparison]()
     except AssertionError:
         return True
     else:
-        return isinstance(found, Difference) and found.failed and found.worst_index == (place,)
+        return isinstance(difference, Difference) and difference.failed and difference.worst_index == (index,)
     finally:
-        pair.observed[place], pair.twin[place] = there
+        pair.observed[index], pair.copy[index] = before
 
 
-def extra_memory(contender: Callable[[], object]) -> int:
-    """The most bytes held at once beyond those held before. NumPy tells tracemalloc of its arrays, torch does not."""
+def extra_memory(comparison: Callable[[], object]) -> int:
+    """Return the most bytes allocated at once, as tracemalloc counts them (not torch's)."""
     tracemalloc.start()
     try:
-        contender()
+        comparison()
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("contender", [ARRAY, SCALAR, EXACT, NUMPY, TORCH])
-def test_every_contender_finds_what_is_changed(contender: str) -> None:
+@pytest.mark.parametrize("comparison", [*OURS, NUMPY, TORCH])
+def test_every_comparison_detects_a_changed_number(comparison: str) -> None:
     pair = Pair(megabytes=0.4)
-    if contender not in pair.contenders():
+    if comparison not in pair.comparisons():
         pytest.skip("torch is not installed")
-    pair.contenders()[contender]()
-    assert finds(pair, contender, 77_777, pair.expected[77_777] + 0.5)
-    assert finds(pair, contender, 77_777, np.nan)
+    pair.comparisons()[comparison]()
+    assert detects(pair, comparison, 77_777, pair.expected[77_777] + 0.5)
+    assert detects(pair, comparison, 77_777, np.nan)
 
 
 @pytest.mark.benchmark(group="compare", timer=clock)
 @pytest.mark.parametrize("megabytes", SIZES, ids=lambda size: f"{size} MB")
 def test_compare(benchmark: Any, bench: Bench, megabytes: int) -> None:
-    """Every contender at one size, in turns; ours must find a changed number there, and say where."""
+    """Time every comparison at one size, after ours detect a changed number there."""
     if bench.timing and megabytes == LARGE and os.environ.get("PARITY_LARGE") != "1":
         pytest.skip("400 MB a side: PARITY_LARGE=1 enables it")
     pair = Pair(megabytes if bench.timing else 0.01)
-    contenders = pair.contenders()
-    ours = [name for name in contenders if name.startswith("parity")]
-    for name, changed in itertools.product(ours, (9.5, np.nan)):
-        assert finds(pair, name, pair.expected.size - 2, changed)
+    comparisons = pair.comparisons()
+    for name, changed in itertools.product(OURS, (9.5, np.nan)):
+        assert detects(pair, name, pair.expected.size - 2, changed)
     if not bench.timing:
-        benchmark.pedantic(contenders[ARRAY])
+        benchmark.pedantic(comparisons[ARRAY])
         return
-    for run in contenders.values():
+    for run in comparisons.values():
         run()
-    times = interleaved({name: Contender(run) for name, run in contenders.items()}, BUDGET, least=5)
-    pairs = itertools.product([name for name in contenders if name not in ours], ours)
-    faster = {f"{own} over {other}": ratio(times[other], times[own]) for other, own in pairs}
-    figures = {
-        "median_seconds": {name: float(np.median(found)) for name, found in times.items()},
-        "speedups": {name: as_dict(found) for name, found in faster.items()},
-        "extra_memory_over_payload": {
-            name: extra_memory(run) / pair.payload for name, run in contenders.items() if name != TORCH
-        },
+    times = interleaved({name: TimedCall(run) for name, run in comparisons.items()}, BUDGET, least=5)
+    speedups = _speedups(times)
+    traced = {name: run for name, run in comparisons.items() if name != TORCH}
+    metrics = {
+        "median_seconds": {name: float(np.median(rounds)) for name, rounds in times.items()},
+        "speedups": {name: speedup.to_dict() for name, speedup in speedups.items()},
+        "extra_memory_over_payload": {name: extra_memory(run) / pair.payload for name, run in traced.items()},
     }
-    replay(benchmark, times[ARRAY], figures)
-    if megabytes == SAID:
-        bench.said += [f"compare, {megabytes} MB a side: {name} {found}" for name, found in faster.items()]
+    replay(benchmark, times[ARRAY], metrics)
+    if megabytes == SUMMARISED:
+        bench.summary += [f"compare, {megabytes} MB a side: {name} {speedup}" for name, speedup in speedups.items()]
+
+
+def _speedups(times: dict[str, Array]) -> dict[str, Ratio]:
+    others = [name for name in times if name not in OURS]
+    pairs = itertools.product(others, OURS)
+    return {f"{ours} over {other}": ratio(times[other], times[ours]) for other, ours in pairs}

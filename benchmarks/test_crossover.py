@@ -1,4 +1,4 @@
-"""Where packed and padded cross: training one LSTM, over fill and over T."""
+"""Find where packed and padded train an LSTM equally fast, over fill and T."""
 
 from __future__ import annotations
 
@@ -12,26 +12,24 @@ import pytest
 from benchmarks.bench import LEAST, Bench
 from benchmarks.grid import SLOW, Size
 from benchmarks.replay import clock, replay
-from parity import bucketing as planner
-from parity import frameworks
+from parity import bucketing, frameworks
 from parity.arrays import Array, Lengths
 from parity.cases.lengths import fill_lengths, sample_lengths
 from parity.throughput.advice import Layer
-from parity.throughput.benchmark import Entry, Prepared, timed
-from parity.throughput.metrics import as_dict
-from parity.throughput.timing import ratio
+from parity.throughput.benchmark import Candidate, Prepared, framework_of, usual_mode
+from parity.throughput.timing import ratio, time_all
 
 OPERATION = "rnn.lstm"
 FILLS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 STEPS = (16, 64, 256, 1024)
-TRIED = {"pytorch": ("padded", "packed", "bucketed", "real_steps"), "tensorflow": ("padded", "masked", "packed")}
+VARIANTS = {"pytorch": ("padded", "packed", "bucketed", "real_steps"), "tensorflow": ("padded", "masked", "packed")}
 BUDGET = 1.0  # seconds for the rounds of a point
 
 
 @pytest.mark.benchmark(group="crossover over fill", timer=clock)
 @pytest.mark.parametrize("fill", FILLS)
 def test_over_fill(benchmark: Any, bench: Bench, fill: float) -> None:
-    """The same T, more and more of it real."""
+    """Time every variant at one fill of the same T."""
     size = bench.sizes["small"]
     lengths = fill_lengths(fill, np.random.default_rng(0), size.batch, size.steps)
     measure(benchmark, bench, "fill", fill, lengths, size)
@@ -40,28 +38,28 @@ def test_over_fill(benchmark: Any, bench: Bench, fill: float) -> None:
 @pytest.mark.benchmark(group="crossover over T", timer=clock)
 @pytest.mark.parametrize("steps", STEPS)
 def test_over_steps(benchmark: Any, bench: Bench, steps: int) -> None:
-    """The same lognormal lengths, stretched; fewer of them, so that the longest do not take all the time."""
-    size = replace(bench.sizes["small"], batch=max(1, bench.sizes["small"].batch // 4))
+    """Time every variant on lognormal lengths up to one T."""
+    size = replace(bench.sizes["small"], batch=max(1, bench.sizes["small"].batch // 4))  # large T take long
     size = replace(size, steps=steps) if bench.timing else size
     lengths = sample_lengths("lognormal", np.random.default_rng(0), size.batch, size.steps)
     measure(benchmark, bench, "T", steps, lengths, size)
 
 
 def measure(benchmark: Any, bench: Bench, axis: str, at: float, lengths: Lengths, size: Size) -> None:
-    """Every variant at one point; each is right there before it is timed."""
+    """Time every variant at one point of an axis, after its answer is checked there."""
     prepared = ready(bench, lengths, size)
+    first = next(iter(prepared))
     if not bench.timing:
-        benchmark.pedantic(next(iter(prepared.values())).contenders["train"].start)
+        benchmark.pedantic(prepared[first].calls["train"].start)
         return
-    times = timed(prepared, "train", BUDGET, bench.device, least=LEAST)
+    times = time_all(prepared, "train", BUDGET, bench.device, least=LEAST)
     over = {name: over_padded(name, times) for name in prepared}
     bench.curves.setdefault(axis, {})[at] = over
-    first = next(iter(prepared))
     replay(benchmark, times[first], described(bench, axis, at, lengths, size) | {"speedup_over_padded": over})
 
 
 def described(bench: Bench, axis: str, at: float, lengths: Lengths, size: Size) -> dict[str, Any]:
-    """What was run at a point, and what leaving the padding out could bring there."""
+    """Describe a point, and the speed-up that leaving the padding out could bring there."""
     return {
         "axis": axis,
         "at": at,
@@ -72,53 +70,59 @@ def described(bench: Bench, axis: str, at: float, lengths: Lengths, size: Size) 
         "T": size.steps,
         "D": size.features,
         "H": size.hidden,
-        "ideal_speedup": {"by_flops": planner.ideal(lengths, size.steps)},
+        "ideal_speedup": {"by_flops": bucketing.ideal(lengths, size.steps)},
     }
 
 
 def ready(bench: Bench, lengths: Lengths, size: Size) -> dict[str, Prepared]:
-    """The variants that are tried, of the frameworks that are there."""
+    """Prepare the variants of all installed frameworks."""
     layer = Layer(OPERATION, "one_layer", size.features, size.hidden, without=SLOW, device=bench.device)
     model = bench.model_of(layer, bench.sizes["small"])
-    race = layer.race(lengths, size.steps, model.groupings() if model else {})
-    present = [framework for framework in TRIED if not frameworks.missing(framework)]
-    if not present:
+    benchmark = layer.benchmark(lengths, size.steps, model.groupings() if model else {})
+    prepared = {}
+    for framework, variants in VARIANTS.items():
+        if frameworks.missing(framework):
+            continue
+        mode = usual_mode(framework) if bench.timing else "eager"
+        for variant in variants:
+            prepared[f"{framework}.{variant}"] = benchmark.prepare(Candidate(framework, variant, mode))
+    if not prepared:
         pytest.skip("neither framework is installed")
-    modes = {framework: frameworks.MODES[framework][-1] if bench.timing else "eager" for framework in present}
-    entries = [Entry(framework, variant, modes[framework]) for framework in present for variant in TRIED[framework]]
-    return {f"{entry.framework}.{entry.variant}": race.prepare(entry) for entry in entries}
+    return prepared
 
 
 def over_padded(name: str, times: dict[str, Array]) -> dict[str, float]:
-    """Median seconds, and how many times as fast as the same framework's padded."""
-    found = ratio(times[f"{name.partition('.')[0]}.padded"], times[name])
-    return {"median_seconds": float(np.median(times[name])), **as_dict(found)}
+    """Return median seconds, and the speed-up over the same framework's padded variant."""
+    speedup = ratio(times[f"{framework_of(name)}.padded"], times[name])
+    return {"median_seconds": float(np.median(times[name])), **speedup.to_dict()}
 
 
-def test_where_they_cross(benchmark: Any, bench: Bench) -> None:
-    """The fill, and the T, below and above which each variant is faster than padded."""
+def test_crossings(benchmark: Any, bench: Bench) -> None:
+    """Report the fills and the T at which each variant is faster than padded."""
     if not bench.curves:
         pytest.skip("no sweep was timed in this run")
-    crossings = {
-        f"{axis} {name}": crossing({at: over[name] for at, over in curve.items()})
-        for axis, curve in bench.curves.items()
-        for name in next(iter(curve.values()))
-        if not name.endswith(".padded")
-    }
+    crossings = {}
+    for axis, curve in bench.curves.items():
+        for name in next(iter(curve.values())):
+            if not name.endswith(".padded"):
+                crossings[f"{axis} {name}"] = crossing({at: over[name] for at, over in curve.items()})
     benchmark.extra_info["crossings"] = crossings
     benchmark.pedantic(lambda: None)
-    bench.said += [f"against padded, over {what}: {said}" for what, said in crossings.items()]
+    bench.summary += [f"against padded, over {curve}: {sentence}" for curve, sentence in crossings.items()]
 
 
 def crossing(curve: dict[float, dict[str, float]]) -> str:
-    """Where a variant is faster and where slower than padded; what its interval leaves open is about equal.
+    """List where a variant is faster, slower, and about as fast as padded.
 
     >>> crossing({0.1: {"low": 2.5, "high": 3.0}, 0.5: {"low": 0.9, "high": 1.1}, 1.0: {"low": 0.4, "high": 0.6}})
     'faster at 0.1; about equal at 0.5; slower at 1'
     """
-    said = {
-        at: "faster" if found["low"] > 1 else "slower" if found["high"] < 1 else "about equal"
-        for at, found in curve.items()
-    }
-    runs = groupby(sorted(said.items()), key=lambda point: point[1])
-    return "; ".join(f"{word} at {', '.join(f'{at:g}' for at, _ in points)}" for word, points in runs)
+    points = [(at, _verdict(curve[at])) for at in sorted(curve)]
+    runs = groupby(points, key=lambda point: point[1])
+    return "; ".join(f"{verdict} at {', '.join(f'{at:g}' for at, _ in run)}" for verdict, run in runs)
+
+
+def _verdict(speedup: dict[str, float]) -> str:
+    if speedup["low"] > 1:
+        return "faster"
+    return "slower" if speedup["high"] < 1 else "about equal"

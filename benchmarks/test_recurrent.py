@@ -1,4 +1,4 @@
-"""Every variant of the operations table on the same batch, forward, and forward with backward."""
+"""Time every variant of an operation on the same batch, forward and in training."""
 
 from __future__ import annotations
 
@@ -11,50 +11,52 @@ from benchmarks.bench import Bench
 from benchmarks.grid import ROWS, Row
 from benchmarks.replay import clock, replay
 from parity import frameworks
-from parity.throughput.benchmark import PHASES, Entry
+from parity.throughput.benchmark import PHASES, Candidate
 
 TESTS = [
     pytest.param(
         row,
         phase,
-        entry,
-        id=f"{row}-{phase}-{entry}",
+        candidate,
+        id=f"{row}-{phase}-{candidate}",
         marks=pytest.mark.benchmark(group=f"{row}-{phase}", timer=clock),
     )
     for row in ROWS
     for phase in PHASES
-    for entry in row.entries()
+    for candidate in row.candidates()
 ]
 
 
-@pytest.mark.parametrize(("row", "phase", "entry"), TESTS)
-def test_throughput(benchmark: Any, bench: Bench, row: Row, phase: str, entry: Entry) -> None:
-    """The answer is right at this size; then it is timed, in turns with all others of its group."""
-    if reason := frameworks.missing(entry.framework):
+@pytest.mark.parametrize(("row", "phase", "candidate"), TESTS)
+def test_throughput(benchmark: Any, bench: Bench, row: Row, phase: str, candidate: Candidate) -> None:
+    """Check the answer at this size, then time it in turns with its group."""
+    if reason := frameworks.missing(candidate.framework):
         pytest.skip(reason)
-    group = bench.group(row)
-    if error := group.failures.get(str(entry)):
-        if entry.mode == "compiled" and "C++ compiler" in str(error):
+    group, name = bench.group(row), str(candidate)
+    if error := group.failures.get(name):
+        if candidate.mode == "compiled" and "C++ compiler" in str(error):
             pytest.skip("torch.compile finds no C++ compiler here")
         raise error
-    assert group.prepared[str(entry)].worst.compared
+    assert group.prepared[name].worst.compared
     if bench.timing:
-        replay(benchmark, *bench.result(row, phase, entry))
+        times, extra_info = bench.result(row, phase, candidate)
+        replay(benchmark, times, extra_info)
     else:
-        benchmark.pedantic(group.prepared[str(entry)].contenders[phase].start)
+        benchmark.pedantic(group.prepared[name].calls[phase].start)
 
 
 def test_regret(benchmark: Any, bench: Bench) -> None:
-    """What following `parity advise` would have cost in the rows above: 1.0 where it named the fastest."""
+    """Report the regret of following `parity advise` for the rows above."""
     if not bench.timing:
         pytest.skip("nothing is timed in a plain run; --benchmark-only does")
-    found = bench.regrets()
-    if not found:
+    regrets = bench.regrets()
+    if not regrets:
         pytest.skip("no recurrent row with two variants was timed in this run")
-    highest, at = max((regret, at) for at, regret in found.items())
-    tail = float(np.percentile(list(found.values()), 95))
-    benchmark.extra_info.update({"regret": found, "regret_95": tail})
+    worst = max(regrets, key=lambda choice: (regrets[choice], choice))
+    tail = float(np.percentile(list(regrets.values()), 95))
+    benchmark.extra_info.update({"regret": regrets, "regret_95": tail})
     benchmark.pedantic(lambda: None)
-    bench.said.append(
-        f"parity advise: regret {tail:.2f} at the 95th percentile of {len(found)} choices, worst {highest:.2f} ({at})"
+    bench.summary.append(
+        f"parity advise: regret {tail:.2f} at the 95th percentile of {len(regrets)} choices, "
+        f"worst {regrets[worst]:.2f} ({worst})"
     )

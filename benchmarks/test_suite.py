@@ -1,4 +1,4 @@
-"""What the suite itself costs, so that a slow-down shows: time to import, and checks a second."""
+"""Time the suite itself, so that a slow-down shows: imports, and checks a second."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from parity import frameworks
 from parity.checks import runner
-from parity.checks.check import plan
+from parity.checks.selection import plan
 from parity.operations import find
 
 IMPORTS = ("parity", "parity.checks.check", "parity.__main__", "parity.pytest_plugin")
@@ -19,7 +19,7 @@ IMPORTS = ("parity", "parity.checks.check", "parity.__main__", "parity.pytest_pl
 @pytest.mark.benchmark(group="import", max_time=1.0, min_rounds=5)
 @pytest.mark.parametrize("module", IMPORTS)
 def test_import(benchmark: Any, module: str) -> None:
-    """A fresh interpreter with NumPy, which everybody has loaded, and then the module."""
+    """Import the module in a fresh interpreter that has loaded NumPy."""
     code = f"import numpy, sys, time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
 
     def run() -> float:
@@ -34,7 +34,7 @@ def test_import(benchmark: Any, module: str) -> None:
 @pytest.mark.parametrize("operation", ["bidirectional.reverse_sequence", "loss.cross_entropy"])
 @pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
 def test_checks(benchmark: Any, framework: str, operation: str) -> None:
-    """One variant held to every contract on every case, everything sampled, traced and observed anew."""
+    """Check one variant against every contract on every case, with nothing cached."""
     if reason := frameworks.missing(framework):
         pytest.skip(reason)
     variant = find(operation).variants[framework][0]
@@ -42,11 +42,11 @@ def test_checks(benchmark: Any, framework: str, operation: str) -> None:
 
     def run() -> int:
         runner.clear()
-        found = [result for one in checks for result in one.run()]
-        assert {result.status for result in found} <= {"passed", "xfailed"}
-        return len(found)
+        results = [result for check in checks for result in check.run()]
+        assert {result.status for result in results} <= {"passed", "xfailed"}
+        return len(results)
 
-    results = benchmark(run)
-    assert results
+    count = benchmark(run)
+    assert count
     if benchmark.stats:
-        benchmark.extra_info["results_per_second"] = results / benchmark.stats.stats.mean
+        benchmark.extra_info["results_per_second"] = count / benchmark.stats.stats.mean

@@ -6,47 +6,48 @@ pictures of the page. Needs Playwright and a Chromium, as the tests of the page 
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
 
+import msgspec
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from parity import report
+from parity.report import read
+from parity.report.model import encode
 
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WINDOW = {"width": 1200, "height": 1000}
 CELL = "#rnn.lstm/tensorflow.dynamic_rnn/matches_reference"
-KEPT = ("schema", "environment", "summary", "throughput", "sweep")  # of the record
 
 
 def main(folder: str) -> None:
-    """Make all of it."""
-    record = report.read(folder)
-    kept = {name: record[name] for name in KEPT}
-    (HERE / "results.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write the page, the numbers and the screenshots."""
+    report = read(folder)
+    numbers = msgspec.structs.replace(report, results=(), divergences=(), training=(), mutants=())
+    (HERE / "results.json").write_text(encode(numbers), encoding="utf-8")
     shutil.copy(Path(folder) / "index.html", HERE / "index.html")
     with sync_playwright() as playwright:
         program = next(filter(None, map(shutil.which, BROWSERS)))
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        _opened(browser, "", "light").screenshot(path=HERE / "page.png")
-        _opened(browser, CELL, "dark").screenshot(path=HERE / "cell.png")
-        _row(_opened(browser, "#throughput", "light").locator("#throughput .panels").first, HERE / "throughput.png")
+        _open(browser, "", "light").screenshot(path=HERE / "page.png")
+        _open(browser, CELL, "dark").screenshot(path=HERE / "cell.png")
+        throughput = _open(browser, "#throughput", "light")
+        _screenshot_row(throughput.locator("#throughput .panels").first, HERE / "throughput.png")
         browser.close()
 
 
-def _opened(browser: Browser, anchor: str, scheme: str) -> Page:
-    """The page, ready."""
+def _open(browser: Browser, anchor: str, scheme: str) -> Page:
+    """Open the page at an anchor, and wait until it is ready."""
     page = browser.new_page(viewport=WINDOW, color_scheme=scheme)
     page.goto((HERE / "index.html").as_uri() + anchor)
     page.wait_for_selector("html[data-ready]")
     return page
 
 
-def _row(panels: Locator, file: Path) -> None:
-    """The first row of plots: all that stand as high as the first."""
+def _screenshot_row(panels: Locator, file: Path) -> None:
+    """Take a screenshot of the first row of plots: all at the same height as the first."""
     boxes = [figure.bounding_box() or {} for figure in panels.locator("figure").all()]
     row = [box for box in boxes if box["y"] == boxes[0]["y"]]
     bottom = max(box["y"] + box["height"] for box in row)

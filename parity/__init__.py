@@ -1,7 +1,7 @@
-"""Do PyTorch and TensorFlow agree about padding?
+"""Check whether PyTorch and TensorFlow agree about padding.
 
-Pairs of implementations of what people do with variable-length sequences, held to one float64 reference in
-outputs and in every gradient. Public names are resolved on first use; importing this loads no framework.
+Operations on variable-length sequences are implemented in both frameworks and held to one float64 reference, in outputs
+and in every gradient. Public names resolve on first use; importing this module loads no framework.
 
 >>> import parity
 >>> case = parity.sample_case("rnn.lstm", "one_layer", "ragged", "float32", seed=0)
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from parity.cases.batch import Batch as Batch
     from parity.cases.case import Case as Case
     from parity.cases.sampling import sample_case as sample_case
-    from parity.checks.check import check_function as check_function
     from parity.checks.contracts import CONTRACTS as CONTRACTS
+    from parity.checks.functions import assert_function as assert_function
+    from parity.checks.functions import check_function as check_function
     from parity.checks.noise import noise_floor as noise_floor
     from parity.checks.result import Result as Result
+    from parity.checks.sentences import explain as explain
     from parity.errors import FrameworkUnavailable as FrameworkUnavailable
     from parity.errors import InputError as InputError
     from parity.frameworks.observation import Observation as Observation
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
+_MODULES = {
     "Batch": "cases.batch",
     "Case": "cases.case",
     "sample_case": "cases.sampling",
-    "check_function": "checks.check",
+    "assert_function": "checks.functions",
+    "check_function": "checks.functions",
     "CONTRACTS": "checks.contracts",
+    "explain": "checks.sentences",
     "InputError": "errors",
     "FrameworkUnavailable": "errors",
     "Result": "checks.result",
@@ -44,14 +48,14 @@ _HOME = {
     "OPERATIONS": "operations",
     "observe": "frameworks",
 }
-__all__ = ["__version__", *_HOME]
+__all__ = ["__version__", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'parity' has no attribute {name!r}; it has: {', '.join(sorted(_HOME))}")
-    return getattr(importlib.import_module(f"parity.{_HOME[name]}"), name)
+    if name not in _MODULES:
+        raise AttributeError(f"module 'parity' has no attribute {name!r}; it has: {', '.join(sorted(_MODULES))}")
+    return getattr(importlib.import_module(f"parity.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_MODULES])

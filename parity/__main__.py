@@ -1,24 +1,28 @@
-"""The command line: ``parity check``, ``record``, ``report``, ``diff``, ``divergences``, ``mutants``, ``sweep`` …"""
+"""Run the command line: ``parity COMMAND``, where each command is a module of `parity.cli`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 from parity import __version__
 
+COMMANDS = ("check", "record", "report", "diff", "describe", "divergences", "mutants", "sweep", "advise")
+STATUS = "Exit status: 0 all agree, 1 something failed, 2 wrong usage, 130 interrupted."
+
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, like everything else here, and not how all of it is used."""
+    """A parser that reports an error in one line, without the whole usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Leave with what is wrong."""
-        self.exit(2, f"parity: error: {' '.join(message.split())}; {self.prog} --help says what it takes\n")
+        """Exit with status 2 and the error."""
+        self.exit(2, f"parity: error: {' '.join(message.split())}; {self.prog} --help lists what it takes\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Each command answers for what it does not know, with its own help."""
+        """Parse arguments; let each command report those it does not know."""
         options, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -26,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status: 0 all agree, 1 something failed, 2 wrong usage, 130 interrupted."""
+    """Run a command and return its exit status: 0 all agree, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
         return _run(arguments)
     except KeyboardInterrupt:
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    """Imports everything here, and not above, so that whoever interrupts that is answered too."""
+    """Import everything here, so that an interrupt during imports is reported too."""
     from parity.errors import FrameworkUnavailable, InputError, NotWritten
     from parity.throughput.benchmark import WrongAnswer
 
@@ -54,27 +58,16 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from parity.cli import advise, check, describe, diff, divergences, record, report, sweep
-    from parity.cli import mutants as mutants
-
-    known = {
-        "check": check,
-        "record": record,
-        "report": report,
-        "diff": diff,
-        "describe": describe,
-        "divergences": divergences,
-        "mutants": mutants,
-        "sweep": sweep,
-        "advise": advise,
-    }
-    parser = Parser(prog="parity", description="Do PyTorch and TensorFlow agree about padding?")
+    parser = Parser(
+        prog="parity", description="Check whether PyTorch and TensorFlow agree about padding.", epilog=STATUS
+    )
     parser.add_argument("--version", action="version", version=f"parity {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in known.items():
-        one = commands.add_parser(name, help=command.HELP)
-        one.set_defaults(run=command.run)
-        command.add_options(one)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    for name in COMMANDS:
+        module = import_module(f"parity.cli.{name}")
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        command.set_defaults(run=module.run)
+        module.add_options(command)
     return parser
 
 

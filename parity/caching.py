@@ -1,4 +1,4 @@
-"""Caches that register themselves, so that a run of many tasks can empty all of them at once."""
+"""Register caches, so that a run of many tasks can empty all of them at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLEAR: list[Clear] = []
 
 
 def cached(maxsize: int | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Keep a function's latest results, as `functools.lru_cache` does, until `clear_caches`.
+    """Cache a function's latest results, as `functools.lru_cache` does, until `clear_caches`.
 
     >>> @cached(maxsize=1)
     ... def fresh(name: str) -> list[str]:
@@ -28,15 +28,15 @@ def cached(maxsize: int | None = None) -> Callable[[Callable[P, R]], Callable[P,
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        keeping = lru_cache(maxsize)(function)
-        on_clear(keeping.cache_clear)
-        return keeping  # type: ignore[return-value]  # mypy's lru_cache takes any hashable arguments
+        wrapped = lru_cache(maxsize)(function)
+        on_clear(wrapped.cache_clear)
+        return wrapped  # type: ignore[return-value]  # mypy's lru_cache takes any hashable arguments
 
     return decorate
 
 
 def on_clear(clear: Clear) -> Clear:
-    """Register what empties a cache, for `clear_caches`."""
+    """Register a function that empties a cache; `clear_caches` calls it."""
     _CLEAR.append(clear)
     return clear
 

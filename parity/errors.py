@@ -1,4 +1,4 @@
-"""What a user is told when an input is wrong: which argument, what came, what was expected."""
+"""Describe wrong input: which argument, what was received, what was expected."""
 
 from __future__ import annotations
 
@@ -18,19 +18,23 @@ Kind = TypeVar("Kind")
 
 MOST = 2**31  # numbers in one array: more would not fit into memory, with their gradients and copies
 SHOWN = 80  # characters of a value
-MANY = 50  # names, when all that are known are listed
+FEW = 6  # names that a message lists completely
+SUGGESTIONS = 3  # names that a message lists out of more
 
 
 class InputError(ValueError):
-    """An argument is wrong, in one line: which, what came, what was expected. Raised before any framework is called."""
+    """An argument is wrong; raised before any framework is called.
 
-    def __init__(self, argument: str, came: object, expected: str) -> None:
+    The message is one line: the argument, what was received, what was expected.
+    """
+
+    def __init__(self, argument: str, received: object, expected: str) -> None:
         self.argument = argument
-        super().__init__(argument, came, expected)
+        super().__init__(argument, received, expected)
 
     def __str__(self) -> str:
-        argument, came, expected = self.args
-        return " ".join(f"{argument}: got {came}, expected {expected}".split())
+        argument, received, expected = self.args
+        return " ".join(f"{argument}: got {received}, expected {expected}".split())
 
 
 class FrameworkUnavailable(RuntimeError):
@@ -45,21 +49,21 @@ class NotWritten(RuntimeError):
         super().__init__(f"the report could not be written to {str(folder)!r}: {error.strerror or error}")
 
 
-def shown(came: object) -> str:
-    """A value for a message: in one line, and not for pages.
+def shown(value: object) -> str:
+    """Return a value as one line of at most 80 characters.
 
     >>> shown("pytroch"), shown(np.eye(2)), len(shown(list(range(1000))))
     ("'pytroch'", 'array([[1., 0.], [0., 1.]])', 80)
     """
     try:
-        text = re.sub(" at 0x[0-9a-f]+", "", " ".join(repr(came).split()))
-    except Exception:  # of some objects there is no repr, of a whole number with 5000 digits for one
-        text = f"an object of type {type(came).__name__}"
+        text = re.sub(" at 0x[0-9a-f]+", "", " ".join(repr(value).split()))
+    except Exception:  # some objects have no repr, such as an integer of 5000 digits
+        text = f"an object of type {type(value).__name__}"
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 2]} …"
 
 
-def choose(argument: str, came: object, known: Iterable[str]) -> str:
-    """Return ``came`` if it is one of ``known``; else raise and name the nearest right one.
+def choose(argument: str, received: object, known: Iterable[str]) -> str:
+    """Return ``received`` if it is one of ``known``; otherwise raise and suggest the nearest.
 
     >>> choose("framework", "pytorch", ["pytorch", "tensorflow"])
     'pytorch'
@@ -68,123 +72,143 @@ def choose(argument: str, came: object, known: Iterable[str]) -> str:
     parity.errors.InputError: framework: got 'pytroch', expected 'pytorch' (nearest of: pytorch, tensorflow)
     """
     known = list(known)
-    if isinstance(came, str) and came in known:
-        return came
-    nearest = difflib.get_close_matches(came[:SHOWN], known, n=1, cutoff=0.5) if isinstance(came, str) else []
-    options = ", ".join(known[:MANY]) + (f" and {len(known) - MANY} more" if len(known) > MANY else "")
-    expected = f"{nearest[0]!r} (nearest of: {options})" if nearest else f"one of: {options}"
-    raise InputError(argument, shown(came), expected)
+    if isinstance(received, str) and received in known:
+        return received
+    raise InputError(argument, shown(received), _suggested(received, known))
 
 
-def choose_all(argument: str, came: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Names among ``known``, each once; a topic, what stands before the dot, is all names that begin with it.
+def _suggested(received: object, known: Sequence[str]) -> str:
+    """Return the nearest names; all of them if they are few, three of them if they are many.
+
+    >>> _suggested("step_12", [f"step_{index}" for index in range(10)])
+    "'step_2', 'step_1' or 'step_9' (nearest of 10)"
+    >>> _suggested(None, [f"step_{index}" for index in range(10)])
+    'one of 10 names, e.g. step_0, step_1, step_2'
+    """
+    nearest = []
+    if isinstance(received, str):
+        nearest = difflib.get_close_matches(received[:SHOWN], known, n=SUGGESTIONS, cutoff=0.5)
+    if len(known) <= FEW:
+        every = ", ".join(known)
+        return f"{nearest[0]!r} (nearest of: {every})" if nearest else f"one of: {every}"
+    if not nearest:
+        return f"one of {len(known)} names, e.g. {', '.join(known[:SUGGESTIONS])}"
+    first, *others = (repr(name) for name in nearest)
+    suggestions = f"{', '.join([first, *others[:-1]])} or {others[-1]}" if others else first
+    return f"{suggestions} (nearest of {len(known)})"
+
+
+def choose_all(argument: str, received: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the chosen names, each once; a topic chooses all names that begin with it.
 
     >>> choose_all("operation", ["rnn", "loss.ctc"], ["rnn.gru", "rnn.lstm", "loss.ctc", "loss.mse"])
     ['rnn.gru', 'rnn.lstm', 'loss.ctc']
     """
     known = list(known)
-    found: list[str] = []
-    for name in came:
-        of_topic = [one for one in known if one.startswith(f"{name}.")]
-        found += of_topic or [choose(argument, name, known)]
-    return list(dict.fromkeys(found))
+    chosen: list[str] = []
+    for name in received:
+        of_topic = [operation for operation in known if operation.startswith(f"{name}.")]
+        chosen += of_topic or [choose(argument, name, known)]
+    return list(dict.fromkeys(chosen))
 
 
-def whole_number(argument: str, came: object, least: int = 0, most: int | None = None) -> int:
-    """Return ``came`` if it is a whole number, at least ``least`` and at most ``most``."""
-    whole = isinstance(came, int | np.integer) and not isinstance(came, bool | np.timedelta64)
-    number = int(came) if whole else least - 1  # type: ignore[call-overload]
+def whole_number(argument: str, received: Any, least: int = 0, most: int | None = None) -> int:
+    """Return ``received`` if it is a whole number from ``least`` to ``most``."""
+    whole = isinstance(received, int | np.integer) and not isinstance(received, bool | np.timedelta64)
+    number = int(received) if whole else least - 1
     if number < least or (most is not None and number > most):
         limits = f"of {least} or more" if most is None else f"from {least} to {most}"
-        raise InputError(argument, shown(came), f"a whole number {limits}")
+        raise InputError(argument, shown(received), f"a whole number {limits}")
     return number
 
 
-def finite(argument: str, came: object, expected: str) -> float:
-    """Return ``came`` as a float, if it is a finite number."""
+def finite(argument: str, received: object, expected: str) -> float:
+    """Return ``received`` as a float, if it is a finite number."""
     try:
-        number = float(came) if isinstance(came, Real) else math.nan
-    except (OverflowError, TypeError):  # floats have a largest number, whole ones have none; NumPy's durations are Real
+        number = float(received) if isinstance(received, Real) else math.nan
+    except (OverflowError, TypeError):  # an integer beyond the largest float; a NumPy duration, which is a Real
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(argument, shown(came), expected)
+        raise InputError(argument, shown(received), expected)
     return number
 
 
-def of_kind(argument: str, came: object, kind: type[Kind] | tuple[type[Kind], ...], expected: str) -> Kind:
-    """Return ``came`` if it is of a kind."""
-    if not isinstance(came, kind):
-        raise InputError(argument, shown(came), expected)
-    return came
+def of_kind(argument: str, received: object, kind: type[Kind] | tuple[type[Kind], ...], expected: str) -> Kind:
+    if not isinstance(received, kind):
+        raise InputError(argument, shown(received), expected)
+    return received
 
 
-def a_function(argument: str, came: object) -> Callable[..., Any]:
-    """Return ``came`` if it can be called; wrapped if it cannot be hashed, for runs are remembered by it."""
-    if not callable(came):
-        raise InputError(argument, shown(came), "something that can be called")
-    return came if isinstance(came, Hashable) else partial(came)
+def a_function(argument: str, received: object) -> Callable[..., Any]:
+    """Return ``received`` if it can be called; wrap it if it cannot be hashed.
+
+    Runs are cached by their function, so that it has to be hashable.
+    """
+    if not callable(received):
+        raise InputError(argument, shown(received), "something that can be called")
+    return received if isinstance(received, Hashable) else partial(received)
 
 
 def fits(argument: str, *sizes: int) -> None:
-    """Whether an array of these sizes can be made at all. If it can, it may still be too large for this machine."""
+    """Check that an array of these sizes can exist, though not necessarily on this machine."""
     if math.prod(sizes) > MOST:
         extent = " x ".join(map(shown, sizes))
         raise InputError(argument, f"{extent} numbers", f"at most {MOST} in one array")
 
 
-def listed(argument: str, came: Any, expected: str) -> list[Any]:
-    """What ``came`` gives when it is iterated over."""
+def listed(argument: str, received: Any, expected: str) -> list[Any]:
+    """Return the items of ``received`` as a list, if it can be iterated over."""
     try:
-        return list(came)
+        return list(received)
     except TypeError:
-        raise InputError(argument, shown(came), expected) from None
+        raise InputError(argument, shown(received), expected) from None
 
 
-def names(argument: str, came: object) -> list[str]:
-    """Return ``came`` if it is a collection of names, and not one bare name, each name once."""
-    given: Any = came if isinstance(came, Sequence | Set | Mapping) and not isinstance(came, str) else [None]
-    if not all(isinstance(name, str) for name in given):
-        raise InputError(argument, shown(came), "a list of names")
-    return list(dict.fromkeys(given))
+def names(argument: str, received: Any) -> list[str]:
+    """Return the names in a collection, each once; a single string is not accepted."""
+    collection = isinstance(received, Sequence | Set | Mapping) and not isinstance(received, str)
+    if not collection or not all(isinstance(name, str) for name in received):
+        raise InputError(argument, shown(received), "a list of names")
+    return list(dict.fromkeys(received))
 
 
-def file_name(argument: str, came: object) -> Path:
-    """``came`` as a path."""
-    if not isinstance(came, str | os.PathLike):
-        raise InputError(argument, shown(came), "the name of a file or a folder")
-    return Path(came)
+def file_name(argument: str, received: object) -> Path:
+    if not isinstance(received, str | os.PathLike):
+        raise InputError(argument, shown(received), "the name of a file or a folder")
+    return Path(received)
 
 
-def plain_array(argument: str, came: object) -> Any:
-    """``came`` as an array of numbers."""
+def plain_array(argument: str, received: object) -> Any:
+    """Return ``received`` as an array of numbers."""
     try:
-        array = np.asarray(came)
-    except Exception as error:  # a tensor may refuse in its own words: it needs a gradient, or is on another device
+        array = np.asarray(received)
+    except Exception as error:  # a tensor raises errors of its own: it needs a gradient, or is on another device
         ragged = isinstance(error, ValueError) and "inhomogeneous" in str(error)
-        said = "rows of unequal lengths" if ragged else f"{type(came).__name__} ({first_lines(str(error))})"
-        raise InputError(argument, said, "a rectangular array of numbers") from error
+        cause = f"{type(received).__name__} ({first_lines(str(error))})"
+        description = "rows of unequal lengths" if ragged else cause
+        raise InputError(argument, description, "a rectangular array of numbers") from error
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
-        said = f"dtype {array.dtype}" if isinstance(came, np.ndarray) else shown(came)
-        raise InputError(argument, said, "an array of numbers")
+        description = f"dtype {array.dtype}" if isinstance(received, np.ndarray) else shown(received)
+        raise InputError(argument, description, "an array of numbers")
     return array
 
 
-def told(error: BaseException) -> str:
-    """An exception's name and message, whatever its class makes of ``str``."""
+def message_of(error: BaseException) -> str:
+    """Return an exception's name and message, even if its ``str`` raises."""
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception as another:  # a message of its own is code, too
+    except Exception as another:  # ``__str__`` of a foreign class is foreign code
         return f"{type(error).__name__}, whose message raised {type(another).__name__}"
 
 
 def first_lines(text: str) -> str:
-    """The beginning of what a framework said, which may go on for pages, in one line that a terminal can print."""
+    """Return the first three lines of a message as one printable line, 300 characters at most."""
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     return printable(" ".join(lines[:3])[:300])
 
 
 def printable(text: str) -> str:
-    """What moves the cursor, colours the screen, turns the direction of reading or is half a character, as escapes.
+    """Escape characters that move the cursor, change colours or direction, or are half a character.
 
     >>> printable("naïve") == "naïve", printable(chr(27) + "[31m") == repr(chr(27))[1:-1] + "[31m"
     (True, True)

@@ -1,4 +1,4 @@
-"""Wrong calls of what checks, compares, plans, trains, advises and writes: the sentence that answers each."""
+"""Check the message for each wrong call of checks, comparisons, plans, training, advice and reports."""
 
 from __future__ import annotations
 
@@ -10,27 +10,36 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import Observation, check_function, divergences, frameworks, mutants, report, sample_case, training
-from parity import bucketing as planner
+from parity import (
+    Observation,
+    bucketing,
+    check_function,
+    divergences,
+    frameworks,
+    mutants,
+    report,
+    sample_case,
+    training,
+)
 from parity.bucketing import DEFAULT, Cost, batches, fit, ideal, padded_over_real, split
-from parity.cases import real_data as data
+from parity.cases import real_data
 from parity.checks import sweep
-from parity.checks.check import plan
 from parity.checks.comparison import compare, difference
 from parity.checks.runner import Runner
+from parity.checks.selection import plan
 from parity.errors import InputError
-from parity.throughput import advice as advise
-from parity.throughput.timing import Contender, interleaved, ratio
+from parity.throughput import advice
+from parity.throughput.timing import TimedCall, interleaved, ratio
 
 CASE = sample_case("rnn.gru", "one_layer", "ragged", "float32", 0)
 ONES = {"y": np.ones(2)}
-SEEN = Observation(ONES)
+OBSERVATION = Observation(ONES)
 RNG = np.random.default_rng(0)
-MODEL = advise.Model({"pytorch.packed": DEFAULT})
+MODEL = advice.Model({"pytorch.packed": DEFAULT})
 DENOMINATOR = divergences.find("loss.denominator")
 
 
-def held(**wrong: Any) -> object:
+def checked(**wrong: Any) -> object:
     return check_function(**{"operation": "rnn.gru", "function": print, "framework": "pytorch"} | wrong)
 
 
@@ -38,17 +47,17 @@ def trained(**wrong: Any) -> object:
     return training.train(**{"model": "model.tagger", "optimiser": "sgd", "framework": "reference"} | wrong)
 
 
-def trained_and_held(**wrong: Any) -> object:
+def check_trained(**wrong: Any) -> object:
     return training.check_training(**{"model": "model.tagger", "optimiser": "sgd", "framework": "pytorch"} | wrong)
 
 
-def planned_by(cost: Any) -> None:
-    with planner.using(cost):
+def use_cost(cost: Any) -> None:
+    with bucketing.using(cost):
         pass
 
 
 CALLABLE = "expected something that can be called"
-TASKS = "expected tasks, as parity.checks.check.plan gives them"
+TASKS = "expected tasks, as parity.checks.selection.plan lists them"
 PAIRS = "expected at least one pair of counts and seconds, ((calls, steps, rows), seconds)"
 SECONDS = "expected seconds, finite and not negative"
 A_COST = "expected a parity.bucketing.Cost"
@@ -57,25 +66,27 @@ FINITE = "expected finite numbers of 0 or more"
 FROM_1_TO_999 = "expected a whole number from 1 to 999"
 
 CHECKS: dict[str, Callable[[], object]] = {
-    "operation: got 'rnn.gro', expected 'rnn.gru'": lambda: held(operation="rnn.gro"),
-    f"function: got None, {CALLABLE}": lambda: held(function=None),
-    "framework: got 'reference', expected one of: pytorch, tensorflow": lambda: held(framework="reference"),
-    "dtype: got 'float46', expected 'float64'": lambda: held(dtype="float46"),
-    "contract: got 'repeatabel', expected 'repeatable'": lambda: held(contracts=["repeatabel"]),
-    "contracts: got 'repeatable', expected a list of names": lambda: held(contracts="repeatable"),
-    "contracts: got [['repeatable']], expected a list of names": lambda: held(contracts=[["repeatable"]]),
-    "seed: got None, expected a whole number of 0 or more": lambda: held(seed=None),
-    "selection: got no check at all, expected a contract that one of the chosen operations promises": lambda: held(
+    "operation: got 'rnn.gro', expected 'rnn.gru'": lambda: checked(operation="rnn.gro"),
+    f"function: got None, {CALLABLE}": lambda: checked(function=None),
+    "framework: got 'reference', expected one of: pytorch, tensorflow": lambda: checked(framework="reference"),
+    "dtype: got 'float46', expected 'float64'": lambda: checked(dtype="float46"),
+    "contract: got 'repeatabel', expected 'repeatable'": lambda: checked(contracts=["repeatabel"]),
+    "contracts: got 'repeatable', expected a list of names": lambda: checked(contracts="repeatable"),
+    "contracts: got [['repeatable']], expected a list of names": lambda: checked(contracts=[["repeatable"]]),
+    "seed: got None, expected a whole number of 0 or more": lambda: checked(seed=None),
+    "selection: got no check at all, expected one of the contracts that the chosen operations promise": lambda: checked(
         operation="loss.cross_entropy", contracts=["independent_of_batchmates"]
     ),
     "operations: got ['rnn.gru', 3], expected a list of names": lambda: plan(operations=["rnn.gru", 3]),
-    "variant: got 'gather', expected one of: bucketed, ": lambda: plan(operations=["rnn.gru"], variants=["gather"]),
+    "variant: got 'gather', expected one of 10 names, e.g. bucketed, ": lambda: plan(
+        operations=["rnn.gru"], variants=["gather"]
+    ),
     "full: got 'yes', expected True or False": lambda: plan(full="yes"),
     f"tasks: got None, {TASKS}": lambda: Runner(None),
     f"tasks: got 'rnn.gru', {TASKS}": lambda: Runner(["rnn.gru"]),
     "jobs: got 0, expected a whole number of 1 or more": lambda: Runner([], jobs=0),
     "jobs: got '4', expected a whole number of 1 or more": lambda: Runner([], jobs="4"),
-    "task: got None, expected one of the tasks that were given": lambda: Runner([], jobs=1).verdict_on(None),
+    "task: got None, expected one of the tasks that were given": lambda: Runner([], jobs=1).results_of(None),
     "seeds: got 0, expected a whole number of 1 or more": lambda: sweep.plan(seeds=0),
     "dtype: got 'int8', expected one of: float32, ": lambda: sweep.plan(dtypes=["int8"]),
     "dtypes: got 'float32', expected a list of names": lambda: sweep.plan(dtypes="float32"),  # type: ignore[arg-type]
@@ -107,7 +118,7 @@ COMPARISONS: dict[str, Callable[[], object]] = {
     f"quantity 'y': got [None], {AN_ARRAY}": lambda: Observation({"y": [None]}),
     "quantities: got 0, expected names that are text": lambda: Observation({0: np.ones(2)}),
     "provenance: got 3, expected text by name": lambda: Observation(ONES, {"seed": 3}),
-    "quantity: got 'Y', expected one of: y": lambda: SEEN["Y"],
+    "quantity: got 'Y', expected one of: y": lambda: OBSERVATION["Y"],
 }
 PLANS: dict[str, Callable[[], object]] = {
     f"call: got -1.0, {SECONDS}": lambda: Cost(-1.0, 0.0, 1.0),
@@ -117,13 +128,12 @@ PLANS: dict[str, Callable[[], object]] = {
     "steps: got 0.5, expected a whole number from 0 to 1099511627776": lambda: Cost(1.0, 1.0, 1.0).of(3, 0.5),
     f"cost: got (1.0, 1.0, 1.0), {A_COST}": lambda: split([1, 2], cost=(1.0, 1.0, 1.0)),
     f"cost: got 2.0, {A_COST}": lambda: batches([1, 2], 2, cost=2.0),
-    f"cost: got None, {A_COST}": lambda: planned_by(None),
+    f"cost: got None, {A_COST}": lambda: use_cost(None),
     "lengths: got -2 at index 1, expected lengths of 0 or more": lambda: split([1, -2]),
     "lengths: got 1125899906842624 at index 0, expected at most T = 1099511627776": lambda: split([2**50]),
     "lengths: got dtype float64, expected integers": lambda: batches([1.5], 2),
-    "most: got 0, expected a whole number of 1 or more": lambda: split([1], most=0),
     "batch: got 0, expected a whole number of 1 or more": lambda: batches([1], batch=0),
-    "split: got [[0]], expected what parity.bucketing.split or batches gave": lambda: padded_over_real([1], [[0]]),
+    "split: got [[0]], expected a Split, from parity.bucketing.split or batches": lambda: padded_over_real([1], [[0]]),
     "lengths: got 2 lengths, expected one for each of the 1 sequences": lambda: padded_over_real([1, 2], split([1])),
     "floor_rows: got -1.0, expected rows, finite and not negative": lambda: ideal([1], 1, -1.0),
     "floor_rows: got 'none', expected rows, finite and not negative": lambda: ideal([1], 1, "none"),
@@ -138,22 +148,21 @@ PLANS: dict[str, Callable[[], object]] = {
     "samples: got no call, no step and no row, expected counts above 0": lambda: fit([((0, 0, 0), 1.0)]),
 }
 TRAINING: dict[str, Callable[[], object]] = {
-    "model: got 'model.taggre', expected 'model.tagger'": lambda: trained_and_held(model="model.taggre"),
+    "model: got 'model.taggre', expected 'model.tagger'": lambda: check_trained(model="model.taggre"),
     "model: got 'rnn.lstm', expected one of: model.text_classifier, ": lambda: trained(model="rnn.lstm"),
     "optimiser: got 'adma', expected 'adam'": lambda: trained(optimiser="adma"),
-    "framework: got 'reference', expected one of: pytorch, tensorflow": lambda: trained_and_held(framework="reference"),
+    "framework: got 'reference', expected one of: pytorch, tensorflow": lambda: check_trained(framework="reference"),
     f"steps: got 0, {FROM_1_TO_999}": lambda: training.envelope("model.tagger", 0, 0),
     f"steps: got 1000000, {FROM_1_TO_999}": lambda: trained(steps=10**6),
     f"steps: got 0.5, {FROM_1_TO_999}": lambda: training.growth("model.tagger", "sgd", steps=0.5),
-    f"steps: got None, {FROM_1_TO_999}": lambda: training.curves(steps=None),
+    "seed: got None, expected a whole number of 0 or more": lambda: training.plan_curves(seed=None),
     "seed: got -1, expected a whole number of 0 or more": lambda: training.plan(seed=-1),
-    "copies: got 0, expected a whole number from 1 to 1000": lambda: training.envelope("model.tagger", 1, 0, copies=0),
-    f"build: got 'Adam', {CALLABLE}": lambda: trained_and_held(build="Adam"),
+    f"build: got 'Adam', {CALLABLE}": lambda: check_trained(build="Adam"),
     f"function: got {{}}, {CALLABLE}": lambda: trained(function={}),
 }
-BOOK: dict[str, Callable[[], object]] = {
+DIVERGENCES: dict[str, Callable[[], object]] = {
     "divergence: got 'loss.denominatro', expected 'loss.denominator'": lambda: divergences.find("loss.denominatro"),
-    "divergences: got 'loss', expected a list of names": lambda: divergences.snippets("loss"),
+    "divergences: got 'loss', expected a list of names": lambda: divergences.plan("loss"),
     "framework: got 'reference', expected one of: pytorch, tensorflow": lambda: divergences.try_out(
         DENOMINATOR, "reference"
     ),
@@ -163,54 +172,59 @@ BOOK: dict[str, Callable[[], object]] = {
     "framework: got 'jax', expected one of: pytorch, tensorflow": lambda: DENOMINATOR.code("jax"),
 }
 ADVICE: dict[str, Callable[[], object]] = {
-    "operation: got 'rnn.ltsm', expected 'rnn.lstm'": lambda: advise.Layer("rnn.ltsm", "one_layer", 4, 4).race([1]),
-    "size of D: got 0, expected a whole number of 1 or more": lambda: advise.Layer("rnn.gru", "one_layer", 0, 4).race(
+    "operation: got 'rnn.ltsm', expected 'rnn.lstm'": lambda: advice.Layer("rnn.ltsm", "one_layer", 4, 4).benchmark(
         [1]
     ),
+    "size of D: got 0, expected a whole number of 1 or more": lambda: advice.Layer(
+        "rnn.gru", "one_layer", 0, 4
+    ).benchmark([1]),
     "name: got 'pytorch.pakced', expected 'pytorch.packed'": lambda: MODEL.seconds("pytorch.pakced", [1]),
     "lengths: got -1 at index 0, expected lengths of 0 or more": lambda: MODEL.seconds("pytorch.packed", [-1]),
     "steps: got -1, expected a whole number of 0 or more": lambda: MODEL.seconds("pytorch.packed", [1], steps=-1),
-    "predicted: got 'c', expected one of: a, b": lambda: advise.regret("c", {"a": 1.0, "b": 2.0}),
-    "measured: got {'a': 0.0}, expected seconds above 0 by name": lambda: advise.regret("a", {"a": 0.0}),
-    "contenders: got none, expected at least one": lambda: interleaved({}, budget=1.0),
-    "least: got 1, expected a whole number of 2 or more": lambda: interleaved({"a": Contender(int)}, 1.0, least=1),
+    "predicted: got 'c', expected one of: a, b": lambda: advice.regret("c", {"a": 1.0, "b": 2.0}),
+    "measured: got {'a': 0.0}, expected seconds above 0 by name": lambda: advice.regret("a", {"a": 0.0}),
+    "calls: got none, expected at least one": lambda: interleaved({}, budget=1.0),
+    "least: got 1, expected a whole number of 2 or more": lambda: interleaved({"a": TimedCall(int)}, 1.0, least=1),
     "slower, faster: got 3 and 2 rounds, expected the same rounds, 2 or more": lambda: ratio(np.ones(3), np.ones(2)),
     "slower, faster: got 1 and 1 rounds, expected the same rounds, 2 or more": lambda: ratio(np.ones(1), np.ones(1)),
 }
 DATA: dict[str, Callable[[], object]] = {
-    "data: got 'speechse', expected 'speeches'": lambda: data.lengths("speechse"),
-    "count: got 41, expected a whole number from 0 to 40": lambda: data.sample_batch("speeches", RNG, 41, "float32"),
-    "dtype: got 'text', expected one of: float32, ": lambda: data.sample_batch("speeches", RNG, 3, "text"),
-    "rng: got 0, expected a numpy.random.Generator": lambda: data.sample_batch("speeches", 0, 3, "float32"),
-    "text: got b'who was it', expected text": lambda: data.words(b"who was it"),
-    "output: got '/dev/null/there', expected a folder that can be written (": lambda: report.writable(
+    "data: got 'speechse', expected 'speeches'": lambda: real_data.lengths("speechse"),
+    "count: got 41, expected a whole number from 0 to 40": lambda: real_data.sample_batch(
+        "speeches", RNG, 41, "float32"
+    ),
+    "dtype: got 'text', expected one of: float32, ": lambda: real_data.sample_batch("speeches", RNG, 3, "text"),
+    "rng: got 0, expected a numpy.random.Generator": lambda: real_data.sample_batch("speeches", 0, 3, "float32"),
+    "output: got '/dev/null/there', expected a folder that can be written (": lambda: report.check_writable(
         "/dev/null/there"
     ),
-    "output: got '\\x00', expected a folder that can be written (embedded null byte)": lambda: report.writable("\0"),
-    "output: got 3, expected the name of a file or a folder": lambda: report.writable(3),
+    "output: got '\\x00', expected a folder that can be written (embedded null byte)": lambda: report.check_writable(
+        "\0"
+    ),
+    "output: got 3, expected the name of a file or a folder": lambda: report.check_writable(3),
 }
-REFUSED = [pair for table in (CHECKS, COMPARISONS, PLANS, TRAINING, BOOK, ADVICE, DATA) for pair in table.items()]
+REJECTED = [
+    pair for table in (CHECKS, COMPARISONS, PLANS, TRAINING, DIVERGENCES, ADVICE, DATA) for pair in table.items()
+]
 
 
-@pytest.mark.parametrize(("sentence", "call"), REFUSED, ids=[sentence for sentence, _ in REFUSED])
-def test_a_wrong_call_is_answered_in_one_sentence(
-    sentence: str, call: Callable[[], object], without_frameworks: None
-) -> None:
-    """Before any framework is called."""
-    with pytest.raises(InputError) as refused:
+@pytest.mark.parametrize(("message", "call"), REJECTED, ids=[message for message, _ in REJECTED])
+def test_a_wrong_call_raises_one_sentence(message: str, call: Callable[[], object], without_frameworks: None) -> None:
+    """Check the message, and that no framework is called."""
+    with pytest.raises(InputError) as raised:
         call()
-    assert str(refused.value).startswith(sentence)
+    assert str(raised.value).startswith(message)
 
 
-def test_what_is_wrong_can_travel_to_another_process() -> None:
+def test_an_input_error_can_be_pickled() -> None:
     error = InputError("seed", "-1", "a whole number of 0 or more")
-    back = pickle.loads(pickle.dumps(error))
-    assert (str(back), back.argument) == (str(error), "seed")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.argument) == (str(error), "seed")
 
 
 def test_a_value_is_shown_in_one_short_line() -> None:
     for value in ([[1.0] * 9] * 9, np.eye(9), "x" * 999, -(10**5000)):
-        with pytest.raises(InputError) as refused:
-            split([1], most=value)
-        assert len(str(refused.value)) < 150
-        assert "\n" not in str(refused.value)
+        with pytest.raises(InputError) as raised:
+            batches([1], batch=value)
+        assert len(str(raised.value)) < 150
+        assert "\n" not in str(raised.value)

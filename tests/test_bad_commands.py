@@ -1,4 +1,4 @@
-"""Wrong commands and options, missing frameworks: the one line that a user of the command line or pytest gets."""
+"""Report wrong commands, wrong options and missing frameworks in one line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import pytest
 
 from parity import check_function, frameworks, observe, sample_case, training
 from parity.__main__ import main
+from parity.checks.selection import plan
 from parity.errors import FrameworkUnavailable
 from parity.frameworks import loading
-from parity.pytest_plugin import OUTPUT, Session
+from parity.pytest_plugin import OUTPUT, pytest_collection_finish, pytest_configure
 
-HELP = "--help says what it takes"
+HELP = "--help lists what it takes"
 COMMANDS = {
     f"the following arguments are required: COMMAND; parity {HELP}": "",
     "argument COMMAND: invalid choice: 'chekc' (choose from ": "chekc",
@@ -28,22 +29,31 @@ COMMANDS = {
     "variant: got 'pakced', expected 'packed'": "check --variant pakced",
     "dtype: got 'float23', expected 'float32'": "check --dtype float32 --dtype float23",
     "contract: got 'ignore_padding', expected 'ignores_padding'": "check --contract ignore_padding",
-    "selection: got no check at all, expected a contract that one of the chosen": (
+    "selection: got no check at all, expected one of the contracts that the chosen operations promise": (
         "check --operation loss.cross_entropy --contract independent_of_batchmates"
     ),
     "selection: got no check at all, expected mode 'xla' in a full run: --full": "check --mode xla --operation loss",
     "selection: got no check at all, expected one of the contracts that are tried in float16: matches_reference": (
         "check --dtype float16 --contract frameworks_agree"
     ),
+    "selection: got no check at all, expected the first variant of a model, in float32: model.": (
+        "check --contract trains_alike --operation rnn"
+    ),
+    "contract: got 'trains_alike' with --mode, expected no --mode: training has its own cases": (
+        "check --contract trains_alike --mode eager"
+    ),
+    "operation: got 'model.tager', expected 'model.tagger'": "check --contract trains_alike --operation model.tager",
+    "framework: got 'pytroch', expected 'pytorch'": "check --contract trains_alike --framework pytroch",
+    "dtype: got 'float46', expected 'float64'": "check --contract trains_alike --dtype float46",
     "lengths: got '3,0,1', expected lengths, a colon and T, as in": "check --lengths 3,0,1",
     "seed: got -1, expected a whole number of 0 or more": "check --seed -1",
     f"argument --seed: invalid int value: 'x'; parity check {HELP}": "check --seed x",
     "jobs: got 0, expected a whole number of 1 or more": "check --jobs 0",
     "output: got '/dev/null/there', expected a folder that can be written (": "check --output /dev/null/there",
     f"argument --full: ignored explicit argument 'yes'; parity check {HELP}": "check --full=yes",
-    f"the following arguments are required: record; parity report {HELP}": "report",
-    "record: got 'nowhere.json', expected a report.json written by parity (": "report nowhere.json",
-    "record: got '.', expected a report.json written by parity (": "report .",
+    f"the following arguments are required: report; parity report {HELP}": "report",
+    "report: got 'nowhere.json', expected a report.json written by parity (": "report nowhere.json",
+    "report: got '.', expected a report.json written by parity (": "report .",
     f"unrecognized arguments: b.json; parity report {HELP}": "report a.json b.json",
     f"the following arguments are required: OLD, NEW; parity diff {HELP}": "diff",
     f"the following arguments are required: NEW; parity diff {HELP}": "diff .",
@@ -76,12 +86,12 @@ COMMANDS = {
 }
 
 
-def said_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """The exit status of a command, and what it wrote to stderr."""
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Return the exit status of a command, and what it wrote to stderr."""
     try:
         status = main(arguments)
-    except SystemExit as left:  # argparse leaves by itself
-        status = int(str(left.code))
+    except SystemExit as exit_:  # of argparse
+        status = int(str(exit_.code))
     return status, capsys.readouterr().err
 
 
@@ -90,22 +100,22 @@ def test_a_wrong_command_exits_with_2_and_one_line(
     line: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    status, said = said_by(capsys, *COMMANDS[line].split())
-    assert said.startswith(f"parity: error: {line}")
-    assert (status, said.count("\n")) == (2, 1)
+    status, err = run(capsys, *COMMANDS[line].split())
+    assert err.startswith(f"parity: error: {line}")
+    assert (status, err.count("\n")) == (2, 1)
 
 
-def test_what_does_not_fit_into_memory_is_said_in_one_line(
+def test_a_lack_of_memory_is_reported_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_large(_: object) -> int:
         raise MemoryError("Unable to allocate 7 TiB")
 
     monkeypatch.setattr("parity.cli.report.run", too_large)
-    assert said_by(capsys, "report", "x") == (1, "parity: failed: not enough memory: Unable to allocate 7 TiB\n")
+    assert run(capsys, "report", "x") == (1, "parity: failed: not enough memory: Unable to allocate 7 TiB\n")
 
 
-NO_LENGTHS = {
+NOT_LENGTHS = {
     b"": "0 numbers, expected lengths from 0 to 100000, one of them above 0",
     b"0 0": "2 numbers, from 0 to 0, expected lengths from 0 to 100000, one of them above 0",
     b"3 -1": "2 numbers, from -1 to 3, expected lengths from 0 to 100000",
@@ -116,15 +126,15 @@ NO_LENGTHS = {
 }
 
 
-@pytest.mark.parametrize("content", NO_LENGTHS)
-def test_a_file_of_no_lengths_is_answered_in_one_line(
+@pytest.mark.parametrize("content", NOT_LENGTHS)
+def test_a_file_without_lengths_is_rejected_in_one_line(
     content: bytes, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("lengths").write_bytes(content)
-    status, said = said_by(capsys, "advise", "--lengths", "lengths")
-    assert said.startswith(f"parity: error: --lengths: got {NO_LENGTHS[content]}")
-    assert (status, said.count("\n")) == (2, 1)
+    status, err = run(capsys, "advise", "--lengths", "lengths")
+    assert err.startswith(f"parity: error: --lengths: got {NOT_LENGTHS[content]}")
+    assert (status, err.count("\n")) == (2, 1)
 
 
 OF_PYTEST = {
@@ -141,15 +151,24 @@ OF_PYTEST = {
 
 @pytest.mark.parametrize("sentence", OF_PYTEST)
 def test_a_wrong_option_of_pytest_is_a_usage_error(sentence: str, pytorch: str) -> None:
-    """Of the plugin, on a configuration of our own; `test_plugin` tries some for real."""
+    """Use a configuration of our own; `test_plugin` has a real one."""
     usual = {"--parity-seed": 0, "--parity-jobs": 1, "--parity-require": "", "--parity-report": OUTPUT, "usepdb": False}
-    usual |= {"--parity-device": None, "--parity-tf32": False, "--parity-replay": None}
+    usual |= {"--parity-device": None, "--parity-tf32": False, "--parity-replay": None, "--parity-full": False}
     options: dict[str, Any] = usual | OF_PYTEST[sentence]
-    manager = SimpleNamespace(register=lambda *_: None)
-    config: Any = SimpleNamespace(getoption=lambda name, default=None: options[name], pluginmanager=manager)
-    with pytest.raises(pytest.UsageError) as refused:
-        Session(config).start([], planned=0)
-    assert str(refused.value).startswith(sentence)
+    (check, *_) = plan(["rnn.gru"], ["pytorch"])
+    config: Any = SimpleNamespace(
+        getoption=lambda name, default=None: options[name],
+        option=SimpleNamespace(collectonly=False),
+        addinivalue_line=lambda *_: None,
+        pluginmanager=SimpleNamespace(register=lambda *_: None),
+        stash=pytest.Stash(),
+    )
+    test = SimpleNamespace(callspec=SimpleNamespace(params={"parity_results": check}))
+    session: Any = SimpleNamespace(config=config, items=[test])
+    with pytest.raises(pytest.UsageError) as error:  # noqa: PT012  # either hook may raise it
+        pytest_configure(config)
+        pytest_collection_finish(session)
+    assert str(error.value).startswith(sentence)
 
 
 SCALES = {
@@ -163,9 +182,9 @@ SCALES = {
 @pytest.mark.parametrize("sentence", SCALES)
 def test_a_wrong_scale_of_the_benchmarks_is_a_usage_error(sentence: str, pytestconfig: pytest.Config) -> None:
     ours: Any = pytestconfig.pluginmanager.get_plugin(str(pytestconfig.rootpath / "conftest.py"))
-    with pytest.raises(pytest.UsageError) as refused:
+    with pytest.raises(pytest.UsageError) as error:
         ours.pytest_configure(SimpleNamespace(getoption=lambda _: SCALES[sentence]))
-    assert str(refused.value).startswith(sentence)
+    assert str(error.value).startswith(sentence)
 
 
 MISSING = "framework tensorflow: import of {} halted; None in sys.modules. To install it: pip install "
@@ -179,6 +198,7 @@ UNAVAILABLE: dict[str, Callable[[], object]] = {
 
 @pytest.fixture
 def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make TensorFlow and Keras impossible to import."""
     for module in ("tensorflow", "keras"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, "parity.tensorflow.runtime", raising=False)
@@ -186,13 +206,13 @@ def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("call", UNAVAILABLE)
-def test_a_missing_framework_is_named_with_what_installs_it(call: str, without_tensorflow: None) -> None:
-    with pytest.raises(FrameworkUnavailable) as refused:
+def test_a_missing_framework_is_named_with_the_command_that_installs_it(call: str, without_tensorflow: None) -> None:
+    with pytest.raises(FrameworkUnavailable) as error:
         UNAVAILABLE[call]()
-    assert str(refused.value).startswith((MISSING.format("tensorflow"), MISSING.format("keras")))
+    assert str(error.value).startswith((MISSING.format("tensorflow"), MISSING.format("keras")))
 
 
-def test_a_broken_framework_is_named_with_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_framework_is_named_with_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: str) -> None:
         raise OSError("libcudart.so.12: cannot open shared object file")
 

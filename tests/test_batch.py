@@ -1,4 +1,4 @@
-"""Batches, lengths and their moves."""
+"""Check batches and the distributions of lengths."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_distribution_gives_lengths_that_fit(distribution: str, batch: int
     assert not len(lengths) or (lengths.min() >= 0 and lengths.max() <= 5)
 
 
-def test_ragged_lengths_hold_none_one_and_all() -> None:
+def test_ragged_lengths_include_none_one_and_all_steps() -> None:
     for seed in range(20):
         assert {0, 1, 6} <= set(sample_lengths("ragged", np.random.default_rng(seed), 4, steps=6).tolist())
 
@@ -44,7 +44,7 @@ def mean_fill(distribution: str) -> float:
     return float(np.mean(samples)) / 128
 
 
-def test_lognormal_lengths_are_short_but_for_one() -> None:
+def test_lognormal_lengths_are_short_except_one() -> None:
     assert mean_fill("lognormal") == pytest.approx(0.27, abs=0.01)
     for seed in range(20):
         lengths = sample_lengths("lognormal", np.random.default_rng(seed), 64, steps=128)
@@ -68,8 +68,8 @@ SAMPLED = {
 
 
 @pytest.mark.parametrize("distribution", SAMPLED)
-def test_samples_stay_what_they_were(distribution: str) -> None:
-    """Cases are told apart by their seeds; other lengths would be other cases."""
+def test_a_seed_always_gives_the_same_lengths(distribution: str) -> None:
+    """Check sampled lengths against fixed ones; a seed that gives other lengths names another case."""
     assert sample_lengths(distribution, np.random.default_rng(0), 6, steps=7).tolist() == SAMPLED[distribution]
 
 

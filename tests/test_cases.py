@@ -1,4 +1,4 @@
-"""Cases: what is sampled bites, and what is wrong is named before any framework is called."""
+"""Check that sampled cases are demanding, and that wrong ones are named before any framework is called."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL = [(name, config.name) for name, row in OPERATIONS.items() for config in row
 
 
 @pytest.mark.parametrize(("operation", "config"), ALL)
-def test_every_config_samples_in_every_shape_and_dtype(operation: str, config: str) -> None:
+def test_every_configuration_can_be_sampled_with_all_lengths_and_dtypes(operation: str, config: str) -> None:
     for lengths in lengths_of(OPERATIONS[operation].configuration(config)):
         for dtype in ("float32", "float64"):
             case = sample_case(operation, config, lengths, dtype, 1)
@@ -32,19 +32,19 @@ def test_weights_are_asymmetric_and_padding_is_not_zero(operation: str, config: 
         given = case.configuration.inputs[name]
         if array.dtype.kind == "f":
             sampled = array[case.mask] if given.axes.startswith("BT") else array
-            sampled = sampled[sampled != (given.padding or 0)] if given.blank else sampled
+            sampled = sampled[sampled != (given.padding or 0)] if given.padding_like else sampled
             assert case.configuration.data or len(np.unique(sampled)) == sampled.size
             if given.axes.startswith("BT") and not case.configuration.data and given.padding is None:
                 assert (array[~case.mask] != 0).all()
 
 
 def test_the_same_seed_samples_the_same_and_another_samples_another() -> None:
-    one, two = (sample_case("rnn.gru", "one_layer", "ragged", "float32", seed) for seed in (0, 1))
-    assert sample_case("rnn.gru", "one_layer", "ragged", "float32", 0) is one
-    assert not np.array_equal(one.arrays["x"], two.arrays["x"])
+    first, second = (sample_case("rnn.gru", "one_layer", "ragged", "float32", seed) for seed in (0, 1))
+    assert sample_case("rnn.gru", "one_layer", "ragged", "float32", 0) is first
+    assert not np.array_equal(first.arrays["x"], second.arrays["x"])
 
 
-def test_the_first_shape_has_the_lengths_that_bite() -> None:
+def test_the_first_lengths_include_none_one_and_all_steps() -> None:
     case = sample_case("rnn.gru", "one_layer", "ragged", "float32", 0)
     assert {0, 1, case.steps} <= set(case.lengths.tolist())
     assert next(iter(LENGTHS)) == "ragged"
@@ -71,21 +71,21 @@ def test_nan_in_padding_is_ordinary_input() -> None:
     with_array(case, "x", x)
 
 
-def test_real_data_is_what_it_says() -> None:
+def test_real_data_is_as_documented() -> None:
     from parity.cases.real_data import speeches, utterances
 
-    spoken, said = utterances(), speeches()
-    lengths = [len(features) for features in spoken.features]
-    assert (len(lengths), min(lengths), max(lengths), spoken.train_count) == (640, 7, 29, 270)
+    vowels, play = utterances(), speeches()
+    lengths = [len(features) for features in vowels.sequences]
+    assert (len(lengths), min(lengths), max(lengths)) == (640, 7, 29)
     assert sum(lengths) / (640 * 29) == pytest.approx(0.54, abs=0.01)
-    lengths = [len(tokens) for tokens in said.tokens]
+    lengths = [len(tokens) for tokens in play.sequences]
     assert (len(lengths), min(lengths), max(lengths)) == (40, 3, 99)
     assert sum(lengths) / (40 * 99) == pytest.approx(0.24, abs=0.01)
-    assert said.vocabulary[0] == "<pad>"
-    assert all((tokens > 0).all() for tokens in said.tokens)
+    assert play.vocabulary[0] == "<pad>"
+    assert all((tokens > 0).all() for tokens in play.sequences)
 
 
-def test_a_case_and_what_is_remembered_of_it_cannot_be_written_to(pytorch: str) -> None:
+def test_a_case_and_its_cached_results_cannot_be_written_to(pytorch: str) -> None:
     case = lstm()
     floor = noise_floor(case)
     for array in (case.arrays["x"], case.lengths, case.cotangents["y"], floor.floor["y"], observe(case, pytorch)["y"]):
@@ -93,7 +93,7 @@ def test_a_case_and_what_is_remembered_of_it_cannot_be_written_to(pytorch: str) 
             array[...] = 0
 
 
-def test_ids_of_any_integer_dtype_are_taken(framework: str) -> None:
+def test_ids_may_have_any_integer_dtype(framework: str) -> None:
     case = sample_case("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
     expected = observe(case, framework)["y"]
     for dtype in (np.int8, np.uint16, np.int32, ">i8"):
@@ -111,7 +111,7 @@ WRITTEN_OUT = {
 
 
 @pytest.mark.parametrize("lengths", WRITTEN_OUT)
-def test_a_shape_may_be_written_out(lengths: str) -> None:
+def test_lengths_may_be_written_out(lengths: str) -> None:
     real, steps, scale = WRITTEN_OUT[lengths]
     case = sample_case("rnn.rnn", "tanh", lengths, "float32", 0)
     assert (case.lengths.tolist(), case.steps) == (real, steps)
@@ -122,7 +122,7 @@ def test_a_shape_may_be_written_out(lengths: str) -> None:
         assert np.isfinite(case.arrays["x"][case.mask]).all()
 
 
-def test_a_scale_is_that_of_parameters_alone() -> None:
+def test_a_scale_applies_to_parameters_only() -> None:
     usual, large = (
         sample_case("feedforward.dense", "linear", s, "float64", 0, (("D", 400),)) for s in ("3:3", "3:3x100")
     )
@@ -140,14 +140,14 @@ def test_a_scale_is_that_of_parameters_alone() -> None:
         ("raged", "lengths: got 'raged', expected 'ragged'"),
     ],
 )
-def test_a_wrong_shape_is_named(lengths: str, message: str) -> None:
+def test_wrong_lengths_are_named(lengths: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         sample_case("rnn.rnn", "tanh", lengths, "float32", 0)
 
 
-def test_what_a_benchmark_samples_is_not_saturated() -> None:
-    """Its noise floor comes from a stand-in that does not know of saturated gates; shut ones are for the matrix."""
-    benched = with_lengths("rnn.lstm", "one_layer", [3, 1], "float32", seed=0, H=64)
+def test_cases_of_benchmarks_are_not_saturated() -> None:
+    """Check that no gate saturates, for which the stand-in of their noise floor does not account."""
+    benchmarked = with_lengths("rnn.lstm", "one_layer", [3, 1], "float32", seed=0, H=64)
     usual = sample_case("rnn.lstm", "one_layer", "3,1:3", "float32", seed=0, sizes=(("H", 64),))
-    assert max(np.abs(array).max() for array in benched.arrays.values()) < 10
+    assert max(np.abs(array).max() for array in benchmarked.arrays.values()) < 10
     assert np.abs(usual.arrays["bias.0"]).max() > 90

@@ -1,8 +1,7 @@
-"""The command line, as a user meets it."""
+"""Run the command line as a user does."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,34 +12,34 @@ from typing import Any
 
 import pytest
 
-from parity import report
+from parity import report, training
 from parity.__main__ import main
 from parity.caching import clear_caches
-from parity.checks.check import Check, plan
-from parity.checks.result import Result
+from parity.checks.check import Check
+from parity.checks.result import FAILED, PASSED, SKIPPED, Result
+from parity.checks.selection import plan
 from parity.mutants import MUTANTS
 from parity.operations import OPERATIONS
+from parity.training import OPTIMISERS, Training
 
 REVERSE = ["check", "--operation", "bidirectional.reverse_sequence", "--framework", "pytorch"]
 QUICK = [*REVERSE, "--contract", "matches_reference", "--jobs", "1"]
 
 
 def run(*arguments: str, before: str) -> subprocess.CompletedProcess[str]:
-    """``parity`` in a process of its own, after a statement."""
+    """Run ``parity`` in a process of its own, after a statement."""
     code = f"import sys; {before}; from parity.__main__ import main; sys.exit(main({list(arguments)!r}))"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-def test_a_check_that_holds_exits_with_0_and_writes_the_report(pytorch: str, tmp_path: Path, capsys: Any) -> None:
+def test_a_check_that_passes_exits_with_0_and_writes_the_report(pytorch: str, tmp_path: Path, capsys: Any) -> None:
     assert main([*QUICK, "--output", str(tmp_path / "report")]) == 0
     assert {file.name for file in (tmp_path / "report").iterdir()} == {"report.json", "report.md", "index.html"}
-    record = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report.current(record) == record
-    assert {check["status"] for check in record["checks"]} == {"passed"}
+    assert {result.status for result in report.read(tmp_path / "report").results} == {PASSED}
     assert "bidirectional.reverse_sequence" in capsys.readouterr().out
 
 
-def test_a_check_that_fails_exits_with_1_and_says_how_to_see_it_again(
+def test_a_check_that_fails_exits_with_1_and_prints_how_to_reproduce_it(
     pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from parity.pytorch import bidirectional
@@ -52,50 +51,44 @@ def test_a_check_that_fails_exits_with_1_and_says_how_to_see_it_again(
     finally:
         clear_caches()
     out = capsys.readouterr().out
-    assert "again: parity check --operation bidirectional.reverse_sequence --framework pytorch --variant gather" in out
+    assert (
+        "reproduce: parity check --operation bidirectional.reverse_sequence --framework pytorch --variant gather" in out
+    )
     assert "failed" in (tmp_path / "report.md").read_text()
 
 
-def test_a_missing_framework_is_a_named_skip(pytorch: str, tmp_path: Path) -> None:
-    done = run(
-        *REVERSE[:3],
-        "--jobs",
-        "1",
-        "--dtype",
-        "float32",
-        "--output",
-        str(tmp_path),
-        before="sys.modules['tensorflow'] = None",
-    )
-    assert done.returncode == 0, done.stderr
-    checks = json.loads((tmp_path / "report.json").read_text())["checks"]
-    skipped = [check for check in checks if check["status"] == "skipped"]
-    assert {check["framework"] for check in skipped if check["contract"] != "frameworks_agree"} == {"tensorflow"}
-    assert all("framework tensorflow" in check["reason"] for check in skipped)
-    assert any(check["status"] == "passed" and check["framework"] == "pytorch" for check in checks)
-    assert "skipped: pytorch, tensorflow: framework tensorflow" in done.stdout
+def test_a_missing_framework_is_a_skip_with_its_name(pytorch: str, tmp_path: Path) -> None:
+    quick = ("--jobs", "1", "--dtype", "float32", "--output", str(tmp_path))
+    process = run(*REVERSE[:3], *quick, before="sys.modules['tensorflow'] = None")
+    assert process.returncode == 0, process.stderr
+    results = report.read(tmp_path).results
+    skipped = [result for result in results if result.status == SKIPPED]
+    alone = [result for result in skipped if result.contract != "frameworks_agree"]
+    assert {result.framework for result in alone} == {"tensorflow"}
+    assert all("framework tensorflow" in result.reason for result in skipped)
+    assert any(result.status == PASSED and result.framework == "pytorch" for result in results)
+    assert "skipped: pytorch, tensorflow: framework tensorflow" in process.stdout
 
 
-def test_a_missing_framework_that_was_asked_for_is_a_failure(tmp_path: Path) -> None:
-    done = run(
-        "check", "--framework", "tensorflow", "--output", str(tmp_path), before="sys.modules['tensorflow'] = None"
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("parity: failed: framework tensorflow: ")
-    assert done.stderr.count("\n") == 1
+def test_a_missing_framework_that_was_selected_is_a_failure(tmp_path: Path) -> None:
+    missing = "sys.modules['tensorflow'] = None"
+    process = run("check", "--framework", "tensorflow", "--output", str(tmp_path), before=missing)
+    assert process.returncode == 1
+    assert process.stderr.startswith("parity: failed: framework tensorflow: ")
+    assert process.stderr.count("\n") == 1
 
 
-def test_without_any_framework_nothing_was_compared_and_that_fails(tmp_path: Path) -> None:
+def test_a_run_without_any_framework_compares_nothing_and_fails(tmp_path: Path) -> None:
     neither = "sys.modules['tensorflow'] = sys.modules['torch'] = None"
-    done = run(*REVERSE[:3], "--jobs", "1", "--output", str(tmp_path), before=neither)
-    assert done.returncode == 1
-    assert "othing was compared" in done.stdout
+    process = run(*REVERSE[:3], "--jobs", "1", "--output", str(tmp_path), before=neither)
+    assert process.returncode == 1
+    assert "othing was compared" in process.stdout
 
 
-def test_an_interrupted_run_leaves_the_report_of_what_it_finished(
+def test_an_interrupted_run_leaves_the_report_of_its_finished_checks(
     pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The third check is interrupted, as Ctrl-C would."""
+    """Interrupt the third check, as Ctrl-C does."""
     run_check, begun = Check.run, []
 
     def interrupted(check: Check) -> list[Result]:
@@ -105,38 +98,28 @@ def test_an_interrupted_run_leaves_the_report_of_what_it_finished(
         return run_check(check)
 
     monkeypatch.setattr(Check, "run", interrupted)
-    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert main([*REVERSE, "--jobs", "1", "--output", str(tmp_path)]) == 130
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert "interrupted" in capsys.readouterr().out
-    record = json.loads((tmp_path / "report.json").read_text())
-    assert record["summary"]["interrupted"]
-    assert len({check["contract"] for check in record["checks"]}) == 2
+    finished = report.read(tmp_path)
+    assert finished.summary.interrupted
+    assert len({result.contract for result in finished.results}) == 2
 
 
-def test_an_interrupt_while_python_imports_is_one_line() -> None:
-    interrupted = "import importlib.abc as i; F = type('F', (i.MetaPathFinder,), {'find_spec': staticmethod(find)})"
+def test_an_interrupt_during_imports_is_one_line() -> None:
     find = "def find(name, *_):\n    if name == 'rich': raise KeyboardInterrupt\n"
-    done = run("check", before=f"\n{find}\n{interrupted}; sys.meta_path.insert(0, F)")
-    assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "parity: interrupted before the first check\n"
+    finder = "import importlib.abc as i; F = type('F', (i.MetaPathFinder,), {'find_spec': staticmethod(find)})"
+    process = run("check", before=f"\n{find}\n{finder}; sys.meta_path.insert(0, F)")
+    assert (process.returncode, process.stdout) == (130, "")
+    assert process.stderr == "parity: interrupted before the first check\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
-def test_a_terminated_run_with_workers_leaves_the_report_too(pytorch: str, tmp_path: Path) -> None:
-    folder = tmp_path / "report"  # is there as soon as checks begin
-    command = [
-        sys.executable,
-        "-m",
-        "parity",
-        "check",
-        "--operation",
-        "rnn.gru",
-        "--jobs",
-        "2",
-        "--output",
-        str(folder),
-    ]
+def test_a_terminated_run_with_workers_leaves_a_report(pytorch: str, tmp_path: Path) -> None:
+    folder = tmp_path / "report"  # is created when checks begin
+    selection = ["--operation", "rnn.gru", "--jobs", "2", "--output", str(folder)]
+    command = [sys.executable, "-m", "parity", "check", *selection]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not folder.exists() and process.poll() is None:
         time.sleep(0.1)
@@ -145,22 +128,51 @@ def test_a_terminated_run_with_workers_leaves_the_report_too(pytorch: str, tmp_p
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert json.loads((folder / "report.json").read_text())["summary"]["interrupted"]
+    assert report.read(folder).summary.interrupted
     assert "interrupted" in out
+
+
+def test_training_is_checked_where_its_contract_is_named(
+    pytorch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Training, "run", lambda run: [run.result(PASSED)])  # the real runs take long
+    selection = ["--contract", "trains_alike", "--operation", "model.tagger", "--framework", "pytorch"]
+    assert main(["check", *selection, "--jobs", "1", "--output", str(tmp_path)]) == 1  # that compared nothing
+    results = report.read(tmp_path).results
+    assert {(result.operation, result.framework, result.contract) for result in results} == {
+        ("model.tagger", "pytorch", "trains_alike")
+    }
+    assert {result.case.partition("/")[2] for result in results} == set(OPTIMISERS)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_training_run_that_fails_fails_the_command(
+    jobs: str, pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = Training("model.vowel_speaker", "sgd", "pytorch", steps=1, seed=0)
+    monkeypatch.setattr(training, "plan", lambda **_: [short])
+    monkeypatch.setattr(Training, "run", lambda run: [run.result(FAILED, "raised", "raised ValueError: no")])
+    command = ["check", "--contract", "trains_alike", "--framework", "pytorch", "--output", str(tmp_path)]
+    if jobs == "1":
+        assert main([*command, "--jobs", jobs]) == 1
+        assert "breaks trains_alike: raised ValueError: no" in capsys.readouterr().out
+    else:  # the worker process has the real one
+        assert main([*command, "--jobs", jobs]) == 0
+        assert "1 check agrees" in capsys.readouterr().out
 
 
 def test_an_operation_is_described(capsys: Any) -> None:
     assert main(["describe", "rnn.lstm", "loss"]) == 0
-    said = capsys.readouterr().out
-    assert "w_in.1   (H, 4, H)  floats" in said
-    assert "LSTM i, f, g, o" in said
-    assert "loss.binary_cross_entropy" in said
+    out = capsys.readouterr().out
+    assert "w_in.1   (H, 4, H)  floats" in out
+    assert "LSTM i, f, g, o" in out
+    assert "loss.binary_cross_entropy" in out
     assert main(["describe"]) == 0
-    listed = capsys.readouterr().out
-    assert all(name in listed for name in OPERATIONS)
+    out = capsys.readouterr().out
+    assert all(name in out for name in OPERATIONS)
 
 
-def test_a_topic_is_all_that_stands_under_it(capsys: Any) -> None:
+def test_a_topic_selects_all_of_its_names(capsys: Any) -> None:
     assert main(["mutants", "--list", "pooling"]) == 0
     listed = capsys.readouterr().out
     assert {name for name in MUTANTS if name in listed} >= {name for name in MUTANTS if name.startswith("pooling.")}
@@ -169,8 +181,15 @@ def test_a_topic_is_all_that_stands_under_it(capsys: Any) -> None:
     assert [check.operation for check in checks] == ["attention.softmax", "attention.multi_head_attention"]
 
 
-def test_what_can_be_said_once_is_not_said_twice(capsys: Any) -> None:
-    with pytest.raises(SystemExit) as left:
+def test_a_divergence_is_explained_with_its_values(pytorch: str, capsys: Any) -> None:
+    assert main(["divergences", "loss.denominator"]) == 0
+    out = capsys.readouterr().out
+    assert "observed" in out
+    assert "instead" in out
+
+
+def test_an_option_with_one_value_is_rejected_twice(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as exit_:
         main(["check", "--mode", "eager", "--mode", "graph"])
-    assert left.value.code == 2
+    assert exit_.value.code == 2
     assert "--mode takes one value" in capsys.readouterr().err

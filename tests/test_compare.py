@@ -1,4 +1,4 @@
-"""The comparison: configuration before numbers, NaN never swallowed, the same answer whatever the chunk."""
+"""Compare arrays: names and shapes before numbers, NaN as a difference, any chunk with the same answer."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PAIRS = st.integers(1, 40).flatmap(
 @given(PAIRS)
 def test_scores_are_what_the_definition_says(pair: tuple[Any, Any]) -> None:
     observed, expected = pair
-    found = difference("y", observed, expected, np.full(expected.shape, 2.0))
+    result = difference("y", observed, expected, np.full(expected.shape, 2.0))
     error = np.abs(observed - expected)
-    assert found.max_abs_error == error.max()
-    assert found.score == pytest.approx((error / 2).max())
-    assert found.norm_score == pytest.approx(np.linalg.norm(error) / np.linalg.norm(np.full(error.shape, 2.0)))
-    assert error[found.worst_index] / 2 == (error / 2).max()  # half of the smallest float is 0, and scores nothing
+    assert result.max_abs_error == error.max()
+    assert result.score == pytest.approx((error / 2).max())
+    assert result.norm_score == pytest.approx(np.linalg.norm(error) / np.linalg.norm(np.full(error.shape, 2.0)))
+    assert error[result.worst_index] / 2 == (error / 2).max()  # half of the smallest float is 0, and scores nothing
 
 
 @given(PAIRS)
@@ -41,15 +41,15 @@ def test_an_exact_comparison_passes_only_equal_arrays(pair: tuple[Any, Any]) -> 
     assert difference("y", observed, expected, None).failed == (not np.array_equal(observed, expected))
 
 
-def test_a_mutant_behind_the_first_chunk_is_found() -> None:
+def test_a_difference_after_the_first_chunk_is_found() -> None:
     expected = np.zeros((3, CHUNK))
     observed = expected.copy()
     observed[2, 7] = 1.0
-    found = difference("y", observed, expected, np.full(expected.shape, 1e-3))
-    assert (found.failed, found.worst_index, found.compared) == (True, (2, 7), 3 * CHUNK)
+    result = difference("y", observed, expected, np.full(expected.shape, 1e-3))
+    assert (result.failed, result.worst_index, result.compared) == (True, (2, 7), 3 * CHUNK)
 
 
-def test_a_mutant_that_another_thread_sees_is_found() -> None:
+def test_a_difference_in_the_block_of_another_thread_is_found() -> None:
     expected = np.zeros(BLOCK + 9, np.float32)
     observed = expected.copy()
     observed[BLOCK + 5] = 1.0
@@ -57,7 +57,7 @@ def test_a_mutant_that_another_thread_sees_is_found() -> None:
 
 
 def by_definition(observed: Any, expected: Any, floor: Any) -> Tally:
-    """A tally of whole arrays in float64, with nothing clever."""
+    """Return the tally of whole arrays in float64, element by element."""
     floor = np.broadcast_to(0.0 if floor is None else floor, np.shape(observed))
     observed, expected, floor = (np.ravel(array).astype(np.float64) for array in (observed, expected, floor))
     error, score = np.zeros(observed.size), np.zeros(observed.size)
@@ -77,10 +77,10 @@ def by_definition(observed: Any, expected: Any, floor: Any) -> Tally:
     return tally
 
 
-def assert_same(found: Tally, wanted: Tally, exact: bool) -> None:
+def assert_same(tally: Tally, expected: Tally, exact: bool) -> None:
     for name in ("score", "worst", "error_there", "max_abs_error", "strange", "first_strange", "errors_squared"):
-        assert getattr(found, name) == pytest.approx(getattr(wanted, name), rel=1e-12, abs=0.0), name
-    assert exact or found.floors_squared == pytest.approx(wanted.floors_squared, rel=1e-12)
+        assert getattr(tally, name) == pytest.approx(getattr(expected, name), rel=1e-12, abs=0.0), name
+    assert exact or tally.floors_squared == pytest.approx(expected.floors_squared, rel=1e-12)
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def small_chunks() -> Iterator[pytest.MonkeyPatch]:
 
 @st.composite
 def comparisons(draw: Any) -> tuple[Any, Any, Any]:
-    """Two arrays, equal in most places, and a floor that may repeat its numbers."""
+    """Generate two arrays, equal in most places, and a floor that may repeat its numbers."""
     shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
 
     def side() -> Any:
@@ -116,18 +116,18 @@ def comparisons(draw: Any) -> tuple[Any, Any, Any]:
 
 @given(comparisons())
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
-def test_the_pass_gives_what_the_definition_gives(case: tuple[Any, Any, Any]) -> None:
+def test_one_pass_gives_the_tally_of_the_definition(case: tuple[Any, Any, Any]) -> None:
     with small_chunks():
         assert_same(stream("y", *case), by_definition(*case), exact=case[2] is None)
 
 
 @given(comparisons())
-def test_chunks_judged_in_full_give_the_same_as_others(case: tuple[Any, Any, Any]) -> None:
+def test_chunks_compared_in_full_give_the_same_tally(case: tuple[Any, Any, Any]) -> None:
     with small_chunks() as patch:
-        found = stream("y", *case)
+        tally = stream("y", *case)
         patch.setattr(streaming, "_exact_in_float64", lambda dtype: False)
         in_full = stream("y", *case)
-    assert found == in_full
+    assert tally == in_full
 
 
 SCATTERED = {
@@ -140,17 +140,17 @@ SCATTERED = {
 
 
 @pytest.mark.parametrize("view", SCATTERED)
-def test_what_is_not_contiguous_is_the_same_as_its_copy(view: str) -> None:
+def test_a_view_that_is_not_contiguous_compares_like_its_copy(view: str) -> None:
     rng = np.random.default_rng(0)
     observed, expected, floor = (SCATTERED[view](rng.random((10, 12))) for _ in range(3))
     with small_chunks():
-        found = difference("y", observed, expected, floor)
+        result = difference("y", observed, expected, floor)
         copies = difference("y", *(np.ascontiguousarray(array) for array in (observed, expected, floor)))
-        assert found == copies
+        assert result == copies
         assert_same(stream("y", observed, expected, floor), by_definition(observed, expected, floor), exact=False)
 
 
-def test_integers_that_float64_cannot_tell_apart_are_not_the_same() -> None:
+def test_integers_that_are_equal_in_float64_only_are_not_the_same() -> None:
     observed, expected = np.array([2**53]), np.array([2**53 + 1])
     assert difference("y", observed, expected, None).failed
     assert difference("y", observed, expected, np.ones(1)).score == math.inf
@@ -160,15 +160,15 @@ OUT_OF_FLOAT32 = {"overflow": (3e38, -3e38, 1e37), "underflow": (1.5e-45, 0.0, 1
 
 
 @pytest.mark.parametrize("case", OUT_OF_FLOAT32)
-def test_a_difference_that_float32_does_not_hold_is_a_number(case: str) -> None:
+def test_a_difference_beyond_float32_is_a_number(case: str) -> None:
     observed, expected, floor = (np.array([number]) for number in OUT_OF_FLOAT32[case])
-    found = difference("y", observed.astype(np.float32), expected.astype(np.float32), floor)
-    assert found.max_abs_error == float(np.float32(observed[0])) - float(np.float32(expected[0])) > 0
-    assert found.score == found.max_abs_error / floor[0]
+    result = difference("y", observed.astype(np.float32), expected.astype(np.float32), floor)
+    assert result.max_abs_error == float(np.float32(observed[0])) - float(np.float32(expected[0])) > 0
+    assert result.score == result.max_abs_error / floor[0]
 
 
 def test_memory_does_not_grow_with_the_arrays() -> None:
-    """At 40 MB a side: two numbers of scratch, three buffers and a little for each element of a chunk."""
+    """Allow six numbers for each element of a chunk, at 40 MB a side: scratch, buffers and a little more."""
     expected = np.zeros((10, 1000, 1000), np.float32)
     observed = expected + np.float32(1e-7)
     views = {
@@ -185,7 +185,7 @@ def test_memory_does_not_grow_with_the_arrays() -> None:
         assert peak < THREADS * CHUNK * 8 * 6, name
 
 
-STRANGE = {
+NOT_FINITE = {
     "NaN where a number should be": ([np.nan, 1.0], [0.0, 1.0]),
     "a number where NaN should be": ([0.0, 1.0], [np.nan, 1.0]),
     "inf where a number should be": ([np.inf, 1.0], [0.0, 1.0]),
@@ -193,21 +193,21 @@ STRANGE = {
 }
 
 
-@pytest.mark.parametrize("case", STRANGE)
+@pytest.mark.parametrize("case", NOT_FINITE)
 @pytest.mark.parametrize("floor", [None, np.ones(2)])
 def test_nan_and_inf_are_compared(case: str, floor: Any) -> None:
-    observed, expected = (np.array(side) for side in STRANGE[case])
-    found = difference("y", observed, expected, floor)
-    assert found.failed
-    assert found.score == math.inf
-    assert found.worst_index == (0,)
+    observed, expected = (np.array(side) for side in NOT_FINITE[case])
+    result = difference("y", observed, expected, floor)
+    assert result.failed
+    assert result.score == math.inf
+    assert result.worst_index == (0,)
 
 
-def test_the_first_strange_place_is_named_also_where_another_is_worst() -> None:
+def test_the_first_value_that_is_not_finite_is_named_even_if_another_is_worse() -> None:
     observed, expected, floor = np.array([1.0, 5.0, np.nan]), np.array([0.0, 5.0, 5.0]), np.array([0.0, 1.0, 1.0])
-    found = difference("y", observed, expected, floor)
-    assert found.reason == "NaN or inf on one side only, at 1 place, the first at (2,)"
-    assert found.worst_index == (0,)
+    result = difference("y", observed, expected, floor)
+    assert (result.problem, result.places, result.worst_index) == ("not_finite", 1, (2,))
+    assert result.reason == "NaN or inf on one side only, at 1 place, the first at (2,)"
 
 
 def test_equal_nan_and_inf_are_equal() -> None:
@@ -219,20 +219,23 @@ def test_where_the_floor_is_zero_the_error_must_be() -> None:
     expected, floor = np.zeros(3), np.array([0.0, 1.0, 1.0])
     assert not difference("y", np.array([0.0, 0.5, 0.0]), expected, floor).failed
     for zero in (floor, -floor * 0.0):
-        found = difference("y", np.array([1e-30, 0.0, 0.0]), expected, zero)
-        assert "where the floor is 0 and the value must be exact" in found.reason
+        result = difference("y", np.array([1e-30, 0.0, 0.0]), expected, zero)
+        assert result.problem == "exact"
+        assert "where the floor is 0 and the value must be exact" in result.reason
 
 
 def test_the_norm_has_its_own_limit() -> None:
-    """Every element a little off is worse than one element a little off."""
+    """Check that an error in every element fails where the same error in one element passes."""
     floor = np.ones(100)
     all_off, one_off = np.full(100, 30.0), np.zeros(100)
     one_off[3] = 30.0
-    assert "norm-wise" in difference("y", all_off, np.zeros(100), floor).reason
+    norm_wise = difference("y", all_off, np.zeros(100), floor)
+    assert norm_wise.problem == "norm"
+    assert "norm-wise" in norm_wise.reason
     assert not difference("y", one_off, np.zeros(100), floor).failed
 
 
-CONFIGURATIONS = {
+MISMATCHES = {
     "missing": ({}, "missing"),
     "unexpected": ({"y": np.zeros(2), "z": np.zeros(2)}, "unexpected"),
     "shape": ({"y": np.zeros(3)}, r"shape (3,), expected (2,)"),
@@ -240,26 +243,26 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize("config", CONFIGURATIONS)
-def test_a_mismatch_has_its_own_sentence(config: str) -> None:
-    observed, sentence = CONFIGURATIONS[config]
-    reasons = [found.reason for found in compare(observed, {"y": np.zeros(2)})]  # type: ignore[arg-type]
-    assert any(sentence in reason for reason in reasons)
+@pytest.mark.parametrize("mismatch", MISMATCHES)
+def test_a_mismatch_has_its_own_reason(mismatch: str) -> None:
+    observed, reason = MISMATCHES[mismatch]
+    results = compare(observed, {"y": np.zeros(2)})  # type: ignore[arg-type]
+    assert any(result.problem == "mismatch" and reason in result.reason for result in results)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
-def test_a_floor_that_would_swallow_errors_is_refused(wrong: float) -> None:
+def test_a_floor_that_would_hide_errors_is_rejected(wrong: float) -> None:
     with pytest.raises(InputError, match=r"floor of 'y': got NaN, inf or less than 0"):
         compare({"y": np.ones(2)}, {"y": np.zeros(2)}, {"y": np.array([1.0, wrong])})
 
 
 @pytest.mark.parametrize("observed", [{}, {"y": np.zeros(3)}], ids=["missing", "shape"])
-def test_a_floor_is_refused_also_where_nothing_can_be_compared(observed: Any) -> None:
+def test_a_floor_is_rejected_even_if_nothing_can_be_compared(observed: Any) -> None:
     with pytest.raises(InputError, match=r"floor of 'y': got NaN, inf or less than 0"):
         compare(observed, {"y": np.zeros(2)}, {"y": np.array([1.0, np.nan])})
 
 
-def test_a_floor_is_refused_behind_the_first_block() -> None:
+def test_a_floor_is_rejected_after_the_first_block() -> None:
     floor = np.ones(50)
     floor[-1] = math.inf
     with small_chunks(), pytest.raises(InputError, match="floor of 'y'"):

@@ -1,4 +1,4 @@
-"""Devices: where checks run, what is printed of it, and that TF32 is off unless asked for."""
+"""Check the device that checks run on, its report, and that TF32 is off unless requested."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from parity import InputError, frameworks, observe, sample_case
 from parity.__main__ import main
-from parity.checks.check import plan
 from parity.checks.noise import noise_floor
+from parity.checks.selection import plan
 from parity.frameworks import loading
 from parity.frameworks.loading import CPU, DeviceSettings
 
@@ -22,24 +22,24 @@ CASE = ("rnn.lstm", "one_layer", "ragged", "float32", 0)
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-def test_the_policy_on_tf32_is_what_was_asked_for_everywhere(framework: str, allowed: bool) -> None:
+def test_the_policy_on_tf32_is_the_requested_one_everywhere(framework: str, allowed: bool) -> None:
     frameworks.runtime(framework)
     frameworks.set_device(framework, DeviceSettings("cpu", allowed))
-    said = frameworks.environment()[framework]["tf32"]
-    assert set(said.values() if isinstance(said, dict) else [said]) == {allowed}
+    policy = frameworks.environment()[framework]["tf32"]
+    assert set(policy.values() if isinstance(policy, dict) else [policy]) == {allowed}
 
 
-def test_it_is_off_in_a_process_that_was_told_nothing(framework: str) -> None:
+def test_tf32_is_off_in_a_new_process(framework: str) -> None:
     code = (
         f"from parity import frameworks as f; f.runtime({framework!r}); print(f.environment()[{framework!r}]['tf32'])"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "False" in said
-    assert "True" not in said
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "False" in printed
+    assert "True" not in printed
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])
-def test_a_run_says_where_it_was(framework: str, device: str) -> None:
+def test_a_run_reports_its_device(framework: str, device: str) -> None:
     expected = "cuda" if device == "auto" and frameworks.has_gpu(framework) else "cpu"
     assert observe(sample_case(*CASE), framework, device=DeviceSettings(device)).provenance["device"] == expected
 
@@ -57,12 +57,12 @@ def test_an_unknown_device_is_named() -> None:
         plan(device=DeviceSettings("gpu"))
 
 
-def test_a_gpu_that_is_not_there_is_a_failure_that_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_a_missing_gpu_is_an_error_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(loading, "has_gpu", lambda framework: False)
     assert main(["check", "--framework", "pytorch", "--device", "cuda"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("parity: error: device: got 'cuda', expected a device that is here: ")
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("parity: error: device: got 'cuda', expected a device that is here: ")
+    assert message.count("\n") == 1
 
 
 def test_a_gpu_for_one_framework_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,20 +71,20 @@ def test_a_gpu_for_one_framework_is_enough(monkeypatch: pytest.MonkeyPatch) -> N
     assert frameworks.lacks("cuda", ["tensorflow"])
 
 
-def test_a_check_carries_its_place_to_its_command(pytorch: str, tmp_path: Path) -> None:
+def test_a_check_passes_its_device_to_its_command(pytorch: str, tmp_path: Path) -> None:
     quick = ["--operation", "bidirectional.reverse_sequence", "--framework", "pytorch", "--contract", "repeatable"]
     main(["check", *quick, "--device", "auto", "--tf32", "--jobs", "1", "--output", str(tmp_path)])
-    record = json.loads((tmp_path / "report.json").read_text())
-    assert record["checks"][0]["reproduce"].endswith("--device auto --tf32")
-    assert record["environment"]["frameworks"]["pytorch"]["tf32"] == {"matmul": True, "cudnn": True}
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["results"][0]["reproduce"].endswith("--device auto --tf32")
+    assert report["environment"]["frameworks"]["pytorch"]["tf32"] == {"matmul": True, "cudnn": True}
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-def test_tf32_is_seen_on_a_gpu(allowed: bool) -> None:
-    """Off, a wide layer is within the noise floor of float32; allowed, it is not: what it rounds is worth seeing."""
+def test_tf32_exceeds_the_noise_floor_on_a_gpu(allowed: bool) -> None:
+    """Check that a wide layer is within the noise floor of float32 exactly if TF32 is off."""
     if not frameworks.has_gpu("pytorch"):
-        pytest.skip("PyTorch sees no GPU")
+        pytest.skip("PyTorch finds no GPU")
     case = sample_case("rnn.lstm", "one_layer", "all_equal", "float32", 0, (("B", 32), ("D", 64), ("H", 64)))
-    seen, reference = observe(case, "pytorch", device=DeviceSettings("cuda", allowed)), noise_floor(case)
-    error = np.abs(seen["y"] - reference.expected["y"]) / reference.floor["y"]
+    observed, reference = observe(case, "pytorch", device=DeviceSettings("cuda", allowed)), noise_floor(case)
+    error = np.abs(observed["y"] - reference.expected["y"]) / reference.floor["y"]
     assert (error.max() > 64) == allowed

@@ -1,25 +1,26 @@
-"""Markdown for a job summary: the worst first, and never more than fits there, whatever went wrong."""
+"""Test the Markdown of a report: the worst first, and never more than its size limit, whatever went wrong."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from parity import report
-from parity.checks.check import Check, plan
-from parity.checks.result import FAILED, PASSED, SKIPPED
-from parity.divergences import DIVERGENCES, Trial
-from parity.mutants import MUTANTS, Outcome
-from parity.report.entries import entries, mutants
-from parity.report.markdown import BUDGET, markdown
-from parity.report.truncation import size
-from parity.report.view import view
+from parity.checks.check import Check
+from parity.checks.result import FAILED, PASSED, SKIPPED, Scores
+from parity.checks.selection import plan
+from parity.divergences import DIVERGENCES
+from parity.mutants import MUTANTS
+from parity.report import Report
+from parity.report.formatting import amount
+from parity.report.groups import Group
+from parity.report.markdown import LIMIT, render_markdown
+from parity.report.markdown_text import size
+from parity.report.view import arrange
+from tests.factories import divergence, mutant, report_of, result
 
-LIMITS = {"limit": 64.0, "norm_limit": 16.0, "norm_score": 1.0, "compared": 9, "quantity": "y", "max_abs_error": 1.0}
 NASTY = {
     "long": "word " * 2000,
     "four bytes": "\U0001f600" * 2000,
@@ -29,38 +30,45 @@ NASTY = {
 }
 
 
-def found(check: Check, status: str, score: float = 1.0, **rest: Any) -> dict[str, Any]:
-    """One result, as plain values."""
-    return check.result("eager", "one_layer/ragged", status, score=score, **LIMITS, **rest).as_dict()
-
-
 @cache
-def whole_run() -> dict[str, Any]:
-    """A record as a whole run that holds has it: every check, divergence and mutant."""
+def whole_run() -> Report:
+    """Build the report of a whole run in which all contracts hold: every check, divergence and mutant."""
     checks = plan()
-    trials = [
-        Trial(entry.name, framework, seen) for entry in DIVERGENCES.values() for framework, seen in entry.seen.items()
-    ]
-    by = {"matches_reference": {"quantity": "y", "margin": 9.0, "reason": "off"}}
-    killed = [Outcome(name, "killed", "features/ragged", "eager", "float32", by) for name in MUTANTS]
-    results = [found(check, PASSED, scores={"y": (1.0, 1.0)}) for check in checks for _ in range(6)]
-    counts = {"planned": len(checks), "checked": len(checks)}
-    parts = {"divergences": entries(trials), "mutants": mutants(killed)}
-    return report.record(results, {}, seed=0, seconds=600.0, **counts, **parts)
+    passed = [result(PASSED, check, scores={"y": Scores(1.0, 1.0)}) for check in checks for _ in range(6)]
+    return report_of(
+        *passed,
+        seconds=600.0,
+        planned=len(checks),
+        checked=len(checks),
+        divergences=[divergence(name) for name in DIVERGENCES],
+        mutants=[mutant(name=name) for name in MUTANTS],
+    )
 
 
 @cache
-def failing(text: str, status: str = FAILED) -> dict[str, Any]:
-    """The same run with a failure in every check, each worse than the one before it, and a text in each."""
-    results = [found(check, status, 100.0 + at, reason=f"number {at} {text}") for at, check in enumerate(plan())]
-    counts = {"planned": len(results), "checked": len(results)}
-    record = report.record(results, {}, seed=0, seconds=600.0, **counts, divergences=whole_run()["divergences"])
-    return record | {"mutants": [one | {"status": "survived", "reason": text} for one in whole_run()["mutants"]]}
+def failing(text: str) -> Report:
+    """Build the same report with a failure of every check, each worse than the one before it, and a text in each."""
+    results = [
+        result(FAILED, check, score=100.0 + index, max_abs_error=1.0, problem="other", detail=f"number {index} {text}")
+        for index, check in enumerate(plan())
+    ]
+    return report_of(
+        *results,
+        seconds=600.0,
+        planned=len(results),
+        checked=len(results),
+        divergences=whole_run().divergences,
+        mutants=[replace(each, status="survived", reason=text) for each in whole_run().mutants],
+    )
+
+
+def number_of(group: Group) -> int:
+    return int(group.worst.detail.split()[1])
 
 
 def test_a_whole_run_has_every_variant_divergence_and_contract_and_nothing_is_left_out() -> None:
-    text = markdown(view(whole_run()))
-    assert size(text) < BUDGET
+    text = render_markdown(arrange(whole_run()))
+    assert size(text) < LIMIT
     assert "eft out" not in text
     assert "more" not in re.sub("ignores_extra_padding|`.*?`", "", text).split("## Divergences")[0]
     for check in plan():
@@ -72,68 +80,61 @@ def test_a_whole_run_has_every_variant_divergence_and_contract_and_nothing_is_le
 
 @pytest.mark.parametrize("name", NASTY)
 def test_thousands_of_failures_do_not_make_it_longer(name: str) -> None:
-    text = markdown(view(failing(NASTY[name])))
-    assert BUDGET / 2 < size(text) <= BUDGET
+    text = render_markdown(arrange(failing(NASTY[name])))
+    assert LIMIT / 2 < size(text) <= LIMIT
 
 
-@pytest.mark.parametrize("budget", [2000, 5000, 20_000, 59_999])
+@pytest.mark.parametrize("limit", [2000, 5000, 20_000, 59_999])
 @pytest.mark.parametrize("name", NASTY)
-def test_it_keeps_to_any_budget(name: str, budget: int) -> None:
-    assert size(markdown(view(failing(NASTY[name])), budget)) <= budget
+def test_it_keeps_to_any_limit(name: str, limit: int) -> None:
+    assert size(render_markdown(arrange(failing(NASTY[name])), limit)) <= limit
 
 
 def test_the_worst_failures_are_kept_and_the_others_counted() -> None:
-    record = failing("off")
-    text, groups = markdown(view(record)), view(record).failures
+    view = arrange(failing("off"))
+    text, groups = render_markdown(view), view.failures
     shown = [int(number) for number in re.findall(r"breaks \w+: number (\d+) off", text)]
     (left_out,) = map(int, re.findall(r"and (\d+) more failures: see index.html or report.json", text))
     assert len(shown) > 9
     assert len(shown) + left_out == len(groups)
-    assert shown == [int(group.worst["reason"].split()[1]) for group in groups[: len(shown)]]
-    assert min(shown) > max(int(group.worst["reason"].split()[1]) for group in groups[len(shown) :])
+    assert shown == [number_of(group) for group in groups[: len(shown)]]
+    assert min(shown) > max(number_of(group) for group in groups[len(shown) :])
 
 
-def test_failures_leave_room_for_the_rest_and_what_has_none_is_named() -> None:
-    text = markdown(view(failing("a long reason " * 100)))
+def test_failures_leave_room_for_the_rest_and_what_does_not_fit_is_named() -> None:
+    text = render_markdown(arrange(failing("a long reason " * 100)))
     assert "## Surviving mutants" in text
     assert "### rnn" in text
     assert "more mutants that were not killed: see index.html or report.json" in text
     last = text.splitlines()[-1]
-    assert last.startswith("Left out, for there is no room: ")
+    assert last.startswith("Left out for lack of space: ")
     assert f"divergences ({len(DIVERGENCES)})" in last
 
 
 def test_a_topic_with_failures_comes_first_and_is_open() -> None:
     checks = plan(dtypes=["float32"], contracts=["repeatable"])
-    results = [found(check, FAILED if check.operation == "loss.sequence_loss" else PASSED) for check in checks]
-    text = markdown(view(report.record(results, {}, seed=0, seconds=1.0, planned=len(checks), checked=len(checks))))
+    results = [result(FAILED if check.operation == "loss.sequence_loss" else PASSED, check) for check in checks]
+    text = render_markdown(arrange(report_of(*results, planned=len(checks), checked=len(checks))))
     assert re.search(r"### loss\n\n<details open><summary>2 of \d+ variants fail</summary>", text)
     assert text.index("### loss") < text.index("### masking")
     assert text.count("<details open>") == 1
     assert text.count("<details") == text.count("</details>")
 
 
-def test_what_was_skipped_is_counted_by_reason() -> None:
-    skipped = [found(check, SKIPPED, reason="framework missing") for check in plan(frameworks_=["tensorflow"])]
-    text = markdown(view(report.record(skipped, {}, seed=0, seconds=1.0, planned=1, checked=1)))
-    assert f"| {len(skipped)} | tensorflow | framework missing |" in text
+def test_skipped_results_are_counted_by_reason() -> None:
+    checks = plan(frameworks=["tensorflow"])
+    text = render_markdown(arrange(report_of(*(result(SKIPPED, check, detail="not installed") for check in checks))))
+    assert f"| {amount(len(checks))} | tensorflow | not installed |" in text
 
 
-def test_a_command_too_long_to_be_shown_says_where_it_is() -> None:
-    check = plan()[0]
-    result = found(check, FAILED, reason="off") | {"reproduce": "parity check " + "x" * 5000}
-    text = markdown(view(report.record([result], {}, seed=0, seconds=1.0, planned=1, checked=1)))
+def test_a_command_too_long_to_be_shown_is_referred_to() -> None:
+    text = render_markdown(arrange(report_of(result(FAILED, reproduce="parity check " + "x" * 5000))))
     assert "# a command of 5013 characters: report.json has it" in text
     assert "xxx" not in text
 
 
-def test_both_values_are_said() -> None:
-    result = replace(
-        plan()[0].result("eager", "features/ragged", FAILED, score=310.0, **LIMITS),
-        reason="310 noise floors from expected at (3, 1); the limit is 64",
-        worst_index=(3, 1),
-        observed=0.12345,
-        expected=0.12344,
-    )
-    text = markdown(view(report.record([result.as_dict()], {}, seed=0, seconds=1.0, planned=1, checked=1)))
+def test_both_values_are_shown() -> None:
+    check: Check = plan()[0]
+    failed = result(FAILED, check, score=310.0, worst_index=(3, 1), observed=0.12345, expected=0.12344)
+    text = render_markdown(arrange(report_of(failed)))
     assert "is 310 noise floors off the reference at (3, 1): 0.12345 where 0.12344 is expected; the limit is 64" in text

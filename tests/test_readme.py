@@ -1,4 +1,4 @@
-"""What the README claims in numbers is what the code has, or what the committed example measured (``docs/``)."""
+"""Check the numbers of README and docs against the code and the committed example."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from typing import Any
 
 import pytest
 
+from parity.checks.contracts import CONTRACTS
+from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.checks.sweep import QUANTILES
 from parity.divergences import DIVERGENCES
+from parity.frameworks import FRAMEWORKS
 from parity.mutants import MUTANTS
 from parity.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / "docs").glob("*.md")}
 PLAIN = README.replace("**", "").replace("\n", " ")
+CHECKED = DOCS["checking-the-checks"].replace("\n", " ")
 RESULTS = json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))
 COLUMNS = {
     "pytorch": ("padded", "packed", "bucketed", "real_steps"),
@@ -28,7 +33,7 @@ LARGE = {"distribution": "lognormal", "phase": "train", "B": 64, "T": 128, "D": 
 
 
 def timed(framework: str, operation: str, variant: str) -> Mapping[str, Any]:
-    """What the committed example measured of one variant at the size of the README's table."""
+    """Return the committed measurement of one variant at the size of the README's table."""
     wanted = LARGE | {"framework": framework, "operation": operation, "variant": variant}
     mode = {"pytorch": "eager", "tensorflow": "graph"}[framework]
     (row,) = (
@@ -40,7 +45,7 @@ def timed(framework: str, operation: str, variant: str) -> Mapping[str, Any]:
 
 
 def in_the_table(framework: str, operation: str) -> list[str]:
-    """A row of the table: milliseconds, times as fast as padded, and the best one's share of the peak."""
+    """Return a row of the table: milliseconds, times as fast as padded, and the best one's share of the peak."""
     rows = [timed(framework, operation, variant) for variant in COLUMNS[framework]]
     cells = [f"{1000 * rows[0]['seconds']:.0f}"]
     cells += [f"{1000 * row['seconds']:.0f} · {row['speedup']['median']:.2f}" for row in rows[1:]]
@@ -65,24 +70,62 @@ def test_the_example_says_when_and_where() -> None:
 
 def test_the_counts_are_those_of_the_code() -> None:
     assert f"{len(MUTANTS)} of them are killed" in PLAIN
-    assert {f"`{name}`" for name in OPERATIONS} <= set(re.findall(r"`[a-z_]+\.[a-z0-9_]+`", README))
+    assert f"{len(MUTANTS)} of them are killed" in CHECKED
+    assert f"{len(OPERATIONS)} operations" in PLAIN
     assert f"{len(DIVERGENCES)} entries" in PLAIN
+    assert f"{LARGEST_ELEMENT:g} for the worst element and {LARGEST_NORM:g} norm-wise" in PLAIN
     assert RESULTS["summary"]["checks"]["failed"] == 0
 
 
+def test_the_docs_name_every_operation_variant_and_contract() -> None:
+    for row in OPERATIONS.values():
+        variants = (", ".join(f"`{variant}`" for variant in row.variants[framework]) for framework in FRAMEWORKS)
+        assert f"| `{row.name}` | {' | '.join(variants)} |" in DOCS["operations"]
+    for contract in CONTRACTS.values():
+        assert f"| `{contract.name}` | {contract.promise} |" in DOCS["contracts"]
+        assert f"`{contract.name}`" in README
+
+
+def test_the_divergences_are_those_of_the_catalogue() -> None:
+    rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| (differs|true|partly true|false) \|", README, re.MULTILINE)
+    assert rows
+    assert [DIVERGENCES[name].verdict for name, _ in rows] == [verdict for _, verdict in rows]
+
+
 def test_the_sweep_is_that_of_the_example() -> None:
-    swept = RESULTS["sweep"]
-    assert f"{swept['seeds']} seeds" in PLAIN
-    assert f"{swept['checks']:,}".replace(",", " ") in PLAIN
-    assert swept["failed"] == 0
-    for kind in ("element", "norm"):
-        largest = max(row[kind][QUANTILES.index(100)] for row in swept["rows"] if row[kind])
-        assert f"largest {kind} scored {largest:g} of 64" in PLAIN or f"largest {kind} {largest:g} of 16" in PLAIN
+    sweep = RESULTS["sweep"]
+    for text in (PLAIN, CHECKED):
+        assert f"{sweep['seeds']} seeds" in text
+        assert f"{sweep['checks']:,}".replace(",", " ") in text
+    assert sweep["failed"] == 0
+    for kind, limit in (("element", "64"), ("norm", "16")):
+        largest = max(row[kind][QUANTILES.index(100)] for row in sweep["rows"] if row[kind])
+        assert re.search(rf"largest {kind} (scored )?{largest:g} of {limit}", CHECKED)
 
 
-def test_the_function_of_ones_own_fails_as_it_says(pytorch: str, capsys: Any) -> None:
-    """The README's program is run, and once more mended as the README says."""
-    (program,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "def mine" in block)
+def test_links_lead_somewhere() -> None:
+    for folder, texts in ((ROOT, [README]), (ROOT / "docs", DOCS.values())):
+        for link in re.findall(r"\]\(([^)#:]+)\)", " ".join(texts)):
+            assert (folder / link).exists(), link
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 200
+
+
+def test_the_failing_sentence_is_what_the_program_raises(pytorch: str) -> None:
+    (program,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "def mean" in block)
+    with pytest.raises(AssertionError) as error:
+        exec(program, {"__name__": "mean"})
+    quoted = " ".join(line.removeprefix("> ") for line in README.splitlines() if line.startswith("> "))
+    assert quoted == f"AssertionError: {str(error.value).splitlines()[0]}"
+
+
+def test_the_longer_example_fails_as_it_says(pytorch: str, capsys: Any) -> None:
+    """Run the program of the docs, and once more mended as they say."""
+    (program,) = (
+        block for block in re.findall(r"```python\n(.*?)```", DOCS["your-own-function"], re.DOTALL) if "mine" in block
+    )
     exec(program, {"__name__": "mine"})
     assert "raised ValueError: y has shape (2, 3, 6), expected (2, 5, 6)" in capsys.readouterr().out
     mended = program.replace("(y, batch_first=True)", "(y, batch_first=True, total_length=x.shape[1])")

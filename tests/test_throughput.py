@@ -1,4 +1,4 @@
-"""pytest-benchmark's JSON as a part of the record: its numbers, where curves cross, and what is no such JSON."""
+"""Test the reader of pytest-benchmark's JSON: its numbers, the crossings of curves, and JSON of something else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -18,34 +19,43 @@ from parity import report
 from parity.__main__ import main
 from parity.cases.lengths import fill_lengths
 from parity.errors import InputError
-from parity.report.crossover import crossings
+from parity.report.model import encode
 from parity.report.throughput import read, throughput
-from parity.throughput.benchmark import Entry
-from tests.benchmarked import RATIO, point, row, written
-from tests.garbage import small_record
+from parity.throughput.benchmark import Candidate
+from parity.throughput.results import Crossing, Interval, Speedup, TimedVariant, find_crossings
+from tests.factories import RATIO, point, row, small_report, written
+
+
+def timed(benchmark: dict[str, Any]) -> TimedVariant:
+    (variant,) = throughput(written(benchmark)).rows
+    return variant
 
 
 def test_a_row_has_what_the_benchmark_measured() -> None:
-    (found,) = throughput(written(row("pytorch", "packed")))["rows"]
-    assert found["steps_per_second"]["median"] == 4000
-    assert found["speedup"] == {"over": "pytorch.padded", "median": 2.0, "low": 1.5, "high": 2.5}
-    assert (found["share_of_peak"], found["kernels"], found["peak_memory"]) == (0.125, ["oneDNN"], 4_000_000)
+    variant = timed(row("pytorch", "packed"))
+    assert variant.steps_per_second.median == 4000
+    assert variant.speedup == Speedup(2.0, 1.5, 2.5, over="pytorch.padded")
+    assert (variant.share_of_peak, variant.kernels, variant.peak_memory) == (0.125, ("oneDNN",), 4_000_000)
+    assert (variant.operation, variant.B, variant.a_a, variant.score.norm) == (
+        "rnn.lstm",
+        8,
+        Interval(2.0, 1.5, 2.5),
+        0.5,
+    )
 
 
 def test_the_interval_is_that_of_the_rounds() -> None:
-    one = row("pytorch", "packed")
-    slow, median, fast = (
-        throughput(written(one))["rows"][0]["steps_per_second"][end] for end in ("low", "median", "high")
-    )
-    assert 3333 <= slow < median < fast <= 5000  # 40 steps in 0.012 s and in 0.008 s
-    one["stats"]["data"] = [0.01] * 9
-    assert set(throughput(written(one))["rows"][0]["steps_per_second"].values()) == {4000}
+    benchmark = row("pytorch", "packed")
+    low, median, high = timed(benchmark).steps_per_second.numbers
+    assert 3333 <= low < median < high <= 5000  # 40 steps in 0.012 s and in 0.008 s
+    benchmark["stats"]["data"] = [0.01] * 9
+    assert set(timed(benchmark).steps_per_second.numbers) == {4000}
 
 
 @pytest.mark.parametrize("rounds", [{}, {"data": []}, {"data": [0.01]}, {"data": [0.0, 0.01]}])
 def test_without_rounds_there_is_no_interval(rounds: dict[str, Any]) -> None:
-    found = throughput(written(row("pytorch", "packed") | {"stats": rounds}))["rows"][0]["steps_per_second"]
-    assert found == {"median": 4000, "low": None, "high": None}
+    rate = timed(row("pytorch", "packed") | {"stats": rounds}).steps_per_second
+    assert rate == Interval(4000, None, None)
 
 
 @pytest.mark.parametrize(
@@ -58,16 +68,20 @@ def test_without_rounds_there_is_no_interval(rounds: dict[str, Any]) -> None:
     ],
 )
 def test_speed_up_is_over_the_variant_that_pads(over: dict[str, Any], expected: str | None) -> None:
-    found = throughput(written(row("pytorch", "bucketed", speedup_over=over)))["rows"][0]["speedup"]
-    assert (found and found["over"]) == expected
+    speedup = timed(row("pytorch", "bucketed", speedup_over=over)).speedup
+    assert (speedup and speedup.over) == expected
 
 
 def test_numbers_that_are_not_finite_are_null() -> None:
-    (found,) = throughput(written(row("pytorch", "packed", share_of_peak=math.nan, peak_gflops=math.inf)))["rows"]
-    assert (found["share_of_peak"], found["peak_gflops"]) == (None, None)
+    variant = timed(row("pytorch", "packed", share_of_peak=math.nan, peak_gflops=math.inf))
+    assert (variant.share_of_peak, variant.peak_gflops) == (None, None)
 
 
-FAST, EVEN, SLOW = ({"low": m / 1.1, "median": m, "high": m * 1.1} for m in (2.0, 1.0, 0.5))
+def test_numbers_have_four_digits() -> None:
+    assert timed(row("pytorch", "packed", fill=0.123456)).fill == 0.1235
+
+
+FAST, EVEN, SLOW = (Interval(median, median / 1.1, median * 1.1) for median in (2.0, 1.0, 0.5))
 AT = [0.1, 0.2, 0.3, 0.4]
 CROSSINGS = {
     "always faster": ([FAST] * 4, []),
@@ -76,83 +90,96 @@ CROSSINGS = {
     "with doubt between": ([FAST, EVEN, EVEN, SLOW], [(0.2, 0.1, 0.4)]),
     "there and back": ([FAST, SLOW, SLOW, FAST], [(0.15, 0.1, 0.2), (0.35, 0.3, 0.4)]),
     "doubt at the end": ([SLOW, SLOW, EVEN, EVEN], []),
+    "without a median between": ([FAST, Interval(None, None, None), SLOW], [(0.2, 0.1, 0.3)]),
     "one point": ([FAST], []),
 }
 
 
 @pytest.mark.parametrize("case", CROSSINGS)
-def test_a_curve_crosses_between_what_is_sure(case: str) -> None:
+def test_a_curve_crosses_between_sure_points(case: str) -> None:
     curve, expected = CROSSINGS[case]
-    found = [(cross["at"], cross["low"], cross["high"]) for cross in crossings(AT[: len(curve)], curve)]
-    assert found == [pytest.approx(cross) for cross in expected]
+    crossings = [(cross.at, cross.low, cross.high) for cross in find_crossings(AT[: len(curve)], curve)]
+    assert crossings == [pytest.approx(cross) for cross in expected]
 
 
 def test_on_a_logarithmic_axis_a_crossing_is_in_the_middle_of_a_ratio() -> None:
-    ((cross),) = crossings([16, 64], [SLOW, FAST], logarithmic=True)
-    assert cross["at"] == pytest.approx(32)
+    (cross,) = find_crossings([16, 64], [SLOW, FAST], logarithmic=True)
+    assert cross.at == pytest.approx(32)
 
 
 def test_points_become_a_curve_in_order_with_the_ideal() -> None:
     points = [point(1.0, 0.5), point(0.25, 2.0), point(0.5, 1.0, ideal_speedup={"by_flops": 1.97})]
-    (curve,) = throughput(written(*points))["curves"]
-    assert (curve["at"], curve["ideal"]) == ([0.25, 0.5, 1.0], [4.0, 1.97, 1.0])
-    (packed,) = curve["variants"]
-    assert [point["median"] for point in packed["speedup"]] == [2.0, 1.0, 0.5]
-    assert packed["crossings"] == [{"at": 0.5, "low": 0.25, "high": 1.0}]
+    (curve,) = throughput(written(*points)).curves
+    assert (curve.at, curve.ideal) == ((0.25, 0.5, 1.0), (4.0, 1.97, 1.0))
+    (packed,) = curve.variants
+    assert [speedup.median for speedup in packed.speedup] == [2.0, 1.0, 0.5]
+    assert packed.crossings == (Crossing(at=0.5, low=0.25, high=1.0),)
 
 
-def test_over_t_the_ideal_is_known_only_if_it_was_counted() -> None:
-    (curve,) = throughput(written(point(16, 0.5, "T"), point(64, 2.0, "T", ideal_speedup={"by_flops": 3.0})))["curves"]
-    assert (curve["T"], curve["ideal"], curve["variants"][0]["crossings"][0]["at"]) == (None, [None, 3.0], 32)
+def test_a_curve_over_t_has_no_t_of_its_own_and_a_logarithmic_axis() -> None:
+    (curve,) = throughput(written(point(16, 0.5, "T"), point(64, 2.0, "T"))).curves
+    assert (curve.T, curve.variants[0].crossings[0].at) == (None, 32)
 
 
 def without(name: str) -> dict[str, Any]:
-    one = row("pytorch", "packed")
-    del one["extra_info"][name]
-    return written(one)
+    benchmark = row("pytorch", "packed")
+    del benchmark["extra_info"][name]
+    return written(benchmark)
+
+
+def crossing_without_medians() -> dict[str, Any]:
+    """Make a curve whose intervals cross 1, while its medians are outside of them."""
+    points = []
+    for at, interval in ((0.1, FAST), (0.2, SLOW)):
+        spoilt = {"median": 3.0, "low": interval.low, "high": interval.high}
+        points.append(point(at, 1.0, speedup_over_padded={"pytorch.packed": spoilt}))
+    return written(*points)
 
 
 ANOTHER = "benchmarks: got another JSON ("
+OF_A_ROW = f"{ANOTHER}benchmarks[0].extra_info: "
 WRONG: dict[str, tuple[Any, str]] = {
     "a list": ([], ANOTHER),
     "a number": (3, ANOTHER),
-    "a report.json": (small_record(), ANOTHER),
+    "a report.json": (json.loads(encode(small_report())), ANOTHER),
     "no benchmarks": (written() | {"benchmarks": []}, "benchmarks: got 0 benchmarks of something else, expected "),
     "others' benchmarks": (
         written({"name": "test_import", "extra_info": {}, "stats": {}}),
         "benchmarks: got 1 benchmarks of something else, expected ",
     ),
-    "a row without its framework": (without("framework"), f"{ANOTHER}KeyError: 'framework')"),
+    "a row without its framework": (
+        without("framework"),
+        f"{OF_A_ROW}Object missing required field `framework`), expected JSON that pytest-benchmark wrote of ",
+    ),
     "text for a size": (
         written(row("pytorch", "packed", B="8")),
-        "benchmarks: got rows[0].B '8', expected a whole number",
+        f"{OF_A_ROW}Expected `int`, got `str` - at `$.B`), expected ",
     ),
-    "a fill above 1": (written(row("pytorch", "packed", fill=1.5)), "benchmarks: got rows[0].fill 1.5, expected "),
+    "a fill above 1": (
+        written(row("pytorch", "packed", fill=1.5)),
+        f"{OF_A_ROW}Expected `float` <= 1.0 - at `$.fill`), expected ",
+    ),
     "a negative share": (
         written(row("pytorch", "packed", share_of_peak=-0.1)),
-        "benchmarks: got rows[0].share_of_peak -0.1, expected ",
+        f"{OF_A_ROW}Expected `float` >= 0.0 - at `$.share_of_peak`), expected ",
     ),
     "rounds of text": (written(row("pytorch", "packed") | {"stats": {"data": ["fast", "slow"]}}), ANOTHER),
-    "a date that is none": (written() | {"datetime": 3}, "benchmarks: got date 3, expected text"),
-    "a curve that crosses nowhere": (
-        written(
-            *(
-                point(at, 1.0, speedup_over_padded={"pytorch.packed": of | {"median": 3.0}})
-                for at, of in ((0.1, FAST), (0.2, SLOW))
-            )
-        ),
-        ANOTHER,
+    "a date that is none": (written() | {"datetime": 3}, f"{ANOTHER}Expected `str`, got `int` - at `$.datetime`)"),
+    "a curve that crosses nowhere": (crossing_without_medians(), ANOTHER),
+    "points with different variants": (
+        written(point(0.1, 1.0), point(0.2, 1.0, speedup_over_padded={"pytorch.packed": RATIO})),
+        "benchmarks: got points over 'fill' with different variants, expected ",
     ),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_no_such_json_is_refused_in_one_sentence(case: str) -> None:
+def test_json_of_something_else_is_rejected_in_one_sentence(case: str) -> None:
     given, sentence = WRONG[case]
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError) as raised:
         throughput(given)
-    assert str(refused.value).startswith(sentence)
-    assert "\n" not in str(refused.value)
+    assert str(raised.value).startswith(sentence)
+    assert "\n" not in str(raised.value)
 
 
 FILES = {"not there": None, "empty": "", "cut off": json.dumps(written())[:500], "no JSON": "<html>"}
@@ -162,52 +189,53 @@ FILES = {"not there": None, "empty": "", "cut off": json.dumps(written())[:500],
 def test_a_file_that_cannot_be_read_is_named_and_nothing_is_written(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report.write(small_record(), tmp_path / "report")
+    report.write(small_report(), tmp_path / "report")
     before = {file.name: file.read_bytes() for file in (tmp_path / "report").iterdir()}
     if FILES[name] is not None:
         (tmp_path / "throughput.json").write_text(FILES[name])
     given = str(tmp_path / "throughput.json")
     assert main(["report", str(tmp_path / "report"), "--benchmarks", given]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"parity: error: benchmarks: got {given!r}, expected JSON that pytest-benchmark wrote of ")
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith(
+        f"parity: error: benchmarks: got {given!r}, expected JSON that pytest-benchmark wrote of "
+    )
+    assert message.count("\n") == 1
     assert {file.name: file.read_bytes() for file in (tmp_path / "report").iterdir()} == before
 
 
 def test_benchmarks_become_part_of_the_report_in_a_folder(tmp_path: Path) -> None:
-    record = small_record()
-    report.write(record, tmp_path)
+    plain = msgspec.structs.replace(small_report(), throughput=None)
+    report.write(plain, tmp_path)
     (tmp_path / "throughput.json").write_text(json.dumps(written()))
     assert main(["report", str(tmp_path), "--benchmarks", str(tmp_path / "throughput.json")]) == 1  # a check has failed
-    assert report.read(tmp_path) == record | {"throughput": read(tmp_path / "throughput.json")}
+    measured = read(tmp_path / "throughput.json")
+    assert report.read(tmp_path) == msgspec.structs.replace(plain, throughput=measured)
     assert main(["report", str(tmp_path)]) == 1
-    assert report.read(tmp_path)["throughput"]["rows"]
+    assert report.read(tmp_path).throughput == measured
 
 
-def test_what_the_benchmarks_of_this_project_say_is_understood(pytorch: str) -> None:
-    """Their rows, really timed, if on next to nothing."""
+def test_extra_info_of_the_benchmarks_of_this_project_is_read(pytorch: str) -> None:
+    """Time a row for real, if on next to nothing."""
     size = Size(2, 3, 2, 2)
     bench = Bench({"large": size, "small": size}, timing=True, device="cpu")
-    one = Row("bidirectional.reverse_sequence", "features", "uniform", "small", budget=0.02)
-    entry = Entry("pytorch", "gather", "eager")
-    timed = [bench.result(one, phase, entry) for phase in ("forward", "train")]
-    benchmarks = [{"extra_info": info, "stats": {"data": times.tolist()}} for times, info in timed]
-    forward, train = throughput(written(*json.loads(json.dumps(benchmarks))))["rows"]
-    assert (forward["phase"], train["phase"], train["variant"], train["share_of_peak"]) == (
-        "forward",
-        "train",
-        "gather",
-        None,
-    )
-    assert all(0 < of["low"] <= of["high"] for of in (forward["steps_per_second"], train["steps_per_second"]))
+    tiny = Row("bidirectional.reverse_sequence", "features", "uniform", "small", budget=0.02)
+    candidate = Candidate("pytorch", "gather", "eager")
+    results = [bench.result(tiny, phase, candidate) for phase in ("forward", "train")]
+    benchmarks = [{"extra_info": info, "stats": {"data": times.tolist()}} for times, info in results]
+    forward, train = throughput(written(*json.loads(json.dumps(benchmarks)))).rows
+    assert (forward.phase, train.phase) == ("forward", "train")
+    assert (train.variant, train.share_of_peak) == ("gather", None)
+    for variant in (forward, train):
+        low, _, high = variant.steps_per_second.numbers
+        assert 0 < low <= high
 
 
-def test_what_the_curves_of_this_project_say_is_understood() -> None:
+def test_extra_info_of_the_curves_of_this_project_is_read() -> None:
     bench: Any = SimpleNamespace(device="cpu")
     lengths = fill_lengths(0.5, np.random.default_rng(0), 4, 8)
     times = {"pytorch.padded": np.full(6, 2.0), "pytorch.packed": np.full(6, 1.0)}
     over = {name: test_crossover.over_padded(name, times) for name in times}
-    said = test_crossover.described(bench, "fill", 0.5, lengths, Size(4, 8, 3, 5))
-    (curve,) = throughput(written({"extra_info": said | {"speedup_over_padded": over}, "stats": {}}))["curves"]
-    assert (curve["operation"], curve["B"], curve["T"], curve["H"], curve["ideal"]) == ("rnn.lstm", 4, 8, 5, [2.0])
-    assert curve["variants"][0]["speedup"] == [{"median": 2.0, "low": 2.0, "high": 2.0}]
+    info = test_crossover.described(bench, "fill", 0.5, lengths, Size(4, 8, 3, 5))
+    (curve,) = throughput(written({"extra_info": info | {"speedup_over_padded": over}, "stats": {}})).curves
+    assert (curve.operation, curve.B, curve.T, curve.H, curve.ideal) == ("rnn.lstm", 4, 8, 5, (2.0,))
+    assert curve.variants[0].speedup == (Interval(2.0, 2.0, 2.0),)

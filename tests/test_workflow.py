@@ -1,4 +1,4 @@
-"""The workflow for GitHub: that it is one, and says what the README and pyproject.toml say."""
+"""Check the workflow for GitHub against README, docs and pyproject.toml."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ ROOT = Path(__file__).parent.parent
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "parity.yml").read_text(encoding="utf-8"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+OPTIONS = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 (JOB,) = WORKFLOW["jobs"].values()
 ROWS: dict[str, dict[str, str]] = {row["name"]: row for row in JOB["strategy"]["matrix"]["include"]}
 EXTRAS = PROJECT["optional-dependencies"]
 
 
 def asked(install: str) -> list[Requirement]:
-    """What a command installs besides this package."""
+    """Return what a command installs besides this package."""
     words = re.sub(r'-c \S+|-e "[^"]*"|--\w+', "", install.removeprefix("pip install")).split()
     return [Requirement(word.strip('"')) for word in words]
 
 
 def range_of(package: str) -> SpecifierSet:
-    """The versions that pyproject.toml allows."""
+    """Return the versions that pyproject.toml allows."""
     stated = map(Requirement, [*PROJECT["dependencies"], *(one for extra in EXTRAS.values() for one in extra)])
     return next(one.specifier for one in stated if one.name == package)
 
@@ -44,7 +45,7 @@ def test_it_runs_on_changes_and_every_night() -> None:
 def test_the_first_row_is_the_command_of_the_readme_and_a_framework_that_does_not_load_fails() -> None:
     pinned = ROWS["pinned"]
     assert f"\n{pinned['install']} && pytest\n" in README
-    assert "| `--parity-require pytorch,tensorflow` |" in README
+    assert "| `--parity-require pytorch,tensorflow` |" in OPTIONS
     assert pinned["test"] == "pytest --parity-require pytorch,tensorflow"
 
 
@@ -57,7 +58,7 @@ def test_every_row_runs_the_suite_installed_from_here() -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_versions_are_within_the_ranges(name: str) -> None:
-    """And the oldest ones are the lowest that the ranges allow."""
+    """Check that versions are within the ranges, and the oldest ones the lowest that these allow."""
     requirements = asked(ROWS[name]["install"])
     for requirement in requirements:
         allowed = range_of(requirement.name)

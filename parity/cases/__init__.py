@@ -1,1 +1,1 @@
-"""Cases: what a variant runs on, sampled from a seed or given by a user."""
+"""Sample the input of a variant from a seed, or check the input that a user gives."""

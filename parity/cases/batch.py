@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +17,13 @@ class Batch:
     """Right-padded sequences and their lengths.
 
     Attributes:
-        values: ``(B, T, ...)``, any dtype; what stands on padding has no meaning.
+        values: ``(B, T, ...)``, any dtype; values on padding have no meaning.
         lengths: ``(B,)`` integers from 0 to T.
 
     >>> batch = Batch.of([[1.0, 2.0, 3.0], [4.0]])
     >>> batch.values
     array([[1., 2., 3.],
            [4., 0., 0.]])
-    >>> batch.fill
-    0.6666666666666666
     """
 
     values: Array
@@ -44,8 +41,8 @@ class Batch:
         """Pad ragged sequences with zeros to the longest, or to ``steps``.
 
         Raises:
-            InputError: no sequence at all, unequal trailing shapes, or ``steps`` too small or beyond all memory.
-            MemoryError: the batch is possible, but not on this machine.
+            InputError: no sequence, unequal trailing shapes, or ``steps`` too small or beyond all memory.
+            MemoryError: the batch does not fit into this machine.
         """
         of_kind("sequences", sequences, Sequence, "a list of arrays")
         arrays = [plain_array("sequences", sequence) for sequence in sequences]
@@ -59,30 +56,20 @@ class Batch:
         check_lengths(lengths, steps)
         size = (len(arrays), steps, *arrays[0].shape[1:])
         fits("steps", *size)
-        values = np.zeros(size, _common_dtype(arrays))
+        try:
+            values = np.zeros(size, np.result_type(*arrays))
+        except TypeError:
+            dtypes = ", ".join(dict.fromkeys(array.dtype.name for array in arrays))
+            raise InputError("sequences", f"dtypes {dtypes}", "dtypes that have one in common") from None
         for row, array in zip(values, arrays, strict=True):
             row[: len(array)] = array
         return cls(values, lengths)
 
     @property
     def mask(self) -> Mask:
-        """``(B, T)``, True on real steps."""
+        """Return the mask ``(B, T)``, True on real steps."""
         return valid(self.lengths, self.values.shape[1])
 
-    @property
-    def fill(self) -> float:
-        """Real steps over padded steps, 0 to 1."""
-        return float(self.lengths.sum() / max(1, self.mask.size))
-
     def sequences(self) -> list[Array]:
-        """The sequences without their padding, each ``(length, ...)``."""
+        """Return the sequences without their padding, each ``(length, ...)``."""
         return [row[:length] for row, length in zip(self.values, self.lengths, strict=True)]
-
-
-def _common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:
-    """What holds the numbers of all arrays."""
-    try:
-        return np.result_type(*arrays)
-    except TypeError:
-        dtypes = ", ".join(dict.fromkeys(array.dtype.name for array in arrays))
-        raise InputError("sequences", f"dtypes {dtypes}", "dtypes that have one in common") from None

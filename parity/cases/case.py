@@ -1,4 +1,4 @@
-"""A case: everything one run depends on, sampled from a seed or given by a user, and checked before anything runs."""
+"""Define a case: everything that one run depends on, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parity.arrays import FLOATS, Array, Lengths, Mask, check_lengths, check_rows, is_float, resized, valid
+from parity.arrays import FLOATS, Array, Lengths, Mask, check_lengths, is_float, valid
 from parity.caching import cached
-from parity.errors import InputError, choose, names, of_kind, plain_array, shown, whole_number
+from parity.errors import InputError, choose, fits, names, of_kind, plain_array, shown, whole_number
 from parity.operations import Configuration, Input, Operation, find
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One input of one operation, with the cotangents that its gradients are taken against.
+    """One input of one operation, with the cotangents of its outputs.
 
     Attributes:
         operation: its name, e.g. ``"rnn.lstm"``.
-        config: the name of the config, e.g. ``"one_layer"``; see `Operation.configurations`.
+        config: the name of its configuration, e.g. ``"one_layer"``; see `Operation.configurations`.
         lengths: ``(B,)`` int64.
-        arrays: the config's inputs by name; floats all of one dtype, ids integers.
-        cotangents: one float array for each output whose gradient counts, by name.
-        lengths_name, seed: where it came from; ``"given"`` and -1 when a user made it.
+        arrays: the configuration's inputs by name; all floats of one dtype, ids integers.
+        cotangents: a float array by name for each output that gradients are taken of.
+        lengths_name, seed: its origin; ``"given"`` and -1 if a user made it.
 
     Raises:
         InputError: a wrong name, rank, size, dtype or length; ids outside their vocabulary; NaN or inf on a real step.
 
-    Two cases are equal only if they are the same object, so observations of a case can be cached.
+    Two cases are equal only if they are the same object, so that observations of a case can be cached.
 
     >>> from parity.cases.sampling import sample_case
     >>> case = sample_case("loss.mean_squared_error", "mean", "ragged", "float32", seed=0)
@@ -58,18 +58,22 @@ class Case:
         cotangents = _named(self.cotangents, config.outputs, "cotangents")
         if not cotangents:
             raise InputError("cotangents", "none", f"one for at least one of: {', '.join(config.outputs)}")
-        specs = {name: (arrays[name], config.inputs[name]) for name in config.inputs}
+        object.__setattr__(self, "arrays", {name: arrays[name] for name in config.inputs})
+        specs = self._specified()
         specs |= {f"cotangent of {name}": (array, Input(config.outputs[name])) for name, array in cotangents.items()}
-        sizes = _bind({name: (array, spec.axes) for name, (array, spec) in specs.items()})
-        lengths = check_lengths(self.lengths, sizes["T"], sizes["B"])
+        sizes = _bind(specs)
+        object.__setattr__(self, "lengths", _frozen(check_lengths(self.lengths, sizes["T"], sizes["B"])))
         _check_dtypes(specs)
         for name, (array, spec) in specs.items():
-            pad = config.options["padding_index"] if name == config.pad_row else None
-            real = _real(spec, lengths, sizes, arrays, config.left)
-            _check_values(name, _read(array, real, pad), spec, sizes)
-        object.__setattr__(self, "lengths", _frozen(lengths))
-        object.__setattr__(self, "arrays", MappingProxyType({n: _frozen(arrays[n]) for n in config.inputs}))
-        object.__setattr__(self, "cotangents", MappingProxyType({n: _frozen(a) for n, a in cotangents.items()}))
+            real = self._real(spec)
+            if real is not None:
+                array = array[real]
+            elif name == config.pad_row and config.options["padding_index"] is not None:
+                array = np.delete(array, config.options["padding_index"], axis=0)
+            _check_values(name, array, spec, sizes)
+        for field, named in (("arrays", self.arrays), ("cotangents", cotangents)):
+            frozen = {name: _frozen(array) for name, array in named.items()}
+            object.__setattr__(self, field, MappingProxyType(frozen))
 
     @property
     def row(self) -> Operation:
@@ -81,12 +85,12 @@ class Case:
 
     @property
     def name(self) -> str:
-        """``"config/lengths"``, as in reports."""
+        """Return ``"config/lengths"``, as in reports."""
         return f"{self.config}/{self.lengths_name}"
 
     @property
     def region(self) -> str:
-        """As expected_failures name it: a batch without sequences is ``no_sequences``, however it came about."""
+        """Return the name for expected failures, where a batch without sequences is ``no_sequences``."""
         return self.name if len(self.lengths) else f"{self.config}/no_sequences"
 
     @property
@@ -95,118 +99,117 @@ class Case:
 
     @property
     def steps(self) -> int:
-        return next(
-            int(array.shape[1])
-            for name, array in self.arrays.items()
-            if self.configuration.inputs[name].axes.startswith("BT")
-        )
+        return self.size("T")
 
     @property
     def mask(self) -> Mask:
-        """``(B, T)``, True on real steps."""
+        """Return the mask ``(B, T)``, True on real steps."""
         return valid(self.lengths, self.steps, self.configuration.left)
 
     @property
-    def differentiable(self) -> tuple[str, ...]:
-        """The inputs that have a gradient: all floats."""
-        return tuple(name for name, array in self.arrays.items() if is_float(array.dtype))
-
-    @property
     def axes(self) -> dict[str, str]:
-        """The axes of every quantity of an observation: outputs by name, gradients as ``d_name``."""
-        gradients = {f"d_{name}": self.configuration.inputs[name].axes for name in self.differentiable}
-        return {name: self.configuration.outputs[name] for name in self.cotangents} | gradients
+        """Return the axes of every observed quantity: outputs by name, gradients of floats as ``d_name``."""
+        axes = {name: self.configuration.outputs[name] for name in self.cotangents}
+        for name, (array, spec) in self._specified().items():
+            if is_float(array.dtype):
+                axes[f"d_{name}"] = spec.axes
+        return axes
 
     def keeping(self, outputs: Collection[str]) -> Case:
-        """The same case asking for those outputs only."""
+        """Return the case with the cotangents of these outputs only."""
         kept = frozenset(choose("outputs", name, self.cotangents) for name in names("outputs", outputs))
         return self if kept == set(self.cotangents) else _keeping(self, kept)
 
     def given_by(self, variant: str) -> Case:
-        """The same case without the outputs that "framework.variant" cannot give."""
+        """Return the case without the outputs that ``"framework.variant"`` omits."""
         return self.keeping(set(self.cotangents) - set(self.row.omitted(variant)))
 
     def refilled(self, seed: int, fills: tuple[float, ...]) -> Case:
-        """Other padding everywhere: in inputs, in ids, in cotangents and in the pad row of an embedding.
+        """Return the case with other padding in inputs, cotangents and the pad row of an embedding.
 
-        Each padded float becomes one of ``fills`` at random, each padded id any number, in the
-        vocabulary or not: -100 is a common "ignore me".
+        Each padded float becomes one of ``fills`` at random. Each padded id becomes any number, in the vocabulary or
+        not: -100 is a common id of positions to ignore.
         """
-        rng, choice = np.random.default_rng(whole_number("seed", seed)), _fills(fills)
+        rng = np.random.default_rng(whole_number("seed", seed))
+        numbers = np.asarray(plain_array("fills", fills))
+        if numbers.ndim != 1 or not numbers.size:
+            raise InputError("fills", shown(fills), "at least one number, in one axis")
+        config = self.configuration
+        table = config.inputs[config.pad_row] if config.pad_row else None
 
         def refill(array: Array, spec: Input) -> Array:
+            if spec is table:
+                array = array.copy()
+                array[config.options["padding_index"]] = numbers[-1]
+                return array
             real = self._real(spec)
             if real is None or spec.padding is not None:
                 return array
-            ids = self.size(spec.below) if spec.below else 0
-            sampled = rng.integers(-100, ids + 100, array.shape) if ids else rng.choice(choice, array.shape)
-            with np.errstate(over="ignore"):  # what a narrow dtype cannot hold is infinite
-                return np.where(along(real, array), array, sampled.astype(array.dtype))
+            if spec.below:
+                sampled = rng.integers(-100, self.size(spec.below) + 100, array.shape)
+            else:
+                sampled = rng.choice(numbers, array.shape)
+            return np.where(along(real, array), array, sampled.astype(array.dtype))
 
-        arrays = {name: refill(array, spec) for name, (array, spec) in self._specified().items()}
-        if self.configuration.pad_row:
-            table = arrays[self.configuration.pad_row].copy()
-            with np.errstate(over="ignore"):
-                table[self.configuration.options["padding_index"]] = choice[-1]
-            arrays[self.configuration.pad_row] = table
-        cotangents = {
-            name: refill(array, Input(self.configuration.outputs[name])) for name, array in self.cotangents.items()
-        }
-        return replace(self, arrays=arrays, cotangents=cotangents)
+        with np.errstate(over="ignore"):  # a number too large for a narrow dtype becomes infinite
+            return self._mapped(refill)
 
     def extended(self, extra: int) -> Case:
-        """``extra`` more steps of padding; fewer when negative."""
+        """Return the case with ``extra`` more steps of padding, or fewer if negative."""
         steps = self.steps + whole_number("extra", extra, least=1 - self.steps)
-        return self._moved(partial(with_steps, steps=steps, left=self.configuration.left))
+        return self._mapped(partial(with_steps, steps=steps, left=self.configuration.left))
 
     def taken(self, rows: npt.ArrayLike) -> Case:
-        """The sequences ``rows``, in that order, with the same parameters."""
-        order = check_rows(rows, len(self.lengths))
+        """Return the case of the sequences ``rows``, in that order, with the same parameters."""
+        order = np.asarray(plain_array("rows", rows))
+        last = len(self.lengths) - 1
+        inside = not order.size or (order.dtype.kind in "iu" and order.min() >= 0 and order.max() <= last)
+        if order.ndim != 1 or not inside:
+            raise InputError("rows", shown(rows), f"one axis of row numbers from 0 to {last}")
+        order = order.astype(np.int64)
 
         def take(array: Array, spec: Input) -> Array:
             return np.take(array, order, spec.axes.index("B")) if "B" in spec.axes else array
 
-        return self._moved(take, self.lengths[order])
+        return self._mapped(take, self.lengths[order])
 
     def size(self, axis: str) -> int:
-        """How long an axis is."""
-        sizes = _bind({name: (array, spec.axes) for name, (array, spec) in self._specified().items()})
+        sizes = _bind(self._specified())
         return sizes[choose("axis", axis, sizes)]
 
     def _specified(self) -> dict[str, tuple[Array, Input]]:
         return {name: (array, self.configuration.inputs[name]) for name, array in self.arrays.items()}
 
     def _real(self, spec: Input) -> Mask | None:
-        sizes = {"T": self.steps} | ({"S": self.size("S")} if spec.lengths else {})
-        return _real(spec, self.lengths, sizes, self.arrays, self.configuration.left)
+        """Return the mask of real items along the two leading axes; None if all are real."""
+        if spec.axes.startswith("BT"):
+            return self.mask
+        return valid(self.arrays[spec.lengths], self.size("S")) if spec.lengths else None
 
-    def _moved(self, move: Callable[[Array, Input], Array], lengths: Lengths | None = None) -> Case:
-        arrays = {name: move(array, spec) for name, (array, spec) in self._specified().items()}
-        cotangents = {
-            name: move(array, Input(self.configuration.outputs[name])) for name, array in self.cotangents.items()
-        }
+    def _mapped(self, change: Callable[[Array, Input], Array], lengths: Lengths | None = None) -> Case:
+        outputs = self.configuration.outputs
+        arrays = {name: change(array, spec) for name, (array, spec) in self._specified().items()}
+        cotangents = {name: change(array, Input(outputs[name])) for name, array in self.cotangents.items()}
         lengths = self.lengths if lengths is None else lengths
         return replace(self, arrays=arrays, cotangents=cotangents, lengths=lengths)
 
 
-def _fills(fills: object) -> Array:
-    """What padding may become."""
-    numbers = plain_array("fills", fills)
-    if numbers.ndim != 1 or not numbers.size:
-        raise InputError("fills", shown(fills), "at least one number, in one axis")
-    return np.asarray(numbers)
-
-
 def check_case(case: object) -> None:
-    """Say so if it is no case."""
     of_kind("case", case, Case, "a parity.Case; see parity.sample_case")
 
 
 def with_steps(array: Array, spec: Input, steps: int, left: bool = False) -> Array:
-    """``array`` with T = ``steps``, cut or filled up where its padding is; as it is when it has no time axis."""
+    """Cut or pad an array to T = ``steps`` where its padding is, if it has a time axis."""
     if "T" not in spec.axes:
         return array
-    return resized(array, spec.axes.index("T"), steps, spec.padding or 0, left)
+    axis = spec.axes.index("T")
+    fits("extra", *array.shape[:axis], steps, *array.shape[axis + 1 :])
+    kept = min(steps, array.shape[axis])
+    start = array.shape[axis] - kept if left else 0
+    cut = np.take(array, range(start, start + kept), axis)
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (steps - kept, 0) if left else (0, steps - kept)
+    return np.pad(cut, widths, constant_values=spec.padding or 0)
 
 
 @cached(maxsize=256)
@@ -214,32 +217,36 @@ def _keeping(case: Case, outputs: frozenset[str]) -> Case:
     return replace(case, cotangents={name: array for name, array in case.cotangents.items() if name in outputs})
 
 
-def _named(came: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:
-    if not isinstance(came, Mapping):
-        raise InputError(argument, shown(came), f"arrays by name: {', '.join(known)}")
-    return {choose(argument, name, known): plain_array(name, array) for name, array in came.items()}
+def _named(received: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:
+    if not isinstance(received, Mapping):
+        raise InputError(argument, shown(received), f"arrays by name: {', '.join(known)}")
+    return {choose(argument, name, known): plain_array(name, array) for name, array in received.items()}
 
 
 def _frozen(array: Array) -> Array:
-    """A copy that nobody can write to: cases are remembered, and so is what was observed of them."""
+    """Return a read-only copy: cases and their observations are cached."""
     array = array.astype(np.int64 if array.dtype.kind in "iu" else array.dtype.newbyteorder("="), copy=True)
     array.setflags(write=False)
     return array
 
 
-def _bind(arrays: Mapping[str, tuple[Array, str]]) -> dict[str, int]:
-    """The size of each axis letter, if all arrays agree about it."""
+def _bind(specs: Mapping[str, tuple[Array, Input]]) -> dict[str, int]:
+    """Return the size of each axis, if all arrays agree."""
     sizes: dict[str, int] = {}
     first: dict[str, str] = {}
-    for name, (array, axes) in arrays.items():
+    for name, (array, spec) in specs.items():
+        axes = spec.axes
         if array.ndim != len(axes):
             raise InputError(name, f"{array.ndim} axes, shape {array.shape}", f"{len(axes)} axes, ({', '.join(axes)})")
         for axis, size in zip(axes, array.shape, strict=True):
-            if axis.isdigit() and size != int(axis):
-                raise InputError(name, f"{size} in shape {array.shape}", f"{axis}, as in ({', '.join(axes)})")
-            if not axis.isdigit() and size != (expected := sizes.setdefault(axis, size)):
-                said = f"{axis} = {expected}, as in {first[axis]}"
-                raise InputError(name, f"{axis} = {size} in shape {array.shape}", said)
+            if axis.isdigit():
+                if size != int(axis):
+                    raise InputError(name, f"{size} in shape {array.shape}", f"{axis}, as in ({', '.join(axes)})")
+                continue
+            expected = sizes.setdefault(axis, size)
+            if size != expected:
+                received = f"{axis} = {size} in shape {array.shape}"
+                raise InputError(name, received, f"{axis} = {expected}, as in {first[axis]}")
             first.setdefault(axis, name)
     if sizes["T"] < 1:
         raise InputError(first["T"], "T = 0", "at least one step, padding or not")
@@ -262,39 +269,25 @@ def _check_dtypes(specs: Mapping[str, tuple[Array, Input]]) -> None:
             raise InputError(name, f"dtype {array.dtype}", f"{first}, as the other floats")
 
 
-def _real(
-    spec: Input, lengths: Lengths, sizes: Mapping[str, int], arrays: Mapping[str, Array], left: bool
-) -> Mask | None:
-    """Which of an array's items are real, along its two leading axes; None when all are."""
-    if spec.axes.startswith("BT"):
-        return valid(lengths, sizes["T"], left)
-    return valid(arrays[spec.lengths], sizes["S"]) if spec.lengths else None
-
-
 def along(mask: Mask, array: Array) -> Mask:
-    """A mask of the two leading axes, for all of them."""
+    """Add axes to a mask of the two leading axes, so that it broadcasts."""
     return mask.reshape(*mask.shape, *[1] * (array.ndim - mask.ndim))
 
 
-def _read(array: Array, real: Mask | None, pad: int | None) -> Array:
-    """What an operation may look at: real steps only, and no pad row."""
-    if real is not None:
-        return np.asarray(array[real])
-    return array if pad is None else np.delete(array, pad, axis=0)
-
-
 def largest_id(spec: Input, sizes: Mapping[str, int]) -> int:
-    """The largest whole number that may stand in an array."""
+    """Return the largest integer that an array of ids or counts may hold."""
     return sizes[spec.below] - 1 if spec.below else sizes[spec.up_to]
 
 
 def _check_values(name: str, read: Array, spec: Input, sizes: Mapping[str, int]) -> None:
+    """Check the values that an operation may depend on: real steps, and no pad row."""
     if not read.size:
         return
     where = " on a real step" if spec.axes.startswith("BT") else ""
     whole = bool(spec.below or spec.up_to)
     if whole and (read.min() < 0 or read.max() > largest_id(spec, sizes)):
-        expected = f"ids from 0 to {f'{spec.below} - 1' if spec.below else spec.up_to} = {largest_id(spec, sizes)}"
+        largest = f"{spec.below} - 1" if spec.below else spec.up_to
+        expected = f"ids from 0 to {largest} = {largest_id(spec, sizes)}"
         raise InputError(name, f"ids from {read.min()} to {read.max()}{where}", expected)
     if not whole and not np.isfinite(read).all():
         raise InputError(name, f"NaN or inf{where}", "finite numbers")

@@ -1,4 +1,4 @@
-"""Shapes of batches: how many sequences, how many steps, which lengths, by name or written out."""
+"""Define the lengths of a batch, by name or written out, and sample them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from parity.operations import Configuration
 
 @dataclass(frozen=True)
 class LengthsSpec:
-    """How many sequences, padded to how many steps, with which lengths.
+    """The lengths of a batch and its padded length.
 
     Attributes:
         batch, steps: B and T.
         lengths: a distribution of `parity.cases.lengths.DISTRIBUTIONS` to sample from, or the lengths themselves.
-        scale: how many times as large as usual all parameters are.
-        fill: what all padding holds; None for random values.
+        scale: factor of all parameters.
+        fill: the value of all padding; None for random values.
     """
 
     batch: int
@@ -31,7 +31,7 @@ class LengthsSpec:
     fill: float | None = None
 
     def __str__(self) -> str:
-        """As `parse_lengths` reads it, where the lengths are given."""
+        """Return the text that `parse_lengths` reads, if the lengths are given."""
         scale = f"x{self.scale:g}" if self.scale != 1 else ""
         fill = f"~{self.fill:g}" if self.fill is not None else ""
         return f"{','.join(map(str, self.lengths))}:{self.steps}{scale}{fill}"
@@ -45,25 +45,24 @@ LENGTHS: dict[str, LengthsSpec] = {
     "all_empty": LengthsSpec(batch=3, steps=2, lengths="all_empty"),
     "no_sequences": LengthsSpec(batch=0, steps=1, lengths="all_equal"),
 }
-ASKED_FOR: dict[str, LengthsSpec] = {  # by a config: see `Configuration.also`
+ASKED_FOR: dict[str, LengthsSpec] = {  # only for configurations that name them: see `Configuration.extra_lengths`
     "one_step": LengthsSpec(batch=2, steps=1, lengths="ragged"),
     "many_steps": LengthsSpec(batch=2, steps=300, lengths="one_long"),
 }
-REAL = {
-    "sampled": 8,
-    "short": 2,
-}  # the lengths of a configuration on real data: how many sequences, beside an empty one
-
+REAL = {"sampled": 8, "short": 2}  # sequences in a batch of real data, beside an empty one
+SEEDED_AS = {"sampled": "drawn"}  # lengths whose name in the seed is another: cases stay as they first were
 
 NUMBER = r"nan|[+-]?inf|[\d.e+-]+"
 WRITTEN = re.compile(rf"(?P<lengths>\d+(,\d+)*)?:(?P<steps>\d+)(x(?P<scale>{NUMBER}))?(~(?P<fill>{NUMBER}))?")
 
 
 def parse_lengths(name: str) -> LengthsSpec:
-    """One of `LENGTHS`, or one written out: lengths, T, and if need be the scale of parameters and what padding holds.
+    """Parse lengths: a name in `LENGTHS`, or lengths and T written out.
+
+    Behind T may follow ``x`` and a scale of the parameters, then ``~`` and the value of all padding.
 
     Raises:
-        InputError: neither of them.
+        InputError: an unknown name, or text that cannot be parsed.
 
     >>> parse_lengths("3,0,1:5x30~nan")
     LengthsSpec(batch=3, steps=5, lengths=(3, 0, 1), scale=30.0, fill=nan)
@@ -86,25 +85,17 @@ def parse_lengths(name: str) -> LengthsSpec:
 
 
 def lengths_of(config: Configuration) -> tuple[str, ...]:
-    """The names of the lengths in which a configuration is tried; the first is held to every contract."""
-    return tuple(REAL) if config.data else (*LENGTHS, *config.also)
-
-
-def _uniform(rng: np.random.Generator, batch: int, steps: int) -> Array:
-    return rng.integers(1, steps + 1, batch)
+    """Return the names of a configuration's lengths; the first is checked against every contract."""
+    return tuple(REAL) if config.data else (*LENGTHS, *config.extra_lengths)
 
 
 def _short(rng: np.random.Generator, batch: int, steps: int) -> Array:
-    """Padding behind every sequence, and no empty one."""
+    """Sample lengths with padding behind every sequence, and no empty sequence."""
     return rng.integers(1, max(2, steps), batch)
 
 
-def _all_equal(_: np.random.Generator, batch: int, steps: int) -> Array:
-    return np.full(batch, steps)
-
-
 def _ragged(rng: np.random.Generator, batch: int, steps: int) -> Array:
-    """0, 1 and T are always among them, as far as the batch reaches."""
+    """Sample lengths that include 0, T and 1, as far as the batch size allows."""
     lengths = np.concatenate([[0, steps, 1], rng.integers(1, steps + 1, max(0, batch - 3))])[:batch]
     return rng.permutation(lengths)
 
@@ -116,12 +107,11 @@ def _one_long(rng: np.random.Generator, batch: int, steps: int) -> Array:
     return lengths
 
 
-def _all_empty(_: np.random.Generator, batch: int, __: int) -> Array:
-    return np.zeros(batch, np.int64)
-
-
 def _lognormal(rng: np.random.Generator, batch: int, steps: int) -> Array:
-    """Many short, few long, and one of T; at B = 64 and T >= 16, 27 % of all steps are real on average."""
+    """Sample many short lengths, few long ones, and one of T.
+
+    At B = 64 and T >= 16, 27 % of all steps are real on average.
+    """
     sampled = np.exp(rng.normal(np.log(0.206 * steps), 0.7, batch))
     lengths = np.clip(np.round(sampled), 1, steps).astype(np.int64)
     if batch:
@@ -130,25 +120,24 @@ def _lognormal(rng: np.random.Generator, batch: int, steps: int) -> Array:
 
 
 def _bimodal(rng: np.random.Generator, batch: int, steps: int) -> Array:
-    """Half around T/8, half around 7T/8."""
+    """Sample half of the lengths around T/8, and half around 7T/8."""
     centres = np.where(rng.permutation(batch) % 2, steps / 8, 7 * steps / 8)
     return np.clip(np.round(rng.normal(centres, steps / 16)), 1, steps).astype(np.int64)
 
 
 DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
     "ragged": _ragged,
-    "uniform": _uniform,
+    "uniform": lambda rng, batch, steps: rng.integers(1, steps + 1, batch),
     "short": _short,
-    "all_equal": _all_equal,
+    "all_equal": lambda _, batch, steps: np.full(batch, steps),
     "one_long": _one_long,
-    "all_empty": _all_empty,
+    "all_empty": lambda _, batch, __: np.zeros(batch, np.int64),
     "lognormal": _lognormal,
     "bimodal": _bimodal,
 }
 
 
 def check_rng(rng: object) -> None:
-    """Say so if it is no source of randomness."""
     of_kind("rng", rng, np.random.Generator, "a numpy.random.Generator, e.g. numpy.random.default_rng(0)")
 
 
@@ -157,15 +146,10 @@ def _sizes(batch: object, steps: object) -> tuple[int, int]:
 
 
 def sample_lengths(distribution: str, rng: np.random.Generator, batch: int, steps: int) -> Lengths:
-    """Sampler B lengths from 0 to T.
-
-    Args:
-        distribution: one of `DISTRIBUTIONS`.
-        rng: where the randomness comes from.
-        batch, steps: B and T.
+    """Sample B lengths from 0 to T, by one of `DISTRIBUTIONS`.
 
     Raises:
-        InputError: an unknown distribution, no generator, or sizes that are none.
+        InputError: an unknown distribution, no generator, or invalid sizes.
 
     >>> sample_lengths("all_equal", np.random.default_rng(0), batch=3, steps=4)
     array([4, 4, 4])
@@ -177,17 +161,17 @@ def sample_lengths(distribution: str, rng: np.random.Generator, batch: int, step
 
 
 def fill_lengths(fill: float, rng: np.random.Generator, batch: int, steps: int) -> Lengths:
-    """B lengths from 1 to T, one of them T, whose fill is as near ``fill`` as integers allow.
+    """Return B lengths from 1 to T, one of them T, with nearly the given fill.
 
-    The others are spread evenly around their mean, as far as 1 and T are away from it.
+    Their fill is as close as integers allow. All but the longest are spread evenly around their mean, as widely as the
+    limits 1 and T allow.
 
     Args:
         fill: real steps over padded steps, above 0 and at most 1.
         rng: shuffles the lengths; their values depend on the other arguments only.
-        batch, steps: B and T.
 
     Raises:
-        InputError: a fill outside its range, or sizes that are none.
+        InputError: a fill outside its range, or invalid sizes.
 
     >>> lengths = fill_lengths(0.5, np.random.default_rng(0), batch=5, steps=10)
     >>> np.sort(lengths), int(lengths.sum())

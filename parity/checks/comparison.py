@@ -1,36 +1,29 @@
-"""Two arrays and a floor -> how far apart they are: configuration first, then values, in one pass."""
+"""Compare arrays within a floor: name, shape and dtype first, then values in one pass."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from parity.arrays import BFLOAT16, Array
 from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM
-from parity.checks.result import FAILED, PASSED
+from parity.checks.result import FAILED, PASSED, VALUE_DIGITS, Problem, Result, Scores, reason, rounded
 from parity.checks.streaming import Tally, smallest_of, stream
 from parity.errors import InputError, of_kind, plain_array
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one quantity is from what was expected.
+    """The distance of one quantity from what was expected.
+
+    Fields are those of a `parity.checks.result.Result`, but scores and errors may be inf: where the floor is 0 and the
+    error is not, or nothing could be compared. Limits are 0 where the bits must be equal.
 
     Attributes:
-        quantity: its name, e.g. ``"y"`` or ``"d_w_in.0"``.
-        score: the largest error in noise floors; inf where the floor is 0 and the error is not, or the configuration
-        is wrong.
-        norm_score: the norm of all errors over the norm of all floors.
-        limit, norm_limit: what they may be; both 0 where the bits must be equal.
-        max_abs_error: the largest absolute error.
-        worst_index: where the score is largest; empty for a scalar.
-        compared: how many numbers were compared.
-        reason: what is wrong, in a sentence; empty when nothing is.
-        observed, expected: the two values at that place; None where there are none.
         sides: all that was compared: observed, expected and floor, which is None where every bit must be equal.
     """
 
@@ -39,17 +32,31 @@ class Difference:
     norm_score: float
     limit: float
     norm_limit: float
+    error: float
     max_abs_error: float
     worst_index: tuple[int, ...]
     compared: int
-    reason: str
+    problem: Problem = ""
+    detail: str = ""
+    places: int = 0
+    compared_with: str = ""
     observed: float | None = None
     expected: float | None = None
     sides: tuple[Array, Array, Array | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def failed(self) -> bool:
-        return bool(self.reason)
+        return bool(self.problem)
+
+    @property
+    def reason(self) -> str:
+        """Say what is wrong; nothing when nothing is."""
+        return reason(self)
+
+    @property
+    def share(self) -> float:
+        """Return the fraction of the limit used: the larger of elementwise and norm-wise."""
+        return max(self.score / (self.limit or 1), self.norm_score / (self.norm_limit or 1))
 
     def __bool__(self) -> bool:
         raise TypeError("a Difference is neither true nor false; ask for .failed")
@@ -85,46 +92,54 @@ def compare(
     return list(_compared(observed, expected, floor))
 
 
-def _arrays(argument: str, came: object) -> dict[str, Array]:
-    given: Mapping[str, object] = of_kind(argument, came, Mapping, "arrays by name")
+def _arrays(argument: str, received: object) -> dict[str, Array]:
+    given: Mapping[str, object] = of_kind(argument, received, Mapping, "arrays by name")
     return {name: plain_array(f"{argument} {name!r}", array) for name, array in given.items()}
 
 
-def verdict(differences: list[Difference]) -> list[dict[str, Any]]:
-    """What results say of differences, of which there is at least one.
-
-    Returns:
-        For each that failed, or, if none did, for the one nearest to its limit: fields of a
-        `parity.checks.result.Result` by name.
-    """
-    scores = {each.quantity: (each.score, each.norm_score) for each in differences}
+def to_results(base: Result, differences: list[Difference]) -> list[Result]:
+    """Turn differences into results like ``base``: one for each that failed, or one for the nearest to its limit."""
     failed = [each for each in differences if each.failed]
-    measured = (
-        *("quantity", "score", "limit", "norm_score", "norm_limit"),
-        *("max_abs_error", "worst_index", "observed", "expected", "reason"),
+    base = replace(
+        base,
+        status=FAILED if failed else PASSED,
+        compared=sum(each.compared for each in differences),
+        scores={each.quantity: Scores(rounded(each.score), rounded(each.norm_score)) for each in differences},
     )
-    nothing = dict.fromkeys(("score", "limit", "norm_score", "norm_limit", "max_abs_error"))  # not comparable
-    of_all = {"compared": sum(each.compared for each in differences), "scores": scores}
-    return [
-        {
-            "status": FAILED if each.failed else PASSED,
-            **{name: getattr(each, name) for name in measured},
-            **({} if each.sides else nothing),
-            **of_all,
-        }
-        for each in failed or [max(differences, key=_closeness)]
-    ]
+    return [_with_numbers(base, each) for each in failed or [max(differences, key=lambda each: each.share)]]
 
 
-def _closeness(passed: Difference) -> float:
-    """How much of its limit it used up."""
-    return max(passed.score / (passed.limit or 1), passed.norm_score / (passed.norm_limit or 1))
+def _with_numbers(result: Result, difference: Difference) -> Result:
+    """Add one difference to a result: what is wrong, and its numbers, rounded as a report has them."""
+    result = replace(
+        result,
+        quantity=difference.quantity,
+        problem=difference.problem,
+        detail=difference.detail,
+        compared_with=difference.compared_with,
+    )
+    if not difference.sides:
+        return result
+    digits = VALUE_DIGITS.get(result.dtype, 9)
+    return replace(
+        result,
+        score=rounded(difference.score),
+        limit=difference.limit,
+        norm_score=rounded(difference.norm_score),
+        norm_limit=difference.norm_limit,
+        error=rounded(difference.error),
+        max_abs_error=rounded(difference.max_abs_error),
+        worst_index=difference.worst_index,
+        places=difference.places,
+        observed=rounded(difference.observed, digits),
+        expected=rounded(difference.expected, digits),
+    )
 
 
 def _check_shape(name: str, floor: Mapping[str, Array], shape: tuple[int, ...]) -> None:
-    came = f"shape {floor[name].shape}" if name in floor else "nothing"
-    if came != f"shape {shape}":
-        raise InputError(f"floor of {name!r}", came, f"shape {shape}")
+    received = f"shape {floor[name].shape}" if name in floor else "nothing"
+    if received != f"shape {shape}":
+        raise InputError(f"floor of {name!r}", received, f"shape {shape}")
 
 
 def _compared(
@@ -140,20 +155,21 @@ def _compared(
             yield difference(name, observed[name], expected[name], its_floor)
 
 
-def mismatch(quantity: str, reason: str) -> Difference:
-    """A difference for which there are no numbers."""
-    return Difference(quantity, math.inf, math.inf, 0.0, 0.0, math.inf, (), 0, reason)
+def mismatch(quantity: str, detail: str, problem: Problem = "mismatch") -> Difference:
+    """Make a difference for which there are no numbers."""
+    infinite = (math.inf, math.inf, 0.0, 0.0, math.inf, math.inf)
+    return Difference(quantity, *infinite, (), 0, problem, detail)
 
 
 def _not_compared(quantity: str, floor: Array | None, reason: str) -> Difference:
-    """A wrong config. No pass over the values checks the floor, so it is checked here."""
+    """Make a mismatch, and check the floor: no pass over the values does."""
     if floor is not None and floor.size:
         smallest_of(quantity, floor)
     return mismatch(quantity, reason)
 
 
 def difference(quantity: str, observed: Array, expected: Array, floor: Array | None) -> Difference:
-    """One quantity; see `compare`. The floor may also be of a shape that broadcasts."""
+    """Compare one quantity, as `compare` does. The floor may also have a shape that broadcasts."""
     observed, expected = plain_array(quantity, observed), plain_array(quantity, expected)
     floor = None if floor is None else wide(plain_array(f"floor of {quantity!r}", floor))
     if observed.shape != expected.shape:
@@ -163,15 +179,24 @@ def difference(quantity: str, observed: Array, expected: Array, floor: Array | N
     observed, expected = wide(observed), wide(expected)
     tally = stream(quantity, observed, expected, None if floor is None else _broadcast(quantity, floor, expected.shape))
     limits = (0.0, 0.0) if floor is None else (LARGEST_ELEMENT, LARGEST_NORM)
-
-    def place(index: int) -> tuple[int, ...]:
-        return tuple(int(i) for i in np.unravel_index(index, observed.shape)) if observed.size else ()
-
-    worst = place(tally.worst)
-    reason = _reason(tally, limits, worst, place(tally.first_strange), floor is None)
-    came, meant = (float(side[worst]) if side.size else None for side in (observed, expected))
-    scores = (tally.score, tally.norm_score, *limits, tally.max_abs_error)
-    return Difference(quantity, *scores, worst, observed.size, reason, came, meant, (observed, expected, floor))
+    worst = tally.first_strange if tally.strange else tally.worst
+    index = tuple(int(i) for i in np.unravel_index(worst, observed.shape)) if observed.size else ()
+    return Difference(
+        quantity,
+        score=tally.score,
+        norm_score=tally.norm_score,
+        limit=limits[0],
+        norm_limit=limits[1],
+        error=math.inf if tally.strange else tally.error_there,
+        max_abs_error=tally.max_abs_error,
+        worst_index=index,
+        compared=observed.size,
+        problem=_problem(tally, limits, exact=floor is None),
+        places=tally.strange,
+        observed=float(observed[index]) if observed.size else None,
+        expected=float(expected[index]) if expected.size else None,
+        sides=(observed, expected, floor),
+    )
 
 
 def _broadcast(quantity: str, floor: Array, shape: tuple[int, ...]) -> Array:
@@ -182,24 +207,18 @@ def _broadcast(quantity: str, floor: Array, shape: tuple[int, ...]) -> Array:
 
 
 def wide(array: Array) -> Array:
-    """bfloat16 as float32, which holds it exactly and which NumPy computes with."""
+    """Return bfloat16 as float32, which represents it exactly and which NumPy computes with."""
     return array.astype(np.float32) if array.dtype == BFLOAT16 else array
 
 
-def _reason(
-    tally: Tally, limits: tuple[float, float], worst: tuple[int, ...], first_strange: tuple[int, ...], exact: bool
-) -> str:
+def _problem(tally: Tally, limits: tuple[float, float], exact: bool) -> Problem:
     limit, norm_limit = limits
     if tally.strange:
-        places = "1 place" if tally.strange == 1 else f"{tally.strange} places"
-        return f"NaN or inf on one side only, at {places}, the first at {first_strange}"
-    off = f"off by {tally.error_there:.3g} at {worst}"
+        return "not_finite"
     if exact:
-        return f"not the same bits: {off}" if tally.score > 0 else ""
+        return "bits" if tally.score > 0 else ""
     if math.isinf(tally.score):
-        return f"{off}, where the floor is 0 and the value must be exact"
+        return "exact"
     if tally.score > limit:
-        return f"{tally.score:.3g} noise floors from expected at {worst}; the limit is {limit:g}"
-    if tally.norm_score > norm_limit:
-        return f"{tally.norm_score:.3g} noise floors from expected norm-wise; the limit is {norm_limit:g}"
-    return ""
+        return "element"
+    return "norm" if tally.norm_score > norm_limit else ""

@@ -1,10 +1,9 @@
-"""What a report samples of a comparison: how large the errors are, and where in the batch they lie."""
+"""Count errors by size, and locate them in the batch, for the plots of a report."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from parity.arrays import Array
 from parity.cases.case import Case
 from parity.checks.comparison import Difference
 from parity.checks.noise import LARGEST_ELEMENT
+from parity.checks.result import HeatMap, rounded
 from parity.checks.streaming import by_definition
 
 # Scores, in noise floors: exactly 0, then up to each of these, then above the limit, then not finite.
@@ -21,7 +21,9 @@ MOST_COLUMNS = 40  # of a picture: longer sequences have several steps in each
 
 
 def scores(differences: Iterable[Difference]) -> dict[str, Array]:
-    """Every error in noise floors, float64; inf where none is allowed. Nothing of a quantity without numbers.
+    """Return every error in noise floors, float64; inf where none is allowed.
+
+    A quantity without numbers is left out.
 
     >>> from parity.checks.comparison import compare
     >>> scores(compare({"y": np.array([1.0, 2.5])}, {"y": np.array([1.0, 2.0])}, {"y": np.array([0.0, 0.25])}))
@@ -37,10 +39,10 @@ def _scores(observed: Array, expected: Array, floor: Array | None) -> Array:
     return np.asarray(found.reshape(observed.shape))
 
 
-def spread(scores: Iterable[Array]) -> tuple[int, ...]:
-    """How many errors, over all quantities, fall into each of `BINS`.
+def histogram(scores: Iterable[Array]) -> tuple[int, ...]:
+    """Count how many errors, over all quantities, fall into each of `BINS`.
 
-    >>> spread([np.array([0.0, 2.0]), np.array([np.inf])])
+    >>> histogram([np.array([0.0, 2.0]), np.array([np.inf])])
     (1, 0, 0, 0, 1, 0, 0, 0, 0, 1)
     """
     counts = np.zeros(len(BINS), np.int64)
@@ -52,13 +54,10 @@ def spread(scores: Iterable[Array]) -> tuple[int, ...]:
     return tuple(map(int, counts))
 
 
-def heat(case: Case, scores: Mapping[str, Array]) -> dict[str, Any] | None:
-    """Where in the batch the largest errors are: of the worst of all quantities that have a batch and a time axis.
+def heat_map(case: Case, scores: Mapping[str, Array]) -> HeatMap | None:
+    """Locate the largest errors in the batch, for the worst quantity with a batch and a time axis.
 
-    Returns:
-        A dict with ``quantity``, ``lengths``, ``steps`` (T), ``left`` (whether padding stands before the sequences),
-        ``together`` (how many steps share a column) and ``rows``: for each sequence the largest score in each column,
-        two digits, None where it is not finite. None where no quantity has these axes.
+    None where no quantity has these axes.
     """
     with_steps = (name for name, found in scores.items() if _has_steps(case, name, found))
     placed = {name: scores[name].reshape(*scores[name].shape[:2], -1).max(axis=2) for name in with_steps}
@@ -66,21 +65,17 @@ def heat(case: Case, scores: Mapping[str, Array]) -> dict[str, Any] | None:
         return None
     quantity = max(placed, key=lambda name: (placed[name].max(initial=0.0), name == "y"))
     steps = placed[quantity].shape[1]
-    together = math.ceil(steps / MOST_COLUMNS)
-    columns = [placed[quantity][:, at : at + together].max(axis=1) for at in range(0, steps, together)]
-    return {
-        "quantity": quantity,
-        "lengths": case.lengths.tolist(),
-        "steps": steps,
-        "left": case.configuration.left,
-        "together": together,
-        "rows": [[_short(score) for score in row] for row in np.stack(columns, axis=1)],
-    }
+    steps_per_column = math.ceil(steps / MOST_COLUMNS)
+    columns = [placed[quantity][:, at : at + steps_per_column].max(axis=1) for at in range(0, steps, steps_per_column)]
+    return HeatMap(
+        quantity=quantity,
+        lengths=tuple(case.lengths.tolist()),
+        steps=steps,
+        left=case.configuration.left,
+        steps_per_column=steps_per_column,
+        rows=tuple(tuple(rounded(score, digits=2) for score in row) for row in np.stack(columns, axis=1).tolist()),
+    )
 
 
 def _has_steps(case: Case, quantity: str, found: Array) -> bool:
     return case.axes.get(quantity, "").startswith("BT") and found.size > 0 and len(found) == len(case.lengths)
-
-
-def _short(score: float) -> float | None:
-    return float(f"{score:.2g}") if np.isfinite(score) else None

@@ -1,9 +1,11 @@
-"""The noise floor: how far the reference itself moves when its inputs are disturbed by one unit roundoff.
+"""The noise floor: how far the reference itself moves when its inputs are perturbed by one unit roundoff.
 
-No implementation in a dtype of unit roundoff ``u`` can know its inputs better than that, so a good one makes an
-error of about one floor, whatever the operation, the length or the conditioning. It is the one tolerance here:
+The method is Monte Carlo arithmetic: D. S. Parker, "Monte Carlo Arithmetic: exploiting randomness in floating-point
+arithmetic", UCLA CSD-970002, 1997. No implementation in a dtype of unit roundoff ``u`` can know its inputs better than
+that, so a good one makes an error of about one floor, whatever the operation, the length or the conditioning. It is the
+one tolerance here:
 
-    response = rms over the copies of (f(disturbed) - f(inputs))        elementwise
+    response = rms over the copies of (f(perturbed) - f(inputs))        elementwise
     floor    = response + u |f(inputs)| + u rms(f(inputs))              0 where f and its response are 0
     score    = |observed - f(inputs)| / floor
 
@@ -11,14 +13,14 @@ where each float of each copy is multiplied by ``1 + u`` or ``1 - u`` at random.
 and must match exactly, without a special rule.
 
 Frameworks round activations (sigmoid, tanh, softmax) and keep those, not their arguments: the slope of a saturated tanh
-comes out as ``1 - y*y``, a GRU's ``1 - z`` is lost where z rounds to 1, and each is off by ``u``, however small it is.
-So the copies keep theirs disturbed too, wherever they are used (``OFF`` in `parity.reference.runtime`). Without that,
+is computed as ``1 - y*y``, a GRU's ``1 - z`` is 0 where z rounds to 1, and each is off by ``u``, however small it is.
+So the copies keep theirs perturbed too, wherever they are used (``OFF`` in `parity.reference.runtime`). Without that,
 good recurrent layers and attention scored 700 and more where weights are 15 times as large as usual; with it 4.
 
 The last term, the rms over the quantity's other elements, is for what else is off by a roundoff of its largest parts:
 sums that cancel, the slopes of a softmax.
 
-The limits, and where they come from. ``parity sweep --seeds 100`` samples for every operation and variant a case of
+The limits, and where they are from. ``parity sweep --seeds 100`` samples for every operation and variant a case of
 random configuration and lengths, parameters from a thousandth to thirty times the usual and anything in the padding,
 seed by seed. Scores of outputs and gradients against the reference, with torch 2.13.0, tensorflow 2.21.0, keras 3.15.1
 and numpy 2.4.6 on two cores of an Intel Xeon; those of the worst of the 44 operations:
@@ -34,8 +36,8 @@ tensorflow  float32  28 652  54 785  6.6   13     14     2.1   2.4    2.4
 tensorflow  float64  28 354  54 607  14    24     26     2.8   5.2    5.7
 ==========  =======  ======  ======  ====  =====  =====  ====  =====  =====
 
-The worst is CTC; all others come to 14 and 4.9 at most. A thousand seeds of sixteen operations, CTC among them, came
-to 31 and 8, and raised no false alarm either. The limits, 64 for an element and 16 for a norm, are twice that.
+The worst is CTC; all others reach 14 and 4.9 at most. A thousand seeds of sixteen operations, CTC among them, reached
+31 and 8, and raised no false alarm either. The limits, 64 for an element and 16 for a norm, are twice that.
 In float64 the reference rounds like what it judges, and its own error is part of the score: CTC's median is 1.1 there,
 and 0.4 in float32.
 """
@@ -58,14 +60,14 @@ LARGEST_NORM = 16.0
 COPIES = 8
 MOST_COPIES = 1000  # all of them are in memory at once
 
-# Disturbing by less than this would measure the reference's own float64 rounding. The response is linear that far
-# down, so a smaller roundoff is disturbed by this much and scaled.
+# Perturbing by less than this would measure the reference's own float64 rounding. The response is linear that far
+# down, so a smaller roundoff is perturbed by this much and scaled.
 SMALLEST_STEP = 2.0**-40
 
 
 @dataclass(frozen=True, eq=False)
 class Floor:
-    """What the reference says, and how far it moves.
+    """The reference on a case, and how far it moves.
 
     Attributes:
         expected: the reference's outputs and gradients, float64.
@@ -77,14 +79,14 @@ class Floor:
 
 
 def noise_floor(case: Case, copies: int = COPIES) -> Floor:
-    """The reference on a case, with its noise floor in the case's dtype.
+    """Run the reference on a case, and return its noise floor in the case's dtype.
 
-    All copies ride along one leading axis through a single run, so they are nearly free. The disturbance is sampled
+    All copies ride along one leading axis through a single run, so they are nearly free. The perturbation is sampled
     from the case's seed: the same case has the same floor.
 
     Raises:
         InputError: not a case, or ``copies`` is not from 1 to 1000.
-        FloatingPointError: the reference itself gives NaN, to which nothing can be held.
+        FloatingPointError: the reference itself gives NaN, with which nothing can be compared.
 
     >>> from parity.cases.sampling import sample_case
     >>> floor = noise_floor(sample_case("rnn.gru", "one_layer", "ragged", "float32", seed=0))
@@ -101,7 +103,7 @@ def _noise_floor(case: Case, copies: int) -> Floor:
     step = max(roundoff, SMALLEST_STEP)
     rng = np.random.default_rng(abs(case.seed))
 
-    def disturbed(array: Array) -> Array:
+    def perturbed(array: Array) -> Array:
         if array.dtype.kind in "iu":
             return array
         signs = rng.choice([-1.0, 1.0], (copies, *array.shape))
@@ -112,8 +114,8 @@ def _noise_floor(case: Case, copies: int) -> Floor:
         signs[0] = 0  # the first is no copy, but what is expected
         return np.asarray(step * signs * activations)
 
-    arrays = {name: disturbed(array) for name, array in case.arrays.items()}
-    cotangents = {name: disturbed(array) for name, array in case.cotangents.items()}
+    arrays = {name: perturbed(array) for name, array in case.arrays.items()}
+    cotangents = {name: perturbed(array) for name, array in case.cotangents.items()}
     expected, floor = {}, {}
     for name, runs in frameworks.run_reference(case, arrays, cotangents, off).items():
         if np.isnan(runs).any():  # a framework's NaN would count as the same
@@ -122,12 +124,12 @@ def _noise_floor(case: Case, copies: int) -> Floor:
         expected[name] = runs[0]
         floor[name] = floor_of(runs[0], response, roundoff)
     for array in (*expected.values(), *floor.values()):
-        array.setflags(write=False)  # remembered, and shared by every variant
+        array.setflags(write=False)  # cached, and shared by every variant
     return Floor(expected, floor)
 
 
 def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 2) -> Floor:
-    """`noise_floor` at a size where the reference, one sequence at a time, would take minutes.
+    """Return a noise floor at a size where the reference, one sequence at a time, would take minutes.
 
     A variant of a framework plays the reference, in float64; that it may is what the contracts say at small sizes.
 
@@ -139,11 +141,11 @@ def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 
     roundoff = ROUNDOFF[case.dtype]
     rng = np.random.default_rng(abs(case.seed))
 
-    def seen(disturb: bool) -> Mapping[str, Array]:
+    def observed(perturb: bool) -> Mapping[str, Array]:
         def double(array: Array) -> Array:
             if array.dtype.kind in "iu":
                 return array
-            signs = rng.choice([-1.0, 1.0], array.shape) if disturb else 0.0
+            signs = rng.choice([-1.0, 1.0], array.shape) if perturb else 0.0
             return np.asarray(array.astype(np.float64) * (1 + roundoff * signs))
 
         arrays = {name: double(array) for name, array in case.arrays.items()}
@@ -152,22 +154,22 @@ def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 
             replace(case, arrays=arrays, cotangents=cotangents), framework, variant, mode
         ).quantities
 
-    expected = seen(disturb=False)
+    expected = observed(perturb=False)
     squares = {name: np.zeros_like(array) for name, array in expected.items()}
     for _ in range(copies):
-        for name, array in seen(disturb=True).items():
+        for name, array in observed(perturb=True).items():
             squares[name] += np.square(array - expected[name]) / copies
     floor = {name: floor_of(expected[name], np.sqrt(square), roundoff) for name, square in squares.items()}
     return Floor(expected, floor)
 
 
 def response_of(runs: Array) -> Array:
-    """How far copies are from the first of all runs: ``(1 + copies, ...)`` -> ``(...)``."""
+    """Return how far copies are from the first of all runs: ``(1 + copies, ...)`` -> ``(...)``."""
     return np.asarray(np.sqrt(np.mean((runs[1:] - runs[0]) ** 2, axis=0)))
 
 
 def floor_of(expected: Array, response: Array, roundoff: float) -> Array:
-    """The floor of one quantity, from what is expected of it and how far the copies are from that."""
+    """Return the floor of one quantity, from its expected value and the response of the copies."""
     moves = (response > 0) | (expected != 0)
     typical = np.sqrt(np.mean(np.square(expected[moves]))) if moves.any() else 0.0
     return np.where(moves, response + roundoff * (np.abs(expected) + typical), 0.0)

@@ -1,47 +1,46 @@
-"""Record what every variant of a framework gives for every case that checks look at, eagerly."""
+"""Record the observations of every variant of a framework, eagerly, on every case that checks compare."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from parity import bucketing as planner
-from parity import frameworks
+from parity import bucketing, frameworks
 from parity.arrays import NARROW, Array
 from parity.cases.case import Case
 from parity.cases.lengths import lengths_of
 from parity.cases.sampling import sample_case
 from parity.checks.check import SMALL_GROUPS, Check
-from parity.checks.contracts import FIRST, counterpart
-from parity.errors import first_lines, told
-from parity.frameworks import manifest
+from parity.checks.contracts import FIRST
+from parity.checks.subject import counterpart
+from parity.errors import first_lines, message_of
+from parity.frameworks.manifest import UNFINISHED, RecordedFile, digest, file_name, key_of
 from parity.frameworks.observation import plain
 from parity.operations import find
 
 
 @dataclass(frozen=True)
-class File:
-    """What came of an operation and dtype: its entry in the manifest, and what went wrong.
+class RecordingResult:
+    """The outcome of recording an operation in a dtype.
 
     Attributes:
         name: of the file.
-        entry: as in the manifest; empty if there is no file.
-        unexpected: what variants raised that is no expected failure, or why there is no file.
+        file: its description in the manifest; None if it could not be written.
+        errors: what variants raised that is no expected failure, or why there is no file.
     """
 
     name: str
-    entry: Mapping[str, Any]
-    unexpected: tuple[str, ...] = ()
+    file: RecordedFile | None
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class RecordingTask:
-    """Variants of one operation, observed in one dtype, and written: a task for a runner, whose verdict is a `File`."""
+    """A task that records variants of one operation in one dtype, and writes the file."""
 
     operation: str
     framework: str
@@ -55,42 +54,43 @@ class RecordingTask:
         return f"{self.operation}-{self.framework}-{self.dtype}"
 
     @property
-    def together(self) -> tuple[str, ...]:
-        """By itself: it is as much as a worker should do at a time."""
+    def group_key(self) -> tuple[str, ...]:
+        """Return the operation and dtype: each is as much as a worker should run at a time."""
         return self.operation, self.dtype
 
     @property
     def cost(self) -> int:
-        """Roughly how long it takes, as `parity.checks.check.Check.cost` counts it."""
+        """Estimate the run time, as `parity.checks.check.Check.cost` does."""
         return len(self.variants) * sum(len(config.inputs) for config in find(self.operation).configurations)
 
-    def lost(self, reason: str) -> list[File]:
-        """The verdict if the process that should give it died."""
-        return [File(manifest.file_name(self.operation, self.dtype), {}, (f"{self}: {reason}",))]
+    def on_crash(self, reason: str) -> list[RecordingResult]:
+        """Return the result to report if the worker process died."""
+        return [RecordingResult(file_name(self.operation, self.dtype), None, (f"{self}: {reason}",))]
 
-    def run(self) -> list[File]:
-        """Observe, and write."""
+    def run(self) -> list[RecordingResult]:
+        """Observe every variant on every case, and write the file."""
         arrays: dict[str, Array] = {}
         cases: dict[str, str] = {}
         variants: dict[str, dict[str, str]] = {variant: {} for variant in self.variants}
-        unexpected = []
-        for variant, case in self._asked():
-            key = manifest.key_of(case)
-            quantities, said = self._observe(variant, case)
-            cases[key], variants[variant][key] = manifest.digest(case), first_lines(said)
+        errors = []
+        for variant, case in self._runs():
+            key = key_of(case)
+            quantities, message = self._observe(variant, case)
+            cases[key], variants[variant][key] = digest(case), first_lines(message)
             arrays |= {f"{variant}/{key}/{name}": array for name, array in quantities.items()}
-            if said and not self._refused(variant, case, said):
-                unexpected.append(f"{self}: {variant} on {key} raised {first_lines(said)}")
+            if message and not self._is_expected(variant, case, message):
+                errors.append(f"{self}: {variant} on {key} raised {first_lines(message)}")
         try:
-            return [self._written(arrays, {"cases": cases, "variants": variants}, unexpected)]
+            file = self._write(arrays, cases, variants)
         except OSError as error:
-            return self.lost(f"cannot be written ({error.strerror})")
+            return self.on_crash(f"cannot be written ({error.strerror})")
+        return [RecordingResult(file_name(self.operation, self.dtype), file, tuple(errors))]
 
-    def _asked(self) -> Iterator[tuple[str, Case]]:
-        """Each variant with its own cases, and with those of the other framework that are compared with it.
+    def _runs(self) -> Iterator[tuple[str, Case]]:
+        """Yield each variant with its own cases, and with those of the other framework that are compared with it.
 
-        They differ where a variant cannot give an output: what is compared with it is not asked for that output either,
-        and has other gradients.
+        They differ where a variant omits an output: then its counterpart gets no cotangent for that output either, and
+        has other gradients.
         """
         row = find(self.operation)
         other = frameworks.FRAMEWORKS[1 - frameworks.FRAMEWORKS.index(self.framework)]
@@ -99,38 +99,45 @@ class RecordingTask:
                 if self.dtype in NARROW and lengths not in FIRST:
                     continue
                 case = sample_case(row.name, config.name, lengths, self.dtype, self.seed)
-                asked = [(variant, case.given_by(f"{self.framework}.{variant}")) for variant in self.variants]
-                theirs = (case.given_by(f"{other}.{variant}") for variant in row.variants[other])
-                asked += [(counterpart(other, one)[1], one) for one in theirs]
-                yield from dict.fromkeys(pair for pair in asked if pair[0] in self.variants)
+                runs = [(variant, case.given_by(f"{self.framework}.{variant}")) for variant in self.variants]
+                compared = [case.given_by(f"{other}.{variant}") for variant in row.variants[other]]
+                runs += [(counterpart(other, reduced)[1], reduced) for reduced in compared]
+                yield from dict.fromkeys(run for run in runs if run[0] in self.variants)
 
     def _observe(self, variant: str, case: Case) -> tuple[Mapping[str, Array], str]:
         try:
-            with planner.using(SMALL_GROUPS):
+            with bucketing.using(SMALL_GROUPS):
                 return frameworks.observe(case, self.framework, variant, device=self.device).quantities, ""
-        except Exception as error:  # whatever a variant raises is what there is to record
-            return {}, told(error)
+        except Exception as error:  # whatever a variant raises is what there is to report
+            return {}, message_of(error)
 
-    def _refused(self, variant: str, case: Case, said: str) -> bool:
+    def _is_expected(self, variant: str, case: Case, message: str) -> bool:
         expected_failure = case.row.expected_failure(f"{self.framework}.{variant}", case.region, "eager", self.dtype)
-        return bool(expected_failure and expected_failure.says in said)
+        return bool(expected_failure and expected_failure.message in message)
 
-    def _written(self, arrays: Mapping[str, Array], held: Mapping[str, Any], unexpected: Sequence[str]) -> File:
-        path = Path(self.folder) / manifest.UNFINISHED / manifest.file_name(self.operation, self.dtype)
+    def _write(
+        self, arrays: Mapping[str, Array], cases: dict[str, str], variants: dict[str, dict[str, str]]
+    ) -> RecordedFile:
+        path = Path(self.folder) / UNFINISHED / file_name(self.operation, self.dtype)
         np.savez_compressed(path, **plain(arrays))  # type: ignore[arg-type]
         content = path.read_bytes()
-        entry = {"operation": self.operation, "dtype": self.dtype, "bytes": len(content)}
-        entry |= {"sha256": hashlib.sha256(content).hexdigest(), **held}
-        return File(path.name, entry, tuple(unexpected))
+        return RecordedFile(
+            operation=self.operation,
+            dtype=self.dtype,
+            bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            cases=cases,
+            variants=variants,
+        )
 
 
 def plan_recordings(checks: Iterable[Check], folder: str) -> list[RecordingTask]:
-    """What to observe so that checks can be replayed: a task for each operation and dtype among them."""
+    """List a task for each operation and dtype of some checks, so that these can be replayed."""
     variants: dict[tuple[str, str, str, int, frameworks.DeviceSettings], list[str]] = {}
     for check in checks:
         key = check.operation, check.framework, check.dtype, check.seed, check.device
         variants.setdefault(key, []).append(check.variant)
     return [
-        RecordingTask(operation, framework, dtype, tuple(dict.fromkeys(those)), seed, device, folder)
-        for (operation, framework, dtype, seed, device), those in variants.items()
+        RecordingTask(operation, framework, dtype, tuple(dict.fromkeys(names)), seed, device, folder)
+        for (operation, framework, dtype, seed, device), names in variants.items()
     ]

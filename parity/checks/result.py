@@ -1,53 +1,128 @@
-"""A result: the verdict on one contract, with its score and its worst place. Plain data, ready for a report."""
+"""The result of a check on one quantity: typed, frozen, and encoded into report.json as it is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Literal
 
-PASSED, FAILED, SKIPPED, XFAILED = "passed", "failed", "skipped", "xfailed"
-STATUSES = (PASSED, FAILED, XFAILED, SKIPPED)
-PRECEDENCE = (FAILED, PASSED, XFAILED, SKIPPED)  # several results together are what the first of these is that occurs
-DIGITS = {"float64": 17}  # that tell a number of a dtype from its neighbours; 9 are enough for all others
-SHOWN = 8  # failures that a message shows in full
-FROM, VALUES = "noise floors from expected", ("observed", "expected")
-AGAINST = {  # contract -> what the expected value is there
-    "matches_reference": "the reference",
-    "frameworks_agree": "the other framework",
-    "ignores_extra_padding": "what it is with less padding",
-    "independent_of_batchmates": "what it is in the batch",
-    "follows_permutation": "what it is in the other order",
-    "same_in_every_mode": "eager mode",
-    "same_when_compiled": "eager mode",
-    "agrees_with_recording": "what was recorded",
-    "trains_alike": "the reference",
-}
+from msgspec import Meta, Struct
+
+if TYPE_CHECKING:
+    from parity.checks.comparison import Difference
+
+Status = Literal["passed", "failed", "xfailed", "skipped"]
+PASSED: Status = "passed"
+FAILED: Status = "failed"
+XFAILED: Status = "xfailed"
+SKIPPED: Status = "skipped"
+STATUSES: tuple[Status, ...] = (PASSED, FAILED, XFAILED, SKIPPED)
+PRECEDENCE: tuple[Status, ...] = (FAILED, PASSED, XFAILED, SKIPPED)  # of several, the first that occurs
+
+# What is wrong. The first five are measured; "detail" says the others in words.
+Problem = Literal["", "element", "norm", "bits", "exact", "not_finite", "mismatch", "raised", "other"]
+MEASURED = ("element", "norm", "bits", "exact", "not_finite")
+
+Kind = Literal["element", "norm"]  # of a score
+KINDS: tuple[Kind, ...] = ("element", "norm")
+
+DIGITS = 4  # of a score or an error
+VALUE_DIGITS = {"float64": 17}  # that tell a number of a dtype from its neighbours; 9 are enough for all others
+
+Count = Annotated[int, Meta(ge=0)]
+Measure = Annotated[float, Meta(ge=0)] | None  # null where it is infinite, or nothing was measured
 
 
-@dataclass(frozen=True)
-class Result:
-    """The verdict on one contract, for one variant in one mode, on one case.
+class Scores(Struct, frozen=True, array_like=True):
+    """The two scores of one quantity, in noise floors: of the worst element, and of the norm."""
 
-    A contract that holds gives one result, for the quantity that came closest to its limit; one that does not hold
-    gives a result for each quantity that failed. ``scores`` has all of them, elementwise and norm-wise.
+    element: Measure
+    norm: Measure
+
+
+class HeatMap(Struct, frozen=True):
+    """Show where in the batch the largest errors are, for the worst quantity with a batch and a time axis.
 
     Attributes:
-        status: "passed", "failed", "skipped" (something is missing here) or "xfailed" (a expected_failure that still
-        stands).
+        quantity: an output or a gradient.
+        lengths: (B,).
+        steps: T.
+        left: whether the padding stands before the sequences.
+        steps_per_column: how many steps share a column.
+        rows: for each sequence the largest score in each column, two digits; None where it is not finite.
+    """
+
+    quantity: str
+    lengths: tuple[Count, ...]
+    steps: Count
+    left: bool
+    steps_per_column: Annotated[int, Meta(ge=1)]
+    rows: tuple[tuple[Measure, ...], ...]
+
+
+class FirstDifference(Struct, frozen=True, omit_defaults=True):
+    """Name the shortest prefix on which a variant differs from the reference, and what differs there first.
+
+    Attributes:
+        step: the length to which every sequence is cut, 0 for none at all; or the step of training.
+        gates: letters of those at fault, where they can be distinguished.
+        before_step: whether it differs before that step is taken, as the loss of training does.
+    """
+
+    step: Count
+    quantity: str
+    layer: int | None = None
+    gates: tuple[str, ...] = ()
+    before_step: bool = False
+
+    def __str__(self) -> str:
+        """Return it in words, without a subject.
+
+        >>> print(FirstDifference(2, "c", layer=0)), print(FirstDifference(1, "c", 0, ("i", "g")))
+        differs from the reference at step 2, first in c of layer 0
+        differs from the reference on the first step, first in c of layer 0, by the slopes of gates i, g
+        (None, None)
+        """
+        when = {0: "with all sequences empty", 1: "on the first step"}.get(self.step, f"at step {self.step}")
+        if self.before_step:
+            when = f"before step {self.step}"
+        layer = "" if self.layer is None else f" of layer {self.layer}"
+        return f"differs from the reference {when}, first in {self.quantity}{layer}{self._gates}"
+
+    @property
+    def _gates(self) -> str:
+        if not self.gates:
+            return ""
+        if self.quantity == "h":  # h = o tanh(c), and c is right
+            return f", gate {self.gates[0]}"
+        return f", by the slopes of gates {', '.join(self.gates)}"
+
+
+class Result(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The outcome of a check on one quantity, for one variant in one mode, on one case.
+
+    A contract that holds gives one result, for the quantity that came closest to its limit; one that does not hold
+    gives a result for each quantity that failed. ``scores`` has all of them.
+
+    Attributes:
+        status: "passed", "failed", "skipped" (something is missing here) or "xfailed" (an expected failure).
         quantity: an output, or ``d_`` and an input for its gradient.
-        score, limit: the largest error and what it may be, in noise floors; elementwise. A score that is not finite is
-            inf; a limit of None means that there were no numbers: a quantity is missing, or of another config.
-        norm_score, norm_limit: the same, norm-wise.
-        max_abs_error, worst_index: the largest absolute error; where the score is largest.
+        problem: what is wrong: the worst "element" or the "norm" is over its limit, "bits" differ, a value that must
+            be "exact" is off, it is "not_finite" on one side, name, shape or dtype "mismatch", the variant "raised".
+        detail: what was raised, does not match, is missing or was expected to fail; empty where numbers say it.
+        score, limit: the largest error and what it may be, in noise floors; elementwise. A score that is not finite
+            is None; so is a limit where there were no numbers.
+        norm_score, norm_limit: the same of the norm of all errors over the norm of all floors.
+        error, max_abs_error: the absolute error at the worst place, and the largest anywhere.
+        worst_index: where the score is largest; the first place where a value is not finite on one side.
+        places: how many values are not finite on one side.
         observed, expected: the two values at that place; None where there are none, or they are not finite.
-        spread: how many errors are how large: a number for each of `parity.checks.error_maps.BINS`; empty where none
-        is sampled.
-        heat: where in the batch the errors are; see `parity.checks.error_maps.heat`. None where that is not sampled.
         compared: how many numbers the contract compared.
-        reason: why it failed, was skipped or is known; empty when it passed.
-        first: where it parts from the reference first: after how many steps, in which quantity, in which gates.
+        compared_with: the recording that it was compared with, if it was.
+        scores: quantity -> its scores.
+        histogram: how many errors fall into each of `parity.checks.error_maps.BINS`; empty where none were counted.
+        heat_map: where in the batch the errors are.
+        first: where it differs from the reference first.
         reproduce: the command that shows it again.
     """
 
@@ -59,155 +134,127 @@ class Result:
     case: str
     seed: int
     contract: str
-    status: str
+    status: Status
     quantity: str = ""
-    score: float | None = None
-    limit: float | None = None
-    norm_score: float | None = None
-    norm_limit: float | None = None
-    max_abs_error: float | None = None
-    worst_index: tuple[int, ...] = ()
+    problem: Problem = ""
+    detail: str = ""
+    score: Measure = None
+    limit: Measure = None
+    norm_score: Measure = None
+    norm_limit: Measure = None
+    error: Measure = None
+    max_abs_error: Measure = None
+    worst_index: tuple[Count, ...] = ()
+    places: Count = 0
     observed: float | None = None
     expected: float | None = None
-    spread: tuple[int, ...] = ()
-    heat: Mapping[str, Any] | None = None
-    compared: int = 0
-    scores: Mapping[str, tuple[float, float]] | None = None
-    reason: str = ""
-    first: str = ""
+    compared: Count = 0
+    compared_with: str = ""
+    scores: dict[str, Scores] = {}  # a Struct copies it
+    histogram: tuple[Count, ...] = ()
+    heat_map: HeatMap | None = None
+    first: FirstDifference | None = None
     reproduce: str = ""
 
     def __bool__(self) -> bool:
         raise TypeError("a Result is neither true nor false; ask for .status")
 
     @property
-    def sentence(self) -> str:
-        """What is wrong, in a sentence; see `sentence`."""
-        return sentence(self.as_dict())
+    def subject(self) -> str:
+        """Return the variant, as "framework.variant"."""
+        return ".".join(filter(None, (self.framework, self.variant)))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: numbers that are not finite become None.
+    @property
+    def reason(self) -> str:
+        """Say what is wrong, missing or expected, without the subject; nothing when it passed."""
+        return reason(self)
 
-        Four digits of a number are enough, but for the two values: those differ in their last.
+    @property
+    def share(self) -> float:
+        """Return the fraction of the limit used: the larger of elementwise and norm-wise.
+
+        It is 0 where nothing was off, or may be.
+
+        >>> passed = Result(operation="", framework="", variant="", mode="", dtype="", case="", seed=0, contract="",
+        ...     status=PASSED, score=16.0, limit=64.0, norm_score=2.0, norm_limit=16.0)
+        >>> passed.share
+        0.25
         """
-        values = {
-            name: finite(getattr(self, name), digits=DIGITS.get(self.dtype, 9)) for name in ("observed", "expected")
-        }
-        return {name: finite(value) for name, value in asdict(self).items()} | values
+        return max(_share(self.score, self.limit), _share(self.norm_score, self.norm_limit))
+
+    @property
+    def severity(self) -> tuple[float, bool, float]:
+        """Return how bad a failure is: times over its limit, whether its beginning is known, and the largest error."""
+        over = max(_over(self.score, self.limit), _over(self.norm_score, self.norm_limit))
+        error = math.inf if self.max_abs_error is None else self.max_abs_error
+        return over, self.first is not None, error
+
+    def largest(self, kind: Kind) -> tuple[str, float]:
+        """Return the quantity with the largest finite score of a kind, and that score.
+
+        It need not be the quantity that the result is about: that one is nearest to either limit.
+        """
+        scores = {name: score for name, both in self.scores.items() if (score := getattr(both, kind)) is not None}
+        return max(scores.items(), key=lambda item: item[1], default=(self.quantity, 0.0))
+
+    @property
+    def run(self) -> tuple[str, ...]:
+        """Return the key of its run: all results of one contract on one case in one mode share it."""
+        return (*self.check, self.mode, self.case)
+
+    @property
+    def check(self) -> tuple[str, ...]:
+        """Return the key of its check: operation, framework, variant, dtype and contract."""
+        return self.operation, self.framework, self.variant, self.dtype, self.contract
 
 
-def sentence(result: Mapping[str, Any]) -> str:
-    """What differs in a failed result, by how much of what limit, where, and where it began.
+def reason(one: Result | Difference) -> str:
+    """Return what is wrong, with what limit, and where; empty when nothing is."""
+    text = _measured(one) if one.problem in MEASURED else one.detail
+    return f"{text}; compared with {one.compared_with}" if one.compared_with and text else text
 
-    Args:
-        result: as `Result.as_dict` gives it, or as a report.json has it.
 
-    >>> found = Result("rnn.lstm", "pytorch", "packed", "eager", "float32", "one_layer/ragged", 0, "matches_reference",
-    ...     FAILED, "h", reason="310 noise floors from expected at (3, 1); the limit is 64", worst_index=(3, 1),
-    ...     observed=0.1234, expected=0.123, first="parts from the reference at step 2, first in c of layer 0")
-    >>> sentence(found.as_dict())  # doctest: +NORMALIZE_WHITESPACE
-    'h of pytorch.packed in rnn.lstm (one_layer/ragged, float32, eager) is 310 noise floors off the reference at (3, 1):
-    0.1234 where 0.123 is expected; the limit is 64; it parts from the reference at step 2, first in c of layer 0'
+def _measured(one: Result | Difference) -> str:
+    at = one.worst_index
+    if one.problem == "element":
+        return f"{number(one.score)} noise floors from expected at {at}; the limit is {number(one.limit)}"
+    if one.problem == "norm":
+        return f"{number(one.norm_score)} noise floors from expected norm-wise; the limit is {number(one.norm_limit)}"
+    if one.problem == "bits":
+        return f"not the same bits: off by {number(one.error)} at {at}"
+    if one.problem == "exact":
+        return f"off by {number(one.error)} at {at}, where the floor is 0 and the value must be exact"
+    places = "1 place" if one.places == 1 else f"{one.places} places"
+    return f"NaN or inf on one side only, at {places}, the first at {at}"
+
+
+def number(value: float | None) -> str:
+    """Format a score or an error with three digits; None is infinite.
+
+    >>> number(188.04), number(64.0), number(None)
+    ('188', '64', 'inf')
     """
-    began = f"; it {result['first']}" if result["first"] else ""
-    return f"{_subject(result)} {_difference(result)}{began}"
+    return "inf" if value is None else f"{value:.3g}"
 
 
-def _subject(result: Mapping[str, Any]) -> str:
-    """Of what a result speaks, and in which run."""
-    subject = ".".join(filter(None, (result["framework"], result["variant"])))
-    run = ", ".join(filter(None, (result["case"], result["dtype"], result["mode"])))
-    of = f"{result['quantity']} of " if result["quantity"] else ""
-    return f"{of}{subject} in {result['operation']}" + (f" ({run})" if run else "")
+def rounded(value: float | None, digits: int = DIGITS) -> float | None:
+    """Round to so many digits; None for what is not finite, for which strict JSON has no word.
 
-
-def _difference(result: Mapping[str, Any]) -> str:
-    contract, reason = result["contract"], str(result["reason"])
-    at = f" at {tuple(result['worst_index'])}"
-    values = _apart(*(result.get(name) for name in VALUES))  # records of before schema 4 have none
-    is_there, known = "is " if FROM in reason else f"breaks {contract}: ", None not in values
-    words = ": {} where {} is expected" if FROM in reason else " ({} where {} is expected)"
-    both = words.format(*(repr(value).removesuffix(".0") for value in values)) if known else ""
-    said = reason.replace(FROM, f"noise floors off {AGAINST.get(contract, 'what is expected')}", 1)
-    return is_there + said.replace(at, f"{'' if at == ' at ()' else at}{both}", 1)
-
-
-def _apart(one: float | None, other: float | None) -> tuple[float | None, float | None]:
-    """Two numbers with four digits, or as many as it takes to see how far apart they are; None for one not finite.
-
-    >>> _apart(0.30000001, 0.30000002), _apart(1 / 3, 2 / 3), _apart(None, math.nan)
-    ((0.30000001, 0.30000002), (0.3333, 0.6667), (None, None))
+    >>> rounded(188.0412), rounded(math.inf)
+    (188.0, None)
     """
-    first, second = (value if value is not None and math.isfinite(value) else None for value in (one, other))
-    if first is None or second is None:
-        return finite(first), finite(second)
-    pairs = ((float(f"{first:.{digits}g}"), float(f"{second:.{digits}g}")) for digits in range(4, 17))
-    off = first - second
-    return next((pair for pair in pairs if abs(pair[0] - pair[1] - off) <= abs(off) / 10), (first, second))
+    return float(f"{value:.{digits}g}") if value is not None and math.isfinite(value) else None
 
 
-def severity(result: Mapping[str, Any]) -> tuple[float, bool, float]:
-    """How bad a failure is: how many times over its limit, whether it says where it began, and how large the error.
-
-    None stands for infinity.
-
-    >>> measured = {"score": 128.0, "limit": 64.0, "norm_score": 1.0, "norm_limit": 16.0, "max_abs_error": None}
-    >>> severity(measured | {"first": ""})
-    (2.0, False, inf)
-    """
-    over = max(_over(result["score"], result["limit"]), _over(result["norm_score"], result["norm_limit"]))
-    error = result["max_abs_error"]
-    return over, bool(result["first"]), math.inf if error is None else error
+def worst_status(statuses: Iterable[Status]) -> Status | None:
+    """Return the status of several results as one: a failure counts first; None where there are none."""
+    present = set(statuses)
+    return next((status for status in PRECEDENCE if status in present), None)
 
 
 def _over(score: float | None, limit: float | None) -> float:
     return math.inf if score is None or not limit else score / limit
 
 
-def share(result: Mapping[str, Any]) -> float:
-    """How much of its limit a score takes, of both the one nearer to it; 0 where nothing was off, or may be.
-
-    >>> share({"score": 16.0, "limit": 64.0, "norm_score": 2.0, "norm_limit": 16.0})
-    0.25
-    """
-    return max(_share(result["score"], result["limit"]), _share(result["norm_score"], result["norm_limit"]))
-
-
 def _share(score: float | None, limit: float | None) -> float:
     return score / limit if score and limit else 0.0
-
-
-def how_near(result: Mapping[str, Any]) -> str:
-    """How far a result that passed is from what is expected, and what its limit is, in a sentence as of a failure."""
-    limit, norm_limit, at = result["limit"], result["norm_limit"], tuple(result["worst_index"])
-    if _share(result["norm_score"], norm_limit) > _share(result["score"], limit):
-        measured = f"{result['norm_score']:.3g} {FROM} norm-wise; the limit is {norm_limit:g}"
-    else:
-        measured = f"{result['score']:.3g} {FROM} at {at}; the limit is {limit:g}"
-    return sentence({**result, "reason": measured})
-
-
-def explain(results: Iterable[Result]) -> str:
-    """What failed, the worst first, and how to see it again, for a person; empty when nothing failed.
-
-    >>> explain([])
-    ''
-    """
-    results = list(results)
-    failed = [result.as_dict() for result in results if result.status == FAILED]
-    if not failed:
-        return ""
-    failed.sort(key=severity, reverse=True)
-    worst, *others = map(sentence, failed[:SHOWN])
-    more = [f"  and {len(failed) - SHOWN} more"] if len(failed) > SHOWN else []
-    count = f"  {len(failed)} of {len(results)} results failed" + (":" if others else "")
-    return "\n".join([worst, f"  again: {failed[0]['reproduce']}", count, *(f"  {said}" for said in others), *more])
-
-
-def finite(value: Any, digits: int = 4) -> Any:
-    """Plain values for strict JSON, which has no word for NaN and infinities, with so many digits of a number."""
-    if isinstance(value, float):
-        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: finite(item) for name, item in value.items()}
-    return [finite(item) for item in value] if isinstance(value, (tuple, list)) else value

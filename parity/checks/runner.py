@@ -1,7 +1,7 @@
-"""Run tasks in worker processes, and hand each verdict over as soon as it is there.
+"""Run tasks in worker processes, and deliver the results of each as soon as it is done.
 
 TensorFlow spends most of its time in Python, building graphs, so two cores are used by two processes. A worker
-gets all tasks of a kind together, the checks of one operation and dtype say: they share samples, references and traces.
+gets all tasks of a group, the checks of one operation and dtype say: they share cases, references and traces.
 """
 
 from __future__ import annotations
@@ -25,47 +25,47 @@ from parity.frameworks import CPU, DeviceSettings
 
 @runtime_checkable
 class Task(Protocol):
-    """Something to run: hashable, and fit to travel to another process. So is everything that comes of it."""
+    """Something to run: hashable, and fit to travel to another process. So are its results."""
 
     @property
-    def together(self) -> tuple[str, ...]:
-        """What it shares with the tasks that should run in the same process."""
+    def group_key(self) -> tuple[str, ...]:
+        """Return the key of the tasks that should run in the same process."""
 
     @property
     def cost(self) -> int:
-        """How long it takes, compared with others."""
+        """Estimate how long it takes, compared with others."""
 
     def run(self) -> list[Any]:
-        """Its verdict."""
+        """Return its results."""
 
-    def lost(self, reason: str, /) -> list[Any]:
-        """Its verdict if there will be none."""
+    def on_crash(self, reason: str, /) -> list[Any]:
+        """Return results to report if the process that ran it died."""
 
 
-TASKS = "tasks, as parity.checks.check.plan gives them"
-Verdict = tuple[Any, list[Any]]  # a task, and what came of it
+TASKS = "tasks, as parity.checks.selection.plan lists them"
+Done = tuple[Any, list[Any]]  # a task, and its results
 
 
 def default_jobs() -> int:
-    """As many workers as cores, but no more than four: each holds both frameworks in memory."""
+    """Return as many workers as cores, but no more than four: each has both frameworks in memory."""
     return min(4, os.cpu_count() or 1)
 
 
-def _ignore(task: Task, found: list[Any]) -> None:
+def _ignore(task: Task, results: list[Any]) -> None:
     pass
 
 
 class Runner:
-    """Runs tasks. Either iterate over it for verdicts, or `start` it and ask for `verdict_on` one after another.
+    """Runs tasks. Iterate over it for results, or `start` it and ask for `results_of` one task after another.
 
     Args:
-        tasks: checks from `parity.checks.check.plan`, and whatever else is a `Task`.
+        tasks: checks from `parity.checks.selection.plan`, and whatever else is a `Task`.
         jobs: worker processes; 1 runs everything in this process, in order, which suits a debugger.
-        device: where the tasks run, for what the frameworks say of themselves.
-        heard: told each verdict that workers gave behind the caller's back, whether somebody asks for it or not.
+        on_results: called with each task and its results that workers deliver after `start`.
+        device: where the tasks run.
 
     Attributes:
-        environment: framework -> what its framework said of itself, as soon as it was loaded.
+        environment: framework -> the versions and settings that it reports, as soon as it was loaded.
 
     Raises:
         InputError: something among the tasks is none, or ``jobs`` is not 1 or more.
@@ -75,51 +75,51 @@ class Runner:
         self,
         tasks: Iterable[Task],
         jobs: int | None = None,
-        heard: Callable[[Any, list[Any]], object] = _ignore,
+        on_results: Callable[[Any, list[Any]], object] = _ignore,
         device: DeviceSettings = CPU,
     ) -> None:
         self.tasks: list[Task] = listed("tasks", tasks, TASKS)
         for task in self.tasks:
             of_kind("tasks", task, Task, TASKS)
         self.jobs = default_jobs() if jobs is None else whole_number("jobs", jobs, least=1)
-        self.environment: dict[str, dict[str, Any]] = {}
-        self._known = frozenset(self.tasks)
-        self._heard = heard
         self.device = device
+        self.environment: dict[str, dict[str, Any]] = {}
+        self._planned = frozenset(self.tasks)
+        self._on_results = on_results
         self._workers: list[Worker] = []
         self._stream = self._in_process() if self.jobs == 1 else self._in_workers()
-        self._verdicts: dict[Task, list[Any]] = {}
+        self._results: dict[Task, list[Any]] = {}
         self._arrived = Condition()
         self._collector: Thread | None = None
-        self._together: tuple[str, ...] = ()  # what the last task that ran here shared with others
+        self._group_key: tuple[str, ...] = ()  # of the last task that ran here
         self._over = False
         self._ended_by: Exception | None = None
 
-    def __iter__(self) -> Iterator[Verdict]:
+    def __iter__(self) -> Iterator[Done]:
         return self._stream
 
     def start(self) -> None:
-        """Let the workers begin, and collect verdicts behind the caller's back. With one job, nothing happens yet."""
+        """Let the workers begin, and collect results in a thread. With one job, nothing happens yet."""
         if self.jobs > 1:
             self._collector = Thread(target=self._collect, daemon=True)
             self._collector.start()
 
-    def verdict_on(self, task: Task) -> list[Any]:
-        """The verdict on one task, waiting for it if need be.
+    def results_of(self, task: Task) -> list[Any]:
+        """Return the results of one task, waiting for them if need be.
 
         Raises:
             InputError: it is none of the tasks.
-            RuntimeError: who was told the verdicts raised, which ended the run.
+            RuntimeError: ``on_results`` raised, which ended the run.
         """
-        if task not in self._known:
+        if task not in self._planned:
             raise InputError("task", shown(task), "one of the tasks that were given")
-        if self._collector is None and task not in self._verdicts:
+        if self._collector is None and task not in self._results:
             self._keep(task, self._run_here(task))  # this one only: under xdist, other processes run the others
         with self._arrived:
-            self._arrived.wait_for(lambda: task in self._verdicts or self._over)
-            if task not in self._verdicts:
-                raise RuntimeError("the run ended before this verdict was in") from self._ended_by
-            return self._verdicts[task]
+            self._arrived.wait_for(lambda: task in self._results or self._over)
+            if task not in self._results:
+                raise RuntimeError("the run ended before this task was done") from self._ended_by
+            return self._results[task]
 
     def close(self) -> None:
         """Stop all workers."""
@@ -133,53 +133,53 @@ class Runner:
 
     def _collect(self) -> None:
         try:
-            for task, found in self._stream:
-                self._heard(task, found)
-                self._keep(task, found)
-        except Exception as error:  # raised where it is seen: in whoever asks for the next verdict
+            for task, results in self._stream:
+                self._on_results(task, results)
+                self._keep(task, results)
+        except Exception as error:  # raised again in whoever asks for the next results
             self._ended_by = error
         finally:
             with self._arrived:
                 self._over = True
                 self._arrived.notify_all()
 
-    def _keep(self, task: Task, found: list[Any]) -> None:
+    def _keep(self, task: Task, results: list[Any]) -> None:
         with self._arrived:
-            self._verdicts[task] = found
+            self._results[task] = results
             self._arrived.notify_all()
 
-    def _in_process(self) -> Generator[Verdict, None, None]:
+    def _in_process(self) -> Generator[Done, None, None]:
         for batch in groups(self.tasks):
             for task in batch:
                 yield task, self._run_here(task)
 
     def _run_here(self, task: Task) -> list[Any]:
-        if self._together not in ((), task.together):
-            clear()  # graphs and observations of one operation are of no use to the next
-        self._together = task.together
-        found = task.run()
+        if self._group_key not in ((), task.group_key):
+            clear()
+        self._group_key = task.group_key
+        results = task.run()
         self.environment = frameworks.environment(self.device)
-        return found
+        return results
 
-    def _in_workers(self) -> Generator[Verdict, None, None]:
+    def _in_workers(self) -> Generator[Done, None, None]:
         waiting = deque(batches(self.tasks))
         self._workers = [Worker(self.device) for _ in range(min(self.jobs, len(waiting)))]
         try:
             while not self._over and (busy := _keep_busy(self._workers, waiting)):
                 for connection in wait(list(busy)):
                     worker = busy[connection]  # type: ignore[index]
-                    verdicts = worker.hear()
-                    if self._over:  # closed meanwhile: the worker was killed, and its tasks have no verdict
+                    done = worker.receive()
+                    if self._over:  # closed meanwhile: the worker was killed, and its tasks have no results
                         return
                     self.environment |= worker.environment
-                    yield from verdicts
+                    yield from done
         finally:
             for worker in self._workers:
                 worker.process.kill()
 
 
 def _keep_busy(workers: list[Worker], waiting: deque[list[Task]]) -> dict[Connection, Worker]:
-    """Give every idle worker a batch, as long as there are any; returns those at work."""
+    """Give every idle worker a batch, as long as there are any; return those at work."""
     for worker in workers:
         if not worker.left and waiting:
             worker.give(waiting.popleft())
@@ -187,15 +187,15 @@ def _keep_busy(workers: list[Worker], waiting: deque[list[Task]]) -> dict[Connec
 
 
 def groups(tasks: Iterable[Task]) -> list[list[Task]]:
-    """Checks that share work, together."""
-    together: dict[tuple[str, ...], list[Task]] = {}
+    """Group the tasks that share work."""
+    by_key: dict[tuple[str, ...], list[Task]] = {}
     for task in tasks:
-        together.setdefault(task.together, []).append(task)
-    return list(together.values())
+        by_key.setdefault(task.group_key, []).append(task)
+    return list(by_key.values())
 
 
 def batches(tasks: Iterable[Task]) -> list[list[Task]]:
-    """Groups, the longest first, so that no core waits for them at the end."""
+    """Sort groups, the longest first, so that no core waits for them at the end."""
     return sorted(groups(tasks), key=lambda batch: sum(task.cost for task in batch), reverse=True)
 
 
@@ -203,9 +203,9 @@ class Worker:
     """A process that runs one batch of tasks after another, in order.
 
     Attributes:
-        left: the tasks of its batch whose verdicts are not in yet; empty when it is idle.
-        answered: whether the process that runs now has given a verdict.
-        environment: what its frameworks said of themselves.
+        left: the tasks of its batch that are not done yet; empty when it is idle.
+        answered: whether the process that runs now has finished a task.
+        environment: the versions and settings that its frameworks report.
     """
 
     def __init__(self, device: DeviceSettings) -> None:
@@ -216,11 +216,11 @@ class Worker:
 
     def _start(self) -> None:
         context = get_context("spawn")  # a fork of a process with TensorFlow's threads in it hangs
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, self.device), daemon=True)
+        self.connection, other_end = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other_end, self.device), daemon=True)
         self.process.start()
         self.answered = False
-        theirs.close()
+        other_end.close()
 
     def give(self, batch: list[Task]) -> None:
         """Let it run a batch, in a new process if the last one died."""
@@ -229,24 +229,25 @@ class Worker:
         self.left = list(batch)
         self.connection.send(batch)
 
-    def hear(self) -> list[Verdict]:
-        """Its next verdict. If it died: a failure of the task it was at, and the others go to another process.
+    def receive(self) -> list[Done]:
+        """Return the results of its next task. If it died, report only the task that was running as failed.
 
-        A process that dies over its first task takes all of them along: the next one would hardly do better.
+        The rest of the batch goes to another process. A process that dies over its first task fails the whole batch:
+        the next one would hardly do better.
         """
         try:
-            task, found, self.environment = self.connection.recv()
+            task, results, self.environment = self.connection.recv()
         except (EOFError, ConnectionError):
             self.process.join()
             reason = f"the worker process died with exit code {self.process.exitcode} before it was done"
-            lost, rest = (self.left[:1], self.left[1:]) if self.answered else (self.left, [])
+            crashed, rest = (self.left[:1], self.left[1:]) if self.answered else (self.left, [])
             self.left = []
             if rest:
                 self.give(rest)
-            return [(task, task.lost(reason)) for task in lost]
+            return [(task, task.on_crash(reason)) for task in crashed]
         self.answered = True
         self.left.remove(task)
-        return [(task, found)]
+        return [(task, results)]
 
 
 def clear() -> None:
@@ -256,19 +257,19 @@ def clear() -> None:
 
 
 def _serve(connection: Connection, device: DeviceSettings) -> None:
-    """What a worker does, until it is killed."""
+    """Run batches in a worker, until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, ConnectionError):  # nobody is left to hear of it
+    with suppress(EOFError, ConnectionError):  # the parent has ended
         while True:
             for task in connection.recv():
-                found = task.run()
-                connection.send((task, found, frameworks.environment(device)))
+                results = task.run()
+                connection.send((task, results, frameworks.environment(device)))
             clear()
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed takes its workers along, in the middle of a task and without a word."""
+    """End at once when the parent is killed, even in the middle of a task."""
     parent = parent_process()
     assert parent is not None, "a worker has one"
     wait([parent.sentinel])

@@ -1,4 +1,4 @@
-"""One pass over two arrays and their floor, in constant memory: how far apart they are, and where.
+"""Compare two arrays and their floor in one pass and constant memory: by how much they differ, and where.
 
 `by_definition` says what is meant. Most chunks need less: where float64 holds both sides exactly and no error is NaN or
 inf, the elements without an error are those that are the same, and no score exceeds the largest error over the
@@ -18,7 +18,7 @@ import numpy as np
 from parity.arrays import Array
 from parity.errors import InputError
 
-CHUNK = 1 << 17  # elements looked at together: few enough for the cache, so a pass costs one read of each array
+CHUNK = 1 << 17  # elements compared at a time: few enough for the cache, so a pass costs one read of each array
 ROW = 1 << 12  # elements whose squares are summed by one call of BLAS
 BLOCK = 1 << 22  # elements that a thread takes at a time; a single block is worth no threads
 SMALLEST = 1e-290  # sum of squares with all its digits
@@ -27,7 +27,7 @@ THREADS = min(os.cpu_count() or 1, 4)  # NumPy computes without the interpreter 
 
 @dataclass
 class Tally:
-    """What a pass has gathered.
+    """Scores, errors and their positions, gathered over a pass.
 
     Attributes:
         score: the largest error in floors; inf where the floor is 0 and the error is not.
@@ -50,7 +50,7 @@ class Tally:
 
     @property
     def norm_score(self) -> float:
-        """The norm of all errors over the norm of all floors; the largest score where a square leaves float64."""
+        """Return the norm of all errors over the norm of all floors; the largest score where a square overflows."""
         if not self.score:
             return 0.0
         if not all(SMALLEST < squared < math.inf for squared in (self.errors_squared, self.floors_squared)):
@@ -97,7 +97,7 @@ def stream(quantity: str, observed: Array, expected: Array, floor: Array | None)
 
 
 def smallest_of(quantity: str, floor: Array) -> np.float64:
-    """The smallest number of a floor, all of which must be finite and not negative."""
+    """Return the smallest number of a floor, whose numbers must be finite and not negative."""
     smallest = np.float64(floor.min())  # NaN if any is
     if not (smallest >= 0 and floor.max() < np.inf):
         raise InputError(f"floor of {quantity!r}", "NaN, inf or less than 0", "finite numbers of 0 or more")
@@ -105,7 +105,7 @@ def smallest_of(quantity: str, floor: Array) -> np.float64:
 
 
 def by_definition(observed: Array, expected: Array, error: Array, floor: Array) -> tuple[Array, Array]:
-    """Every score, and which elements are strange: NaN or inf on one side only, or inf of the other sign.
+    """Return every score, and which elements are strange: NaN or inf on one side only, or inf of the other sign.
 
     In ``error``, in place, what is the same on both sides becomes 0, and what is strange inf.
     """
@@ -167,7 +167,7 @@ class _Pass:
         return copy
 
     def _judge(self, start: int, observed: Array, expected: Array, error: Array, floor: Array) -> Array:
-        """The scores by definition; what is strange is counted."""
+        """Compute the scores by definition, and count what is strange."""
         score, strange = by_definition(observed, expected, error, floor)
         if not self.tally.strange and strange.any():
             self.tally.first_strange = start + int(np.argmax(strange))

@@ -1,6 +1,6 @@
-"""One file for each command of ``parity``: what it is for, what it takes, and what it prints.
+"""Define the commands of ``parity``, one module for each.
 
-Each has ``HELP``, ``add_options(parser)`` and ``run(options)``, which returns the exit status.
+A command has ``HELP``, ``add_options(parser)`` and ``run(options)``, which returns the exit status.
 """
 
 from __future__ import annotations

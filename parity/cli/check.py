@@ -1,158 +1,140 @@
-"""``parity check``: hold every variant of every operation to its contracts, and write a report."""
+"""Check every variant of every operation against its contracts, and write a report: ``parity check``."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
-from parity import frameworks, report, training
-from parity.checks.check import Check, covered, plan
-from parity.checks.result import PASSED, how_near, sentence, share
-from parity.checks.runner import Runner, Task
-from parity.cli import matrix
-from parity.cli.progress import signals, verdicts
-from parity.cli.terminal import console as screen
-from parity.cli.terminal import files_of, warn
-from parity.divergences import Snippet, snippets
-from parity.errors import FrameworkUnavailable, NotWritten, printable
-from parity.frameworks.recording import verified
-from parity.report import github
+from parity import frameworks, report
+from parity.checks.check import Check
+from parity.checks.result import FAILED, PASSED, Result
+from parity.checks.runner import Runner
+from parity.checks.sentences import nearest, sentence
+from parity.cli.matrix import print_matrix
+from parity.cli.options import Once, add_device, add_jobs, add_output, add_seed, add_selection
+from parity.cli.progress import interruptible, run_tasks
+from parity.cli.selection import REPEATED, plan_tasks
+from parity.cli.terminal import announce, console, print_lines, warn
+from parity.errors import FrameworkUnavailable, NotWritten
+from parity.frameworks.recording import Recording, verified
+from parity.report import Report, github
 from parity.report.groups import Group, failures, skips
-from parity.report.journal import Keeper
+from parity.report.journal import Journal
+from parity.report.outcome import stale_entries
+from parity.training import Training
 
-HELP = "hold every variant of every operation to its contracts, write a report"
-CHECKED = (Check, training.Training)  # the tasks whose verdict is a list of results
-SHOWN = 3  # failures, or what came nearest to one; the report has them all
+HELP = "Check every variant of every operation against its contracts, and write a report."
+SHOWN = 3  # failures, or results nearest to a limit; the report has all
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What the command understands."""
-    parser.add_argument(
-        "--operation", action="append", default=[], help='only this operation, or topic, "rnn"; may be repeated'
-    )
-    for name in ("framework", "variant", "dtype", "contract"):
-        parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
-    parser.add_argument("--config", action=Once, default="", help="only this configuration of its operation")
-    parser.add_argument(
+    """Add the options of ``parity check``."""
+    add_selection(parser, *REPEATED)
+    cases = parser.add_argument_group("cases", "Each may be given once.")
+    cases.add_argument("--config", action=Once, default="", help="select only this configuration of the operation")
+    cases.add_argument(
         "--lengths",
         action=Once,
         default="",
-        help='only this lengths of batch; or one written out, "3,0,1:5": lengths, T',
+        help='select only these lengths, by name or written out: "3,0,1:5" is three sequences padded to 5 steps',
     )
-    parser.add_argument("--mode", action=Once, default="", help="only this mode: eager, graph, xla or compiled")
-    parser.add_argument("--full", action="store_true", help="also what takes long: compiled modes, narrow dtypes")
-    parser.add_argument("--device", default="cpu", help="auto, cpu (default) or cuda: for frameworks that see one")
-    parser.add_argument("--tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampled cases (default 0)")
-    parser.add_argument(
-        "--output", default=report.FOLDER, metavar="DIR", help=f"where the report goes (default {report.FOLDER})"
-    )
-    parser.add_argument("--replay", metavar="DIR", help="compare with what parity record wrote there, too")
-    parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
-
-
-class Once(argparse.Action):
-    """An option that says one thing, and must not say another."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _: str | None = None
-    ) -> None:
-        """Take a value that is not empty, if none was taken."""
-        if not values or getattr(namespace, self.dest):
-            parser.error(f"{self.option_strings[0]} takes one value, and no other with it")
-        setattr(namespace, self.dest, values)
+    cases.add_argument("--mode", action=Once, default="", help="select only eager, graph, xla or compiled")
+    parser.add_argument("--full", action="store_true", help="add what takes long: compiled modes and narrow dtypes")
+    parser.add_argument("--replay", metavar="DIR", help="compare with the recording in this folder too")
+    add_seed(parser)
+    add_device(parser)
+    add_jobs(parser)
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run, write the report, print the summary; returns 1 if something failed, 130 if somebody interrupted."""
-    with signals():
+    """Run the checks, write the report, print a summary.
+
+    Returns:
+        1 if something failed or nothing was compared, 130 after an interrupt, else 0.
+
+    Raises:
+        InputError: an unknown name, a selection without a check, a recording or a folder that cannot be used.
+        FrameworkUnavailable: a framework that was selected by name cannot be loaded.
+        NotWritten: the report cannot be written, as on a full disk.
+    """
+    with interruptible():
         return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
-    selection, seed = (
-        (options.operation, options.framework, options.variant, options.dtype, options.contract),
-        options.seed,
-    )
-    cases = {name: getattr(options, name) for name in ("config", "lengths", "mode")}
     device = frameworks.DeviceSettings(options.device, options.tf32)
-    earlier = verified(options.replay) if options.replay else None
-    checks = plan(*selection, seed, options.full, **cases, device=device, recording=earlier)
-    covered(checks, earlier)
-    selected = any([*selection, *cases.values()])
-    others: list[Task] = [] if selected else [*snippets(), *training.plan(seed=seed), *training.curves(seed=seed)]
-    runner = Runner([*checks, *others], options.jobs, device=device)
-    report.writable(options.output)
-    for framework in dict.fromkeys(
-        options.framework
-    ):  # a framework that was asked for and does not load is a failure, not a skip
+    recording = verified(options.replay) if options.replay else None
+    runner = Runner(plan_tasks(options, device, recording), options.jobs, device=device)
+    report.check_writable(options.output)
+    for framework in options.framework:
         if reason := frameworks.missing(framework):
             raise FrameworkUnavailable(reason)
-    planned = sum(isinstance(task, CHECKED) for task in runner.tasks)
-    keeper = Keeper(options.output, seed=seed, planned=planned, replayed=earlier.environment if earlier else None)
-    keeper.begin()
-    came, interrupted = verdicts(runner, keeper)
-    trials = [trial for task, tried in came.items() if isinstance(task, Snippet) for trial in tried]
-    record = keeper.record(interrupted)
-    files, failure = _written(record, options.output)
-    console = screen()
-    matrix.show(record["checks"], console)
-    groups = failures(record["checks"])
-    _print_failures(groups, console)
-    if not groups:
-        _print_nearest(record["checks"], console)
-    for trial in trials:
-        if trial.stale:
-            console.print(f"{trial.stale}\n", markup=False, highlight=False, soft_wrap=True)
-    if earlier:
-        print(f"compared with {earlier}")
-    for group in skips(record["checks"]):
-        _say(console, f"skipped: {group.all('framework')}: {group.why}")
-    print(f"{report.verdict(record)}; {len(record['checks'])} results in {record['summary']['seconds']:.0f} s")
-    if not failure:
-        print("\n".join(files_of(files)))
-    github.tell(record, say=print, warn=warn)
-    if failure:
-        raise failure  # now that everything is told
-    return 130 if interrupted else int(report.failed(record))
+    planned = sum(isinstance(task, Check | Training) for task in runner.tasks)
+    replayed = report.describe_recording(recording) if recording else None
+    journal = Journal(options.output, seed=options.seed, planned=planned, replayed=replayed)
+    journal.begin()
+    _, interrupted = run_tasks(runner, journal)
+    finished = journal.report(interrupted)
+    _finish(finished, options.output, recording)
+    return 130 if interrupted else int(report.failed(finished))
 
 
-def _written(record: Mapping[str, Any], folder: str) -> tuple[list[Path], NotWritten | None]:
-    """The files of the report, or why there are none."""
+def _finish(finished: Report, folder: str, recording: Recording | None) -> None:
+    """Write a report and print its summary, which a report that cannot be written must not prevent.
+
+    Raises:
+        NotWritten: the report cannot be written.
+    """
     try:
-        return report.write(record, folder), None
-    except NotWritten as error:
-        return [], error
+        files = report.write(finished, folder)
+    except NotWritten:
+        _summarise(finished, recording)
+        github.publish(finished, say=print, warn=warn)
+        raise
+    _summarise(finished, recording)
+    announce(files, finished)
 
 
-def _print_failures(groups: Sequence[Group], console: Console) -> None:
-    """The worst failures in plain words, with what shows them again."""
+def _summarise(finished: Report, recording: Recording | None) -> None:
+    terminal = console()
+    print_matrix(finished.results, terminal)
+    groups = failures(finished.results)
+    if groups:
+        print_failures(groups, terminal)
+    else:
+        print_nearest(finished.results, terminal)
+    for entry in stale_entries(finished):
+        for trial in entry.frameworks.values():
+            if trial.status == FAILED:
+                print_lines(terminal, trial.reason, "")
+    if recording:
+        print(f"compared with {recording}")
+    for group in skips(finished.results):
+        print_lines(terminal, f"skipped: {group.distinct('framework')}: {group.worst.reason}")
+    seconds = finished.summary.seconds
+    print(f"{report.verdict(finished)}; {len(finished.results)} results in {seconds:.0f} s")
+
+
+def print_failures(groups: Sequence[Group], console: Console) -> None:
+    """Print the worst failures as sentences, each with the command that reproduces it."""
     for group in groups[:SHOWN]:
-        lines = [
-            sentence(group.worst),
-            f"  again: {group.worst['reproduce']}",
-            f"  {group.others}" if group.others else "",
-        ]
-        _say(console, *filter(None, lines), "")
+        print_lines(console, sentence(group.worst), f"  reproduce: {group.worst.reproduce}")
+        if group.others:
+            print_lines(console, f"  {group.others}")
+        print_lines(console, "")
     if len(groups) > SHOWN:
-        _say(console, f"and {len(groups) - SHOWN} more, of other variants or contracts: see the report", "")
+        print_lines(console, f"and {len(groups) - SHOWN} more, of other variants or contracts: see the report", "")
 
 
-def _print_nearest(results: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """What holds and came nearest to its limit, in plain words."""
-    nearest: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for result in sorted(results, key=share, reverse=True):
-        if result["status"] == PASSED and share(result):
-            nearest.setdefault((result["operation"], result["framework"]), result)
-    if nearest:
-        _say(console, "Nearest to a limit:", *(f"  {how_near(one)}" for one in list(nearest.values())[:SHOWN]), "")
-
-
-def _say(console: Console, *lines: str) -> None:
-    """Lines as they are, which a terminal breaks and a file does not."""
-    for line in lines:
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+def print_nearest(results: Iterable[Result], console: Console) -> None:
+    """Print the passed results that came nearest to a limit, one for each operation and framework."""
+    passed = [result for result in results if result.status == PASSED and result.share]
+    shown: dict[tuple[str, str], Result] = {}
+    for result in sorted(passed, key=lambda result: result.share, reverse=True):
+        shown.setdefault((result.operation, result.framework), result)
+    if shown:
+        lines = [f"  {nearest(result)}" for result in list(shown.values())[:SHOWN]]
+        print_lines(console, "Nearest to a limit:", *lines, "")

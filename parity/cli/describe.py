@@ -1,4 +1,4 @@
-"""``parity describe``: what an operation computes, takes and gives; who brings a function of their own has to know."""
+"""Describe an operation to whoever brings a function of their own: ``parity describe``."""
 
 from __future__ import annotations
 
@@ -7,52 +7,60 @@ import inspect
 from importlib import import_module
 from types import ModuleType
 
+from rich.console import Console
 from rich.table import Table
 
-from parity.cli.terminal import console as screen
+from parity.cli.terminal import console
 from parity.errors import choose_all
 from parity.operations import OPERATIONS, Configuration, Input, Operation, find
 
-HELP = "say what an operation computes, takes and gives"
+HELP = "Describe what an operation computes, takes and returns."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What the command understands."""
-    parser.add_argument("name", nargs="*", help='these, e.g. "rnn.lstm", or a topic, "rnn"; without one, list all')
+    """Add the options of ``parity describe``."""
+    parser.add_argument(
+        "name", nargs="*", help='describe these, such as "rnn.lstm", or a topic, "rnn"; without one, list all'
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """List or describe.
+    """List or describe operations.
 
     Raises:
         InputError: no such operation; the message names the nearest.
     """
-    console = screen(120)
+    terminal = console(120)
     chosen = choose_all("operation", options.name, OPERATIONS)
     if not chosen:
-        console.print(_contents())
-    for row in map(find, chosen):
-        console.print(f"[bold]{row.name}[/bold]")
-        console.print(_words(row), markup=False, highlight=False)
-        console.print(f"\n{inspect.getdoc(_reference(row))}", markup=False, highlight=False)
-        for config in row.configurations:
-            console.print(f"\nform {config.name}: {', '.join(_call(config))}", markup=False, highlight=False)
-            console.print(_arrays(config))
-        for framework, variants in row.variants.items():
-            console.print(f"{framework}: {', '.join(variants)}", markup=False, highlight=False)
-        console.print()
+        terminal.print(_contents())
+    for name in chosen:
+        _describe(find(name), terminal)
     return 0
 
 
+def _describe(row: Operation, terminal: Console) -> None:
+    terminal.print(f"[bold]{row.name}[/bold]")
+    terminal.print(_definition(row), markup=False, highlight=False)
+    terminal.print(f"\n{inspect.getdoc(_reference(row))}", markup=False, highlight=False)
+    for config in row.configurations:
+        call = ", ".join(_arguments(config))
+        terminal.print(f"\nconfiguration {config.name}: {call}", markup=False, highlight=False)
+        terminal.print(_arrays(config))
+    for framework, variants in row.variants.items():
+        terminal.print(f"{framework}: {', '.join(variants)}", markup=False, highlight=False)
+    terminal.print()
+
+
 def _contents() -> Table:
-    table = Table("operation", "what", box=None, pad_edge=False, header_style="dim")
+    table = Table("operation", "definition", box=None, pad_edge=False, header_style="dim")
     for row in OPERATIONS.values():
-        table.add_row(row.name, _words(row).partition("\n")[0])
+        table.add_row(row.name, _definition(row).partition("\n")[0])
     return table
 
 
-def _words(row: Operation) -> str:
-    """What the reference says of itself: it is the definition."""
+def _definition(row: Operation) -> str:
+    """Return the docstring of the reference, which is the definition."""
     return inspect.getdoc(getattr(_reference(row), row.function)) or ""
 
 
@@ -60,8 +68,8 @@ def _reference(row: Operation) -> ModuleType:
     return import_module(f"parity.reference.{row.topic}")
 
 
-def _call(config: Configuration) -> list[str]:
-    """The arguments, and the values of those that are options."""
+def _arguments(config: Configuration) -> list[str]:
+    """List the arguments, with the values of those that are options."""
     return [f"{name}={config.options[name]!r}" if name in config.options else name for name in config.arguments]
 
 
@@ -71,15 +79,18 @@ def _arrays(config: Configuration) -> Table:
     for name, array in config.inputs.items():
         table.add_row("takes", name, _axes(array.axes), _kind(array))
     for name, axes in config.outputs.items():
-        table.add_row("gives", name, _axes(axes), "")
+        table.add_row("returns", name, _axes(axes), "")
     return table
 
 
 def _axes(axes: str) -> str:
-    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+    comma = "," if len(axes) == 1 else ""
+    return f"({', '.join(axes)}{comma})"
 
 
 def _kind(array: Input) -> str:
-    if array.below or array.up_to:
-        return f"whole numbers below {array.below}" if array.below else f"whole numbers up to {array.up_to}"
+    if array.below:
+        return f"whole numbers below {array.below}"
+    if array.up_to:
+        return f"whole numbers up to {array.up_to}"
     return "floats between 0 and 1" if array.unit else "floats"

@@ -1,9 +1,9 @@
-"""``parity divergences``: the list of them, or one of them explained, with its code and today's values."""
+"""List the divergences, or explain some with their code and today's values: ``parity divergences``."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -12,47 +12,55 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from parity.checks.result import FAILED
-from parity.cli.terminal import console as screen
-from parity.divergences import DIVERGENCES, Divergence, Snippet, Trial, snippets
-from parity.divergences.entry import VERDICTS, shown
+from parity.checks.result import FAILED, SKIPPED
+from parity.cli.terminal import console
+from parity.divergences import (
+    DIVERGENCES,
+    VERDICTS,
+    Divergence,
+    DivergenceEntry,
+    Trial,
+    TrialTask,
+    plan,
+    report_entries,
+)
 
-HELP = "list what the frameworks do differently, and what people believe"
+HELP = "List what the frameworks do differently and what people believe, or explain some of it."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What the command understands."""
+    """Add the options of ``parity divergences``."""
     parser.add_argument(
-        "name", nargs="*", help='explain these, e.g. "loss.all_ignored", or a topic, "loss"; without one, list all'
+        "name", nargs="*", help='explain these, such as "loss.all_ignored", or a topic, "loss"; without one, list all'
     )
-    parser.add_argument("--all", action="store_true", help="run all of them, and say which are stale")
+    parser.add_argument("--all", action="store_true", help="run all of them, and show which are stale")
 
 
 def run(options: argparse.Namespace) -> int:
-    """List or explain; returns 1 if an entry that was run is stale.
+    """List or explain; return 1 if an entry that was run is stale.
 
     Raises:
         InputError: no such entry; the message names the nearest.
     """
-    console = screen(120)
+    terminal = console(120)
     if not options.name and not options.all:
-        console.print(_contents(DIVERGENCES.values()))
+        terminal.print(_contents(DIVERGENCES.values()))
         return 0
-    tried = _tried(snippets(options.name))
+    trials = _run(plan(options.name))
     if options.all:
-        console.print(_results(tried))
+        terminal.print(_results(trials))
     else:
-        for name in dict.fromkeys(trial.name for trial in tried):
-            console.print(_explained(DIVERGENCES[name], [trial for trial in tried if trial.name == name]))
-    for trial in tried:
-        if trial.stale:
-            console.print(trial.stale, style="red", markup=False, soft_wrap=True)
-    return int(any(trial.status == FAILED for trial in tried))
+        for entry in report_entries(trials):
+            terminal.print(_explained(entry))
+    stale = [trial for trial in trials if trial.status == FAILED]
+    for trial in stale:
+        terminal.print(trial.reason, style="red", markup=False, soft_wrap=True)
+    return int(bool(stale))
 
 
-def _tried(chosen: list[Snippet]) -> list[Trial]:
-    progress = track(chosen, "running", console=Console(stderr=True), transient=True)
-    return [trial for snippet in progress for trial in snippet.run()]
+def _run(tasks: Sequence[TrialTask]) -> list[Trial]:
+    progress = track(tasks, "running", console=Console(stderr=True), transient=True)
+    return [trial for task in progress for trial in task.run()]
 
 
 def _contents(entries: Iterable[Divergence]) -> Table:
@@ -62,33 +70,35 @@ def _contents(entries: Iterable[Divergence]) -> Table:
     return table
 
 
-def _results(tried: list[Trial]) -> Table:
-    table = Table("name", "framework", "", "today", box=None, pad_edge=False, header_style="dim")
-    for trial in tried:
-        table.add_row(trial.name, trial.framework, trial.status, Text(trial.missing or _values(trial)))
+def _results(trials: Iterable[Trial]) -> Table:
+    table = Table("name", "framework", "", "observed", box=None, pad_edge=False, header_style="dim")
+    for trial in trials:
+        values = trial.reason if trial.status == SKIPPED else _values(trial.observed)
+        table.add_row(trial.name, trial.framework, trial.status, Text(values))
     return table
 
 
-def _explained(entry: Divergence, tried: list[Trial]) -> Group:
+def _explained(entry: DivergenceEntry) -> Group:
     head = Text.assemble((entry.name, "bold"), f"\n{entry.claim}\n", (entry.verdict, "bold"))
     head.append(f": {VERDICTS[entry.verdict]}")
-    done = f" Done so in {entry.operation}." if entry.operation else ""
-    tail = Text.assemble(("why      ", "dim"), entry.why, ("\ninstead  ", "dim"), entry.instead, done)
-    sides = (_side(entry, trial) for trial in tried)
-    return Group(head, *sides, tail, Text("\n".join(entry.sources), style="dim"), Text())
+    implemented = f" Implemented so in {entry.operation}." if entry.operation else ""
+    tail = Text.assemble(("why      ", "dim"), entry.why, ("\ninstead  ", "dim"), entry.instead, implemented)
+    return Group(
+        head, *map(_panel, entry.frameworks.values()), tail, Text("\n".join(entry.sources), style="dim"), Text()
+    )
 
 
-def _side(entry: Divergence, trial: Trial) -> Panel:
-    code = Syntax(entry.code(trial.framework), "python", theme="ansi_dark", word_wrap=True)
-    return Panel(Group(code, Text(f"\n{_seen(entry, trial)}")), title=trial.framework, title_align="left")
+def _panel(trial: Trial) -> Panel:
+    code = Syntax(trial.code, "python", theme="ansi_dark", word_wrap=True)
+    return Panel(Group(code, Text(f"\n{_comparison(trial)}")), title=trial.framework, title_align="left")
 
 
-def _seen(entry: Divergence, trial: Trial) -> str:
-    if trial.missing:
-        return trial.missing
-    written = ", ".join(f"{name} {shown(value)}" for name, value in entry.seen[trial.framework].items())
-    return f"today    {_values(trial)}" + (f"\nwritten  {written}" if trial.stale else "")
+def _comparison(trial: Trial) -> str:
+    if trial.status == SKIPPED:
+        return trial.reason
+    observed = f"observed {_values(trial.observed)}"
+    return f"{observed}\nexpected {_values(trial.expected)}" if trial.status == FAILED else observed
 
 
-def _values(trial: Trial) -> str:
-    return ", ".join(f"{name} {shown(value)}" for name, value in trial.today.items())
+def _values(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

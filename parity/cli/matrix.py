@@ -1,111 +1,93 @@
-"""The matrix of a run, for a terminal: operations against contracts, a mark for each framework in every cell."""
+"""Print the matrix of a run: operations against contracts, with a mark for each framework in every cell."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from parity.checks.contracts import CONTRACTS
-from parity.checks.result import FAILED, PASSED, PRECEDENCE, SKIPPED, XFAILED, share
+from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Result, worst_status
 from parity.errors import printable
-from parity.report.formatting import SYMBOLS
-from parity.report.ordering import index
+from parity.report.formatting import ABSENT, SYMBOLS, index
 
-Found = Mapping[str, Any]
-HEADS = {  # of columns that are six letters wide
-    "matches_reference": "ref",
-    "frameworks_agree": "agree",
-    "ignores_padding": "fill",
-    "ignores_extra_padding": "longer",
-    "independent_of_batchmates": "alone",
-    "follows_permutation": "order",
-    "zero_gradient_at_padding": "zero",
-    "accepts_empty_sequences": "empty",
-    "repeatable": "twice",
-    "same_in_every_mode": "modes",
-    "same_when_compiled": "jit",
-    "agrees_with_recording": "record",
-    "trains_alike": "trains",
-}
 MEANINGS = {
     PASSED: "without any error",
     FAILED: "and how many results failed",
     XFAILED: "expected failure",
     SKIPPED: "skipped",
-    "absent": "not promised or not run",
+    ABSENT: "not promised or not run",
 }
-GAPS = (2, 1)  # between columns: as wide as there is room for
-Cells = dict[str, dict[str, Text]]  # operation -> contract -> marks
+GAPS = (2, 1)  # between columns; the widest that fits
+Cells = Mapping[str, Mapping[str, Text]]  # operation -> contract -> marks
 
 
-def show(results: Iterable[Found], console: Console) -> None:
-    """Print the matrix, and what its marks and columns are; in several parts where the terminal is narrow."""
-    by_cell = _by_cell(results)
-    frameworks = sorted({framework for marks in by_cell.values() for framework in marks})
-    contracts = sorted({contract for _, contract in by_cell}, key=lambda name: (index(CONTRACTS, name), name))
-    cells: Cells = {}
-    for (operation, contract), marks in by_cell.items():
-        cells.setdefault(operation, {})[contract] = _marked(
-            [_mark(marks.get(framework, ())) for framework in frameworks]
-        )
-    for gap, part in _parts(cells, contracts, console.width):
-        console.print(_table(cells, part, gap), "")
-    both = f"{'/'.join(map(printable, frameworks))}, one mark where they are alike; " if len(frameworks) > 1 else ""
+def print_matrix(results: Iterable[Result], console: Console) -> None:
+    """Print the matrix and its legend, in several tables where the terminal is narrow."""
+    results = list(results)
+    frameworks = sorted({result.framework for result in results})
+    contracts = sorted({result.contract for result in results}, key=lambda name: (index(CONTRACTS, name), name))
+    cells = _cells(results, frameworks)
+    for gap, columns in _split(cells, contracts, console.width):
+        console.print(_table(cells, columns, gap), "")
+    console.print(_legend(frameworks, contracts), style="dim", markup=False, highlight=False)
+
+
+def _legend(frameworks: Sequence[str], contracts: Sequence[str]) -> str:
     symbols = ", ".join(f"{SYMBOLS[status]} {meaning}" for status, meaning in MEANINGS.items())
-    heads = ", ".join(f"{_head(contract)} {contract}" for contract in contracts if contract in HEADS)
-    legend = f"{both}a number: the worst score, in % of its limit; {symbols}"
-    console.print(f"{legend}\n{heads}\n", style="dim", markup=False, highlight=False)
+    heads = ", ".join(f"{_head(contract)} {contract}" for contract in contracts if contract in CONTRACTS)
+    pair = ""
+    if len(frameworks) > 1:
+        pair = f"{'/'.join(map(printable, frameworks))}, one mark where they are alike; "
+    return f"{pair}a number: the worst score, in % of its limit; {symbols}\n{heads}\n"
 
 
-def _by_cell(results: Iterable[Found]) -> dict[tuple[str, str], dict[str, list[Found]]]:
-    """Operation and contract -> framework -> results."""
-    cells: dict[tuple[str, str], dict[str, list[Found]]] = {}
+def _cells(results: Iterable[Result], frameworks: Sequence[str]) -> Cells:
+    """Mark every operation and contract that has results."""
+    groups: dict[tuple[str, str], dict[str, list[Result]]] = {}
     for result in results:
-        frameworks = cells.setdefault((result["operation"], result["contract"]), {})
-        frameworks.setdefault(result["framework"], []).append(result)
+        by_framework = groups.setdefault((result.operation, result.contract), {})
+        by_framework.setdefault(result.framework, []).append(result)
+    cells: dict[str, dict[str, Text]] = {}
+    for (operation, contract), by_framework in groups.items():
+        marks = [_mark(by_framework.get(framework, ())) for framework in frameworks]
+        cells.setdefault(operation, {})[contract] = _joined(marks)
     return cells
 
 
-def _mark(results: Sequence[Found]) -> str:
-    """The worst that is to be said of the results of one framework.
-
-    >>> _mark([]), _mark([{"status": "xfailed"}, {"status": "passed", "score": 1.0, "limit": 64.0, "norm_score": None,
-    ...     "norm_limit": None}])
-    ('–', '2')
-    """
-    statuses = [result["status"] for result in results]
-    if FAILED in statuses:
-        return f"{SYMBOLS[FAILED]}{statuses.count(FAILED)}"
-    if PASSED in statuses:
-        worst = max(share(result) for result in results if result["status"] == PASSED)
-        return str(math.ceil(100 * worst)) if worst else SYMBOLS[PASSED]
-    return SYMBOLS[next((status for status in PRECEDENCE if status in statuses), "absent")]
+def _mark(results: Sequence[Result]) -> str:
+    """Return the mark of one framework: failures before scores before anything else."""
+    status = worst_status(result.status for result in results)
+    if status == FAILED:
+        return f"{SYMBOLS[FAILED]}{sum(result.status == FAILED for result in results)}"
+    if status == PASSED:
+        share = max(result.share for result in results if result.status == PASSED)
+        return str(math.ceil(100 * share)) if share else SYMBOLS[PASSED]
+    return SYMBOLS[status or ABSENT]
 
 
-def _marked(marks: list[str]) -> Text:
-    alike = dict.fromkeys(marks)
-    said = "/".join(alike if len(alike) == 1 else marks)
-    return Text(said, style="bold red" if SYMBOLS[FAILED] in said else "")
+def _joined(marks: list[str]) -> Text:
+    alike = len(set(marks)) == 1
+    text = marks[0] if alike else "/".join(marks)
+    return Text(text, style="bold red" if SYMBOLS[FAILED] in text else "")
 
 
-def _parts(cells: Cells, contracts: list[str], room: int) -> Iterator[tuple[int, list[str]]]:
-    """The gap between columns, and the contracts that stand beside each other; all of them, if they fit."""
+def _split(cells: Cells, contracts: Sequence[str], width: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the gap between columns, and the contracts that fit beside each other."""
     label = max((len(printable(operation)) for operation in cells), default=0)
     widths = {name: max(len(_head(name)), *(len(row.get(name, "")) for row in cells.values())) for name in contracts}
-    gap = next((gap for gap in GAPS if label + sum(widths.values()) + gap * len(widths) <= room), GAPS[-1])
-    part: list[str] = []
+    gap = next((gap for gap in GAPS if label + sum(widths.values()) + gap * len(widths) <= width), GAPS[-1])
+    columns: list[str] = []
     for name in contracts:
-        if part and label + sum(widths[other] + gap for other in (*part, name)) > room:
-            yield gap, part
-            part = []
-        part.append(name)
-    if part:
-        yield gap, part
+        if columns and label + sum(widths[other] + gap for other in (*columns, name)) > width:
+            yield gap, columns
+            columns = []
+        columns.append(name)
+    if columns:
+        yield gap, columns
 
 
 def _table(cells: Cells, contracts: Sequence[str], gap: int) -> Table:
@@ -120,4 +102,4 @@ def _table(cells: Cells, contracts: Sequence[str], gap: int) -> Table:
 
 
 def _head(contract: str) -> str:
-    return HEADS.get(contract, printable(contract))
+    return CONTRACTS[contract].abbreviation if contract in CONTRACTS else printable(contract)

@@ -1,84 +1,95 @@
-"""``parity mutants``: plant mistakes that people make, and see which contracts kill them, and by what margin."""
+"""Run the mutants, and show which contracts kill each and by what margin: ``parity mutants``."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from parity import mutants, report
 from parity.checks.runner import Runner
-from parity.cli.progress import signals, verdicts
-from parity.cli.terminal import console as screen
-from parity.cli.terminal import tell
-from parity.report.entries import mutants as entries
-from parity.report.mutation import by_contract, killed_by
+from parity.cli.options import add_jobs, add_output
+from parity.cli.progress import interruptible, run_tasks
+from parity.cli.terminal import announce, console
+from parity.mutants import KILLED, MutantResult
+from parity.mutants.run import NOT_RUN
+from parity.report.summaries import MUTANT_HEADS, killed_by, kills_by_contract
 
-HELP = "plant mistakes that people make, and see which contracts kill them"
+HELP = "Run mutants, small mistakes that people make, and show which contracts kill them."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What the command understands."""
-    parser.add_argument("name", nargs="*", help='only these, e.g. "rnn.lengths_short_by_one", or a topic, "rnn"')
-    parser.add_argument("--list", action="store_true", help="say which there are, and plant none")
+    """Add the options of ``parity mutants``."""
     parser.add_argument(
-        "--output", default=report.FOLDER, metavar="DIR", help=f"whose report gets the result (default {report.FOLDER})"
+        "name", nargs="*", help='run only these, such as "rnn.lengths_short_by_one", or those of a topic, "rnn"'
     )
-    parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
+    parser.add_argument("--list", action="store_true", help="list the mutants and run none")
+    add_output(parser, "add the result to the report in this folder")
+    add_jobs(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plant, print what killed each, add it to the report; returns 1 if one was not killed, 130 if interrupted.
+    """Run mutants, print what killed each, add them to the report.
+
+    Returns:
+        1 if a mutant was not killed, 130 after an interrupt, else 0.
 
     Raises:
-        InputError: no such mutant; the message names the nearest.
+        InputError: no such mutant, with the nearest name, or a folder that cannot be added to.
+        NotWritten: the report cannot be written, as on a full disk.
     """
     if options.list:
-        screen(140).print(_contents(mutants.plan(options.name)))
+        console(140).print(_contents(mutants.plan(options.name)))
         return 0
-    with signals():
+    with interruptible():
         return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
     runner = Runner(mutants.plan(options.name), options.jobs)
-    report.room_for_more(options.output)
-    found, interrupted = verdicts(runner)
-    found_mutants = entries(outcome for outcomes in found.values() for outcome in outcomes)
-    console = screen(140)
-    console.print(_table(found_mutants))
-    console.print(_killers(found_mutants))
-    missed = [mutant for mutant in found_mutants if mutant["status"] != mutants.KILLED]
-    for mutant in missed:
-        console.print(f"{mutant['name']} {mutant['status']}: {mutant['reason']}", markup=False, soft_wrap=True)
-    print(f"{len(found_mutants) - len(missed)} of {len(found_mutants)} mutants killed")
-    files = report.add(options.output, {"mutants": found_mutants}, runner.environment, seed=0)
-    tell(files, lambda: report.read(options.output))
+    report.check_addable(options.output)
+    results, interrupted = run_tasks(runner)
+    tried = [mutant for results_of_task in results.values() for mutant in results_of_task]
+    begun = report.build([], runner.environment, seed=0, seconds=0.0, planned=0, checked=0, mutants=tried)
+    _print(begun.mutants)
+    files = report.add_to_report(options.output, begun, mutants=begun.mutants)
+    announce(files, report.read(options.output))
     if interrupted:
         return 130
-    return int(len(found_mutants) == len(missed) or any(mutant["status"] != mutants.MISSING for mutant in missed))
+    none_killed = all(mutant.status != KILLED for mutant in tried)
+    return int(none_killed or any(mutant.status not in (KILLED, NOT_RUN) for mutant in tried))
+
+
+def _print(tried: Sequence[MutantResult]) -> None:
+    terminal = console(140)
+    terminal.print(_table(tried))
+    terminal.print(_killers(tried))
+    others = [mutant for mutant in tried if mutant.status != KILLED]
+    for mutant in others:
+        terminal.print(f"{mutant.name} {mutant.status}: {mutant.reason}", markup=False, soft_wrap=True)
+    print(f"{len(tried) - len(others)} of {len(tried)} mutants killed")
 
 
 def _contents(planned: Iterable[mutants.MutantTask]) -> Table:
-    table = Table("mutant", "in", "what", box=None, pad_edge=False, header_style="dim")
-    for one in planned:
-        mutant = mutants.find(one.name)
-        table.add_row(mutant.name, f"{mutant.operation}, {mutant.subject}", Text(mutant.what))
+    table = Table("mutant", "in", "mistake", box=None, pad_edge=False, header_style="dim")
+    for task in planned:
+        mutant = mutants.find(task.name)
+        table.add_row(mutant.name, f"{mutant.operation}, {mutant.subject}", Text(mutant.mistake))
     return table
 
 
-def _table(found_mutants: list[dict[str, object]]) -> Table:
-    table = Table("mutant", "what", "killed by", box=None, pad_edge=False, header_style="dim")
-    for mutant in found_mutants:
-        style = "" if mutant["status"] == mutants.KILLED else "red"
-        table.add_row(str(mutant["name"]), Text(str(mutant["what"])), Text(killed_by(mutant)), style=style)
+def _table(tried: Iterable[MutantResult]) -> Table:
+    table = Table("mutant", "mistake", "killed by", box=None, pad_edge=False, header_style="dim")
+    for mutant in tried:
+        style = "" if mutant.status == KILLED else "red"
+        table.add_row(mutant.name, Text(mutant.mistake), Text(killed_by(mutant)), style=style)
     return table
 
 
-def _killers(found_mutants: list[dict[str, object]]) -> Table:
-    table = Table("contract", "mutants killed", "by it alone", box=None, pad_edge=False, header_style="dim")
-    for row in by_contract(found_mutants):
+def _killers(tried: Sequence[MutantResult]) -> Table:
+    table = Table(*MUTANT_HEADS, box=None, pad_edge=False, header_style="dim")
+    for row in kills_by_contract(tried):
         table.add_row(*row)
     return table

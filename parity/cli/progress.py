@@ -1,4 +1,4 @@
-"""Run tasks while a bar shows how far it is, until they are done or somebody interrupts."""
+"""Run tasks behind a progress bar until they are done or somebody interrupts them."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from parity.checks.runner import Runner, Task
-from parity.cli.terminal import progress
-from parity.report.journal import Keeper, plain
+from parity.cli.terminal import progress_bar
+from parity.report.journal import Journal, entry
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
-def verdicts(runner: Runner, keeper: Keeper | None = None) -> tuple[dict[Task, list[Any]], bool]:
-    """The verdict on every task, as far as they came, and whether somebody interrupted.
+def run_tasks(runner: Runner, journal: Journal | None = None) -> tuple[dict[Task, list[Any]], bool]:
+    """Run all tasks; return the results of each that is done, and whether somebody interrupted.
 
-    What comes is kept as soon as it is there, if a ``keeper`` is given.
+    A journal keeps the results of each task as soon as it is done.
     """
-    verdicts: dict[Task, list[Any]] = {}
+    results: dict[Task, list[Any]] = {}
     try:
-        with progress() as bars:
+        with progress_bar() as bars:
             bar = bars.add_task("starting", total=len(runner.tasks))
-            for done, found in runner:
-                verdicts[done] = found
-                if keeper:
-                    keeper.keep(str(done), plain(found), runner.environment)
-                bars.update(bar, advance=1, description=str(done))
+            for task, results_of_task in runner:
+                results[task] = results_of_task
+                if journal:
+                    journal.keep(entry(task, results_of_task, runner.environment))
+                bars.update(bar, advance=1, description=str(task))
     except KeyboardInterrupt:
-        return verdicts, True
+        return results, True
     finally:
-        for one in ENDING:  # nothing may now come between the results and their report
-            signal.signal(one, signal.SIG_IGN)
+        for number in INTERRUPTS:  # a second interrupt must not stop the report from being written
+            signal.signal(number, signal.SIG_IGN)
         runner.close()
-    return verdicts, False
+    return results, False
 
 
 @contextmanager
-def signals() -> Iterator[None]:
-    """To be terminated is to be interrupted; afterwards, signals mean what they meant before."""
-    before = {one: signal.getsignal(one) for one in ENDING}
+def interruptible() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C; restore the previous handlers on exit."""
+    previous = {number: signal.getsignal(number) for number in INTERRUPTS}
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -1,35 +1,44 @@
-"""``parity report``: the views of a record, written again."""
+"""Write the views of a report again: ``parity report``."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from parity import report
-from parity.cli.terminal import tell
-from parity.report.throughput import read
+from msgspec.structs import replace
 
-HELP = "write the Markdown and HTML views of a report.json again, or the report of a run that was killed"
+from parity import report
+from parity.cli.terminal import announce
+from parity.report.throughput import read as read_benchmarks
+
+HELP = "Write the Markdown and the page of a report again, or the report of a run that was killed."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What the command understands."""
-    parser.add_argument("record", help="a report.json, or the folder of a report")
+    """Add the options of ``parity report``."""
+    parser.add_argument("report", help="read this report.json, or the report in this folder")
     parser.add_argument(
-        "--benchmarks", metavar="FILE", help="add what pytest benchmarks --benchmark-json=FILE measured, and keep it"
+        "--benchmarks", metavar="FILE", help="add and keep the measurements of pytest benchmarks --benchmark-json=FILE"
     )
     parser.add_argument(
-        "--output", metavar="DIR", help=f"where the views go (default {report.FOLDER}, or the folder that was given)"
+        "--output",
+        metavar="DIR",
+        help=f"write the views to this folder (default {report.FOLDER}, or the folder that is read)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read, check and write; returns 1 if the record is that of a run that failed."""
-    given = Path(options.record)
-    folder = options.output or (given if given.is_dir() else report.FOLDER)
-    record = report.read(given)
+    """Read, validate and write a report; return 1 if its run failed.
+
+    Raises:
+        InputError: the report or the benchmarks cannot be read, or the folder cannot be written.
+        NotWritten: the views cannot be written, as on a full disk.
+    """
+    source = Path(options.report)
+    folder = options.output or (source if source.is_dir() else report.FOLDER)
+    finished = report.read(source)
     if options.benchmarks is not None:
-        record["throughput"] = read(options.benchmarks)
-    report.writable(folder)
-    tell(report.write(record, folder), lambda: record)
-    return int(report.failed(record))
+        finished = replace(finished, throughput=read_benchmarks(options.benchmarks))
+    report.check_writable(folder)
+    announce(report.write(finished, folder), finished)
+    return int(report.failed(finished))

@@ -1,4 +1,4 @@
-"""``parity sweep``: random cases for many seeds: are there false alarms, and how are scores distributed?"""
+"""Look for false alarms on random cases, and show the distribution of scores: ``parity sweep``."""
 
 from __future__ import annotations
 
@@ -9,48 +9,59 @@ from rich.table import Table
 from parity import report
 from parity.checks import sweep
 from parity.checks.runner import Runner
-from parity.cli.progress import signals, verdicts
-from parity.cli.terminal import console, tell
+from parity.checks.sentences import sentence
+from parity.checks.sweep import SweepReport
+from parity.cli.options import add_jobs, add_output, add_selection
+from parity.cli.progress import interruptible, run_tasks
+from parity.cli.terminal import announce, console, print_lines
 
-HELP = "try random cases for many seeds: false alarms, and how scores are distributed"
+HELP = "Check random cases of many seeds: count false alarms, and show how scores are distributed."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What the command understands."""
-    for name in ("operation", "dtype"):
-        parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name}; may be repeated")
-    parser.add_argument("--seeds", type=int, default=100, metavar="N", help="how many (default 100)")
-    parser.add_argument("--seed", type=int, default=0, help="the first of them (default 0)")
-    parser.add_argument(
-        "--output", default=report.FOLDER, metavar="DIR", help=f"whose report gets the result (default {report.FOLDER})"
-    )
-    parser.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4)")
+    """Add the options of ``parity sweep``."""
+    add_selection(parser, "operation", "dtype")
+    parser.add_argument("--seeds", type=int, default=100, metavar="N", help="try so many seeds (default 100)")
+    parser.add_argument("--seed", type=int, default=0, help="start with this one (default 0)")
+    add_output(parser, "add the result to the report in this folder")
+    add_jobs(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Sweep, print what came of it, add it to the report; returns 1 if anything failed, 130 if interrupted."""
-    with signals():
+    """Sweep, print the distribution, add it to the report; return 1 after a failure, 130 after an interrupt.
+
+    Raises:
+        InputError: an unknown name, a number that is too small, or a folder that cannot be added to.
+        NotWritten: the report cannot be written, as on a full disk.
+    """
+    with interruptible():
         return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
-    runner = Runner(sweep.plan(options.operation, options.dtype, options.seeds, options.seed), options.jobs)
-    report.room_for_more(options.output)
-    found, interrupted = verdicts(runner)
-    came = sweep.summary((t for tallies in found.values() for t in tallies), options.seed, options.seeds)
-    console(160).print(_table(came))
-    for failure in came["failures"]:
-        print(f"{failure['reason']}\n  again: {failure['reproduce']}")
-    print(f"{came['failed']} of {came['checks']} checks failed")
-    files = report.add(options.output, {"sweep": came}, runner.environment, options.seed)
-    tell(files, lambda: report.read(options.output))
-    return 130 if interrupted else int(came["failed"] > 0 or not came["checks"])
+    tasks = sweep.plan(options.operation, options.dtype, options.seeds, options.seed)
+    runner = Runner(tasks, options.jobs)
+    report.check_addable(options.output)
+    results, interrupted = run_tasks(runner)
+    tallies = [tally for tallies in results.values() for tally in tallies]
+    summary = sweep.summarise(tallies, options.seed, options.seeds)
+    terminal = console(160)
+    terminal.print(_table(summary))
+    for failure in summary.failures:
+        print_lines(terminal, sentence(failure), f"  reproduce: {failure.reproduce}")
+    print(f"{summary.failed} of {summary.checks} checks failed")
+    empty = report.build([], runner.environment, seed=options.seed, seconds=0.0, planned=0, checked=0)
+    files = report.add_to_report(options.output, empty, sweep=summary)
+    announce(files, report.read(options.output))
+    if interrupted:
+        return 130
+    return int(summary.failed > 0 or not summary.checks)
 
 
-def _table(came: dict[str, object]) -> Table:
-    percent = [f"{kind} {q:g} %" for kind in ("element", "norm") for q in sweep.QUANTILES]
-    table = Table("operation", "framework", "dtype", "failed", "scores", *percent, box=None, header_style="dim")
-    for row in came["rows"]:  # type: ignore[attr-defined]
-        words = (row["operation"], row["framework"], row["dtype"], str(row["failed"] or "·"), str(row["scores"]))
-        table.add_row(*words, *(f"{value:g}" for value in (*row["element"], *row["norm"])))
+def _table(summary: SweepReport) -> Table:
+    quantiles = [f"{kind} {quantile:g} %" for kind in ("element", "norm") for quantile in sweep.QUANTILES]
+    table = Table("operation", "framework", "dtype", "failed", "scores", *quantiles, box=None, header_style="dim")
+    for row in summary.rows:
+        scores = [f"{score:g}" for score in (*row.element, *row.norm)]
+        table.add_row(row.operation, row.framework, row.dtype, str(row.failed or "·"), str(row.scores), *scores)
     return table

@@ -1,11 +1,6 @@
-"""Two records of one suite: what newly fails, what newly passes, what moved, what appeared and what went.
-
-`changes` compares them, `sections` arranges that for a reader, `text` and `markdown` write it. Nothing here runs a
-framework; it all comes from two report.json.
-"""
+"""Compare two reports without running a framework, arrange the differences in sections, and render them."""
 
 from __future__ import annotations
 
-from parity.diff.changes import Changes, changes
-
-__all__ = ["Changes", "changes"]
+from parity.diff.comparison import ReportDiff as ReportDiff
+from parity.diff.comparison import compare_reports as compare_reports

@@ -1,124 +1,158 @@
-"""Divergences and mutants of two records: what is newly out of date, newly missed, or otherwise not as it was.
+"""Compare the parts of two reports beside the checks: divergences, mutants, random cases, environment.
 
-An entry says what it gave when it was written, and a run compares that, to three digits, with what it gives today. So
-two runs that found it as described found the same. The values of both are shown where either found something else, and
-where the entry was rewritten in between.
+A run compares the values of a divergence with those that its entry states, to three digits. So two runs in which an
+entry is up to date observed the same. The values of both are shown where either differs from the entry, and where the
+entry was rewritten in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
 
 from parity.checks.result import FAILED, PASSED, SKIPPED
-from parity.diff.match import ABSENT, UNREACHED
-from parity.report.record import cut_short
+from parity.diff.runs import ABSENT, NOT_RUN, absence
+from parity.report import Report
+from parity.report.formatting import setting
+from parity.report.model import Environment
 
-Entries = Mapping[str, Mapping[str, Any]]
-
-PARTS = {"divergences": "divergences", "mutants": "mutants", "sweep": "random cases"}
-NOT_KILLED = ("survived", "stale")
+FAILURES = (FAILED, "survived", "stale")  # of a divergence, of a mutant
+NO_SETTING = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A divergence in one framework, or a mutant, that is not as it was.
-
-    Attributes:
-        name: of the entry; of a divergence with its framework.
-        before, after: its status, or `ABSENT`, or `UNREACHED`.
-        said: what is different: values then and now, or why it is not killed.
-        worse: whether this fails the later run and did not fail the earlier one.
-    """
+class EntryChange:
+    """A divergence in one framework, or a mutant, that changed; `ABSENT` and `NOT_RUN` are statuses too."""
 
     name: str
     before: str
     after: str
-    said: str
-    worse: bool
+    detail: str  # the values before and after, or the reason of its status
+    worse: bool  # fails the new report and did not fail the old one
 
 
-def divergences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Claim]:
-    """What became of each divergence, framework by framework; what is newly stale comes first."""
-    return _turned(old, new, "divergences", _sides, _of_divergence)
+@dataclass(frozen=True)
+class Entry:
+    """A divergence in one framework or a mutant; only the former has values."""
+
+    status: str
+    reason: str = ""
+    expected: Mapping[str, str] = field(default_factory=dict)
+    observed: Mapping[str, str] = field(default_factory=dict)
 
 
-def mutants(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Claim]:
-    """What became of each mutant; what is no longer killed comes first."""
-    return _turned(old, new, "mutants", _by_name, _of_mutant)
+Entries = Callable[[Report], Mapping[str, Entry]]
 
 
-def one_sided(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The parts that only one of the records has, of which therefore little can be said."""
-    sides = {part: (bool(old[part]), bool(new[part])) for part in PARTS}
-    return [f"only {'NEW' if now else 'OLD'} has {PARTS[part]}" for part, (then, now) in sides.items() if then != now]
-
-
-def in_both(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether any divergence or mutant was tried in both, or random cases were."""
-    named = [(_tried(_sides(record["divergences"])), _tried(_by_name(record["mutants"]))) for record in (old, new)]
-    return bool(named[0][0] & named[1][0] or named[0][1] & named[1][1] or (old["sweep"] and new["sweep"]))
-
-
-def _tried(entries: Entries) -> set[str]:
-    return {name for name, entry in entries.items() if entry["status"] != SKIPPED}
-
-
-def _turned(
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
-    part: str,
-    entries: Callable[[Any], Entries],
-    judge: Callable[..., Claim | None],
-) -> list[Claim]:
-    """What is not as it was. Where a record lacks the part, it was not asked for: its entries neither went nor came."""
-    then, now = entries(old[part]), entries(new[part])
-    lost = [UNREACHED if cut_short(record) or not record[part] else ABSENT for record in (old, new)]
-    found = [judge(name, then.get(name), now.get(name), *lost) for name in dict.fromkeys([*now, *then])]
-    told = [claim for claim in found if claim and (claim.worse or UNREACHED not in (claim.before, claim.after))]
-    return sorted(told, key=lambda claim: not claim.worse)
-
-
-def _sides(divergences: Any) -> Entries:
+def divergences(report: Report) -> dict[str, Entry]:
+    """Return the divergences of a report, framework by framework."""
     return {
-        f"{entry['name']}, {framework}": tried
-        for entry in divergences
-        for framework, tried in entry["frameworks"].items()
+        f"{entry.name}, {framework}": Entry(trial.status, trial.reason, trial.expected, trial.observed)
+        for entry in report.divergences
+        for framework, trial in entry.frameworks.items()
     }
 
 
-def _by_name(mutants: Any) -> Entries:
-    return {mutant["name"]: mutant for mutant in mutants}
+def mutants(report: Report) -> dict[str, Entry]:
+    """Return the mutants of a report by name."""
+    return {mutant.name: Entry(mutant.status, mutant.reason) for mutant in report.mutants}
 
 
-def _of_divergence(
-    name: str, then: Mapping[str, Any] | None, now: Mapping[str, Any] | None, lost_then: str, lost_now: str
-) -> Claim | None:
-    before, after = then["status"] if then else lost_then, now["status"] if now else lost_now
-    values = "; ".join(_values(then, now)) if then and now else ""
-    described = before == after == PASSED and then and now and then["seen"] == now["seen"]
-    if described or (before == after and not values):
+def entry_changes(old: Report, new: Report, entries: Entries) -> list[EntryChange]:
+    """List the entries that changed, those that got worse first.
+
+    A report without any entry was not asked for them: none of them was added or removed.
+    """
+    before, after = entries(old), entries(new)
+    missing_before = Entry(absence(old) if before else NOT_RUN)
+    missing_after = Entry(absence(new) if after else NOT_RUN)
+    changes = []
+    for name in dict.fromkeys([*after, *before]):
+        change = _change(name, before.get(name, missing_before), after.get(name, missing_after))
+        if change and (change.worse or NOT_RUN not in (change.before, change.after)):
+            changes.append(change)
+    return sorted(changes, key=lambda change: not change.worse)
+
+
+def _change(name: str, before: Entry, after: Entry) -> EntryChange | None:
+    if before.status == after.status == PASSED and before.expected == after.expected:
         return None
-    said = values or (now or then or {})["reason"]
-    return Claim(name, before, after, said, worse=after == FAILED != before)
-
-
-def _values(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """Each value that is not what it was, where both runs gave any."""
-    if not then["today"] or not now["today"]:
-        return
-    for name in dict.fromkeys([*now["today"], *then["today"]]):
-        came = [side["today"].get(name, "nothing") for side in (then, now)]
-        if came[0] != came[1]:
-            yield f"{name} was {came[0]}, is {came[1]}"
-
-
-def _of_mutant(
-    name: str, then: Mapping[str, Any] | None, now: Mapping[str, Any] | None, lost_then: str, lost_now: str
-) -> Claim | None:
-    before, after = then["status"] if then else lost_then, now["status"] if now else lost_now
-    if before == after:
+    values = []
+    if before.observed and after.observed:
+        for quantity in dict.fromkeys([*after.observed, *before.observed]):
+            old, new = (observed.get(quantity, "nothing") for observed in (before.observed, after.observed))
+            if old != new:
+                values.append(f"{quantity} was {old}, is {new}")
+    if before.status == after.status and not values:
         return None
-    said = (now or then or {})["reason"]
-    return Claim(name, before, after, said, worse=after in NOT_KILLED and before not in NOT_KILLED)
+    reason = before.reason if after.status in (ABSENT, NOT_RUN) else after.reason
+    worse = after.status in FAILURES and before.status not in FAILURES
+    return EntryChange(name, before.status, after.status, "; ".join(values) or reason, worse)
+
+
+def one_sided_parts(old: Report, new: Report) -> list[str]:
+    """Say which parts only one of the reports has, so that they cannot be compared."""
+    one_sided = []
+    for name, part in (("divergences", "divergences"), ("mutants", "mutants"), ("random cases", "sweep")):
+        before, after = bool(getattr(old, part)), bool(getattr(new, part))
+        if before != after:
+            one_sided.append(f"only {'NEW' if after else 'OLD'} has {name}")
+    return one_sided
+
+
+def any_in_both(old: Report, new: Report) -> bool:
+    """Tell whether both reports ran the same divergence, the same mutant, or random cases."""
+    for entries in (divergences, mutants):
+        before, after = entries(old), entries(new)
+        if any(SKIPPED not in (before[name].status, after[name].status) for name in before.keys() & after.keys()):
+            return True
+    return bool(old.sweep and new.sweep)
+
+
+class SettingChange(NamedTuple):
+    """A setting that differs."""
+
+    name: str
+    old: str
+    new: str
+
+
+def compare_environments(old: Environment, new: Environment) -> list[SettingChange]:
+    """List the settings that differ between two environments: versions, machine, device settings, seed.
+
+    >>> from parity.report.environment import describe_environment
+    >>> old, new = describe_environment({}, seed=0), describe_environment({"pytorch": {"threads": 2}}, seed=0)
+    >>> compare_environments(old, new)
+    [SettingChange(name='pytorch threads', old='–', new='2')]
+    """
+    before, after = _settings(old), _settings(new)
+    return [
+        SettingChange(name, before.get(name, NO_SETTING), after.get(name, NO_SETTING))
+        for name in dict.fromkeys([*after, *before])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _settings(environment: Environment) -> dict[str, str]:
+    """Return each setting under its full name, versions once: a framework reports its own again."""
+    settings: dict[str, Any] = {}
+    for name, value in msgspec.to_builtins(environment).items():
+        if name == "versions":
+            settings |= value
+        elif name == "frameworks":
+            for framework, own in value.items():
+                settings[framework] = {key: item for key, item in own.items() if key not in environment.versions}
+        else:
+            settings[name] = value
+    return dict(_flat(settings))
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", setting(value)

@@ -1,38 +1,45 @@
-"""Changes, arranged for a reader: what got worse first, one row for one cause. Text and Markdown show this."""
+"""Arrange a comparison in sections for a reader: regressions first, one row for one cause."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from parity.diff.changes import Changes, told_of
-from parity.diff.entries import Claim
-from parity.diff.groups import origins
-from parity.diff.match import ABSENT, Found, Key, Pair
-from parity.diff.scores import BOTTOM, KINDS, Move, limit
-from parity.diff.transitions import APPEARED, COMPARED, FAILS, NOT_RUN, PASSES, STILL, UNCOMPARED, WENT
-from parity.report.formatting import amount, number, several
-from parity.report.groups import Group, failures
-from parity.report.mutation import ECHO
-from parity.report.record import ELEMENT, NORM, largest
+from parity.checks.contracts import is_echo
+from parity.checks.result import Kind, Result
+from parity.checks.sentences import sentence
+from parity.diff.comparison import ReportDiff
+from parity.diff.entries import EntryChange
+from parity.diff.runs import ABSENT, RunKey, RunPair, explain_one_sided
+from parity.diff.scores import BOTTOM, OTHER_CASES, SAME_CASES, ScoreChange
+from parity.report.formatting import amount, number, plural, several
+from parity.report.groups import failures, group_by
 
-MOVED = (
-    "The largest score of a check is told where it is more than {:g} times the other, which is farther than {} took "
-    f"any. What is below {BOTTOM[ELEMENT]:g}, norm-wise {BOTTOM[NORM]:g}, counts as that."
+SCORES = (
+    "The largest scores of these checks differ by a factor of more than {:g}; other {} explains less. Scores below "
+    f"{BOTTOM['element']:g}, norm-wise {BOTTOM['norm']:g}, count as that."
 )
 OTHER_SEED = (
-    "The seeds differ, and so do the cases: the verdict and the largest score of each check were compared, and no case "
-    "with any other. What is counted below are checks."
+    "The seeds differ, and so do the cases: only the verdict and the largest score of each check were compared, and "
+    "checks are counted below instead of cases."
 )
-GROUP = ("operation", "variant", "contract", "cases")
-MOVES = ("operation", "variant", "contract", "score", "then", "now", "seen now in")
-SAMPLED = "NumPy differs: it may have sampled other cases from the same seed."
+OTHER_NUMPY = "NumPy differs: it may have sampled other cases from the same seed."
+KIND_NAMES: dict[Kind, str] = {"element": "worst element", "norm": "norm-wise"}
+CHECK = ("operation", "variant", "contract", "cases")
+GROUP = ("group", "cases")
+CHANGE = ("operation", "variant", "contract", "score", "OLD", "NEW", "largest in NEW")
+
+Subject = tuple[str, str, str]  # operation, "framework.variant", contract
+Side = Callable[[RunPair], Sequence[Result]]
+OLD_SIDE: Side = attrgetter("old")
+NEW_SIDE: Side = attrgetter("new")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What newly fails: in a few lines with the command that shows it again, or as a row, where others are worse."""
+class Failure:
+    """A new failure: in a few lines with the command that reproduces it; and as a row, for all but the worst."""
 
     head: str
     lines: Sequence[str]
@@ -42,78 +49,76 @@ class Entry:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a sentence under it if need be, and a table, or entries of which only the first are told in full."""
+    """A heading, a text under it if need be, and a table, or failures of which only the first are shown in full."""
 
     title: str
-    said: str = ""
-    heads: Sequence[str] = ()
+    heads: Sequence[str]
     rows: Sequence[Sequence[str]] = ()
-    entries: Sequence[Entry] = ()
+    text: str = ""
+    failures: Sequence[Failure] = ()
 
     def table(self, in_full: int) -> Sequence[Sequence[str]]:
-        """The rows, and those of the entries that are not told in full."""
-        return [*(entry.row for entry in self.entries[in_full:]), *self.rows]
+        """Return the rows, and those of the failures that are not shown in full."""
+        return [*(failure.row for failure in self.failures[in_full:]), *self.rows]
 
 
-def sections(changes: Changes) -> list[Section]:
-    """All that there is to say, and no empty section."""
-    turns = changes.turns
-    every = [
-        Section("Newly fails", heads=[*GROUP, "fails in"], entries=_entries(turns.get(FAILS, ()))),
-        _claims("Divergences", changes.divergences),
-        _claims("Mutants", changes.mutants),
-        Section("Still fails", heads=[*GROUP, "then", "now"], rows=list(_still(turns.get(STILL, ())))),
-        Section("Newly passes", heads=[*GROUP, "failed in"], rows=list(_passes(turns.get(PASSES, ())))),
-        Section("Moved by more than the noise", _moving(changes), MOVES, list(_moved(changes.moves))),
-        _reasons("No longer compared", turns.get(UNCOMPARED, ()), lambda run: run.now),
-        _reasons("Newly compared", turns.get(COMPARED, ()), lambda run: run.then),
-        _origins("Appeared", turns.get(APPEARED, ()), _keys(changes, lambda run: run.before)),
-        _origins("Went", turns.get(WENT, ()), _keys(changes, lambda run: run.after)),
+def arrange_sections(diff: ReportDiff) -> list[Section]:
+    """Arrange everything that changed, without empty sections."""
+    runs = diff.transitions
+    environment = [("verdict", *diff.verdicts), *diff.environment]
+    before = [run.key for run in diff.runs if run.before != ABSENT]
+    after = [run.key for run in diff.runs if run.after != ABSENT]
+    limit, noise = (SAME_CASES, "rounding") if diff.same_cases else (OTHER_CASES, "cases")
+    sections = [
+        Section("Environment", ["", "OLD", "NEW"], environment, " ".join(_remarks(diff))),
+        Section("Newly failing", [*CHECK, "fails in"], failures=_new_failures(runs["newly fails"])),
+        _entries("Divergences", diff.divergences),
+        _entries("Mutants", diff.mutants),
+        Section("Still failing", [*CHECK, "OLD", "NEW"], _failing_in(runs["still fails"], OLD_SIDE, NEW_SIDE)),
+        Section("Newly passing", [*CHECK, "failed in"], _failing_in(runs["newly passes"], OLD_SIDE)),
+        Section("Score changes", CHANGE, _score_changes(diff.score_changes), SCORES.format(limit, noise)),
+        _reasons("No longer compared", runs["no longer compared"], NEW_SIDE),
+        _reasons("Newly compared", runs["newly compared"], OLD_SIDE),
+        Section("Added", GROUP, _explained(runs["added"], before)),
+        Section("Removed", GROUP, _explained(runs["removed"], after)),
     ]
-    return [_surroundings(changes), *(one for one in every if one.rows or one.entries)]
+    return [section for section in sections if section.rows or section.failures]
 
 
-def _surroundings(changes: Changes) -> Section:
-    rows = [("", *changes.verdicts), *changes.environment]
-    return Section("The two runs", " ".join(_remarks(changes)), ["", "OLD", "NEW"], rows)
-
-
-def _remarks(changes: Changes) -> Iterator[str]:
-    if not changes.same_cases:
+def _remarks(diff: ReportDiff) -> Iterator[str]:
+    if not diff.same_cases:
         yield OTHER_SEED
-    elif any(name == "numpy" for name, *_ in changes.environment):
-        yield SAMPLED
-    if left_out := changes.checks(NOT_RUN):
-        runs = told_of(len(changes.turns[NOT_RUN]), "run", "runs")
-        yield f"Not reached on one side: {runs} of {told_of(left_out, 'check', 'checks')}."
-    yield from (f"{said[0].upper()}{said[1:]}." for said in changes.one_sided)
+    elif any(change.name == "numpy" for change in diff.environment):
+        yield OTHER_NUMPY
+    if not_run := diff.transitions["not run"]:
+        yield f"Not run on one side: {plural(len(not_run), 'run')} of {plural(diff.checks('not run'), 'check')}."
+    yield from (f"{part[0].upper()}{part[1:]}." for part in diff.one_sided)
 
 
-def _entries(runs: Sequence[Pair]) -> list[Entry]:
-    """The worst first; who is off the reference is off the other framework too, and that comes after all else."""
-    runs_of = _grouped(runs)
-    elsewhere = {operation for operation, *_, contract in runs_of if contract != ECHO}
-    groups = failures(result for run in runs for result in run.now)
-    groups.sort(key=lambda group: group.worst["contract"] == ECHO and group.worst["operation"] in elsewhere)
-    return [_entry(group, runs_of[_key(group.worst)]) for group in groups]
+def _new_failures(runs: Sequence[RunPair]) -> list[Failure]:
+    """List new failures, the worst first; echoes of another come after all else.
+
+    A variant that differs from the reference differs from the other framework too.
+    """
+    runs_of = group_by(runs, lambda run: _subject(run.key))
+    elsewhere = {operation for operation, _, contract in runs_of if not is_echo(contract)}
+    groups = failures(result for run in runs for result in run.new)
+    groups.sort(key=lambda group: is_echo(group.worst.contract) and group.worst.operation in elsewhere)
+    listed = []
+    for group in groups:
+        worst, subject = group.worst, _subject(group.worst)
+        head = f"{worst.operation}, {worst.subject}: {worst.contract}"
+        before = _in_words(Counter(run.before for run in runs_of[subject]))
+        lines = list(filter(None, [sentence(worst), group.measured, group.others, f"before: {before}"]))
+        row = [*subject, str(len(runs_of[subject])), _failing(group.results)]
+        listed.append(Failure(head, lines, worst.reproduce, row))
+    return listed
 
 
-def _entry(group: Group, runs: Sequence[Pair]) -> Entry:
-    worst, key = group.worst, _key(group.worst)
-    before = _counted(Counter(run.before for run in runs))
-    lines = [group.sentence, f"seen in {group.where}", group.measured, group.others, f"before: {before}"]
-    return Entry(
-        head=f"{worst['operation']}, {group.subject}: {worst['contract']}",
-        lines=list(filter(None, lines)),
-        command=worst["reproduce"],
-        row=[*_subject(key), str(len(runs)), _failing(group.results)],
-    )
+def _in_words(statuses: Counter[str]) -> str:
+    """List earlier statuses, and in how many cases, where they differ.
 
-
-def _counted(statuses: Counter[str]) -> str:
-    """What came before, in how many cases.
-
-    >>> _counted(Counter(["passed"])), _counted(Counter(["passed", "not run", "passed"]))
+    >>> _in_words(Counter(["passed"])), _in_words(Counter(["passed", "not run", "passed"]))
     ('passed', 'passed in 2, not run in 1')
     """
     if len(statuses) == 1:
@@ -121,92 +126,54 @@ def _counted(statuses: Counter[str]) -> str:
     return ", ".join(f"{status} in {count}" for status, count in statuses.most_common())
 
 
-def _grouped(runs: Iterable[Pair]) -> dict[Key, list[Pair]]:
-    """Runs by operation, framework, variant and contract: what a person takes for one thing."""
-    groups: dict[Key, list[Pair]] = {}
-    for run in runs:
-        operation, framework, variant, _, contract = run.check
-        groups.setdefault((operation, framework, variant, contract), []).append(run)
-    return groups
+def _subject(one: RunKey | Result) -> Subject:
+    return one.operation, f"{one.framework}.{one.variant}", one.contract
 
 
-def _key(result: Found) -> Key:
-    return result["operation"], result["framework"], result["variant"], result["contract"]
+def _failing_in(runs: Sequence[RunPair], *sides: Side) -> list[list[str]]:
+    """Return a row for each subject, with the quantities that fail on each side."""
+    rows = []
+    for subject, group in group_by(runs, lambda run: _subject(run.key)).items():
+        quantities = [_failing(result for run in group for result in side(run)) for side in sides]
+        rows.append([*subject, str(len(group)), *quantities])
+    return rows
 
 
-def _subject(key: Key) -> list[str]:
-    operation, framework, variant, contract = key
-    return [operation, f"{framework}.{variant}", contract]
+def _failing(results: Iterable[Result]) -> str:
+    """List the quantities that fail, and the worst score; the reason where no quantity is to blame."""
+    groups = failures(results)
+    worst = groups[0].worst
+    quantities = several((result.quantity for group in groups for result in group.results), shown=3)
+    return f"{quantities}: {number(worst.score)}" if quantities else worst.reason
 
 
-def _still(runs: Sequence[Pair]) -> Iterator[list[str]]:
-    """What fails on both sides, and in what; other quantities may fail now."""
-    for key, group in _grouped(runs).items():
-        then = _failing(result for run in group for result in run.then)
-        now = _failing(result for run in group for result in run.now)
-        yield [*_subject(key), str(len(group)), then, now]
+def _score_changes(changes: Sequence[ScoreChange]) -> list[list[str]]:
+    """Return a row for the largest change of each subject, with the dtypes of its others."""
+    rows = []
+    for subject, (change, *others) in group_by(changes, lambda change: _subject(change.check)).items():
+        new, quantity = change.new, change.new.largest(change.kind)[0]
+        where = ", ".join(filter(None, [quantity, new.case, new.mode, new.dtype]))
+        also = several(f"and {other.new.dtype}" for other in others)
+        scores = [KIND_NAMES[change.kind], number(change.before), number(change.after)]
+        rows.append([*subject, *scores, f"{where}; {also}" if also else where])
+    return rows
 
 
-def _passes(runs: Sequence[Pair]) -> Iterator[list[str]]:
-    """What failed, and in what."""
-    for key, group in _grouped(runs).items():
-        yield [*_subject(key), str(len(group)), _failing(result for run in group for result in run.then)]
+def _reasons(title: str, runs: Sequence[RunPair], side: Side) -> Section:
+    """Count runs that were expected to fail or skipped on one side, by the reason given there."""
+    groups = group_by(runs, lambda run: side(run)[0].reason)
+    rows = []
+    for reason, group in sorted(groups.items(), key=lambda item: len(item[1]), reverse=True):
+        operations = several(run.key.operation for run in group)
+        variants = several(f"{run.key.framework}.{run.key.variant}" for run in group)
+        rows.append([reason, operations, variants, amount(len(group))])
+    return Section(title, ["reason", "operations", "variants", "cases"], rows)
 
 
-def _failing(results: Iterable[Found]) -> str:
-    """In which quantities something fails, and by how much; what it says where no quantity is to blame."""
-    missed = failures(results)
-    quantities = several((one["quantity"] for group in missed for one in group.results), shown=3)
-    worst = missed[0].worst
-    return f"{quantities}: {number(worst['score'])}" if quantities else str(worst["reason"])
+def _explained(runs: Sequence[RunPair], others: Sequence[RunKey]) -> list[list[str]]:
+    return [[name, amount(count)] for name, count in explain_one_sided([run.key for run in runs], others)]
 
 
-def _moving(changes: Changes) -> str:
-    return MOVED.format(limit(changes.same_cases), "other rounding" if changes.same_cases else "other cases")
-
-
-def _moved(moves: Sequence[Move]) -> Iterator[list[str]]:
-    """The farthest move of each group; what else moved in it is counted."""
-    groups: dict[Key, list[Move]] = {}
-    for move in moves:
-        groups.setdefault(_key(move.now), []).append(move)
-    for key, (move, *others) in groups.items():
-        now, quantity = move.now, largest(move.now, move.kind)[0]
-        seen = ", ".join(filter(None, [quantity, now["case"], now["mode"], now["dtype"]]))
-        also = several(f"and {other.now['dtype']}" for other in others)
-        scores = [KINDS[move.kind], number(move.before), number(move.after)]
-        yield [*_subject(key), *scores, f"{seen}; {also}" if also else seen]
-
-
-def _reasons(title: str, runs: Sequence[Pair], telling: Callable[[Pair], Sequence[Found]]) -> Section:
-    """What was refused or skipped on one side, by what it says there."""
-    groups: dict[str, list[Pair]] = {}
-    for run in runs:
-        groups.setdefault(str(telling(run)[0]["reason"]), []).append(run)
-    largest_first = sorted(groups.items(), key=lambda item: len(item[1]), reverse=True)
-    rows = [
-        [
-            why,
-            several(run.key[0] for run in group),
-            several(f"{run.key[1]}.{run.key[2]}" for run in group),
-            amount(len(group)),
-        ]
-        for why, group in largest_first
-    ]
-    return Section(title, heads=["why", "operations", "variants", "cases"], rows=rows)
-
-
-def _keys(changes: Changes, side: Callable[[Pair], str]) -> list[Key]:
-    """All that one side has."""
-    return [run.key for run in changes.pairs if side(run) != ABSENT]
-
-
-def _origins(title: str, runs: Sequence[Pair], others: Sequence[Key]) -> Section:
-    """What only one side has, by what the other has none of."""
-    rows = [[what, amount(count)] for what, count in origins([run.key for run in runs], others)]
-    return Section(title, heads=["what", "cases"], rows=rows)
-
-
-def _claims(title: str, claims: Sequence[Claim]) -> Section:
-    rows = [[claim.name, claim.before, claim.after, claim.said] for claim in claims]
-    return Section(title, heads=["entry", "was", "is", ""], rows=rows)
+def _entries(title: str, changes: Sequence[EntryChange]) -> Section:
+    rows = [[change.name, change.before, change.after, change.detail] for change in changes]
+    return Section(title, ["name", "OLD", "NEW", "change"], rows)

@@ -1,4 +1,4 @@
-"""Where connectionist temporal classification parts: what goes in, and what is divided by what."""
+"""Record how the frameworks' CTC losses differ in their inputs, blanks, averages and padding."""
 
 from parity.divergences.entry import DIFFERS, FALSE, divergence
 
@@ -7,15 +7,15 @@ TENSORFLOW = "https://www.tensorflow.org/api_docs/python/tf/nn/ctc_loss"
 
 
 @divergence(
-    claim="`ctc_loss` takes what the last layer gives.",
+    claim="`ctc_loss` accepts the output of the last layer.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"of logits": -10.71, "of log_softmax": 1.686},
         "tensorflow": {"of logits": 1.686, "of log_softmax": 1.686},
     },
-    why="PyTorch's takes log probabilities, and gives a negative loss for logits without a word. TensorFlow's takes "
-    "logits, normalises them, and does no harm to what is normalised.",
-    instead="`log_softmax` in PyTorch; nothing in TensorFlow.",
+    why="PyTorch's `ctc_loss` expects log probabilities; for logits it returns a negative loss without a warning. "
+    "TensorFlow's expects logits and normalises them, which leaves log probabilities unchanged.",
+    instead="Apply `log_softmax` in PyTorch. In TensorFlow, pass the logits.",
     operation="alignment.ctc",
     sources=(PYTORCH, TENSORFLOW),
 )
@@ -24,7 +24,7 @@ class ctc_logits:
         import torch
         import torch.nn.functional as F
 
-        logits = torch.full((4, 1, 3), 2.0)  # (T, B, C), and the blank is class 0
+        logits = torch.full((4, 1, 3), 2.0)  # (T, B, C); the blank is class 0
         labels, frames, letters = torch.tensor([[1, 2]]), torch.tensor([4]), torch.tensor([2])
         return {
             "of logits": F.ctc_loss(logits, labels, frames, letters, reduction="sum").item(),
@@ -34,7 +34,7 @@ class ctc_logits:
     def tensorflow():
         import tensorflow as tf
 
-        logits = tf.fill((4, 1, 3), 2.0)  # (T, B, C), and the blank is class 0
+        logits = tf.fill((4, 1, 3), 2.0)  # (T, B, C); the blank is class 0
         labels, frames, letters = tf.constant([[1, 2]]), tf.constant([4]), tf.constant([2])
         return {
             "of logits": float(tf.nn.ctc_loss(labels, logits, letters, frames)[0]),
@@ -45,13 +45,13 @@ class ctc_logits:
 @divergence(
     claim="The blank is the first class.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"default": 1.956, "blank first": 1.956, "blank last": 2.408},
         "tensorflow": {"tf.nn.ctc_loss": 1.956, "tf.compat.v1.nn.ctc_loss": 2.408, "keras.losses.CTC": 1.956},
     },
-    why="It is in PyTorch, in TensorFlow 2 and in Keras 3. It was the last in TensorFlow 1 and in Keras 2's "
-    "`ctc_batch_cost`; a model that moves from one to the other keeps its shapes, and its loss means something else.",
-    instead="Give `blank` or `blank_index` always; -1 is the last in TensorFlow.",
+    why="The blank is first in PyTorch, in TensorFlow 2 and in Keras 3. It was last in TensorFlow 1 and in Keras 2's "
+    "`ctc_batch_cost`. A model that moves from one to the other keeps its shapes, but its loss changes its meaning.",
+    instead="Always pass `blank` or `blank_index`; in TensorFlow, -1 is the last class.",
     operation="alignment.ctc",
     sources=(PYTORCH, TENSORFLOW, "https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/ctc_loss"),
 )
@@ -84,14 +84,15 @@ class ctc_blank:
 
 
 @divergence(
-    claim="The mean of a CTC loss is that over sequences.",
+    claim="The mean of a CTC loss is the mean over sequences.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"mean": 1.468, "by sequence": [1.686, 2.092]},
         "tensorflow": {"mean": 1.889, "by sequence": [1.686, 2.092]},
     },
-    why="PyTorch divides each sequence's loss by the length of its labels first. Keras averages what it finds.",
-    instead="`reduction='none'`, and divide as you mean to.",
+    why="PyTorch first divides each sequence's loss by the length of its labels. Keras averages the losses as they "
+    "are.",
+    instead="Use `reduction='none'`, and divide as intended.",
     operation="alignment.ctc",
     sources=(PYTORCH, "https://www.tensorflow.org/api_docs/python/tf/keras/losses/CTC"),
 )
@@ -102,10 +103,7 @@ class ctc_mean:
 
         log_probs = torch.zeros(4, 2, 3).log_softmax(-1)
         arguments = log_probs, torch.tensor([[1, 2], [1, 0]]), torch.tensor([4, 4]), torch.tensor([2, 1])
-        return {
-            "mean": F.ctc_loss(*arguments).item(),
-            "by sequence": F.ctc_loss(*arguments, reduction="none").tolist(),
-        }
+        return {"mean": F.ctc_loss(*arguments).item(), "by sequence": F.ctc_loss(*arguments, reduction="none").tolist()}
 
     def tensorflow():
         import keras
@@ -121,13 +119,13 @@ class ctc_mean:
 @divergence(
     claim="A sequence with fewer frames than labels has an infinite loss.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"loss": float("inf"), "gradient is finite": False, "loss with zero_infinity": 0.0},
         "tensorflow": {"loss is finite": True, "gradient is finite": True, "gradient is zero": False},
     },
-    why="No alignment exists. PyTorch says infinity, and its gradient is NaN; `zero_infinity` makes both 0. "
-    "TensorFlow gives some hundreds and a gradient that pulls at the weights, and nothing says so.",
-    instead="Take such sequences out, or `zero_infinity=True`; in TensorFlow compare the lengths yourself.",
+    why="No alignment exists. PyTorch's loss is infinite and its gradient is NaN; `zero_infinity` makes both 0. "
+    "TensorFlow returns a loss of some hundreds and a gradient that changes the weights, without a warning.",
+    instead="Remove such sequences, or pass `zero_infinity=True`; in TensorFlow, compare the lengths yourself.",
     operation="alignment.ctc",
     sources=(PYTORCH, "https://github.com/pytorch/pytorch/issues/14335"),
 )
@@ -163,15 +161,15 @@ class ctc_impossible:
 
 
 @divergence(
-    claim="A CTC loss knows which frames are padding.",
+    claim="A CTC loss detects which frames are padding.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"without padding": 0.6472, "lengths": 0.6472, "lengths as T": 2.696},
         "tensorflow": {"without padding": 0.6472, "tf.nn.ctc_loss with lengths": 0.6472, "keras.losses.CTC": 2.696},
     },
-    why="It knows the lengths that it is given. `keras.losses.CTC` is given none, and takes every frame of every "
-    "sequence for real; of the labels it reads the length off the zeros.",
-    instead="`keras.ops.ctc_loss` or `tf.nn.ctc_loss` with the length of each sequence.",
+    why="A CTC loss knows only the lengths that it receives. `keras.losses.CTC` receives none: it treats every frame "
+    "of every sequence as real, and derives the lengths of the labels from their zeros.",
+    instead="Pass the length of each sequence to `keras.ops.ctc_loss` or `tf.nn.ctc_loss`.",
     operation="alignment.ctc",
     sources=(TENSORFLOW, "https://github.com/keras-team/keras/issues/21876"),
 )
@@ -181,7 +179,7 @@ class ctc_padded_frames:
         import torch.nn.functional as F
 
         logits = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 2.0], [0.0, 0.0, 3.0], [0.0, 3.0, 0.0]])
-        log_probs = logits.log_softmax(-1)  # (T, C), and two frames are padding
+        log_probs = logits.log_softmax(-1)  # (T, C); two frames are padding
 
         def loss(log_probs, frames):
             return F.ctc_loss(log_probs, torch.tensor([1, 2]), torch.tensor(frames), torch.tensor(2)).item() * 2
@@ -197,7 +195,7 @@ class ctc_padded_frames:
         import tensorflow as tf
 
         logits = tf.constant([[[0.0, 2.0, 0.0], [1.0, 0.0, 2.0], [0.0, 0.0, 3.0], [0.0, 3.0, 0.0]]])
-        labels = tf.constant([[1, 2]])  # (B, S), and two of the frames (B, T, C) are padding
+        labels = tf.constant([[1, 2]])  # (B, S); two of the frames (B, T, C) are padding
         by_length = tf.nn.ctc_loss(labels, logits, [2], [2], logits_time_major=False)
         return {
             "without padding": float(keras.losses.CTC()(labels, logits[:, :2])),

@@ -1,19 +1,19 @@
-"""Where attention parts: what True means, and what a row with nothing to attend to gives."""
+"""Record how attention layers differ in the meaning of masks and in fully masked rows."""
 
 from parity.divergences.entry import DIFFERS, FALSE, divergence
 
 
 @divergence(
-    claim="True in an attention mask means: attend to this.",
+    claim="True in an attention mask marks a step to attend to.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"MultiheadAttention": 9.0, "scaled_dot_product_attention": 1.731},
         "tensorflow": {"MultiHeadAttention": 1.731, "dot_product_attention": 1.731},
     },
-    why="`nn.MultiheadAttention` and `nn.Transformer` take True for what to ignore, in `key_padding_mask` and "
-    "`attn_mask`; `scaled_dot_product_attention`, in the same package, and Keras take it for what to keep. The wrong "
-    "way round attends to padding alone, without a word.",
-    instead="`key_padding_mask=~mask`; and a test in which the padding is huge.",
+    why="In `nn.MultiheadAttention` and `nn.Transformer`, True in `key_padding_mask` and `attn_mask` means ignore. In "
+    "`scaled_dot_product_attention`, in the same package, and in Keras, True means keep. An inverted mask attends to "
+    "padding alone, without a warning.",
+    instead="Pass `key_padding_mask=~mask`, and test with very large values at padding.",
     operation="attention.multi_head_attention",
     sources=(
         "https://github.com/pytorch/pytorch/pull/170415",
@@ -50,19 +50,23 @@ class polarity:
 
 
 @divergence(
-    claim="A mask of ones and zeros will do, whatever its dtype.",
+    claim="A mask of ones and zeros works with any dtype.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "weight of padding if bool": 0.0,
-            "if float": 0.9995,
-            "if int": "AssertionError: … only bool and floating types …",
+            "weight of padding if float": 0.9995,
+            "weight of padding if int": "AssertionError: … only bool and floating types …",
         },
-        "tensorflow": {"weight of padding if bool": 0.0, "if float": 0.0, "if int": 0.0},
+        "tensorflow": {
+            "weight of padding if bool": 0.0,
+            "weight of padding if float": 0.0,
+            "weight of padding if int": 0.0,
+        },
     },
-    why="A float mask is added to the scores in PyTorch, where ones and zeros hardly change anything and nothing is "
-    "ignored. Keras casts every mask to bool.",
-    instead="A bool mask; a float one only as 0 and -inf.",
+    why="PyTorch adds a float mask to the scores, where ones and zeros change little and nothing is ignored. Keras "
+    "casts every mask to bool.",
+    instead="Use a bool mask; a float mask may contain only 0 and -inf.",
     operation="attention.multi_head_attention",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html",
@@ -77,18 +81,20 @@ class float_mask:
         from parity.divergences.entry import raised
 
         x = torch.tensor([[[1.0], [2.0], [9.0]]])
-        padding = torch.tensor([[False, False, True]])  # for this layer, True is what to ignore
+        padding = torch.tensor([[False, False, True]])  # this layer ignores steps marked True
         attention = nn.MultiheadAttention(1, 1, bias=False, batch_first=True)
         for weight in attention.parameters():
             nn.init.ones_(weight)
 
-        def of_padding(mask):
+        def weight_of_padding(mask):
             return attention(x, x, x, key_padding_mask=mask)[1][0, 0, 2].item()
 
         return {
-            "weight of padding if bool": of_padding(padding),
-            "if float": of_padding(padding.float()),
-            "if int": raised(lambda: of_padding(padding.int()), says="only bool and floating types"),
+            "weight of padding if bool": weight_of_padding(padding),
+            "weight of padding if float": weight_of_padding(padding.float()),
+            "weight of padding if int": raised(
+                lambda: weight_of_padding(padding.int()), says="only bool and floating types"
+            ),
         }
 
     def tensorflow():
@@ -99,35 +105,35 @@ class float_mask:
         mask = tf.constant([[[True, True, False]]])
         attention = keras.layers.MultiHeadAttention(1, 1, use_bias=False, kernel_initializer="ones")
 
-        def of_padding(dtype):
+        def weight_of_padding(dtype):
             _, weights = attention(x, x, attention_mask=tf.cast(mask, dtype), return_attention_scores=True)
             return float(weights[0, 0, 0, 2])
 
         return {
-            "weight of padding if bool": of_padding(tf.bool),
-            "if float": of_padding(tf.float32),
-            "if int": of_padding(tf.int32),
+            "weight of padding if bool": weight_of_padding(tf.bool),
+            "weight of padding if float": weight_of_padding(tf.float32),
+            "weight of padding if int": weight_of_padding(tf.int32),
         }
 
 
 @divergence(
-    claim="A row that may attend to nothing gives 0.",
+    claim="The output of a fully masked row is 0.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "with weights": float("nan"),
-            "without": 0.0,
-            "gradient of a loss on the other row with weights": float("nan"),
-            "and without": 5.612,
+            "without weights": 0.0,
+            "gradient of the other row with weights": float("nan"),
+            "gradient of the other row without weights": 5.612,
         },
-        "tensorflow": {"with weights": 0.0, "without": 4.0},
+        "tensorflow": {"with weights": 0.0, "without weights": 4.0},
     },
-    why="Asking for the weights takes another way through the code. In PyTorch that one is softmax over -inf only, 0 "
-    "/ 0, and in the backward pass it spoils the weights for all rows, whatever the loss leaves out; the other gives "
-    "0. In Keras it multiplies by the mask again; the other adds a large negative number, and attends to all steps "
-    "alike, padding included.",
-    instead="Let each row attend to something, or write 0 with `where` before the softmax and after it; "
-    "`need_weights=False`.",
+    why="Requesting the weights selects a different code path. In PyTorch, that path computes softmax over -inf only, "
+    "0 / 0, and its backward pass makes the parameters' gradients NaN, even if the loss excludes that row; the other "
+    "path returns 0. In Keras, that path multiplies by the mask again; the other adds a large negative number and "
+    "attends to all steps equally, padding included.",
+    instead="Let each row attend to at least one step, or write 0 with `where` before and after the softmax. In "
+    "PyTorch, pass `need_weights=False`.",
     operation="attention.multi_head_attention",
     sources=(
         "https://github.com/pytorch/pytorch/issues/160064",
@@ -151,13 +157,13 @@ class all_masked:
             (gradient,) = torch.autograd.grad(y[1].sum(), attention.in_proj_weight)
             return y[0, 0].item(), gradient
 
-        with_weights, spoilt = first_row_and_gradient(need_weights=True)
-        without, sound = first_row_and_gradient(need_weights=False)
+        with_weights, gradient_with_weights = first_row_and_gradient(need_weights=True)
+        without, gradient_without = first_row_and_gradient(need_weights=False)
         return {
             "with weights": with_weights,
-            "without": without,
-            "gradient of a loss on the other row with weights": spoilt[2].item(),
-            "and without": sound[2].item(),
+            "without weights": without,
+            "gradient of the other row with weights": gradient_with_weights[2].item(),
+            "gradient of the other row without weights": gradient_without[2].item(),
         }
 
     def tensorflow():
@@ -169,20 +175,20 @@ class all_masked:
         attention = keras.layers.MultiHeadAttention(1, 1, use_bias=False, kernel_initializer="ones")
         with_weights, _ = attention(x, x, attention_mask=nothing, return_attention_scores=True)
         without = attention(x, x, attention_mask=nothing)
-        return {"with weights": float(with_weights[0, 0, 0]), "without": float(without[0, 0, 0])}
+        return {"with weights": float(with_weights[0, 0, 0]), "without weights": float(without[0, 0, 0])}
 
 
 @divergence(
     claim="With the padding masked, a padding step attends to the real steps.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"outputs": [1.731, 1.881, 1.5]},
         "tensorflow": {"outputs": [1.731, 1.881, 1.0], "with weights": [1.731, 1.881, 0.0]},
     },
-    why="`key_padding_mask` is about keys, and padding asks like any other step. A Keras mask is applied to queries "
-    "too, so that a padding step has nothing to attend to; see attention.all_masked. What it gives is nobody's "
-    "business, until something adds it up.",
-    instead="Mask the output before pooling, convolutions and the loss, in both.",
+    why="`key_padding_mask` masks keys only, so a padding step queries like any other. A Keras mask is applied to "
+    "queries too, so a padding step has nothing to attend to; see attention.all_masked. The output at padding has no "
+    "effect until something sums over steps.",
+    instead="In both, mask the output before pooling, convolutions and the loss.",
     operation="attention.multi_head_attention",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html",
@@ -218,19 +224,20 @@ class padded_queries:
 
 
 @divergence(
-    claim="`query_mask=mask` masks the queries of Keras' MultiHeadAttention.",
+    claim="`query_mask=mask` masks the queries of Keras' `MultiHeadAttention`.",
     verdict=FALSE,
-    seen={
+    expected={
         "tensorflow": {
             "query_mask=mask": [1.731, 1.881, 1.5],
             "the mask that x carries": [1.731, 1.881, 1.0],
-            "x still carries it": False,
+            "x still carries its mask": False,
         }
     },
-    why="The layer overwrites the argument with the mask that the tensor carries, none here; `value_mask` is "
-    "honoured. It also takes the mask off its inputs, in place, so that what is computed from them next has none.",
-    instead="Let the tensor carry its mask, from `Masking` or `Embedding`, or pass `attention_mask`; keep the mask by "
-    "itself for what comes after.",
+    why="The layer overwrites the argument with the mask that the tensor carries, here none; it respects "
+    "`value_mask`. It also removes the mask from its inputs, in place, so anything computed from them afterwards has "
+    "none.",
+    instead="Let the tensor carry its mask, from `Masking` or `Embedding`, or pass `attention_mask`. Keep the mask in "
+    "a variable for later layers.",
     operation="attention.multi_head_attention",
     sources=(
         "https://github.com/keras-team/keras/blob/master/keras/src/layers/attention/multi_head_attention.py",
@@ -251,24 +258,24 @@ class query_mask:
         return {
             "query_mask=mask": by_argument[0, :, 0].numpy().tolist(),
             "the mask that x carries": by_tensor[0, :, 0].numpy().tolist(),
-            "x still carries it": getattr(carrying, "_keras_mask", None) is not None,
+            "x still carries its mask": getattr(carrying, "_keras_mask", None) is not None,
         }
 
 
 @divergence(
-    claim="Without dropout, a TransformerEncoder gives the same in training and in evaluation.",
+    claim="Without dropout, a `TransformerEncoder` returns the same output in training and in evaluation.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {
             "real steps agree": True,
             "padding is 0 in training": False,
             "padding is 0 in evaluation": True,
-            "and without nested tensors": False,
+            "padding is 0 in evaluation without nested tensors": False,
         }
     },
-    why="In evaluation without gradients, a batch padded on the right goes through as a nested tensor, which drops "
-    "the padding, and comes back filled up with zeros. Earlier versions cut it to the longest length as well.",
-    instead="Mask the output, or `enable_nested_tensor=False`; and do not let anything after it depend on padding.",
+    why="In evaluation without gradients, a batch padded on the right is processed as a nested tensor, which drops "
+    "the padding, and the result is filled with zeros. Earlier versions also cut it to the longest length.",
+    instead="Mask the output, or pass `enable_nested_tensor=False`. Do not let anything after it depend on padding.",
     operation="attention.multi_head_attention",
     sources=(
         "https://github.com/pytorch/pytorch/issues/97111",
@@ -293,14 +300,14 @@ class fast_path:
             "real steps agree": torch.allclose(training[0, :2], evaluation[0, :2], atol=1e-5),
             "padding is 0 in training": not training[0, 2:].any().item(),
             "padding is 0 in evaluation": not evaluation[0, 2:].any().item(),
-            "and without nested tensors": not by_steps[0, 2:].any().item(),
+            "padding is 0 in evaluation without nested tensors": not by_steps[0, 2:].any().item(),
         }
 
 
 @divergence(
-    claim="What a TransformerEncoder gives for a row of padding alone is settled: NaN, or 0, or a number.",
+    claim="A row of padding alone gives the same output on every path through a `TransformerEncoder`.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {
             "training": "a number",
             "evaluation": "0",
@@ -308,14 +315,11 @@ class fast_path:
             "evaluation with gradients": "a number",
         }
     },
-    why="Three ways through the code: attention that gives 0 for such a row, so that the residual passes; a nested "
-    "tensor, which has no such step; and a fused layer with softmax over -inf only.",
-    instead="Leave such rows out of the batch, or let one step of each be attended to.",
+    why="There are three code paths. Attention returns 0 for such a row, so the residual passes through. A nested "
+    "tensor contains none of its steps. A fused layer computes softmax over -inf only.",
+    instead="Leave such rows out of the batch, or let at least one step of each be attended to.",
     operation="attention.multi_head_attention",
-    sources=(
-        "https://github.com/pytorch/pytorch/pull/190486",
-        "https://github.com/pytorch/pytorch/issues/24816",
-    ),
+    sources=("https://github.com/pytorch/pytorch/pull/190486", "https://github.com/pytorch/pytorch/issues/24816"),
 )
 class empty_row:
     def pytorch():
@@ -327,12 +331,12 @@ class empty_row:
         x = torch.linspace(-1, 1, 16).reshape(2, 2, 4).square()
         padding = torch.tensor([[True, True], [False, False]])
 
-        def given(encoder):
+        def kind_of_output(encoder):
             row = encoder(x, src_key_padding_mask=padding)[0]
             return "NaN" if row.isnan().any() else "a number" if row.any() else "0"
 
-        seen = {"training": given(encoder)}
+        observed = {"training": kind_of_output(encoder)}
         with torch.no_grad():
-            seen["evaluation"] = given(encoder.eval())
-            seen["evaluation without nested tensors"] = given(fused.eval())
-        return seen | {"evaluation with gradients": given(encoder)}
+            observed["evaluation"] = kind_of_output(encoder.eval())
+            observed["evaluation without nested tensors"] = kind_of_output(fused.eval())
+        return observed | {"evaluation with gradients": kind_of_output(encoder)}

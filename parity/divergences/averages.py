@@ -1,4 +1,4 @@
-"""Where averages over steps part: what is added up, and what the sum is divided by."""
+"""Record how averages over steps differ in their sums and their divisors."""
 
 from parity.divergences.entry import DIFFERS, FALSE, divergence
 
@@ -6,13 +6,14 @@ from parity.divergences.entry import DIFFERS, FALSE, divergence
 @divergence(
     claim="Accumulating gradients over micro-batches gives the gradient of the whole batch.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"whole batch": [-0.4167, 0.08333, 0.3333], "accumulated": [-0.1667, -0.1667, 0.3333]},
         "tensorflow": {"whole batch": [-0.4167, 0.08333, 0.3333], "accumulated": [-0.1667, -0.1667, 0.3333]},
     },
-    why="Each micro-batch is averaged over its own real steps, here three and one, and then both count the same: a "
-    "step beside much padding weighs three times as much. Averaging over devices does the same.",
-    instead="Sum the losses of every micro-batch and divide by the real steps of all of them.",
+    why="Each micro-batch is averaged over its own real steps, here three and one, and both averages then count the "
+    "same. A step beside much padding therefore weighs three times as much. Averaging over devices has the same "
+    "effect.",
+    instead="Sum the losses of all micro-batches, and divide by the number of real steps in all of them.",
     operation="loss.cross_entropy",
     sources=(
         "https://github.com/huggingface/transformers/issues/24725",
@@ -58,16 +59,16 @@ class gradient_accumulation:
 
 
 @divergence(
-    claim="Giving the padding class the weight 0 takes padding out of the mean loss.",
+    claim="A weight of 0 for the padding class removes padding from the mean loss.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"without padding": 1.395, "padding has weight 0": 1.395},
         "tensorflow": {"without padding": 1.395, "padding has weight 0": 0.6977},
     },
     why="PyTorch divides a weighted cross-entropy by the sum of the targets' weights, so padding leaves both sums. "
     "Keras, where `class_weight` becomes a sample weight, divides by the number of steps, real or not. With weights "
-    "other than 0 and 1 the two differ without any padding.",
-    instead="In Keras, `reduction='mean_with_sample_weight'`, or a mask.",
+    "other than 0 and 1, the two differ even without padding.",
+    instead="In Keras, use `reduction='mean_with_sample_weight'` or a mask.",
     operation="loss.class_weights",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
@@ -102,9 +103,9 @@ class class_weight:
 
 
 @divergence(
-    claim="One weight for each sequence weighs the losses of its steps.",
+    claim="One weight for each sequence scales the losses of its steps.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"first sequence": 6.0, "weighted": 12.0, "two sequences": "RuntimeError: … must match …"},
         "tensorflow": {
             "first sequence": 6.0,
@@ -112,9 +113,9 @@ class class_weight:
             "two sequences": "InvalidArgumentError: … Incompatible shapes …",
         },
     },
-    why="Weights (B,) and losses (B, T) line up at the last axis, which is time. Where B = T that goes unnoticed, and "
-    "the first step of each sequence is taken in place of the first sequence; elsewhere it raises. Keras' "
-    "`sample_weight` is documented as one weight for each sample, and broadcasts all the same.",
+    why="Weights (B,) and losses (B, T) align at the last axis, which is time. Where B = T, no error is raised, and "
+    "the first step of each sequence is selected instead of the first sequence. For other shapes, an error is raised. "
+    "Keras documents `sample_weight` as one weight for each sample, and still broadcasts it.",
     instead="Give the weights the shape (B, 1).",
     operation="loss.sequence_loss",
     sources=(
@@ -158,16 +159,16 @@ class weight_for_each_sequence:
 
 
 @divergence(
-    claim="Targets (B, T) fit predictions (B, T, 1).",
+    claim="Targets (B, T) are compatible with predictions (B, T, 1).",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"targets (B, T)": 14.33, "targets (B, T, 1)": 0.0},
         "tensorflow": {"targets (B, T)": 13.5, "targets (B, T, 1)": 0.0},
     },
-    why="All real steps are predicted exactly. In PyTorch (B, T, 1) and (B, T) broadcast to (B, T, T) where B = T, and "
-    "`mse_loss` warns. Keras squeezes the predictions, and then averages over time as if it were features, padding "
-    "included, before the mask is applied. For other B and T both raise.",
-    instead="Give targets the last axis too, or take it off the predictions.",
+    why="All real steps are predicted exactly. In PyTorch, (B, T, 1) and (B, T) broadcast to (B, T, T) where B = T, "
+    "and `mse_loss` warns. Keras squeezes the predictions, and then averages over time as if it were features, "
+    "padding included, before it applies the mask. For other B and T, both raise an error.",
+    instead="Add the last axis to the targets, or remove it from the predictions.",
     operation="loss.mean_squared_error",
     sources=(
         "https://docs.pytorch.org/docs/stable/notes/broadcasting.html",
@@ -179,7 +180,7 @@ class missing_last_axis:
         import torch
         import torch.nn.functional as F
 
-        predictions = torch.tensor([[[1.0], [2.0]], [[3.0], [9.0]]])  # (B, T, 1), and the last step is padding
+        predictions = torch.tensor([[[1.0], [2.0]], [[3.0], [9.0]]])  # (B, T, 1); the last step is padding
         targets, mask = torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]])
 
         def loss(targets, mask):
@@ -192,7 +193,7 @@ class missing_last_axis:
         import numpy as np
         import tensorflow as tf
 
-        rows = np.float32([[9], [1], [2], [3]])  # row 0 is that of padding
+        rows = np.float32([[9], [1], [2], [3]])  # row 0 is the padding row
         embed = keras.layers.Embedding(4, 1, weights=[rows], mask_zero=True)
         predictions = embed(tf.constant([[1, 2], [3, 0]]))  # (B, T, 1)
         targets, error = tf.constant([[1.0, 2.0], [3.0, 0.0]]), keras.losses.MeanSquaredError()
@@ -203,15 +204,16 @@ class missing_last_axis:
 
 
 @divergence(
-    claim="What the loss ignores, the accuracy ignores too.",
+    claim="The accuracy ignores the same steps as the loss.",
     verdict=FALSE,
-    seen={
-        "pytorch": {"accuracy": 0.875, "over real steps": 0.5},
-        "tensorflow": {"accuracy": 0.875, "over real steps": 0.5},
+    expected={
+        "pytorch": {"accuracy": 0.875, "accuracy over real steps": 0.5},
+        "tensorflow": {"accuracy": 0.875, "accuracy over real steps": 0.5},
     },
-    why="`ignore_index` and `ignore_class` are known to the loss alone. Padding is easy to predict, so one right "
-    "answer in two becomes seven in eight.",
-    instead="Average over the mask; in Keras, give the metric `sample_weight`, or `compile(weighted_metrics=...)`.",
+    why="`ignore_index` and `ignore_class` apply to the loss alone. Padding is easy to predict, so one right answer "
+    "in two becomes seven in eight.",
+    instead="Average over the mask; in Keras, pass `sample_weight` to the metric, or use "
+    "`compile(weighted_metrics=...)`.",
     operation="masking.mask_from_tokens",
     sources=("https://keras.io/api/models/model_training_apis/",),
 )
@@ -220,35 +222,35 @@ class accuracy_counts_padding:
         import torch
         import torch.nn.functional as F
 
-        targets = torch.tensor([1, 2, 0, 0, 0, 0, 0, 0])  # 0 is padding, and ignored
+        targets = torch.tensor([1, 2, 0, 0, 0, 0, 0, 0])  # 0 is padding, which the loss ignores
         logits = F.one_hot(torch.tensor([1, 1, 0, 0, 0, 0, 0, 0]), 3).float()
         F.cross_entropy(logits, targets, ignore_index=0)
         right = (logits.argmax(-1) == targets).float()
-        return {"accuracy": right.mean().item(), "over real steps": right[targets != 0].mean().item()}
+        return {"accuracy": right.mean().item(), "accuracy over real steps": right[targets != 0].mean().item()}
 
     def tensorflow():
         import keras
         import tensorflow as tf
 
-        targets = tf.constant([1, 2, 0, 0, 0, 0, 0, 0])  # 0 is padding, and ignored
+        targets = tf.constant([1, 2, 0, 0, 0, 0, 0, 0])  # 0 is padding, which the loss ignores
         logits = tf.one_hot([1, 1, 0, 0, 0, 0, 0, 0], 3)
         keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)(targets, logits)
         accuracy, over_real = (keras.metrics.SparseCategoricalAccuracy() for _ in range(2))
         accuracy.update_state(targets, logits)
         over_real.update_state(targets, logits, sample_weight=targets != 0)
-        return {"accuracy": float(accuracy.result()), "over real steps": float(over_real.result())}
+        return {"accuracy": float(accuracy.result()), "accuracy over real steps": float(over_real.result())}
 
 
 @divergence(
-    claim="The mean of a Kullback-Leibler divergence is that over steps.",
+    claim="The mean of a Kullback-Leibler divergence is the mean over steps.",
     verdict=DIFFERS,
-    seen={
-        "pytorch": {"mean": 0.128, "batchmean": 0.5119, "over steps": 0.256},
-        "tensorflow": {"mean": 0.256, "over steps": 0.256},
+    expected={
+        "pytorch": {"mean": 0.128, "batchmean": 0.5119, "mean over steps": 0.256},
+        "tensorflow": {"mean": 0.256, "mean over steps": 0.256},
     },
-    why="Over one sequence of two steps and two classes, PyTorch's 'mean' divides by all four elements, and "
+    why="For one sequence of two steps and two classes, PyTorch's 'mean' divides by all four elements, and "
     "'batchmean' by the one sequence. Keras sums over classes and averages over steps.",
-    instead="`reduction='none'`, sum over classes, and divide the masked sum by the real steps.",
+    instead="Use `reduction='none'`, sum over classes, and divide the masked sum by the number of real steps.",
     operation="loss.sequence_loss",
     sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.KLDivLoss.html",),
 )
@@ -260,7 +262,7 @@ class divergence_of_distributions:
         targets = torch.tensor([[[0.5, 0.5], [0.9, 0.1]]])
         logs = torch.tensor([[[0.25, 0.75], [0.5, 0.5]]]).log()
         means = {name: F.kl_div(logs, targets, reduction=name).item() for name in ("mean", "batchmean")}
-        return means | {"over steps": F.kl_div(logs, targets, reduction="none").sum(-1).mean().item()}
+        return means | {"mean over steps": F.kl_div(logs, targets, reduction="none").sum(-1).mean().item()}
 
     def tensorflow():
         import keras
@@ -271,5 +273,5 @@ class divergence_of_distributions:
         by_step = tf.reduce_sum(targets * tf.math.log(targets / predictions), -1)
         return {
             "mean": float(keras.losses.KLDivergence()(targets, predictions)),
-            "over steps": float(tf.reduce_mean(by_step)),
+            "mean over steps": float(tf.reduce_mean(by_step)),
         }

@@ -1,12 +1,12 @@
-"""Where two directions part: the backward one meets the padding first."""
+"""Record how bidirectional and backward layers treat padding, states and the order of steps."""
 
 from parity.divergences.entry import DIFFERS, FALSE, TRUE, divergence
 
 
 @divergence(
-    claim="In a right-padded batch, a bidirectional layer gives real steps what they would have alone.",
+    claim="In a right-padded batch, a bidirectional layer computes the same outputs as for each sequence alone.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "backward half alone": [-0.923, -0.192],
             "in the batch": [-0.9276, -0.3976],
@@ -18,10 +18,10 @@ from parity.divergences.entry import DIFFERS, FALSE, TRUE, divergence
             "masked": [-0.923, -0.192],
         },
     },
-    why="The backward direction starts in the padding, and has a state when it reaches the last real step: biases see "
-    "to that even where the padding is 0. Keras' mask keeps the state at its start; PyTorch has to be given lengths, "
-    "by packing.",
-    instead="Pack in PyTorch. In Keras see to it that the mask arrives.",
+    why="The backward direction starts in the padding, and already has a state when it reaches the last real step: "
+    "even where the padding is 0, the biases change the state. Keras' mask keeps the initial state through the "
+    "padding. PyTorch needs the lengths, through packing.",
+    instead="Pack in PyTorch. In Keras, make sure that the mask reaches the layer.",
     operation="bidirectional.gru",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
@@ -65,13 +65,13 @@ class unpacked:
 @divergence(
     claim="With `sequence_length`, a bidirectional RNN reverses only the valid part.",
     verdict=TRUE,
-    seen={
+    expected={
         "pytorch": {"backward half": [[6.0, 5.0, 3.0], [3.0, 2.0, 0.0]]},
         "tensorflow": {"backward half": [[6.0, 5.0, 3.0], [3.0, 2.0, 0.0]]},
     },
-    why="It turns each sequence round within its own length, runs forward, and turns the result back, as "
-    "`tf.reverse_sequence` does; a packed batch starts backward with each sequence's last real step.",
-    instead="Nothing; and for a backward layer of your own, reverse within the length too.",
+    why="It reverses each sequence within its own length, runs forward, and reverses the result, as "
+    "`tf.reverse_sequence` does. A packed batch starts its backward direction at each sequence's last real step.",
+    instead="No change is needed. In a backward layer of your own, reverse within the length too.",
     operation="bidirectional.reverse_sequence",
     sources=(
         "https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/bidirectional_dynamic_rnn",
@@ -88,14 +88,14 @@ class reverses_the_valid_part:
         x = torch.tensor([[1.0, 2, 3], [1, 2, 9]])[:, :, None]
         rnn = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True, bidirectional=True)
         for weight in rnn.parameters():
-            nn.init.ones_(weight)  # each output is the sum so far
+            nn.init.ones_(weight)  # each output is the sum up to its step
         y, _ = rnn(pack_padded_sequence(x, [3, 2], batch_first=True))
         return {"backward half": pad_packed_sequence(y, batch_first=True)[0][:, :, 1].tolist()}
 
     def tensorflow():
         import tensorflow as tf
 
-        class Sum:  # Keras 3 has no cell that dynamic_rnn takes
+        class Sum:  # Keras 3 has no cell that dynamic_rnn accepts
             state_size = output_size = 1
 
             def zero_state(self, batch, dtype):
@@ -114,13 +114,13 @@ class reverses_the_valid_part:
 @divergence(
     claim="Flipping the padded batch, running forward and flipping back is the backward direction.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"flipped": [8.0, 6.0], "reversed within the length": [5.0, 3.0]},
         "tensorflow": {"flipped": [8.0, 6.0], "reversed within the length": [5.0, 3.0]},
     },
-    why="A flip brings the padding to the front, and what the layer makes of it into the first state. Every row but "
-    "the longest is wrong, at all of its steps.",
-    instead="`tf.reverse_sequence`, or a gather with `(lengths - 1 - t) % T`; or pack, or mask.",
+    why="A flip moves the padding to the front, so the layer's outputs on padding become the initial state of the "
+    "real steps. Every row but the longest is wrong, at all of its steps.",
+    instead="Use `tf.reverse_sequence`, or a gather with `(lengths - 1 - t) % T`; or pack, or mask.",
     operation="bidirectional.reverse_sequence",
     sources=(
         "https://www.tensorflow.org/api_docs/python/tf/reverse_sequence",
@@ -136,8 +136,8 @@ class flipped:
         rnn = nn.RNN(1, 1, nonlinearity="relu", batch_first=True)
         for weight in rnn.parameters():
             nn.init.ones_(weight)
-        nn.init.zeros_(rnn.bias_hh_l0)  # each output is the sum so far, and 1 for every step
-        right = (1 - torch.arange(5)) % 5  # 1, 0, and the padding
+        nn.init.zeros_(rnn.bias_hh_l0)  # each output is the sum up to its step, plus 1 for every step
+        right = (1 - torch.arange(5)) % 5  # steps 1 and 0, then the padding
         return {
             "flipped": rnn(x.flip(1))[0].flip(1)[0, :2, 0].tolist(),
             "reversed within the length": rnn(x[:, right])[0][:, right][0, :2, 0].tolist(),
@@ -164,16 +164,16 @@ class flipped:
 
 
 @divergence(
-    claim="The last output of a bidirectional layer has seen the whole sequence.",
+    claim="The last output of a bidirectional layer depends on the whole sequence.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"output[:, -1]": [6.0, 3.0], "final states": [6.0, 6.0]},
         "tensorflow": {"output[:, -1]": [6.0, 3.0], "return_sequences=False": [6.0, 6.0]},
     },
-    why="Its forward half has; its backward half has seen one step, the last. That one's summary stands at the first "
-    "step. No padding is needed for it to go wrong.",
-    instead="The final states of both directions: `torch.cat([h[-2], h[-1]], 1)`; in Keras leave `return_sequences` "
-    "off.",
+    why="Its forward half does. Its backward half has processed one step, the last; the output that summarises the "
+    "whole sequence is at the first step. This is wrong even without padding.",
+    instead="Use the final states of both directions: `torch.cat([h[-2], h[-1]], 1)`. In Keras, leave "
+    "`return_sequences` off.",
     operation="bidirectional.rnn",
     sources=(
         "https://discuss.pytorch.org/t/concatnation-of-h-t-of-forward-and-h-0-of-backward-in-bidirection-lstm-output/10333",
@@ -188,7 +188,7 @@ class last_output:
         x = torch.tensor([[[1.0], [2.0], [3.0]]])
         rnn = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True, bidirectional=True)
         for weight in rnn.parameters():
-            nn.init.ones_(weight)  # each output is the sum so far
+            nn.init.ones_(weight)  # each output is the sum up to its step
         output, h = rnn(x)
         return {"output[:, -1]": output[0, -1].tolist(), "final states": torch.cat([h[-2], h[-1]], 1)[0].tolist()}
 
@@ -207,14 +207,14 @@ class last_output:
 
 
 @divergence(
-    claim="`h.view(batch, -1)` puts a sequence's two final states side by side.",
+    claim="`h.view(batch, -1)` concatenates a sequence's two final states.",
     verdict=FALSE,
-    seen={
-        "pytorch": {"h.view(batch, -1)": [[6.0, 30.0], [6.0, 30.0]], "transposed first": [[6.0, 6.0], [30.0, 30.0]]},
+    expected={
+        "pytorch": {"h.view(batch, -1)": [[6.0, 30.0], [6.0, 30.0]], "transposed first": [[6.0, 6.0], [30.0, 30.0]]}
     },
-    why="`h` is (layers · directions, batch, H), the batch in the middle whatever `batch_first` says: the view mixes "
-    "sequences. Its order is first layer forward, first layer backward, second layer forward …",
-    instead="`h.view(layers, 2, batch, H)[-1].transpose(0, 1).flatten(1)`, or `torch.cat([h[-2], h[-1]], 1)`.",
+    why="`h` is (layers · directions, batch, H), with the batch in the middle whatever `batch_first` is, so the view "
+    "mixes sequences. The order of the first axis is first layer forward, first layer backward, second layer forward …",
+    instead="Use `h.view(layers, 2, batch, H)[-1].transpose(0, 1).flatten(1)`, or `torch.cat([h[-2], h[-1]], 1)`.",
     operation="bidirectional.rnn",
     sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html",),
 )
@@ -228,27 +228,24 @@ class state_axes:
         for weight in rnn.parameters():
             nn.init.ones_(weight)  # each final state is the sum of the row
         _, h = rnn(x)
-        return {
-            "h.view(batch, -1)": h.view(2, -1).tolist(),
-            "transposed first": h.transpose(0, 1).flatten(1).tolist(),
-        }
+        return {"h.view(batch, -1)": h.view(2, -1).tolist(), "transposed first": h.transpose(0, 1).flatten(1).tolist()}
 
 
 @divergence(
-    claim="With `go_backwards`, a Keras layer gives its outputs, and the mask that goes with them, in the order of "
-    "the input.",
+    claim="With `go_backwards`, a Keras layer returns its outputs and their mask in the order of the input.",
     verdict=FALSE,
-    seen={
+    expected={
         "tensorflow": {
             "output": [[3.0, 5.0, 6.0], [0.0, 2.0, 3.0]],
-            "its mask": [[True, True, True], [True, True, False]],
+            "mask of the output": [[True, True, True], [True, True, False]],
             "mean under that mask": [4.667, 1.0],
             "mean of the real steps": [4.667, 2.5],
         }
     },
-    why="The output is in the order of computation, so the padding comes first; the mask is handed on as it came. The "
-    "layers after it then drop real steps and keep padding. `Bidirectional` turns the output back, and is right.",
-    instead="`Bidirectional`; or take the mask off and turn the output round, `keras.ops.flip(y, 1)`, and mask again.",
+    why="The output is in the order of computation, so the padding comes first, but the mask is passed on unchanged. "
+    "Later layers then drop real steps and keep padding. `Bidirectional` reverses the output again, and is right.",
+    instead="Use `Bidirectional`; or remove the mask, reverse the output with `keras.ops.flip(y, 1)`, and mask it "
+    "again.",
     operation="direction.backwards",
     sources=(
         "https://github.com/keras-team/keras/issues/3737",
@@ -267,7 +264,7 @@ class go_backwards:
         mean = keras.layers.GlobalAveragePooling1D()
         return {
             "output": y[:, :, 0].numpy().tolist(),
-            "its mask": y._keras_mask.numpy().tolist(),
+            "mask of the output": y._keras_mask.numpy().tolist(),
             "mean under that mask": mean(y)[:, 0].numpy().tolist(),
             "mean of the real steps": mean(tf.reverse(y, [1]), mask=x._keras_mask)[:, 0].numpy().tolist(),
         }

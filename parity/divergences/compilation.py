@@ -1,4 +1,4 @@
-"""Where compilers part over batches whose lengths vary."""
+"""Record how compilers differ on batches whose lengths vary."""
 
 from parity.divergences.entry import DIFFERS, divergence
 
@@ -6,18 +6,19 @@ from parity.divergences.entry import DIFFERS, divergence
 @divergence(
     claim="A recurrent layer over a padded batch compiles as one graph.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "packed with fullgraph=True": "Unsupported: … pack_padded_sequence …",
             "padded with fullgraph=True": "Unsupported: … RNN, GRU, or LSTM …",
         },
-        "tensorflow": {"masked with jit_compile=True is as eager": True, "and with other lengths": True},
+        "tensorflow": {"masked with jit_compile=True agrees with eager": True, "agrees for other lengths": True},
     },
-    why="How large a packed batch is depends on the lengths, and a graph of PyTorch has sizes only: it breaks there, "
-    "and what stands around it is compiled in pieces or not at all. Even a padded `nn.LSTM` it leaves alone, unless "
-    "`torch._dynamo.config.allow_rnn` is set. A masked loop of TensorFlow's has one shape, and XLA takes it.",
-    instead="Compile what is around the layer, and mark the layer itself with `torch.compiler.disable`; or write the "
-    "loop, over a padded batch with `torch.where` at each step.",
+    why="The size of a packed batch depends on the values of the lengths, but a PyTorch graph knows sizes only. The "
+    "graph breaks there, and the surrounding code is compiled in pieces or not at all. PyTorch does not compile even "
+    "a padded `nn.LSTM`, unless `torch._dynamo.config.allow_rnn` is set. A masked loop in TensorFlow has one shape, "
+    "and XLA compiles it.",
+    instead="Compile the code around the layer, and mark the layer itself with `torch.compiler.disable`. Or write the "
+    "loop over a padded batch, with `torch.where` at each step.",
     operation="rnn.lstm",
     sources=(
         "https://github.com/pytorch/pytorch/issues/162375",
@@ -67,21 +68,21 @@ class packed:
             lengths = tf.constant(lengths)
             return bool(tf.reduce_all(tf.abs(compiled(x, lengths) - final(x, lengths)) < 1e-6))
 
-        return {"masked with jit_compile=True is as eager": agree(3, 2), "and with other lengths": agree(1, 3)}
+        return {"masked with jit_compile=True agrees with eager": agree(3, 2), "agrees for other lengths": agree(1, 3)}
 
 
 @divergence(
-    claim="A function is compiled once, however far its batches are padded.",
+    claim="A function is compiled once, whatever length its batches are padded to.",
     verdict=DIFFERS,
-    seen={
-        "pytorch": {"batches": 4, "graphs": 2, "told that T varies": 1},
-        "tensorflow": {"batches": 4, "graphs": 4, "reduce_retracing=True": 2, "told that T varies": 1},
+    expected={
+        "pytorch": {"batches": 4, "graphs": 2, "with T marked as variable": 1},
+        "tensorflow": {"batches": 4, "graphs": 4, "reduce_retracing=True": 2, "with T marked as variable": 1},
     },
-    why="A new T is a new shape. `torch.compile` notices at the second one and compiles for any T; `tf.function` "
-    "traces again each time unless told not to, and warns after some. With `jit_compile=True` XLA compiles for each T "
-    "in any case.",
-    instead="`input_signature` with None for T, or `reduce_retracing=True`; `torch._dynamo.mark_dynamic(x, 1)`. Or "
-    "pad to a few lengths: buckets.",
+    why="A new T is a new shape. `torch.compile` detects this at the second T, and compiles for any T. `tf.function` "
+    "traces again for each T by default, and warns after some. With `jit_compile=True`, XLA compiles for each T in "
+    "any case.",
+    instead="Use `input_signature` with None for T, or `reduce_retracing=True`; in PyTorch, "
+    "`torch._dynamo.mark_dynamic(x, 1)`. Or pad to a few fixed lengths (buckets).",
     sources=(
         "https://tensorflow.org/api_docs/python/tf/function",
         "https://docs.pytorch.org/docs/stable/torch.compiler_dynamic_shapes.html",
@@ -92,11 +93,11 @@ class retracing:
         import torch
 
         def graphs(mark):
-            torch._dynamo.reset()  # or it remembers the last time
-            seen = []
+            torch._dynamo.reset()  # otherwise graphs of the previous call are reused
+            traces = []
 
             def backend(graph, _inputs):
-                seen.append(graph)
+                traces.append(graph)
                 return graph.forward
 
             def total(x):
@@ -108,47 +109,47 @@ class retracing:
                 if mark:
                     torch._dynamo.mark_dynamic(x, 1)
                 compiled(x)
-            return len(seen)
+            return len(traces)
 
-        return {"batches": 4, "graphs": graphs(mark=False), "told that T varies": graphs(mark=True)}
+        return {"batches": 4, "graphs": graphs(mark=False), "with T marked as variable": graphs(mark=True)}
 
     def tensorflow():
         import tensorflow as tf
 
         def graphs(**options):
-            seen = []
+            traces = []
 
             @tf.function(**options)
             def total(x):
-                seen.append(x.shape)  # runs when traced only
+                traces.append(x.shape)  # runs only while tracing
                 return tf.reduce_sum(x * 2)
 
             for steps in (3, 4, 5, 6):
                 total(tf.ones((2, steps)))
-            return len(seen)
+            return len(traces)
 
         return {
             "batches": 4,
             "graphs": graphs(),
             "reduce_retracing=True": graphs(reduce_retracing=True),
-            "told that T varies": graphs(input_signature=[tf.TensorSpec((2, None))]),
+            "with T marked as variable": graphs(input_signature=[tf.TensorSpec((2, None))]),
         }
 
 
 @divergence(
     claim="A loop whose batch shrinks as sequences end can be compiled.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"states": [0.0, 0.0, 1.0, 2.0, 4.0]},
         "tensorflow": {
             "states, as a graph": [0.0, 0.0, 1.0, 2.0, 4.0],
             "states, by XLA": "InternalError: … Invalid TensorList shape …",
         },
     },
-    why="torch.compile unrolls the loop, once for each set of lengths. XLA compiles the loop itself, and wants one "
-    "shape for all that it keeps: the first state has as many rows as the batch, a slice as many as "
-    "there are steps at most.",
-    instead="Compile a masked loop, and leave the one over real steps alone as a graph.",
+    why="`torch.compile` unrolls the loop, once for each set of lengths. XLA compiles the loop itself, and requires "
+    "one shape for all the states that it stores. But the first state has as many rows as the batch, and a slice has "
+    "at most as many rows as there are steps.",
+    instead="Compile a masked loop, and run the loop over real steps as a graph without XLA.",
     operation="rnn.gru",
     sources=("https://www.tensorflow.org/xla/known_issues", "https://github.com/tensorflow/tensorflow/issues/42878"),
 )
@@ -191,14 +192,15 @@ class shrinking_batch:
 
 
 @divergence(
-    claim="A compiled function may ask NumPy where to cut a batch.",
+    claim="A compiled function may call NumPy to decide where to cut a batch.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"lengths": [1, 3]},
         "tensorflow": {"lengths, as a graph": [1, 3], "lengths, by XLA": "InvalidArgumentError: … PyFunc …"},
     },
-    why="torch.compile breaks the graph there, or traces NumPy, and goes on. XLA compiles the whole function or none.",
-    instead="Plan the batches outside of what is compiled.",
+    why="`torch.compile` breaks the graph there, or traces NumPy, and continues. XLA compiles the whole function or "
+    "nothing.",
+    instead="Plan the batches outside the compiled function.",
     operation="rnn.gru",
     sources=(
         "https://www.tensorflow.org/api_docs/python/tf/numpy_function",

@@ -1,18 +1,19 @@
-"""Where convolutions part: they look at their neighbours, and padding is one."""
+"""Record how convolutions mix padding with real steps."""
 
 from parity.divergences.entry import DIFFERS, FALSE, TRUE, divergence
 
 
 @divergence(
-    claim="If the padding is 0 at the input, a stack of convolutions does not see it.",
+    claim="If padding is 0 at the input, it does not affect a stack of convolutions.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"alone": [9.0, 9.0], "in a batch": [9.0, 12.0], "zeroed after each layer": [9.0, 9.0]},
         "tensorflow": {"alone": [9.0, 9.0], "in a batch": [9.0, 12.0], "zeroed after each layer": [9.0, 9.0]},
     },
-    why="The first layer sees zeros, as at the end of a sequence. Its own output on padding is the bias, and whatever "
-    "the window reached of real steps, and the second layer sees that.",
-    instead="`y * mask` after every convolution. A mask does it in Keras neither: Conv1D drops it, with a warning.",
+    why="The first layer reads zeros, as at the end of a sequence. Its own output on padding is the bias, plus the "
+    "real steps within its window, and the second layer reads that.",
+    instead="Apply `y * mask` after every convolution. In Keras, a mask does not do this: `Conv1D` drops it, with a "
+    "warning.",
     operation="feedforward.conv1d",
     sources=(
         "https://github.com/keras-team/keras/issues/16622",
@@ -54,20 +55,20 @@ class stack_bias:
 
 
 @divergence(
-    claim="With a stride, `padding='same'` gives a sequence the same outputs however far it is padded.",
+    claim="With a stride, `padding='same'` gives the same outputs whatever length a sequence is padded to.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "same": "ValueError: … padding='same' is not supported for strided convolutions …",
             "padding=1 at 4 steps": [3.0, 9.0],
-            "at 5 steps": [3.0, 9.0, 4.0],
+            "padding=1 at 5 steps": [3.0, 9.0, 4.0],
         },
-        "tensorflow": {"same at 4 steps": [6.0, 7.0], "at 5 steps": [3.0, 9.0, 4.0]},
+        "tensorflow": {"same at 4 steps": [6.0, 7.0], "same at 5 steps": [3.0, 9.0, 4.0]},
     },
-    why="TensorFlow pads as little as the length needs, and more of it on the right: with stride 2 the windows start "
-    "at the first step for an even T and before it for an odd one. PyTorch refuses, and its numbers pad the same at "
-    "any T.",
-    instead="Pad by hand, `keras.layers.ZeroPadding1D(1)` and `padding='valid'`; or let T be a multiple of the "
+    why="TensorFlow pads as little as the length needs, and more of it on the right: with stride 2, the windows start "
+    "at the first step for an even T and before it for an odd one. PyTorch rejects 'same' with a stride, and a number "
+    "pads equally at any T.",
+    instead="Pad explicitly, with `keras.layers.ZeroPadding1D(1)` and `padding='valid'`, or make T a multiple of the "
     "stride, always.",
     operation="feedforward.conv1d",
     sources=(
@@ -83,7 +84,7 @@ class same_stride:
 
         from parity.divergences.entry import raised
 
-        x = torch.tensor([[[1.0, 2.0, 3.0, 4.0, 0.0]]])  # (B, C, T), the last is padding
+        x = torch.tensor([[[1.0, 2.0, 3.0, 4.0, 0.0]]])  # (B, C, T); the last step is padding
         convolution = nn.Conv1d(1, 1, 3, stride=2, padding=1, bias=False)
         nn.init.ones_(convolution.weight)
         return {
@@ -92,30 +93,30 @@ class same_stride:
                 says="padding='same' is not supported for strided convolutions",
             ),
             "padding=1 at 4 steps": convolution(x[:, :, :4])[0, 0].tolist(),
-            "at 5 steps": convolution(x)[0, 0].tolist(),
+            "padding=1 at 5 steps": convolution(x)[0, 0].tolist(),
         }
 
     def tensorflow():
         import keras
         import tensorflow as tf
 
-        x = tf.constant([1.0, 2.0, 3.0, 4.0, 0.0])[None, :, None]  # (B, T, C), the last is padding
+        x = tf.constant([1.0, 2.0, 3.0, 4.0, 0.0])[None, :, None]  # (B, T, C); the last step is padding
         convolution = keras.layers.Conv1D(1, 3, strides=2, padding="same", kernel_initializer="ones")
         return {
             "same at 4 steps": convolution(x[:, :4])[0, :, 0].numpy().tolist(),
-            "at 5 steps": convolution(x)[0, :, 0].numpy().tolist(),
+            "same at 5 steps": convolution(x)[0, :, 0].numpy().tolist(),
         }
 
 
 @divergence(
     claim="A causal convolution on right-padded input needs no mask between layers.",
     verdict=TRUE,
-    seen={
+    expected={
         "pytorch": {"alone": [3.0, 7.0], "in a batch": [3.0, 7.0], "padded on the left": [5.0, 8.0]},
         "tensorflow": {"alone": [3.0, 7.0], "in a batch": [3.0, 7.0], "padded on the left": [5.0, 8.0]},
     },
-    why="It sees the past only, and right padding lies in the future, whatever the biases make of it. With left "
-    "padding it is the other way round.",
+    why="Its outputs depend on the past only, and right padding lies in the future, whatever values the biases give "
+    "it. Left padding lies in the past, and needs the mask.",
     instead="Mask once, before the loss or the pooling.",
     operation="feedforward.conv1d",
     sources=("https://keras.io/api/layers/convolution_layers/convolution1d/",),

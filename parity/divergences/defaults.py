@@ -1,20 +1,19 @@
-"""Where the same constructor call builds different layers."""
+"""Record how the same constructor call builds different layers."""
 
 from parity.divergences.entry import DIFFERS, divergence
 
 
 @divergence(
-    claim="A fresh LSTM starts alike in both.",
+    claim="A new LSTM is initialised alike in both.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"forget bias is 1": False, "other biases are 0": False, "recurrent weights orthogonal": False},
         "tensorflow": {"forget bias is 1": True, "other biases are 0": True, "recurrent weights orthogonal": True},
     },
-    why="PyTorch samples everything from ±1/√H, so that half of what a cell holds is forgotten at each step; Keras "
-    "starts with the forget gate open (`unit_forget_bias`), an orthogonal recurrent kernel and a Glorot uniform one "
-    "for the input.",
-    instead="In PyTorch `nn.init.orthogonal_(lstm.weight_hh_l0)`, `nn.init.xavier_uniform_(lstm.weight_ih_l0)`, zeros "
-    "for both biases, and 1 for the second quarter of one.",
+    why="PyTorch samples everything from ±1/√H, so a cell forgets half of its content at each step. Keras starts with "
+    "the forget gate open (`unit_forget_bias`), an orthogonal recurrent kernel and a Glorot uniform input kernel.",
+    instead="In PyTorch, call `nn.init.orthogonal_(lstm.weight_hh_l0)` and "
+    "`nn.init.xavier_uniform_(lstm.weight_ih_l0)`. Set both biases to 0, and the second quarter of one of them to 1.",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
         "https://keras.io/api/layers/recurrent_layers/lstm/",
@@ -50,16 +49,16 @@ class initial_weights:
 
 
 @divergence(
-    claim="`dropout=0.5` on a recurrent layer drops half of its inputs, others at each step.",
+    claim="`dropout=0.5` on a recurrent layer drops half of its inputs, sampled anew at each step.",
     verdict=DIFFERS,
-    seen={
-        "pytorch": {"one layer drops": False, "the same at all steps": False},
-        "tensorflow": {"one layer drops": True, "the same at all steps": True},
+    expected={
+        "pytorch": {"one layer drops": False, "drops the same at all steps": False},
+        "tensorflow": {"one layer drops": True, "drops the same at all steps": True},
     },
-    why="PyTorch drops between layers, so not at all if there is one, and samples anew at each step. Keras drops the "
-    "layer's inputs, the same features for all steps of a sequence; `recurrent_dropout` does so with the state.",
-    instead="Say what is meant with a dropout layer of its own: `nn.Dropout` before the RNN, `keras.layers.Dropout(…, "
-    "noise_shape=(None, 1, None))` for one sample a sequence.",
+    why="PyTorch drops between layers, so a single layer drops nothing, and samples anew at each step. Keras drops "
+    "the layer's inputs, the same features at all steps of a sequence; `recurrent_dropout` does so with the state.",
+    instead="Use an explicit dropout layer: `nn.Dropout` before the RNN, or `keras.layers.Dropout(…, "
+    "noise_shape=(None, 1, None))` for one sample per sequence.",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
         "https://keras.io/api/layers/recurrent_layers/lstm/",
@@ -74,13 +73,13 @@ class recurrent_dropout:
         def outputs(layers):
             rnn = nn.RNN(32, 32, layers, nonlinearity="relu", bias=False, dropout=0.5, batch_first=True)
             for name, weight in rnn.named_parameters():
-                (nn.init.eye_ if "ih" in name else nn.init.zeros_)(weight)  # each layer repeats what it is given
+                (nn.init.eye_ if "ih" in name else nn.init.zeros_)(weight)  # each layer repeats its input
             return rnn(torch.ones(1, 4, 32))[0][0]
 
-        one, two = outputs(1), outputs(2)
+        one_layer, two_layers = outputs(1), outputs(2)
         return {
-            "one layer drops": (one == 0).any().item(),
-            "the same at all steps": all(torch.equal(two[0], step) for step in two),
+            "one layer drops": (one_layer == 0).any().item(),
+            "drops the same at all steps": all(torch.equal(two_layers[0], step) for step in two_layers),
         }
 
     def tensorflow():
@@ -90,7 +89,4 @@ class recurrent_dropout:
         repeat = {"kernel_initializer": "identity", "recurrent_initializer": "zeros", "activation": "relu"}
         rnn = keras.layers.SimpleRNN(32, dropout=0.5, return_sequences=True, seed=0, **repeat)
         y = rnn(tf.ones((1, 4, 32)), training=True)[0].numpy()
-        return {
-            "one layer drops": bool((y == 0).any()),
-            "the same at all steps": bool((y == y[0]).all()),
-        }
+        return {"one layer drops": bool((y == 0).any()), "drops the same at all steps": bool((y == y[0]).all())}

@@ -1,4 +1,4 @@
-"""Where embeddings part: what the row of padding holds, and what changes it."""
+"""Record how embeddings differ in the content and the gradient of the padding row."""
 
 from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
 
@@ -9,13 +9,14 @@ KERAS = "https://keras.io/api/layers/core_layers/embedding/"
 @divergence(
     claim="The padding token's embedding starts as zeros and is not trained.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"starts as zeros": True, "gradient is zero": True},
         "tensorflow": {"starts as zeros": False, "gradient is zero": False},
     },
-    why="`padding_idx` zeroes the row once and keeps its gradient out. `mask_zero` only makes a mask: row 0 is sampled "
-    "like the others, and trained by every layer that does not look at the mask.",
-    instead="Multiply the embedding by the mask, then padding is zero whatever the row holds, and so is its gradient.",
+    why="`padding_idx` zeroes the row once and excludes it from the gradient. `mask_zero` only makes a mask: row 0 is "
+    "sampled like the others, and trained by every layer that ignores the mask.",
+    instead="Multiply the embedding by the mask. Padding is then zero whatever the row contains, and so is its "
+    "gradient.",
     operation="embedding.lookup",
     sources=(PYTORCH, KERAS),
 )
@@ -38,19 +39,16 @@ class pad_row:
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(embed(tf.constant([[1, 2, 0, 0]])))
         gradient = tf.convert_to_tensor(tape.gradient(loss, embed.embeddings.value))
-        return {
-            "starts as zeros": not np.any(embed.embeddings[0]),
-            "gradient is zero": not np.any(gradient[0]),
-        }
+        return {"starts as zeros": not np.any(embed.embeddings[0]), "gradient is zero": not np.any(gradient[0])}
 
 
 @divergence(
     claim="`mask_zero=True` makes the embedding of padding zero.",
     verdict=FALSE,
-    seen={"tensorflow": {"output at padding": [0.5, -0.5], "mask": [True, False]}},
-    why="The layer looks row 0 up as it does any other, and hangs a mask on the output. What the padding holds is "
-    "left to the layers behind it, and most take it as it comes.",
-    instead="`embedded * tf.cast(tokens != 0, embedded.dtype)[..., None]`.",
+    expected={"tensorflow": {"output at padding": [0.5, -0.5], "mask": [True, False]}},
+    why="The layer looks up row 0 like any other row, and attaches a mask to the output. Later layers decide how to "
+    "treat the values at padding, and most use them unchanged.",
+    instead="Multiply by the mask: `embedded * tf.cast(tokens != 0, embedded.dtype)[..., None]`.",
     operation="masking.mask_from_tokens",
     sources=(KERAS, "https://www.tensorflow.org/guide/keras/understanding_masking_and_padding"),
 )
@@ -72,7 +70,7 @@ class mask_zero_is_no_zero:
 @divergence(
     claim="With `mask_zero=True`, the gradient of row 0 is zero.",
     verdict=PARTLY,
-    seen={
+    expected={
         "pytorch": {"sum": True, "convolution": True},
         "tensorflow": {
             "LSTM": True,
@@ -83,9 +81,9 @@ class mask_zero_is_no_zero:
             "GlobalMaxPooling1D": False,
         },
     },
-    why="The answers say whether the gradient of row 0 is zero. It is behind a layer that multiplies by the mask or "
-    "skips by it; a layer that drops the mask treats padding as a word. PyTorch's `padding_idx` stops the gradient in "
-    "the embedding, whatever comes behind.",
+    why="Each value states whether the gradient of row 0 is zero. It is zero if the next layer multiplies by the mask "
+    "or skips by it; a layer that drops the mask treats padding as a word. PyTorch's `padding_idx` stops the gradient "
+    "in the embedding, whatever layer follows.",
     instead="Multiply the embedding by the mask before anything else.",
     operation="embedding.masked_dense",
     sources=(KERAS, "https://www.tensorflow.org/guide/keras/understanding_masking_and_padding"),
@@ -97,10 +95,7 @@ class mask_zero_consumers:
         from torch import nn
 
         table = torch.ones(5, 3)
-        consumers = {
-            "sum": lambda x: x.sum(1),
-            "convolution": lambda x: F.conv1d(x.mT, torch.ones(1, 3, 2)),
-        }
+        consumers = {"sum": lambda x: x.sum(1), "convolution": lambda x: F.conv1d(x.mT, torch.ones(1, 3, 2))}
 
         def is_zero(consume):
             embed = nn.Embedding.from_pretrained(table, freeze=False, padding_idx=0)
@@ -137,9 +132,9 @@ class mask_zero_consumers:
 
 
 @divergence(
-    claim="With `padding_idx`, the padding's row holds zeros.",
+    claim="With `padding_idx`, the padding row contains zeros.",
     verdict=PARTLY,
-    seen={
+    expected={
         "pytorch": {
             "as constructed": [0.0, 0.0],
             "after init.ones_": [1.0, 1.0],
@@ -147,10 +142,10 @@ class mask_zero_consumers:
             "gradient": [0.0, 0.0],
         }
     },
-    why="The constructor writes the zeros, once. An initialiser run over the model, pretrained vectors and a loaded "
-    "checkpoint write over them, and then the row's gradient of 0 keeps it wrong for good.",
-    instead="Zero the row after everything that writes to the table: "
-    "`with torch.no_grad(): embed.weight[embed.padding_idx] = 0`.",
+    why="The constructor writes the zeros, once. An initialiser that runs over the model, pretrained vectors and a "
+    "loaded checkpoint overwrite them. The row's gradient of 0 then keeps the wrong values permanently.",
+    instead="Zero the row after everything that writes to the table: `with torch.no_grad(): "
+    "embed.weight[embed.padding_idx] = 0`.",
     operation="embedding.lookup",
     sources=("https://github.com/pytorch/pytorch/issues/6495", "https://github.com/pytorch/pytorch/issues/6411"),
 )
@@ -160,25 +155,25 @@ class reinit:
         from torch import nn
 
         embed = nn.Embedding(3, 2, padding_idx=0)
-        seen = {"as constructed": embed.weight[0].tolist()}
+        observed = {"as constructed": embed.weight[0].tolist()}
         nn.init.ones_(embed.weight)
-        seen["after init.ones_"] = embed.weight[0].tolist()
+        observed["after init.ones_"] = embed.weight[0].tolist()
         embed = nn.Embedding.from_pretrained(torch.full((3, 2), 7.0), freeze=False, padding_idx=0)
         embed(torch.tensor([0, 1])).sum().backward()
-        return seen | {"from_pretrained": embed.weight[0].tolist(), "gradient": embed.weight.grad[0].tolist()}
+        return observed | {"from_pretrained": embed.weight[0].tolist(), "gradient": embed.weight.grad[0].tolist()}
 
 
 @divergence(
-    claim="`max_norm` bounds the norm of what is looked up.",
+    claim="`max_norm` limits the norm of the embeddings that are looked up.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"looked up": [0.6, 0.8], "row afterwards": [0.6, 0.8], "gradient": [1.0, 0.0]},
         "tensorflow": {"looked up": [0.6, 0.8], "row afterwards": [3.0, 4.0], "gradient": [0.128, -0.096]},
     },
-    why="PyTorch rescales the rows in the table itself during the forward pass, the padding's among them, and the "
-    "gradient knows nothing of it. `tf.nn.embedding_lookup` rescales what it returns, and its gradient is that of "
-    "the rescaling. Keras' layer has no such option.",
-    instead="Rescale what was looked up, in both.",
+    why="PyTorch rescales the rows in the table itself during the forward pass, the padding row included, and the "
+    "gradient ignores the rescaling. `tf.nn.embedding_lookup` rescales its output, and its gradient includes the "
+    "rescaling. Keras' layer has no such option.",
+    instead="In both, rescale the output of the lookup.",
     operation="embedding.clipped_by_norm",
     sources=(PYTORCH, "https://www.tensorflow.org/api_docs/python/tf/nn/embedding_lookup"),
 )
@@ -187,7 +182,7 @@ class max_norm:
         import torch
         from torch import nn
 
-        table = torch.tensor([[3.0, 4.0], [0.0, 0.5]])  # row 0 is that of padding
+        table = torch.tensor([[3.0, 4.0], [0.0, 0.5]])  # row 0 is the padding row
         embed = nn.Embedding.from_pretrained(table, freeze=False, max_norm=1.0)
         y = embed(torch.tensor([0, 1]))
         y[:, 0].sum().backward()
@@ -200,7 +195,7 @@ class max_norm:
     def tensorflow():
         import tensorflow as tf
 
-        table = tf.Variable([[3.0, 4.0], [0.0, 0.5]])  # row 0 is that of padding
+        table = tf.Variable([[3.0, 4.0], [0.0, 0.5]])  # row 0 is the padding row
         with tf.GradientTape() as tape:
             y = tf.nn.embedding_lookup(table, [0, 1], max_norm=1.0)
             loss = tf.reduce_sum(y[:, 0])
@@ -212,15 +207,15 @@ class max_norm:
 
 
 @divergence(
-    claim="The padding's row keeps its gradient of 0 when the output layer shares the table.",
+    claim="The padding row keeps its gradient of 0 when the output layer shares the table.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"embedding alone": [0.0, 0.0], "with tied head": [0.0, 0.106]},
         "tensorflow": {"embedding alone": [0.0, 0.0], "with tied head": [0.0, 0.106]},
     },
-    why="`padding_idx` and a mask stop the gradient on the way in. On the way out the row is the weight of a class, "
+    why="`padding_idx` and a mask stop the gradient at the input. At the output, the row is the weight of a class, "
     "and the softmax of every real step pushes it away.",
-    instead="Leave the class of padding out of the softmax: set its logit to the lowest number, or zero the row's "
+    instead="Exclude the padding class from the softmax by setting its logit to the lowest number, or zero the row's "
     "gradient before each update.",
     operation="embedding.lookup",
     sources=(PYTORCH, "https://arxiv.org/abs/1608.05859"),
@@ -259,16 +254,16 @@ class tied_head:
 
 
 @divergence(
-    claim="A row whose gradient is always 0 stays as it is.",
+    claim="A row whose gradient is always 0 does not change.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"SGD": [1.0, 1.0], "AdamW": [0.95, 0.95], "Adam, weight_decay": [0.9, 0.9]},
         "tensorflow": {"SGD": [1.0, 1.0], "AdamW": [0.95, 0.95], "Adam, weight_decay": [0.95, 0.95]},
     },
-    why="Weight decay shrinks every row at every step, gradient or not: harmless where the row is zero, a slow drift "
-    "where it holds something, and so for every rare word. In PyTorch's Adam the decay is part of the gradient, and "
-    "is then normalised: the row moves by the whole learning rate, however small the decay.",
-    instead="A group of parameters without decay for embeddings; in Keras, `exclude_from_weight_decay`.",
+    why="Weight decay shrinks every row at every step, whatever its gradient. This is harmless for a row of zeros, "
+    "but any other row drifts slowly, and so do those of rare words. In PyTorch's Adam the decay is part of the "
+    "gradient, and is then normalised: the row moves by the whole learning rate, however small the decay.",
+    instead="Use a parameter group without decay for embeddings; in Keras, `exclude_from_weight_decay`.",
     operation="embedding.lookup",
     sources=("https://arxiv.org/abs/1711.05101", "https://github.com/pytorch/pytorch/issues/38767"),
 )

@@ -1,18 +1,20 @@
-"""A divergence: what people write or believe, as code that runs, with what it gave and what that comes to."""
+"""A divergence: what people write or believe, as code that runs, with the values that it gave and what they mean."""
 
 from __future__ import annotations
 
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
 
+from msgspec import Struct
+
 from parity import frameworks
-from parity.checks.result import FAILED, PASSED, SKIPPED
-from parity.errors import choose, first_lines, of_kind, told
+from parity.checks.result import FAILED, PASSED, SKIPPED, Status
+from parity.errors import choose, first_lines, message_of, of_kind
 
 DIFFERS, TRUE, PARTLY, FALSE = "differs", "true", "partly true", "false"
 VERDICTS = {
@@ -22,9 +24,9 @@ VERDICTS = {
     FALSE: "a belief that does not hold",
 }
 
-Values = Mapping[str, Any]  # what a snippet saw: numbers, truth values, strings, or lists of them, by name
+Values = Mapping[str, Any]  # what a snippet returns: numbers, truth values, strings, or lists of them, by name
 
-CLOSE = 1e-3  # relative: an entry says three digits
+CLOSE = 1e-3  # relative: an entry states three digits
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Divergence:
         name: "topic.entry", e.g. ``"loss.all_ignored"``; also its anchor in the report.
         claim: what people write or believe, in a sentence.
         verdict: one of `VERDICTS`.
-        snippets: framework -> the naive code, a function without arguments that returns what it saw.
-        seen: framework -> what the code gave when the entry was written.
+        snippets: framework -> the naive code, a function without arguments that returns values by name.
+        expected: framework -> the values that the code returned when the entry was written.
         why: the reason.
         instead: what to write instead.
         operation: the row of `parity.OPERATIONS` that does so; empty when none does.
@@ -47,19 +49,19 @@ class Divergence:
     claim: str
     verdict: str
     snippets: Mapping[str, Callable[[], Values]]
-    seen: Mapping[str, Values]
+    expected: Mapping[str, Values]
     why: str
     instead: str
     operation: str
     sources: tuple[str, ...]
 
     def code(self, framework: str) -> str:
-        """A framework's snippet as one would write it: the body of its function."""
+        """Return a framework's snippet as one would write it: the body of its function."""
         _, _, body = inspect.getsource(self._snippet(framework)).partition("():\n")
         return dedent(body).strip()
 
     def run(self, framework: str) -> Values:
-        """What a framework's snippet gives today.
+        """Return what a framework's snippet gives today.
 
         Raises:
             InputError: it has none for that framework.
@@ -74,66 +76,117 @@ class Divergence:
     def _snippet(self, framework: str) -> Callable[[], Values]:
         return self.snippets[choose("framework", framework, self.snippets)]
 
-    def stale(self, framework: str, today: Values) -> str:
-        """What to mend, if today's values are not those of the entry; empty if they are."""
-        seen = self.seen[framework]
+    def stale(self, framework: str, observed: Values) -> str:
+        """Say what to mend, if the observed values are not those of the entry; nothing if they are."""
+        expected = self.expected[framework]
         changed = [
-            f"{name} is {shown(today.get(name, 'missing'))}, and the entry says {shown(seen.get(name, 'nothing'))}"
-            for name in dict.fromkeys([*seen, *today])
-            if name not in today or name not in seen or not same(today[name], seen[name])
+            f"{name} is {shown(observed.get(name, 'missing'))}, expected {shown(expected.get(name, 'nothing'))}"
+            for name in dict.fromkeys([*expected, *observed])
+            if name not in observed or name not in expected or not same(observed[name], expected[name])
         ]
         if not changed:
             return ""
         topic, _, entry = self.name.partition(".")
-        mend = f"Mend `{entry}` in parity/divergences/{topic}.py: what it saw, its verdict and its words"
+        mend = f"Mend `{entry}` in parity/divergences/{topic}.py: its values, its verdict and its text"
         return f"{self.name}, {framework}: {'; '.join(changed)}. {mend}"
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One framework's snippet, run today.
+class Trial(Struct, frozen=True):
+    """One framework's snippet of one entry, run today.
 
     Attributes:
         name, framework: the entry and the framework.
-        today: what the snippet gave.
-        stale: what to mend, where that is not what the entry says.
-        missing: why it could not run.
+        status: "passed" if the entry is up to date, "failed" if it is not, "skipped" if the framework is missing.
+        reason: what to mend, or why it could not run; empty when it passed.
+        code: the snippet.
+        expected: the values of the entry, as text.
+        observed: the values of today, as text.
     """
 
     name: str
     framework: str
-    today: Values
-    stale: str = ""
-    missing: str = ""
+    status: Status
+    reason: str = ""
+    code: str = ""
+    expected: dict[str, str] = {}
+    observed: dict[str, str] = {}
+
+
+class DivergenceEntry(Struct, frozen=True):
+    """An entry as a report has it: its text, and a trial for each framework that was tried."""
+
+    name: str
+    claim: str
+    verdict: str
+    why: str
+    instead: str
+    operation: str
+    sources: tuple[str, ...]
+    frameworks: dict[str, Trial]
 
     @property
-    def status(self) -> str:
-        """As of a result: an entry that still says what is so has passed."""
-        return SKIPPED if self.missing else FAILED if self.stale else PASSED
+    def topic(self) -> str:
+        """The part of its name before the dot."""
+        return self.name.partition(".")[0]
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether some framework gives other values than the entry states."""
+        return any(trial.status == FAILED for trial in self.frameworks.values())
+
+
+def report_entry(divergence: Divergence, trials: Iterable[Trial]) -> DivergenceEntry:
+    """Join an entry and its trials, for a report."""
+    return DivergenceEntry(
+        name=divergence.name,
+        claim=divergence.claim,
+        verdict=divergence.verdict,
+        why=divergence.why,
+        instead=divergence.instead,
+        operation=divergence.operation,
+        sources=divergence.sources,
+        frameworks={trial.framework: trial for trial in sorted(trials, key=lambda trial: trial.framework)},
+    )
 
 
 def try_out(divergence: Divergence, framework: str) -> Trial:
-    """Run a framework's snippet and compare what it gives with the entry.
+    """Run a framework's snippet and compare its values with those of the entry.
 
     Raises:
         InputError: no entry, or one without a snippet for that framework.
     """
     of_kind("divergence", divergence, Divergence, "one of parity.divergences.DIVERGENCES")
     choose("framework", framework, divergence.snippets)
-    if missing := frameworks.missing(framework):
-        return Trial(divergence.name, framework, {}, missing=missing)
+    if absent := frameworks.missing(framework):
+        return trial(divergence, framework, SKIPPED, absent)
     try:
-        today = divergence.run(framework)
+        observed = divergence.run(framework)
     except Exception as error:  # whatever it raises is news about the framework
-        today = {"raised": first_lines(told(error))}
-    return Trial(divergence.name, framework, today, stale=divergence.stale(framework, today))
+        observed = {"raised": first_lines(message_of(error))}
+    stale = divergence.stale(framework, observed)
+    return trial(divergence, framework, FAILED if stale else PASSED, stale, observed)
+
+
+def trial(
+    divergence: Divergence, framework: str, status: Status, reason: str = "", observed: Values | None = None
+) -> Trial:
+    """Make a trial, its values as text."""
+    return Trial(
+        name=divergence.name,
+        framework=framework,
+        status=status,
+        reason=reason,
+        code=divergence.code(framework),
+        expected={name: shown(value) for name, value in divergence.expected[framework].items()},
+        observed={name: shown(value) for name, value in (observed or {}).items()},
+    )
 
 
 def divergence(
     *,
     claim: str,
     verdict: str,
-    seen: Mapping[str, Values],
+    expected: Mapping[str, Values],
     why: str,
     instead: str,
     sources: tuple[str, ...],
@@ -143,27 +196,40 @@ def divergence(
 
     def entry(snippets: type) -> Divergence:
         topic = snippets.__module__.rpartition(".")[2]
-        by_framework = {
-            framework: vars(snippets)[framework] for framework in frameworks.FRAMEWORKS if framework in vars(snippets)
-        }
+        functions = vars(snippets)
         return Divergence(
-            f"{topic}.{snippets.__name__}", claim, verdict, by_framework, seen, why, instead, operation, sources
+            name=f"{topic}.{snippets.__name__}",
+            claim=claim,
+            verdict=verdict,
+            snippets={name: functions[name] for name in frameworks.FRAMEWORKS if name in functions},
+            expected=expected,
+            why=why,
+            instead=instead,
+            operation=operation,
+            sources=sources,
         )
 
     return entry
 
 
-def same(today: Any, seen: Any) -> bool:
-    """Equal to three digits; NaN equals NaN."""
-    if isinstance(today, (list, tuple)) and isinstance(seen, (list, tuple)):
-        return len(today) == len(seen) and all(map(same, today, seen))
-    if isinstance(today, bool) or isinstance(seen, bool) or isinstance(today, str) or isinstance(seen, str):
-        return type(today) is type(seen) and bool(today == seen)
-    return math.isclose(today, seen, rel_tol=CLOSE, abs_tol=1e-9) or (math.isnan(today) and math.isnan(seen))
+def same(observed: Any, expected: Any) -> bool:
+    """Compare two values to three digits; NaN equals NaN."""
+    if isinstance(observed, (list, tuple)) and isinstance(expected, (list, tuple)):
+        return len(observed) == len(expected) and all(map(same, observed, expected))
+    if (
+        isinstance(observed, bool)
+        or isinstance(expected, bool)
+        or isinstance(observed, str)
+        or isinstance(expected, str)
+    ):
+        return type(observed) is type(expected) and bool(observed == expected)
+    return math.isclose(observed, expected, rel_tol=CLOSE, abs_tol=1e-9) or (
+        math.isnan(observed) and math.isnan(expected)
+    )
 
 
 def shown(value: Any) -> str:
-    """A value for a reader.
+    """Return a value as text for a reader.
 
     >>> shown([0.94925, True, 3])
     '[0.949, yes, 3]'
@@ -178,7 +244,7 @@ def shown(value: Any) -> str:
 
 
 def raised(call: Callable[[], Any], says: str = "") -> str:
-    """How a call fails, for a snippet whose point it is: the exception's name, and ``says`` if its message does.
+    """Return how a call fails: the exception's name, and ``says`` if its message has it.
 
     >>> raised(lambda: int("x"), says="invalid literal")
     'ValueError: … invalid literal …'

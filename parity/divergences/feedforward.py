@@ -1,4 +1,4 @@
-"""What layers that work step by step make of padding, and which activation would need a mask."""
+"""Record how layers that work step by step treat padding, and which need a mask."""
 
 from parity.divergences.entry import FALSE, TRUE, divergence
 
@@ -6,13 +6,21 @@ from parity.divergences.entry import FALSE, TRUE, divergence
 @divergence(
     claim="A bias makes padding non-zero after a dense layer.",
     verdict=TRUE,
-    seen={
-        "pytorch": {"padding after one layer": 1.0, "after two": 2.0, "masked after each": 0.0},
-        "tensorflow": {"padding after one layer": 1.0, "after two": 2.0, "masked after each": 0.0},
+    expected={
+        "pytorch": {
+            "padding after one layer": 1.0,
+            "padding after two layers": 2.0,
+            "padding masked after each layer": 0.0,
+        },
+        "tensorflow": {
+            "padding after one layer": 1.0,
+            "padding after two layers": 2.0,
+            "padding masked after each layer": 0.0,
+        },
     },
-    why="W · 0 + b is b. Keras hands a mask on through Dense, but does not apply it.",
-    instead="`y * mask` after each layer whose output is added up over time or meets its neighbours; real steps are "
-    "right in any case.",
+    why="W · 0 + b is b. Keras passes a mask on through `Dense`, but does not apply it.",
+    instead="Apply `y * mask` after each layer whose output is summed over time or mixed with neighbouring steps; "
+    "real steps are right in any case.",
     operation="feedforward.dense",
     sources=(
         "https://www.tensorflow.org/guide/keras/understanding_masking_and_padding",
@@ -31,8 +39,8 @@ class bias_on_padding:
         nn.init.ones_(layer.bias)
         return {
             "padding after one layer": layer(x)[0, 1, 0].item(),
-            "after two": layer(layer(x))[0, 1, 0].item(),
-            "masked after each": (layer(layer(x) * mask) * mask)[0, 1, 0].item(),
+            "padding after two layers": layer(layer(x))[0, 1, 0].item(),
+            "padding masked after each layer": (layer(layer(x) * mask) * mask)[0, 1, 0].item(),
         }
 
     def tensorflow():
@@ -45,20 +53,20 @@ class bias_on_padding:
         masked_x = keras.layers.Masking()(x)
         return {
             "padding after one layer": float(layer(masked_x)[0, 1, 0]),
-            "after two": float(layer(layer(masked_x))[0, 1, 0]),
-            "masked after each": float((layer(layer(x) * mask) * mask)[0, 1, 0]),
+            "padding after two layers": float(layer(layer(masked_x))[0, 1, 0]),
+            "padding masked after each layer": float((layer(layer(x) * mask) * mask)[0, 1, 0]),
         }
 
 
 @divergence(
-    claim="Where an output is 0, sigmoid has slope 0, so that no mask is needed behind it.",
+    claim="Sigmoid has slope 0 where an output is 0, so no mask is needed after it.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"sigmoid(0)": 0.5, "slope": 0.25, "weight's gradient": 0.0, "bias's gradient": 0.25},
         "tensorflow": {"sigmoid(0)": 0.5, "slope": 0.25, "weight's gradient": 0.0, "bias's gradient": 0.25},
     },
-    why="At 0 its slope is greatest. What is true is that the next layer's weights get no gradient from padding, "
-    "because they multiply a 0; its bias does, and the loss counts a prediction of 0.5 for each padding step.",
+    why="At 0 the slope of sigmoid is greatest. The next layer's weights do get no gradient from padding, because "
+    "they multiply a 0. But its bias gets one, and the loss counts a prediction of 0.5 for each padding step.",
     instead="Mask the loss.",
     operation="loss.binary_cross_entropy",
     sources=(
@@ -70,7 +78,7 @@ class sigmoid_of_zero:
     def pytorch():
         import torch
 
-        output = torch.tensor(0.0, requires_grad=True)  # of a packed RNN, on padding
+        output = torch.tensor(0.0, requires_grad=True)  # output of a packed RNN on padding
         weight, bias = torch.tensor(3.0, requires_grad=True), torch.tensor(0.0, requires_grad=True)
         (slope,) = torch.autograd.grad(torch.sigmoid(output), output)
         by_weight, by_bias = torch.autograd.grad(torch.sigmoid(weight * output + bias), (weight, bias))
@@ -84,7 +92,7 @@ class sigmoid_of_zero:
     def tensorflow():
         import tensorflow as tf
 
-        output = tf.Variable(0.0)  # of a masked RNN, on padding
+        output = tf.Variable(0.0)  # output of a masked RNN on padding
         weight, bias = tf.Variable(3.0), tf.Variable(0.0)
         with tf.GradientTape(persistent=True) as tape:
             y = tf.sigmoid(output)
@@ -99,9 +107,9 @@ class sigmoid_of_zero:
 
 
 @divergence(
-    claim="Of the activations, relu is the one that needs an explicit mask.",
+    claim="Among the activations, only ReLU needs an explicit mask.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {
             "slope at 0: relu, sigmoid, tanh": [0.0, 0.25, 1.0],
             "output on padding": [0.5, 0.6225, 0.4621],
@@ -113,8 +121,8 @@ class sigmoid_of_zero:
             "gradient of the bias": [1.0, 0.235, 0.7864],
         },
     },
-    why="At exactly 0 both frameworks give relu slope 0, so that it is the one that needs none. It is the bias, here "
-    "0.5, that takes padding away from 0, under every activation alike.",
+    why="At exactly 0, both frameworks give ReLU a slope of 0, so it is the one that needs none. The bias, here 0.5, "
+    "moves padding away from 0 under every activation alike.",
     instead="Mask after the layer, whatever its activation.",
     operation="feedforward.dense",
     sources=(
@@ -129,7 +137,7 @@ class relu_needs_a_mask:
         activations = (torch.relu, torch.sigmoid, torch.tanh)
         zero, bias = torch.tensor(0.0, requires_grad=True), torch.tensor(0.5, requires_grad=True)
         slopes = [torch.autograd.grad(f(zero), zero)[0].item() for f in activations]
-        outputs = [f(bias) for f in activations]  # of w · 0 + bias
+        outputs = [f(bias) for f in activations]  # activations of w · 0 + bias
         return {
             "slope at 0: relu, sigmoid, tanh": slopes,
             "output on padding": [y.item() for y in outputs],
@@ -143,7 +151,7 @@ class relu_needs_a_mask:
         zero, bias = tf.Variable(0.0), tf.Variable(0.5)
         with tf.GradientTape(persistent=True) as tape:
             at_zero = [f(zero) for f in activations]
-            outputs = [f(bias) for f in activations]  # of w · 0 + bias
+            outputs = [f(bias) for f in activations]  # activations of w · 0 + bias
         return {
             "slope at 0: relu, sigmoid, tanh": [float(tape.gradient(y, zero)) for y in at_zero],
             "output on padding": [float(y) for y in outputs],
@@ -154,17 +162,18 @@ class relu_needs_a_mask:
 @divergence(
     claim="`TimeDistributed` passes on the mask that its inner layer makes.",
     verdict=FALSE,
-    seen={
+    expected={
         "tensorflow": {
             "sums of words with Embedding inside TimeDistributed": [6.0, 9.0],
-            "with Embedding by itself": [3.0, 3.0],
-            "its mask": [[[True, True, False], [True, False, False]]],
+            "sums of words with Embedding by itself": [3.0, 3.0],
+            "mask of Embedding by itself": [[[True, True, False], [True, False, False]]],
         }
     },
-    why="It calls the inner layer step by step and keeps the tensors, not the masks that they carry. So the words of "
-    "a sentence are padded with row 0 of the embedding, here 3, and no layer knows.",
-    instead="Call the embedding on the (batch, sentences, words) tensor itself: it takes any shape, and "
-    "`TimeDistributed` around the layer after it hands each sentence its mask.",
+    why="`TimeDistributed` calls the inner layer step by step, and keeps the tensors but not the masks that they "
+    "carry. The words of a sentence are therefore padded with row 0 of the embedding, here 3, and later layers treat "
+    "it as real.",
+    instead="Call the embedding on the (batch, sentences, words) tensor itself: it accepts any shape, and "
+    "`TimeDistributed` around the next layer passes each sentence its mask.",
     operation="masking.mask_from_tokens",
     sources=(
         "https://github.com/tensorflow/tensorflow/issues/31684",
@@ -188,6 +197,6 @@ class time_distributed:
         by_itself = embedding(tokens)
         return {
             "sums of words with Embedding inside TimeDistributed": sums(inside)[0, :, 0].numpy().tolist(),
-            "with Embedding by itself": sums(by_itself)[0, :, 0].numpy().tolist(),
-            "its mask": by_itself._keras_mask.numpy().tolist(),
+            "sums of words with Embedding by itself": sums(by_itself)[0, :, 0].numpy().tolist(),
+            "mask of Embedding by itself": by_itself._keras_mask.numpy().tolist(),
         }

@@ -1,4 +1,4 @@
-"""Where looking up embeddings parts: the gradients of rows, tokens that are none, and bags."""
+"""Record how embedding lookups differ in gradients, invalid tokens and bags."""
 
 from parity.divergences.entry import DIFFERS, PARTLY, TRUE, divergence
 
@@ -9,13 +9,13 @@ KERAS = "https://keras.io/api/layers/core_layers/embedding/"
 @divergence(
     claim="A token that occurs more often gets a larger gradient; padding and absent tokens get none.",
     verdict=TRUE,
-    seen={
+    expected={
         "pytorch": {"gradient by token": [0.0, 3.0, 1.0, 0.0], "scale_grad_by_freq": [0.0, 1.0, 1.0, 0.0]},
         "tensorflow": {"gradient by token": [0.0, 3.0, 1.0, 0.0]},
     },
-    why="Token 0 is padding, token 1 occurs three times, token 2 once, token 3 never. Gradients of all occurrences add "
-    "up. `scale_grad_by_freq` divides the sum by their number in the batch; Keras has no such option.",
-    instead="Where that matters, an optimiser that normalises, such as Adam, or `scale_grad_by_freq`.",
+    why="Token 0 is padding, token 1 occurs three times, token 2 once, token 3 never. The gradients of all "
+    "occurrences add up. `scale_grad_by_freq` divides the sum by their number in the batch; Keras has no such option.",
+    instead="Where this matters, use an optimiser that normalises, such as Adam, or `scale_grad_by_freq`.",
     operation="embedding.scaled_by_frequency",
     sources=(PYTORCH, KERAS),
 )
@@ -47,7 +47,7 @@ class frequency:
 @divergence(
     claim="The gradient of an embedding is `IndexedSlices` in TensorFlow, and `scatter_nd` makes it dense.",
     verdict=PARTLY,
-    seen={
+    expected={
         "pytorch": {"type": "torch.sparse_coo", "rows": [1, 1, 2], "to_dense": [0.0, 2.0, 1.0, 0.0]},
         "tensorflow": {
             "type": "IndexedSlices",
@@ -57,10 +57,10 @@ class frequency:
             "tensor_scatter_nd_update": [0.0, 1.0, 1.0, 0.0],
         },
     },
-    why="One row for each occurrence, so a repeated token has several, which must add up. `scatter_nd` adds; "
-    "`tf.convert_to_tensor` does too, and is all it takes; an update keeps only one. PyTorch's gradients are "
-    "dense unless `sparse=True`, which gives the same rows.",
-    instead="`tf.convert_to_tensor(gradient)`, and `gradient.to_dense()` in PyTorch.",
+    why="The gradient has one row for each occurrence, so a repeated token has several, which must be added. "
+    "`scatter_nd` adds them; `tf.convert_to_tensor` does too, and is sufficient; an update keeps only one. PyTorch's "
+    "gradients are dense unless `sparse=True`, which gives the same rows.",
+    instead="Use `tf.convert_to_tensor(gradient)`, and `gradient.to_dense()` in PyTorch.",
     operation="embedding.lookup",
     sources=("https://www.tensorflow.org/api_docs/python/tf/IndexedSlices", PYTORCH),
 )
@@ -100,18 +100,15 @@ class indexed_slices:
 @divergence(
     claim="A negative token, such as -1 for padding, is an error.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"-1": "IndexError: index out of range in self"},
         "tensorflow": {"-1": [3.0], "tf.gather": "InvalidArgumentError: … is not in [0, 4) …"},
     },
-    why="Keras counts from the end, as NumPy does: -1 is the last word of the vocabulary, and gets its gradient. "
-    "PyTorch refuses, and so does `tf.gather` on a CPU; on a GPU it gives zeros.",
-    instead="Pad with a token of its own, 0 in Keras; -1 or -100 is for targets.",
+    why="Keras counts from the end, as NumPy does: -1 is the last word of the vocabulary, and that word gets its "
+    "gradient. PyTorch rejects it, and so does `tf.gather` on a CPU; on a GPU it returns zeros.",
+    instead="Pad with a separate token, 0 in Keras. Use -1 or -100 for targets only.",
     operation="masking.mask_from_tokens",
-    sources=(
-        "https://github.com/keras-team/keras/pull/21171",
-        "https://www.tensorflow.org/api_docs/python/tf/gather",
-    ),
+    sources=("https://github.com/keras-team/keras/pull/21171", "https://www.tensorflow.org/api_docs/python/tf/gather"),
 )
 class negative_token:
     def pytorch():
@@ -140,7 +137,7 @@ class negative_token:
 @divergence(
     claim="A bag of embeddings is pooled over its real tokens.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"no padding_idx": [5.5, 9.0], "padding_idx": [2.0, 0.0]},
         "tensorflow": {
             "no mask_zero": [5.5, 9.0],
@@ -148,9 +145,10 @@ class negative_token:
             "safe_embedding_lookup_sparse": [2.0, 0.0],
         },
     },
-    why="The means of one bag with two tokens of four, and of one with none. Without `padding_idx` or `mask_zero` "
-    "padding counts. An empty bag is 0 in PyTorch and in TensorFlow's sparse lookup; Keras divides 0 by 0.",
-    instead="`padding_idx`; in Keras a sum divided by the number of real tokens or 1, whichever is larger.",
+    why="The values are the means of one bag with two real tokens out of four, and of one with none. Without "
+    "`padding_idx` or `mask_zero`, padding counts. An empty bag is 0 in PyTorch and in TensorFlow's sparse lookup; "
+    "Keras divides 0 by 0.",
+    instead="Use `padding_idx`; in Keras, divide a sum by the number of real tokens or 1, whichever is larger.",
     operation="embedding.bag",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.EmbeddingBag.html",
@@ -166,10 +164,7 @@ class bag:
         table, tokens = torch.tensor([[9.0], [1.0], [3.0]]), torch.tensor([[1, 2, 0, 0], [0, 0, 0, 0]])
         bags = nn.EmbeddingBag.from_pretrained(table, mode="mean")
         padded = nn.EmbeddingBag.from_pretrained(table, mode="mean", padding_idx=0)
-        return {
-            "no padding_idx": bags(tokens).flatten().tolist(),
-            "padding_idx": padded(tokens).flatten().tolist(),
-        }
+        return {"no padding_idx": bags(tokens).flatten().tolist(), "padding_idx": padded(tokens).flatten().tolist()}
 
     def tensorflow():
         import keras

@@ -1,4 +1,4 @@
-"""Where masked losses part, and what masking the loss does and does not buy."""
+"""Record how masked losses differ, and which errors masking the loss does not prevent."""
 
 from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
 
@@ -6,9 +6,9 @@ from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
 @divergence(
     claim="When every target is ignored, the mean loss is 0.",
     verdict=DIFFERS,
-    seen={"pytorch": {"loss": float("nan")}, "tensorflow": {"loss": 0.0}},
+    expected={"pytorch": {"loss": float("nan")}, "tensorflow": {"loss": 0.0}},
     why="PyTorch divides the sum of no losses by the number of targets that count, 0 / 0. Keras divides safely.",
-    instead="Sum, and divide by the number of real steps or 1, whichever is larger.",
+    instead="Divide the sum by the number of real steps or 1, whichever is larger.",
     operation="loss.cross_entropy",
     sources=("https://github.com/pytorch/pytorch/issues/70348", "https://github.com/pytorch/pytorch/issues/116349"),
 )
@@ -30,9 +30,9 @@ class all_ignored:
 
 
 @divergence(
-    claim="A mean over masked losses is the mean over the steps that are real.",
+    claim="The mean of masked losses is the mean over the real steps.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"ignore_index": 1.395, "(losses * mask).mean()": 0.6977},
         "tensorflow": {
             "mask": 1.395,
@@ -41,8 +41,8 @@ class all_ignored:
             "sample_weight, reduction='mean_with_sample_weight'": 1.395,
         },
     },
-    why="Two of the four steps are padding. A mask that is multiplied in, and a sample weight in Keras, takes padding "
-    "out of the sum, but the sum is divided by all steps: the more padding, the smaller the loss and its gradients.",
+    why="Two of the four steps are padding. Multiplying by a mask, or a sample weight in Keras, removes padding from "
+    "the sum, but the sum is still divided by all steps. The more padding, the smaller the loss and its gradients.",
     instead="Divide by the sum of the mask, or use `ignore_index`, `ignore_class`, a Keras mask, or "
     "`reduction='mean_with_sample_weight'`.",
     operation="loss.cross_entropy",
@@ -70,7 +70,7 @@ class denominator:
         import numpy as np
         import tensorflow as tf
 
-        rows = np.float32([[3, 0, 0], [1, 0, 0], [0, 2, 0]])  # row 0 is that of padding
+        rows = np.float32([[3, 0, 0], [1, 0, 0], [0, 2, 0]])  # row 0 is the padding row
         tokens = tf.constant([[1, 2, 0, 0]])
         masked = keras.layers.Embedding(3, 3, weights=[rows], mask_zero=True)(tokens)
         logits = tf.gather(rows, tokens)
@@ -92,14 +92,14 @@ class denominator:
 @divergence(
     claim="With frame-wise layers, masking the loss is enough.",
     verdict=PARTLY,
-    seen={
+    expected={
         "pytorch": {"linear": True, "convolution": False, "batch norm": False, "backward RNN": False},
         "tensorflow": {"linear": True, "convolution": False, "batch norm": False, "backward RNN": False},
     },
-    why="The answers say whether a layer's gradient stays the same when padding holds 9 and not 0. A map of each step "
-    "by itself never sees padding. A convolution reads across the boundary, batch norm takes its statistics from all "
-    "steps, and a backward RNN starts in the padding.",
-    instead="Mask the input of each layer that looks beyond its own step, as well as the loss.",
+    why="Each value states whether a layer's gradient stays the same when padding is 9 instead of 0. A layer that "
+    "maps each step by itself never reads padding. A convolution reads across the boundary, batch norm takes its "
+    "statistics from all steps, and a backward RNN starts in the padding.",
+    instead="Mask the input of each layer that reads beyond its own step, as well as the loss.",
     operation="feedforward.dense",
     sources=("https://github.com/pytorch/pytorch/issues/70529",),
 )
@@ -160,13 +160,14 @@ class enough_for_frame_wise_layers:
 @divergence(
     claim="With a forward RNN on right-padded input, masking the loss is enough.",
     verdict=PARTLY,
-    seen={
+    expected={
         "pytorch": {"gradient is the same": True, "final state is the same": False},
         "tensorflow": {"gradient is the same": True, "final state is the same": False},
     },
-    why="Compared with the same sequence without padding. The steps before the padding never see it, and after it "
-    "nothing reaches the loss; but the state goes on changing, so the last one is not that of the last real step.",
-    instead="Take the state at step length - 1, or pack the sequence, or give the layer the mask.",
+    why="The comparison is with the same sequence without padding. The steps before the padding never read it, and "
+    "nothing after it reaches the loss. But the state keeps changing, so the last one is not that of the last real "
+    "step.",
+    instead="Take the state at step length - 1, pack the sequence, or pass the mask to the layer.",
     operation="pooling.last_relevant",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html",
@@ -217,9 +218,9 @@ class enough_for_forward_rnn:
 
 
 @divergence(
-    claim="A NaN among the predictions at padding does no harm, for the loss leaves that step out.",
+    claim="A NaN prediction at padding is harmless, because the loss excludes that step.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "loss is finite": True,
             "gradient of real steps is finite": True,
@@ -233,10 +234,11 @@ class enough_for_forward_rnn:
             "gradient of padding is finite, ignore_class": True,
         },
     },
-    why="PyTorch leaves the step out of the sum and multiplies by 0 on the way back, and 0 · NaN is NaN: it reaches "
-    "every weight that the steps share. A Keras mask or weight multiplies on the way forward already; `ignore_class` "
-    "selects, and is clean.",
-    instead="Replace what stands at padding before the layer that makes NaN of it: `where(mask, x, 0)` on its input.",
+    why="PyTorch excludes the step from the sum and multiplies by 0 in the backward pass. 0 · NaN is NaN, which "
+    "reaches every weight that the steps share. A Keras mask or weight multiplies in the forward pass already; "
+    "`ignore_class` selects, and stays finite.",
+    instead="Replace the values at padding before the layer that turns them into NaN: `where(mask, x, 0)` on its "
+    "input.",
     operation="loss.cross_entropy",
     sources=("https://github.com/pytorch/pytorch/issues/11551",),
 )
@@ -263,7 +265,7 @@ class nan_at_masked:
         import numpy as np
         import tensorflow as tf
 
-        rows = np.float32([[np.nan, 0, 0], [1, 0, 0]])  # row 0 is that of padding
+        rows = np.float32([[np.nan, 0, 0], [1, 0, 0]])  # row 0 is the padding row
         tokens, targets = tf.constant([[1, 0]]), tf.constant([[0, 0]])
         embed = keras.layers.Embedding(2, 3, weights=[rows], mask_zero=True)
         cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -280,16 +282,16 @@ class nan_at_masked:
 
 
 @divergence(
-    claim="A target row of zeros makes a padded step cost nothing.",
+    claim="A target row of zeros makes the loss of a padded step 0.",
     verdict=PARTLY,
-    seen={
+    expected={
         "pytorch": {"with padding, without": [0.2395, 0.2395], "smoothed, with padding, without": [0.7076, 0.3729]},
         "tensorflow": {"with padding, without": [0.2395, 0.2395], "smoothed, with padding, without": [0.7076, 0.3729]},
     },
-    why="The sums of losses with a padded step and without it. A row of zeros, which is what `tf.one_hot` makes of -1, "
-    "costs 0, though it still counts in a mean; label smoothing gives every class of every row a share, padding too. "
-    "PyTorch's `ignore_index` does not apply to targets that are probabilities.",
-    instead="Give class indices with `ignore_index`, or weight the losses by the mask and divide by its sum.",
+    why="The values are the sums of losses with a padded step and without it. A row of zeros, which `tf.one_hot` "
+    "makes of -1, has loss 0, though it still counts in a mean. Label smoothing gives every class of every row a "
+    "share, padding included. PyTorch's `ignore_index` does not apply to targets that are probabilities.",
+    instead="Pass class indices with `ignore_index`, or weight the losses by the mask and divide by its sum.",
     operation="loss.label_smoothing",
     sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html",),
 )
@@ -325,7 +327,7 @@ class label_smoothing:
 @divergence(
     claim="The sequence loss of `tf.contrib.seq2seq` has a successor in TensorFlow 2.",
     verdict=FALSE,
-    seen={
+    expected={
         "tensorflow": {
             "tf.contrib": "AttributeError: … no attribute 'contrib' …",
             "average over both": 2.0,
@@ -333,9 +335,9 @@ class label_smoothing:
             "average over the batch": [2.0, 2.0],
         }
     },
-    why="`tf.contrib` left with TensorFlow 1, and TensorFlow Addons, which had taken it over, has ended. What it did "
-    "is a weighted sum over the axes that are averaged, divided by the sum of the weights over the same axes.",
-    instead="Write it out, as here; its flags are worth keeping.",
+    why="`tf.contrib` was removed with TensorFlow 1, and TensorFlow Addons, which had adopted the loss, has ended. "
+    "The loss is a weighted sum over the averaged axes, divided by the sum of the weights over the same axes.",
+    instead="Write it out, as in this snippet; its flags are worth keeping.",
     operation="loss.sequence_loss",
     sources=("https://github.com/tensorflow/addons/issues/2807", "https://github.com/tensorflow/addons/issues/375"),
 )

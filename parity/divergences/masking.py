@@ -1,4 +1,4 @@
-"""Where masks part: how they come about, and how they get lost."""
+"""Record how masks are created, passed on, merged and dropped."""
 
 from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
 
@@ -8,9 +8,9 @@ MASKING = "https://keras.io/api/layers/core_layers/masking/"
 
 
 @divergence(
-    claim="A Keras mask travels with its tensor to wherever it is used.",
+    claim="A Keras mask accompanies its tensor through every computation.",
     verdict=FALSE,
-    seen={
+    expected={
         "tensorflow": {
             "Dense": True,
             "Activation('relu')": True,
@@ -25,15 +25,12 @@ MASKING = "https://keras.io/api/layers/core_layers/masking/"
             "x itself, after MultiHeadAttention": False,
         }
     },
-    why="The answers say whether the mask is still there. Keras hangs it on the tensor as an attribute. Layers that "
-    "support masking hang it on their output; arithmetic and `keras.ops` make new tensors and do not, silently, and "
-    "the loss behind them counts padding. `MultiHeadAttention` takes it away from its own input.",
-    instead="Keep the mask in a variable of your own, and give it to each layer and to the loss.",
+    why="Each truth value states whether the mask is still present. Keras attaches it to the tensor as an attribute. "
+    "Layers that support masking attach it to their output. Arithmetic and `keras.ops` make new tensors without it, "
+    "silently, and the loss after them counts padding. `MultiHeadAttention` removes it from its own input.",
+    instead="Keep the mask in a variable of your own, and pass it to each layer and to the loss.",
     operation="masking.mask_from_tokens",
-    sources=(
-        "https://github.com/keras-team/keras/issues/18416",
-        "https://github.com/keras-team/keras/pull/20594",
-    ),
+    sources=("https://github.com/keras-team/keras/issues/18416", "https://github.com/keras-team/keras/pull/20594"),
 )
 class lost_silently:
     def tensorflow():
@@ -54,26 +51,21 @@ class lost_silently:
             "Conv1D": keras.layers.Conv1D(2, 1),
             "Reshape": keras.layers.Reshape((3, 2)),
         }
-        seen = {name: getattr(use(x), "_keras_mask", None) is not None for name, use in uses.items()}
+        observed = {name: getattr(use(x), "_keras_mask", None) is not None for name, use in uses.items()}
         loss, target = keras.losses.MeanSquaredError(), tf.zeros((1, 3, 2))
-        seen |= {"masked loss": float(loss(target, x)), "loss of logits * 1": float(loss(target, x * 1))}
+        observed |= {"masked loss": float(loss(target, x)), "loss of logits * 1": float(loss(target, x * 1))}
         keras.layers.MultiHeadAttention(1, 2)(x, x)
-        return seen | {"x itself, after MultiHeadAttention": getattr(x, "_keras_mask", None) is not None}
+        return observed | {"x itself, after MultiHeadAttention": getattr(x, "_keras_mask", None) is not None}
 
 
 @divergence(
-    claim="A Keras layer that does not support masking raises when it is given a mask.",
+    claim="A Keras layer that does not support masking raises an exception when it receives a mask.",
     verdict=FALSE,
-    seen={
-        "tensorflow": {
-            "Conv1D": "warns",
-            "Flatten": "warns",
-            "layer of one's own": "warns",
-            "ops.relu(x)": "says nothing",
-        }
+    expected={
+        "tensorflow": {"Conv1D": "warns", "Flatten": "warns", "custom layer": "warns", "ops.relu(x)": "no warning"}
     },
-    why="The documentation of `Masking` says that an exception will be raised. Once it was: Keras 3 "
-    "warns and drops the mask, and what is not a layer drops it without a word.",
+    why="The documentation of `Masking` states that an exception will be raised. Earlier versions did raise one. "
+    "Keras 3 warns and drops the mask, and a function that is not a layer drops it without a warning.",
     instead="Turn that warning into an error: `warnings.filterwarnings('error', message='.*destroy the mask')`.",
     operation="masking.mask_frames",
     sources=(MASKING, "https://github.com/keras-team/keras/issues/19794"),
@@ -92,15 +84,15 @@ class unsupported_raises:
         x = keras.layers.Embedding(3, 2, mask_zero=True)(tf.constant([[1, 2, 0]]))
 
         def reaction(use):
-            with warnings.catch_warnings(record=True) as caught:
+            with warnings.catch_warnings(record=True) as recorded:
                 warnings.simplefilter("always")
                 use(x)
-            return "warns" if any("destroy the mask" in str(warning.message) for warning in caught) else "says nothing"
+            return "warns" if any("destroy the mask" in str(warning.message) for warning in recorded) else "no warning"
 
         uses = {
             "Conv1D": keras.layers.Conv1D(2, 1),
             "Flatten": keras.layers.Flatten(),
-            "layer of one's own": Twice(),
+            "custom layer": Twice(),
             "ops.relu(x)": keras.ops.relu,
         }
         return {name: reaction(use) for name, use in uses.items()}
@@ -109,18 +101,18 @@ class unsupported_raises:
 @divergence(
     claim="The sum of two masked sequences is masked where either is.",
     verdict=FALSE,
-    seen={
+    expected={
         "tensorflow": {
             "Add of two masks": [True, True, False],
             "Concatenate of two masks": [True, True, False],
-            "Add with an unmasked": "no mask",
-            "Concatenate with an unmasked": [True, True, True],
+            "Add with an unmasked input": "no mask",
+            "Concatenate with an unmasked input": [True, True, True],
         }
     },
-    why="The masks are [1, 1, 0] and [1, 0, 0]. Keras 3 merges by or: a step that is real in either stays, with the "
-    "other's padding in it. One input without a mask, positions say, undoes the other's: `Add` gives none, and "
-    "`Concatenate` one that says all is real. Earlier versions merged by and.",
-    instead="Mask both inputs with the same mask, and give that to the next layer.",
+    why="The masks are [1, 1, 0] and [1, 0, 0]. Keras 3 merges them by OR: a step that is real in either stays, "
+    "including the other's padding. An input without a mask, such as positions, cancels the other's: `Add` returns no "
+    "mask, and `Concatenate` one that marks all steps as real. Earlier versions merged by AND.",
+    instead="Mask both inputs with the same mask, and pass that mask to the next layer.",
     operation="masking.mask_frames",
     sources=("https://github.com/keras-team/keras/pull/19685", "https://github.com/keras-team/keras/pull/2413"),
 )
@@ -134,26 +126,23 @@ class merged_masks:
         unmasked = tf.ones((1, 3, 2))
 
         def mask(merge, *inputs):
-            found = getattr(merge(inputs), "_keras_mask", None)
-            return "no mask" if found is None else found[0].numpy().tolist()
+            merged = getattr(merge(inputs), "_keras_mask", None)
+            return "no mask" if merged is None else merged[0].numpy().tolist()
 
         return {
             "Add of two masks": mask(keras.layers.Add(), longer, shorter),
             "Concatenate of two masks": mask(keras.layers.Concatenate(), longer, shorter),
-            "Add with an unmasked": mask(keras.layers.Add(), longer, unmasked),
-            "Concatenate with an unmasked": mask(keras.layers.Concatenate(), longer, unmasked),
+            "Add with an unmasked input": mask(keras.layers.Add(), longer, unmasked),
+            "Concatenate with an unmasked input": mask(keras.layers.Concatenate(), longer, unmasked),
         }
 
 
 @divergence(
-    claim="`Masking(mask_value=0)` finds the padding.",
+    claim="`Masking(mask_value=0)` detects the padding.",
     verdict=PARTLY,
-    seen={
-        "pytorch": {"mask": [True, False, True, False]},
-        "tensorflow": {"mask": [True, False, True, False]},
-    },
-    why="It masks every frame that is 0 in all features: the fourth, which is padding, and the second, which is a "
-    "moment of silence. After standardising, padding is no longer 0, and it finds none.",
+    expected={"pytorch": {"mask": [True, False, True, False]}, "tensorflow": {"mask": [True, False, True, False]}},
+    why="It masks every frame that is 0 in all features: the fourth, which is padding, and the second, which is "
+    "silence. After standardising, padding is no longer 0, and none is detected.",
     instead="Keep the lengths, and make the mask from them.",
     operation="masking.sequence_mask",
     sources=(MASKING, KERAS_GUIDE),
@@ -174,14 +163,15 @@ class mask_value_zero:
 
 
 @divergence(
-    claim="The length can be read off the features: count the frames in which any is not 0.",
+    claim="The length of a sequence is the number of frames in which any feature is not 0.",
     verdict=PARTLY,
-    seen={
+    expected={
         "pytorch": {"frames counted": 2, "last frame that is not 0": 3},
         "tensorflow": {"frames counted": 2, "last frame that is not 0": 3},
     },
-    why="The sequence has three frames, and the second is silence: counting shortens the sequence by a frame, and the "
-    "last real one is cut off. The place of the last frame that is not 0 is right, unless the sequence ends so.",
+    why="The sequence has three frames, and the second is silence. Counting shortens the sequence by one frame, so "
+    "the last real one is cut off. The position of the last frame that is not 0 is right, unless the sequence ends "
+    "with silence.",
     instead="Keep the lengths.",
     operation="masking.length_from_features",
     sources=("https://danijar.com/variable-sequence-lengths-in-tensorflow/",),
@@ -204,15 +194,15 @@ class length_from_features:
 
 
 @divergence(
-    claim="Padding with NaN is safe, for no feature is NaN by chance: `Masking(mask_value=nan)`.",
+    claim="`Masking(mask_value=nan)` detects padding with NaN, because no real feature is NaN.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"x != nan": [True, True], "isnan": [True, False]},
         "tensorflow": {"Masking(nan)": [True, True], "isnan": [True, False]},
     },
-    why="NaN equals nothing, not even NaN, so every frame is unlike it: nothing is masked, and the NaN gets into the "
+    why="NaN equals nothing, not even NaN, so every frame differs from it: nothing is masked, and the NaN reaches the "
     "model.",
-    instead="`isnan`, then replace the NaN by 0 before anything is computed.",
+    instead="Use `isnan`, then replace the NaN by 0 before anything is computed.",
     operation="masking.mask_frames",
     sources=(MASKING,),
 )
@@ -221,10 +211,7 @@ class nan_as_padding:
         import torch
 
         x = torch.tensor([[[1.0], [float("nan")]]])
-        return {
-            "x != nan": (x != float("nan")).any(-1)[0].tolist(),
-            "isnan": (~x.isnan()).any(-1)[0].tolist(),
-        }
+        return {"x != nan": (x != float("nan")).any(-1)[0].tolist(), "isnan": (~x.isnan()).any(-1)[0].tolist()}
 
     def tensorflow():
         import keras
@@ -239,15 +226,15 @@ class nan_as_padding:
 
 
 @divergence(
-    claim="With the end token as padding, masking by token leaves out padding only.",
+    claim="With the end token as padding, masking by token excludes padding only.",
     verdict=FALSE,
-    seen={
-        "pytorch": {"ends that count": 0, "with lengths": 2},
-        "tensorflow": {"ends that count": 0, "with lengths": 2},
+    expected={
+        "pytorch": {"end tokens that count": 0, "end tokens that count with lengths": 2},
+        "tensorflow": {"end tokens that count": 0, "end tokens that count with lengths": 2},
     },
-    why="The last real target of each sequence is the end, and it looks like padding. A model trained so is never told "
-    "to stop, and does not.",
-    instead="A token of its own for padding, or a mask made from lengths.",
+    why="The last real target of each sequence is the end token, and it equals padding. A model trained in this way "
+    "is never trained to stop, and does not.",
+    instead="Use a separate token for padding, or a mask made from lengths.",
     operation="masking.sequence_mask",
     sources=(
         "https://github.com/huggingface/trl/pull/6357",
@@ -263,8 +250,8 @@ class end_as_padding:
         by_token = targets != end
         by_length = torch.arange(4) < lengths[:, None]
         return {
-            "ends that count": int(((targets == end) & by_token).sum()),
-            "with lengths": int(((targets == end) & by_length).sum()),
+            "end tokens that count": int(((targets == end) & by_token).sum()),
+            "end tokens that count with lengths": int(((targets == end) & by_length).sum()),
         }
 
     def tensorflow():
@@ -275,26 +262,23 @@ class end_as_padding:
         by_token = targets != end
         by_length = tf.sequence_mask(lengths, 4)
         return {
-            "ends that count": int(tf.math.count_nonzero((targets == end) & by_token)),
-            "with lengths": int(tf.math.count_nonzero((targets == end) & by_length)),
+            "end tokens that count": int(tf.math.count_nonzero((targets == end) & by_token)),
+            "end tokens that count with lengths": int(tf.math.count_nonzero((targets == end) & by_length)),
         }
 
 
 @divergence(
-    claim="Sequences are padded, and cut, at the end.",
+    claim="Sequences are padded, and truncated, at the end.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"padded": [[1, 2, 3], [4, 0, 0]]},
-        "tensorflow": {"padded": [[1, 2, 3], [0, 0, 4]], "cut": [[2, 3], [0, 4]]},
+        "tensorflow": {"padded": [[1, 2, 3], [0, 0, 4]], "truncated": [[2, 3], [0, 4]]},
     },
-    why="Keras' `pad_sequences` pads and truncates at the start unless told otherwise. cuDNN and most code that works "
-    "with lengths want padding at the end.",
-    instead="`pad_sequences(..., padding='post', truncating='post')`.",
+    why="Keras' `pad_sequences` pads and truncates at the start by default. cuDNN and most code that works with "
+    "lengths need padding at the end.",
+    instead="Use `pad_sequences(..., padding='post', truncating='post')`.",
     operation="direction.left_padded",
-    sources=(
-        PAD_SEQUENCES,
-        "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html",
-    ),
+    sources=(PAD_SEQUENCES, "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html"),
 )
 class side:
     def pytorch():
@@ -309,20 +293,20 @@ class side:
         sequences = [[1, 2, 3], [4]]
         return {
             "padded": keras.utils.pad_sequences(sequences).tolist(),
-            "cut": keras.utils.pad_sequences(sequences, maxlen=2).tolist(),
+            "truncated": keras.utils.pad_sequences(sequences, maxlen=2).tolist(),
         }
 
 
 @divergence(
-    claim="Padding sequences of features leaves the features as they are.",
+    claim="Padding sequences of features leaves the features unchanged.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"padded": [[0.5, 1.5], [0.75, 0.0]]},
         "tensorflow": {"padded": [[0, 1], [0, 0]], "dtype='float32'": [[0.5, 1.5], [0.75, 0.0]]},
     },
-    why="Keras' `pad_sequences` was made for tokens: its dtype is int32 unless told otherwise, and features are cut to "
-    "whole numbers, those below 1 to what looks like padding.",
-    instead="`pad_sequences(..., dtype='float32')`.",
+    why="Keras' `pad_sequences` was made for tokens. Its default dtype is int32, so features are truncated to "
+    "integers, and those below 1 become 0, like padding.",
+    instead="Use `pad_sequences(..., dtype='float32')`.",
     operation="masking.mask_from_features",
     sources=(PAD_SEQUENCES, "https://github.com/keras-team/keras/pull/19378"),
 )

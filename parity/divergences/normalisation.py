@@ -1,12 +1,12 @@
-"""Where normalisation parts: what counts, and constants that are taken for granted."""
+"""Record how normalisation layers differ in their statistics, masks and default constants."""
 
 from parity.divergences.entry import DIFFERS, FALSE, divergence
 
 
 @divergence(
-    claim="Batch norm leaves padding out of its statistics.",
+    claim="Batch norm excludes padding from its statistics.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"real steps": [0.3015, 1.508], "padding": [-0.9045, -0.9045], "mean": 1.5},
         "tensorflow": {
             "real steps without a mask": [0.3015, 1.508],
@@ -15,9 +15,9 @@ from parity.divergences.entry import DIFFERS, FALSE, divergence
             "mean": 3.0,
         },
     },
-    why="PyTorch's has no place for a mask. Keras' uses it for the statistics, so that real steps come out as if "
-    "alone, but normalises the padding as well: with a small variance, to large numbers.",
-    instead="In PyTorch apply it to the real steps only, `norm(x[mask])`, and scatter back. In both, mask the output.",
+    why="PyTorch's layer does not accept a mask. Keras' layer uses it for the statistics, so real steps are "
+    "normalised as if alone, but normalises the padding as well: with a small variance, to large numbers.",
+    instead="In PyTorch, apply it to the real steps only, `norm(x[mask])`, and scatter back. In both, mask the output.",
     operation="normalisation.batch_norm",
     sources=(
         "https://github.com/pytorch/pytorch/issues/70529",
@@ -54,15 +54,15 @@ class batchnorm_on_padding:
 @divergence(
     claim="Batch norm with its defaults is the same layer in both.",
     verdict=DIFFERS,
-    seen={
-        "pytorch": {"momentum": 0.1, "mean after [1, 3]": 0.2, "variance after it": 1.1, "epsilon": 1e-5},
-        "tensorflow": {"momentum": 0.99, "mean after [1, 3]": 0.02, "variance after it": 1.0, "epsilon": 1e-3},
+    expected={
+        "pytorch": {"momentum": 0.1, "mean after [1, 3]": 0.2, "variance after [1, 3]": 1.1, "epsilon": 1e-5},
+        "tensorflow": {"momentum": 0.99, "mean after [1, 3]": 0.02, "variance after [1, 3]": 1.0, "epsilon": 1e-3},
     },
-    why="PyTorch's momentum is the share of the new, Keras' that of the old, and their defaults are not each other's "
-    "either. The variance of [1, 3] is remembered as 2 in PyTorch, divided by n - 1, and as 1 in Keras; both start "
-    "from 1.",
-    instead="`nn.BatchNorm1d(C, eps=1e-3, momentum=0.01)` for Keras' defaults; the variance still differs by n / (n - "
-    "1).",
+    why="PyTorch's momentum is the weight of the new value, Keras' that of the old one, and their defaults are not "
+    "equivalent either. The running variance counts [1, 3] as 2 in PyTorch, divided by n - 1, and as 1 in Keras; both "
+    "start from 1.",
+    instead="Use `nn.BatchNorm1d(C, eps=1e-3, momentum=0.01)` for Keras' defaults; the variance still differs by n / "
+    "(n - 1).",
     operation="normalisation.batch_norm",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm1d.html",
@@ -79,7 +79,7 @@ class batchnorm_conventions:
         return {
             "momentum": norm.momentum,
             "mean after [1, 3]": norm.running_mean.item(),
-            "variance after it": norm.running_var.item(),
+            "variance after [1, 3]": norm.running_var.item(),
             "epsilon": norm.eps,
         }
 
@@ -92,21 +92,21 @@ class batchnorm_conventions:
         return {
             "momentum": norm.momentum,
             "mean after [1, 3]": float(norm.moving_mean[0]),
-            "variance after it": float(norm.moving_variance[0]),
+            "variance after [1, 3]": float(norm.moving_variance[0]),
             "epsilon": norm.epsilon,
         }
 
 
 @divergence(
-    claim="Group norm over a sequence leaves padding out where the layer supports masks.",
+    claim="Group norm over a sequence excludes padding if the layer supports masks.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"alone": [-1.0, 1.0], "padded": [0.3015, 1.508]},
-        "tensorflow": {"alone": [-0.9995, 0.9995], "padded and masked": [0.3015, 1.508], "mask handed on": True},
+        "tensorflow": {"alone": [-0.9995, 0.9995], "padded and masked": [0.3015, 1.508], "mask passed on": True},
     },
-    why="Its statistics go over time as well, and no mask enters them. That Keras' layer supports masking means that "
-    "it hands the mask on. Instance norm is the same with more groups.",
-    instead="Layer norm, whose statistics belong to one step; or the sums yourself, with the mask.",
+    why="Its statistics include the time axis, and no mask applies to them. Keras' layer supports masking only in "
+    "that it passes the mask on. Instance norm is the same with more groups.",
+    instead="Use layer norm, whose statistics belong to one step, or compute the sums yourself, with the mask.",
     operation="normalisation.layer_norm",
     sources=(
         "https://github.com/pytorch/pytorch/issues/81985",
@@ -132,20 +132,20 @@ class groupnorm_mask:
         return {
             "alone": norm(x[:, :2])[0, :, 0].numpy().tolist(),
             "padded and masked": padded[0, :2, 0].numpy().tolist(),
-            "mask handed on": padded._keras_mask.numpy().tolist() == [[True, True, False, False]],
+            "mask passed on": padded._keras_mask.numpy().tolist() == [[True, True, False, False]],
         }
 
 
 @divergence(
     claim="Layer norm with its defaults is the same layer in both.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"[0.1, 0.2, 0.4]": [-1.069, -0.2672, 1.336], "slope on padding of zeros": 210.8},
         "tensorflow": {"[0.1, 0.2, 0.4]": [-1.036, -0.2591, 1.295], "slope on padding of zeros": 21.08},
     },
-    why="Epsilon is 1e-5 in PyTorch and 1e-3 in Keras, beside the variance, and it shows wherever that is small. On "
-    "padding of zeros it is all there is: what gradient arrives there leaves it multiplied by 1 / √epsilon.",
-    instead="`keras.layers.LayerNormalization(epsilon=1e-5)`, and a mask before the loss.",
+    why="Epsilon, which is added to the variance, is 1e-5 in PyTorch and 1e-3 in Keras, and matters wherever the "
+    "variance is small. On padding of zeros only epsilon remains: a gradient there is multiplied by 1 / √epsilon.",
+    instead="Use `keras.layers.LayerNormalization(epsilon=1e-5)`, and a mask before the loss.",
     operation="normalisation.layer_norm",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html",

@@ -1,4 +1,4 @@
-"""Where optimisers part: what they do to rows that are seen often, seldom or never, and to gradients without limit."""
+"""Record how optimisers differ on repeated and absent tokens, weight decay and clipping."""
 
 from parity.divergences.entry import DIFFERS, divergence
 
@@ -7,15 +7,15 @@ KERAS_ADAM = "https://keras.io/api/optimizers/adam/"
 
 
 @divergence(
-    claim="Adam's first step is the learning rate, whatever the gradient.",
+    claim="Adam's first step equals the learning rate, whatever the gradient.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"default": 0.9901, "eps=1e-7": 0.9091},
         "tensorflow": {"default": 0.2403, "epsilon=1e-8": 0.7597},
     },
-    why="The gradient is 1e-6, the share of one token among many. PyTorch adds 1e-8 to the corrected root "
-    "of the second moment. Keras adds 1e-7 to the uncorrected one, at the first step 32 times smaller, which "
-    "weighs as 3e-6 would: the paper's 'epsilon hat'.",
+    why="The gradient is 1e-6, the share of one token among many. PyTorch adds 1e-8 to the corrected root of the "
+    "second moment. Keras adds 1e-7 to the uncorrected one, which is 32 times smaller at the first step, so that it "
+    "has the effect of 3e-6: the paper's 'epsilon hat'.",
     instead="Do not expect equal steps for small gradients early on; `epsilon=1e-8 * sqrt(1 - beta_2 ** t)` would be "
     "the same at step t.",
     sources=(
@@ -50,16 +50,16 @@ class adam_epsilon:
 
 
 @divergence(
-    claim="An optimiser sees one gradient for each row of the table, the sum over all occurrences of its token.",
+    claim="An optimiser receives one gradient for each row of the table, the sum over all occurrences of its token.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"dense": 1.0, "sparse": 1.0},
         "tensorflow": {"SGD": 4.0, "SGD, dense": 4.0, "Adam": 1.265, "Adam, dense": 1.0},
     },
     why="One token occurs twice in a batch, with gradients 1 and 3: their sum is 4, and its square 16. Keras 3 "
-    "squares the slices of `IndexedSlices` one by one and adds up 1 + 9, in `fit` too, so every optimiser with a "
-    "second moment steps too far on repeated tokens, padding most of all. PyTorch adds up first.",
-    instead="`tf.convert_to_tensor` on the gradient of each embedding before `apply`.",
+    "squares the slices of `IndexedSlices` one by one and adds up 1 + 9, in `fit` too. Every optimiser with a second "
+    "moment therefore steps too far on repeated tokens, padding most of all. PyTorch adds up first.",
+    instead="Apply `tf.convert_to_tensor` to the gradient of each embedding before `apply`.",
     operation="embedding.lookup",
     sources=(
         "https://github.com/keras-team/keras/issues/19992",
@@ -104,11 +104,11 @@ class repeated_tokens:
 @divergence(
     claim="A token that is not in the batch keeps its embedding.",
     verdict=DIFFERS,
-    seen={"pytorch": {"SGD": 0.0, "Adam": 0.6701, "SparseAdam": 0.0}, "tensorflow": {"SGD": 0.0, "Adam": 0.67}},
-    why="The answers are how far a token moves in a batch that lacks it, after one that had it. Its gradient is 0, but "
-    "Adam's first moment is not yet. `SparseAdam` leaves absent rows alone; Keras' Adam treats them like any other, "
-    "with `IndexedSlices` too.",
-    instead="`Embedding(sparse=True)` with `SparseAdam`, or an optimiser without momentum for the table.",
+    expected={"pytorch": {"SGD": 0.0, "Adam": 0.6701, "SparseAdam": 0.0}, "tensorflow": {"SGD": 0.0, "Adam": 0.67}},
+    why="Each value is how far a token moves in a batch that lacks it, after one that contained it. Its gradient is "
+    "0, but Adam's first moment is not yet 0. `SparseAdam` leaves absent rows unchanged; Keras' Adam treats them like "
+    "any other, with `IndexedSlices` too.",
+    instead="Use `Embedding(sparse=True)` with `SparseAdam`, or an optimiser without momentum for the table.",
     operation="embedding.lookup",
     sources=("https://github.com/pytorch/pytorch/issues/18404", "https://github.com/keras-team/keras/issues/19992"),
 )
@@ -151,16 +151,16 @@ class absent_tokens:
 
 
 @divergence(
-    claim="The `weight_decay` of Adam is that of AdamW.",
+    claim="`weight_decay` means the same in Adam and in AdamW.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"Adam": 0.9, "AdamW": 0.85, "AdamW by default": 0.899},
         "tensorflow": {"Adam": 0.85, "AdamW": 0.85, "AdamW by default": 0.8996},
     },
-    why="A weight of 1 after a step with gradient 1, learning rate 0.1 and decay 0.5. In PyTorch's Adam the decay is "
-    "an L2 penalty, added to the gradient and normalised away; AdamW takes it off the weight. In Keras "
-    "every optimiser takes it off the weight. The default of AdamW is 0.01 in PyTorch and 0.004 in Keras.",
-    instead="AdamW in both, with the decay written out; Keras' Adam with a decay is PyTorch's AdamW.",
+    why="Each value is a weight of 1 after a step with gradient 1, learning rate 0.1 and decay 0.5. In PyTorch's Adam "
+    "the decay is an L2 penalty, added to the gradient and normalised away; AdamW subtracts it from the weight. In "
+    "Keras every optimiser subtracts it from the weight. The default of AdamW is 0.01 in PyTorch and 0.004 in Keras.",
+    instead="Use AdamW in both, with an explicit decay; Keras' Adam with a decay is PyTorch's AdamW.",
     sources=(
         "https://github.com/pytorch/pytorch/issues/38767",
         "https://github.com/keras-team/keras/issues/19051",
@@ -203,13 +203,13 @@ class adam_weight_decay:
 @divergence(
     claim="Clipping the gradient's norm keeps its direction.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"clip_grad_norm_": [0.6, 0.8]},
         "tensorflow": {"clipnorm": [1.0, 1.0], "global_clipnorm": [0.6, 0.8]},
     },
-    why="Two weights with gradients 3 and 4, clipped to norm 1. PyTorch takes the norm over all of them. Keras' "
-    "`clipnorm` clips each variable by itself, so a table with many rows and a bias end up equally long.",
-    instead="`global_clipnorm` in Keras.",
+    why="Two weights with gradients 3 and 4 are clipped to norm 1. PyTorch takes the norm over all of them. Keras' "
+    "`clipnorm` clips each variable by itself, so a table with many rows and a bias get equal norms.",
+    instead="Use `global_clipnorm` in Keras.",
     sources=(
         "https://github.com/keras-team/keras/issues/13575",
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html",
@@ -240,14 +240,14 @@ class clipnorm:
 @divergence(
     claim="After clipping to norm 1, the norm of an embedding's gradient is at most 1.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"dense": 1.0, "sparse": "NotImplementedError: … SparseCPU …"},
         "tensorflow": {"clip_by_global_norm": 2.0, "after convert_to_tensor": 1.0},
     },
     why="A token occurs four times, each with gradient 1. TensorFlow takes the norm of the four slices, 2, where that "
-    "of their sum is 4. Keras' `clipnorm` and `global_clipnorm` do the same. PyTorch clips dense gradients rightly, "
+    "of their sum is 4. Keras' `clipnorm` and `global_clipnorm` do the same. PyTorch clips dense gradients correctly, "
     "and cannot clip sparse ones.",
-    instead="`tf.convert_to_tensor` on the gradient of each embedding before clipping.",
+    instead="Apply `tf.convert_to_tensor` to the gradient of each embedding before clipping.",
     operation="embedding.lookup",
     sources=(
         "https://www.tensorflow.org/api_docs/python/tf/clip_by_global_norm",
@@ -286,12 +286,13 @@ class clipping_repeated_tokens:
 
 
 @divergence(
-    claim="Clipping tames an infinite gradient.",
+    claim="Clipping makes an infinite gradient finite.",
     verdict=DIFFERS,
-    seen={"pytorch": {"clipped": [float("nan"), 0.0]}, "tensorflow": {"clipped": [float("nan"), float("nan")]}},
-    why="Two weights with gradients inf and 2. The norm is infinite: PyTorch multiplies by 1 / inf, and the infinite "
-    "one becomes NaN and all others 0. TensorFlow makes everything NaN, to signal the error. Neither is tame.",
-    instead="`error_if_nonfinite=True` in PyTorch, or skip the update; find the padding that the infinity came from.",
+    expected={"pytorch": {"clipped": [float("nan"), 0.0]}, "tensorflow": {"clipped": [float("nan"), float("nan")]}},
+    why="Two weights have gradients inf and 2, so the norm is infinite. PyTorch multiplies by 1 / inf: the infinite "
+    "gradient becomes NaN and all others 0. TensorFlow makes everything NaN, to signal the error. Neither result is "
+    "usable.",
+    instead="Use `error_if_nonfinite=True` in PyTorch, or skip the update; find the padding that caused the infinity.",
     sources=(
         "https://github.com/tensorflow/tensorflow/issues/21363",
         "https://github.com/tensorflow/tensorflow/pull/27733",

@@ -1,4 +1,4 @@
-"""What packing does, and what it does not: order, axes, lengths, steps, speed."""
+"""Record how packing treats order, axes, lengths and steps, and its effect on speed."""
 
 from parity.divergences.entry import DIFFERS, FALSE, divergence
 
@@ -6,14 +6,14 @@ from parity.divergences.entry import DIFFERS, FALSE, divergence
 @divergence(
     claim="After `pad_packed_sequence`, `output[:, -1]` is each sequence's last output.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"output[:, -1]": [6.0, 0.0], "h[-1]": [6.0, 3.0]},
         "tensorflow": {"output[:, -1] of a masked layer": [6.0, 3.0], "output[:, -1] in Bidirectional": [6.0, 0.0]},
     },
-    why="The last column is padding, hence 0, for all sequences but the longest: a head on top of it sees its own "
-    "bias only. Keras repeats the last output on padding, so that the same code is right there, until the layer is "
+    why="The last column is padding, hence 0, for all sequences but the longest, so a head on top of it outputs its "
+    "own bias only. Keras repeats the last output on padding, so the same code is right there, until the layer is "
     "wrapped.",
-    instead="`h[-1]`, the final state, or gather the output at `lengths - 1`.",
+    instead="Use `h[-1]`, the final state, or gather the output at `lengths - 1`.",
     operation="pooling.last_relevant",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_packed_sequence.html",
@@ -29,7 +29,7 @@ class last_output:
         x = torch.tensor([[1.0, 2, 3], [1, 2, 0]])[:, :, None]
         rnn = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True)
         for weight in rnn.parameters():
-            nn.init.ones_(weight)  # each output is the sum so far
+            nn.init.ones_(weight)  # each output is the sum up to its step
         packed, h = rnn(pack_padded_sequence(x, [3, 2], batch_first=True))
         output, _ = pad_packed_sequence(packed, batch_first=True)
         return {"output[:, -1]": output[:, -1, 0].tolist(), "h[-1]": h[-1, :, 0].tolist()}
@@ -52,10 +52,10 @@ class last_output:
 @divergence(
     claim="A batch that was packed with `batch_first` needs a layer with `batch_first`.",
     verdict=FALSE,
-    seen={"pytorch": {"same outputs": True, "same states": True, "data of the packed batch": [5, 1]}},
-    why="A `PackedSequence` has no batch axis: it is the real steps one after the other. The layer's `batch_first` is "
-    "about padded tensors; states are (layers, B, H) in any case.",
-    instead="`batch_first=True` where tensors are padded: in `pack_padded_sequence` and in `pad_packed_sequence`.",
+    expected={"pytorch": {"same outputs": True, "same states": True, "shape of the packed data": [5, 1]}},
+    why="A `PackedSequence` has no batch axis: it contains the real steps one after the other. The layer's "
+    "`batch_first` applies to padded tensors; states are (layers, B, H) in any case.",
+    instead="Pass `batch_first=True` where tensors are padded: to `pack_padded_sequence` and to `pad_packed_sequence`.",
     operation="rnn.rnn",
     sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.PackedSequence.html",),
 )
@@ -67,22 +67,23 @@ class batch_first:
 
         x = torch.tensor([[1.0, 2, 3], [1, 2, 0]])[:, :, None]
         packed = pack_padded_sequence(x, [3, 2], batch_first=True)
-        with_it, without = nn.RNN(1, 1, batch_first=True), nn.RNN(1, 1)
-        without.load_state_dict(with_it.state_dict())
-        (y, h), (other_y, other_h) = with_it(packed), without(packed)
+        with_batch_first, without = nn.RNN(1, 1, batch_first=True), nn.RNN(1, 1)
+        without.load_state_dict(with_batch_first.state_dict())
+        (y, h), (other_y, other_h) = with_batch_first(packed), without(packed)
         return {
             "same outputs": torch.equal(y.data, other_y.data),
             "same states": torch.equal(h, other_h),
-            "data of the packed batch": list(packed.data.shape),
+            "shape of the packed data": list(packed.data.shape),
         }
 
 
 @divergence(
-    claim="If `pack_padded_sequence` lacks its `batch_first`, the shapes will tell.",
+    claim="A missing `batch_first` in `pack_padded_sequence` raises an error about shapes.",
     verdict=FALSE,
-    seen={"pytorch": {"first sequence": [1.0, 4.0, 7.0], "with batch_first": [1.0, 2.0, 3.0]}},
-    why="It takes (B, T, D) for (T, B, D). Where there are as many lengths as steps, that is a batch too: of columns.",
-    instead="`pack_padded_sequence(x, lengths, batch_first=True)`, and tests in which B and T differ.",
+    expected={"pytorch": {"first sequence": [1.0, 4.0, 7.0], "first sequence with batch_first": [1.0, 2.0, 3.0]}},
+    why="It reads (B, T, D) as (T, B, D). Where there are as many lengths as steps, that is a valid batch too, but of "
+    "columns.",
+    instead="Write `pack_padded_sequence(x, lengths, batch_first=True)`, and test with a B and a T that differ.",
     operation="rnn.rnn",
     sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html",),
 )
@@ -92,28 +93,30 @@ class batch_first_forgotten:
         from torch.nn.utils.rnn import pack_padded_sequence, unpack_sequence
 
         x = torch.tensor([[1.0, 2, 3], [4, 5, 0], [7, 0, 0]])[:, :, None]
-        forgotten = pack_padded_sequence(x, [3, 2, 1])
-        right = pack_padded_sequence(x, [3, 2, 1], batch_first=True)
+        without = pack_padded_sequence(x, [3, 2, 1])
+        with_batch_first = pack_padded_sequence(x, [3, 2, 1], batch_first=True)
         return {
-            "first sequence": unpack_sequence(forgotten)[0][:, 0].tolist(),
-            "with batch_first": unpack_sequence(right)[0][:, 0].tolist(),
+            "first sequence": unpack_sequence(without)[0][:, 0].tolist(),
+            "first sequence with batch_first": unpack_sequence(with_batch_first)[0][:, 0].tolist(),
         }
 
 
 @divergence(
-    claim="A batch has to be sorted by length before it is packed, and what comes out put back in order.",
+    claim="A batch must be sorted by length before packing, and its outputs must be put back in order.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {
             "unsorted": "RuntimeError: … must be sorted in decreasing order …",
             "states with enforce_sorted=False": [3.0, 6.0],
-            "and outputs": [[1.0, 3.0, 0.0], [1.0, 3.0, 6.0]],
-            "and initial states that differ": [13.0, 26.0],
+            "outputs with enforce_sorted=False": [[1.0, 3.0, 0.0], [1.0, 3.0, 6.0]],
+            "states with initial states that differ": [13.0, 26.0],
         }
     },
-    why="With `enforce_sorted=False` the packed batch remembers the order; the layer applies it to the initial states "
-    "and undoes it for the final ones, and `pad_packed_sequence` for the outputs. The default is for ONNX export.",
-    instead="`enforce_sorted=False`. Only what reads `packed.data` directly, targets say, must be packed the same way.",
+    why="With `enforce_sorted=False`, the packed batch stores the order. The layer applies it to the initial states "
+    "and reverts it for the final ones, and `pad_packed_sequence` reverts it for the outputs. The default is for ONNX "
+    "export.",
+    instead="Pass `enforce_sorted=False`. Only tensors that are combined with `packed.data` directly, such as "
+    "targets, must be packed the same way.",
     operation="rnn.rnn",
     sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html",),
 )
@@ -128,7 +131,7 @@ class sorted_batch:
         x = torch.tensor([[1.0, 2, 0], [1, 2, 3]])[:, :, None]
         rnn = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True)
         for weight in rnn.parameters():
-            nn.init.ones_(weight)  # each output is the sum so far
+            nn.init.ones_(weight)  # each output is the sum up to its step
         packed = pack_padded_sequence(x, [2, 3], batch_first=True, enforce_sorted=False)
         y, h = rnn(packed)
         _, shifted = rnn(packed, torch.tensor([[[10.0], [20.0]]]))
@@ -137,22 +140,21 @@ class sorted_batch:
                 lambda: pack_padded_sequence(x, [2, 3], batch_first=True), says="must be sorted in decreasing order"
             ),
             "states with enforce_sorted=False": h[0, :, 0].tolist(),
-            "and outputs": pad_packed_sequence(y, batch_first=True)[0][:, :, 0].tolist(),
-            "and initial states that differ": shifted[0, :, 0].tolist(),
+            "outputs with enforce_sorted=False": pad_packed_sequence(y, batch_first=True)[0][:, :, 0].tolist(),
+            "states with initial states that differ": shifted[0, :, 0].tolist(),
         }
 
 
 @divergence(
-    claim="A batch comes out of a recurrent layer as long as it went in.",
+    claim="The output of a recurrent layer has as many steps as its input.",
     verdict=DIFFERS,
-    seen={
-        "pytorch": {"in": 4, "out": 3, "out with total_length": 4},
-        "tensorflow": {"in": 4, "out": 4},
+    expected={
+        "pytorch": {"steps in": 4, "steps out": 3, "steps out with total_length": 4},
+        "tensorflow": {"steps in": 4, "steps out": 4},
     },
-    why="`pad_packed_sequence` pads to the longest length of the batch, not to the length that the input had. It "
-    "shows where the output meets a mask, a residual or another device's part of the batch, and where T is fixed by "
-    "the data set.",
-    instead="`pad_packed_sequence(…, total_length=x.shape[1])`.",
+    why="`pad_packed_sequence` pads to the longest length of the batch, not to the length of the input. It matters "
+    "where the output meets a mask, a residual or another device's part of the batch, and where the data set fixes T.",
+    instead="Use `pad_packed_sequence(…, total_length=x.shape[1])`.",
     operation="rnn.rnn",
     sources=(
         "https://github.com/pytorch/pytorch/issues/6299",
@@ -170,7 +172,7 @@ class truncation:
         y, _ = nn.RNN(1, 1, batch_first=True)(pack_padded_sequence(x, [3, 2], batch_first=True))
         short, _ = pad_packed_sequence(y, batch_first=True)
         full, _ = pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
-        return {"in": x.shape[1], "out": short.shape[1], "out with total_length": full.shape[1]}
+        return {"steps in": x.shape[1], "steps out": short.shape[1], "steps out with total_length": full.shape[1]}
 
     def tensorflow():
         import keras
@@ -178,13 +180,13 @@ class truncation:
 
         x = tf.ones((2, 4, 1))
         y = keras.layers.SimpleRNN(1, return_sequences=True)(x, mask=tf.sequence_mask([3, 2], x.shape[1]))
-        return {"in": x.shape[1], "out": y.shape[1]}
+        return {"steps in": x.shape[1], "steps out": y.shape[1]}
 
 
 @divergence(
     claim="Lengths are a tensor like any other, on the model's device.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "a list": "nothing raised",
             "int32": "nothing raised",
@@ -192,10 +194,10 @@ class truncation:
         },
         "tensorflow": {"int64": [3, 2], "int32": [3, 2], "counted in a graph": [3, 2]},
     },
-    why="Packing decides by the lengths how large each step's batch is, so that Python has to see them: lengths that "
-    "come from a GPU cost a copy, and with it a wait. A mask stays where it is made. (Here the `meta` device stands "
+    why="Packing computes the size of each step's batch from the lengths, so Python has to read them: lengths on a "
+    "GPU cost a copy, and with it a wait. A mask stays on the device where it is made. (Here the `meta` device stands "
     "in for a GPU.)",
-    instead="Keep lengths on the CPU from the data loader on, or write `lengths.cpu()` and know that it waits.",
+    instead="Keep lengths on the CPU from the data loader on, or write `lengths.cpu()` and accept the wait.",
     operation="rnn.rnn",
     sources=("https://github.com/pytorch/pytorch/issues/43227", "https://github.com/pytorch/pytorch/issues/7466"),
 )
@@ -236,17 +238,17 @@ class lengths_device:
 @divergence(
     claim="A length that is greater than the number of steps is an error.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "packing": "nothing raised",
-            "steps promised and steps there": [6, 5],
-            "then the layer": "RuntimeError: … exceeds dimension size …",
+            "steps counted and steps copied": [6, 5],
+            "layer on the packed batch": "RuntimeError: … exceeds dimension size …",
         },
         "tensorflow": {"dynamic_rnn": [[1.0, 3.0, 6.0], [1.0, 3.0, 0.0]], "mask": [3, 2]},
     },
-    why="Packing counts four steps and copies three; the layer then runs out of data, and says so in terms of a "
+    why="Packing counts four steps and copies three; the layer then runs out of data, and raises an error about a "
     "slice. In TensorFlow the comparison of step and length has the same result for 3 and for 4.",
-    instead="Check it where the lengths are made: `assert max(lengths) <= x.shape[1]`.",
+    instead="Check the lengths where they are made: `assert max(lengths) <= x.shape[1]`.",
     operation="rnn.rnn",
     sources=(
         "https://github.com/pytorch/pytorch/issues/144207",
@@ -265,8 +267,8 @@ class length_beyond_the_end:
         packed = pack_padded_sequence(x, [4, 2], batch_first=True)
         return {
             "packing": raised(lambda: pack_padded_sequence(x, [4, 2], batch_first=True)),
-            "steps promised and steps there": [packed.batch_sizes.sum().item(), len(packed.data)],
-            "then the layer": raised(lambda: nn.RNN(1, 1)(packed), says="exceeds dimension size"),
+            "steps counted and steps copied": [packed.batch_sizes.sum().item(), len(packed.data)],
+            "layer on the packed batch": raised(lambda: nn.RNN(1, 1)(packed), says="exceeds dimension size"),
         }
 
     def tensorflow():
@@ -291,11 +293,11 @@ class length_beyond_the_end:
 
 
 @divergence(
-    claim="`unpad_sequence` leaves the tensor that it is given as it was.",
+    claim="`unpad_sequence` does not modify the tensor that it receives.",
     verdict=FALSE,
-    seen={"pytorch": {"before": [3, 2], "after": [2, 3], "after with batch_first=True": [2, 3]}},
-    why="Unless `batch_first`, it turns its argument with `transpose_`, in place.",
-    instead="`unpad_sequence(x.transpose(0, 1), lengths, batch_first=True)`.",
+    expected={"pytorch": {"before": [3, 2], "after": [2, 3], "after with batch_first=True": [2, 3]}},
+    why="Without `batch_first`, it transposes its argument with `transpose_`, in place.",
+    instead="Use `unpad_sequence(x.transpose(0, 1), lengths, batch_first=True)`.",
     sources=("https://github.com/pytorch/pytorch/pull/121096", "https://github.com/pytorch/pytorch/pull/190397"),
 )
 class unpad_sequence:
@@ -314,7 +316,7 @@ class unpad_sequence:
 @divergence(
     claim="With `sequence_length`, the cell is unrolled only up to the end of each sequence.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"rows of real steps": 11, "rows computed when packed": 11},
         "tensorflow": {
             "rows of real steps": 11,
@@ -322,10 +324,10 @@ class unpad_sequence:
             "rows computed by dynamic_rnn in a graph": 32,
         },
     },
-    why="The loop takes the whole batch from step to step; what a row gives after its end is thrown away. In a graph "
-    "it stops after the longest sequence, else it runs over the padding too. Only packing computes each row to its "
-    "own end.",
-    instead="Batches of similar length; with padding to the longest of the batch, not of the data set.",
+    why="The loop computes the whole batch at each step, and discards the outputs of a row after its end. In a graph "
+    "it stops after the longest sequence; otherwise it runs over the padding too. Only packing computes each row to "
+    "its own end.",
+    instead="Use batches of similar length, with padding to the longest of the batch, not of the data set.",
     operation="rnn.rnn",
     sources=(
         "https://tensorflow.org/api_docs/python/tf/compat/v1/nn/dynamic_rnn",
@@ -374,19 +376,19 @@ class steps_computed:
 @divergence(
     claim="Packing makes training faster.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {
-            "padded is one oneDNN call where there is oneDNN": True,
-            "packed is": False,
-            "products of matrices when packed": 6,
-            "packed with equal lengths is as padded": True,
+            "padded is one oneDNN call if available": True,
+            "packed is one oneDNN call": False,
+            "matrix products when packed": 6,
+            "packed with equal lengths is like padded": True,
         },
-        "tensorflow": {"steps without a mask": 10, "steps with one": 10},
+        "tensorflow": {"steps without a mask": 10, "steps with a mask": 10},
     },
-    why="On a CPU, a padded float32 LSTM is one call of oneDNN; a packed one is a loop with a product for each step, "
+    why="On a CPU, a padded float32 LSTM is one call of oneDNN. A packed one is a loop with a product for each step, "
     "as are GRU and RNN in any case. cuDNN has persistent kernels for padded batches only. In Keras a mask saves no "
-    "step. `pytest benchmarks --benchmark-only` measures it, and the README says what it found.",
-    instead="Batches of similar length, which bring more than packing and need no change to the model.",
+    "step. `pytest benchmarks --benchmark-only` measures it, and the README reports the results.",
+    instead="Use batches of similar length, which save more than packing and need no change to the model.",
     operation="rnn.lstm",
     sources=("https://github.com/pytorch/pytorch/issues/149194", "https://github.com/pytorch/pytorch/pull/73211"),
 )
@@ -396,8 +398,8 @@ class faster:
         from torch import nn
         from torch.nn.utils.rnn import pack_padded_sequence
 
-        def ran(y):
-            """What the backward pass will walk through, and so what ran."""
+        def operations(y):
+            """List the operations that the backward pass will visit, and so those that ran."""
             nodes, todo = set(), [y.grad_fn]
             while todo:
                 node = todo.pop()
@@ -407,16 +409,15 @@ class faster:
             return [node.name() for node in nodes]
 
         lstm, x = nn.LSTM(4, 4, batch_first=True), torch.ones(3, 5, 4)
-        padded = ran(lstm(x)[0])
-        packed = ran(lstm(pack_padded_sequence(x, [5, 3, 2], batch_first=True))[0].data)
-        equal = ran(lstm(pack_padded_sequence(x, [5, 5, 5], batch_first=True))[0].data)
+        padded = operations(lstm(x)[0])
+        packed = operations(lstm(pack_padded_sequence(x, [5, 3, 2], batch_first=True))[0].data)
+        equal = operations(lstm(pack_padded_sequence(x, [5, 5, 5], batch_first=True))[0].data)
         onednn = "MkldnnRnnLayerBackward0"
         return {
-            "padded is one oneDNN call where there is oneDNN": (onednn in padded)
-            == torch.backends.mkldnn.is_available(),
-            "packed is": onednn in packed,
-            "products of matrices when packed": packed.count("AddmmBackward0"),
-            "packed with equal lengths is as padded": (onednn in equal) == (onednn in padded),
+            "padded is one oneDNN call if available": (onednn in padded) == torch.backends.mkldnn.is_available(),
+            "packed is one oneDNN call": onednn in packed,
+            "matrix products when packed": packed.count("AddmmBackward0"),
+            "packed with equal lengths is like padded": (onednn in equal) == (onednn in padded),
         }
 
     def tensorflow():
@@ -433,8 +434,8 @@ class faster:
         rnn, x = keras.layers.RNN(Counting(1)), tf.ones((4, 10, 1))
 
         def count(mask):
-            steps.assign(-1)  # one call is for the shape of the output
+            steps.assign(-1)  # one call infers the shape of the output
             rnn(x, mask=mask)
             return int(steps)
 
-        return {"steps without a mask": count(None), "steps with one": count(tf.sequence_mask([8, 1, 1, 1], 10))}
+        return {"steps without a mask": count(None), "steps with a mask": count(tf.sequence_mask([8, 1, 1, 1], 10))}

@@ -1,4 +1,4 @@
-"""Where pooling over time parts: what counts, and what an empty sequence gives."""
+"""Record how pooling over time counts steps, breaks ties and treats empty sequences."""
 
 from parity.divergences.entry import DIFFERS, FALSE, divergence
 
@@ -6,15 +6,15 @@ KERAS_MEAN = "https://keras.io/api/layers/pooling_layers/global_average_pooling1
 
 
 @divergence(
-    claim="Outputs times mask, and the mean over time: mean pooling.",
+    claim="Multiplying by the mask and averaging over time is mean pooling.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"(x * mask).mean(1)": 1.5, "sum / length": 3.0},
         "tensorflow": {"reduce_mean(x * mask, 1)": 1.5, "sum / length": 3.0, "GlobalAveragePooling1D with mask": 3.0},
     },
-    why="The mean divides by T, not by the length: here by four where two steps are real. The same sequence gives "
-    "another vector beside a longer one.",
-    instead="Divide the sum by the length; Keras' `GlobalAveragePooling1D` does, if it gets the mask.",
+    why="The mean divides by T, not by the length: here by four, although two steps are real. The same sequence gives "
+    "another vector when batched with a longer one.",
+    instead="Divide the sum by the length; Keras' `GlobalAveragePooling1D` does, if it receives the mask.",
     operation="pooling.mean",
     sources=(KERAS_MEAN, "https://github.com/keras-team/keras/issues/18152"),
 )
@@ -45,7 +45,7 @@ class multiply_then_mean:
 @divergence(
     claim="The mean over a sequence without any real step is 0.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"sum / length": float("nan"), "masked max": -float("inf"), "sum / max(length, 1)": 0.0},
         "tensorflow": {
             "GlobalAveragePooling1D": float("nan"),
@@ -54,7 +54,8 @@ class multiply_then_mean:
         },
     },
     why="It is 0 / 0, and the maximum over nothing is -inf. One empty sequence is enough to make every weight NaN.",
-    instead="Divide by the length or 1, whichever is larger, and choose 0 where there is nothing to choose from.",
+    instead="Divide by the length or 1, whichever is larger, and use 0 for the maximum of a sequence without real "
+    "steps.",
     operation="pooling.mean",
     sources=("https://github.com/keras-team/keras/issues/18152",),
 )
@@ -87,12 +88,13 @@ class all_masked:
 @divergence(
     claim="With padding zeroed, the maximum over time is that of the real steps.",
     verdict=FALSE,
-    seen={
+    expected={
         "pytorch": {"max of zeroed": 0.0, "max of real steps": -1.0},
         "tensorflow": {"max of zeroed": 0.0, "GlobalMaxPooling1D with a mask": 9.0, "max of real steps": -1.0},
     },
-    why="Where all real steps are negative, a zero wins; after ReLU it is only the gradient that goes to padding. "
-    "Keras' `GlobalMaxPooling1D` warns and drops the mask, and then whatever stands at padding may win.",
+    why="Where all real steps are negative, the maximum is a zero of the padding. After ReLU, only the gradient is "
+    "wrong: it goes to padding. Keras' `GlobalMaxPooling1D` warns and drops the mask, and the maximum may then be any "
+    "value at padding.",
     instead="Set padding to the lowest number before the maximum.",
     operation="pooling.max",
     sources=("https://keras.io/api/layers/pooling_layers/global_max_pooling1d/",),
@@ -112,7 +114,7 @@ class max_of_zeros:
         import numpy as np
         import tensorflow as tf
 
-        table = np.float32([[9], [-2], [-1]])  # row 0 is that of padding
+        table = np.float32([[9], [-2], [-1]])  # row 0 is the padding row
         x = keras.layers.Embedding(3, 1, weights=[table], mask_zero=True)(tf.constant([[1, 2, 0]]))
         mask = tf.constant([[[True], [True], [False]]])
         return {
@@ -123,16 +125,17 @@ class max_of_zeros:
 
 
 @divergence(
-    claim="The gradient of a maximum goes to the step that won.",
+    claim="The gradient of a maximum goes to the one step that has it.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"max(dim)": [1.0, 0.0, 0.0], "amax": [0.5, 0.5, 0.0]},
         "tensorflow": {"reduce_max": [0.5, 0.5, 0.0], "MaxPooling1D": [1.0, 0.0, 0.0]},
     },
     why="Two steps are equal, as they are wherever ReLU left zeros and padding is zero. PyTorch's `max(dim)` and max "
-    "pooling give all to the first; `amax` and TensorFlow's `reduce_max` share it out, with padding if that is among "
-    "the equals. TensorFlow's pooling windows take the first again.",
-    instead="`amax` in PyTorch, as `reduce_max`; padding set to the lowest number is never among the equals.",
+    "pooling give the whole gradient to the first. `amax` and TensorFlow's `reduce_max` share it among the equal "
+    "steps, padding included. TensorFlow's pooling windows give it to the first again.",
+    instead="Use `amax` in PyTorch to match `reduce_max`; padding set to the lowest number is never among the equal "
+    "steps.",
     operation="pooling.max",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.amax.html",
@@ -166,15 +169,15 @@ class max_of_equals:
 
 
 @divergence(
-    claim="An average over a window at the edge is that over the steps that are there.",
+    claim="An average over a window at the edge is that over the steps that exist.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"default": [2.0, 3.0, 2.0], "count_include_pad=False": [3.0, 3.0, 3.0]},
         "tensorflow": {"padding='same'": [3.0, 3.0, 3.0]},
     },
-    why="PyTorch's average pooling counts the zeros that it pads with, unless told otherwise; TensorFlow never does. "
-    "Neither knows of the padding within the sequence.",
-    instead="`count_include_pad=False`; for sequences, the average of `x * mask` over that of `mask`.",
+    why="PyTorch's average pooling counts the zeros that it pads with, by default; TensorFlow never does. Neither "
+    "knows of the padding within the sequence.",
+    instead="Pass `count_include_pad=False`; for sequences, divide the average of `x * mask` by that of `mask`.",
     operation="pooling.mean",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool1d.html",
@@ -203,16 +206,16 @@ class average_at_the_edge:
 @divergence(
     claim="`outputs[range(B), lengths - 1]` is each sequence's last output.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"of [1, 2, 9], length 2": 2.0, "of [7, 8, 9], length 0": 9.0},
         "tensorflow": {
             "of [1, 2, 9], length 2": 2.0,
             "of [7, 8, 9], length 0": "InvalidArgumentError: … is not in [0, 3) …",
         },
     },
-    why="An empty sequence asks for step -1. PyTorch counts from the end and gives the last step, which is padding; "
-    "TensorFlow refuses, on a CPU.",
-    instead="Clamp the index at 0, and put 0 or the initial state where the length is 0.",
+    why="An empty sequence requests step -1. PyTorch counts from the end and returns the last step, which is padding; "
+    "TensorFlow rejects the index, on a CPU.",
+    instead="Clamp the index at 0, and use 0 or the initial state where the length is 0.",
     operation="pooling.last_relevant",
     sources=("https://www.tensorflow.org/api_docs/python/tf/gather",),
 )
@@ -242,9 +245,9 @@ class last_of_none:
 
 
 @divergence(
-    claim="-1e9 is as good as minus infinity for masking scores.",
+    claim="-1e9 is equivalent to minus infinity for masking scores.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "float32, all masked": [0.5, 0.5],
             "float16": "RuntimeError: … without overflow …",
@@ -256,9 +259,9 @@ class last_of_none:
             "dtype.min, all masked": [0.5, 0.5],
         },
     },
-    why="In float32, yes: and where everything is masked the weights come out equal, padding or not. float16 ends at "
-    "65504: PyTorch refuses the number, and TensorFlow turns it into -inf, with NaN where everything is masked.",
-    instead="The lowest number of the dtype, and 0 for the weights of an empty sequence.",
+    why="It is in float32, and where everything is masked the weights are equal, padding or not. float16 ends at "
+    "65504: PyTorch rejects the number, and TensorFlow turns it into -inf, with NaN where everything is masked.",
+    instead="Use the lowest number of the dtype, and 0 for the weights of an empty sequence.",
     operation="pooling.attention",
     sources=("https://github.com/NVIDIA/apex/issues/1052", "https://github.com/unit8co/darts/issues/3081"),
 )

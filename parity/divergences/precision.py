@@ -1,21 +1,22 @@
-"""Which floats a padded model can have: what is refused in some of them."""
+"""Record which float dtypes recurrent layers and losses accept."""
 
 from parity.divergences.entry import DIFFERS, divergence
 
 
 @divergence(
-    claim="A recurrent layer can be made in bfloat16.",
+    claim="A recurrent layer can be created in bfloat16.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"bfloat16": "nothing raised"},
         "tensorflow": {
             "bfloat16": "InvalidArgumentError: … bfloat16 is not in the list of allowed values …",
-            "bfloat16, zeros to start with": "nothing raised",
+            "bfloat16, initialised with zeros": "nothing raised",
         },
     },
     why="Keras samples recurrent weights as an orthogonal matrix, by a QR decomposition that TensorFlow has in other "
     "dtypes only. The layer itself runs.",
-    instead="In Keras pass another `recurrent_initializer`, or the policy mixed_bfloat16, whose weights are float32.",
+    instead="In Keras, pass another `recurrent_initializer`, or use the policy mixed_bfloat16, whose weights are "
+    "float32.",
     operation="rnn.gru",
     sources=(
         "https://github.com/tensorflow/tensorflow/issues/50282",
@@ -41,19 +42,16 @@ class bfloat16_layer:
 
         return {
             "bfloat16": raised(run, says="bfloat16 is not in the list of allowed values"),
-            "bfloat16, zeros to start with": raised(lambda: run(recurrent_initializer="zeros")),
+            "bfloat16, initialised with zeros": raised(lambda: run(recurrent_initializer="zeros")),
         }
 
 
 @divergence(
-    claim="A CTC loss takes logits of any float dtype.",
+    claim="A CTC loss accepts logits of any float dtype.",
     verdict=DIFFERS,
-    seen={
-        "pytorch": {"refused": ["float16", "bfloat16"]},
-        "tensorflow": {"refused": ["float64"]},
-    },
+    expected={"pytorch": {"rejected": ["float16", "bfloat16"]}, "tensorflow": {"rejected": ["float64"]}},
     why="PyTorch's kernel on the CPU is written for float32 and float64. TensorFlow's dense loss multiplies by a "
-    "number that it made in float32.",
+    "number that it creates in float32.",
     instead="Compute the loss in float32, whatever the model's dtype; in TensorFlow, write the forward algorithm for "
     "float64.",
     operation="alignment.ctc",
@@ -73,7 +71,7 @@ class ctc:
             return F.ctc_loss(torch.zeros(2, 1, 3, dtype=dtype), torch.tensor([[1]]), (2,), (1,))
 
         dtypes = ("float16", "bfloat16", "float32", "float64")
-        return {"refused": [d for d in dtypes if raised(lambda d=d: loss(getattr(torch, d))) != "nothing raised"]}
+        return {"rejected": [d for d in dtypes if raised(lambda d=d: loss(getattr(torch, d))) != "nothing raised"]}
 
     def tensorflow():
         import tensorflow as tf
@@ -84,4 +82,4 @@ class ctc:
             return tf.nn.ctc_loss([[1]], tf.zeros((2, 1, 3), dtype), [1], [2], blank_index=0)
 
         dtypes = ("float16", "bfloat16", "float32", "float64")
-        return {"refused": [d for d in dtypes if raised(lambda d=d: loss(d)) != "nothing raised"]}
+        return {"rejected": [d for d in dtypes if raised(lambda d=d: loss(d)) != "nothing raised"]}

@@ -1,4 +1,4 @@
-"""Where recurrent layers part: what they give on padding, what leaks from it, and how their weights are laid out."""
+"""Record how recurrent layers differ in outputs at padding, gradients and weight layouts."""
 
 from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
 
@@ -6,7 +6,7 @@ from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
 @divergence(
     claim="The output of a recurrent layer on padding is 0.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"short row": [1.0, 3.0, 0.0]},
         "tensorflow": {
             "short row": [1.0, 3.0, 3.0],
@@ -14,9 +14,9 @@ from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
             "short row in Bidirectional": [1.0, 3.0, 0.0],
         },
     },
-    why="`pad_packed_sequence` fills up with zeros. Keras repeats the last output, unless told not to, and "
-    "`Bidirectional` tells its layers so.",
-    instead="Mask the output yourself before anything that adds up over time, or pass `zero_output_for_mask=True`.",
+    why="`pad_packed_sequence` fills padding with zeros. Keras repeats the last output by default; `Bidirectional` "
+    "makes its layers output zeros.",
+    instead="Mask the output yourself before anything that sums over time, or pass `zero_output_for_mask=True`.",
     operation="rnn.rnn",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_packed_sequence.html",
@@ -33,7 +33,7 @@ class output_on_padding:
         x = torch.tensor([[1.0, 2, 3], [1, 2, 0]])[:, :, None]
         rnn = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True)
         for weight in rnn.parameters():
-            nn.init.ones_(weight)  # each output is the sum so far
+            nn.init.ones_(weight)  # each output is the sum up to its step
         y, _ = rnn(pack_padded_sequence(x, [3, 2], batch_first=True))
         y, _ = pad_packed_sequence(y, batch_first=True)
         return {"short row": y[1, :, 0].tolist()}
@@ -45,7 +45,7 @@ class output_on_padding:
         x = tf.constant([[1.0, 2, 3], [1, 2, 0]])[:, :, None]
         mask = tf.sequence_mask([3, 2])
         ones = {"kernel_initializer": "ones", "recurrent_initializer": "ones", "return_sequences": True}
-        rnn = keras.layers.SimpleRNN(1, activation="relu", **ones)  # each output is the sum so far
+        rnn = keras.layers.SimpleRNN(1, activation="relu", **ones)  # each output is the sum up to its step
         zero = keras.layers.SimpleRNN(1, activation="relu", zero_output_for_mask=True, **ones)
         both = keras.layers.Bidirectional(keras.layers.SimpleRNN(1, activation="relu", **ones))
         return {
@@ -58,24 +58,20 @@ class output_on_padding:
 @divergence(
     claim="Without `return_sequences`, a masked Keras RNN returns the final state of each row.",
     verdict=PARTLY,
-    seen={
+    expected={
         "tensorflow": {
-            "as it comes": [6.0, 3.0],
+            "by default": [6.0, 3.0],
             "zero_output_for_mask=True": [6.0, 0.0],
-            "next chunk where the second row has none": [12.0, 0.0],
-            "the state behind it": [12.0, 3.0],
+            "next chunk, without steps in the second row": [12.0, 0.0],
+            "state after the next chunk": [12.0, 3.0],
         }
     },
-    why="It returns the output of the last step. On padding that is the output before, which starts as 0 and not as "
-    "the initial state; and `zero_output_for_mask` holds for it too, although the documentation speaks of sequences "
-    "only.",
-    instead="Ask for the state, `return_state=True`, and leave `zero_output_for_mask` off where only the last output "
+    why="It returns the output of the last step. On padding that is the previous output, which starts as 0 and not as "
+    "the initial state. `zero_output_for_mask` applies to it too, although the documentation mentions sequences only.",
+    instead="Request the state, `return_state=True`, and leave `zero_output_for_mask` off where only the last output "
     "counts.",
     operation="rnn.rnn",
-    sources=(
-        "https://keras.io/api/layers/recurrent_layers/rnn",
-        "https://github.com/keras-team/keras/issues/17596",
-    ),
+    sources=("https://keras.io/api/layers/recurrent_layers/rnn", "https://github.com/keras-team/keras/issues/17596"),
 )
 class last_output_is_state:
     def tensorflow():
@@ -90,24 +86,24 @@ class last_output_is_state:
         first, _ = stateful(x, mask=mask)
         second, state = stateful(x, mask=tf.sequence_mask([3, 0]))
         return {
-            "as it comes": first[:, 0].numpy().tolist(),
+            "by default": first[:, 0].numpy().tolist(),
             "zero_output_for_mask=True": zero(x, mask=mask)[:, 0].numpy().tolist(),
-            "next chunk where the second row has none": second[:, 0].numpy().tolist(),
-            "the state behind it": state[:, 0].numpy().tolist(),
+            "next chunk, without steps in the second row": second[:, 0].numpy().tolist(),
+            "state after the next chunk": state[:, 0].numpy().tolist(),
         }
 
 
 @divergence(
-    claim="A sequence of length 0 gives back its initial state.",
+    claim="The final state of a sequence of length 0 is its initial state.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"packing": "RuntimeError: … Length of all samples has to be greater than 0 …"},
         "tensorflow": {"output": 0.0, "state": 0.5},
     },
-    why="A packed batch holds each sequence's first step; there is no place in it for one that has none. A masked "
-    "loop simply never lets the row change. With cuDNN, Keras too refuses a row that is all padding.",
-    instead="Pack the rows that have a step, and put the others' initial state back in its place; `clamp(min=1)` on "
-    "the lengths runs, but then a padding step counts.",
+    why="A packed batch contains each sequence's first step, so it cannot represent a sequence without steps. A "
+    "masked loop never lets the row change. With cuDNN, Keras also rejects a row that is all padding.",
+    instead="Pack the rows that have a step, and insert the initial states of the others. `clamp(min=1)` on the "
+    "lengths runs, but then a padding step counts.",
     operation="rnn.rnn",
     sources=("https://github.com/pytorch/pytorch/issues/11514", "https://github.com/pytorch/pytorch/issues/80605"),
 )
@@ -135,9 +131,9 @@ class empty_sequence:
 
 
 @divergence(
-    claim="What stands in the padding cannot matter once lengths or a mask are given, not even NaN.",
+    claim="Once lengths or a mask are given, the values at padding do not matter, not even NaN.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {
             "outputs finite": True,
             "gradients finite": True,
@@ -149,9 +145,9 @@ class empty_sequence:
             "gradients finite if zeroed before the layer": True,
         },
     },
-    why="A packed batch does not hold the padding. A masked loop computes on it and then chooses; in the backward "
-    "pass the choice becomes a product with 0, and 0 · NaN is NaN. The same holds for inf and for dynamic_rnn.",
-    instead="Put a number into the padding before the layer, with `where`: `x * mask` would keep the NaN.",
+    why="A packed batch does not contain the padding. A masked loop computes on it and then selects; in the backward "
+    "pass the selection becomes a product with 0, and 0 · NaN is NaN. The same holds for inf and for `dynamic_rnn`.",
+    instead="Write a number into the padding before the layer, with `where`: `x * mask` would keep the NaN.",
     operation="rnn.rnn",
     sources=(
         "https://github.com/tensorflow/tensorflow/issues/6209",
@@ -197,7 +193,7 @@ class nan_in_padding:
 @divergence(
     claim="With `sequence_length`, padded steps contribute no gradient.",
     verdict=PARTLY,
-    seen={
+    expected={
         "pytorch": {
             "gradient at padding": 0.0,
             "gradient of the weight with padding 0": 5.0,
@@ -211,9 +207,9 @@ class nan_in_padding:
             "with padding inf": float("nan"),
         },
     },
-    why="It is exactly 0, whatever number stands there. In TensorFlow it comes about as a product with 0, so that inf "
-    "and NaN are the exception; a packed batch does not hold the padding at all.",
-    instead="Nothing more, if the padding is finite; else `where` on the input first.",
+    why="Their gradient is exactly 0, whatever finite number is at padding. In TensorFlow it results from a product "
+    "with 0, so inf and NaN are the exception; a packed batch does not contain the padding at all.",
+    instead="Nothing else is needed if the padding is finite; otherwise apply `where` to the input first.",
     operation="rnn.rnn",
     sources=(
         "https://tensorflow.org/api_docs/python/tf/compat/v1/nn/dynamic_rnn",
@@ -243,7 +239,7 @@ class padding_gradient:
     def tensorflow():
         import tensorflow as tf
 
-        class Cell:  # Keras 3 has none that dynamic_rnn takes
+        class Cell:  # Keras 3 has no cell that dynamic_rnn accepts
             state_size = output_size = 1
             weight = tf.Variable(1.0)
 
@@ -268,19 +264,19 @@ class padding_gradient:
 
 
 @divergence(
-    claim="`dynamic_rnn` is gone from TensorFlow 2.",
+    claim="`dynamic_rnn` has been removed from TensorFlow 2.",
     verdict=FALSE,
-    seen={
+    expected={
         "tensorflow": {
-            "the cells of TensorFlow 1": "AttributeError: `LSTMCell` is not available with Keras 3.",
-            "the cells of Keras 3": "TypeError: … unexpected keyword argument 'inputs' …",
-            "an object of one's own": [[1.0, 3.0, 6.0], [1.0, 3.0, 0.0]],
-            "its state": [6.0, 3.0],
+            "cells of TensorFlow 1": "AttributeError: `LSTMCell` is not available with Keras 3.",
+            "cells of Keras 3": "TypeError: … unexpected keyword argument 'inputs' …",
+            "custom cell": [[1.0, 3.0, 6.0], [1.0, 3.0, 0.0]],
+            "state of the custom cell": [6.0, 3.0],
         }
     },
-    why="The loop is still there, eager and in graphs, against what its page says; what has gone are the cells. It "
-    "asks a cell for `state_size`, `output_size`, `zero_state` or `get_initial_state`, and a call.",
-    instead="A small object as below, or `keras.layers.RNN` with a mask.",
+    why="The loop still exists, in eager mode and in graphs, contrary to its documentation; only its cells were "
+    "removed. It requires a cell to have `state_size`, `output_size`, `zero_state` or `get_initial_state`, and a call.",
+    instead="Use a small object as in this snippet, or `keras.layers.RNN` with a mask.",
     operation="rnn.lstm",
     sources=("https://tensorflow.org/api_docs/python/tf/compat/v1/nn/dynamic_rnn",),
 )
@@ -306,23 +302,23 @@ class dynamic_rnn_cells:
 
         y, h = run(Sum())
         return {
-            "the cells of TensorFlow 1": raised(lambda: run(tf.compat.v1.nn.rnn_cell.LSTMCell(1))),
-            "the cells of Keras 3": raised(
+            "cells of TensorFlow 1": raised(lambda: run(tf.compat.v1.nn.rnn_cell.LSTMCell(1))),
+            "cells of Keras 3": raised(
                 lambda: run(keras.layers.LSTMCell(1)), says="unexpected keyword argument 'inputs'"
             ),
-            "an object of one's own": y[:, :, 0].numpy().tolist(),
-            "its state": h[:, 0].numpy().tolist(),
+            "custom cell": y[:, :, 0].numpy().tolist(),
+            "state of the custom cell": h[:, 0].numpy().tolist(),
         }
 
 
 @divergence(
-    claim="A GRU's weights can be copied from one framework to the other as they stand.",
+    claim="A GRU's weights can be copied from one framework to the other unchanged.",
     verdict=DIFFERS,
-    seen={
+    expected={
         "pytorch": {"last output": 0.3408},
         "tensorflow": {"copied": 0.6114, "gates reordered": 0.3408, "reset_after=False": 0.5136},
     },
-    why="PyTorch stacks the gates as r, z, n, Keras as z, r, h, and the shapes are the same. Keras' default, "
+    why="PyTorch stacks the gates as r, z, n and Keras as z, r, h, with equal shapes. Keras' default, "
     "`reset_after=True`, is PyTorch's formula with two biases, the second inside the product with the reset gate; "
     "`False` is the paper's, with one.",
     instead="Swap the first two thirds of both kernels and both biases, and keep `reset_after=True`.",
@@ -370,15 +366,12 @@ class gru_conventions:
 
 
 @divergence(
-    claim="An LSTM's weights can be copied from one framework to the other as they stand.",
+    claim="An LSTM's weights can be copied from one framework to the other unchanged.",
     verdict=DIFFERS,
-    seen={
-        "pytorch": {"last output": 0.1847},
-        "tensorflow": {"bias_ih only": -0.0606, "bias_ih + bias_hh": 0.1847},
-    },
-    why="The gates stand in the same order, i, f, g, o in PyTorch and i, f, c, o in Keras, but PyTorch has two "
-    "biases, which add up, and Keras one.",
-    instead="Transpose the kernels and add the biases. The other way, leave `bias_hh` 0 and do not train it.",
+    expected={"pytorch": {"last output": 0.1847}, "tensorflow": {"bias_ih only": -0.0606, "bias_ih + bias_hh": 0.1847}},
+    why="The gates have the same order, i, f, g, o in PyTorch and i, f, c, o in Keras, but PyTorch has two biases, "
+    "which add up, and Keras has one.",
+    instead="Transpose the kernels and add the biases. In the other direction, set `bias_hh` to 0 and do not train it.",
     operation="rnn.lstm",
     sources=(
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",

@@ -18,7 +18,6 @@ from parity.frameworks.loading import missing as missing
 from parity.frameworks.loading import runtime as runtime
 from parity.frameworks.loading import set_device as set_device
 from parity.frameworks.running import Call as Call
-from parity.frameworks.running import Resident as Resident
 from parity.frameworks.running import arrays_of as arrays_of
 from parity.frameworks.running import bind as bind
 from parity.frameworks.running import cached_run as cached_run

@@ -13,21 +13,21 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from parity.caching import on_clear
-from parity.errors import FrameworkUnavailable, choose, told
+from parity.errors import FrameworkUnavailable, choose, message_of
 
 FRAMEWORKS = ("pytorch", "tensorflow")
 WITH_REFERENCE = ("reference", *FRAMEWORKS)
 MODES = {"reference": ("eager",), "pytorch": ("eager",), "tensorflow": ("eager", "graph")}  # eager comes first
-COMPILED = {"reference": (), "pytorch": ("compiled",), "tensorflow": ("xla",)}  # slow to start: see `Contract`
+COMPILED = {"reference": (), "pytorch": ("compiled",), "tensorflow": ("xla",)}  # slow to start; only in a full run
 EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}
-DEVICES = ("auto", "cpu", "cuda")  # auto: a GPU where a framework sees one
+DEVICES = ("auto", "cpu", "cuda")  # auto: a GPU if the framework finds one
 
 
 class DeviceSettings(NamedTuple):
-    """Choose where frameworks run, and whether they may round factors of float32 products to TF32 there.
+    """The device on which frameworks run, and whether float32 products may be rounded to TF32.
 
-    TF32 has the roundoff of float16, 2^-11. A GPU's default differs from framework to framework and from
-    products to cuDNN, so here it is off unless asked for, everywhere.
+    TF32 has the roundoff of float16, 2^-11. Its default on a GPU differs between frameworks, and between matrix
+    products and cuDNN. Here it is always off unless requested.
     """
 
     device: str = "cpu"
@@ -38,7 +38,7 @@ CPU = DeviceSettings()
 
 
 def set_device(framework: str, settings: DeviceSettings) -> str:
-    """Apply settings to a loaded framework; return the device on which it runs under them, "cpu" or "cuda".
+    """Apply settings to a framework and return its device, "cpu" or "cuda".
 
     Raises:
         InputError: an unknown device.
@@ -50,29 +50,28 @@ def set_device(framework: str, settings: DeviceSettings) -> str:
 
 
 def lacks(device: str, frameworks: Iterable[str]) -> str:
-    """Why none of some frameworks can use a device; empty if one can. Only a GPU can be missing."""
+    """Return the reason why no framework can use a device, which is a GPU; empty if one can."""
     if choose("device", device, DEVICES) != "cuda":
         return ""
-    reasons = [missing(framework) or f"{framework} sees no GPU" for framework in frameworks if not has_gpu(framework)]
+    reasons = [missing(framework) or f"{framework} finds no GPU" for framework in frameworks if not has_gpu(framework)]
     return "; ".join(reasons) if len(reasons) == len(list(frameworks)) else ""
 
 
 def has_gpu(framework: str) -> bool:
-    """Whether a framework is there and sees a GPU."""
     return not missing(framework) and runtime(framework).has_cuda()
 
 
-def device_of(framework: str, asked: str) -> str:
-    """Where a framework runs if that device is asked for; one that sees no GPU stays on the CPU."""
-    return "cuda" if asked != "cpu" and framework in FRAMEWORKS and runtime(framework).has_cuda() else "cpu"
+def device_of(framework: str, requested: str) -> str:
+    """Return a framework's device if ``requested`` is set: the CPU where it finds no GPU."""
+    return "cuda" if requested != "cpu" and framework in FRAMEWORKS and runtime(framework).has_cuda() else "cpu"
 
 
 def runtime(framework: str) -> ModuleType:
-    """The framework's ``runtime`` module, its framework loaded.
+    """Load a framework and return its ``runtime`` module.
 
     Raises:
-        InputError: no such framework; the message names the nearest.
-        FrameworkUnavailable: its framework cannot be imported; the message says why.
+        InputError: an unknown framework; the message suggests the nearest.
+        FrameworkUnavailable: the framework cannot be imported; the message says why.
     """
     return _runtime(choose("framework", framework, WITH_REFERENCE))
 
@@ -88,12 +87,12 @@ def _runtime(framework: str) -> ModuleType:
     except ModuleNotFoundError as error:
         install = f'pip install -c constraints.txt ".[{EXTRAS.get(framework, "all")}]"'
         raise FrameworkUnavailable(f"framework {framework}: {error}. To install it: {install}") from error
-    except Exception as error:  # a broken installation may raise anything, an OSError for a missing library say
-        raise FrameworkUnavailable(f"framework {framework}: {told(error)}") from error
+    except Exception as error:  # a broken installation may raise anything, such as OSError for a missing library
+        raise FrameworkUnavailable(f"framework {framework}: {message_of(error)}") from error
 
 
 def missing(framework: str) -> str:
-    """Why a framework cannot be used here; empty when it can."""
+    """Return the reason why a framework cannot be loaded; empty if it can."""
     try:
         runtime(framework)
     except FrameworkUnavailable as error:
@@ -102,7 +101,7 @@ def missing(framework: str) -> str:
 
 
 def environment(settings: DeviceSettings = CPU) -> dict[str, dict[str, Any]]:
-    """What the numbers depend on, for each framework that has been loaded: versions, device, threads, TF32."""
+    """Return versions, device, threads and TF32 setting of each loaded framework."""
     return {name: runtime(name).environment(device_of(name, settings.device)) for name in _loaded()}
 
 
@@ -119,9 +118,9 @@ def _loaded() -> list[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what a framework prints to stderr while it loads, and show it only if loading fails.
+    """Capture what a framework prints to stderr while it loads; print it only if loading fails.
 
-    TensorFlow greets from C++, before its own log level is read, so the file descriptor itself is diverted.
+    TensorFlow prints from C++ before it reads its log level, so that the file descriptor itself is redirected.
     """
     try:
         descriptor = sys.__stderr__.fileno() if sys.__stderr__ else -1
@@ -129,13 +128,13 @@ def _quiet() -> Iterator[None]:
     except (OSError, ValueError):
         yield
         return
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), descriptor)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), descriptor)
         try:
             yield
         except BaseException:
-            said.seek(0)
-            os.write(original, said.read())
+            captured.seek(0)
+            os.write(original, captured.read())
             raise
         finally:
             os.dup2(original, descriptor)

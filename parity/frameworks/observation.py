@@ -1,4 +1,4 @@
-"""What one variant did with one case: named outputs, named gradients, provenance. Plain arrays, no framework."""
+"""Hold what one variant observed on one case: outputs, gradients and provenance, as plain arrays."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Observation:
 
     Attributes:
         quantities: outputs by name, and gradients by ``d_`` and the name of the input.
-        provenance: what made it: operation, case, framework, variant, mode, versions.
+        provenance: its origin: operation, case, framework, variant, mode, versions.
 
     Raises:
-        InputError: not arrays of numbers by name, or a provenance that is not text.
+        InputError: quantities that are not arrays of numbers by name, or a provenance that is not text.
 
-    >>> seen = Observation({"y": np.ones(2)}, {"framework": "pytorch"})
-    >>> seen["y"]
+    >>> observation = Observation({"y": np.ones(2)}, {"framework": "pytorch"})
+    >>> observation["y"]
     array([1., 1.])
     """
 
@@ -33,13 +33,12 @@ class Observation:
 
     def __post_init__(self) -> None:
         mapping: Any = Mapping
-        quantities = of_kind("quantities", self.quantities, mapping, "arrays by name")
-        for name, array in quantities.items():
+        for name, array in of_kind("quantities", self.quantities, mapping, "arrays by name").items():
             of_kind("quantities", name, str, "names that are text")
             plain_array(f"quantity {name!r}", array)
-        words = of_kind("provenance", self.provenance, mapping, "text by name")
-        for word in (*words, *words.values()):
-            of_kind("provenance", word, str, "text by name")
+        for name, text in of_kind("provenance", self.provenance, mapping, "text by name").items():
+            of_kind("provenance", name, str, "text by name")
+            of_kind("provenance", text, str, "text by name")
 
     def __getitem__(self, quantity: str) -> Array:
         return self.quantities[choose("quantity", quantity, self.quantities)]
@@ -49,18 +48,26 @@ _BITS = ".bfloat16"
 
 
 def plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Arrays as an ``.npz`` can hold them: it has no bfloat16, so those become their bits, under a name that says so.
+    """Replace bfloat16, which an ``.npz`` cannot hold, with its bits and mark the name.
 
     >>> {name: array.dtype.name for name, array in plain({"y": np.zeros(2, BFLOAT16), "h": np.zeros(2)}).items()}
     {'y.bfloat16': 'uint16', 'h': 'float64'}
     """
-    narrow = {name for name, array in arrays.items() if array.dtype == BFLOAT16}
-    return {f"{n}{_BITS}" if n in narrow else n: a.view(np.uint16) if n in narrow else a for n, a in arrays.items()}
+    replaced: dict[str, Array] = {}
+    for name, array in arrays.items():
+        if array.dtype == BFLOAT16:
+            replaced[f"{name}{_BITS}"] = array.view(np.uint16)
+        else:
+            replaced[name] = array
+    return replaced
 
 
 def restored(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """What `plain` was given."""
-    return {
-        name.removesuffix(_BITS): array.view(BFLOAT16) if name.endswith(_BITS) else array
-        for name, array in arrays.items()
-    }
+    """Restore the arrays that `plain` replaced."""
+    original: dict[str, Array] = {}
+    for name, array in arrays.items():
+        if name.endswith(_BITS):
+            original[name.removesuffix(_BITS)] = array.view(BFLOAT16)
+        else:
+            original[name] = array
+    return original

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,10 +32,10 @@ class Resident(NamedTuple):
     """A variant on tensors that stay on their device.
 
     Attributes:
-        forward: outputs as tensors by name.
-        train: outputs, and gradients, as tensors by name.
-        wait: returns when everything that was started is done.
-        kernels: what did the work in training, as far as the framework tells.
+        forward: returns outputs as tensors by name.
+        train: returns outputs, and gradients, as tensors by name.
+        wait: returns when all work that was started is done.
+        kernels: returns the kernels that training ran, as far as the framework reports them.
     """
 
     forward: Callable[[], Mapping[str, Any]]
@@ -46,7 +46,10 @@ class Resident(NamedTuple):
 
 @cached()
 def call(operation: Operation, config: str, framework: str, variant: str) -> Call:
-    """The framework's function as one from arguments by name to outputs by name. The same object every time."""
+    """Return the framework's function, from arguments by name to outputs by name.
+
+    The same arguments give the same object.
+    """
     runtime(framework)
     function = getattr(importlib.import_module(f"parity.{framework}.{operation.topic}"), operation.function)
     return bind(function, operation, config, variant, tuple(operation.omitted(f"{framework}.{variant}")))
@@ -60,9 +63,10 @@ def bind(
     variant: str = "",
     omitted: tuple[str, ...] = (),
 ) -> Call:
-    """``function`` with the config's options and the variant given, its ``name.0``, ``name.1`` … as tuples.
+    """Bind the configuration's options and the variant to a function.
 
-    The function has to give the config's outputs, less those that the variant omits, and no others.
+    The arguments ``name.0``, ``name.1`` … reach the function as one tuple. It has to return the configuration's
+    outputs, less those that the variant omits, and no others.
     """
     spec = operation.configuration(config)
     options = dict(spec.options) | ({"variant": variant} if variant else {})
@@ -70,37 +74,30 @@ def bind(
 
     def bound(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         outputs = function(**_nested(arguments), **options)
-        if wrong := _not_the_outputs(outputs, expected):
-            raise InputError("result", wrong, f"a dict of tensors by name: {', '.join(expected)}")
-        return outputs
+        if isinstance(outputs, Mapping) and set(outputs) == set(expected):
+            return outputs
+        received: object = f"an object of type {type(outputs).__name__}"
+        if isinstance(outputs, Mapping):
+            received = f"one of {', '.join(map(str, outputs)) or 'nothing'}"
+        raise InputError("result", received, f"a dict of tensors by name: {', '.join(expected)}")
 
     return bound
-
-
-def _not_the_outputs(came: Any, expected: Sequence[str]) -> str:
-    """What a function gave in the place of its outputs; empty if it gave them."""
-    if not isinstance(came, Mapping):
-        return f"an object of type {type(came).__name__}"
-    return f"one of {', '.join(map(str, came)) or 'nothing'}" if set(came) != set(expected) else ""
 
 
 def observe(
     case: Case, framework: str, variant: str = "", mode: str = "eager", device: DeviceSettings = CPU
 ) -> Observation:
-    """Run one variant on one case: its outputs, and the gradient of every float input.
+    """Run one variant on one case; return its outputs and the gradient of every float input.
 
     Args:
-        case: what to run; see `parity.cases.case`.
+        case: the input; see `parity.cases.case`.
         framework: "reference", "pytorch" or "tensorflow".
         variant: one of the operation's for that framework; the first when empty. The reference has none.
-        device: where it runs; on the CPU by default.
         mode: "eager"; "graph" or "xla" for TensorFlow; "compiled" for PyTorch.
-
-    Returns:
-        An `Observation` of plain arrays.
+        device: the device settings; the CPU by default.
 
     Raises:
-        InputError: an unknown framework, variant or mode, with the nearest right one.
+        InputError: an unknown framework, variant or mode, with the nearest known one.
         FrameworkUnavailable: the framework cannot be loaded.
 
     >>> from parity.cases.sampling import sample_case
@@ -122,12 +119,15 @@ def observe(
 def run(
     case: Case, framework: str, function: Call, variant: str, mode: str, device: DeviceSettings = CPU
 ) -> Observation:
-    """`observe`, with any function; see `bind`. Inputs that it writes to are noted in the provenance."""
+    """Run any function on a case, as `observe` does; see `bind`.
+
+    The provenance lists the inputs that the function wrote to.
+    """
     given = {"lengths": case.lengths, **case.arrays}
     arrays, cotangents, axes = _copied(case)
-    place = set_device(framework, device)
+    actual = set_device(framework, device)
     outputs, gradients, sparse = runtime(framework).run(
-        function, arrays, cotangents, mode=mode, axes=axes, device=place
+        function, arrays, cotangents, mode=mode, axes=axes, device=actual
     )
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
     provenance = {
@@ -138,16 +138,19 @@ def run(
         "variant": variant,
         "mode": mode,
         "version": runtime(framework).VERSION,
-        "device": place,
+        "device": actual,
         "sparse_gradients": " ".join(sparse),
         "modified_inputs": " ".join(modified),
     }
-    quantities = _quantities(outputs, gradients)
-    return Observation({name: _read_only(array) for name, array in quantities.items()}, provenance)
+    # Copied and read-only, because observations are cached, and a variant may keep its result.
+    quantities = {name: np.array(array) for name, array in _quantities(outputs, gradients).items()}
+    for array in quantities.values():
+        array.setflags(write=False)
+    return Observation(quantities, provenance)
 
 
 def resident(case: Case, framework: str, variant: str, mode: str, device: str = "cpu") -> Resident:
-    """What a benchmark times; `arrays_of` turns what it gives into arrays."""
+    """Return a variant for benchmarks, on tensors; `arrays_of` converts its results."""
     arrays, cotangents, axes = _copied(case)
     function = call(case.row, case.config, framework, variant)
     options = {"mode": mode, "axes": axes, "device": device_of(framework, device)}
@@ -155,40 +158,32 @@ def resident(case: Case, framework: str, variant: str, mode: str, device: str = 
 
 
 def arrays_of(framework: str, outputs: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[str, Array]:
-    """Outputs and gradients by name, as in an `Observation`, from tensors."""
+    """Convert outputs and gradients to the quantities of an `Observation`."""
     return _quantities(runtime(framework).plain(outputs), runtime(framework).plain(gradients))
 
 
 def _copied(case: Case) -> tuple[dict[str, Array], dict[str, Array], dict[str, str]]:
-    """Arrays and cotangents that may be written to, and the axes of all inputs and outputs."""
-    axes = (
-        {"lengths": "B"}
-        | {name: spec.axes for name, spec in case.configuration.inputs.items()}
-        | dict(case.configuration.outputs)
-    )
-    arrays = {"lengths": case.lengths.copy()} | {name: array.copy() for name, array in case.arrays.items()}
-    return arrays, {name: array.copy() for name, array in case.cotangents.items()}, axes
+    """Return writable arrays and cotangents, and the axes of all inputs and outputs."""
+    arrays = {name: array.copy() for name, array in {"lengths": case.lengths, **case.arrays}.items()}
+    cotangents = {name: array.copy() for name, array in case.cotangents.items()}
+    return arrays, cotangents, {"lengths": "B", **case.configuration.axes}
 
 
 def _quantities(outputs: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, Array]:
-    """Outputs by name, and gradients by ``d_`` and the name of the input."""
+    """Join outputs and gradients, the latter as ``d_`` and the name of the input."""
     return {**outputs, **{f"d_{name}": array for name, array in gradients.items()}}
 
 
-def _read_only(array: Array) -> Array:
-    """Observations are remembered: nobody may write to them, nor may the variant, if it keeps what it gave."""
-    array = np.array(array)
-    array.setflags(write=False)
-    return array
-
-
-cached_run = cached(maxsize=512)(run)  # several contracts look at the same run
+cached_run = cached(maxsize=512)(run)  # several contracts need the same run
 
 
 def run_reference(
     case: Case, arrays: Mapping[str, Array], cotangents: Mapping[str, Array], off: Callable[[Array], Array]
 ) -> dict[str, Array]:
-    """The reference on float arrays that carry a leading axis of copies; ``off``: how far off they keep activations."""
+    """Run the reference on float arrays with a leading axis of copies.
+
+    ``off`` returns the perturbation of stored activations.
+    """
     reference = runtime("reference")
     function = call(case.row, case.config, "reference", "")
     outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents, off=off)
@@ -196,7 +191,7 @@ def run_reference(
 
 
 def _nested(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"w.0": a, "w.1": b}`` -> ``{"w": (a, b)}``."""
+    """Convert ``{"w.0": a, "w.1": b}`` to ``{"w": (a, b)}``."""
     nested: dict[str, Any] = {}
     for name, value in arguments.items():
         stem, dot, _ = name.partition(".")

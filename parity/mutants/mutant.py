@@ -1,4 +1,4 @@
-"""A mutant: one place of a framework's own source, changed as people get it wrong, and the function it makes."""
+"""Change one place of a framework's own source as people get it wrong, and load the function that results."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Function = Callable[..., Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A small change of one variant in one framework that gives wrong answers.
+    """A small wrong change of one variant in one framework.
 
     Attributes:
         name: "topic.mutant", unique.
-        operation: the row of `parity.OPERATIONS` in which it is looked for.
+        operation: the row of `parity.OPERATIONS` on which it is run.
         subject: "framework.variant".
-        what: what people get wrong, in a sentence.
-        place: "file.function" in the framework, without the framework, e.g. ``"rnn.packed"``.
+        mistake: what people get wrong, in a sentence.
+        location: "file.function" in the framework's folder, e.g. ``"rnn.packed"``.
         before: text that stands there exactly once.
-        after: what stands there instead.
-        by: the contract that must kill it; others may too.
+        after: the text that replaces it.
+        killed_by: the contract that must kill it; others may too.
         optimiser: where the mutant is in ``optimiser.py``, which of `training.OPTIMISERS` shows it; empty elsewhere.
         steps: after how many steps of training it shows.
     """
@@ -39,11 +39,11 @@ class Mutant:
     name: str
     operation: str
     subject: str
-    what: str
-    place: str
+    mistake: str
+    location: str
     before: str
     after: str
-    by: str
+    killed_by: str
     optimiser: str = ""
     steps: int = 3
 
@@ -57,30 +57,30 @@ class Mutant:
 
     @property
     def file(self) -> str:
-        return self.place.partition(".")[0]
+        return self.location.partition(".")[0]
 
     @property
     def function(self) -> str:
-        return self.place.partition(".")[2]
+        return self.location.partition(".")[2]
 
     def mutated(self, source: str) -> str:
-        """The file's source with the mutant in it.
+        """Return the file's source with the change made.
 
         Raises:
             LookupError: the text to change does not stand there exactly once; the message says so.
         """
         start, end = _extent(source, self.function)
-        found = source[start:end].count(self.before)
-        if found != 1:
+        count = source[start:end].count(self.before)
+        if count != 1:
             raise LookupError(
-                f"{self.before!r} stands {found} times in {self.function} of {self.framework}/{self.file}.py, "
+                f"{self.before!r} stands {count} times in {self.function} of {self.framework}/{self.file}.py, "
                 f"and it has to stand there once: mend {self.name} in parity/mutants"
             )
         return source[:start] + source[start:end].replace(self.before, self.after) + source[end:]
 
 
 def _extent(source: str, name: str) -> tuple[int, int]:
-    """Where a function or class of a module begins and ends.
+    """Return where a function or class of a module begins and ends.
 
     >>> _extent("x = 1; def f(): return x".replace("; ", chr(10)), "f")
     (6, 23)
@@ -92,24 +92,23 @@ def _extent(source: str, name: str) -> tuple[int, int]:
     return 0, 0
 
 
-def changed(mutant: Mutant) -> Function:
-    """The function of the mutant's operation, from the framework's sources with the mutant in them.
+def mutated_function(mutant: Mutant) -> Function:
+    """Return the function of the mutant's operation, from the mutated sources of the framework.
 
     Raises:
         LookupError: the text to change is not there, or not once.
     """
     row = find(mutant.operation)
-    with framework_with(mutant, row.topic) as topic:
+    with mutated_framework(mutant, row.topic) as topic:
         return getattr(topic, row.function)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def framework_with(mutant: Mutant, topic: str) -> Iterator[ModuleType]:
-    """A module of the framework that imports, directly or not, the changed file; whoever imports it meanwhile gets it
-    too.
+def mutated_framework(mutant: Mutant, topic: str) -> Iterator[ModuleType]:
+    """Yield a module of the framework that imports, directly or not, the changed file.
 
-    The framework's files are loaded a second time, around the changed one, and put out of sight again. ``runtime`` is
-    not: it is what runs them.
+    The framework's files are loaded a second time, around the changed one, and removed again; whoever imports one
+    meanwhile gets the second. ``runtime`` is not loaded again: it runs them.
     """
     package = import_module(f"parity.{mutant.framework}")
     prefix = f"{package.__name__}."

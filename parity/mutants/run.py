@@ -1,15 +1,15 @@
-"""Which contracts kill a mutant, on the cheapest case where any does, and by how much."""
+"""Run a mutant: report which contracts kill it, on the cheapest case where any does, and by how much."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Literal
 
-from parity import bucketing as planner
-from parity import frameworks, training
+from msgspec import Struct
+
+from parity import bucketing, frameworks, training
 from parity.arrays import DTYPES
 from parity.caching import cached
 from parity.cases.case import Case
@@ -17,102 +17,148 @@ from parity.cases.lengths import lengths_of
 from parity.cases.sampling import sample_case
 from parity.checks.check import SMALL_GROUPS
 from parity.checks.comparison import Difference
-from parity.checks.contracts import CONTRACTS, FIRST, Contract, Subject
-from parity.checks.result import FAILED, Result
-from parity.errors import first_lines, told
-from parity.mutants.mutant import Mutant, changed, framework_with
+from parity.checks.contracts import CONTRACTS, FIRST, Contract
+from parity.checks.result import FAILED, Measure, Result
+from parity.checks.subject import Subject
+from parity.errors import first_lines, message_of
+from parity.mutants.mutant import Mutant, mutated_framework, mutated_function
 from parity.operations import Configuration, find
-from parity.training.setup import OPTIMISERS, course
-from parity.training.verdict import CONTRACT as TRAINS_ALIKE
+from parity.training.curve import CONTRACT as TRAINS_ALIKE
+from parity.training.setup import OPTIMISERS, training_setup
 
 RAISED = "raised"
-KILLED, SURVIVED, STALE, MISSING = "killed", "survived", "stale", "skipped"
+MutantStatus = Literal["killed", "survived", "stale", "skipped"]
+KILLED: MutantStatus = "killed"
+SURVIVED: MutantStatus = "survived"
+STALE: MutantStatus = "stale"
+NOT_RUN: MutantStatus = "skipped"
 
 
-@dataclass(frozen=True)
-class Kill:
-    """What a contract said of a mutant.
+class Kill(Struct, frozen=True):
+    """One contract that killed a mutant.
 
     Attributes:
         quantity: the one that was farthest off.
-        margin: how many times the limit it was off; None where no error at all is allowed, or the configuration was
-        wrong.
+        margin: how many times the limit it was off; None where no error at all is allowed, or nothing was measured.
         reason: as of a result.
     """
 
     quantity: str
-    margin: float | None
+    margin: Measure
     reason: str
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a mutant.
+class MutantResult(Struct, frozen=True):
+    """A mutant, and what became of it.
 
     Attributes:
-        mutant: its name.
+        name, operation, subject, mistake, location, before, after, killed_by, optimiser: as of a `Mutant`.
         status: "killed", "survived", "stale" (its entry no longer fits the source) or "skipped" (no framework).
         case, mode, dtype: the cheapest case on which a contract killed it.
-        by: contract -> its kill, for all that killed it there.
+        kills: contract -> its kill, for all that killed it there.
         reason: why it is stale or was skipped, or what is missing for it to count as killed.
     """
 
-    mutant: str
-    status: str
+    name: str
+    operation: str
+    subject: str
+    mistake: str
+    location: str
+    before: str
+    after: str
+    killed_by: str
+    optimiser: str
+    status: MutantStatus
     case: str = ""
     mode: str = ""
     dtype: str = ""
-    by: dict[str, Kill] = field(default_factory=dict)
+    kills: dict[str, Kill] = {}
     reason: str = ""
 
+    @property
+    def topic(self) -> str:
+        """The part of its name before the dot."""
+        return self.name.partition(".")[0]
 
-def outcome(plain: Mapping[str, Any]) -> Outcome:
-    """An outcome from plain values, as it travels between test processes."""
-    return Outcome(**{**plain, "by": {name: Kill(**kill) for name, kill in plain["by"].items()}})
+
+def mutant_result(
+    mutant: Mutant,
+    status: MutantStatus,
+    reason: str = "",
+    kills: dict[str, Kill] | None = None,
+    case: str = "",
+    mode: str = "",
+    dtype: str = "",
+) -> MutantResult:
+    """Make the result of a mutant."""
+    return MutantResult(
+        name=mutant.name,
+        operation=mutant.operation,
+        subject=mutant.subject,
+        mistake=mutant.mistake,
+        location=mutant.location,
+        before=mutant.before,
+        after=mutant.after,
+        killed_by=mutant.killed_by,
+        optimiser=mutant.optimiser,
+        status=status,
+        case=case,
+        mode=mode,
+        dtype=dtype,
+        kills=kills or {},
+        reason=reason,
+    )
 
 
-def run_mutant(mutant: Mutant) -> Outcome:
-    """Plant a mutant and hold it to all contracts, from the cheapest case on, until one kills it.
+def survived(mutant: Mutant, reason: str) -> MutantResult:
+    """Make the result of a mutant that nothing killed."""
+    return mutant_result(mutant, SURVIVED, reason)
 
-    A contract counts only if the variant without the mutant keeps it on the same case.
+
+def run_mutant(mutant: Mutant) -> MutantResult:
+    """Hold a mutant to all contracts, from the cheapest case on, until one kills it.
+
+    A contract counts only if the unchanged variant keeps it on the same case.
     """
-    if missing := frameworks.missing(mutant.framework):
-        return Outcome(mutant.name, MISSING, reason=missing)
+    if absent := frameworks.missing(mutant.framework):
+        return mutant_result(mutant, NOT_RUN, absent)
     try:
-        return _trained(mutant) if mutant.optimiser else _run(mutant)
+        return _run_training(mutant) if mutant.optimiser else _run_cases(mutant)
     except LookupError as error:
-        return Outcome(mutant.name, STALE, reason=str(error))
+        return mutant_result(mutant, STALE, str(error))
 
 
-def _run(mutant: Mutant) -> Outcome:
-    row, function = find(mutant.operation), changed(mutant)
+def _run_cases(mutant: Mutant) -> MutantResult:
+    row, function = find(mutant.operation), mutated_function(mutant)
     omitted = tuple(row.omitted(mutant.subject))
     for dtype, mode, config, lengths in _runs(mutant):
-        subject = Subject(
-            mutant.framework, mutant.variant, mode, frameworks.bind(function, row, config.name, mutant.variant, omitted)
-        )
+        call = frameworks.bind(function, row, config.name, mutant.variant, omitted)
+        subject = Subject(mutant.framework, mutant.variant, mode, call)
         case = sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
-        broken = _broken(mutant.framework, mutant.variant, mode, case)
-        by = {name: kill for name, kill in killed(subject, case).items() if name not in broken}
-        if by:
-            return _outcome(mutant, by, case.name, mode, dtype)
-    return _outcome(mutant, {}, "", "", "")
+        broken = _broken_without(mutant.framework, mutant.variant, mode, case)
+        kills = {name: kill for name, kill in kills_of(subject, case).items() if name not in broken}
+        if kills:
+            return _judged(mutant, kills, case.name, mode, dtype)
+    return _judged(mutant, {}, "", "", "")
 
 
-def _outcome(mutant: Mutant, by: dict[str, Kill], case: str, mode: str, dtype: str) -> Outcome:
-    if not by:
-        return Outcome(mutant.name, SURVIVED, reason="no contract killed it on any case")
-    lacks = "" if mutant.by in by else f"killed by {', '.join(by)}, and its entry says {mutant.by}"
-    if not lacks and by[mutant.by].reason.startswith(RAISED):
-        lacks = f"{by[mutant.by].reason}: a crash is no art"
-    return Outcome(mutant.name, STALE if lacks else KILLED, case, mode, dtype, by, lacks)
+def _judged(mutant: Mutant, kills: dict[str, Kill], case: str, mode: str, dtype: str) -> MutantResult:
+    if not kills:
+        return survived(mutant, "no contract killed it on any case")
+    reason = ""
+    if mutant.killed_by not in kills:
+        reason = f"killed by {', '.join(kills)}, and its entry says {mutant.killed_by}"
+    elif kills[mutant.killed_by].reason.startswith(RAISED):
+        reason = f"{kills[mutant.killed_by].reason}: a crash does not count"
+    return mutant_result(mutant, STALE if reason else KILLED, reason, kills, case, mode, dtype)
 
 
 def _runs(mutant: Mutant) -> Iterator[tuple[str, str, Configuration, str]]:
-    """The dtypes, modes, configurations and lengths of a default run, the cheapest first."""
+    """Yield the dtypes, modes, configurations and lengths of a default run, the cheapest first."""
     row = find(mutant.operation)
     eager, *traced = frameworks.MODES[mutant.framework]
-    for dtype, mode in ((DTYPES[0], eager), *((DTYPES[0], mode) for mode in traced), (DTYPES[1], eager)):
+    first, second = DTYPES
+    for dtype, mode in ((first, eager), *((first, mode) for mode in traced), (second, eager)):
         runs = [(config, lengths) for config in row.configurations for lengths in lengths_of(config)]
         for config, lengths in sorted(runs, key=lambda run: run[1] not in FIRST):
             if not row.expected_failure(mutant.subject, f"{config.name}/{lengths}", mode, dtype):
@@ -120,64 +166,72 @@ def _runs(mutant: Mutant) -> Iterator[tuple[str, str, Configuration, str]]:
 
 
 @cached(maxsize=64)
-def _broken(framework: str, variant: str, mode: str, case: Case) -> frozenset[str]:
-    """The contracts that the variant without any mutant breaks; there should be none."""
-    return frozenset(killed(Subject(framework, variant, mode), case))
+def _broken_without(framework: str, variant: str, mode: str, case: Case) -> frozenset[str]:
+    """Return the contracts that the unchanged variant breaks; there should be none."""
+    return frozenset(kills_of(Subject(framework, variant, mode), case))
 
 
-def killed(subject: Subject, case: Case) -> dict[str, Kill]:
-    """The contracts of a default run that a subject breaks on a case."""
-    default = (contract for contract in CONTRACTS.values() if not (contract.compiled or contract.recorded))
-    found = {contract.name: _kill(contract, subject, case) for contract in default}
-    return {name: kill for name, kill in found.items() if kill}
+def kills_of(subject: Subject, case: Case) -> dict[str, Kill]:
+    """Return the contracts of a default run that a subject breaks on a case."""
+    kills = {}
+    for contract in CONTRACTS.values():
+        if contract.compiled or contract.recorded or contract.trained:
+            continue
+        if kill := _kill(contract, subject, case):
+            kills[contract.name] = kill
+    return kills
 
 
 def _kill(contract: Contract, subject: Subject, case: Case) -> Kill | None:
     if not _applies(contract, subject, case):
         return None
     try:
-        with planner.using(SMALL_GROUPS):
+        with bucketing.using(SMALL_GROUPS):
             differences = contract.judge(subject, case)
     except Exception as error:  # whatever a mutant raises is how it is found
-        return Kill("", None, f"{RAISED} {first_lines(told(error))}")
+        return Kill("", None, f"{RAISED} {first_lines(message_of(error))}")
     return _worst([difference for difference in differences if difference.failed])
 
 
-def _worst(failed: Sequence[Difference | Result]) -> Kill | None:
-    worst = max(failed, key=lambda one: _margin(one) or math.inf, default=None)
-    return None if worst is None else Kill(worst.quantity, _margin(worst), worst.reason)
-
-
 def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
-    """Whether a default run holds this subject to the contract on this case."""
-    if contract.unless_config(case.configuration) or contract.unless(case) or case.lengths_name not in contract.lengths:
+    """Tell whether a default run holds this subject to the contract on this case."""
+    if contract.unless_config(case.configuration) or contract.unless(case):
+        return False
+    if case.lengths_name not in contract.lengths:
         return False
     if contract.both_frameworks and any(map(frameworks.missing, frameworks.FRAMEWORKS)):
         return False
     return subject.mode in contract.modes(subject.framework, case.dtype)
 
 
-def _margin(difference: Difference | Result) -> float | None:
-    """How many times its limit a difference is; None where nothing is allowed."""
-    pairs = ((difference.score, difference.limit), (difference.norm_score, difference.norm_limit))
+def _worst(failed: Sequence[Difference | Result]) -> Kill | None:
+    if not failed:
+        return None
+    worst = max(failed, key=lambda one: _margin(one) or math.inf)
+    margin = _margin(worst)
+    return Kill(worst.quantity, None if margin is None else float(f"{margin:.3g}"), worst.reason)
+
+
+def _margin(one: Difference | Result) -> float | None:
+    """Return how many times its limit a difference is; None where nothing is allowed."""
+    pairs = ((one.score, one.limit), (one.norm_score, one.norm_limit))
     margin = max((score / limit for score, limit in pairs if score is not None and limit), default=math.inf)
     return margin if math.isfinite(margin) else None
 
 
-def _trained(mutant: Mutant) -> Outcome:
-    """The same for a mutant that shows in training: one model, one optimiser, a few steps.
+def _run_training(mutant: Mutant) -> MutantResult:
+    """Run a mutant that shows in training: one model, one optimiser, a few steps.
 
-    The model is that of the first run, without the mutant, which changes optimisers and what steps with them only.
+    The model is that of the unchanged run: the mutant changes optimisers and what steps with them only.
     """
-    chosen, pad_rows = OPTIMISERS[mutant.optimiser], course(mutant.operation, mutant.steps, seed=0).pad_rows
-    hold = partial(training.check_training, mutant.operation, mutant.optimiser, mutant.framework, steps=mutant.steps)
-    if _failed(hold()):
-        return _outcome(mutant, {}, "", "", "")
-    with framework_with(mutant, "optimiser") as room:
-        results = hold(build=partial(room.OPTIMISERS[chosen.kind], pad_rows=pad_rows, **chosen.settings))
-    kill, seen = _worst(_failed(results)), results[0]
-    return _outcome(mutant, {TRAINS_ALIKE: kill} if kill else {}, seen.case, seen.mode, DTYPES[0])
-
-
-def _failed(results: Sequence[Result]) -> list[Result]:
-    return [result for result in results if result.status == FAILED]
+    optimiser = OPTIMISERS[mutant.optimiser]
+    pad_rows = training_setup(mutant.operation, mutant.steps, seed=0).pad_rows
+    check = partial(training.check_training, mutant.operation, mutant.optimiser, mutant.framework, steps=mutant.steps)
+    if any(result.status == FAILED for result in check()):
+        return survived(mutant, "no contract killed it on any case")
+    with mutated_framework(mutant, "optimiser") as module:
+        build = partial(module.OPTIMISERS[optimiser.kind], pad_rows=pad_rows, **optimiser.settings)
+        results = check(build=build)
+    kill = _worst([result for result in results if result.status == FAILED])
+    kills = {TRAINS_ALIKE: kill} if kill else {}
+    return _judged(mutant, kills, results[0].case, results[0].mode, DTYPES[0])

@@ -1,4 +1,4 @@
-"""Mutants in training: optimisers whose conventions are not those asked for, pad rows, and the step around them."""
+"""Mutants in training: pad rows, weight decay, moments and updates."""
 
 from __future__ import annotations
 
@@ -7,46 +7,48 @@ from functools import partial
 from parity.mutants.mutant import Mutant
 from parity.training.setup import STEPS
 
-_trained = partial(Mutant, operation="model.text_classifier", by="trains_alike")
-_pytorch, _tensorflow = (partial(_trained, subject=subject) for subject in ("pytorch.packed", "tensorflow.masked"))
+_pytorch_mutant = partial(Mutant, operation="model.text_classifier", subject="pytorch.packed", killed_by="trains_alike")
+_tensorflow_mutant = partial(
+    Mutant, operation="model.text_classifier", subject="tensorflow.masked", killed_by="trains_alike"
+)
 
 PAD_ROW = (
-    _pytorch(
+    _pytorch_mutant(
         name="training.pad_row_kept_as_a_view",
-        what="The pad's row is kept to be put back, but as a view: it decays with the table.",
-        place="optimiser.adamw",
+        mistake="The pad's row is saved as a view, so it decays together with the table.",
+        location="optimiser.adamw",
         before=".detach().clone()",
         after=".detach()",
         optimiser="adamw",
     ),
-    _pytorch(
+    _pytorch_mutant(
         name="training.pad_row_put_back_late",
-        what="The pad's row is put back before each step, and not after: it is always one decay short.",
-        place="optimiser.adamw",
+        mistake="The pad's row is restored before each step instead of after it, so one decay always remains.",
+        location="optimiser.adamw",
         before="register_step_post_hook",
         after="register_step_pre_hook",
         optimiser="adamw",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.pad_row_decays",
-        what="Weight decay shrinks every row, the pad's too: its gradient of zero does not save it.",
-        place="optimiser.adamw",
+        mistake="Weight decay shrinks every row, including the pad's, although its gradient is zero.",
+        location="optimiser.adamw",
         before="parameters[name].constraint = KeepRow(row, parameters[name][row])",
         after="pass",
         optimiser="adamw",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.pad_row_zeroed",
-        what="The pad's row is set to zero after each step, and not to what it was.",
-        place="optimiser.KeepRow",
+        mistake="The pad's row is set to zero after each step instead of its initial value.",
+        location="optimiser.KeepRow",
         before="[self.values]",
         after="[tf.zeros_like(self.values)]",
         optimiser="adamw",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.table_spared_from_decay",
-        what="The whole table is spared from decay for the sake of its pad row.",
-        place="optimiser.adamw",
+        mistake="The whole table is excluded from decay to protect its pad row.",
+        location="optimiser.adamw",
         before="return AdamW(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, weight_decay=weight_decay)",
         after=(
             "moments = {'beta_1': beta_1, 'beta_2': beta_2, 'epsilon': epsilon}\n"
@@ -59,18 +61,18 @@ PAD_ROW = (
 )
 
 DECAY = (
-    _pytorch(
+    _pytorch_mutant(
         name="training.decay_as_penalty",
-        what="Adam with `weight_decay` is taken for AdamW: its decay is added to the gradient, and normalised away.",
-        place="optimiser.adamw",
+        mistake="Adam is used instead of AdamW: decay is added to the gradient and then normalised.",
+        location="optimiser.adamw",
         before="torch.optim.AdamW(",
         after="torch.optim.Adam(",
         optimiser="adamw",
     ),
-    _pytorch(
+    _pytorch_mutant(
         name="training.biases_not_decayed",
-        what="Biases are left out of the decay, as many recipes have it.",
-        place="optimiser.adamw",
+        mistake="Biases are excluded from decay, as in many recipes.",
+        location="optimiser.adamw",
         before="        parameters.values(), lr",
         after=(
             '        [{"params": [w], "weight_decay": 0 if name.startswith("b") else weight_decay}\n'
@@ -78,18 +80,18 @@ DECAY = (
         ),
         optimiser="adamw",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.decay_by_default",
-        what="The decay is left at Keras' default, 0.004, where PyTorch's is 0.01.",
-        place="optimiser.adamw",
+        mistake="The decay keeps Keras' default, 0.004. PyTorch's default is 0.01.",
+        location="optimiser.adamw",
         before=", weight_decay=weight_decay)",
         after=")",
         optimiser="adamw",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.decay_without_learning_rate",
-        what="The decay is that of the paper, which is not multiplied by the learning rate.",
-        place="optimiser.adamw",
+        mistake="The decay is not multiplied by the learning rate, as in the paper.",
+        location="optimiser.adamw",
         before="weight_decay=weight_decay)",
         after="weight_decay=weight_decay / learning_rate)",
         optimiser="adamw",
@@ -97,66 +99,66 @@ DECAY = (
 )
 
 MOMENTS = (
-    _pytorch(
+    _pytorch_mutant(
         name="training.momentum_dampened",
-        what="The gradient is multiplied by 1 - momentum, as in a running mean.",
-        place="optimiser.sgd",
+        mistake="The gradient is multiplied by 1 - momentum, as in a running mean.",
+        location="optimiser.sgd",
         before="momentum=momentum)",
         after="momentum=momentum, dampening=momentum)",
         optimiser="momentum",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.nesterov",
-        what="Nesterov's momentum, where plain momentum is asked for.",
-        place="optimiser.sgd",
+        mistake="Nesterov momentum is used instead of plain momentum.",
+        location="optimiser.sgd",
         before="momentum=momentum)",
         after="momentum=momentum, nesterov=True)",
         optimiser="momentum",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.momentum_forgotten",
-        what="Momentum is not handed on.",
-        place="optimiser.sgd",
+        mistake="The momentum is not passed on.",
+        location="optimiser.sgd",
         before=", momentum=momentum)",
         after=")",
         optimiser="momentum",
     ),
-    _pytorch(
+    _pytorch_mutant(
         name="training.amsgrad",
-        what="`amsgrad=True`: rows of words that are not in the batch are divided by what v once was.",
-        place="optimiser.adam",
+        mistake="`amsgrad=True` divides by the largest v so far, which changes rows of words absent from the batch.",
+        location="optimiser.adam",
         before="eps=epsilon)",
         after="eps=epsilon, amsgrad=True)",
         optimiser="adam",
     ),
-    _pytorch(
+    _pytorch_mutant(
         name="training.epsilon_of_keras",
-        what="Epsilon is Keras' default, 1e-7.",
-        place="optimiser.adam",
+        mistake="Epsilon keeps Keras' default, 1e-7.",
+        location="optimiser.adam",
         before="eps=epsilon)",
         after="eps=1e-7)",
         optimiser="adam",
     ),
-    _pytorch(
+    _pytorch_mutant(
         name="training.squares_by_another_decimal",
-        what="`beta_2` is 0.99, one 9 short.",
-        place="optimiser.adam",
+        mistake="`beta_2` is 0.99 instead of 0.999.",
+        location="optimiser.adam",
         before="betas=(beta_1, beta_2)",
         after="betas=(beta_1, 0.99)",
         optimiser="adam",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.epsilon_hat",
-        what="Epsilon is added to the root before v is corrected: in the first steps it weighs 32 times as much.",
-        place="optimiser.AsInThePaper",
+        mistake="Epsilon is added before v is corrected, which makes it 32 times as large in the first steps.",
+        location="optimiser.AsInThePaper",
         before="tf.cast(self.epsilon * tf.sqrt(correction_2), variable.dtype)",
         after="self.epsilon",
         optimiser="adam",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.moments_not_corrected",
-        what="The moments are not corrected for having begun at zero.",
-        place="optimiser.AsInThePaper",
+        mistake="The moments are not corrected for starting at zero.",
+        location="optimiser.AsInThePaper",
         before="tf.sqrt(correction_2 / rounded_2) * rounded_1 / correction_1",
         after="rounded_1 / tf.sqrt(rounded_2)",
         optimiser="adam",
@@ -164,77 +166,77 @@ MOMENTS = (
 )
 
 UPDATES = (
-    _pytorch(
+    _pytorch_mutant(
         name="training.gradients_not_zeroed",
-        what="`zero_grad` is forgotten: each step takes all gradients so far.",
-        place="optimiser.Trainer",
+        mistake="`zero_grad` is not called, so each step uses the sum of all gradients so far.",
+        location="optimiser.Trainer",
         before="        self.optimiser.zero_grad()\n",
         after="",
         optimiser="sgd",
     ),
-    _pytorch(
+    _pytorch_mutant(
         name="training.sum_over_the_batch",
-        what="The loss is summed over the batch, and not averaged: the learning rate grows with it.",
-        place="optimiser.Trainer",
+        mistake="The loss is summed over the batch instead of averaged, so steps grow with the batch.",
+        location="optimiser.Trainer",
         before="loss.backward()",
         after='(loss * len(batch["lengths"])).backward()',
         optimiser="sgd",
     ),
-    _pytorch(
+    _pytorch_mutant(
         name="training.parameter_not_learned",
-        what="One parameter is not handed to the optimiser.",
-        place="optimiser.sgd",
+        mistake="One parameter is not passed to the optimiser.",
+        location="optimiser.sgd",
         before="parameters.values()",
         after='[weight for name, weight in parameters.items() if name != "b_out"]',
         optimiser="sgd",
     ),
-    _pytorch(
+    _pytorch_mutant(
         name="training.gradients_clipped",
-        what="Gradients are clipped by value, which a recipe brought along.",
-        place="optimiser.Trainer",
+        mistake="Gradients are clipped by value, although no clipping is requested.",
+        location="optimiser.Trainer",
         before="        self.optimiser.step()\n",
         after=(
             "        torch.nn.utils.clip_grad_value_(self.parameters.values(), 0.1)\n        self.optimiser.step()\n"
         ),
         optimiser="sgd",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.steps_saved_up",
-        what="Gradients of two batches are saved up for each step.",
-        place="optimiser.sgd",
+        mistake="Gradients of two batches are accumulated for each step.",
+        location="optimiser.sgd",
         before="momentum=momentum)",
         after="momentum=momentum, gradient_accumulation_steps=2)",
         optimiser="sgd",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.learning_rate_decays",
-        what="A schedule lowers the learning rate a little after each step.",
-        place="optimiser.sgd",
+        mistake="A schedule lowers the learning rate a little after each step.",
+        location="optimiser.sgd",
         before="keras.optimizers.SGD(learning_rate,",
         after="keras.optimizers.SGD(keras.optimizers.schedules.InverseTimeDecay(learning_rate, 1, 1e-4),",
         optimiser="sgd",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.norms_clipped_one_by_one",
-        what="`clipnorm` clips each variable by itself, where nothing was to be clipped.",
-        place="optimiser.sgd",
+        mistake="`clipnorm` clips each variable separately, although no clipping is requested.",
+        location="optimiser.sgd",
         before="momentum=momentum)",
         after="momentum=momentum, clipnorm=0.1)",
         optimiser="sgd",
     ),
-    _tensorflow(
+    _tensorflow_mutant(
         name="training.repeated_words_squared_apart",
-        what="The sparse gradient goes to Keras' Adam as it is: rows of a repeated word are squared one by one.",
-        place="optimiser.Trainer",
+        mistake="Keras' Adam gets a sparse gradient, so rows of a repeated word are squared separately.",
+        location="optimiser.Trainer",
         before="tf.convert_to_tensor(gradients[name])",
         after="gradients[name]",
         optimiser="adam",
     ),
-    _tensorflow(  # 10 noise floors of 64 after a few steps; after as many as a default run trains, 33 of 16 norm-wise
+    _tensorflow_mutant(  # scores 10 (limit 64) after a few steps, 33 norm-wise (limit 16) after STEPS
         name="training.corrections_in_single_precision",
         operation="model.sentiment",
-        what="`1 - beta_2 ** step` in float32, where 0.999 is 0.99900001: steps are short by a hundred roundoffs.",
-        place="optimiser.AsInThePaper",
+        mistake="`1 - beta_2 ** step` is computed in float32, so steps are too small by about 100 roundoffs.",
+        location="optimiser.AsInThePaper",
         before="learning_rate * tf.cast(lengthened, variable.dtype)",
         after="learning_rate",
         optimiser="adam",

@@ -1,4 +1,4 @@
-"""Losses of sequences whose labels are known, and not which step says which of them."""
+"""Define losses over labels whose alignment with the steps is unknown."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from parity.operations.row import Configuration, ExpectedFailure, Input, Operati
 
 
 def _labels(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Any but the blank. The first comes twice, and needs a blank behind it, unless there is a step for each label."""
+    """Sample labels but no blank; unless the length is S, repeat the first, which needs a blank between."""
     labels = rng.integers(1, size["C"], (len(lengths), size["S"]))
     labels[lengths != size["S"], 1:2] = labels[lengths != size["S"], :1]
     return labels
 
 
-def _counts(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """As many labels as there are steps for, even if all are the same; in short sequences also one less or too many."""
+def _label_counts(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample label counts that always fit, in short sequences also one more or less."""
     more = np.where(lengths > 2, 0, rng.integers(-1, 2, len(lengths)))
     return np.clip((lengths + 1) // 2 + more, 0, size["S"])
 
@@ -26,14 +26,14 @@ def _counts(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int])
 BY_SEQUENCE = Configuration(
     "by_sequence",
     inputs={
-        "logits": Input("BTC", raised=100.0),
+        "logits": Input("BTC", offset=100.0),
         "targets": Input("BS", below="C", lengths="target_lengths", sample=_labels),
-        "target_lengths": Input("B", up_to="S", sample=_counts),
+        "target_lengths": Input("B", up_to="S", sample=_label_counts),
     },
     outputs={"loss": "B"},
 )
 
-SOME = "*/[!n]*"  # a batch with sequences: any lengths but no_sequences
+WITH_SEQUENCES = "*/[!n]*"  # any lengths but no_sequences
 FLOAT32 = "tf.nn.ctc_loss computes dense labels in float32 only"
 
 ROWS = (
@@ -43,7 +43,7 @@ ROWS = (
         variants={"pytorch": ("ctc_loss",), "tensorflow": ("dense_labels", "forward_algorithm")},
         expected_failures=(
             ExpectedFailure(
-                "pytorch.ctc_loss", SOME, "not implemented for", "no ctc_loss in 16 bits", dtype="*float16"
+                "pytorch.ctc_loss", WITH_SEQUENCES, "not implemented for", "no ctc_loss in 16 bits", dtype="*float16"
             ),
             ExpectedFailure(
                 "tensorflow.dense_labels", "*", "to be a double tensor", FLOAT32, mode="eager", dtype="float64"
@@ -52,7 +52,7 @@ ROWS = (
                 "tensorflow.dense_labels", "*", "does not match type float64", FLOAT32, mode="graph", dtype="float64"
             ),
             ExpectedFailure(
-                "tensorflow.dense_labels", "*/no_sequences", "for empty output", "tf.nn.ctc_loss takes no empty batch"
+                "tensorflow.dense_labels", "*/no_sequences", "for empty output", "tf.nn.ctc_loss rejects an empty batch"
             ),
         ),
     ),

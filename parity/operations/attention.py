@@ -1,17 +1,18 @@
-"""Attention: weights that sum to 1 over the real steps of each sequence."""
+"""Define attention: weights that sum to 1 over the real steps of each sequence."""
 
 from __future__ import annotations
 
 from parity.operations.row import Configuration, Input, Operation
 
-# A weight near 1 has the gradient of a difference of equals. Some sequences' scores are large, all of them: the weights
-# are the same, unless somebody takes their exponentials as they are.
-STEP, FEATURES = (Input(axes, scale=0.5, raised=100.0) for axes in ("BT", "BTD"))
+# Scores differ little: the gradient of a weight near 1 is a difference of nearly equal numbers. The offset of some
+# sequences does not change their weights, but their exponentials overflow unless a maximum is subtracted.
+SCORE_PER_STEP = Input("BT", scale=0.5, offset=100.0)
+SCORE_PER_FEATURE = Input("BTD", scale=0.5, offset=100.0)
 
 SELF_ATTENTION = {
     "x": Input("BTH"),
     "w_in": Input("H3H", scale=0.5, fan_in="H"),  # for queries, keys and values
-    "bias_in": Input("2H", scale=0.5),  # for queries and values: one for keys changes nothing
+    "bias_in": Input("2H", scale=0.5),  # for queries and values; one for keys changes nothing
     "w_out": Input("HH", scale=0.5, fan_in="H"),
     "bias_out": Input("H"),
 }
@@ -20,8 +21,10 @@ ROWS = (
     Operation(
         "attention.softmax",
         configurations=(
-            Configuration("one_score", {"scores": STEP}, outputs={"weights": "BT"}, options={"axis": -1}),
-            Configuration("each_feature", {"scores": FEATURES}, outputs={"weights": "BTD"}, options={"axis": -2}),
+            Configuration("one_score", {"scores": SCORE_PER_STEP}, outputs={"weights": "BT"}, options={"axis": -1}),
+            Configuration(
+                "each_feature", {"scores": SCORE_PER_FEATURE}, outputs={"weights": "BTD"}, options={"axis": -2}
+            ),
         ),
         variants={"pytorch": ("masked_fill",), "tensorflow": ("where",)},
     ),

@@ -1,4 +1,4 @@
-"""Recurrent layers in both directions, and the reversal they rest on."""
+"""Define recurrent layers in both directions, and the reversal that they use."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from parity.operations.recurrent import (
     UNMASKED_CELL_STATE,
-    XLA_FAILS,
-    keras_lstm_needs_a_row,
+    XLA_FAILURES,
+    keras_lstm_rejects_empty_batch,
     recurrent,
     recurrent_configurations,
 )
@@ -15,35 +15,40 @@ from parity.operations.row import Configuration, Input, Operation
 
 
 def _bidirectional(cell: str) -> Operation:
-    lstm = cell == "lstm"
+    omits: dict[str, dict[str, str]] = {}
+    failures = XLA_FAILURES
+    if cell == "lstm":
+        omits = dict.fromkeys(("pytorch.two_pass", "pytorch.bucketed"), UNMASKED_CELL_STATE)
+        failures += keras_lstm_rejects_empty_batch("masked", "two_pass", "bucketed")
     return Operation(
         f"bidirectional.{cell}",
-        configurations=recurrent_configurations(cell, both=True),
+        configurations=recurrent_configurations(cell, bidirectional=True),
         variants={
             "pytorch": ("packed", "two_pass", "bucketed", "real_steps"),
             "tensorflow": ("masked", "two_pass", "dynamic_rnn", "packed", "bucketed"),
         },
-        omits=dict.fromkeys(("pytorch.two_pass", "pytorch.bucketed"), UNMASKED_CELL_STATE) if lstm else {},
-        expected_failures=(*XLA_FAILS, *(keras_lstm_needs_a_row("masked", "two_pass", "bucketed") if lstm else ())),
+        omits=omits,
+        expected_failures=failures,
     )
 
 
-REVERSE_SEQUENCE = Operation(
-    "bidirectional.reverse_sequence",
-    configurations=(Configuration("features", inputs={"x": Input("BTD")}, outputs={"y": "BTD"}),),
-    variants={"pytorch": ("gather",), "tensorflow": ("reverse_sequence",)},
-)
-
-
 def _merged(merge: str) -> Configuration:
-    config = recurrent(merge, "rnn", layers=1, initial=False, both=True, merge=merge)
+    config = recurrent(merge, "rnn", layers=1, bidirectional=True, merge=merge)
     return replace(config, outputs={**config.outputs, "y": "BTH"})
 
 
-MERGED = Operation(
-    "bidirectional.merged",
-    configurations=tuple(_merged(merge) for merge in ("sum", "mul", "ave")),
-    variants={"pytorch": ("packed",), "tensorflow": ("masked",)},
+ROWS = (
+    Operation(
+        "bidirectional.reverse_sequence",
+        configurations=(Configuration("features", inputs={"x": Input("BTD")}, outputs={"y": "BTD"}),),
+        variants={"pytorch": ("gather",), "tensorflow": ("reverse_sequence",)},
+    ),
+    _bidirectional("rnn"),
+    _bidirectional("gru"),
+    _bidirectional("lstm"),
+    Operation(
+        "bidirectional.merged",
+        configurations=(_merged("sum"), _merged("mul"), _merged("ave")),
+        variants={"pytorch": ("packed",), "tensorflow": ("masked",)},
+    ),
 )
-
-ROWS = (REVERSE_SEQUENCE, *(_bidirectional(cell) for cell in ("rnn", "gru", "lstm")), MERGED)

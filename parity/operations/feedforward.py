@@ -1,4 +1,4 @@
-"""Layers whose bias refills the padding: dense and convolutional."""
+"""Define layers whose bias refills the padding: dense and convolutional."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from parity.operations.row import Configuration, Input, Operation
 
-KERNEL = 3  # steps that a convolution sees at once
+KERNEL = 3  # width of a convolution, in steps
 
 
 def _dense(activation: str) -> Configuration:
@@ -17,8 +17,8 @@ def _dense(activation: str) -> Configuration:
 def _conv1d(name: str, layers: int, **options: Any) -> Configuration:
     inputs = {"x": Input("BTD")}
     for layer in range(layers):
-        below = "H" if layer else "D"
-        inputs[f"w.{layer}"] = Input(f"{KERNEL}{below}H", scale=0.5, fan_in=below)
+        features = "H" if layer else "D"
+        inputs[f"w.{layer}"] = Input(f"{KERNEL}{features}H", scale=0.5, fan_in=features)
         inputs[f"bias.{layer}"] = Input("H")
     return Configuration(name, inputs, outputs={"y": "BTH"}, options=options)
 

@@ -1,99 +1,79 @@
-"""Losses."""
+"""Define losses over the real steps of a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
+from typing import Any
 
 from parity.operations.row import Configuration, Input, Operation
 
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
 
 FEW_AND_MANY = ("one_step", "many_steps")
-LARGE = 100.0  # the exponential of such a logit is inf, and a class that has so much less gets probability 0
-LOGITS = {"logits": Input("BTC", raised=LARGE, first=-LARGE), "targets": Input("BT", below="C")}
-
-CROSS_ENTROPY = Operation(
-    "loss.cross_entropy",
-    configurations=(Configuration("mean", LOGITS, outputs={"loss": ""}, couples=MEAN_OVER_BATCH, also=FEW_AND_MANY),),
-    variants={
-        "pytorch": ("ignore_index", "flattened", "weighted"),
-        "tensorflow": ("keras_mask", "ignore_class", "flattened"),
-    },
-)
+LARGE = 100.0  # the exponential of such a logit is inf; a class that is so much below another has probability 0
+LOGITS = {"logits": Input("BTC", offset=LARGE, first_offset=-LARGE), "targets": Input("BT", below="C")}
 
 
-def _sequence_loss(timesteps: bool, batch: bool) -> Configuration:
-    names = {(True, True): "mean", (True, False): "by_sequence", (False, True): "by_step", (False, False): "by_token"}
+def _mean(inputs: Mapping[str, Input], coupling: str = MEAN_OVER_BATCH, **settings: Any) -> tuple[Configuration, ...]:
+    return (Configuration("mean", inputs, outputs={"loss": ""}, coupling=coupling, **settings),)
+
+
+def _sequence_loss(name: str, axes: str) -> Configuration:
     return Configuration(
-        names[timesteps, batch],
+        name,
         LOGITS,
-        outputs={"loss": ("" if batch else "B") + ("" if timesteps else "T")},
-        options={"average_across_timesteps": timesteps, "average_across_batch": batch},
-        couples=MEAN_OVER_BATCH if batch else "",
+        outputs={"loss": axes},
+        options={"average_across_timesteps": "T" not in axes, "average_across_batch": "B" not in axes},
+        coupling="" if "B" in axes else MEAN_OVER_BATCH,
     )
-
-
-SEQUENCE_LOSS = Operation(
-    "loss.sequence_loss",
-    configurations=tuple(_sequence_loss(timesteps, batch) for timesteps, batch in product((True, False), repeat=2)),
-    variants={"pytorch": ("weighted",), "tensorflow": ("weighted",)},
-)
-
-
-def _cross_entropy_with(function: str, config: Configuration, pytorch: str, tensorflow: str) -> Operation:
-    return Operation(f"loss.{function}", (config,), variants={"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
-
-
-LABEL_SMOOTHING = _cross_entropy_with(
-    "label_smoothing",
-    Configuration("mean", LOGITS, outputs={"loss": ""}, options={"smoothing": 0.1}, couples=MEAN_OVER_BATCH),
-    pytorch="ignore_index",
-    tensorflow="keras_mask",
-)
-CLASS_WEIGHTS = _cross_entropy_with(
-    "class_weights",
-    Configuration(
-        "mean",
-        {**LOGITS, "class_weight": Input("C", unit=True, buffer=True)},
-        outputs={"loss": ""},
-        couples=MEAN_OVER_BATCH,
-    ),
-    pytorch="ignore_index",
-    tensorflow="keras_mask",
-)
-MEAN_OF_SEQUENCES = _cross_entropy_with(
-    "mean_of_sequences",
-    Configuration(
-        "mean",
-        LOGITS,
-        outputs={"loss": ""},
-        couples="a mean over all sequences of the batch that have a step",
-        also=FEW_AND_MANY,
-    ),
-    pytorch="weighted",
-    tensorflow="weighted",
-)
 
 
 def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
     return Operation(
         f"loss.{function}",
-        configurations=(
-            Configuration("mean", inputs, outputs={"loss": ""}, couples=MEAN_OVER_BATCH, also=FEW_AND_MANY),
-        ),
+        configurations=_mean(inputs, extra_lengths=FEW_AND_MANY),
         variants={"pytorch": ("flattened", "weighted"), "tensorflow": ("keras_mask", "flattened", "weighted")},
     )
 
 
 ROWS = (
-    CROSS_ENTROPY,
-    SEQUENCE_LOSS,
-    LABEL_SMOOTHING,
-    CLASS_WEIGHTS,
-    MEAN_OF_SEQUENCES,
+    Operation(
+        "loss.cross_entropy",
+        configurations=_mean(LOGITS, extra_lengths=FEW_AND_MANY),
+        variants={
+            "pytorch": ("ignore_index", "flattened", "weighted"),
+            "tensorflow": ("keras_mask", "ignore_class", "flattened"),
+        },
+    ),
+    Operation(
+        "loss.sequence_loss",
+        configurations=(
+            _sequence_loss("mean", ""),
+            _sequence_loss("by_sequence", "B"),
+            _sequence_loss("by_step", "T"),
+            _sequence_loss("by_token", "BT"),
+        ),
+        variants={"pytorch": ("weighted",), "tensorflow": ("weighted",)},
+    ),
+    Operation(
+        "loss.label_smoothing",
+        configurations=_mean(LOGITS, options={"smoothing": 0.1}),
+        variants={"pytorch": ("ignore_index",), "tensorflow": ("keras_mask",)},
+    ),
+    Operation(
+        "loss.class_weights",
+        configurations=_mean({**LOGITS, "class_weight": Input("C", unit=True, buffer=True)}),
+        variants={"pytorch": ("ignore_index",), "tensorflow": ("keras_mask",)},
+    ),
+    Operation(
+        "loss.mean_of_sequences",
+        configurations=_mean(
+            LOGITS, "a mean over all sequences of the batch that have a step", extra_lengths=FEW_AND_MANY
+        ),
+        variants={"pytorch": ("weighted",), "tensorflow": ("weighted",)},
+    ),
     _elementwise_loss("mean_squared_error", {"prediction": Input("BTD"), "target": Input("BTD")}),
     _elementwise_loss(
-        "binary_cross_entropy", {"logits": Input("BTD", raised=LARGE), "target": Input("BTD", unit=True)}
+        "binary_cross_entropy", {"logits": Input("BTD", offset=LARGE), "target": Input("BTD", unit=True)}
     ),
 )

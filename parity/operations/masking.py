@@ -1,17 +1,17 @@
-"""Masks: where a sequence ends, known from its length, or read off its tokens or features."""
+"""Define masks, from lengths, from tokens and from features."""
 
 from __future__ import annotations
 
 from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
 X = {"x": Input("BTD")}
-FEATURES = {"x": Input("BTD", blank=0.3, padding=0.0)}  # some real frames look like padding
+FEATURES = {"x": Input("BTD", padding_like=0.3, padding=0.0)}  # some real frames look like padding
 
 
 def _tokens(padding_index: int) -> Configuration:
     return Configuration(
         f"pad_is_{padding_index}",
-        inputs={"tokens": Input("BT", below="V", blank=0.3, padding=padding_index), "table": Input("VD")},
+        inputs={"tokens": Input("BT", below="V", padding_like=0.3, padding=padding_index), "table": Input("VD")},
         outputs={"mask": "BT", "y": "BTD"},
         options={"padding_index": padding_index},
         pad_row="table",
@@ -30,7 +30,7 @@ ROWS = (
         configurations=(_tokens(0), _tokens(3)),
         variants={"pytorch": ("not_equal",), "tensorflow": ("mask_zero", "not_equal")},
         expected_failures=(
-            ExpectedFailure("tensorflow.mask_zero", "pad_is_3/*", "mask_zero", "Keras can mask no index but 0"),
+            ExpectedFailure("tensorflow.mask_zero", "pad_is_3/*", "mask_zero", "Keras can mask index 0 only"),
         ),
     ),
     Operation(

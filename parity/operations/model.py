@@ -1,4 +1,4 @@
-"""Whole models on real data. Their outputs stand in the order of computation, so the first that differs says where."""
+"""Define whole models on real data, with outputs in the order of computation."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from parity.operations.row import Configuration, Input, Operation
 
 MEAN_OVER_SEQUENCES = "a mean over the batch's sequences: each one's share depends on how many of them are not empty"
 
-SPEECHES = {"tokens": Input("BT", below="V"), "table": Input("VD")}
-UTTERANCES = {"x": Input("BTD")}
+DATA = {"speeches": {"tokens": Input("BT", below="V"), "table": Input("VD")}, "utterances": {"x": Input("BTD")}}
 SPEAKER = {"speaker": Input("B", below="C")}  # of a whole sequence
 TARGETS = {"targets": Input("BT", below="C")}  # of every step
-LEADS = {"leads": Input("B1", unit=True)}  # whether it is the speaker who says most: 1.0 or 0.0
+LEADS = {"leads": Input("B1", unit=True)}  # 1.0 if the speaker has the most text, else 0.0
 
 
 def _model(
     cell: str,
-    data: Mapping[str, Input],
+    data: str,
     label: Mapping[str, Input],
     outputs: Mapping[str, str],
+    /,
     *,
-    both: bool = False,
-    couples: str = MEAN_OVER_SEQUENCES,
-    options: Mapping[str, Any] | None = None,
+    bidirectional: bool = False,
+    coupling: str = MEAN_OVER_SEQUENCES,
+    **options: Any,
 ) -> Configuration:
-    """Features or an embedding, a recurrent layer, a linear layer and a masked loss."""
-    layer = recurrent(cell, cell, layers=1, initial=False, both=both, shut=False).inputs  # it is to be trained
-    hidden, classes = "E" if both else "H", outputs["logits"][-1]
-    weights = {name: array for name, array in layer.items() if name != "x"}
+    """Return a model: an embedding or features, a recurrent layer, a linear layer and a masked loss."""
+    layer = recurrent(cell, cell, layers=1, bidirectional=bidirectional, saturated=False)  # trainable
+    hidden, classes = "E" if bidirectional else "H", outputs["logits"][-1]
+    weights = {name: array for name, array in layer.inputs.items() if name != "x"}
     head = {"w_out": Input(f"{hidden}{classes}", scale=0.5, fan_in=hidden), "b_out": Input(classes)}
-    embeds = "table" in data
-    return Configuration(
-        cell,
-        {**data, **label, **weights, **head},
-        outputs={**({"embedded": "BTD"} if embeds else {}), "states": f"BT{hidden}", **outputs, "loss": ""},
-        options={**(options or {}), **({"padding_index": 0} if embeds else {})},
-        pad_row="table" if embeds else "",
-        couples=couples,
-        data="speeches" if embeds else "utterances",
-    )
+    inputs = {**DATA[data], **label, **weights, **head}
+    outputs = {"states": f"BT{hidden}", **outputs, "loss": ""}
+    if data == "utterances":
+        return Configuration(cell, inputs, outputs, options, coupling=coupling, data=data)
+    options = {**options, "padding_index": 0}
+    outputs = {"embedded": "BTD", **outputs}
+    return Configuration(cell, inputs, outputs, options, coupling=coupling, data=data, pad_row="table")
 
 
 CLASSIFIER = {"last": "BH", "logits": "BC"}
-ONE_WAY = {"pytorch": ("packed", "padded"), "tensorflow": ("masked", "dynamic_rnn")}
-BOTH_WAYS = {"pytorch": ("packed", "two_pass"), "tensorflow": ("masked", "dynamic_rnn")}
+UNIDIRECTIONAL = {"pytorch": ("packed", "padded"), "tensorflow": ("masked", "dynamic_rnn")}
+BIDIRECTIONAL = {"pytorch": ("packed", "two_pass"), "tensorflow": ("masked", "dynamic_rnn")}
 
 ROWS = (
     Operation(
         "model.text_classifier",
-        tuple(_model(cell, SPEECHES, SPEAKER, CLASSIFIER, options={"cell": cell}) for cell in ("gru", "lstm")),
-        ONE_WAY,
+        (
+            _model("gru", "speeches", SPEAKER, CLASSIFIER, cell="gru"),
+            _model("lstm", "speeches", SPEAKER, CLASSIFIER, cell="lstm"),
+        ),
+        UNIDIRECTIONAL,
     ),
     Operation(
         "model.tagger",
-        (_model("lstm", SPEECHES, TARGETS, {"logits": "BTC"}, both=True, couples=MEAN_OVER_BATCH),),
-        BOTH_WAYS,
+        (_model("lstm", "speeches", TARGETS, {"logits": "BTC"}, bidirectional=True, coupling=MEAN_OVER_BATCH),),
+        BIDIRECTIONAL,
     ),
     Operation(
         "model.sentiment",
-        (_model("lstm", SPEECHES, LEADS, {"pooled": "BE", "logits": "B1"}, both=True),),
-        BOTH_WAYS,
+        (_model("lstm", "speeches", LEADS, {"pooled": "BE", "logits": "B1"}, bidirectional=True),),
+        BIDIRECTIONAL,
     ),
-    Operation("model.vowel_speaker", (_model("lstm", UTTERANCES, SPEAKER, CLASSIFIER),), ONE_WAY),
+    Operation("model.vowel_speaker", (_model("lstm", "utterances", SPEAKER, CLASSIFIER),), UNIDIRECTIONAL),
 )

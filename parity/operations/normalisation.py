@@ -1,4 +1,4 @@
-"""Normalisation: over the features of each step, and over the real steps of a batch."""
+"""Define normalisation over the features of each step, and over the real steps of a batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATISTICS = "mean and variance are those of every real step of the batch"
 
 def _layer_norm(name: str, eps: float) -> Configuration:
     return Configuration(
-        name, {"x": Input("BTH", raised=100.0)} | SCALE_AND_SHIFT, outputs={"y": "BTH"}, options={"eps": eps}
+        name, {"x": Input("BTH", offset=100.0)} | SCALE_AND_SHIFT, outputs={"y": "BTH"}, options={"eps": eps}
     )
 
 
@@ -35,11 +35,11 @@ ROWS = (
                 "training",
                 BATCH_NORM,
                 outputs={"y": "BTH"} | dict.fromkeys(RUNNING, "H"),
-                # two real steps become 1 and -1: all of their gradient cancels but a share of eps / (variance + eps)
+                # eps is large: with two real steps, all of the gradient cancels but a share of eps / (variance + eps)
                 options={"training": True, "momentum": 0.1, "eps": 0.1, "updates": 3},
                 initial={name: name for name in RUNNING},
-                couples=STATISTICS,
-                also=("one_step",),
+                coupling=STATISTICS,
+                extra_lengths=("one_step",),
             ),
             Configuration("inference", BATCH_NORM, outputs={"y": "BTH"}, options={"training": False, "eps": 1e-3}),
         ),

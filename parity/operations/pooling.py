@@ -1,4 +1,4 @@
-"""Pooling over time: one vector for each sequence."""
+"""Define pooling over time: one vector for each sequence."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from collections.abc import Mapping
 
 from parity.operations.row import Configuration, Input, Operation
 
-X = {"x": Input("BTD", blank=0.3)}  # some steps are equal, and count, though nothing is in them
+X = {"x": Input("BTD", padding_like=0.3)}  # some real steps are all zeros, and count
 FEW_AND_MANY = ("one_step", "many_steps")
-OUTPUTS = {"x": Input("BTH")}  # of a recurrent layer
+RECURRENT_OUTPUTS = {"x": Input("BTH")}
 ATTENTION = {"x": Input("BTD"), "query": Input("D", scale=0.5, fan_in="D")}
 
 
 def _over_steps(function: str, variants: Mapping[str, tuple[str, ...]]) -> Operation:
-    return Operation(
-        f"pooling.{function}", (Configuration("features", X, outputs={"y": "BD"}, also=FEW_AND_MANY),), variants
-    )
+    config = Configuration("features", X, outputs={"y": "BD"}, extra_lengths=FEW_AND_MANY)
+    return Operation(f"pooling.{function}", (config,), variants)
 
 
 ROWS = (
     Operation(
         "pooling.last_relevant",
         configurations=(
-            Configuration("else_zero", OUTPUTS, outputs={"y": "BH"}),
+            Configuration("else_zero", RECURRENT_OUTPUTS, outputs={"y": "BH"}),
             Configuration(
-                "else_initial", OUTPUTS | {"initial": Input("BH")}, outputs={"y": "BH"}, initial={"y": "initial"}
+                "else_initial",
+                {**RECURRENT_OUTPUTS, "initial": Input("BH")},
+                outputs={"y": "BH"},
+                initial={"y": "initial"},
             ),
         ),
         variants={"pytorch": ("gather", "indexed"), "tensorflow": ("gather", "flattened")},

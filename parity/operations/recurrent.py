@@ -1,79 +1,82 @@
-"""What recurrent layers in one direction and in both have in common."""
+"""Define the configurations and expected failures that recurrent layers share."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from parity.operations.row import Configuration, ExpectedFailure, Input
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-BIASES = GATES | {"gru": 4}  # r, z and n have one each, and the product inside n has another
+BIASES = GATES | {"gru": 4}  # one each for r, z and n, and one for the product inside n
 STATES = {"rnn": "h", "gru": "h", "lstm": "hc"}
-# The share of gates that are shut, or open, for good. In a GRU, a bias that large would scale the roundoff of the tanh
-# around it, and an Elman network has no gates.
-SHUT = {"rnn": 0.0, "gru": 0.0, "lstm": 0.1}
+# Share of gates that are always shut or open. In a GRU, so large a bias would scale the roundoff of the tanh around it,
+# and an Elman network has no gates.
+SATURATED = {"rnn": 0.0, "gru": 0.0, "lstm": 0.1}
 
 
 def recurrent(
     name: str,
     cell: str,
     layers: int,
-    initial: bool,
-    both: bool = False,
-    shut: bool = True,
-    also: tuple[str, ...] = (),
+    bidirectional: bool = False,
+    saturated: bool = True,
+    extra_lengths: tuple[str, ...] = (),
     **options: Any,
 ) -> Configuration:
-    """A stack of recurrent layers; weights come as one item for each layer. ``shut``: some LSTM gates are, for good."""
-    side = "2" if both else ""
-    inputs = {"x": Input("BTD", blank=0.3)}  # some real steps look like padding
+    """Return a configuration of one layer that starts from zeros, or of several that start from given states.
+
+    If ``saturated``, some LSTM gates are always shut or open.
+    """
+    directions, width = ("2", "E") if bidirectional else ("", "H")
+    gates, biases = GATES[cell], BIASES[cell]
+    extreme = SATURATED[cell] if saturated else 0.0
+    inputs = {"x": Input("BTD", padding_like=0.3)}
     for layer in range(layers):
-        below = "D" if layer == 0 else "E" if both else "H"
-        inputs[f"w_in.{layer}"] = Input(f"{side}{below}{GATES[cell]}H", scale=0.3, fan_in=below)
-        inputs[f"w_rec.{layer}"] = Input(f"{side}H{GATES[cell]}H", scale=0.3, fan_in="H")
-        inputs[f"bias.{layer}"] = Input(f"{side}{BIASES[cell]}H", scale=0.5, extreme=SHUT[cell] if shut else 0.0)
-    state = f"{layers}{side}BH"
-    start = {s: f"{s}0" if initial else "" for s in STATES[cell]}
-    inputs |= {name: Input(state) for name in start.values() if name}
-    outputs = {"y": "BTE" if both else "BTH"} | dict.fromkeys(STATES[cell], state)
-    return Configuration(name, inputs, outputs, options, initial=start, also=also)
+        features = "D" if layer == 0 else width
+        inputs[f"w_in.{layer}"] = Input(f"{directions}{features}{gates}H", scale=0.3, fan_in=features)
+        inputs[f"w_rec.{layer}"] = Input(f"{directions}H{gates}H", scale=0.3, fan_in="H")
+        inputs[f"bias.{layer}"] = Input(f"{directions}{biases}H", scale=0.5, extreme=extreme)
+    state = f"{layers}{directions}BH"
+    starts = dict.fromkeys(STATES[cell], "")
+    if layers > 1:
+        starts = {final: f"{final}0" for final in STATES[cell]}
+        inputs |= {start: Input(state) for start in starts.values()}
+    outputs = {"y": f"BT{width}"} | dict.fromkeys(STATES[cell], state)
+    return Configuration(name, inputs, outputs, options, initial=starts, extra_lengths=extra_lengths)
 
 
-def recurrent_configurations(cell: str, both: bool = False) -> tuple[Configuration, ...]:
-    if cell == "rnn":
-        many = () if both else ("many_steps",)  # in one recurrent config: they take long
-        return (
-            recurrent("tanh", cell, layers=1, initial=False, both=both, also=many, activation="tanh"),
-            recurrent("relu_two_layers_from_state", cell, layers=2, initial=True, both=both, activation="relu"),
-        )
+def recurrent_configurations(cell: str, bidirectional: bool = False) -> tuple[Configuration, ...]:
+    """Return one layer that starts from zeros, and two layers that start from given states."""
+    one_layer = partial(recurrent, cell=cell, layers=1, bidirectional=bidirectional)
+    two_layers = partial(recurrent, cell=cell, layers=2, bidirectional=bidirectional)
+    if cell != "rnn":
+        return one_layer("one_layer"), two_layers("two_layers_from_state")
+    extra = () if bidirectional else ("many_steps",)  # in one recurrent configuration only, since it is slow
     return (
-        recurrent("one_layer", cell, layers=1, initial=False, both=both),
-        recurrent("two_layers_from_state", cell, layers=2, initial=True, both=both),
+        one_layer("tanh", extra_lengths=extra, activation="tanh"),
+        two_layers("relu_two_layers_from_state", activation="relu"),
     )
 
 
 UNMASKED_CELL_STATE = {"c": "an unmasked layer returns the cell state after the padding, not before it"}
 
-
-XLA_FAILS = (
+XLA_FAILURES: tuple[ExpectedFailure, ...] = (
     ExpectedFailure(
         "tensorflow.packed",
         "*",
         "Invalid TensorList shape",
-        "the batch shrinks from step to step, and XLA wants one shape for all that a loop keeps for its gradient",
+        "the batch shrinks from step to step, and XLA requires one shape for all that a loop keeps for its gradient",
         mode="xla",
     ),
     ExpectedFailure(
-        "tensorflow.bucketed",
-        "*",
-        "PyFunc",
-        "where to cut the batch is asked of NumPy, and XLA cannot call out",
-        mode="xla",
+        "tensorflow.bucketed", "*", "PyFunc", "NumPy chooses where to cut the batch, and XLA cannot call it", mode="xla"
     ),
 )
 
 
-def keras_lstm_needs_a_row(*variants: str) -> tuple[ExpectedFailure, ...]:
-    why = "Keras' LSTMCell adds its bias with BiasAdd, whose eager oneDNN kernel refuses a batch of no rows"
+def keras_lstm_rejects_empty_batch(*variants: str) -> tuple[ExpectedFailure, ...]:
+    """Return the failures of TensorFlow variants that use Keras' LSTM cell."""
+    why = "Keras' LSTMCell adds its bias with BiasAdd, whose eager oneDNN kernel rejects an empty batch"
     names = (f"tensorflow.{variant}" for variant in variants)
     return tuple(ExpectedFailure(name, "*/no_sequences", "Biases must be 1D", why, mode="eager") for name in names)

@@ -1,11 +1,11 @@
-"""Recurrent layers."""
+"""Define recurrent layers in one direction."""
 
 from __future__ import annotations
 
 from parity.operations.recurrent import (
     UNMASKED_CELL_STATE,
-    XLA_FAILS,
-    keras_lstm_needs_a_row,
+    XLA_FAILURES,
+    keras_lstm_rejects_empty_batch,
     recurrent_configurations,
 )
 from parity.operations.row import ExpectedFailure, Operation
@@ -17,44 +17,26 @@ STATIC_NEEDS_T = ExpectedFailure(
     "an unrolled layer needs T when its graph is built, and this graph leaves T open",
     mode="graph",
 )
+PYTORCH = ("packed", "packed_sorted", "time_major", "padded", "padded_native", "stepwise", "bucketed", "real_steps")
+TENSORFLOW = ("masked", "static", "padded", "dynamic_rnn", "time_major", "stepwise", "packed", "bucketed")
+UNMASKED = ("pytorch.padded", "pytorch.padded_native", "pytorch.bucketed", "tensorflow.padded")
 
 
 def _unidirectional(cell: str) -> Operation:
-    lstm = cell == "lstm"
-    unmasked = ("pytorch.padded", "pytorch.padded_native", "pytorch.bucketed", "tensorflow.padded")
-    onednn = ("padded_native",) if lstm else ()  # oneDNN has no other cell
+    pytorch = tuple(variant for variant in PYTORCH if variant != "padded_native")  # oneDNN has an LSTM only
+    omits: dict[str, dict[str, str]] = {}
+    failures: tuple[ExpectedFailure, ...] = (STATIC_NEEDS_T, *XLA_FAILURES)
+    if cell == "lstm":
+        pytorch = PYTORCH
+        omits = dict.fromkeys(UNMASKED, UNMASKED_CELL_STATE)
+        failures += keras_lstm_rejects_empty_batch("masked", "static", "padded", "bucketed")
     return Operation(
         f"rnn.{cell}",
         configurations=recurrent_configurations(cell),
-        variants={
-            "pytorch": (
-                "packed",
-                "packed_sorted",
-                "time_major",
-                "padded",
-                *onednn,
-                "stepwise",
-                "bucketed",
-                "real_steps",
-            ),
-            "tensorflow": (
-                "masked",
-                "static",
-                "padded",
-                "dynamic_rnn",
-                "time_major",
-                "stepwise",
-                "packed",
-                "bucketed",
-            ),
-        },
-        omits=dict.fromkeys(unmasked, UNMASKED_CELL_STATE) if lstm else {},
-        expected_failures=(
-            STATIC_NEEDS_T,
-            *XLA_FAILS,
-            *(keras_lstm_needs_a_row("masked", "static", "padded", "bucketed") if lstm else ()),
-        ),
+        variants={"pytorch": pytorch, "tensorflow": TENSORFLOW},
+        omits=omits,
+        expected_failures=failures,
     )
 
 
-ROWS = tuple(_unidirectional(cell) for cell in ("rnn", "gru", "lstm"))
+ROWS = (_unidirectional("rnn"), _unidirectional("gru"), _unidirectional("lstm"))

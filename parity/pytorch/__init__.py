@@ -1,1 +1,1 @@
-"""How PyTorch computes every operation: framework tensors in, a dict of framework tensors out."""
+"""Implement every operation in PyTorch: tensors in, a dict of tensors out."""

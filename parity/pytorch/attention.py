@@ -1,9 +1,9 @@
-"""Attention in PyTorch: weights over real steps, by a softmax and by the real layer.
+"""Compute attention over real steps in PyTorch, by a softmax and by a layer.
 
-Where every key is masked, a softmax divides nothing by nothing. Alone, its NaN can be masked afterwards, if the
-scores were masked by a choice too; inside a layer it reaches the gradients of the weights
-(https://github.com/pytorch/pytorch/issues/41508), so there an empty sequence may look at one step of zeros.
-Beware: ``key_padding_mask`` is True on padding, in Keras a mask is True where to look. See
+If every key is masked, a softmax divides 0 by 0. `softmax` masks the NaN afterwards, which is enough because the scores
+are masked by a selection too. Inside a layer the NaN reaches the gradients of the weights
+(https://github.com/pytorch/pytorch/issues/41508), so there an empty sequence attends to one step of zeros.
+``key_padding_mask`` is True on padding, while a Keras mask is True on real steps. See
 https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html.
 """
 
@@ -17,13 +17,13 @@ from parity.pytorch import runtime
 
 
 def softmax(scores, lengths, *, axis=-1, variant="masked_fill"):  # (B, T) or (B, T, D), (B,)
-    """Softmax over the real steps of each sequence.
+    """Normalise scores by a softmax over the real steps of each sequence.
 
     Args:
-        axis: where time is: -1 for one score a step, -2 for one a feature.
+        axis: the time axis: -1 for one score per step, -2 for one per feature.
 
     Returns:
-        weights: as scores; they sum to 1 over each sequence that has a step, and are zero on padding.
+        weights: shaped like scores; they sum to 1 over each non-empty sequence and are zero on padding.
 
     >>> softmax(torch.tensor([[1.0, 1.0, 9.0]]), torch.tensor([2]))["weights"]
     tensor([[0.5000, 0.5000, 0.0000]])
@@ -31,18 +31,18 @@ def softmax(scores, lengths, *, axis=-1, variant="masked_fill"):  # (B, T) or (B
     real = runtime.valid(lengths, scores.shape[axis])  # (B, T)
     if axis == -2:
         real = real[:, :, None]
-    weights = scores.masked_fill(~real, -torch.inf).softmax(axis)  # NaN where the sequence is empty
+    weights = scores.masked_fill(~real, -torch.inf).softmax(axis)  # NaN if the sequence is empty
     return {"weights": torch.where(real, weights, 0)}
 
 
 def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, variant="layer"):
-    """Every step of a sequence looks at every step of it, with several heads.
+    """Compute multi-head attention among the real steps of each sequence.
 
     Args:
         x: (B, T, H). lengths: (B,).
         w_in, bias_in: (H, 3, H), (2, H), for queries, keys and values, head by head; keys need no bias.
         w_out, bias_out: (H, H), (H,).
-        heads: how many; H is divisible by them.
+        heads: number of heads, which divides H.
 
     Returns:
         y: (B, T, H), zero on padding.
@@ -54,7 +54,7 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, v
     tensor([2., 2., 0.])
     """
     real = runtime.valid(lengths, x.shape[1])  # (B, T)
-    seen = runtime.valid(lengths.clamp(min=1), x.shape[1])  # an empty sequence looks at one step of zeros
+    seen = runtime.valid(lengths.clamp(min=1), x.shape[1])  # an empty sequence attends to one step of zeros
     x = runtime.only_real(real, x)
     weights = torch_layout(w_in, bias_in, w_out, bias_out)
     y, _ = functional_call(built(x.shape[2], heads, x.dtype), weights, (x, x, x), {"key_padding_mask": ~seen})
@@ -62,7 +62,7 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, v
 
 
 def torch_layout(w_in, bias_in, w_out, bias_out):  # (H, 3, H)  (2, H)  (H, H)  (H,)
-    """The weights as `torch.nn.MultiheadAttention` names and lays them out."""
+    """Return the weights as `torch.nn.MultiheadAttention` names and arranges them."""
     q, v = bias_in
     return {
         "in_proj_weight": w_in.flatten(1).T,  # (3H, H)
@@ -74,5 +74,5 @@ def torch_layout(w_in, bias_in, w_out, bias_out):  # (H, 3, H)  (2, H)  (H, H)  
 
 @cache
 def built(hidden, heads, dtype):
-    """An empty layer, built once; its weights are always passed in."""
+    """Build an empty layer once; its weights are passed in at every call."""
     return nn.MultiheadAttention(hidden, heads, batch_first=True, device="meta", dtype=dtype)

@@ -1,8 +1,8 @@
-"""Recurrent layers in both directions in PyTorch: packed, two passes by hand, in buckets, over real steps only.
+"""Run recurrent layers in both directions in PyTorch.
 
-A bidirectional layer on padded input is wrong on *real* steps: its backward half starts in the padding. Either
-pack, or reverse each sequence inside its own length. Weights are those of `parity.pytorch.rnn` with a leading
-axis of two: forward, then backward.
+A bidirectional layer on padded input is wrong on *real* steps: its backward half starts in the padding. Either pack, or
+reverse each sequence within its own length. Weights are those of `parity.pytorch.rnn` with a leading axis of two:
+forward, then backward.
 """
 
 import torch
@@ -14,7 +14,7 @@ from parity.pytorch import rnn as one_way
 
 
 def reverse_sequence(x, lengths, *, variant="gather"):  # (B, T, D)  (B,)
-    """Each sequence's real steps in reverse order, by one gather.
+    """Reverse the real steps of each sequence by one gather.
 
     Returns:
         y: (B, T, D), zero on padding.
@@ -29,13 +29,13 @@ def reverse_sequence(x, lengths, *, variant="gather"):  # (B, T, D)  (B,)
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):
-    """Bidirectional Elman network.  x (B, T, D), lengths (B,), h0 (L, 2, B, H).
+    """Run a bidirectional Elman network on x (B, T, D), lengths (B,), h0 (L, 2, B, H).
 
     Args:
-        variant: one of `VARIANTS`; each is described where it stands.
+        variant: a key of `VARIANTS`; see the functions there.
 
     Returns:
-        y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
+        y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward after the last real step, backward after the first.
     """
     weights = torch_layout(w_in, w_rec, bias)
     y, (h,) = runtime.pick(VARIANTS, variant)(nn.RNN, x, lengths, weights, [h0], nonlinearity=activation)
@@ -43,19 +43,19 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="p
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
-    """Bidirectional GRU; arguments and results as for `rnn`."""
+    """Run a bidirectional GRU; arguments and results as for `rnn`."""
     y, (h,) = runtime.pick(VARIANTS, variant)(nn.GRU, x, lengths, torch_layout(w_in, w_rec, bias), [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
-    """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H), which padded layers cannot give."""
+    """Run a bidirectional LSTM; as `rnn`, and c: (L, 2, B, H), except from padded layers."""
     y, (h, *c) = runtime.pick(VARIANTS, variant)(nn.LSTM, x, lengths, torch_layout(w_in, w_rec, bias), [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 
 def merged(x, lengths, w_in, w_rec, bias, *, merge="sum", variant="packed"):
-    """Bidirectional Elman network, one layer, its directions put together: `torch.nn` lays them side by side only.
+    """Run a bidirectional Elman layer and merge its directions, which `torch.nn` only concatenates.
 
     Args:
         merge: "sum", "mul" or "ave".
@@ -76,16 +76,16 @@ MERGES = {"sum": torch.add, "mul": torch.mul, "ave": lambda ahead, back: (ahead 
 
 
 def torch_layout(w_in, w_rec, bias):
-    """For each layer, its forward and its backward weights as `torch.nn` lays them out."""
+    """Return each layer's forward and backward weights as `torch.nn` arranges them."""
     return [[one_way.torch_layout(*side) for side in zip(*layer)] for layer in zip(w_in, w_rec, bias)]
 
 
 def packed(kind, x, lengths, weights, initial, **options):
-    """Pack, run the whole stack in both directions, unpack: `torch.nn` turns round inside each length."""
+    """Pack, run the whole stack, unpack; `torch.nn` reverses each sequence within its length."""
     hidden = one_way.width(weights[0])
     initial = states_or_zeros(initial, x, weights)
     y = x.new_zeros(*x.shape[:2], 2 * hidden)
-    rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence refuses a length of 0
+    rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence rejects a length of 0
     if not len(rows):
         return y, initial
     layer = one_way.module(kind, x.shape[2], hidden, len(weights), x.dtype, bidirectional=True, **options)
@@ -103,7 +103,7 @@ def packed(kind, x, lengths, weights, initial, **options):
 
 
 def two_pass(kind, x, lengths, weights, initial, **options):
-    """Each layer: one run forward, one over the sequence reversed inside its length, turned back afterwards."""
+    """Run each layer forward, and again on sequences reversed within their length."""
     initial = states_or_zeros(initial, x, weights)
     y, h = x, []
     for k, (forward, backward) in enumerate(weights):
@@ -117,13 +117,13 @@ def two_pass(kind, x, lengths, weights, initial, **options):
 
 
 def bucketed(kind, x, lengths, weights, initial, **options):
-    """`two_pass` in groups of similar length."""
+    """Run `two_pass` in groups of similar length."""
     initial = states_or_zeros(initial, x, weights)
     return buckets.bucketed(two_pass, kind, x, lengths, weights, initial, **options)
 
 
 def real_steps(kind, x, lengths, weights, initial, **options):
-    """`packed` with a loop and a backward pass of our own: turning round is another order of the same rows."""
+    """Run `packed` by our own loop and backward pass; reversal reorders rows."""
     initial = states_or_zeros(initial, x, weights)
     layout = packing.Layout(lengths, x.shape[1])
     rows, finals = layout.pack(x), []
@@ -140,10 +140,10 @@ VARIANTS = {"packed": packed, "two_pass": two_pass, "bucketed": bucketed, "real_
 
 
 def stack_states(finals):
-    """``finals[layer][side][state]`` (B, H) -> one (L, 2, B, H) for each state."""
+    """Stack ``finals[layer][side][state]`` (B, H) into one (L, 2, B, H) for each state."""
     return [torch.stack([torch.stack(sides) for sides in layers]) for layers in zip(*(zip(*s) for s in finals))]
 
 
-def states_or_zeros(initial, x, weights):  # a zero state (L, 2, B, H) for each that was not given
+def states_or_zeros(initial, x, weights):  # zeros (L, 2, B, H) for each state that is None
     zeros = x.new_zeros(len(weights), 2, x.shape[0], one_way.width(weights[0]))
     return [zeros if state is None else state for state in initial]

@@ -1,21 +1,21 @@
-"""One batch in groups of similar length, each run padded to its own longest: the same outputs, the same gradients.
+"""Run a batch in groups of similar length, each padded to its own longest sequence.
 
-Groups cost steps of their own, and spare the padding behind short sequences; `parity.bucketing` finds the cheapest
-partition under a measured cost.
+Outputs and gradients do not change. Each group costs steps of its own, but saves the padding of its short sequences.
+`parity.bucketing` finds the cheapest partition under a measured cost.
 """
 
 import torch
 import torch.nn.functional as F
 
-from parity import bucketing as planner
+from parity import bucketing
 
 
 def bucketed(run, kind, x, lengths, weights, initial, **options):
-    """``run`` on each group.  x (B, T, D), lengths (B,), initial states (..., B, H), as every strategy takes them.
+    """Call ``run`` on each group of x (B, T, D), lengths (B,), initial states (..., B, H).
 
-    Rows are gathered once and split, so that going back is one concatenation and one scatter, not one for each group.
+    Rows are gathered once and split, so that restoring their order takes one concatenation and one gather in all.
     """
-    plan = planner.split(lengths.cpu().numpy())
+    plan = bucketing.split(lengths.cpu().numpy())
     order = torch.from_numpy(plan.order).to(x.device)
     sizes = (plan.bounds[1:] - plan.bounds[:-1]).tolist()
     starts = zip(*(state.index_select(-2, order).split(sizes, -2) for state in initial))

@@ -1,7 +1,7 @@
-"""Recurrent layers that read from the end, and sequences that stand behind their padding, in PyTorch.
+"""Run recurrent layers backwards, and over left-padded sequences, in PyTorch.
 
-`torch.nn.GRU` has no ``go_backwards``, and `pack_padded_sequence` counts each length from step 0: both are a matter
-of putting the steps where it looks for them, and of putting the results back.
+`torch.nn.GRU` has no ``go_backwards``, and `pack_padded_sequence` counts each length from step 0. So steps are moved to
+where these expect them, and results are moved back.
 """
 
 import torch
@@ -12,9 +12,10 @@ from parity.pytorch.bidirectional import reverse_sequence
 
 
 def backwards(x, lengths, w_in, w_rec, bias, h0=None, *, variant="reversed"):
-    """GRU from each sequence's last real step to its first.  x (B, T, D), lengths (B,), h0 (L, B, H).
+    """Run a GRU from last to first real step of x (B, T, D), lengths (B,), h0 (L, B, H).
 
-    Turned round inside its length, run packed, turned back. ``x.flip(1)`` would put the padding first.
+    Each sequence is reversed within its length, run packed, and reversed back. ``x.flip(1)`` would put the padding
+    first.
 
     Returns:
         y: (B, T, H), in the order of x, zero on padding; h: (L, B, H), each state after the first step.
@@ -30,13 +31,13 @@ def backwards(x, lengths, w_in, w_rec, bias, h0=None, *, variant="reversed"):
 
 
 def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="realigned"):
-    """LSTM over sequences that stand behind their padding.  x (B, T, D), lengths (B,), h0, c0 (L, B, H).
+    """Run an LSTM over left-padded x (B, T, D), lengths (B,), h0, c0 (L, B, H).
 
-    Packed as it stands, such a batch gives no error: padding would be read for the first steps, and the last steps
-    would be lost. So each row is rolled to the front, run packed, and rolled back.
+    Packed without being moved, such a batch gives no error: padding would be read as the first steps, and the last
+    steps would be dropped. So each row is rolled to the front, run packed, and rolled back.
 
     Returns:
-        y: (B, T, H), zero on padding, which stands first here too; h, c: (L, B, H), each state after the last step.
+        y: (B, T, H), zero on padding, which is first here too; h, c: (L, B, H), each state after the last step.
 
     >>> one, zero = [torch.ones(1, 4, 1)], [torch.zeros(4, 1)]
     >>> left_padded(torch.ones(1, 3, 1), torch.tensor([1]), one, one, zero)["y"].flatten()
@@ -49,7 +50,7 @@ def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="rea
 
 
 def rolled(x, shifts):  # (B, T, D)  (B,) -> (B, T, D)
-    """Each row moved along time by its own number of steps, where `torch.roll` has one for all rows."""
+    """Move each row along time by its own shift; `torch.roll` has one for all."""
     steps = torch.arange(x.shape[1], device=x.device)
     origin = (steps - shifts[:, None]) % x.shape[1]  # (B, T)
     return x.gather(1, origin[:, :, None].expand_as(x))

@@ -1,6 +1,6 @@
-"""Embedding in PyTorch: `torch.nn.functional.embedding` and its options.
+"""Look up embeddings in PyTorch with `torch.nn.functional.embedding` and its options.
 
-``padding_idx`` freezes the gradient of one row; it does not touch the output, which is whatever that row holds
+``padding_idx`` stops the gradient of one row. It does not change the output, which is whatever that row holds
 (https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html). So the output is masked here.
 """
 
@@ -11,15 +11,15 @@ from parity.pytorch import runtime
 
 
 def lookup(tokens, lengths, table, *, padding_index=0, variant="padding_idx"):  # (B, T)  (B,)  (V, D)
-    """A row of the table for each token; zero, and no gradient, beyond each length and where the token is the pad.
+    """Look up a row of the table for each token.
 
     Args:
-        variant: "padding_idx", or "sparse" for a gradient that holds the used rows only.
+        variant: "padding_idx", or "sparse" for a gradient of the used rows only.
 
     Returns:
-        y: (B, T, D).
+        y: (B, T, D); zero, without gradient, beyond each length and at every pad.
 
-    >>> tokens = torch.tensor([[2, 0, 1]])  # a word, the pad, and one behind the end
+    >>> tokens = torch.tensor([[2, 0, 1]])  # a word, the pad, and a token beyond the length
     >>> y = lookup(tokens, torch.tensor([2]), torch.eye(3))["y"]
     >>> y[0].int().tolist()
     [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
@@ -32,7 +32,7 @@ def lookup(tokens, lengths, table, *, padding_index=0, variant="padding_idx"):  
 
 
 def scaled_by_frequency(tokens, lengths, table, *, padding_index=0, variant="scale_grad_by_freq"):
-    """`lookup`, with the gradient of each row divided by how often its token occurs in the batch.
+    """Look up rows, and divide each row's gradient by its token's count in the batch.
 
     Returns:
         y: (B, T, D).
@@ -44,13 +44,13 @@ def scaled_by_frequency(tokens, lengths, table, *, padding_index=0, variant="sca
 
 
 def masked_dense(tokens, lengths, table, w, b, *, padding_index=0, variant="padding_idx"):
-    """A linear layer on embedded tokens; zero beyond each length and where the token is the pad.
+    """Apply a dense layer to embedded tokens.
 
-    Its bias fills the padding again, so that the output is masked as the embedding was. Without that the pad row
-    would stay frozen, and what stands behind the layer would read the bias at every padded step.
+    Its bias fills the padding again, so the output is masked like the embedding. Without that mask the pad row would
+    stay frozen, but the next layer would read the bias at every padded step.
 
     Returns:
-        y: (B, T, H).
+        y: (B, T, H), zero beyond each length and where the token is the pad.
     """
     x = lookup(tokens, lengths, table, padding_index=padding_index)["y"]
     y = F.linear(x, w.T, b)
@@ -58,14 +58,14 @@ def masked_dense(tokens, lengths, table, w, b, *, padding_index=0, variant="padd
 
 
 def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="padding_idx"):  # (B, T)  (B,)  (V, D)
-    """Sum, mean or largest of the rows of each sequence's tokens, as if no pad were among them.
+    """Return the sum, mean or maximum of each sequence's token rows, without the pad.
 
     Args:
         mode: "sum", "mean" or "max".
-        variant: "padding_idx" (tokens with their padding), or "offsets" (tokens side by side, and where each begins).
+        variant: "padding_idx" (padded tokens), or "offsets" (real tokens in one row, and the start of each sequence).
 
     Returns:
-        y: (B, D), zero where there is no token but the pad.
+        y: (B, D), zero if a sequence has no token but the pad.
     """
     real = real_tokens(tokens, lengths, padding_index)
     if runtime.pick(("padding_idx", "offsets"), variant) == "offsets":
@@ -76,10 +76,10 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="paddin
 
 
 def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="clamp"):
-    """`lookup` of rows that are scaled down to length ``max_norm`` if they are longer, and the gradient of that.
+    """Look up rows, scaled down to norm ``max_norm`` if longer; the gradient includes the scaling.
 
-    No option of `F.embedding` does it: see `max_norm`. `torch.renorm` would, but for the 1e-7 that it adds to the
-    norm, which float64 sees.
+    No option of `F.embedding` does this: see `max_norm`. `torch.renorm` adds 1e-7 to the norm, which is visible in
+    float64.
 
     Returns:
         y: (B, T, D).
@@ -90,10 +90,10 @@ def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, va
 
 
 def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="max_norm"):
-    """`clipped_by_norm`, with the gradient of a table whose rows were that short from the start.
+    """Look up rows scaled down to ``max_norm``, with the gradient of an unscaled lookup.
 
-    ``F.embedding(max_norm=...)`` shortens the rows in place before it looks them up, the pad's too, and says nothing
-    of it to autograd. That is meant for a parameter, and done here to a copy.
+    ``F.embedding(max_norm=...)`` shortens the rows in place before the lookup, the pad's too, and autograd does not
+    record it. It is meant for a parameter, and is given a copy here.
 
     Returns:
         y: (B, T, D).
@@ -106,6 +106,6 @@ def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="
 
 
 def real_tokens(tokens, lengths, padding_index):  # (B, T)  (B,) -> (B, T)
-    """True where a token is within its sequence and is not the pad."""
+    """Return True where a token is within its sequence and is not the pad."""
     real = runtime.valid(lengths, tokens.shape[1])
     return real if padding_index is None else real & (tokens != padding_index)

@@ -1,7 +1,8 @@
-"""Layers in PyTorch whose bias refills the padding: so it is zeroed again after each of them.
+"""Apply dense and convolutional layers in PyTorch, and zero the padding after each.
 
-Masking the input is not enough: a bias makes every padded step ``activation(bias)``. What comes next sees it, and a
-convolution carries it into real steps. See https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html and
+A mask on the input is not enough: the bias turns every padded step into ``activation(bias)``. The next layer reads
+that, and a convolution carries it into real steps. See
+https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html and
 https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html.
 """
 
@@ -14,7 +15,7 @@ ACTIVATIONS = {"linear": lambda a: a, "relu": F.relu, "sigmoid": torch.sigmoid, 
 
 
 def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B, T, D)  (B,)  (D, H)  (H,)
-    """A linear layer for each step, and its activation.
+    """Apply a dense layer and its activation to each step.
 
     Args:
         activation: "linear", "relu", "sigmoid" or "tanh".
@@ -31,11 +32,11 @@ def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B,
 
 
 def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, D)  (B,)  (K, D, H)...  (H,)...
-    """Convolutions over time, one after the other, each on padding that holds zeros.
+    """Apply convolutions over time, one after the other, to sequences extended by zeros.
 
     Args:
-        w, bias: tuples, one item a layer.
-        padding: "same" with an odd K, or "causal", which `torch` does not know: the input is extended by hand.
+        w, bias: tuples, one item per layer.
+        padding: "same" with an odd K, or "causal", which `torch` lacks: the input is extended by hand.
 
     Returns:
         y: (B, T, H), zero on padding.
@@ -53,12 +54,12 @@ def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, 
 
 
 def torch_layout(kernel):  # (K, D, H) -> (H, D, K)
-    """Keras and the reference have the kernel's steps first, `torch` last."""
+    """Move the axis of the kernel's steps from first to last, as `torch` expects it."""
     return kernel.permute(2, 1, 0)
 
 
 def convolved(x, kernel, shift, padding):  # (B, T, D)  (H, D, K)  (H,) -> (B, T, H)
-    """One layer; `torch` has time last."""
+    """Apply one layer, with time as the last axis in between."""
     x = x.mT  # (B, D, T)
     if padding == "causal":
         x, padding = F.pad(x, (kernel.shape[2] - 1, 0)), "valid"

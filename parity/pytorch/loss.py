@@ -1,8 +1,8 @@
-"""Masked losses in PyTorch.
+"""Compute losses over real steps only, in PyTorch.
 
-``reduction="mean"`` divides nothing by nothing when every target is ignored, and gives NaN
+``reduction="mean"`` divides 0 by 0 if every target is ignored, and gives NaN
 (https://github.com/pytorch/pytorch/issues/70348). Here the sum is divided by the number of real steps, at least 1:
-a batch without one real step has loss 0 and no gradient. A NaN in ignored logits still reaches their gradient
+without a real step, loss and gradient are 0. NaN in ignored logits still reaches their gradient
 (https://github.com/pytorch/pytorch/issues/64305), so padding is replaced before the loss, not after.
 """
 
@@ -13,7 +13,7 @@ from parity.pytorch import runtime
 
 
 def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T, C)  (B, T)  (B,)
-    """Mean cross entropy over all real steps.
+    """Average the cross entropy over all real steps.
 
     Args:
         variant: "ignore_index", "flattened" (real steps selected) or "weighted" (by the mask).
@@ -38,7 +38,7 @@ def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T
 def sequence_loss(
     logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True, variant="weighted"
 ):
-    """Cross entropy with the two averages of ``tf.contrib.seq2seq.sequence_loss``.
+    """Average the cross entropy as ``tf.contrib.seq2seq.sequence_loss`` did, over time, batch or both.
 
     Returns:
         loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
@@ -52,7 +52,7 @@ def sequence_loss(
 
 
 def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="ignore_index"):
-    """Mean cross entropy with a target that keeps ``1 - smoothing`` and shares the rest out evenly over all classes.
+    """Average cross entropy over real steps; targets keep ``1 - smoothing``, all classes share the rest.
 
     Returns:
         loss: ().
@@ -62,10 +62,10 @@ def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="ignore_
 
 
 def class_weights(logits, targets, lengths, class_weight, *, variant="ignore_index"):  # (B, T, C)  (B, T)  (B,)  (C,)
-    """Weighted mean cross entropy over all real steps, as ``reduction="mean"`` has it with ``weight``.
+    """Average the cross entropy over all real steps, weighted by each target's class.
 
-    It divides by the sum of the weights of the targets, not by their number. The weights are constants:
-    PyTorch has no gradient for them, and raises where one is asked for.
+    As in ``reduction="mean"`` with ``weight``, the sum is divided by the sum of the weights of the targets. The weights
+    are constants: PyTorch has no gradient for them, and raises if one is requested.
 
     Returns:
         loss: ().
@@ -78,7 +78,7 @@ def class_weights(logits, targets, lengths, class_weight, *, variant="ignore_ind
 
 
 def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
-    """The cross entropy averaged over each sequence, then over all sequences that have a real step.
+    """Average the cross entropy over each sequence, then over all non-empty sequences.
 
     Returns:
         loss: ().
@@ -89,7 +89,7 @@ def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
 
 
 def mean_squared_error(prediction, target, lengths, *, variant="flattened"):  # (B, T, D)  (B, T, D)  (B,)
-    """Mean over all features of all real steps of the squared difference. Variants: "flattened", "weighted".
+    """Average the squared error over all features of all real steps; variants "flattened", "weighted".
 
     Returns:
         loss: ().
@@ -98,7 +98,7 @@ def mean_squared_error(prediction, target, lengths, *, variant="flattened"):  # 
 
 
 def binary_cross_entropy(logits, target, lengths, *, variant="flattened"):  # (B, T, D)  (B, T, D)  (B,)
-    """Mean over all features of all real steps of the cross entropy with ``sigmoid(logits)``. Variants as above.
+    """Average the cross entropy with ``sigmoid(logits)`` over all features; variants as above.
 
     Returns:
         loss: ().
@@ -117,12 +117,12 @@ def _elementwise(loss, prediction, target, lengths, variant):
 
 
 def summed(logits, targets, real, **options):  # (B, T, C)  (B, T)  (B, T) -> ()
-    """The cross entropy summed over all real steps."""
+    """Sum the cross entropy over all real steps."""
     ignored = torch.where(real, targets, -100)
     return F.cross_entropy(runtime.only_real(real, logits).mT, ignored, ignore_index=-100, reduction="sum", **options)
 
 
 def by_token(logits, targets, real):  # (B, T, C)  (B, T)  (B, T) -> (B, T)
-    """The cross entropy of every real step, zero on padding."""
+    """Return the cross entropy of every real step, zero on padding."""
     losses = F.cross_entropy(runtime.only_real(real, logits).mT, torch.where(real, targets, 0), reduction="none")
     return torch.where(real, losses, 0)

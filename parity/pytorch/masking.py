@@ -1,6 +1,7 @@
-"""Masks in PyTorch, which has no layer or argument for them: True means real here, as in every comparison below.
+"""Compute masks from lengths, tokens and features in PyTorch, where True means real.
 
-Beware: ``key_padding_mask`` of `torch.nn.MultiheadAttention` and `torch.Tensor.masked_fill` want True on *padding*
+PyTorch has no layer or argument for them. ``key_padding_mask`` of `torch.nn.MultiheadAttention` and
+`torch.Tensor.masked_fill` expect True on *padding*
 (https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html).
 """
 
@@ -11,7 +12,7 @@ from parity.pytorch import runtime
 
 
 def sequence_mask(x, lengths, *, variant="arange"):  # (B, T, D)  (B,)
-    """True on each of a sequence's ``length`` steps, False on the padding behind them.
+    """Return a mask that is True on real steps and False on padding.
 
     Returns:
         mask: (B, T).
@@ -23,10 +24,10 @@ def sequence_mask(x, lengths, *, variant="arange"):  # (B, T, D)  (B,)
 
 
 def mask_from_tokens(tokens, lengths, table, *, padding_index=0, variant="not_equal"):  # (B, T)  (B,)  (V, D)
-    """True where a token is not the pad; a real step that holds the pad counts as padding too.
+    """Mask the pad wherever it occurs, also on real steps.
 
     Returns:
-        mask: (B, T); y: (B, T, D), each token's row of the table, zero where the mask is False.
+        mask: (B, T), True where the token is not the pad; y: (B, T, D), the token's row, zero where the mask is False.
 
     >>> mask_from_tokens(torch.tensor([[2, 0, 1, 0]]), torch.tensor([3]), torch.ones(3, 1))["mask"].tolist()
     [[True, False, True, False]]
@@ -37,10 +38,10 @@ def mask_from_tokens(tokens, lengths, table, *, padding_index=0, variant="not_eq
 
 
 def mask_from_features(x, lengths, *, variant="any_feature"):  # (B, T, D)  (B,)
-    """True where any feature is not zero; a real frame of zeros counts as padding too.
+    """Mask frames whose features are all zero, also on real steps.
 
     Returns:
-        mask: (B, T); y: (B, T, D), x where the mask is True, and no gradient where it is False.
+        mask: (B, T), True where any feature is not zero; y: (B, T, D), x where the mask is True, else 0.
 
     >>> x = torch.tensor([[[1.0, 0.0], [0.0, 0.0], [2.0, -2.0], [0.0, 0.0]]])
     >>> mask_from_features(x, torch.tensor([3]))["mask"].tolist()
@@ -51,10 +52,10 @@ def mask_from_features(x, lengths, *, variant="any_feature"):  # (B, T, D)  (B,)
 
 
 def length_from_features(x, lengths, *, variant="last_frame"):  # (B, T, D)  (B,)
-    """How many steps there are up to the last frame that is not all zeros.
+    """Count the steps up to the last frame that is not all zeros.
 
-    Too few where a sequence ends in such frames; counting the other frames instead is wrong for those in the
-    middle too.
+    The count is too small if a sequence ends in frames of zeros. Counting the non-zero frames instead would also be
+    wrong for frames of zeros in the middle.
 
     Returns:
         length: (B,).
@@ -68,7 +69,7 @@ def length_from_features(x, lengths, *, variant="last_frame"):  # (B, T, D)  (B,
 
 
 def mask_frames(x, lengths, *, variant="where"):  # (B, T, D)  (B,)
-    """The frames of each sequence, and zeros behind them, whatever was there.
+    """Keep the frames of each sequence, and replace padding by zeros.
 
     A product with the mask is not enough: NaN times 0 is NaN, in the backward pass too.
 

@@ -1,8 +1,8 @@
-"""Normalisation in PyTorch: of each step, and of a batch without its padding.
+"""Normalise steps and batches in PyTorch, without their padding.
 
-`torch.nn.functional.batch_norm` takes no mask: the real steps are taken out, normalised as an (N, H) batch and put
-back. Its momentum is the share of the new statistic, and its running variance has Bessel's correction; Keras' have
-neither. See https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm1d.html.
+`torch.nn.functional.batch_norm` takes no mask, so the real steps are selected, normalised as an (N, H) batch and put
+back. Its momentum is the share of the new statistic, and its running variance has Bessel's correction; Keras differs in
+both. See https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm1d.html.
 """
 
 import torch
@@ -12,10 +12,10 @@ from parity.pytorch import runtime
 
 
 def layer_norm(x, lengths, gamma, beta, *, eps=1e-5, variant="masked"):  # (B, T, H)  (B,)  (H,)  (H,)
-    """Each step's features, less their mean, over their deviation.
+    """Normalise each step's features.
 
     Args:
-        eps: added to the variance; `torch.nn.LayerNorm` takes 1e-5 unless told otherwise, Keras 1e-3.
+        eps: added to the variance; the default is 1e-5 in `torch` and 1e-3 in Keras.
 
     Returns:
         y: (B, T, H), zero on padding, where the layer itself leaves ``beta``.
@@ -44,24 +44,24 @@ def batch_norm(
     updates=1,
     variant="flattened",
 ):  # (B, T, H)  (B,)  (H,)  (H,)  (H,)  (H,)
-    """Each feature, less its mean, over its deviation, taken over all real steps.
+    """Normalise each feature over all real steps.
 
     Args:
-        training: whether mean and variance are those of the batch, or the running ones.
-        momentum: the share of the new in a running statistic.
-        eps: added to the variance; `torch` takes 1e-5 unless told otherwise, Keras 1e-3.
-        updates: how often the running statistics see this batch.
+        training: True to use the batch's mean and variance, False to use the running ones.
+        momentum: share of the new value in a running statistic.
+        eps: added to the variance; the default is 1e-5 in `torch` and 1e-3 in Keras.
+        updates: how often this batch updates the running statistics.
 
     Returns:
-        y: (B, T, H), zero on padding. In training also running_mean, running_variance: (H,), as they were if no
-            step of the batch is real. The variance is the biased one.
+        y: (B, T, H), zero on padding. In training also running_mean, running_variance: (H,), unchanged if no
+            step of the batch is real. The variance is biased.
 
     >>> x, one, zero = torch.tensor([[[1.0], [3.0], [9.0]]]), torch.ones(1), torch.zeros(1)
     >>> training = batch_norm(x, torch.tensor([2]), one, zero, zero, one, training=True, momentum=0.5, eps=1e-12)
     >>> training["y"].flatten(), training["running_mean"]
     (tensor([-1.,  1.,  0.]), tensor([1.]))
 
-    One real step has no deviation: it gives ``beta``.
+    The deviation of a single real step is 0, so y is ``beta``.
 
     >>> batch_norm(x, torch.tensor([1]), one, zero + 0.5, zero, one, training=True)["y"].flatten()
     tensor([0.5000, 0.0000, 0.0000])
@@ -80,13 +80,13 @@ def batch_norm(
 
 
 def trained(steps, mean, variance, gamma, beta, momentum, eps):  # (N, H)  (H,)...
-    """The steps normalised by their own statistics, which are mixed into the running ones, in place."""
+    """Normalise steps by their own statistics, and update the running ones in place."""
     if len(steps) > 1:
         return F.batch_norm(steps, mean, variance, gamma, beta, training=True, momentum=momentum, eps=eps)
-    twice = steps.expand(2, -1)  # torch refuses a single one; twice the same has the same mean and variance
+    twice = steps.expand(2, -1)  # torch rejects a single step; two copies have the same mean and variance
     return trained(twice, mean, variance, gamma, beta, momentum, eps)[:1]
 
 
 def biased(variance, kept, n):
-    """The running variance without Bessel's correction; ``kept`` is what is left in it from before."""
+    """Remove Bessel's correction from the running variance, except from its older part ``kept``."""
     return kept + (variance - kept) * (n - 1) / n if n > 1 else variance

@@ -1,8 +1,8 @@
-"""Training in PyTorch: the optimisers as they come, and one step with them.
+"""Train a model in PyTorch with the optimisers of `torch.optim`.
 
-PyTorch computes Adam as its paper has it. The one thing to see to is the pad row of an embedding: its gradient is
-zero, but `torch.optim.AdamW` shrinks every row (https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html).
-A pad row that is zero from the start stays zero; any other must be put back.
+PyTorch computes Adam as in its paper. Only the pad row of an embedding needs care: its gradient is zero, but
+`torch.optim.AdamW` decays every row (https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html). A pad row
+that starts at zero stays zero; any other must be restored.
 """
 
 import torch
@@ -11,22 +11,22 @@ from parity.pytorch import runtime
 
 
 def sgd(parameters, pad_rows, *, learning_rate, momentum=0.0):
-    """`torch.optim.SGD`, with or without momentum.
+    """Build `torch.optim.SGD`, with or without momentum.
 
     Args:
         parameters: by name.
-        pad_rows: the name of each embedding table, and its row that stands for padding.
+        pad_rows: the padding row of each embedding table, by name.
     """
     return torch.optim.SGD(parameters.values(), lr=learning_rate, momentum=momentum)
 
 
 def adam(parameters, pad_rows, *, learning_rate, beta_1, beta_2, epsilon):
-    """`torch.optim.Adam`."""
+    """Build `torch.optim.Adam`."""
     return torch.optim.Adam(parameters.values(), lr=learning_rate, betas=(beta_1, beta_2), eps=epsilon)
 
 
 def adamw(parameters, pad_rows, *, learning_rate, beta_1, beta_2, epsilon, weight_decay):
-    """`torch.optim.AdamW`, which puts the pad row back after each step."""
+    """Build `torch.optim.AdamW`, with a hook that restores the pad row after each step."""
     optimiser = torch.optim.AdamW(
         parameters.values(), lr=learning_rate, betas=(beta_1, beta_2), eps=epsilon, weight_decay=weight_decay
     )
@@ -48,10 +48,10 @@ class Trainer:
     """A model in training.
 
     Args:
-        call: from inputs and weights by name to outputs by name, ``loss`` among them.
-        weights: arrays by name, from which it starts.
-        build: from parameters by name to an optimiser.
-        axes: of inputs and outputs by name; not needed here.
+        call: function from inputs and weights by name to outputs by name, including ``loss``.
+        weights: initial arrays by name.
+        build: function from parameters by name to an optimiser.
+        axes: axes of inputs and outputs by name; not needed here.
     """
 
     def __init__(self, call, weights, build, axes):
@@ -60,7 +60,7 @@ class Trainer:
         self.optimiser = build(self.parameters)
 
     def step(self, batch):
-        """Learn from one batch; its loss before that."""
+        """Train on one batch and return its loss before the update."""
         self.optimiser.zero_grad()
         loss = self.call({**runtime.tensors(batch), **self.parameters})["loss"]
         loss.backward()
@@ -69,9 +69,9 @@ class Trainer:
 
     @torch.no_grad()
     def predict(self, batch):
-        """The outputs as arrays."""
+        """Return the outputs as arrays."""
         return runtime.plain(self.call({**runtime.tensors(batch), **self.parameters}))
 
     def weights(self):
-        """The weights as arrays, for as long as nothing is learned."""
+        """Return the weights as arrays, valid until the next step."""
         return runtime.plain(self.parameters)

@@ -1,12 +1,12 @@
-"""Recurrent layers over real steps only, with a backward pass of their own: what `PackedSequence` promises.
+"""Run recurrent layers over real steps only, with a backward pass written by hand.
 
-Sequences are sorted, longest first, and laid out step after step: step t works on the first ``b_t`` rows, those of
-the sequences that are longer than t, and ``N = sum(b_t)`` rows is all there is. PyTorch's packed loop does the same
-going forward. Coming back it adds a product to the weights' gradient at every step, and that is where its time
-goes. Here the loop carries only the state's gradient: all slopes are computed before it, over all rows at once, and
-every gradient of a weight is one product after it.
+Sequences are sorted by length, longest first, and laid out step by step. Step t computes ``b_t`` rows, one for each
+sequence longer than t; there are ``N = sum(b_t)`` rows in all. PyTorch's packed loop does the same going forward. Its
+backward pass adds one product to the weights' gradient at every step, which takes most of its time. Here the backward
+loop carries only the gradient of the state: all slopes are computed before it, over all rows at once, and each gradient
+of a weight is one product after it.
 
-The state-to-state part is written out by hand for each cell, so second derivatives do not exist.
+The state-to-state part is written by hand for each cell, so second derivatives do not exist.
 """
 
 import torch
@@ -18,9 +18,9 @@ from parity.pytorch import runtime
 
 
 class Layout:
-    """Where the N real steps of a batch stand.
+    """The positions of the N real steps of a batch.
 
-    A trail (B + N, H) holds the states that the sequences start from, then those after each step.
+    A trail (B + N, H) holds the initial states of the sequences, then the states after each step.
     """
 
     def __init__(self, lengths, steps):  # (B,), T
@@ -33,11 +33,11 @@ class Layout:
         sizes = torch.cat([lengths.new_tensor([batch]), real.sum(1)])  # B, b_0, b_1 ...
         starts = sizes.cumsum(0) - sizes
         self.sizes = [batch, *(size for size in sizes[1:].tolist() if size)]
-        self.before = starts[t] + rank  # (N,) where each step finds the state before it in a trail
+        self.before = starts[t] + rank  # (N,) index of the state before each step in a trail
         ends = starts[longest_first] + torch.arange(batch, device=lengths.device)
-        self.last = ends[self.rank]  # (B,) where each sequence ends
+        self.last = ends[self.rank]  # (B,) index of each sequence's end in a trail
         self.mirror = starts[longest_first[rank] - t] - batch + rank  # (N,) as far from the other end
-        self.places = self.order[rank] * steps + t  # (N,) in the flattened batch
+        self.places = self.order[rank] * steps + t  # (N,) positions in the flattened batch
 
     def pack(self, x):  # (B, T, D) -> (N, D)
         return x.flatten(0, 1).index_select(0, self.places)
@@ -51,7 +51,7 @@ class Layout:
 
 
 def one_layer(layout, kind, rows, weights, states, *, nonlinearity="tanh"):
-    """One layer in one direction.  rows (N, D), states [(B, H)], weights as `torch.nn` names them.
+    """Run one layer one way over rows (N, D): weights of `torch.nn`, states [(B, H)].
 
     Returns:
         y (N, H), and the final states [(B, H)].
@@ -66,7 +66,7 @@ def one_layer(layout, kind, rows, weights, states, *, nonlinearity="tanh"):
 
 
 class RealSteps(torch.autograd.Function):
-    """From the states that the sequences start from [(B, H)] to those after each step (N, H) and the final ones."""
+    """Compute states after each step (N, H), and final states, from initial states [(B, H)]."""
 
     @staticmethod
     def forward(ctx, layout, cell, x, w_in, w_rec, b_in, b_rec, *start):
@@ -93,10 +93,10 @@ class RealSteps(torch.autograd.Function):
         batch, sizes = len(layout.order), layout.sizes[1:]
         before = [trail.index_select(0, layout.before) for trail in trails]
         after = [trail[batch:] for trail in trails]
-        d_gates = x.new_empty(len(x), cell.products * len(w_rec))  # of each gate, and each product with its own bias
+        d_gates = x.new_empty(len(x), cell.products * len(w_rec))  # of each gate, and of each product with its own bias
         slopes = per_step(cell.slopes(gates, kept, before, after), sizes)
         d_parts = per_step(cell.d_parts(d_gates), sizes)
-        # What comes back to a step is added to what came from outside: to y, and to each final state.
+        # The gradient from later steps is added to that of the results: of y, and of each final state.
         d_trails = [F.pad(dy, (0, 0, batch, 0)), *(torch.zeros_like(trail) for trail in trails[1:])]
         for d_trail, d_final in zip(d_trails, d_finals):
             d_trail.index_add_(0, layout.last, d_final)
@@ -123,7 +123,7 @@ def per_step(tensors, sizes):  # [(N, ...)] -> for each step, views of its rows
 
 
 class Cell:
-    """What is special about a kind of layer. ``a``, ``d_a`` and slopes are one step's rows."""
+    """Computations specific to a kind of layer; ``a``, ``d_a`` and slopes are one step's rows."""
 
     products = 1  # columns of d_gates, in units of H
     recurrent_bias = False  # whether the product with the state has a bias of its own
@@ -132,14 +132,14 @@ class Cell:
         self.hidden, self.relu = hidden, nonlinearity == "relu"
 
     def parts(self, gates):
-        """The columns that a step works on."""
+        """Return the columns that a step computes with."""
         return [gates]
 
     def d_parts(self, d_gates):
         return [d_gates]
 
     def sides(self, d_gates):
-        """The gradient of the input's product and that of the state's."""
+        """Return the gradients of the input's product and of the state's product."""
         return d_gates, d_gates
 
 

@@ -1,7 +1,7 @@
-"""Pooling over time in PyTorch: one vector for each sequence, zero for an empty one.
+"""Pool over time in PyTorch: one vector for each sequence, zero for an empty one.
 
-PyTorch's pooling layers take no mask. Padding is replaced by zeros first, with a choice and not a product; where
-something would divide nothing by nothing, an empty sequence gets one step of such zeros (`never_empty`).
+PyTorch's pooling layers take no mask. Padding is replaced by zeros first, by a selection and not a product. To avoid a
+division of 0 by 0, an empty sequence gets one step of such zeros (`never_empty`).
 """
 
 import torch
@@ -11,10 +11,10 @@ from parity.pytorch import runtime
 
 
 def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  (B,)  (B, H)
-    """The last real step of each sequence, e.g. of a recurrent layer's outputs, where ``x[:, -1]`` is padding.
+    """Return the last real step of each sequence, where ``x[:, -1]`` would be padding.
 
     Args:
-        initial: what an empty sequence gives; zeros when None.
+        initial: result for an empty sequence; zeros if None.
         variant: "gather" or "indexed".
 
     Returns:
@@ -33,7 +33,7 @@ def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  
 
 
 def mean(x, lengths, *, variant="masked_sum"):  # (B, T, D)  (B,)
-    """The mean over each sequence's real steps: their sum over their number, and not over T.
+    """Average each sequence over its real steps, not over T.
 
     Returns:
         y: (B, D).
@@ -45,7 +45,7 @@ def mean(x, lengths, *, variant="masked_sum"):  # (B, T, D)  (B,)
 
 
 def sum(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
-    """The sum over each sequence's real steps.
+    """Sum each sequence over its real steps.
 
     Args:
         variant: "masked", or "segments": the real steps of all sequences in one row, each added to its own sum.
@@ -56,27 +56,27 @@ def sum(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
     if runtime.pick(("masked", "segments"), variant) == "masked":
         return {"y": only_real(x, lengths).sum(1)}
     real = runtime.valid(lengths, x.shape[1])
-    sequence = real.nonzero()[:, 0]  # which one each real step belongs to
+    sequence = real.nonzero()[:, 0]  # the sequence of each real step
     return {"y": x.new_zeros(len(x), x.shape[2]).index_add(0, sequence, x[real])}
 
 
 def max(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
-    """The largest value of each feature among each sequence's real steps.
+    """Return each feature's maximum over the real steps of each sequence.
 
-    `torch.amax` shares the gradient out among equals, as TensorFlow does; `torch.max` gives it to one of them.
+    `torch.amax` shares the gradient among equal maxima, as TensorFlow does; `torch.max` gives it to one of them.
 
     Returns:
         y: (B, D).
     """
-    counted = never_empty(lengths, x.shape[1])[:, :, None]  # the one zero of an empty sequence is its largest
+    counted = never_empty(lengths, x.shape[1])[:, :, None]  # the maximum of an empty sequence is its one zero
     return {"y": only_real(x, lengths).masked_fill(~counted, -torch.inf).amax(1)}
 
 
 def attention(x, lengths, query, *, variant="softmax"):  # (B, T, D)  (B,)  (D,)
-    """A weighted mean over real steps, its weights ``softmax(x · query)``, the query learned.
+    """Average the real steps, weighted by ``softmax(x · query)`` with a learned query.
 
     Args:
-        variant: "softmax", or "scaled_dot_product" for the fused kernel, which does not give the weights.
+        variant: "softmax", or "scaled_dot_product" for the fused kernel, which does not return the weights.
 
     Returns:
         weights: (B, T), zero on padding; y: (B, D).
@@ -84,7 +84,7 @@ def attention(x, lengths, query, *, variant="softmax"):  # (B, T, D)  (B,)  (D,)
     >>> attention(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]), torch.zeros(1))["weights"]
     tensor([[0.5000, 0.5000, 0.0000]])
     """
-    counted = never_empty(lengths, x.shape[1])  # where all is masked, softmax gives NaN
+    counted = never_empty(lengths, x.shape[1])  # if all is masked, softmax gives NaN
     x = only_real(x, lengths)
     if runtime.pick(("softmax", "scaled_dot_product"), variant) == "scaled_dot_product":
         queries = query.expand(len(x), 1, -1)  # (B, 1, D)
@@ -96,10 +96,10 @@ def attention(x, lengths, query, *, variant="softmax"):  # (B, T, D)  (B,)  (D,)
 
 
 def only_real(x, lengths):  # (B, T, D)  (B,)
-    """The values on real steps, 0 on padding."""
+    """Return the values on real steps, and 0 on padding."""
     return runtime.only_real(runtime.valid(lengths, x.shape[1]), x)
 
 
 def never_empty(lengths, steps):  # (B,), T -> (B, T)
-    """True on real steps, and on the first step of an empty sequence, so that nothing is divided by nothing."""
+    """Return True on real steps, and on the first step of an empty sequence."""
     return runtime.valid(lengths.clamp(min=1), steps)

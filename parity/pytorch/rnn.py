@@ -1,11 +1,11 @@
-"""Recurrent layers in PyTorch: packed, padded, step by step, in buckets, and over real steps only.
+"""Run recurrent layers in PyTorch: packed, padded, stepwise, bucketed, and over real steps only.
 
-Weights come as tuples, one item a layer, with the gate axis explicit, and are handed to the real layers:
+Weights are tuples with one item per layer and an explicit gate axis, and are passed to the framework's layers:
 
     w_in (D, G, H)   w_rec (H, G, H)   bias (G, H)      LSTM gates i, f, g, o; GRU r, z, n, bias (4, H)
 
-`torch.nn.LSTM` has two biases that add up; the second is zero here. `torch.nn.GRU` needs the last of its second.
-See https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html and, for packing,
+`torch.nn.LSTM` has two biases that are added; the second is zero here. `torch.nn.GRU` needs the last of its second. See
+https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html and, for packing,
 https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html.
 """
 
@@ -21,10 +21,10 @@ from parity.pytorch import buckets, packing, runtime
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):
-    """Elman network.  x (B, T, D), lengths (B,), h0 (L, B, H).
+    """Run an Elman network on x (B, T, D), lengths (B,), h0 (L, B, H).
 
     Args:
-        variant: one of `VARIANTS`; each is described where it stands.
+        variant: a key of `VARIANTS`; see the functions there.
 
     Returns:
         y: (B, T, H), zero on padding; h: (L, B, H), each state after the last real step.
@@ -39,23 +39,23 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="p
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="packed"):
-    """Gated recurrent unit; arguments and results as for `rnn`."""
+    """Run a GRU; arguments and results as for `rnn`."""
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
     y, (h,) = runtime.pick(VARIANTS, variant)(nn.GRU, x, lengths, weights, [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="packed"):
-    """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which padded layers cannot give."""
+    """Run an LSTM; as for `rnn`, and c: (L, B, H), except from padded layers."""
     weights = [torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
     y, (h, *c) = runtime.pick(VARIANTS, variant)(nn.LSTM, x, lengths, weights, [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 
 def torch_layout(w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
-    """One layer's weights as `torch.nn` names and lays them out."""
+    """Return one layer's weights as `torch.nn` names and arranges them."""
     b_in, b_rec = bias[: w_in.shape[1]], torch.zeros_like(bias[: w_in.shape[1]])
-    if len(bias) > len(b_in):  # GRU: the last one stands inside the product with the reset gate
+    if len(bias) > len(b_in):  # GRU: the last bias is inside the product with the reset gate
         b_rec = torch.cat([b_rec[:-1], bias[-1:]])
     return {
         "weight_ih": w_in.flatten(1).T,  # (GH, D)
@@ -66,10 +66,10 @@ def torch_layout(w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
 
 
 def packed(kind, x, lengths, weights, initial, *, enforce_sorted=False, batch_first=True, **options):
-    """Pack, run the whole stack, unpack. Steps of padding are never computed."""
+    """Pack, run the whole stack, unpack; steps of padding are never computed."""
     initial = states_or_zeros(initial, x, weights)
     y = x.new_zeros(*x.shape[:2], width(weights))
-    rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence refuses a length of 0
+    rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence rejects a length of 0
     if not len(rows):
         return y, initial
     layer = module(kind, x.shape[2], width(weights), len(weights), x.dtype, batch_first=batch_first, **options)
@@ -83,7 +83,7 @@ def packed(kind, x, lengths, weights, initial, *, enforce_sorted=False, batch_fi
 
 
 def packed_sorted(kind, x, lengths, weights, initial, **options):
-    """`packed` with the rows sorted by hand, longest first, as ``enforce_sorted=True`` wants them."""
+    """Run `packed` on rows sorted longest first, as ``enforce_sorted=True`` requires."""
     order = lengths.argsort(descending=True, stable=True)
     initial = [state[:, order] for state in states_or_zeros(initial, x, weights)]
     y, final = packed(kind, x[order], lengths[order], weights, initial, enforce_sorted=True, **options)
@@ -92,15 +92,15 @@ def packed_sorted(kind, x, lengths, weights, initial, **options):
 
 
 def time_major(kind, x, lengths, weights, initial, **options):
-    """`packed` on (T, B, D), the order in which `torch.nn` takes a batch unless told otherwise."""
+    """Run `packed` on (T, B, D), the default layout of `torch.nn`."""
     return packed(kind, x, lengths, weights, initial, batch_first=False, **options)
 
 
 def padded(kind, x, lengths, weights, initial, **options):
-    """Run each layer over the padding too, then gather the state after each last real step and zero the rest.
+    """Run each layer over the padding too, gather last real states and zero the rest.
 
-    Right for one direction, since the past does not see the padding behind it. The cell state is not among
-    the results: `torch.nn.LSTM` gives it after the last step only, and that step is padding.
+    This is correct in one direction, since no step depends on the padding after it. The cell state is not returned:
+    `torch.nn.LSTM` gives it after the last step only, and that step is padding.
     """
     initial = states_or_zeros(initial, x, weights)
     real = runtime.valid(lengths, x.shape[1])
@@ -114,24 +114,24 @@ def padded(kind, x, lengths, weights, initial, **options):
     return runtime.only_real(real, y), [torch.stack(h)]
 
 
-# In newer versions the same flags also set TF32, and warn if they do. None leaves it.
+# In newer versions the same flags also set TF32, with a warning. None leaves it unchanged.
 AS_IT_IS = {"allow_tf32": None} if "allow_tf32" in signature(torch.backends.mkldnn.flags).parameters else {}
 
 
 def padded_native(kind, x, lengths, weights, initial, **options):
-    """`padded` with oneDNN switched off: on the CPU, it is what makes a padded float32 LSTM fast."""
+    """Run `padded` with oneDNN off; oneDNN makes a padded float32 LSTM fast on the CPU."""
     with torch.backends.mkldnn.flags(enabled=False, **AS_IT_IS):
         return padded(kind, x, lengths, weights, initial, **options)
 
 
 def bucketed(kind, x, lengths, weights, initial, **options):
-    """`padded` in groups of similar length."""
+    """Run `padded` in groups of similar length."""
     initial = states_or_zeros(initial, x, weights)
     return buckets.bucketed(padded, kind, x, lengths, weights, initial, **options)
 
 
 def real_steps(kind, x, lengths, weights, initial, **options):
-    """`packed` with a loop and a backward pass of our own. The whole stack stays packed."""
+    """Run `packed` by our own loop and backward pass; the stack stays packed."""
     initial = states_or_zeros(initial, x, weights)
     layout = packing.Layout(lengths, x.shape[1])
     rows, finals = layout.pack(x), []
@@ -142,7 +142,7 @@ def real_steps(kind, x, lengths, weights, initial, **options):
 
 
 def stepwise(kind, x, lengths, weights, initial, **options):
-    """A loop over steps with a cell; a sequence that has ended keeps its state."""
+    """Run a cell step by step; an ended sequence keeps its state."""
     initial = states_or_zeros(initial, x, weights)
     real = runtime.valid(lengths, x.shape[1])
     y, finals = runtime.only_real(real, x), []
@@ -174,20 +174,20 @@ CELLS = {nn.RNN: nn.RNNCell, nn.GRU: nn.GRUCell, nn.LSTM: nn.LSTMCell}
 
 @cache
 def module(kind, features, hidden, layers, dtype, batch_first=True, **options):
-    """An empty layer or cell, built once; its weights are always passed in."""
+    """Build an empty layer or cell once; its weights are passed in at every call."""
     if layers is None:
         return kind(features, hidden, device="meta", dtype=dtype, **options)
     return kind(features, hidden, layers, batch_first=batch_first, device="meta", dtype=dtype, **options)
 
 
 def run(layer, weights, x, initial):
-    """Call a recurrent layer; states in and out as lists, whatever the layer."""
+    """Call a recurrent layer with lists of states in and out."""
     y, final = functional_call(layer, weights, (x, tuple(initial) if len(initial) > 1 else initial[0]))
     return y, list(final) if isinstance(final, tuple) else [final]
 
 
 def last_real(y, lengths, initial):  # (B, T, H)  (B,)  (B, H) -> (B, H)
-    """The output at each last real step; the initial state where there is none."""
+    """Return the output at each last real step, or the initial state without one."""
     index = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, y.shape[2])
     return torch.where(lengths[:, None] > 0, y.gather(1, index)[:, 0], initial)
 
@@ -196,6 +196,6 @@ def width(weights):
     return weights[0]["weight_hh"].shape[1]
 
 
-def states_or_zeros(initial, x, weights):  # a zero state (L, B, H) for each that was not given
+def states_or_zeros(initial, x, weights):  # zeros (L, B, H) for each state that is None
     zeros = x.new_zeros(len(weights), x.shape[0], width(weights))
     return [zeros if state is None else state for state in initial]

@@ -1,4 +1,4 @@
-"""What every function of this framework needs: arrays to tensors, run, differentiate, tensors to arrays."""
+"""Convert arrays and tensors, run an implementation, and differentiate it."""
 
 import logging
 import warnings
@@ -10,9 +10,9 @@ VERSION = f"torch {torch.__version__}"
 
 
 def environment(device="cpu"):
-    """What the numbers depend on."""
+    """Return the versions and settings that results depend on."""
     return {
-        "torch": str(torch.__version__),  # a class of its own, which not every serialiser knows
+        "torch": str(torch.__version__),  # a subclass of str, which not every serialiser supports
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "threads": torch.get_num_threads(),
         "tf32": {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32},
@@ -25,44 +25,44 @@ def has_cuda():
 
 
 def allow_tf32(allowed):
-    """Whether a GPU may round the factors of float32 products: one policy for products and for cuDNN."""
+    """Set whether a GPU may round the factors of float32 products, in cuDNN too."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
 
 
 def clear_graphs():
-    """Drop what was compiled."""
-    if compiled.cache_info().currsize:  # else the compiler was never loaded, which takes seconds
+    """Drop compiled functions."""
+    if compiled.cache_info().currsize:  # else the compiler is not loaded, and loading it takes seconds
         compiled.cache_clear()
         torch._dynamo.reset()
 
 
 def valid(lengths, steps):  # (B,), T -> (B, T)
-    """True on real steps, False on padding."""
+    """Return True on real steps, and False on padding."""
     return torch.arange(steps, device=lengths.device) < lengths[:, None]
 
 
 def only_real(real, values):  # (B, T), (B, T, D)
-    """The values on real steps, 0 on padding.
+    """Return the values on real steps, and 0 on padding.
 
-    A choice, not a product with the mask: the gradient of a product multiplies by the padding, and NaN times 0 is
-    NaN. So functions that compute with padding begin with this line.
+    It selects instead of multiplying by the mask: the gradient of a product multiplies by the padding, and NaN times 0
+    is NaN. Functions that compute with padding begin with this line.
     """
     return torch.where(real[:, :, None], values, 0)
 
 
 def pick(variants, variant):
-    """``variant``, or what stands under it in a dict, if it is one of ``variants``."""
+    """Return ``variant``, or its value in a dict, if it is one of ``variants``."""
     if variant not in variants:
         raise ValueError(f"variant: got {variant!r}, expected one of: {', '.join(variants)}")
     return variants[variant] if isinstance(variants, dict) else variant
 
 
 def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
-    """Outputs and gradients of ``call`` as arrays, and the names of the gradients that came sparse.
+    """Return outputs and gradients of ``call`` as arrays, and the names of sparse gradients.
 
-    The gradient of every float input is taken against ``cotangents``, one for each output that counts. What a
-    function writes to its inputs stands in ``arrays`` afterwards, so that it is found out. Mode is "eager" or
-    "compiled"; ``axes`` matters to TensorFlow, where a graph leaves some of them open.
+    Gradients of all float inputs are taken against ``cotangents``, one for each output that counts. Writes of a
+    function to its inputs appear in ``arrays``, so that they are detected. Mode is "eager" or "compiled"; ``axes``
+    matters only to TensorFlow.
     """
     function = compiled(call) if mode == "compiled" else call
     inputs = tensors(arrays, device)
@@ -75,7 +75,7 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
 
 
 def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
-    """``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay on their device: for a benchmark."""
+    """Return ``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay on their device."""
     inputs, against = tensors(arrays, device), tensors(cotangents, device)
     if mode == "compiled":
         call = compiled(call)
@@ -88,7 +88,7 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
         return differentiated(call, inputs, against)
 
     def kernels():
-        """Which of the known kernels a run used, from the profiler's names of what ran."""
+        """List the known kernels in the profile of a run."""
         with torch.profiler.profile() as profiler:
             train()
         ran = " ".join(event.key for event in profiler.key_averages())
@@ -102,12 +102,12 @@ KERNELS = {"oneDNN": "mkldnn_rnn_layer", "cuDNN": "_cudnn_rnn", "own loop": "Rea
 
 @cache
 def compiled(call):
-    """``call`` through `torch.compile`, whose tracer warns of much that it looks at and that is not ours.
+    """Compile ``call`` by `torch.compile`, and suppress the warnings of its tracer.
 
-    What it cannot trace it runs as it is; a function of which it makes no graph at all is refused here.
+    Code that cannot be traced runs uncompiled; a function without any graph raises here.
     """
     torch._logging.set_logs(dynamo=logging.ERROR)
-    torch._dynamo.reset()  # it counts recompilations, and after eight it gives up
+    torch._dynamo.reset()  # dynamo stops compiling after eight recompilations
     graphs = torch._dynamo.utils.counters["stats"]
     before = graphs["unique_graphs"]
     with warnings.catch_warnings():
@@ -126,18 +126,18 @@ def compiled(call):
 
 
 def square_product(side, device="cpu"):
-    """A product of two matrices, and a wait for it: the peak that everything else is measured against."""
+    """Return a function that multiplies matrices, and one that waits: the peak rate."""
     a, b = torch.rand(side, side, device=device), torch.rand(side, side, device=device)
     return lambda: a @ b, waiting(device)
 
 
 def waiting(device):
-    """What returns when the device has done all its work; on the CPU, every call has."""
+    """Return a function that waits for the device; on the CPU, calls are synchronous."""
     return torch.cuda.synchronize if device == "cuda" else lambda: None
 
 
 def plain(found):
-    """Tensors by name as arrays by name."""
+    """Convert tensors by name to arrays by name."""
     dense = {name: tensor.to_dense() if tensor.is_sparse else tensor for name, tensor in found.items()}
     return {name: to_array(tensor.detach().cpu()) for name, tensor in dense.items()}
 
@@ -147,7 +147,7 @@ def tensors(arrays, device="cpu"):
 
 
 def to_array(tensor):
-    """NumPy knows bfloat16 by name once ml_dtypes is imported, and PyTorch does not know that; bits are bits."""
+    """Convert a tensor; bfloat16 is passed as bits, since PyTorch lacks the NumPy dtype."""
     return tensor.view(torch.uint16).numpy().view("bfloat16") if tensor.dtype == torch.bfloat16 else tensor.numpy()
 
 
@@ -158,7 +158,7 @@ def to_tensor(array):
 
 
 def differentiated(call, inputs, cotangents):
-    """Outputs by name, and the gradient of every float input by name."""
+    """Return outputs by name, and the gradient of every float input by name."""
     floats = {name: tensor.requires_grad_() for name, tensor in inputs.items() if tensor.is_floating_point()}
     outputs = {name: output for name, output in call(inputs).items() if name in cotangents}
     reached = [name for name, output in outputs.items() if output.requires_grad]

@@ -1,5 +1,5 @@
-"""The definition of every operation: float64 NumPy, each sequence alone, no padding in sight.
+"""Define every operation in float64 NumPy, on each sequence alone and without padding.
 
-Written in `autograd.numpy`, so its gradients are exact and no backward pass stands here. Every float array may
-carry extra leading axes (the disturbed copies of the noise floor ride there), so axes count from the end.
+It is written in `autograd.numpy`, so gradients are exact and no backward pass is needed. Every float array may have
+extra leading axes, which hold the perturbed copies of the noise floor. So axes are counted from the end.
 """

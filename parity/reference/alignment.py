@@ -1,4 +1,4 @@
-"""Losses of sequences whose labels are known, and not which step says which of them."""
+"""Compute losses over labels whose alignment with the steps is unknown."""
 
 import autograd.numpy as np
 
@@ -8,16 +8,16 @@ BLANK = 0
 
 
 def ctc(logits, targets, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (B,)
-    """Connectionist temporal classification: ``-log`` of the probability that the steps spell the labels.
+    """Compute the CTC loss: ``-log`` of the probability that the steps spell the labels.
 
-    Every step says one class. Repeats are merged, then blanks, class 0, are dropped: a a 0 b spells a b, and two equal
-    labels need a blank between them. The probability of the labels is the sum over all ways to spell them.
+    Every step predicts one class. Repeats are merged, then blanks (class 0) are dropped: a a 0 b spells a b, and two
+    equal labels need a blank between them. The probability of the labels is the sum over all paths that spell them.
 
     Graves et al., "Connectionist temporal classification", 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf
 
     Returns:
-        loss: (B,). No steps spell no labels, with probability 1: their loss is 0. Labels that so few steps cannot
-            spell have probability 0; their loss is not inf but 0, so that they have no gradient, instead of NaN.
+        loss: (B,), 0 for an empty sequence without labels. A sequence too short for its labels has probability 0;
+            its loss is set to 0 instead of inf, so that its gradient is 0 instead of NaN.
 
     >>> logits = np.zeros((1, 3, 2))  # two real steps; 1 1, 0 1 and 1 0 spell the label, 0 0 does not
     >>> round(float(np.exp(-ctc(logits, np.array([[1, 1]]), [1], [2])["loss"][0])), 4)
@@ -32,12 +32,13 @@ def ctc(logits, targets, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (
 
 
 def forward_algorithm(log_p, labels):  # (..., n, C)  (S,) -> (...)
-    """The log-probability of the labels, section 4.1: ``alpha[s]`` is that of the steps so far to end in state ``s``.
+    """Return the log-probability of the labels by the forward algorithm, section 4.1.
 
-    The states are the labels with a blank before, between and behind them. Only those that can be reached are kept.
+    ``alpha[s]`` is the log-probability that the steps so far end in state ``s``. The states are the labels with a blank
+    before, between and after them; only reachable states are kept.
     """
     states = [BLANK, *(state for label in labels for state in (label, BLANK))]
-    alpha = {0: np.zeros(log_p.shape[:-2])}  # before the first step, as if after a blank
+    alpha = {0: np.zeros(log_p.shape[:-2])}  # before the first step: as if after a blank
     for t in range(log_p.shape[-2]):
         before = {s: [alpha[r] for r in sources(states, s) if r in alpha] for s in range(len(states))}
         alpha = {s: log_sum(terms) + log_p[..., t, states[s]] for s, terms in before.items() if terms}
@@ -46,13 +47,13 @@ def forward_algorithm(log_p, labels):  # (..., n, C)  (S,) -> (...)
 
 
 def sources(states, s):
-    """Where a step to state ``s`` may come from: a blank between two labels may be left out if they differ."""
+    """List the states before ``s``; a blank between two different labels may be skipped."""
     skips = states[s] != BLANK and s >= 2 and states[s] != states[s - 2]
     return [s, s - 1, s - 2] if skips else [s, s - 1]
 
 
 def log_sum(terms):
-    """``log(sum(exp(terms)))``."""
+    """Return ``log(sum(exp(terms)))``."""
     total = terms[0]
     for term in terms[1:]:
         total = np.logaddexp(total, term)

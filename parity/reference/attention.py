@@ -1,4 +1,4 @@
-"""Attention over the real steps of each sequence: nothing else is there to be looked at."""
+"""Compute attention over the real steps of each sequence; padding is cut off first."""
 
 import autograd.numpy as np
 
@@ -6,13 +6,13 @@ from parity.reference import runtime
 
 
 def softmax(scores, lengths, *, axis=-1):  # (B, T) or (B, T, D), (B,)
-    """``weights[t] = exp(scores[t]) / Σ exp(scores)`` over the real steps of each sequence.
+    """Normalise scores over real steps: ``weights[t] = exp(scores[t]) / Σ exp(scores)``.
 
     Args:
-        axis: where time is: -1 for one score a step, -2 for one a feature.
+        axis: the time axis: -1 for one score per step, -2 for one per feature.
 
     Returns:
-        weights: as scores; they sum to 1 over each sequence that has a step, and are zero on padding.
+        weights: shaped like scores; they sum to 1 over each non-empty sequence and are zero on padding.
 
     >>> softmax(np.array([[1.0, 1.0, 9.0]]), [2])["weights"]
     array([[0.5, 0.5, 0. ]])
@@ -23,17 +23,17 @@ def softmax(scores, lengths, *, axis=-1):  # (B, T) or (B, T, D), (B,)
 
 
 def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads):
-    """Every step of a sequence looks at every step of it: Vaswani et al., "Attention is all you need", section 3.2.2.
+    """Compute multi-head attention: Vaswani et al., "Attention is all you need", section 3.2.2.
 
         head = softmax(q kᵀ / sqrt(H / heads)) v        y = [head; head; …] w_out + bias_out
 
     Args:
         x: (B, T, H). lengths: (B,).
         w_in: (H, 3, H), for queries, keys and values, head by head.
-        bias_in: (2, H), for queries and values. One for keys would add the same to all scores of a query, and the
-            softmax takes that away again: what comes back as its gradient is rounding.
+        bias_in: (2, H), for queries and values. A bias for keys would add a constant to all scores of a query; the
+            softmax removes it, so that its gradient would be rounding error only.
         w_out, bias_out: (H, H), (H,).
-        heads: how many; H is divisible by them.
+        heads: number of heads, which divides H.
 
     Returns:
         y: (B, T, H), zero on padding.
@@ -53,7 +53,7 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads):
 
 
 def projected(row, w_in, bias_in, heads):  # (n, H)  (H, 3, H)  (2, H)
-    """Queries, keys and values of one sequence, head by head."""
+    """Return the queries, keys and values of one sequence, split into heads."""
     q, k, v = (row @ w_in[..., part, :] for part in range(3))  # (n, H)
     q, v = q + bias_in[..., None, 0, :], v + bias_in[..., None, 1, :]
     return [np.reshape(part, (*part.shape[:-1], heads, part.shape[-1] // heads)) for part in (q, k, v)]

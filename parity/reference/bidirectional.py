@@ -1,4 +1,4 @@
-"""Recurrent layers in both directions, one sequence at a time.
+"""Run recurrent layers in both directions, one sequence at a time.
 
 Weights are those of `parity.reference.rnn` with a leading axis of two: forward, then backward.
 """
@@ -10,7 +10,7 @@ from parity.reference.rnn import gru_step, lstm_step, over_sequence, rnn_step
 
 
 def reverse_sequence(x, lengths):  # (B, T, D)  (B,)
-    """Each sequence's real steps in reverse order; the padding stays behind them.
+    """Reverse the real steps of each sequence, with the padding left at the end.
 
     Returns:
         y: (B, T, D), zero on padding.
@@ -22,11 +22,11 @@ def reverse_sequence(x, lengths):  # (B, T, D)  (B,)
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T, D)  (B,)  ...  (L, 2, B, H)
-    """Bidirectional Elman network: Schuster and Paliwal, "Bidirectional recurrent neural networks", 1997.
+    """Run a bidirectional Elman network: Schuster and Paliwal, "Bidirectional recurrent neural networks", 1997.
 
     Returns:
         y: (B, T, 2H), the last layer's forward and backward state at every step, zero on padding.
-        h: (L, 2, B, H), forward: after the last real step; backward: after the first.
+        h: (L, 2, B, H), forward after the last real step, backward after the first.
     """
     act = runtime.tanh if activation == "tanh" else runtime.relu
     y, (h,) = over_batch(rnn_step(act), x, lengths, w_in, w_rec, bias, (h0,))
@@ -34,19 +34,19 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T,
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None):
-    """Bidirectional GRU. Returns y: (B, T, 2H) and h: (L, 2, B, H), as for `rnn`."""
+    """Run a bidirectional GRU; arguments and results as for `rnn`."""
     y, (h,) = over_batch(gru_step, x, lengths, w_in, w_rec, bias, (h0,))
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None):
-    """Bidirectional LSTM. Returns y: (B, T, 2H) and h, c: (L, 2, B, H), as for `rnn`."""
+    """Run a bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H)."""
     y, (h, c) = over_batch(lstm_step, x, lengths, w_in, w_rec, bias, (h0, c0))
     return {"y": y, "h": h, "c": c}
 
 
 def merged(x, lengths, w_in, w_rec, bias, *, merge="sum"):
-    """Bidirectional Elman network, one layer, its directions added, multiplied or averaged, not laid side by side.
+    """Run a bidirectional Elman layer and merge its directions elementwise.
 
     Args:
         merge: "sum", "mul" or "ave".
@@ -72,7 +72,7 @@ MERGED = {
 
 
 def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
-    """Every sequence alone through every layer, once forward and once from its own end."""
+    """Run every sequence alone through every layer, forward and backward."""
     layers, hidden = len(w_in), w_rec[0].shape[-1]
     zeros = np.zeros((*x.shape[:-3], layers, 2, x.shape[-3], hidden))
     initial = [zeros if state is None else state for state in initial]

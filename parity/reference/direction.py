@@ -1,6 +1,6 @@
-"""Recurrent layers that read from the end, and sequences that stand behind their padding.
+"""Run recurrent layers backwards, and over left-padded sequences.
 
-Weights are those of `parity.reference.rnn`: cut out and turned the right way, a sequence is a sequence.
+Weights are those of `parity.reference.rnn`, which runs on each sequence once it is cut out and in order.
 """
 
 import autograd.numpy as np
@@ -10,10 +10,10 @@ from parity.reference.bidirectional import reverse_sequence
 
 
 def backwards(x, lengths, w_in, w_rec, bias, h0=None):  # (B, T, D)  (B,)  ...  (L, B, H)
-    """GRU from each sequence's last real step to its first.
+    """Run a GRU from each sequence's last real step to its first.
 
     Returns:
-        y: (B, T, H), in the order of x: step t has read the steps from the last down to t; zero on padding.
+        y: (B, T, H), in the order of x, zero on padding; step t depends on the steps from the last down to t.
         h: (L, B, H), every layer's state after the first step, which it reads last.
 
     >>> one, zero = [np.ones((1, 3, 1))], [np.zeros((4, 1))]
@@ -25,10 +25,10 @@ def backwards(x, lengths, w_in, w_rec, bias, h0=None):  # (B, T, D)  (B,)  ...  
 
 
 def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None):  # (B, T, D), padding first  (B,)  ...  (L, B, H)
-    """LSTM over sequences that stand behind their padding: a sequence is the last ``length`` steps of its row.
+    """Run an LSTM over sequences that are the last ``length`` steps of their rows.
 
     Returns:
-        y: (B, T, H), zero on padding, which stands first here too; h, c: (L, B, H), as for `parity.reference.rnn.lstm`.
+        y: (B, T, H), zero on padding, which is first here too; h, c: (L, B, H), as for `parity.reference.rnn.lstm`.
 
     >>> one, zero = [np.ones((1, 4, 1))], [np.zeros((4, 1))]
     >>> left_padded(np.ones((1, 3, 1)), [1], one, one, zero)["y"].ravel().round(4)
@@ -41,7 +41,7 @@ def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None):  # (B, T, D), 
 
 
 def padded_before(rows, like):  # B arrays (..., length, H), like (..., B, T, H) -> (..., B, T, H)
-    """Results of the sequences side by side, zero before each."""
+    """Stack the sequences' results, with zeros before each."""
     zeros = np.zeros(like.shape[:-3] + like.shape[-2:])
     full = [np.concatenate([zeros[..., row.shape[-2] :, :], row], -2) for row in rows]
     return runtime.stack(full, -3, like.shape)

@@ -1,4 +1,4 @@
-"""Embedding: a row of a table for each token."""
+"""Look up a row of a table for each token."""
 
 import autograd.numpy as np
 from autograd.extend import defvjp, primitive
@@ -7,12 +7,12 @@ from parity.reference import runtime
 
 
 def lookup(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
-    """``y[b, t] = table[tokens[b, t]]``; zero, and no gradient, beyond each length and where the token is the pad.
+    """Look up a row of the table for each token.
 
     Returns:
-        y: (B, T, D).
+        y: (B, T, D), ``table[tokens[b, t]]``; zero, without gradient, beyond each length and at every pad.
 
-    >>> tokens = np.array([[2, 0, 1]])  # a word, the pad, and one behind the end
+    >>> tokens = np.array([[2, 0, 1]])  # a word, the pad, and a token beyond the length
     >>> y = lookup(tokens, np.array([2]), np.eye(3))["y"]
     >>> y[0].astype(int).tolist()
     [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
@@ -26,7 +26,7 @@ def lookup(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
 
 @primitive
 def _scale_gradient(table, factor):
-    """The identity, whose gradient is multiplied by ``factor``."""
+    """Return the table, and multiply its gradient by ``factor``."""
     return table
 
 
@@ -34,7 +34,7 @@ defvjp(_scale_gradient, lambda answer, table, factor: lambda cotangent: cotangen
 
 
 def scaled_by_frequency(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
-    """`lookup`, with the gradient of each row divided by how often its token occurs in the batch.
+    """Look up rows, and divide each row's gradient by its token's count in the batch.
 
     Returns:
         y: (B, T, D).
@@ -46,29 +46,29 @@ def scaled_by_frequency(tokens, lengths, table, *, padding_index=0):  # (B, T)  
 
 
 def masked_dense(tokens, lengths, table, w, b, *, padding_index=0):  # (B, T)  (B,)  (V, D)  (D, H)  (H,)
-    """``y[b, t] = table[tokens[b, t]] w + b``; zero beyond each length and where the token is the pad.
+    """Apply a dense layer to embedded tokens.
 
     Returns:
-        y: (B, T, H).
+        y: (B, T, H), ``table[tokens[b, t]] w + b``; zero beyond each length and where the token is the pad.
     """
     rows = []
     for row, length in enumerate(lengths):
-        real = tokens[row, :length, None] != padding_index  # whatever the pad's row holds, NaN or inf say
+        real = tokens[row, :length, None] != padding_index  # the pad's row may hold NaN or inf
         y = np.where(real, table[..., tokens[row, :length], :], 0) @ w + b[..., None, :]
         rows.append(np.where(real, y, 0))
     return {"y": runtime.padded(rows, np.zeros((*table.shape[:-2], *tokens.shape, w.shape[-1])))}
 
 
 def bag(tokens, lengths, table, *, mode="mean", padding_index=0):  # (B, T)  (B,)  (V, D)
-    """Sum, mean or largest of the rows of each sequence's tokens, as if no pad were among them.
+    """Return the sum, mean or maximum of each sequence's token rows, without the pad.
 
     Args:
-        mode: "sum", "mean" or "max", each feature by itself.
+        mode: "sum", "mean" or "max", feature by feature.
 
     Returns:
-        y: (B, D), zero where there is no token but the pad.
+        y: (B, D), zero if a sequence has no token but the pad.
 
-    >>> tokens = np.array([[2, 0, 1, 1]])  # a word, the pad, a word, and one behind the end
+    >>> tokens = np.array([[2, 0, 1, 1]])  # a word, the pad, a word, and a token beyond the length
     >>> bag(tokens, np.array([3]), np.eye(3))["y"]
     array([[0. , 0.5, 0.5]])
     """
@@ -81,9 +81,9 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0):  # (B, T)  (B,
 
 
 def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0):  # (B, T)  (B,)  (V, D)
-    """`lookup` of rows that are scaled down to length ``max_norm`` if they are longer.
+    """Look up rows, scaled down to norm ``max_norm`` if longer; the gradient includes the scaling.
 
-    The table keeps its rows, and the gradient is that of what is computed: none along a row that was scaled.
+    The table is not changed, and the gradient is zero along a row that was scaled.
 
     Returns:
         y: (B, T, D).
@@ -98,7 +98,7 @@ def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0):  
 
 @primitive
 def _renormed(y, max_norm):
-    """Scaled down like PyTorch, https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Embedding.cpp"""
+    """Scale rows as PyTorch does: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Embedding.cpp."""
     norm = np.linalg.norm(y, axis=-1, keepdims=True)
     return np.where(norm > max_norm, y * max_norm / (norm + 1e-7), y)
 
@@ -107,9 +107,9 @@ defvjp(_renormed, lambda answer, y, max_norm: lambda cotangent: cotangent, argnu
 
 
 def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0):  # (B, T)  (B,)  (V, D)
-    """`clipped_by_norm`, with the gradient of a table whose rows were that short from the start.
+    """Look up rows scaled down to ``max_norm``, with the gradient of an unscaled lookup.
 
-    So PyTorch has it: it shortens the rows in place before it looks them up, and takes the result for the parameter.
+    PyTorch shortens the rows in place before the lookup, and treats the result as the parameter.
 
     Returns:
         y: (B, T, D).

@@ -1,25 +1,20 @@
-"""Layers whose bias refills the padding. Each sequence is alone: there is nothing beyond its end to be refilled."""
+"""Apply dense and convolutional layers to each sequence alone, where no padding is left."""
 
 import autograd.numpy as np
 
 from parity.reference import runtime
 
-ACTIVATIONS = {
-    "linear": lambda a: a,
-    "relu": runtime.relu,
-    "sigmoid": runtime.sigmoid,
-    "tanh": runtime.tanh,
-}
+ACTIVATIONS = {"linear": lambda a: a, "relu": runtime.relu, "sigmoid": runtime.sigmoid, "tanh": runtime.tanh}
 
 
 def dense(x, lengths, w, bias, *, activation="linear"):  # (B, T, D)  (B,)  (D, H)  (H,)
-    """``y[t] = activation(x[t] w + bias)`` for every real step.
+    """Compute ``y[t] = activation(x[t] w + bias)`` for every real step.
 
     Args:
         activation: "linear", "relu", "sigmoid" or "tanh".
 
     Returns:
-        y: (B, T, H), zero on padding, whatever the activation makes of the bias.
+        y: (B, T, H), zero on padding, whatever the activation of the bias is.
 
     >>> dense(np.ones((1, 3, 1)), [2], np.ones((1, 1)), np.ones(1))["y"].ravel()
     array([2., 2., 0.])
@@ -30,14 +25,14 @@ def dense(x, lengths, w, bias, *, activation="linear"):  # (B, T, D)  (B,)  (D, 
 
 
 def conv1d(x, lengths, w, bias, *, padding="same"):  # (B, T, D)  (B,)  (K, D, H)...  (H,)...
-    """Convolutions over time, one after the other: ``y[t] = bias + Σ_k x[t + k - before] w[k]``.
+    """Apply convolutions over time, one after the other, to sequences extended by zeros.
 
-    Beyond both ends of a sequence stand zeros, for every layer anew.
+    ``y[t] = bias + Σ_k x[t + k - before] w[k]``. Both ends of a sequence are extended, for every layer anew.
 
     Args:
-        w, bias: tuples, one item a layer.
-        padding: "same", where K is odd and a step sees (K - 1) / 2 steps before it and as many behind; or "causal",
-            where it sees K - 1 steps before it.
+        w, bias: tuples, one item per layer.
+        padding: "same", where K is odd and a step reads (K - 1) / 2 steps on either side; or "causal", where it
+            reads K - 1 steps before it.
 
     Returns:
         y: (B, T, H), zero on padding.
@@ -53,7 +48,7 @@ def conv1d(x, lengths, w, bias, *, padding="same"):  # (B, T, D)  (B,)  (K, D, H
 
 
 def convolved(row, kernel, shift, padding):  # (n, D)  (K, D, H)  (H,) -> (n, H)
-    """One layer over one sequence."""
+    """Apply one layer to one sequence."""
     steps, size = row.shape[-2], kernel.shape[-3]
     before = (size - 1) // 2 if padding == "same" else size - 1
     zeros = np.zeros((*row.shape[:-2], size - 1, row.shape[-1]))

@@ -1,4 +1,4 @@
-"""Losses over the real steps only. A batch without one real step has loss 0 and no gradient: an empty sum."""
+"""Compute losses over real steps only; without a real step, loss and gradient are 0."""
 
 import autograd.numpy as np
 from autograd.tracer import getval as constant
@@ -7,7 +7,7 @@ from parity.reference import runtime
 
 
 def cross_entropy(logits, targets, lengths):  # (B, T, C)  (B, T)  (B,)
-    """Mean over all real steps of ``-log softmax(logits)[target]``.
+    """Average ``-log softmax(logits)[target]`` over all real steps.
 
     Returns:
         loss: ().
@@ -19,11 +19,11 @@ def cross_entropy(logits, targets, lengths):  # (B, T, C)  (B, T)  (B,)
 
 
 def sequence_loss(logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True):
-    """Cross entropy with the two averages of ``tf.contrib.seq2seq.sequence_loss``, gone since TensorFlow 2.
+    """Average the cross entropy as ``tf.contrib.seq2seq.sequence_loss`` did, over time, batch or both.
 
     Returns:
         loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
-            A sum over nothing is 0, and so is its average.
+            An average over no steps is 0.
     """
     losses = padded_losses(by_token(logits, targets, lengths), logits)  # (B, T)
     real = np.arange(logits.shape[-2]) < np.asarray(lengths)[:, None]
@@ -34,26 +34,26 @@ def sequence_loss(logits, targets, lengths, *, average_across_timesteps=True, av
 
 
 def label_smoothing(logits, targets, lengths, *, smoothing=0.1):
-    """Cross entropy with a target that keeps ``1 - smoothing`` and shares the rest out evenly.
+    """Average cross entropy over real steps; targets keep ``1 - smoothing``, all classes share the rest.
 
-    All C classes get a share, the target too: Szegedy et al., section 7, https://arxiv.org/abs/1512.00567
+    Szegedy et al., section 7, https://arxiv.org/abs/1512.00567
 
     Returns:
-        loss: (), the mean over all real steps.
+        loss: ().
     """
     return {"loss": mean_over_steps(by_token(logits, targets, lengths, smoothing), lengths, logits)}
 
 
 def class_weights(logits, targets, lengths, class_weight):  # (B, T, C)  (B, T)  (B,)  (C,)
-    """Weighted mean over all real steps of the cross entropy; the weight of a step is that of its target.
+    """Average the cross entropy over all real steps, weighted by each target's class.
 
-    The weights are constants and have no gradient. The mean divides by the sum of the weights, not by the number
-    of steps; where no step weighs anything, the loss is 0.
+    The weights are constants without gradient. The sum is divided by the sum of the weights, not by the number of
+    steps; if that is 0, the loss is 0.
 
     Returns:
         loss: ().
 
-    >>> logits = np.array([[[0.0, 0.0], [0.0, 9.0]]])  # log 2 for the one class, nothing for the other
+    >>> logits = np.array([[[0.0, 0.0], [0.0, 9.0]]])  # log 2 for the first class, 0 for the second
     >>> loss = class_weights(logits, np.array([[0, 1]]), [2], np.array([3.0, 1.0]))["loss"]
     >>> round(float(loss / np.log(2)), 2)
     0.75
@@ -65,9 +65,9 @@ def class_weights(logits, targets, lengths, class_weight):  # (B, T, C)  (B, T) 
 
 
 def mean_of_sequences(logits, targets, lengths):
-    """The cross entropy averaged over each sequence, then over all sequences that have a real step.
+    """Average the cross entropy over each sequence, then over all non-empty sequences.
 
-    A step of a short sequence counts for more than one of a long sequence; in `cross_entropy` all count the same.
+    A step of a short sequence counts for more than a step of a long one; in `cross_entropy` all steps count the same.
 
     Returns:
         loss: ().
@@ -77,7 +77,7 @@ def mean_of_sequences(logits, targets, lengths):
 
 
 def mean_squared_error(prediction, target, lengths):  # (B, T, D)  (B, T, D)  (B,)
-    """Mean over all features of all real steps of ``(prediction - target)²``.
+    """Average ``(prediction - target)²`` over all features of all real steps.
 
     Returns:
         loss: ().
@@ -87,7 +87,7 @@ def mean_squared_error(prediction, target, lengths):  # (B, T, D)  (B, T, D)  (B
 
 
 def binary_cross_entropy(logits, target, lengths):  # (B, T, D)  (B, T, D)  (B,)
-    """Mean over all features of all real steps of ``-target log p - (1 - target) log(1 - p)``, p = sigmoid(logits).
+    """Average ``-target log p - (1 - target) log(1 - p)``, p = sigmoid(logits), over all real steps.
 
     Returns:
         loss: ().
@@ -97,7 +97,7 @@ def binary_cross_entropy(logits, target, lengths):  # (B, T, D)  (B, T, D)  (B,)
 
 
 def by_token(logits, targets, lengths, smoothing=0.0):
-    """The cross entropy of every real step: B arrays (length,)."""
+    """Return the cross entropy of every real step: B arrays (length,)."""
     classes, losses = logits.shape[-1], []
     for row, z in enumerate(runtime.sequences(logits, lengths)):
         target = (1 - smoothing) * np.eye(classes)[targets[row, : lengths[row]]] + smoothing / classes
@@ -108,7 +108,7 @@ def by_token(logits, targets, lengths, smoothing=0.0):
 
 
 def mean_over_steps(losses, lengths, like):  # B arrays (..., length), (B,), (..., B, T, D) -> (...)
-    """Sum over real steps, divided by their number; 0 where there are none."""
+    """Divide the sum over real steps by their number; return 0 if there are none."""
     return sum_over_steps(losses, like) / max(1, sum(lengths))
 
 

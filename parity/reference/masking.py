@@ -1,4 +1,4 @@
-"""Masks. A truth value is a 1 or a 0 here, and has no gradient."""
+"""Compute masks of 1 and 0, without gradient, from lengths, tokens and features."""
 
 import autograd.numpy as np
 
@@ -6,7 +6,7 @@ from parity.reference import runtime
 
 
 def sequence_mask(x, lengths):  # (B, T, D)  (B,)
-    """1 on each of a sequence's ``length`` steps, 0 on the padding behind them.
+    """Return a mask that is 1 on real steps and 0 on padding.
 
     Returns:
         mask: (B, T).
@@ -20,10 +20,10 @@ def sequence_mask(x, lengths):  # (B, T, D)  (B,)
 
 
 def mask_from_tokens(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,)  (V, D)
-    """1 where a token is not the pad; a real step that holds the pad counts as padding too.
+    """Mask the pad wherever it occurs, also on real steps.
 
     Returns:
-        mask: (B, T); y: (B, T, D), each token's row of the table, zero where the mask is 0.
+        mask: (B, T), 1 where the token is not the pad; y: (B, T, D), the token's row, zero where the mask is 0.
 
     >>> mask_from_tokens(np.array([[2, 0, 1, 0]]), [3], np.ones((3, 1)))["mask"]
     array([[1., 0., 1., 0.]])
@@ -36,10 +36,10 @@ def mask_from_tokens(tokens, lengths, table, *, padding_index=0):  # (B, T)  (B,
 
 
 def mask_from_features(x, lengths):  # (B, T, D)  (B,)
-    """1 where any feature is not zero; a real frame of zeros counts as padding too.
+    """Mask frames whose features are all zero, also on real steps.
 
     Returns:
-        mask: (B, T); y: (B, T, D), x where the mask is 1, and no gradient where it is 0.
+        mask: (B, T), 1 where any feature is not zero; y: (B, T, D), x where the mask is 1, else 0.
 
     >>> x = np.array([[[1.0, 0.0], [0.0, 0.0], [2.0, -2.0], [0.0, 0.0]]])
     >>> mask_from_features(x, [3])["mask"]
@@ -52,9 +52,9 @@ def mask_from_features(x, lengths):  # (B, T, D)  (B,)
 
 
 def length_from_features(x, lengths):  # (B, T, D)  (B,)
-    """How many steps there are up to the last frame that is not all zeros.
+    """Count the steps up to the last frame that is not all zeros.
 
-    Too few where a sequence ends in such frames; those in the middle do no harm.
+    The count is too small if a sequence ends in frames of zeros; such frames in the middle do not matter.
 
     Returns:
         length: (B,).
@@ -69,7 +69,7 @@ def length_from_features(x, lengths):  # (B, T, D)  (B,)
 
 
 def mask_frames(x, lengths):  # (B, T, D)  (B,)
-    """The frames of each sequence, and zeros behind them.
+    """Keep the frames of each sequence, and replace padding by zeros.
 
     Returns:
         y: (B, T, D).

@@ -1,7 +1,7 @@
-"""Whole models on real data: every piece above, one after another. What is on the way comes out too.
+"""Compute whole models on real data from the operations of the other modules.
 
-A label of a whole sequence is learned as if the sequence were one step long, and an empty one had none: its logits
-are 0, and it does not count in the mean.
+Intermediate results are returned too, in the order of computation. The label of a whole sequence is treated as the
+label of a single step. An empty sequence has no such step: its logits are 0, and it does not count in the mean.
 """
 
 import autograd.numpy as np
@@ -13,7 +13,7 @@ from parity.reference.loss import binary_cross_entropy, cross_entropy
 def text_classifier(
     tokens, lengths, speaker, table, w_in, w_rec, bias, w_out, b_out, *, cell="gru", padding_index=0
 ):  # (B, T)  (B,)  (B,)  (V, D)  ...  (H, C)  (C,)
-    """Who says this? Embedding, GRU or LSTM, its last relevant state, linear layer, cross entropy over sequences.
+    """Classify a text's speaker: embedding, GRU or LSTM, last state, linear layer, cross entropy.
 
     Returns:
         embedded: (B, T, D); states: (B, T, H); last: (B, H); logits: (B, C); loss: ().
@@ -27,7 +27,7 @@ def text_classifier(
 
 
 def tagger(tokens, lengths, targets, table, w_in, w_rec, bias, w_out, b_out, *, padding_index=0):
-    """Who says this word? Embedding, bidirectional LSTM, linear layer and cross entropy at every real step.
+    """Classify each word's speaker: embedding, bidirectional LSTM, linear layer, cross entropy over steps.
 
     Returns:
         embedded: (B, T, D); states: (B, T, 2H); logits: (B, T, C), zero on padding; loss: ().
@@ -41,7 +41,7 @@ def tagger(tokens, lengths, targets, table, w_in, w_rec, bias, w_out, b_out, *, 
 
 
 def sentiment(tokens, lengths, leads, table, w_in, w_rec, bias, w_out, b_out, *, padding_index=0):
-    """Is it the lead who says this? Embedding, bidirectional LSTM, mean over real steps, linear layer, binary loss.
+    """Detect the lead in a text: embedding, bidirectional LSTM, mean, linear layer, binary cross entropy.
 
     Returns:
         embedded: (B, T, D); states: (B, T, 2H); pooled: (B, 2H); logits: (B, 1); loss: ().
@@ -55,7 +55,7 @@ def sentiment(tokens, lengths, leads, table, w_in, w_rec, bias, w_out, b_out, *,
 
 
 def vowel_speaker(x, lengths, speaker, w_in, w_rec, bias, w_out, b_out):  # (B, T, D)  (B,)  (B,)  ...
-    """Who speaks? LSTM on the frames, its last relevant state, linear layer, cross entropy over sequences.
+    """Classify a vowel's speaker: LSTM, last state, linear layer, cross entropy.
 
     Returns:
         states: (B, T, H); last: (B, H); logits: (B, C); loss: ().
@@ -72,5 +72,5 @@ def linear(x, weight, bias):  # (n, H)  (H, C)  (C,) -> (n, C)
 
 
 def decisions(summary, lengths, weight, bias):  # (B, H)  (B,)  (H, C)  (C,) -> (B, C)
-    """Logits for each sequence; 0 for an empty one."""
+    """Return the logits of each sequence, 0 for an empty one."""
     return np.where(np.asarray(lengths)[:, None] > 0, linear(summary, weight, bias), 0)

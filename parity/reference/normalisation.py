@@ -1,4 +1,4 @@
-"""Normalisation. Padding is never among the numbers whose mean and variance are taken."""
+"""Normalise steps and batches; padding is excluded from every mean and variance."""
 
 import autograd.numpy as np
 from autograd.tracer import getval
@@ -7,10 +7,10 @@ from parity.reference import runtime
 
 
 def layer_norm(x, lengths, gamma, beta, *, eps=1e-5):  # (B, T, H)  (B,)  (H,)  (H,)
-    """Each step's features, less their mean, over their deviation: Ba, Kiros and Hinton, arXiv:1607.06450.
+    """Normalise each step's features: Ba, Kiros and Hinton, arXiv:1607.06450.
 
     Args:
-        eps: added to the variance. `torch` takes 1e-5 and Keras 1e-3 unless told otherwise.
+        eps: added to the variance; the default is 1e-5 in `torch` and 1e-3 in Keras.
 
     Returns:
         y: (B, T, H), zero on padding.
@@ -29,19 +29,19 @@ def layer_norm(x, lengths, gamma, beta, *, eps=1e-5):  # (B, T, H)  (B,)  (H,)  
 def batch_norm(
     x, lengths, gamma, beta, running_mean, running_variance, *, training, momentum=0.1, eps=1e-5, updates=1
 ):  # (B, T, H)  (B,)  (H,)  (H,)  (H,)  (H,)
-    """Each feature, less its mean, over its deviation, taken over all real steps: Ioffe, Szegedy, arXiv:1502.03167.
+    """Normalise each feature over all real steps: Ioffe and Szegedy, arXiv:1502.03167.
 
-    Running statistics are buffers: no gradient reaches them, nor the batch through them. Their variance is the
-    biased one, as in Keras; `torch` has n / (n - 1) times the batch's.
+    Running statistics are buffers: no gradient reaches them, nor the batch through them. Their variance is biased, as
+    in Keras; `torch` multiplies the batch's variance by n / (n - 1).
 
     Args:
-        training: whether mean and variance are those of the batch, or the running ones.
-        momentum: the share of the new in a running statistic, as in `torch`; Keras asks for that of the old.
+        training: True to use the batch's mean and variance, False to use the running ones.
+        momentum: share of the new value in a running statistic, as in `torch`; in Keras it is that of the old value.
         eps: added to the variance.
-        updates: how often the running statistics see this batch.
+        updates: how often this batch updates the running statistics.
 
     Returns:
-        y: (B, T, H), zero on padding. In training also running_mean, running_variance: (H,), as they were if no
+        y: (B, T, H), zero on padding. In training also running_mean, running_variance: (H,), unchanged if no
             step of the batch is real.
 
     >>> x, one, zero = np.array([[[1.0], [3.0], [9.0]]]), np.ones(1), np.zeros(1)

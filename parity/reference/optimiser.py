@@ -1,16 +1,16 @@
-"""One step of an optimiser for one weight, as its paper has it. All is elementwise, so weights may be copies, stacked.
+"""Update one weight by one step of an optimiser, as in its paper.
 
     weight, state = sgd(weight, gradient, state, step, pad_row, ...)
 
-``state`` is two arrays, both zero at first; ``step`` counts from 1. ``pad_row`` is the row of an embedding table that
-stands for padding, or None.
+``state`` is two arrays, both zero at first; ``step`` counts from 1. ``pad_row`` is the padding row of an embedding
+table, or None. All operations are elementwise, so a weight may be a stack of copies.
 """
 
 import autograd.numpy as np
 
 
 def sgd(weight, gradient, state, step, pad_row, *, learning_rate, momentum=0.0):
-    """Stochastic gradient descent with momentum: Sutskever et al., 2013, for a learning rate that stays the same.
+    """Apply SGD with momentum at a constant learning rate: Sutskever et al., 2013.
 
     Returns:
         weight, and a state of (velocity, nothing).
@@ -25,7 +25,7 @@ def sgd(weight, gradient, state, step, pad_row, *, learning_rate, momentum=0.0):
 
 
 def adam(weight, gradient, state, step, pad_row, *, learning_rate, beta_1, beta_2, epsilon):
-    """Algorithm 1 of Kingma and Ba, "Adam", arXiv:1412.6980v9: epsilon stands beside the root of the corrected v.
+    """Apply Adam, Algorithm 1 of arXiv:1412.6980v9; epsilon is added to the root of ``v_hat``.
 
     Returns:
         weight, and a state of (m, v).
@@ -38,9 +38,9 @@ def adam(weight, gradient, state, step, pad_row, *, learning_rate, beta_1, beta_
 
 
 def adamw(weight, gradient, state, step, pad_row, *, learning_rate, weight_decay, **moments):
-    """Adam with weights that shrink beside it: Loshchilov and Hutter, arXiv:1711.05101, decay times learning rate.
+    """Apply Adam with decoupled weight decay: Loshchilov and Hutter, arXiv:1711.05101.
 
-    Padding has no meaning to forget: the pad row does not shrink.
+    The decay is multiplied by the learning rate, and the pad row is not decayed.
 
     Returns:
         weight, and a state of (m, v).

@@ -1,4 +1,4 @@
-"""Pooling over time: one vector for each sequence, zero for an empty one."""
+"""Pool over time: one vector for each sequence, zero for an empty one."""
 
 import autograd.numpy as np
 
@@ -6,10 +6,10 @@ from parity.reference import runtime
 
 
 def last_relevant(x, lengths, initial=None):  # (B, T, H)  (B,)  (B, H)
-    """The last real step of each sequence, e.g. of a recurrent layer's outputs.
+    """Return the last real step of each sequence, e.g. of a recurrent layer's outputs.
 
     Args:
-        initial: what an empty sequence gives; zeros when None.
+        initial: result for an empty sequence; zeros if None.
 
     Returns:
         y: (B, H).
@@ -24,7 +24,7 @@ def last_relevant(x, lengths, initial=None):  # (B, T, H)  (B,)  (B, H)
 
 
 def mean(x, lengths):  # (B, T, D)  (B,)
-    """The mean over each sequence's real steps.
+    """Average each sequence over its real steps.
 
     Returns:
         y: (B, D).
@@ -36,7 +36,7 @@ def mean(x, lengths):  # (B, T, D)  (B,)
 
 
 def sum(x, lengths):  # noqa: A001  # (B, T, D)  (B,)
-    """The sum over each sequence's real steps.
+    """Sum each sequence over its real steps.
 
     Returns:
         y: (B, D).
@@ -45,7 +45,7 @@ def sum(x, lengths):  # noqa: A001  # (B, T, D)  (B,)
 
 
 def max(x, lengths):  # noqa: A001  # (B, T, D)  (B,)
-    """The largest value of each feature among each sequence's real steps, where the whole gradient goes.
+    """Return each feature's maximum over real steps, which receives the whole gradient.
 
     Returns:
         y: (B, D).
@@ -54,7 +54,7 @@ def max(x, lengths):  # noqa: A001  # (B, T, D)  (B,)
 
 
 def attention(x, lengths, query):  # (B, T, D)  (B,)  (D,)
-    """A weighted mean over real steps, its weights ``softmax(x · query)``, the query learned.
+    """Average the real steps, weighted by ``softmax(x · query)`` with a learned query.
 
     Equation 1 of Vaswani et al., "Attention is all you need", arXiv:1706.03762, for one query and without a scale.
 
@@ -74,7 +74,7 @@ def attention(x, lengths, query):  # (B, T, D)  (B,)  (D,)
 
 
 def over_steps(pool, x, lengths):  # (B, T, D)  (B,) -> (B, D)
-    """Each sequence pooled alone; zero where there is nothing to pool."""
+    """Pool each sequence alone; return zero for an empty one."""
     nothing = np.zeros((*x.shape[:-3], x.shape[-1]))
     rows = [pool(row, -2) if row.shape[-2] else nothing for row in runtime.sequences(x, lengths)]
     return runtime.stack(rows, -2, (*x.shape[:-3], 0, x.shape[-1]))

@@ -1,10 +1,10 @@
-"""Recurrent layers, one sequence at a time.
+"""Run recurrent layers, one sequence at a time.
 
-Weights come as tuples, one item a layer, with the gate axis explicit:
+Weights are tuples with one item per layer and an explicit gate axis:
 
     w_in (D, G, H)   w_rec (H, G, H)   bias (G, H)
 
-Gates stand in the order of the equations: LSTM i, f, g, o; GRU r, z, n, whose bias is (4, H): one for each gate,
+Gates are in the order of the equations: LSTM i, f, g, o; GRU r, z, n. The bias of a GRU is (4, H): one for each gate,
 then one for the recurrent product inside n.
 """
 
@@ -14,7 +14,7 @@ from parity.reference import runtime
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T, D)  (B,)  ...  (L, B, H)
-    """Elman network, ``h = act(x w_in + h w_rec + bias)``: Elman, "Result structure in time", 1990.
+    """Run an Elman network, ``h = act(x w_in + h w_rec + bias)``: "Finding structure in time", 1990.
 
     Returns:
         y: (B, T, H), the last layer's state at every step, zero on padding.
@@ -30,7 +30,7 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh"):  # (B, T,
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None):
-    """Gated recurrent unit with the reset gate after the product: Cho et al., arXiv:1406.1078v1, as cuDNN has it.
+    """Run a GRU, reset gate after the product as in cuDNN: Cho et al., arXiv:1406.1078v1.
 
     Returns:
         y: (B, T, H); h: (L, B, H), as for `rnn`.
@@ -40,7 +40,7 @@ def gru(x, lengths, w_in, w_rec, bias, h0=None):
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None):
-    """Long short-term memory with a forget gate: Gers, Schmidhuber and Cummins, "Learning to forget", 2000.
+    """Run an LSTM with a forget gate: Gers et al., "Learning to forget", 2000.
 
     Returns:
         y: (B, T, H); h, c: (L, B, H), as for `rnn`.
@@ -73,7 +73,7 @@ def lstm_step(a, b, bias, state):
 
 
 def over_sequence(step, x, w_in, w_rec, bias, state):  # (n, D) -> (n, H), state
-    """One layer over one sequence."""
+    """Run one layer over one sequence."""
     a = np.einsum("...nd,...dgh->...ngh", x, w_in)
     y = []
     for t in range(x.shape[-2]):
@@ -84,7 +84,7 @@ def over_sequence(step, x, w_in, w_rec, bias, state):  # (n, D) -> (n, H), state
 
 
 def over_batch(step, x, lengths, w_in, w_rec, bias, initial):
-    """Every sequence alone through every layer."""
+    """Run every sequence alone through every layer."""
     layers, hidden = len(w_in), w_rec[0].shape[-1]
     zeros = np.zeros((*x.shape[:-3], layers, x.shape[-3], hidden))
     initial = [zeros if state is None else state for state in initial]

@@ -1,4 +1,4 @@
-"""What every function of the reference needs: cut sequences out, put results back, differentiate."""
+"""Cut sequences out, put their results back, and differentiate."""
 
 import warnings
 from contextvars import ContextVar
@@ -12,17 +12,17 @@ VERSION = f"numpy {np.__version__}"
 
 
 def sequences(x, lengths):  # (..., B, T, D) -> B arrays (..., length, D)
-    """Each sequence alone, its padding cut off."""
+    """Return each sequence alone, without its padding."""
     return [x[..., row, :length, :] for row, length in enumerate(lengths)]
 
 
 def stack(rows, axis, empty):
-    """Stack along a negative axis; ``empty`` is the result when there are no rows."""
+    """Stack along a negative axis; without rows, return zeros of shape ``empty``."""
     return np.stack(rows, axis) if len(rows) else np.zeros(empty)
 
 
 def padded(rows, like):  # B arrays (..., length, K), like (..., B, T, D) -> (..., B, T, K)
-    """Results of the sequences side by side, zero beyond each length."""
+    """Stack the sequences' results, with zeros beyond each length."""
     steps = like.shape[-2]
     full = [
         np.concatenate([row, np.zeros((*row.shape[:-2], steps - row.shape[-2], row.shape[-1]))], -2) for row in rows
@@ -31,12 +31,12 @@ def padded(rows, like):  # B arrays (..., length, K), like (..., B, T, D) -> (..
 
 
 def relu(a):
-    return np.where(a > 0, a, 0)  # slope 0 at 0, as everywhere; np.maximum would share it out
+    return np.where(a > 0, a, 0)  # slope 0 at 0, as in the frameworks; that of np.maximum is 1/2
 
 
-# A framework rounds an activation y and keeps that; slopes, y (1 - y) or 1 - y², and a GRU's 1 - z come from what it
-# kept, and where y is nearly 1 they are lost. So the copies of the noise floor keep y off by a roundoff, and their
-# slopes follow. Where nothing says how far off, slopes are exact.
+# A framework stores an activation y rounded, and computes the slopes y (1 - y) and 1 - y², and a GRU's 1 - z, from it:
+# where y is nearly 1, they lose all precision. So the perturbed copies of the noise floor store y with a roundoff
+# error, and compute their slopes from that. OFF returns the error; by default it is 0, and slopes are exact.
 OFF = ContextVar("from activations to how far off they are kept", default=np.zeros_like)
 
 
@@ -53,18 +53,18 @@ def tanh(a):
 
 
 def _sigmoid(a):
-    """``1 / (1 + exp(-a))``, to full precision however small: by way of tanh it would be exactly 0 below -37."""
+    """Return ``1 / (1 + exp(-a))`` to full precision; by tanh it is 0 below -37."""
     return np.exp(-np.logaddexp(0, -a))
 
 
 def _sigmoid_slope(y, a):
-    """``y (1 - y)``: the exact slope, and what being off adds to it."""
+    """Return ``y (1 - y)``: the exact slope, plus the effect of the error in y."""
     exact = _sigmoid(a)
     return exact * _sigmoid(-a) + (1 - 2 * y) * (y - exact)
 
 
 def _tanh_slope(y, a):
-    """``1 - y²``, in the same way."""
+    """Return ``1 - y²``, computed in the same way."""
     return 4 * _sigmoid(2 * a) * _sigmoid(-2 * a) - 2 * y * (y - np.tanh(a))
 
 
@@ -74,7 +74,7 @@ defvjp(tanh, lambda y, a: lambda d: d * _tanh_slope(y, a))
 
 @primitive
 def softmax(scores, axis):
-    """Weights that sum to 1 along an axis; none where nothing is there."""
+    """Return weights that sum to 1 along an axis; return an empty array unchanged."""
     if not scores.shape[axis]:
         return scores
     e = np.exp(scores - np.max(scores, axis, keepdims=True))
@@ -86,9 +86,9 @@ defvjp(softmax, lambda y, scores, axis: lambda d: y * (d - np.sum(y * d, axis, k
 
 
 def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", off=np.zeros_like):
-    """Outputs and gradients of ``call``, in float64, and no sparse ones.
+    """Return outputs and gradients of ``call`` in float64, and an empty tuple of sparse gradients.
 
-    Floats may carry a leading axis of copies; ``off`` says how far off the copies keep an activation.
+    Floats may have a leading axis of copies; ``off`` returns the error of the activations that the copies store.
     """
     integers = {name: array for name, array in arrays.items() if array.dtype.kind in "iu"}
     floats = {name: array.astype(np.float64) for name, array in arrays.items() if name not in integers}
@@ -102,7 +102,7 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", off=
         with warnings.catch_warnings():  # autograd warns when no input reaches the outputs: a batch of empty sequences
             warnings.filterwarnings("ignore", "Output seems independent of input", UserWarning)
             differentiate, outputs = make_vjp(wanted)(floats)
-            with np.errstate(invalid="ignore"):  # inf on padding times 0 is NaN, on its way to nowhere
+            with np.errstate(invalid="ignore"):  # inf on padding times 0 is NaN, which is not used
                 gradients = differentiate({name: array.astype(np.float64) for name, array in cotangents.items()})
     finally:
         OFF.reset(usual)

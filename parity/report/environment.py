@@ -1,4 +1,4 @@
-"""What the numbers of a report depend on: day, interpreter, machine, versions. Imports no framework to find out."""
+"""Describe what the numbers of a report depend on, without importing a framework."""
 
 from __future__ import annotations
 
@@ -11,39 +11,54 @@ from pathlib import Path
 from typing import Any
 
 import parity
+from parity.frameworks.recording import Recording
+from parity.report.model import Environment, Replayed
 
 PACKAGES = ("numpy", "autograd", "torch", "tensorflow", "keras")
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def environment(
-    frameworks: Mapping[str, Mapping[str, Any]], seed: int, replayed: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """The environment part of a record.
+def describe_environment(
+    frameworks: Mapping[str, Mapping[str, Any]], seed: int, replayed: Replayed | None = None
+) -> Environment:
+    """Describe where a run was made.
 
     Args:
-        frameworks: framework -> what it says of itself once loaded: versions, device, threads, TF32, oneDNN.
-        seed: of the plotted cases.
-        replayed: the framework, folder and environment of the record that was compared with, if any.
-
-    Returns:
-        Plain values, ready for JSON.
+        frameworks: framework -> the settings that it reports once loaded: versions, device, threads, TF32, oneDNN.
+        seed: of the sampled cases.
+        replayed: the recording that was compared with, if any.
     """
-    here = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": cpu_model(),
-        "cores": os.cpu_count(),
-        "versions": versions(),
-        "seed": seed,
-        "frameworks": {framework: dict(said) for framework, said in sorted(frameworks.items())},
-    }
-    return here | ({"replayed": dict(replayed)} if replayed else {})
+    return Environment(
+        date=datetime.now(UTC).date().isoformat(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpu=cpu_model(),
+        cores=os.cpu_count(),
+        versions=versions(),
+        seed=seed,
+        frameworks={name: dict(settings) for name, settings in sorted(frameworks.items())},
+        replayed=replayed,
+    )
+
+
+def describe_recording(recording: Recording) -> Replayed:
+    """Describe a recording, and where it was made."""
+    origin = recording.manifest.environment
+    return Replayed(
+        framework=recording.framework,
+        folder=str(recording.folder),
+        python=origin.python,
+        platform=origin.platform,
+        cpu=origin.cpu,
+        cores=origin.cores,
+        versions=origin.versions,
+        frameworks=origin.frameworks,
+        date=origin.date,
+    )
 
 
 def versions() -> dict[str, str | None]:
-    """The installed versions of this package and of those it works with; None where one is not installed.
+    """Return the installed versions of this package and of those it works with; None where one is missing.
 
     >>> sorted(versions())
     ['autograd', 'keras', 'numpy', 'parity', 'tensorflow', 'torch']
@@ -59,7 +74,7 @@ def _version(package: str) -> str | None:
 
 
 def cpu_model(cpuinfo: Path = CPUINFO) -> str:
-    """The processor's name, or its architecture where the system does not tell."""
+    """Return the processor's name, or its architecture where the system does not name it."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

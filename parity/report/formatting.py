@@ -1,38 +1,40 @@
-"""How a report says things: symbols, numbers, lists."""
+"""Format numbers, counts, lists and settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-SYMBOLS = {"passed": "✓", "failed": "✗", "xfailed": "◆", "skipped": "○", "absent": "\N{EN DASH}"}
+ABSENT = "absent"  # the status of a cell without results
+SYMBOLS = {"passed": "✓", "failed": "✗", "xfailed": "◆", "skipped": "○", ABSENT: "\N{EN DASH}"}
 MEANINGS = {
     "passed": "holds",
     "failed": "does not hold",
     "xfailed": "expected failure",
     "skipped": "skipped",
-    "absent": "not promised, or not run",
+    ABSENT: "not promised, or not run",
 }
-INFINITE = "∞"  # a score is not finite where the floor is 0 and the error is not, and where there are no numbers
 
 
 def number(value: float | None) -> str:
-    """A score or an error, short enough for a cell of a table.
+    """Format a score or an error; None is infinite: the floor is 0 and the error is not, or there are no numbers.
 
     >>> [number(value) for value in (0.0, 0.004, 3.14159, 17.2, 12345.0, None)]
     ['0', '<0.1', '3.1', '17', '1.2e+04', '∞']
     """
     if value is None:
-        return INFINITE
+        return "∞"
     if value == 0:
         return "0"
     if value < 0.1:
         return "<0.1"
-    return f"{value:.1f}" if value < 9.95 else f"{value:.0f}" if value < 1000 else f"{value:.1e}"
+    if value < 9.95:
+        return f"{value:.1f}"
+    return f"{value:.0f}" if value < 1000 else f"{value:.1e}"
 
 
 def amount(value: int) -> str:
-    """A count with its thousands apart.
+    """Format a count with a space between thousands.
 
     >>> amount(1234567)
     '1 234 567'
@@ -41,7 +43,7 @@ def amount(value: int) -> str:
 
 
 def plural(count: int, name: str) -> str:
-    """A count of things.
+    """Format a count of things.
 
     >>> plural(1, "check"), plural(2000, "check")
     ('1 check', '2 000 checks')
@@ -50,7 +52,7 @@ def plural(count: int, name: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of a whole.
+    """Format a fraction as a percentage.
 
     >>> percent(0.275)
     '28 %'
@@ -59,7 +61,7 @@ def percent(share: float) -> str:
 
 
 def several(names: Iterable[str], shown: int = 6) -> str:
-    """Distinct names in their order, without a long tail.
+    """List distinct names in their order; count those beyond the first few.
 
     >>> several(["y", "h", "y"]), several("abcdefgh", shown=3)
     ('y, h', 'a, b, c and 5 more')
@@ -70,7 +72,7 @@ def several(names: Iterable[str], shown: int = 6) -> str:
 
 
 def setting(value: Any) -> str:
-    """A setting of the environment.
+    """Format a setting of an environment.
 
     >>> setting({"device": "cpu", "tf32": {"matmul": False, "cudnn": True}}), setting(None)
     ('device cpu, tf32 (matmul off, cudnn on)', 'not installed')
@@ -84,3 +86,9 @@ def setting(value: Any) -> str:
 
 def _nested(value: Any) -> str:
     return f"({setting(value)})" if isinstance(value, Mapping) else setting(value)
+
+
+def index(order: Iterable[str], name: str) -> int:
+    """Return the position of a name in an order; unknown names come last."""
+    positions = list(order)
+    return positions.index(name) if name in positions else len(positions)

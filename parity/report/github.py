@@ -1,4 +1,4 @@
-"""What GitHub Actions is told of a report: its Markdown for the summary of the job, and an annotation for each failure.
+"""Publish a report in GitHub Actions: Markdown in the job summary, an annotation for each failure.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -6,99 +6,96 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from parity.checks.result import sentence
+from parity.checks.result import FAILED, Result
+from parity.checks.sentences import sentence
 from parity.errors import printable
-from parity.report.markdown import markdown
-from parity.report.truncation import line
-from parity.report.view import TITLE, View, view
+from parity.report.markdown import render_markdown
+from parity.report.markdown_text import shorten
+from parity.report.model import Report
+from parity.report.view import TITLE, View, arrange
 
 SUMMARY, ACTIONS = "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"  # variables of the environment
 MOST = 10  # annotations of a step that are shown
-LONGEST = 2000  # characters of one
-DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
-PROPERTY = DATA | {":": "%3A", ",": "%2C"}
+LONGEST, LONGEST_TITLE = 2000, 200  # characters
+DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+PROPERTY = DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
-def listens() -> bool:
-    """Whether there is anyone to tell."""
-    return bool(os.environ.get(SUMMARY)) or _in_actions()
+def enabled() -> bool:
+    """Tell whether this is a step of a GitHub job."""
+    return bool(os.environ.get(SUMMARY)) or os.environ.get(ACTIONS) == "true"
 
 
-def tell(record: Mapping[str, Any], say: Callable[[str], object], warn: Callable[[str], object]) -> None:
-    """Tell GitHub what a record comes to, if it listens. Only the process that writes the report may do it.
+def publish(report: Report, say: Callable[[str], object], warn: Callable[[str], object]) -> None:
+    """Add a report to the job summary and print its annotations; do nothing outside of GitHub Actions.
+
+    Only the process that writes the report may call it.
 
     Args:
-        record: as for `parity.report.write`.
         say: prints a line to stdout, as it is.
-        warn: told if the summary cannot be written; nothing is lost by that.
+        warn: receives a message if the summary cannot be written; the report is complete without it.
     """
-    if not listens():
+    if not enabled():
         return
-    seen = view(record)
+    view = arrange(report)
     if summary := os.environ.get(SUMMARY):
         try:
             with Path(summary).open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(markdown(seen))
+                file.write(render_markdown(view))
         except (OSError, ValueError) as error:
-            said = error.strerror if isinstance(error, OSError) and error.strerror else error
-            warn(f"the summary of the job could not be written to {printable(repr(summary))}: {said}")
-    if _in_actions():
-        for command in commands(seen):
+            cause = error.strerror if isinstance(error, OSError) and error.strerror else error
+            warn(f"the summary of the job could not be written to {printable(repr(summary))}: {cause}")
+    if os.environ.get(ACTIONS) == "true":
+        for command in workflow_commands(view):
             say(command)
 
 
-def _in_actions() -> bool:
-    return os.environ.get(ACTIONS) == "true"
+def workflow_commands(view: View) -> list[str]:
+    """Return a workflow command for each failure, the worst first; the last of too many counts the others.
 
-
-def commands(seen: View) -> list[str]:
-    """A command for each thing that failed, the worst first; the last of too many counts the others.
-
-    >>> from parity.report import record
-    >>> commands(view(record([], {}, seed=0, seconds=0.0, planned=0, checked=0)))
+    >>> from parity.report import build
+    >>> workflow_commands(arrange(build([], {}, seed=0, seconds=0.0, planned=0, checked=0)))
     ['::error title=Padding parity::nothing was compared, which is a failure (0 expected failures, 0 skipped)']
     """
-    if not seen.failed:
+    if not view.failed:
         return []
-    failed = list(_failed(seen)) or [(TITLE, seen.verdict)]
-    if len(failed) > MOST:
-        others = f"{len(failed) - MOST + 1} more failures", f"{seen.verdict}; the summary and the report have more"
-        failed = [*failed[: MOST - 1], others]
-    return [_command(*one) for one in failed]
+    failures = list(_failures(view)) or [(TITLE, view.verdict)]
+    if len(failures) > MOST:
+        title = f"{len(failures) - MOST + 1} more failures"
+        failures = [*failures[: MOST - 1], (title, f"{view.verdict}; the summary and the report have more")]
+    return [_command(title, message) for title, message in failures]
 
 
-def _failed(seen: View) -> Iterator[tuple[str, str]]:
-    """A title and a message for each."""
-    for group in seen.failures:
-        worst = group.worst
-        others = f"\n{_cut(group.others)}" if group.others else ""
-        title = f"{worst['operation']} {group.subject} breaks {worst['contract']}"
-        yield title, f"{_cut(sentence(worst))}\nagain: {_cut(worst['reproduce'])}{others}"
-    for entry in seen.stale:
-        reasons = [tried["reason"] for tried in entry["frameworks"].values() if tried["status"] == "failed"]
-        yield f"{entry['name']} is not as described", "\n".join(map(_cut, reasons))
-    for mutant in seen.survivors:
-        yield f"mutant {mutant['name']} {mutant['status']}", f"{_cut(mutant['what'])}\n{_cut(mutant['reason'])}"
-    for alarm in seen.alarms:
-        yield f"false alarm in {alarm['operation']}", f"{_cut(sentence(alarm))}\nagain: {_cut(alarm['reproduce'])}"
+def _failures(view: View) -> Iterator[tuple[str, str]]:
+    """Yield a title and a message for each."""
+    for group in view.failures:
+        title = f"{group.worst.operation} {group.worst.subject} breaks {group.worst.contract}"
+        yield title, _message(group.worst, group.others)
+    for entry in view.stale:
+        reasons = [trial.reason for trial in entry.frameworks.values() if trial.status == FAILED]
+        yield f"{entry.name} is not as described", "\n".join(map(_short, reasons))
+    for mutant in view.survivors:
+        yield f"mutant {mutant.name} {mutant.status}", f"{_short(mutant.mistake)}\n{_short(mutant.reason)}"
+    for result in view.false_alarms:
+        yield f"false alarm in {result.operation}", _message(result)
 
 
-def _cut(text: str) -> str:
-    return line(text, LONGEST)
+def _message(result: Result, others: str = "") -> str:
+    lines = [_short(sentence(result)), f"reproduce: {_short(result.reproduce)}"]
+    return "\n".join([*lines, _short(others)] if others else lines)
+
+
+def _short(text: str) -> str:
+    return shorten(text, LONGEST)
 
 
 def _command(title: str, message: str) -> str:
-    r"""An error, as a workflow command: one line that no text can end or add to.
+    r"""Return an error as a workflow command: one line that no text can end or extend.
 
     >>> _command("rnn.lstm: 100 %, at once", "one\ntwo: 3 %")
     '::error title=rnn.lstm%3A 100 %25%2C at once::one%0Atwo: 3 %25'
     """
-    return f"::error title={_escaped(line(title, 200), PROPERTY)}::{_escaped(message, DATA)}"
-
-
-def _escaped(text: str, letters: Mapping[str, str]) -> str:
-    return "".join(letters.get(letter, letter) for letter in text)
+    return f"::error title={shorten(title, LONGEST_TITLE).translate(PROPERTY)}::{message.translate(DATA)}"

@@ -1,94 +1,100 @@
-"""Results that say the same thing, together: one entry for forty repetitions, with the worst of them."""
+"""Group results that report the same thing, the worst first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
-from parity.checks.result import FAILED, SKIPPED, XFAILED, severity
-from parity.report.formatting import INFINITE, number, several
+from parity.checks.result import FAILED, PASSED, PRECEDENCE, SKIPPED, XFAILED, Result, Status
+from parity.report.formatting import number, several
 
-Found = Mapping[str, Any]
+Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
+
+
+def group_by(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Group items by a key, both in the order of their first occurrence.
+
+    >>> group_by(["rnn.lstm", "loss.ctc", "rnn.gru"], lambda name: name.partition(".")[0])
+    {'rnn': ['rnn.lstm', 'rnn.gru'], 'loss': ['loss.ctc']}
+    """
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
+def worst_first(results: Iterable[Result]) -> list[Result]:
+    """Sort results by status, failures by severity, and what passed by the share of its limit."""
+    return sorted(results, key=_badness, reverse=True)
+
+
+def _badness(result: Result) -> tuple[float, ...]:
+    rank = -PRECEDENCE.index(result.status)
+    if result.status == FAILED:
+        return rank, *result.severity
+    return rank, result.share if result.status == PASSED else 0.0
 
 
 @dataclass(frozen=True)
 class Group:
-    """Results of one kind, the worst first. Everything else is derived from them."""
+    """Results of one kind, the worst first."""
 
-    results: tuple[Found, ...]
+    results: tuple[Result, ...]
 
     @property
-    def worst(self) -> Found:
+    def worst(self) -> Result:
         return self.results[0]
-
-    @property
-    def subject(self) -> str:
-        return f"{self.worst['framework']}.{self.worst['variant']}"
 
     @property
     def size(self) -> int:
         return len(self.results)
 
-    @property
-    def sentence(self) -> str:
-        """What the worst one says of itself."""
-        quantity, reason = self.worst["quantity"], self.worst["reason"]
-        said = f"{quantity}: {reason}" if quantity else str(reason)
-        return f"{said}; it {self.worst['first']}" if self.worst["first"] else said
-
-    @property
-    def why(self) -> str:
-        return str(self.worst["reason"]).removeprefix("refused: ")
+    def distinct(self, field: str) -> str:
+        """List the distinct values of a field of all results, such as "dtype"."""
+        return several(getattr(result, field) for result in self.results)
 
     @property
     def others(self) -> str:
-        """How many more there are, and in what they differ from the worst; empty when it is alone."""
-        spread = [self.all(name) for name in ("quantity", "case", "mode", "dtype")]
-        return f"and {self.size - 1} more, in all: {'; '.join(filter(None, spread))}" if self.size > 1 else ""
+        """Count the results beside the worst and list what all are of; empty when there is one result."""
+        varied = "; ".join(filter(None, map(self.distinct, ("quantity", "case", "mode", "dtype"))))
+        return f"and {self.size - 1} more, in all: {varied}" if self.size > 1 else ""
 
     @property
     def where(self) -> str:
-        """In which run the worst one was seen."""
-        run = [self.worst["case"], self.worst["mode"], self.worst["dtype"], f"seed {self.worst['seed']}"]
+        """Return the case, mode, dtype and seed of the worst result."""
+        run = (self.worst.case, self.worst.mode, self.worst.dtype, f"seed {self.worst.seed}")
         return ", ".join(filter(None, run))
 
     @property
     def measured(self) -> str:
-        """The numbers of the worst one; empty when there were none."""
+        """Return the scores of the worst result with their limits; empty when nothing was measured."""
         worst = self.worst
-        if worst["limit"] is None:
+        if worst.limit is None:
             return ""
-        element = f"worst element {number(worst['score'])} (limit {worst['limit'] or 0:g})"
-        norm = f"norm-wise {number(worst['norm_score'])} (limit {worst['norm_limit'] or 0:g})"
-        error = worst["max_abs_error"]
-        return f"{element}, {norm}, largest absolute error {INFINITE if error is None else f'{error:.3g}'}"
-
-    def all(self, name: str) -> str:
-        """The distinct values of a field."""
-        return several(result[name] for result in self.results)
+        error = number(None) if worst.max_abs_error is None else f"{worst.max_abs_error:.3g}"
+        element = f"worst element {number(worst.score)} (limit {worst.limit:g})"
+        norm = f"norm-wise {number(worst.norm_score)} (limit {worst.norm_limit or 0:g})"
+        return f"{element}, {norm}, largest absolute error {error}"
 
 
-def failures(results: Iterable[Found]) -> list[Group]:
-    """What failed, by operation, variant and contract; worst first."""
-    groups = _grouped(results, FAILED, lambda f: (f["operation"], f["framework"], f["variant"], f["contract"]))
-    return sorted(groups, key=lambda group: (severity(group.worst), group.size), reverse=True)
+def failures(results: Iterable[Result]) -> list[Group]:
+    """Group failures by operation, variant and contract; the worst group first."""
+    groups = _groups(results, FAILED, lambda result: (result.operation, result.subject, result.contract))
+    return sorted(groups, key=lambda group: (group.worst.severity, group.size), reverse=True)
 
 
-def expected_failures(results: Iterable[Found]) -> list[Group]:
-    """What a variant is known to refuse, by operation, variant and reason."""
-    return _grouped(results, XFAILED, lambda f: (f["operation"], f["framework"], f["variant"], f["reason"]))
+def expected_failures(results: Iterable[Result]) -> list[Group]:
+    """Group expected failures by operation, variant and reason."""
+    return _groups(results, XFAILED, lambda result: (result.operation, result.subject, result.reason))
 
 
-def skips(results: Iterable[Found]) -> list[Group]:
-    """What was not run, by reason; the commonest first."""
-    groups = _grouped(results, SKIPPED, lambda f: f["reason"])
-    return sorted(groups, key=lambda group: group.size, reverse=True)
+def skips(results: Iterable[Result]) -> list[Group]:
+    """Group skipped results by reason; the largest group first."""
+    return sorted(_groups(results, SKIPPED, lambda result: result.reason), key=lambda group: group.size, reverse=True)
 
 
-def _grouped(results: Iterable[Found], status: str, key: Callable[[Found], Hashable]) -> list[Group]:
-    groups: dict[Hashable, list[Found]] = {}
-    for result in results:
-        if result["status"] == status:
-            groups.setdefault(key(result), []).append(result)
-    return [Group(tuple(sorted(group, key=severity, reverse=True))) for group in groups.values()]
+def _groups(results: Iterable[Result], status: Status, key: Callable[[Result], Hashable]) -> list[Group]:
+    of_status = (result for result in results if result.status == status)
+    return [Group(tuple(worst_first(group))) for group in group_by(of_status, key).values()]

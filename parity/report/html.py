@@ -1,77 +1,178 @@
-"""The report as one page that needs nothing else: no font, no connection, and of scripts only its own."""
+"""Render a report as one page that needs no network and runs no script but its own.
+
+A full run has 20 000 results. As HTML they would be 15 MB. Packed for the script, each text once and compressed, they
+are half a megabyte, and a browser lays out only what a reader opens.
+"""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
+import msgspec
 from markupsafe import Markup
+from msgspec import Struct
 
+from parity.checks.contracts import CONTRACTS
 from parity.checks.error_maps import BINS, UP_TO
-from parity.divergences.entry import VERDICTS
+from parity.checks.result import FAILED, PRECEDENCE, Count, HeatMap, Measure, Result, Scores
+from parity.checks.sentences import sentence
+from parity.divergences import VERDICTS
+from parity.errors import printable
 from parity.report import plots
-from parity.report.bundle import bundle
-from parity.report.formatting import MEANINGS, SYMBOLS
-from parity.report.mutation import margin
-from parity.report.summaries import gist
-from parity.report.templates import FOLDER, rendered
-from parity.report.view import ABOUT_MUTANTS, CLAIMS, EXPECTED_FAILURES, QUESTION, RANDOM, READING, TITLE, View
+from parity.report.formatting import MEANINGS, SYMBOLS, plural
+from parity.report.groups import worst_first
+from parity.report.summaries import MUTANT_HEADS, SWEEP_HEADS, TOTALS_HEADS, margin, summarise_divergence
+from parity.report.table import SMALL, Matrix
+from parity.report.templates import FOLDER, render, visible
+from parity.report.view import EXPECTED_FAILURES, QUESTION, TITLE, View
 
-SCRIPTS = (
-    *("elements", "results", "theme", "cell", "order", "keys", "matrix"),
-    *("heat", "spread", "result", "dialog", "start"),
-)
+CONSTANTS = {"STATUSES": PRECEDENCE, "SYMBOLS": SYMBOLS, "MEANINGS": MEANINGS, "SMALL": SMALL}  # of the script
+TEXT_FIELDS = 8  # of a packed result, the first
 
 
-def html(view: View, plotted: bool = True) -> str:
-    """The whole page.
-
-    Args:
-        view: from `parity.report.view.view`.
-        plotted: with its plots; without them, the page says when there will be any.
-
-    Returns:
-        HTML with its style, its script and all results inside. Of scripts, a browser runs this one only.
-    """
+def render_page(view: View) -> str:
+    """Render the page as HTML with its style, its script and all results."""
     script = _script()
-    return rendered(
+    digest = hashlib.sha256(script.encode()).digest()
+    return render(
         "index",
         view=view,
-        plotted=_plotted(view.record) if plotted else {},
+        plots={"training": plots.training(view.report), "throughput": plots.throughput(view.report)},
         title=TITLE,
         question=QUESTION,
-        reading=READING,
         expected_failures=EXPECTED_FAILURES,
-        claims=CLAIMS,
+        contracts=CONTRACTS.values(),
         verdicts=VERDICTS,
-        about_mutants=ABOUT_MUTANTS,
-        random=RANDOM,
+        mutant_heads=MUTANT_HEADS,
+        totals_heads=TOTALS_HEADS,
+        sweep_heads=SWEEP_HEADS,
         margin=margin,
-        gist=gist,
+        plural=plural,
+        sentence=sentence,
+        summarise_divergence=summarise_divergence,
         symbols=SYMBOLS,
         meanings=MEANINGS,
-        bundle=bundle(view.matrices, BINS, UP_TO[-1]),
+        bundle=pack(view.matrices),
         script=Markup(script),
-        script_hash=_digest(script),
+        script_hash=base64.b64encode(digest).decode(),
     )
-
-
-def _plotted(record: Mapping[str, Any]) -> dict[str, Markup]:
-    """The sections that are plots."""
-    return {
-        "training": plots.training(record["training"], record["checks"]),
-        "throughput": plots.throughput(record["throughput"], record["environment"]),
-    }
 
 
 @cache
 def _script() -> str:
-    return "\n" + "\n".join((FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    """Join the files of the script: they define functions and constants, and start.js, the last, calls them."""
+    constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in CONSTANTS.items())
+    files = sorted(FOLDER.glob("*.js"), key=lambda file: (file.name == "start.js", file.name))
+    return f"\n{constants}" + "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
-def _digest(script: str) -> str:
-    """As a content security policy names the one script that may run."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+class PackedResult(Struct, frozen=True, array_like=True):
+    """A result as the page's script reads it; texts are positions in ``Bundle.texts``.
+
+    Attributes:
+        explanation: the sentence about a failure, the reason of an expected failure or a skip.
+        largest_quantity, largest_score: the largest elementwise score of all quantities.
+    """
+
+    dtype: int
+    mode: int
+    case: int
+    status: int
+    quantity: int
+    explanation: int
+    reproduce: int
+    largest_quantity: int
+    largest_score: float
+    seed: int
+    score: Measure
+    limit: Measure
+    norm_score: Measure
+    norm_limit: Measure
+    max_abs_error: Measure
+    worst_index: tuple[Count, ...]
+    observed: float | None
+    expected: float | None
+    compared: Count
+    scores: dict[str, Scores]
+    histogram: tuple[Count, ...]
+    heat_map: HeatMap | None
+
+
+class Bundle(Struct, frozen=True):
+    """All results of a page.
+
+    Attributes:
+        fields: the names of the fields of a packed result, of which the first ``text_fields`` are texts.
+        contracts: name, promise and limit of an element, in the order of the columns.
+        rows: operation, framework and variant, in the order of the page.
+        cells: row and contract -> results, the worst first.
+        bins: the names of the bins of a histogram.
+        limit: the limit of an element, at which the colours of a heat map end.
+    """
+
+    fields: tuple[str, ...]
+    text_fields: int
+    texts: list[str]
+    contracts: list[tuple[str, str, float | None]]
+    rows: list[tuple[str, str, str]]
+    cells: list[list[list[PackedResult]]]
+    bins: tuple[str, ...]
+    limit: float
+
+
+def pack(matrices: Sequence[Matrix]) -> str:
+    """Pack all results for the page's script, as JSON, gzipped, in base64; see `Bundle`."""
+    texts: dict[str, int] = {}
+    rows = [row for matrix in matrices for row in matrix.rows]
+    columns = matrices[0].columns if matrices else ()
+    cells = [[[_pack(result, texts) for result in worst_first(cell.results)] for cell in row.cells] for row in rows]
+    bundle = Bundle(
+        fields=PackedResult.__struct_fields__,
+        text_fields=TEXT_FIELDS,
+        texts=[visible(text) for text in texts],
+        contracts=[(printable(column.contract), column.promise, column.limit) for column in columns],
+        rows=[(printable(row.operation), printable(row.framework), printable(row.variant)) for row in rows],
+        cells=cells,
+        bins=BINS,
+        limit=UP_TO[-1],
+    )
+    return base64.b64encode(gzip.compress(msgspec.json.encode(bundle), 6, mtime=0)).decode()
+
+
+def _pack(result: Result, texts: dict[str, int]) -> PackedResult:
+    def position(text: str) -> int:
+        return texts.setdefault(text, len(texts))
+
+    heat_map = result.heat_map
+    if heat_map:
+        heat_map = msgspec.structs.replace(heat_map, quantity=printable(heat_map.quantity))
+    largest_quantity, largest_score = result.largest("element")
+    return PackedResult(
+        dtype=position(result.dtype),
+        mode=position(result.mode),
+        case=position(result.case),
+        status=position(result.status),
+        quantity=position(result.quantity),
+        explanation=position(sentence(result) if result.status == FAILED else result.reason),
+        reproduce=position(result.reproduce),
+        largest_quantity=position(largest_quantity),
+        largest_score=largest_score,
+        seed=result.seed,
+        score=result.score,
+        limit=result.limit,
+        norm_score=result.norm_score,
+        norm_limit=result.norm_limit,
+        max_abs_error=result.max_abs_error,
+        worst_index=result.worst_index,
+        observed=result.observed,
+        expected=result.expected,
+        compared=result.compared,
+        scores={printable(name): scores for name, scores in result.scores.items()},
+        histogram=result.histogram,
+        heat_map=heat_map,
+    )

@@ -1,206 +1,169 @@
-"""The report as Markdown, for a job summary or a pull request: the worst first, and never more than fits there."""
+"""Render a report as Markdown for a job summary or a pull request: the worst first, within a size limit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from parity.checks.contracts import CONTRACTS
-from parity.checks.result import sentence
-from parity.report import escape
-from parity.report.cells import ABSENT, Cell, Column
-from parity.report.formatting import MEANINGS, SYMBOLS, number
+from parity.checks.result import FAILED, XFAILED, Result
+from parity.checks.sentences import sentence
+from parity.divergences import DivergenceEntry
+from parity.mutants import MutantResult
+from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, number
 from parity.report.groups import Group
-from parity.report.table import Matrix, Row
-from parity.report.truncation import Part, line, written
+from parity.report.markdown_text import Part, code_block, escape, join_parts, one_line, shorten, table_head, table_row
+from parity.report.summaries import MUTANT_HEADS, TOTALS_HEADS
+from parity.report.table import Cell, Column, Matrix, Row
 from parity.report.view import EXPECTED_FAILURES, QUESTION, TITLE, View
 
-BUDGET = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
-LONGEST, COMMAND = 300, 1000  # characters of one text of the record, and of a command
-MORE = "`index.html` beside this file has all of it: every cell, divergence and mutant; `report.json` is the record."
-TOLD = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
+LIMIT = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
+LONGEST, LONGEST_COMMAND = 300, 1000  # characters of a text of the report, and of a command
+MORE = "`index.html` beside this file shows every cell, divergence and mutant; `report.json` has all results."
+VERSIONS = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
+EXPECTED_HEADS = ("operation", "variant", "reason", "cases", "modes", "results", "reproduce")
+CROSS = SYMBOLS[FAILED]
+FOLDED_END = "\n</details>\n\n"
 
 
-def markdown(view: View, budget: int = BUDGET) -> str:
-    """The whole report, or as much of it as fits, the most important first.
-
-    Args:
-        view: from `parity.report.view.view`.
-        budget: how many bytes it may have, in UTF-8.
-
-    Returns:
-        Text that ends with a newline.
-    """
-    return written(list(_parts(view)), budget)
+def render_markdown(view: View, limit: int = LIMIT) -> str:
+    """Render as much of a report as fits into ``limit`` bytes of UTF-8, the most important first."""
+    return join_parts(list(_parts(view)), limit)
 
 
 def _parts(view: View) -> Iterator[Part]:
-    yield _between(_top(view))
-    failures = map(_failure, range(1, len(view.failures) + 1), view.failures)
-    yield _section("failures", view.failures, failures, "## Failures\n\nWorst first.\n\n", share=0.6)
-    yield _listed("divergences that are not as described", "Stale divergences", _stale(view))
-    yield _listed("mutants that were not killed", "Surviving mutants", list(map(_survivor, view.survivors)))
-    yield _listed("false alarms", "False alarms", list(map(_alarm, view.alarms)))
-    yield _between(f"## Operations against contracts\n\n{_legend()}\n\n")
-    yield from map(_matrix, sorted(view.matrices, key=_holds))
-    yield _section(
-        "expected failures",
-        view.expected_failures,
-        map(_expected_failure, view.expected_failures),
-        _expected_failures(view),
-        folded=True,
-    )
-    skipped = _heads(["checks", "frameworks", "why"], "Skipped")
-    yield _section("reasons for skipping", view.skips, map(_skip, view.skips), skipped)
+    yield Part("", [_top(view)], tail="")
+    numbered = list(enumerate(view.failures, 1))
+    yield Part("failures", numbered, _failure, "## Failures\n\nWorst first.\n\n", share=0.6)
+    yield _list("divergences that are not as described", "Stale divergences", _stale(view), _text)
+    yield _list("mutants that were not killed", "Surviving mutants", view.survivors, _survivor)
+    yield _list("false alarms", "False alarms", view.false_alarms, _false_alarm)
+    yield Part("", [f"## Operations against contracts\n\n{_legend()}\n\n"], tail="")
+    yield from map(_matrix, sorted(view.matrices, key=lambda matrix: not any(map(_fails, matrix.rows))))
+    head = f"{_folded('Expected failures', view.expected_failures)}{EXPECTED_FAILURES}\n\n{table_head(EXPECTED_HEADS)}"
+    yield Part("expected failures", view.expected_failures, _expected_failure, head, FOLDED_END)
+    yield _table("reasons for skipping", "Skipped", ("results", "frameworks", "reason"), view.skipped)
     entries = [entry for _, topic in view.divergences for entry in topic]
-    beliefs = _folded("Divergences and beliefs", entries)
-    yield _section("divergences", entries, map(_entry, entries), beliefs, folded=True)
-    yield _table("contracts", "Mutants", ["contract", "mutants killed", "by it alone"], view.killers)
-    scores = ["framework", "dtype", "checks", "failed", "scores", "largest element", "largest norm"]
-    yield _table("rows", "Random cases", scores, view.largest)
-    yield _table("settings", "Environment", ["", ""], view.environment)
+    yield Part("divergences", entries, _divergence, _folded("Divergences and beliefs", entries), FOLDED_END)
+    yield _table("contracts", "Mutants", MUTANT_HEADS, view.kills)
+    yield _table("rows", "Random cases", TOTALS_HEADS, view.sweep_totals)
+    yield _table("settings", "Environment", ("", ""), view.environment)
 
 
-def _between(text: str) -> Part:
-    return Part("", 1, [text], tail="")
-
-
-def _section(
-    name: str, things: Sequence[object], items: Iterable[str], head: str, *, folded: bool = False, share: float = 1.0
-) -> Part:
-    tail = "\n</details>\n\n" if folded else "\n"
-    return Part(name, len(things), items, head, tail, share)
-
-
-def _listed(name: str, title: str, items: list[str]) -> Part:
-    return _section(name, items, (f"- {SYMBOLS['failed']} {item}\n" for item in items), f"## {title}\n\n", share=0.6)
+def _list(name: str, title: str, items: Sequence[Any], render: Callable[[Any], str]) -> Part:
+    return Part(name, items, lambda item: f"- {CROSS} {render(item)}\n", f"## {title}\n\n", share=0.6)
 
 
 def _table(name: str, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Part:
-    return _section(name, rows, map(_row, rows), _heads(heads, title))
-
-
-def _heads(heads: Sequence[str], title: str = "") -> str:
-    return f"{f'## {title}' if title else ''}\n\n| {' | '.join(heads)} |\n|{' --- |' * len(heads)}\n"
+    return Part(name, rows, _row, f"## {title}\n\n{table_head(heads)}")
 
 
 def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(map(_text, cells))} |\n"
+    return table_row(map(_text, cells))
 
 
-def _folded(title: str, things: Sequence[object]) -> str:
-    """A heading, and what can be opened below it."""
-    return f"## {title}\n\n<details><summary>{len(things)}</summary>\n\n"
+def _folded(title: str, items: Sequence[object]) -> str:
+    """Return a heading, and the start of a block below it that a reader opens."""
+    return f"## {title}\n\n<details><summary>{len(items)}</summary>\n\n"
 
 
 def _top(view: View) -> str:
-    mark = SYMBOLS["failed" if view.failed else "passed"]
+    mark = CROSS if view.failed else SYMBOLS["passed"]
     counts = " · ".join(f"{symbol} {meaning} {count}" for _, symbol, meaning, count in view.counts)
-    settings = dict(view.environment)
-    told = [(name, settings[name]) for name in TOLD if name in settings]
-    facts = "".join(f"- {_text(name)}: {_text(said)}\n" for name, said in [*view.facts[:8], ("with", _joined(told))])
-    return f"# {TITLE}\n\n{QUESTION}\n\n**{mark} {_text(view.verdict)}**\n\nFindings: {counts}\n\n{facts}\n{MORE}\n\n"
+    environment = dict(view.environment)
+    versions = ", ".join(f"{name} {shorten(environment[name], 40)}" for name in VERSIONS if name in environment)
+    facts = [*view.facts[:8], ("with", versions)]
+    lines = "".join(f"- {_text(name)}: {_text(text)}\n" for name, text in facts)
+    return f"# {TITLE}\n\n{QUESTION}\n\n**{mark} {_text(view.verdict)}**\n\nResults: {counts}\n\n{lines}\n{MORE}\n\n"
 
 
-def _joined(pairs: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(f"{name} {line(said, 40)}" for name, said in pairs)
-
-
-def _failure(place: int, group: Group) -> str:
+def _failure(numbered: tuple[int, Group]) -> str:
+    position, group = numbered
     worst = group.worst
-    heading = f"{_text(worst['operation'])}, {_text(group.subject)}: {_text(worst['contract'])}"
-    said = [f"### {place}. {heading}\n", f"{SYMBOLS['failed']} {_sentence(worst)}\n"]
-    said += [f"- {text}" for text in (group.measured, _text(group.others)) if text]
-    return "\n".join([*said, _block(worst["reproduce"])])
+    heading = f"{_text(worst.operation)}, {_text(worst.subject)}: {_text(worst.contract)}"
+    lines = [f"### {position}. {heading}\n", f"{CROSS} {_sentence(worst)}\n"]
+    lines += [f"- {text}" for text in (group.measured, _text(group.others)) if text]
+    return "\n".join([*lines, _command(worst.reproduce)])
 
 
-def _sentence(result: Mapping[str, Any]) -> str:
-    """What is wrong, from a result whose every text is short."""
-    short = {name: line(value, LONGEST) if isinstance(value, str) else value for name, value in result.items()}
-    return _text(sentence(short), 10 * LONGEST)
+def _sentence(result: Result) -> str:
+    """Return the sentence about a result, every text in it shortened."""
+    texts = {name: text for name, text in msgspec.structs.asdict(result).items() if isinstance(text, str)}
+    short = {name: shorten(text, LONGEST) for name, text in texts.items()}
+    return _text(sentence(msgspec.structs.replace(result, **short)), 10 * LONGEST)
 
 
-def _block(command: str) -> str:
-    """A command to be copied; a very long one is to be found elsewhere."""
-    whole = escape.line(command)
-    said = whole if len(whole) <= COMMAND else f"# a command of {len(whole)} characters: report.json has it"
-    return f"{escape.block(said)}\n"
+def _command(command: str) -> str:
+    """Return a command to copy; refer to report.json for a very long one."""
+    length = len(one_line(command))
+    elsewhere = f"# a command of {length} characters: report.json has it"
+    return f"{code_block(command if length <= LONGEST_COMMAND else elsewhere)}\n"
 
 
 def _stale(view: View) -> list[str]:
-    tried = (tried for entry in view.stale for tried in entry["frameworks"].values())
-    return [_text(one["reason"]) for one in tried if one["status"] == "failed"]
+    trials = (trial for entry in view.stale for trial in entry.frameworks.values())
+    return [trial.reason for trial in trials if trial.status == FAILED]
 
 
-def _survivor(mutant: Mapping[str, Any]) -> str:
-    return f"{_text(mutant['name'])} ({_text(mutant['what'])}): {_text(mutant['reason'])}"
+def _survivor(mutant: MutantResult) -> str:
+    return f"{_text(mutant.name)} ({_text(mutant.mistake)}): {_text(mutant.reason)}"
 
 
-def _alarm(result: Mapping[str, Any]) -> str:
-    return f"{_sentence(result)}: {_text(result['reproduce'], COMMAND)}"
+def _false_alarm(result: Result) -> str:
+    return f"{_sentence(result)}; reproduce: {_text(result.reproduce, LONGEST_COMMAND)}"
 
 
 def _legend() -> str:
     symbols = ", ".join(f"{symbol} {MEANINGS[status]}" for status, symbol in SYMBOLS.items())
-    return f"A number is the worst score of what holds, in noise floors; its limit stands in the head. {symbols}."
-
-
-def _holds(matrix: Matrix) -> bool:
-    """Whether a topic has no failure; those that have one come first."""
-    return not any(map(_fails, matrix.rows))
+    return f"A number is the worst score of a contract that holds, in noise floors; its head has the limit. {symbols}."
 
 
 def _fails(row: Row) -> bool:
-    return any(cell.status == "failed" for cell in row.cells)
+    return any(cell.status == FAILED for cell in row.cells)
 
 
 def _matrix(matrix: Matrix) -> Part:
-    fail, rows = sum(map(_fails, matrix.rows)), len(matrix.rows)
-    summary = f"{fail} of {rows} variants fail" if fail else f"{rows} variants"
-    fold = f"<details{' open' if fail else ''}><summary>{summary}</summary>"
-    tried = [at for at in range(len(matrix.columns)) if any(row.cells[at].status != ABSENT for row in matrix.rows)]
-    head = f"### {_text(matrix.topic)}\n\n{fold}{_heads(['', *(_head(matrix.columns[at]) for at in tried)])}"
-    items = (_variant(row, [row.cells[at] for at in tried]) for row in matrix.rows)
-    return Part("variants", rows, items, head, "\n</details>\n\n")
+    """Return a topic as a table that is open if a variant fails, without the contracts that no variant has."""
+    failing, variants = sum(map(_fails, matrix.rows)), len(matrix.rows)
+    summary = f"{failing} of {variants} variants fail" if failing else f"{variants} variants"
+    details = f"<details{' open' if failing else ''}><summary>{summary}</summary>"
+    present = {cell.column.contract for row in matrix.rows for cell in row.cells if cell.status != ABSENT}
+    heads = [_column_head(column) for column in matrix.columns if column.contract in present]
+
+    def render(row: Row) -> str:
+        cells = [_cell(cell) for cell in row.cells if cell.column.contract in present]
+        return table_row([f"{_text(row.operation)} {_text(row.subject)}", *cells])
+
+    head = f"### {_text(matrix.topic)}\n\n{details}\n\n{table_head(['', *heads])}"
+    return Part("variants", matrix.rows, render, head, FOLDED_END)
 
 
-def _head(column: Column) -> str:
-    """A contract's name, in words that a narrow column can break."""
+def _column_head(column: Column) -> str:
+    """Return the name of a contract with spaces, at which a narrow column breaks it."""
     name = column.contract.replace("_", " ") if column.contract in CONTRACTS else _text(column.contract)
-    return f"{name} ({column.allows})" if column.allows else name
-
-
-def _variant(row: Row, cells: Iterable[Cell]) -> str:
-    name = f"{_text(row.operation)} {_text(f'{row.framework}.{row.variant}')}"
-    return f"| {name} | {' | '.join(map(_cell, cells))} |\n"
+    return f"{name} ({column.limit_text})" if column.limit_text else name
 
 
 def _cell(cell: Cell) -> str:
-    if cell.status == "failed":
-        return f"**{cell.symbol} {cell.counts['failed']}**"
+    symbol = SYMBOLS[cell.status]
+    if cell.status == FAILED:
+        return f"**{symbol} {cell.counts[FAILED]}**"
     scores = [score for score in cell.scores if score is not None] if cell.numbers else []
-    shown = number(max(scores)).replace("<", "&lt;") if scores else cell.symbol
-    return f"{shown} {SYMBOLS['xfailed']}" if cell.has_expected_failures else shown
-
-
-def _expected_failures(view: View) -> str:
-    heads = ["operation", "variant", "why", "cases", "modes", "results", "to see it again"]
-    return f"{_folded('Expected failures', view.expected_failures)}{EXPECTED_FAILURES}{_heads(heads)}"
+    text = number(max(scores)).replace("<", "&lt;") if scores else symbol
+    return f"{text} {SYMBOLS[XFAILED]}" if cell.has_expected_failures else text
 
 
 def _expected_failure(group: Group) -> str:
-    of_all = (group.why, group.all("case"), group.all("mode"), str(group.size), group.worst["reproduce"])
-    return _row([group.worst["operation"], group.subject, *of_all])
+    worst, cases, modes = group.worst, group.distinct("case"), group.distinct("mode")
+    return _row([worst.operation, worst.subject, worst.reason, cases, modes, str(group.size), worst.reproduce])
 
 
-def _skip(group: Group) -> str:
-    return _row([str(group.size), group.all("framework"), group.why])
+def _divergence(entry: DivergenceEntry) -> str:
+    return f"- {_text(entry.name)}: {_text(entry.claim)} ({_text(entry.verdict)})\n"
 
 
-def _entry(entry: Mapping[str, Any]) -> str:
-    return f"- {_text(entry['name'])}: {_text(entry['claim'])} ({_text(entry['verdict'])})\n"
-
-
-def _text(text: str, most: int = LONGEST) -> str:
-    """Text that Markdown leaves alone, and not for pages."""
-    return escape.text(line(text, most))
+def _text(text: str, longest: int = LONGEST) -> str:
+    """Shorten a text and escape it."""
+    return escape(shorten(text, longest))

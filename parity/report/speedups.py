@@ -1,4 +1,7 @@
-"""Which variant trains fastest, in how many batches, and by how much: what a reader takes from hundreds of times."""
+"""Group timed variants by batch, and summarise which of them trains fastest.
+
+Hundreds of times become one sentence for each framework: how often each variant is fastest, and by how much.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +9,77 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from parity.report.formatting import number
-from parity.report.timings import BATCH, Row, entries, grouped
+from parity.report.groups import group_by
+from parity.throughput.results import TimedVariant
 
-Gains = dict[str, float]  # a variant of one framework -> how many times as fast as padding, in training
+TRAIN = "train"
+Speedups = dict[str, float]  # label of a variant -> how many times as fast as padding, in training
 
 
-def fastest(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each framework; nothing where no speed-up was measured.
+def batches(rows: Iterable[TimedVariant]) -> list[list[TimedVariant]]:
+    """Group rows by the batch that they were timed on."""
+    return list(group_by(rows, lambda row: row.batch).values())
 
-    Speed-ups are compared, not rates: they are from rounds taken in turns, and so much surer.
 
-    >>> batch = {"operation": "rnn.gru", "config": "tanh", "distribution": "uniform", "B": 4, "T": 9, "D": 2, "H": 2}
-    >>> one = batch | {"framework": "pytorch", "mode": "eager", "phase": "train"}
-    >>> padded, over = one | {"variant": "padded", "speedup": None}, "pytorch.padded"
-    >>> fastest([padded, one | {"variant": "packed", "speedup": {"median": 0.48, "over": over}}])
-    ['with pytorch: padded in 1 of 1']
-    >>> fastest([padded, one | {"variant": "packed", "speedup": {"median": 2.5, "over": over}}])
-    ['with pytorch: packed in 1 of 1 (2.5 times padding)']
+def labelled(batch: Iterable[TimedVariant]) -> dict[str, dict[str, list[TimedVariant]]]:
+    """Return the phases of each variant of a batch, by framework and label.
+
+    The label is the variant; a second mode of the same variant is added to it, as in "masked (xla)".
     """
-    batches = [_by_framework(group) for group in grouped(rows, BATCH)]
-    frameworks = dict.fromkeys(framework for batch in batches for framework in batch)
+    usual_modes: dict[str, str] = {}
+    by_framework: dict[str, dict[str, list[TimedVariant]]] = {}
+    for row in batch:
+        usual = usual_modes.setdefault(row.subject, row.mode)
+        label = row.variant if row.mode == usual else f"{row.variant} ({row.mode})"
+        by_framework.setdefault(row.framework, {}).setdefault(label, []).append(row)
+    return by_framework
+
+
+def fastest_of(batch: Sequence[TimedVariant]) -> list[TimedVariant]:
+    """Return the fastest variant of each framework, in training if that was timed."""
+    phase = TRAIN if any(row.phase == TRAIN for row in batch) else batch[0].phase
+    timed = [row for row in batch if row.phase == phase]
+    by_framework = group_by(timed, lambda row: row.framework)
     return [
-        f"with {framework}: {_said([batch[framework] for batch in batches if framework in batch])}"
-        for framework in frameworks
+        max(by_framework[name], key=lambda row: row.steps_per_second.median or 0.0) for name in sorted(by_framework)
     ]
 
 
-def _by_framework(batch: Sequence[Row]) -> dict[str, Gains]:
-    """Each framework's speed-ups in a batch; without those that have nothing to compare."""
-    found: dict[str, Gains] = {}
-    for (framework, label), phases in entries(batch).items():
-        for row in phases:
-            gain = _gain(row, batch) if row["phase"] == "train" else None
-            if gain is not None:
-                found.setdefault(framework, {})[label] = gain
-    return found
+def fastest(rows: Iterable[TimedVariant]) -> list[str]:
+    """Return a sentence for each framework that says which variants train fastest; none without speed-ups.
+
+    Speed-ups are compared, not rates: they are paired within interleaved rounds, and so much more precise.
+    """
+    by_framework: dict[str, list[Speedups]] = {}
+    for batch in batches(rows):
+        for framework, variants in labelled(batch).items():
+            if speedups := _training_speedups(variants):
+                by_framework.setdefault(framework, []).append(speedups)
+    return [f"with {framework}: {_ranking(in_batches)}" for framework, in_batches in by_framework.items()]
 
 
-def _gain(row: Row, batch: Iterable[Row]) -> float | None:
-    """How many times as fast as padding; padding itself is 1 where others were compared with it."""
-    if row["speedup"]:
-        gain: float | None = row["speedup"]["median"]
-        return gain
-    compared = {other["speedup"]["over"] for other in batch if other["phase"] == row["phase"] and other["speedup"]}
-    return 1.0 if f"{row['framework']}.{row['variant']}" in compared else None
+def _training_speedups(variants: dict[str, list[TimedVariant]]) -> Speedups:
+    """Return the speed-ups of one framework in one batch; padding itself has 1 if others were compared with it."""
+    trained = [(label, row) for label, rows in variants.items() for row in rows if row.phase == TRAIN]
+    baselines = {row.speedup.over for _, row in trained if row.speedup}
+    speedups = {}
+    for label, row in trained:
+        if row.speedup and row.speedup.median is not None:
+            speedups[label] = row.speedup.median
+        elif not row.speedup and row.subject in baselines:
+            speedups[label] = 1.0
+    return speedups
 
 
-def _said(batches: Sequence[Gains]) -> str:
-    """Each variant that is the fastest anywhere, the most frequent first, and what it gains in all batches."""
-    wins = Counter(max(batch, key=lambda label: batch[label]) for batch in batches)
-    said: list[str] = []
+def _ranking(in_batches: Sequence[Speedups]) -> str:
+    """List the variants that are fastest anywhere, the most frequent first, with their speed-ups in all batches."""
+    wins = Counter(max(speedups, key=lambda label: speedups[label]) for speedups in in_batches)
+    ranked: list[str] = []
     for label, count in wins.most_common():
-        of_all = "" if said else f" of {len(batches)}"
-        said.append(f"{label} in {count}{of_all}{_range([batch[label] for batch in batches if label in batch])}")
-    return ", ".join(said)
-
-
-def _range(gains: Sequence[float]) -> str:
-    """From the smallest to the largest; nothing for padding itself."""
-    low, high = number(min(gains)), number(max(gains))
-    return "" if min(gains) == max(gains) == 1 else f" ({low if low == high else f'{low} to {high}'} times padding)"
+        of_all = "" if ranked else f" of {len(in_batches)}"
+        all_speedups = [speedups[label] for speedups in in_batches if label in speedups]
+        low, high = number(min(all_speedups)), number(max(all_speedups))
+        times = low if low == high else f"{low} to {high}"
+        is_padding = min(all_speedups) == max(all_speedups) == 1
+        ranked.append(f"{label} in {count}{of_all}" + ("" if is_padding else f" ({times} times padding)"))
+    return ", ".join(ranked)

@@ -1,42 +1,192 @@
-"""What a divergence comes to in one line: what each framework gives, where that is short, or else why."""
+"""Summarise the sections of a report in the table of contents, in lines and in rows of tables."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from parity.checks.contracts import CONTRACTS, is_echo
+from parity.checks.sweep import SweepRow
+from parity.divergences import DIFFERS, DivergenceEntry
+from parity.mutants import KILLED, Kill, MutantResult
+from parity.report.formatting import ABSENT, SYMBOLS, amount, index, number, plural
+from parity.report.groups import Group, group_by
+from parity.report.model import Environment, Report
+from parity.report.outcome import stale_entries, survivors
+from parity.report.speedups import fastest
+from parity.report.table import Matrix
 
 SHORT = 240  # characters: two lines of the page
+MUTANT_HEADS = ("contract", "mutants killed", "by it alone")
+TOTALS_HEADS = ("framework", "dtype", "checks", "failed", "scores", "largest element", "largest norm")
+SWEEP_HEADS = ("operation", "framework", "dtype", "seeds", "checks", "failed", "scores", "element", "norm")
 
 
-def gist(entry: Mapping[str, Any]) -> str:
-    """A line under the claim of an entry that is folded away.
+class Section(NamedTuple):
+    """A section of the page: its anchor, which is also the name of its template, its title and a summary."""
 
-    Args:
-        entry: of the record's ``divergences``.
+    anchor: str
+    title: str
+    summary: str
 
-    Returns:
-        What each framework gave in this run; where that is long, or nothing, the first sentence of ``why``.
 
-    >>> gave = {framework: {"today": {"loss": value}} for framework, value in (("pytorch", "NaN"), ("tensorflow", "0"))}
-    >>> gist({"frameworks": gave, "why": "There is nothing to average. It is 0 / 0."})
+def list_sections(
+    report: Report,
+    matrices: Sequence[Matrix],
+    failures: Sequence[Group],
+    expected_failures: Sequence[Group],
+    skips: Sequence[Group],
+) -> Iterator[Section]:
+    """Yield the sections that have something in them, in the order of the page."""
+    if failures:
+        yield Section("failures", "Failures", f"{plural(len(failures), 'kind')}, worst first")
+    if matrices:
+        variants, contracts = sum(len(matrix.rows) for matrix in matrices), len(matrices[0].columns)
+        summary = f"{plural(variants, 'variant')}, {plural(contracts, 'contract')}"
+        yield Section("matrix", "Operations against contracts", summary)
+    if report.divergences:
+        yield Section("divergences", "Divergences and beliefs", _divergences(report))
+    if report.throughput:
+        best = "; ".join(fastest(report.throughput.rows))
+        yield Section("throughput", "Throughput", f"fastest in training {best}" if best else "")
+    if report.training:
+        models = len({curve.model for curve in report.training})
+        optimisers = len({curve.optimiser for curve in report.training})
+        yield Section("training", "Training", f"{plural(models, 'model')}, {plural(optimisers, 'optimiser')}")
+    if report.mutants:
+        killed = sum(mutant.status == KILLED for mutant in report.mutants)
+        survived = f", {len(survivors(report))} not killed" if survivors(report) else ""
+        yield Section("mutants", "Mutants", f"{killed} of {len(report.mutants)} killed{survived}")
+    if sweep := report.sweep:
+        alarms = plural(sweep.failed, "false alarm") if sweep.failed else "no false alarm"
+        yield Section("sweep", "Random cases", f"{alarms} in {amount(sweep.checks)}")
+    if skips or expected_failures:
+        yield Section("skipped", "Skipped and expected failures", _skipped(expected_failures, skips))
+    yield Section("reading", "How to read a score", "scores, noise floors, contracts")
+    yield Section("environment", "Environment", _environment(report.environment))
+
+
+def _divergences(report: Report) -> str:
+    entries, stale = report.divergences, len(stale_entries(report))
+    verdicts = Counter(entry.verdict for entry in entries)
+    differences = verdicts.pop(DIFFERS, 0)
+    beliefs = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    parts = [
+        "1 entry" if len(entries) == 1 else f"{len(entries)} entries",
+        plural(differences, "difference") if differences else "",
+        f"beliefs: {beliefs}" if beliefs else "",
+        f"{stale} not as described" if stale else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _skipped(expected_failures: Sequence[Group], skips: Sequence[Group]) -> str:
+    parts = []
+    if skips:
+        parts.append(f"{amount(sum(group.size for group in skips))} skipped")
+    if expected_failures:
+        results = plural(sum(group.size for group in expected_failures), "result")
+        parts.append(f"{plural(len(expected_failures), 'expected failure')} ({results})")
+    return ", ".join(parts)
+
+
+def _environment(environment: Environment) -> str:
+    """Return the day and the versions of the frameworks."""
+    versions = environment.versions
+    frameworks = [f"{name} {versions[name]}" for name in ("torch", "tensorflow") if versions.get(name)]
+    return ", ".join(filter(None, [environment.date, *frameworks]))
+
+
+def summarise_divergence(entry: DivergenceEntry) -> str:
+    """Return what each framework gave in this run; where that is long, or nothing, the first sentence of ``why``.
+
+    >>> from parity.divergences import Trial
+    >>> def entry(**values):
+    ...     trials = {name: Trial("", name, "passed", observed=dict(loss=loss)) for name, loss in values.items()}
+    ...     return DivergenceEntry("", "", "", "Nothing to average. It is 0 / 0.", "", "", (), trials)
+    >>> summarise_divergence(entry(pytorch="NaN", tensorflow="0"))
     'pytorch: loss = NaN; tensorflow: loss = 0'
-    >>> gist({"frameworks": dict.fromkeys(gave, gave["pytorch"]), "why": ""})
+    >>> summarise_divergence(entry(pytorch="NaN", tensorflow="NaN"))
     'pytorch and tensorflow: loss = NaN'
-    >>> gist({"frameworks": {"pytorch": {"today": {}}}, "why": "There is nothing to average. It is 0 / 0."})
-    'There is nothing to average.'
+    >>> summarise_divergence(entry())
+    'Nothing to average.'
     """
-    gave: dict[str, list[str]] = {}  # what alike frameworks give is told once
-    for framework, tried in entry["frameworks"].items():
-        if tried["today"]:
-            gave.setdefault(_values(tried["today"]), []).append(framework)
-    said = "; ".join(f"{' and '.join(frameworks)}: {values}" for values, frameworks in gave.items())
-    return said if said and len(said) <= SHORT else _first_sentence(str(entry["why"]))
+    tried = [trial for trial in entry.frameworks.values() if trial.observed]
+    same = group_by(tried, lambda trial: _values(trial.observed))
+    values = "; ".join(
+        f"{' and '.join(trial.framework for trial in trials)}: {observed}" for observed, trials in same.items()
+    )
+    if values and len(values) <= SHORT:
+        return values
+    return re.split(r"(?<=[.?!])\s+(?=[A-Z`])", entry.why.strip(), maxsplit=1)[0]
 
 
-def _values(today: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in today.items())
+def _values(observed: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in observed.items())
 
 
-def _first_sentence(text: str) -> str:
-    return re.split(r"(?<=[.?!])\s+(?=[A-Z`])", text.strip(), maxsplit=1)[0]
+def kills_by_contract(mutants: Sequence[MutantResult]) -> list[tuple[str, str, str]]:
+    """Count for each contract the mutants that it killed, and those that no other contract killed.
+
+    A contract that fails wherever another does is not counted as another.
+    """
+    killed = {contract for mutant in mutants for contract in mutant.kills}
+    without_echoes = [{contract for contract in mutant.kills if not is_echo(contract)} for mutant in mutants]
+    return [
+        (contract, str(sum(contract in mutant.kills for mutant in mutants)), str(without_echoes.count({contract})))
+        for contract in sorted(killed, key=lambda name: (index(CONTRACTS, name), name))
+    ]
+
+
+def killed_by(mutant: MutantResult) -> str:
+    """List the contracts that killed a mutant, each with its margin."""
+    return ", ".join(f"{contract} {margin(kill)}" for contract, kill in mutant.kills.items()) or "nothing"
+
+
+def margin(kill: Kill) -> str:
+    """Format how many times its limit a mutant was off; a cross where no error is allowed.
+
+    >>> margin(Kill("y", 1234.5, "")), margin(Kill("y", None, ""))
+    ('1.2e+03 times', '✗')
+    """
+    return SYMBOLS["failed"] if kill.margin is None else f"{number(kill.margin)} times"
+
+
+def sweep_rows(rows: Iterable[SweepRow]) -> list[tuple[str, ...]]:
+    """Format the rows of a sweep, under `SWEEP_HEADS`."""
+    return [
+        (
+            row.operation,
+            row.framework,
+            row.dtype,
+            amount(row.seeds),
+            amount(row.checks),
+            amount(row.failed),
+            amount(row.scores),
+            _quantiles(row.element),
+            _quantiles(row.norm),
+        )
+        for row in rows
+    ]
+
+
+def sweep_totals(rows: Iterable[SweepRow]) -> list[tuple[str, ...]]:
+    """Add up the rows of a sweep for each framework and dtype, under `TOTALS_HEADS`."""
+    groups = group_by(rows, lambda row: (row.framework, row.dtype))
+    return [
+        (
+            *key,
+            amount(sum(row.checks for row in groups[key])),
+            amount(sum(row.failed for row in groups[key])),
+            amount(sum(row.scores for row in groups[key])),
+            number(max((row.element[-1] for row in groups[key] if row.element), default=0.0)),
+            number(max((row.norm[-1] for row in groups[key] if row.norm), default=0.0)),
+        )
+        for key in sorted(groups)
+    ]
+
+
+def _quantiles(scores: Iterable[float]) -> str:
+    return " · ".join(map(number, scores)) or SYMBOLS[ABSENT]

@@ -1,34 +1,108 @@
-"""Operations and variants against contracts: one matrix for each topic, a verdict and the worst scores in each cell."""
+"""Arrange results as matrices of variants against contracts, one for each topic; a cell summarises its results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
 
 from parity.checks.contracts import CONTRACTS
+from parity.checks.result import FAILED, PASSED, PRECEDENCE, SKIPPED, XFAILED, Result, Status, worst_status
 from parity.operations import OPERATIONS
-from parity.report.cells import ABSENT, Cell, Column, Found, cell
-from parity.report.footnotes import Whole
-from parity.report.formatting import several
-from parity.report.record import cut_short
-from parity.training.verdict import CONTRACT, PROMISE
+from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, index, number, plural, several
+from parity.report.groups import group_by
+from parity.report.model import Report
+from parity.report.outcome import cut_short
+
+SMALL = 0.1  # noise floors: a score up to here has no colour
+
+
+@dataclass(frozen=True)
+class Column:
+    """A contract and the largest scores that it allows: None where no result has a limit, 0 for exact contracts."""
+
+    contract: str
+    limit: float | None
+    norm_limit: float | None
+
+    @property
+    def promise(self) -> str:
+        """Return the promise of the contract; empty for a contract of another version."""
+        return CONTRACTS[self.contract].promise if self.contract in CONTRACTS else ""
+
+    @property
+    def limit_text(self) -> str:
+        if self.limit is None:
+            return ""
+        return f"≤ {self.limit:g}" if self.limit else "exact"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant and one contract: all configurations, lengths, modes and dtypes together.
+
+    Attributes:
+        status: the worst of all results, or "absent" where there is no result.
+        counts: results by status.
+        scores: for each dtype of the report the largest elementwise score that passed, or None.
+        note: why the contract is not promised, fails as expected or is skipped; empty when there is nothing to add.
+    """
+
+    operation: str
+    column: Column
+    status: str
+    counts: Mapping[Status, int]
+    scores: tuple[float | None, ...]
+    note: str
+    results: Sequence[Result]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Format the score of each dtype; empty where the contract is exact or nothing passed."""
+        if self.column.limit == 0 or self.status != PASSED:
+            return ()
+        return tuple(SYMBOLS[ABSENT] if score is None else number(score) for score in self.scores)
+
+    @property
+    def heat(self) -> float:
+        """Return how near the worst score is to its limit, on a logarithmic scale from `SMALL` (0) to the limit (1)."""
+        worst, limit = max((score or 0.0 for score in self.scores), default=0.0), self.column.limit
+        if not limit or worst <= SMALL:
+            return 0.0
+        return min(1.0, math.log10(worst / SMALL) / math.log10(limit / SMALL))
+
+    @property
+    def label(self) -> str:
+        """Return the content in words, for assistive technology."""
+        count = f" with {plural(self.counts[FAILED], 'result')}" if self.status == FAILED else ""
+        worst = f", worst score {' and '.join(self.numbers)}" if self.numbers else ""
+        expected = ", with expected failures" if self.has_expected_failures else ""
+        return f"{self.column.contract}: {MEANINGS[self.status]}{count}{worst}{expected}"
+
+    @property
+    def has_expected_failures(self) -> bool:
+        """Tell whether it passed although some cases failed as expected."""
+        return self.status == PASSED and XFAILED in self.counts
 
 
 @dataclass(frozen=True)
 class Row:
-    """A variant."""
+    """A variant and its cells."""
 
     operation: str
     framework: str
     variant: str
     cells: tuple[Cell, ...]
 
+    @property
+    def subject(self) -> str:
+        return f"{self.framework}.{self.variant}"
+
 
 @dataclass(frozen=True)
 class Matrix:
-    """One topic: a row for each variant of its operations."""
+    """The variants of one topic."""
 
     topic: str
     columns: tuple[Column, ...]
@@ -36,80 +110,121 @@ class Matrix:
     rows: tuple[Row, ...]
 
     @property
-    def operations(self) -> Iterator[tuple[str, list[Row]]]:
-        """The rows of each operation."""
-        return ((operation, list(rows)) for operation, rows in groupby(self.rows, lambda row: row.operation))
+    def operations(self) -> dict[str, list[Row]]:
+        return group_by(self.rows, lambda row: row.operation)
 
     @property
     def footnotes(self) -> list[str]:
-        """Why cells are empty, once for each reason."""
-        notes: dict[str, list[Cell]] = {}
-        for empty in (one for row in self.rows for one in row.cells if one.status == ABSENT):
-            notes.setdefault(empty.note, []).append(empty)
+        """Return each reason for empty cells, with their contracts and operations."""
+        empty = [cell for row in self.rows for cell in row.cells if cell.status == ABSENT]
         return [
-            f"{several(one.column.contract for one in cells)} of {several(one.operation for one in cells)}: {note}"
-            for note, cells in notes.items()
+            f"{several(cell.column.contract for cell in cells)} of {several(cell.operation for cell in cells)}: {note}"
+            for note, cells in group_by(empty, lambda cell: cell.note).items()
         ]
 
 
-def matrices(record: Mapping[str, Any]) -> list[Matrix]:
-    """One matrix for each topic that a record has results of, in the order of the operations table."""
-    results: Sequence[Found] = record["checks"]
-    columns = tuple(_columns(results))
-    whole = Whole(
-        dtypes=tuple(sorted({result["dtype"] for result in results})),
-        modes=_modes(results),
-        complete=not cut_short(record),
+@dataclass(frozen=True)
+class _Run:
+    """The facts about a whole run that a cell depends on; ``modes`` counts those of each framework."""
+
+    dtypes: tuple[str, ...]
+    modes: Mapping[str, int]
+    complete: bool
+
+
+def matrices(report: Report) -> list[Matrix]:
+    """Return a matrix for each topic that has results, in the order of the operations table."""
+    results = report.results
+    modes = {(result.framework, result.mode) for result in results if result.mode}
+    run = _Run(
+        dtypes=tuple(sorted({result.dtype for result in results})),
+        modes=Counter(framework for framework, _ in modes),
+        complete=not cut_short(report),
     )
-    rows = [
-        Row(*who, tuple(cell(*who[:2], column, found.get(column.contract, []), whole) for column in columns))
-        for who, found in sorted(_by_variant(results).items(), key=lambda item: _place(*item[0]))
-    ]
-    topics = groupby(rows, lambda row: row.operation.partition(".")[0])
-    return [Matrix(topic, columns, whole.dtypes, tuple(of_topic)) for topic, of_topic in topics]
+    by_contract = group_by(results, lambda result: result.contract)
+    names = sorted(by_contract, key=lambda name: (index(CONTRACTS, name), name))
+    columns = tuple(_column(name, by_contract[name]) for name in names)
+    by_variant = group_by(results, lambda result: (result.operation, result.framework, result.variant))
+    rows = [_row(variant, by_variant[variant], columns, run) for variant in sorted(by_variant, key=_position)]
+    by_topic = group_by(rows, lambda row: row.operation.partition(".")[0])
+    return [Matrix(topic, columns, run.dtypes, tuple(of_topic)) for topic, of_topic in by_topic.items()]
 
 
-def _by_variant(results: Iterable[Found]) -> dict[tuple[str, str, str], dict[str, list[Found]]]:
-    """Operation, framework and variant -> contract -> results."""
-    variants: dict[tuple[str, str, str], dict[str, list[Found]]] = {}
-    for result in results:
-        contracts = variants.setdefault((result["operation"], result["framework"], result["variant"]), {})
-        contracts.setdefault(result["contract"], []).append(result)
-    return variants
+def _column(contract: str, results: Iterable[Result]) -> Column:
+    limits = [(result.limit, result.norm_limit or 0.0) for result in results if result.limit is not None]
+    return Column(contract, *max(limits)) if limits else Column(contract, None, None)
 
 
-def _columns(results: Iterable[Found]) -> Iterator[Column]:
-    """The contracts that the record has results of; one that this version does not know comes last."""
-    limits: dict[str, list[tuple[float, float]]] = {}
-    for result in results:
-        seen = limits.setdefault(result["contract"], [])
-        if result["limit"] is not None:
-            seen.append((result["limit"], result["norm_limit"] or 0.0))
-    rank = _rank(CONTRACTS)
-    for name in sorted(limits, key=rank):
-        promise = PROMISE if name == CONTRACT else CONTRACTS[name].promise if name in CONTRACTS else ""
-        yield Column(name, promise, *max(limits[name], default=(None, None)))
+def _row(variant: tuple[str, str, str], results: Iterable[Result], columns: Iterable[Column], run: _Run) -> Row:
+    operation, framework, name = variant
+    by_contract = group_by(results, lambda result: result.contract)
+    cells = (_cell(operation, framework, column, by_contract.get(column.contract, []), run) for column in columns)
+    return Row(operation, framework, name, tuple(cells))
 
 
-def _modes(results: Iterable[Found]) -> dict[str, int]:
-    seen = {(result["framework"], result["mode"]) for result in results if result["mode"]}
-    return {framework: sum(framework == other for other, _ in seen) for framework, _ in seen}
-
-
-def _place(operation: str, framework: str, variant: str) -> tuple[Any, ...]:
-    """Where a row belongs: topics stay together, then as in the operations table, what it does not know at the end."""
+def _position(variant: tuple[str, str, str]) -> list[tuple[int, str]]:
+    """Return the position of a row: topics together, known names in the order of the table, then unknown ones."""
+    operation, framework, name = variant
     row = OPERATIONS.get(operation)
-    topics = dict.fromkeys(row.topic for row in OPERATIONS.values())
     frameworks = row.variants if row else {}
-    topic = operation.partition(".")[0]
-    return (
-        *_rank(topics)(topic),
-        *_rank(OPERATIONS)(operation),
-        *_rank(frameworks)(framework),
-        *_rank(frameworks.get(framework, ()))(variant),
+    orders = [
+        ([row.topic for row in OPERATIONS.values()], operation.partition(".")[0]),
+        (OPERATIONS, operation),
+        (frameworks, framework),
+        (frameworks.get(framework, ()), name),
+    ]
+    return [(index(order, value), value) for order, value in orders]
+
+
+def _cell(operation: str, framework: str, column: Column, results: Sequence[Result], run: _Run) -> Cell:
+    counts = Counter(result.status for result in results)
+    contract = column.contract
+    return Cell(
+        operation,
+        column,
+        status=worst_status(counts) or ABSENT,
+        counts={status: counts[status] for status in PRECEDENCE if status in counts},
+        scores=tuple(_largest_score(dtype, results) for dtype in run.dtypes),
+        note=_note(operation, contract, results) if results else _why_absent(operation, framework, contract, run),
+        results=results,
     )
 
 
-def _rank(order: Iterable[str]) -> Callable[[str], tuple[int, str]]:
-    places = {name: place for place, name in enumerate(order)}
-    return lambda name: (places.get(name, len(places)), name)
+def _largest_score(dtype: str, results: Sequence[Result]) -> float | None:
+    passed = (result for result in results if result.status == PASSED and result.dtype == dtype)
+    return max((result.largest("element")[1] for result in passed), default=None)
+
+
+def _note(operation: str, contract: str, results: Sequence[Result]) -> str:
+    """List the expected failures and skips, and the configurations that do not promise the contract."""
+    others = [result for result in results if result.status in (XFAILED, SKIPPED)]
+    reasons = several((result.reason for result in others), shown=2)
+    cases = several(result.case for result in others)
+    explained = f"{reasons} ({cases})" if cases else reasons
+    return ". ".join(filter(None, [explained, _not_promised(operation, contract)]))
+
+
+def _why_absent(operation: str, framework: str, name: str, run: _Run) -> str:
+    """Explain why there is no result."""
+    contract = CONTRACTS.get(name)
+    if contract and contract.trained:
+        return "one variant of each whole model is trained"
+    if reasons := _not_promised(operation, name):
+        return reasons
+    if contract and contract.recorded:
+        return "it was not recorded"
+    if contract and run.modes.get(framework, 0) == contract.from_mode:
+        return f"{framework} ran in one mode"
+    return "no case of this run tries it" if run.complete else "not reached"
+
+
+def _not_promised(operation: str, name: str) -> str:
+    """List the configurations that do not promise a contract, with the reasons."""
+    row, contract = OPERATIONS.get(operation), CONTRACTS.get(name)
+    if not row or not contract:
+        return ""
+    reasons = {config.name: reason for config in row.configurations if (reason := contract.unless_config(config))}
+    if not reasons:
+        return ""
+    configurations = f" by {several(reasons)}" if len(reasons) < len(row.configurations) else ""
+    return f"not promised{configurations}: {several(reasons.values(), shown=2)}"

@@ -1,4 +1,4 @@
-"""Templates of pages and of parts of them: text from a record is escaped, and all of it can be seen."""
+"""Fill in the templates of the page: text from a report is escaped, and its invisible characters are shown."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ NARROW = "\N{NARROW NO-BREAK SPACE}"
 THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})((?: \d{3})+)(?![\d.])")
 
 
-def rendered(name: str, **shown: Any) -> Markup:
-    """A template of the page, filled in."""
-    return Markup(_environment().get_template(f"{name}.html.jinja").render(**shown))
+def render(name: str, **values: Any) -> Markup:
+    """Fill in a template of the page."""
+    return Markup(_environment().get_template(f"{name}.html.jinja").render(**values))
 
 
 def visible(value: Any) -> Any:
-    """Text of which all can be seen; lines stay lines."""
+    """Show the invisible characters of a text; line breaks stay, and so does all that is no text."""
     return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
 
 
-def figures(text: Any) -> Markup:
-    """Numbers whose thousands stay together: a narrow space that does not break a line.
+def thousands(text: Any) -> Markup:
+    """Keep the digits of a number together, with narrow spaces that do not break a line.
 
-    >>> [part.split() for part in str(figures("26 600 of 40, 100 times")).split(" ")]
+    >>> [part.split() for part in str(thousands("26 600 of 40, 100 times")).split(" ")]
     [['26', '600'], ['of'], ['40,'], ['100'], ['times']]
     """
-    return Markup(THOUSANDS.sub(lambda found: found[0].replace(" ", NARROW), str(escape(visible(text)))))
+    return Markup(THOUSANDS.sub(lambda match: match[0].replace(" ", NARROW), str(escape(visible(text)))))
 
 
 @cache
@@ -48,33 +48,37 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        **{"anchor": _anchor, "breakable": _breakable, "command": _command},
-        **{"figures": figures, "grouped": _grouped, "prose": _prose},
+        "anchor": _anchor,
+        "breakable": _breakable,
+        "command": _command,
+        "inline_code": _inline_code,
+        "spaced": _spaced,
+        "thousands": thousands,
     }
     return environment
 
 
-def _grouped(text: str) -> str:
-    """A sentence of counts, with the thousands of each apart."""
-    return re.sub(r"(?<![\d.])\d{4,}(?![\d.])", lambda found: amount(int(found[0])), text)
+def _spaced(text: str) -> str:
+    """Put a space between the thousands of each count in a sentence."""
+    return re.sub(r"(?<![\d.])\d{4,}(?![\d.])", lambda match: amount(int(match[0])), text)
 
 
 def _anchor(name: str) -> str:
-    """A name that an address can end with."""
+    """Replace what cannot stand in the fragment of an address."""
     return re.sub(r"[^\w.\-]+", "-", name)
 
 
 def _breakable(name: str) -> Markup:
-    """A name that may be broken behind its underscores, so that narrow columns can hold it."""
+    """Let a name break behind its underscores, in narrow columns."""
     return escape(visible(name)).replace("_", Markup("_<wbr>"))
 
 
-def _prose(text: str) -> Markup:
-    """A sentence whose `code` stands between backticks."""
+def _inline_code(text: str) -> Markup:
+    """Mark up `code` that stands between backticks."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(visible(text)))))
 
 
 def _command(command: str) -> Markup:
-    """A command that may be broken before an option and nowhere else; it is copied as it was."""
+    """Let a command break before an option and nowhere else; it is copied unchanged."""
     program, *options = visible(command).split(" --")
     return escape(program) + Markup("").join(Markup(" <span>--{}</span>").format(option) for option in options)

@@ -1,37 +1,97 @@
-"""pytest-benchmark's JSON -> the record's part ``throughput``: of each benchmark what the page shows, and no more.
+"""Read the JSON of pytest-benchmark as the report's part ``throughput``.
 
-``pytest benchmarks --benchmark-only --benchmark-json=throughput.json`` writes it. `parity.throughput.metrics` says
-what figures mean, and `parity.report.crossover` gathers those of ``benchmarks/test_crossover.py``.
+``pytest benchmarks --benchmark-only --benchmark-json=throughput.json`` writes it. Its ``extra_info`` is what this
+project's benchmarks add: ``benchmarks/results.py`` for a timed variant, whose metrics `parity.throughput.metrics`
+explains, and ``benchmarks/test_crossover.py`` for a point of a curve.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import numpy as np
+from msgspec import Meta, Struct
 
-from parity.checks.result import finite
-from parity.errors import InputError, file_name, told
-from parity.report.crossover import curves
-from parity.report.schema import check_part
+from parity.checks.result import DIGITS, Count, Measure, rounded
+from parity.errors import InputError, file_name, shown
+from parity.report.groups import group_by
+from parity.throughput import results
 from parity.throughput.timing import ratio
 
 ARGUMENT = "benchmarks"
 EXPECTED = "JSON that pytest-benchmark wrote of this project's benchmarks"
-NAMES = ("operation", "config", "distribution", "phase", "framework", "variant", "mode", "device", "B", "T", "D", "H")
-SAME = ("fill", "rounds", "peak_gflops", "kernels")  # as pytest-benchmark's extra_info has them
-BASELINES = (".padded", ".two_pass")
-Benchmark = Mapping[str, Any]
+BASELINES = (".padded", ".two_pass")  # an operation without a padded variant has one that pads too
+PADDED = "padded"
+EXACT = 17  # digits
+Kind = TypeVar("Kind")
+Positive = Annotated[float, Meta(ge=0)]
 
 
-def read(file: str | Path) -> dict[str, Any]:
-    """The part of a record from a file.
+class Cpu(Struct, frozen=True):
+    brand_raw: str = ""
+    count: int | None = None
 
-    Args:
-        file: that ``--benchmark-json`` named.
+
+class MachineInfo(Struct, frozen=True):
+    """The machine, and the versions and settings that ``benchmarks/conftest.py`` adds."""
+
+    machine: str
+    system: str
+    release: str
+    python_version: str
+    cpu: Cpu = Cpu()
+    versions: dict[str, str | None] = {}  # a Struct copies it
+    frameworks: dict[str, results.Settings] = {}
+
+
+class TimedInfo(results.Timing, frozen=True):
+    """The ``extra_info`` of a timed variant."""
+
+    median_seconds: Measure
+    real_steps: Positive
+    real_steps_per_second: Measure
+    speedup_over: dict[str, results.Interval]
+    ideal_speedup: dict[str, Measure]
+    peak_memory_bytes: Count | None
+
+
+class PointInfo(Struct, frozen=True):
+    """The ``extra_info`` of one point of a curve."""
+
+    axis: str
+    at: results.Coordinate
+    operation: str
+    phase: str
+    device: str
+    B: Count
+    T: Count
+    D: Count
+    H: Count
+    ideal_speedup: dict[str, Measure]
+    speedup_over_padded: dict[str, results.Interval]
+
+
+class Stats(Struct, frozen=True):
+    data: tuple[Positive, ...] = ()  # seconds; with ``--benchmark-save-data``, or in this project's benchmarks
+
+
+class Benchmark(Struct, frozen=True):
+    extra_info: dict[str, Any]
+    stats: Stats
+
+
+class BenchmarkFile(Struct, frozen=True):
+    machine_info: MachineInfo
+    datetime: str
+    benchmarks: tuple[Benchmark, ...]
+
+
+def read(file: str | Path) -> results.Throughput:
+    """Read a file that ``--benchmark-json`` named.
 
     Raises:
         InputError: there is none, it is another JSON, or it has none of these benchmarks; the message says what.
@@ -44,76 +104,93 @@ def read(file: str | Path) -> dict[str, Any]:
     return throughput(written)
 
 
-def throughput(written: Any) -> dict[str, Any]:
-    """The part of a record from pytest-benchmark's JSON.
-
-    Args:
-        written: what the JSON says.
-
-    Returns:
-        ``date``, ``machine``, ``versions``, ``frameworks``, ``rows`` and ``curves``; see ``record.schema.json``.
-
-    Raises:
-        InputError: it is another JSON, or has none of these benchmarks; the message says what.
-    """
+def throughput(written: object) -> results.Throughput:
+    """Return the report's part from pytest-benchmark's decoded JSON, with four digits of each number; see `read`."""
     try:
-        part: dict[str, Any] = finite(_part(written))
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise InputError(ARGUMENT, f"another JSON ({told(error)})", EXPECTED) from error
-    if not part["rows"] and not part["curves"]:
-        raise InputError(ARGUMENT, f"{len(written['benchmarks'])} benchmarks of something else", EXPECTED)
-    check_part("throughput", part, ARGUMENT)
+        file = _converted(_finite(written, EXACT), BenchmarkFile)
+        part = _converted(_finite(_part(file), DIGITS), results.Throughput)
+    except RecursionError as error:
+        raise InputError(ARGUMENT, "another JSON (nested too deeply)", EXPECTED) from error
+    if not part.rows and not part.curves:
+        raise InputError(ARGUMENT, f"{len(file.benchmarks)} benchmarks of something else", EXPECTED)
     return part
 
 
-def _part(written: Mapping[str, Any]) -> dict[str, Any]:
-    here, benchmarks = written["machine_info"], written["benchmarks"]
-    return {
-        "date": written["datetime"],
-        "machine": {
-            "cpu": here.get("cpu", {}).get("brand_raw") or here["machine"],
-            "cores": here.get("cpu", {}).get("count"),
-            "system": f"{here['system']} {here['release']}",
-            "python": here["python_version"],
-        },
-        "versions": here.get("versions", {}),  # benchmarks of an earlier version of this project do not say
-        "frameworks": here.get("frameworks", {}),
-        "rows": [_row(one) for one in benchmarks if "speedup_over" in one["extra_info"]],
-        "curves": curves([one["extra_info"] for one in benchmarks if "axis" in one["extra_info"]]),
+def _finite(value: Any, digits: int) -> Any:
+    """Round all numbers; those that are not finite become None."""
+    if isinstance(value, float):
+        return rounded(value, digits)
+    if isinstance(value, dict):
+        return {name: _finite(item, digits) for name, item in value.items()}
+    return [_finite(item, digits) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _converted(value: Any, kind: type[Kind], where: str = "") -> Kind:
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the latter for a name with half a character
+        raise InputError(ARGUMENT, f"another JSON ({where}{error})", EXPECTED) from error
+
+
+def _part(file: BenchmarkFile) -> Any:
+    """Return the fields of a `Throughput` as plain data."""
+    info = file.machine_info
+    rows, points = [], []
+    for n, benchmark in enumerate(file.benchmarks):
+        where = f"benchmarks[{n}].extra_info: "
+        if "speedup_over" in benchmark.extra_info:
+            rows.append(_row(_converted(benchmark.extra_info, TimedInfo, where), benchmark.stats.data))
+        if "axis" in benchmark.extra_info:
+            points.append(_converted(benchmark.extra_info, PointInfo, where))
+    cpu, system = info.cpu.brand_raw or info.machine, f"{info.system} {info.release}"
+    machine = results.Machine(cpu, info.cpu.count, system, info.python_version)
+    curves = [_curve(axis, along) for axis, along in group_by(points, lambda point: point.axis).items()]
+    part = {"date": file.datetime, "machine": machine, "rows": rows, "curves": curves}
+    return msgspec.to_builtins(part | {"versions": info.versions, "frameworks": info.frameworks})
+
+
+def _row(info: TimedInfo, rounds: Sequence[float]) -> Any:
+    padded = (name for suffix in BASELINES for name in info.speedup_over if name.endswith(suffix))
+    over = next(padded, None)
+    return msgspec.to_builtins(info) | {
+        "seconds": info.median_seconds,
+        "steps_per_second": _rate(info, rounds),
+        "speedup": msgspec.to_builtins(info.speedup_over[over]) | {"over": over} if over else None,
+        "ideals": info.ideal_speedup,
+        "peak_memory": info.peak_memory_bytes,
     }
 
 
-def _row(benchmark: Benchmark) -> dict[str, Any]:
-    said = benchmark["extra_info"]
-    return {
-        **{name: said[name] for name in NAMES + SAME},
-        "seconds": said["median_seconds"],
-        "steps_per_second": _rate(said, benchmark["stats"].get("data", [])),
-        "speedup": _speedup(said["speedup_over"]),
-        "ideals": said["ideal_speedup"],
-        "share_of_ideal": said.get("share_of_ideal", {}),
-        "share_of_peak": said.get("share_of_peak"),  # none where nothing is multiplied
-        "peak_memory": said["peak_memory_bytes"],
-        "score": said["score"],
-        "a_a": interval(said["a_a"]),
-    }
-
-
-def _rate(said: Mapping[str, Any], rounds: Sequence[float]) -> dict[str, float | None]:
-    """Real steps a second, with the 95 % interval of the median round; without one where the rounds are not there."""
-    rate: dict[str, float | None] = {"median": said["real_steps_per_second"], "low": None, "high": None}
+def _rate(info: TimedInfo, rounds: Sequence[float]) -> results.Interval:
+    """Return real steps a second, with the 95 % interval of the median round if the rounds are known."""
     if len(rounds) < 2 or min(rounds) <= 0:
-        return rate
-    seconds = ratio(np.asarray(rounds, np.float64), np.ones(len(rounds)))
-    return rate | {"low": said["real_steps"] / seconds.high, "high": said["real_steps"] / seconds.low}
+        return results.Interval(info.real_steps_per_second, None, None)
+    with np.errstate(over="ignore"):
+        seconds = ratio(np.asarray(rounds, np.float64), np.ones(len(rounds)))
+    return results.Interval(info.real_steps_per_second, info.real_steps / seconds.high, info.real_steps / seconds.low)
 
 
-def _speedup(over: Mapping[str, Mapping[str, float]]) -> dict[str, Any] | None:
-    """Over the same framework's padded variant; where an operation has none, over the one that pads too."""
-    padded = next((name for base in BASELINES for name in over if name.endswith(base)), None)
-    return {"over": padded, **interval(over[padded])} if padded else None
+def _curve(axis: str, points: Sequence[PointInfo]) -> Any:
+    along = sorted(points, key=lambda point: point.at)
+    first, *others = along
+    if any(point.speedup_over_padded.keys() != first.speedup_over_padded.keys() for point in others):
+        raise InputError(ARGUMENT, f"points over {shown(axis)} with different variants", EXPECTED)
+    return msgspec.to_builtins(first) | {
+        "T": None if axis == "T" else first.T,
+        "at": [point.at for point in along],
+        "ideal": [point.ideal_speedup.get("by_flops") for point in along],
+        "variants": list(_curve_variants(axis, along)),
+    }
 
 
-def interval(found: Mapping[str, float]) -> dict[str, float]:
-    """A median with its interval, and nothing else."""
-    return {name: found[name] for name in ("median", "low", "high")}
+def _curve_variants(axis: str, points: Sequence[PointInfo]) -> Iterator[results.CurveVariant]:
+    at = [point.at for point in points]
+    for name in points[0].speedup_over_padded:
+        framework, _, variant = name.partition(".")
+        if variant != PADDED:
+            speedup = tuple(point.speedup_over_padded[name] for point in points)
+            try:
+                crossings = results.find_crossings(at, speedup, logarithmic=axis == "T")
+            except InputError as error:
+                raise InputError(ARGUMENT, f"another JSON ({error})", EXPECTED) from error
+            yield results.CurveVariant(framework, variant, f"{framework}.{PADDED}", speedup, crossings)

@@ -1,1 +1,1 @@
-"""How TensorFlow and Keras compute every operation: framework tensors in, a dict of framework tensors out."""
+"""Implement every operation in TensorFlow and Keras: tensors in, a dict of tensors out."""

@@ -1,9 +1,9 @@
-"""Losses of sequences whose labels are known, and not which step says which of them, in TensorFlow.
+"""Compute losses over labels whose alignment with the steps is unknown, in TensorFlow.
 
-`tf.nn.ctc_loss` takes logits, time first unless told otherwise, and labels in one of two ways
-(https://www.tensorflow.org/api_docs/python/tf/nn/ctc_loss). Dense labels are computed in float32 only, and have loss
-707, not inf, where they cannot be spelt. Sparse ones may not be empty. ``keras.ops.ctc_loss`` is the dense one, with
-float64 cast to float32; ``keras.losses.CTC`` takes every step for a real one, whatever the mask.
+`tf.nn.ctc_loss` takes logits, with time first by default, and dense or sparse labels
+(https://www.tensorflow.org/api_docs/python/tf/nn/ctc_loss). It computes dense labels in float32 only; a sequence too
+short for them has loss 707, not inf. Sparse labels must not be empty. ``keras.ops.ctc_loss`` is the dense version, with
+float64 cast to float32. ``keras.losses.CTC`` treats every step as real, whatever the mask.
 """
 
 import tensorflow as tf
@@ -12,13 +12,13 @@ from parity.tensorflow import runtime
 
 
 def ctc(logits, targets, target_lengths, lengths, *, variant="dense_labels"):
-    """Connectionist temporal classification: ``-log`` of the probability that the steps spell the labels. Blank is 0.
+    """Compute the CTC loss: ``-log`` of the probability that the steps spell the labels.
 
     Args:
         variant: "dense_labels", `tf.nn.ctc_loss` in float32; or "forward_algorithm", written out, in any dtype.
 
     Returns:
-        loss: (B,), 0 without a gradient where so few steps cannot spell the labels.
+        loss: (B,). For a sequence too short for its labels, loss and gradient are set to 0 instead of inf and NaN.
 
     >>> labels, one, two = tf.constant([[1, 1]]), tf.constant([1]), tf.constant([2])
     >>> tf.exp(-ctc(tf.zeros((1, 3, 2)), labels, one, two)["loss"]).numpy().round(4)  # 1 1, 0 1 and 1 0 of four
@@ -30,7 +30,7 @@ def ctc(logits, targets, target_lengths, lengths, *, variant="dense_labels"):
 
 
 def dense_labels(logits, labels, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (B,) -> (B,)
-    """`tf.nn.ctc_loss`. Labels, and a blank between any two that are equal, have to find a step each."""
+    """Call `tf.nn.ctc_loss` where steps suffice for all labels, and blanks between equal ones."""
     blanks = tf.reduce_sum(tf.cast((labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] > 0), lengths.dtype), 1)
     spelt = lengths >= target_lengths + blanks
     target_lengths = tf.where(spelt, target_lengths, 0)
@@ -39,12 +39,12 @@ def dense_labels(logits, labels, target_lengths, lengths):  # (B, T, C)  (B, S) 
 
 
 def forward_algorithm(logits, labels, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (B,) -> (B,)
-    """Graves et al., section 4.1, all sequences and all their states side by side: L = 2S + 1, see `with_blanks`."""
+    """Run Graves' forward algorithm (section 4.1) on all sequences at once; L = 2S + 1."""
     states = with_blanks(labels)  # (B, L)
     log_p = tf.gather(tf.nn.log_softmax(logits), states, axis=2, batch_dims=1)  # (B, T, L)
     never = tf.fill(tf.shape(log_p[:, 0]), tf.constant(-float("inf"), log_p.dtype))
     before = tf.pad(states, [[0, 0], [2, 0]])[:, :-2]
-    skips = (states > 0) & (states != before)  # a blank between two labels may be left out if they differ
+    skips = (states > 0) & (states != before)  # a blank between two different labels may be skipped
 
     def step(alpha, now):
         log_p_t, real_t = now  # (B, L)  (B,)
@@ -53,22 +53,22 @@ def forward_algorithm(logits, labels, target_lengths, lengths):  # (B, T, C)  (B
         return tf.where(real_t[:, None], log_sum(tf.stack(sources, 2)) + log_p_t, alpha)
 
     place = tf.range(tf.shape(states)[1], dtype=lengths.dtype)
-    start = tf.where(place == 0, tf.zeros_like(never), never)  # before the first step, as if after a blank
+    start = tf.where(place == 0, tf.zeros_like(never), never)  # before the first step: as if after a blank
     real = runtime.valid(lengths, tf.shape(logits)[1])
     alpha = tf.scan(step, (tf.transpose(log_p, [1, 0, 2]), tf.transpose(real)), start)[-1]
-    behind = 2 * target_lengths[:, None] - place  # 1 at the last label, 0 at the blank behind it
+    behind = 2 * target_lengths[:, None] - place  # 1 at the last label, 0 at the blank after it
     log_probability = log_sum(tf.where((behind == 0) | (behind == 1), alpha, never))
     return tf.where(tf.math.is_inf(log_probability), tf.zeros_like(log_probability), -log_probability)
 
 
 def with_blanks(labels):  # (B, S) -> (B, 2S + 1)
-    """A blank before, between and behind the labels."""
+    """Insert a blank before, between and after the labels."""
     pairs = tf.stack([tf.zeros_like(labels), labels], 2)
     return tf.pad(tf.reshape(pairs, [-1, 2 * labels.shape[1]]), [[0, 0], [0, 1]])
 
 
 def log_sum(x):  # (..., K) -> (...)
-    """`tf.reduce_logsumexp`, with gradient 0 instead of NaN where all are -inf."""
+    """Return `tf.reduce_logsumexp`, with gradient 0 instead of NaN where all terms are -inf."""
     largest = tf.stop_gradient(tf.reduce_max(x, -1, keepdims=True))
     largest = tf.where(tf.math.is_finite(largest), largest, tf.zeros_like(largest))
     total = tf.reduce_sum(tf.exp(x - largest), -1)

@@ -1,9 +1,9 @@
-"""Attention in TensorFlow: weights over real steps, by a softmax and by the real layer.
+"""Compute attention over real steps in TensorFlow, by a softmax and by a layer.
 
-Where every key is masked, a softmax divides nothing by nothing. Alone, its NaN can be masked afterwards, if the
-scores were masked by a choice too; Keras' layer gives all keys the same weight then, and what is seen is masked.
-`MultiHeadAttention` reads masks off its inputs, and deletes them there; ours is its ``attention_mask``, True where to
-look: ``key_padding_mask`` of `torch` is True on padding. See
+If every key is masked, a softmax divides 0 by 0. `softmax` masks the NaN afterwards, which is enough because the scores
+are masked by a selection too. Keras' layer gives all keys the same weight in that case, and its output is masked.
+`MultiHeadAttention` also reads masks from its inputs, and removes them there. Here it receives an ``attention_mask``,
+True on real steps; ``key_padding_mask`` of `torch` is True on padding. See
 https://keras.io/api/layers/attention_layers/multi_head_attention/.
 """
 
@@ -16,13 +16,13 @@ from parity.tensorflow import runtime
 
 
 def softmax(scores, lengths, *, axis=-1, variant="where"):  # (B, T) or (B, T, D), (B,)
-    """Softmax over the real steps of each sequence.
+    """Normalise scores by a softmax over the real steps of each sequence.
 
     Args:
-        axis: where time is: -1 for one score a step, -2 for one a feature.
+        axis: the time axis: -1 for one score per step, -2 for one per feature.
 
     Returns:
-        weights: as scores; they sum to 1 over each sequence that has a step, and are zero on padding.
+        weights: shaped like scores; they sum to 1 over each non-empty sequence and are zero on padding.
 
     >>> softmax(tf.constant([[1.0, 1.0, 9.0]]), tf.constant([2]))["weights"].numpy().tolist()
     [[0.5, 0.5, 0.0]]
@@ -30,18 +30,18 @@ def softmax(scores, lengths, *, axis=-1, variant="where"):  # (B, T) or (B, T, D
     real = runtime.valid(lengths, tf.shape(scores)[axis])  # (B, T)
     if axis == -2:
         real = real[:, :, None]
-    weights = tf.nn.softmax(tf.where(real, scores, float("-inf")), axis)  # NaN where the sequence is empty
+    weights = tf.nn.softmax(tf.where(real, scores, float("-inf")), axis)  # NaN if the sequence is empty
     return {"weights": tf.where(real, weights, tf.zeros((), weights.dtype))}
 
 
 def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, variant="layer"):
-    """Every step of a sequence looks at every step of it, with several heads.
+    """Compute multi-head attention among the real steps of each sequence.
 
     Args:
         x: (B, T, H). lengths: (B,).
         w_in, bias_in: (H, 3, H), (2, H), for queries, keys and values, head by head; keys need no bias.
         w_out, bias_out: (H, H), (H,).
-        heads: how many; H is divisible by them.
+        heads: number of heads, which divides H.
 
     Returns:
         y: (B, T, H), zero on padding.
@@ -60,7 +60,7 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, v
 
 
 def keras_layout(w_in, bias_in, w_out, bias_out, heads):  # (H, 3, H)  (2, H)  (H, H)  (H,)
-    """The weights as `keras.layers.MultiHeadAttention` lays them out, head by head: kernel, bias, kernel, bias, …"""
+    """Return the weights in the order of `keras.layers.MultiHeadAttention`: kernel, bias, kernel, bias, …."""
     size = w_out.shape[0] // heads
     q, k, v = (tf.reshape(part, [-1, heads, size]) for part in tf.unstack(w_in, axis=1))  # (H, heads, H / heads)
     b_q, b_v = (tf.reshape(part, [heads, size]) for part in tf.unstack(bias_in))
@@ -69,14 +69,14 @@ def keras_layout(w_in, bias_in, w_out, bias_out, heads):  # (H, 3, H)  (2, H)  (
 
 
 def lost_scale(size, dtype):
-    """What Keras' factor of ``1 / sqrt(size)`` lacks: whatever the layer's dtype, it is rounded to float32."""
+    """Return the factor that corrects Keras' ``1 / sqrt(size)``, always rounded to float32."""
     exact = tf.constant(size**-0.5, dtype)
     return exact / tf.cast(tf.cast(exact, tf.float32), dtype)
 
 
 @cache
 def built(hidden, heads, dtype):
-    """An empty layer, built once; its weights are always passed in."""
+    """Build an empty layer once; its weights are passed in at every call."""
     layer = keras.layers.MultiHeadAttention(heads, hidden // heads, dtype=dtype.name)
     layer.build((None, None, hidden), (None, None, hidden))
     return layer

@@ -1,7 +1,7 @@
-"""Recurrent layers in both directions in TensorFlow: masked, two passes, ``dynamic_rnn``, packed, and in buckets.
+"""Run recurrent layers in both directions in TensorFlow.
 
-Without mask or lengths, the backward half starts in the padding and is wrong on *real* steps. Weights are those
-of `parity.tensorflow.rnn` with a leading axis of two: forward, then backward.
+A bidirectional layer without mask or lengths is wrong on *real* steps: its backward half starts in the padding. Weights
+are those of `parity.tensorflow.rnn` with a leading axis of two: forward, then backward.
 """
 
 from functools import cache, partial
@@ -14,7 +14,7 @@ from parity.tensorflow import rnn as one_way
 
 
 def reverse_sequence(x, lengths, *, variant="reverse_sequence"):  # (B, T, D)  (B,)
-    """Each sequence's real steps in reverse order, by `tf.reverse_sequence`, which leaves the padding as it was.
+    """Reverse the real steps of each sequence by `tf.reverse_sequence`, which leaves the padding unchanged.
 
     Returns:
         y: (B, T, D), zero on padding.
@@ -27,13 +27,13 @@ def reverse_sequence(x, lengths, *, variant="reverse_sequence"):  # (B, T, D)  (
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="masked"):
-    """Bidirectional Elman network.  x (B, T, D), lengths (B,), h0 (L, 2, B, H).
+    """Run a bidirectional Elman network on x (B, T, D), lengths (B,), h0 (L, 2, B, H).
 
     Args:
-        variant: one of `VARIANTS`; each is described where it stands.
+        variant: a key of `VARIANTS`; see the functions there.
 
     Returns:
-        y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward: after the last real step; backward: after the first.
+        y: (B, T, 2H), zero on padding; h: (L, 2, B, H), forward after the last real step, backward after the first.
     """
     weights = by_side(w_in, w_rec, bias)
     y, (h,) = runtime.pick(VARIANTS, variant)(keras.layers.SimpleRNN, x, lengths, weights, [h0], activation=activation)
@@ -41,19 +41,19 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="m
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="masked"):
-    """Bidirectional GRU; arguments and results as for `rnn`."""
+    """Run a bidirectional GRU; arguments and results as for `rnn`."""
     y, (h,) = runtime.pick(VARIANTS, variant)(keras.layers.GRU, x, lengths, by_side(w_in, w_rec, bias), [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
-    """Bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H)."""
+    """Run a bidirectional LSTM; as for `rnn`, and c: (L, 2, B, H)."""
     y, (h, c) = runtime.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, by_side(w_in, w_rec, bias), [h0, c0])
     return {"y": y, "h": h, "c": c}
 
 
 def merged(x, lengths, w_in, w_rec, bias, *, merge="sum", variant="masked"):
-    """Bidirectional Elman network, one layer, its directions put together by Keras' ``merge_mode``.
+    """Run a bidirectional Elman layer and merge its directions by Keras' ``merge_mode``.
 
     Args:
         merge: "sum", "mul" or "ave".
@@ -72,17 +72,17 @@ def merged(x, lengths, w_in, w_rec, bias, *, merge="sum", variant="masked"):
 
 
 @cache
-def merging(merge):  # the same object every time, so that `built` finds the layer that it built
+def merging(merge):  # cached, so that `built` gets the same object and returns the same layer
     return partial(keras.layers.Bidirectional, merge_mode=merge)
 
 
 def by_side(w_in, w_rec, bias):
-    """For each layer, its forward and its backward weights."""
+    """Return each layer's forward and backward weights."""
     return [[tuple(w[side] for w in layer) for side in (0, 1)] for layer in zip(w_in, w_rec, bias)]
 
 
 def masked(kind, x, lengths, weights, initial, *, wrap=keras.layers.Bidirectional, **options):
-    """Keras `Bidirectional` with the mask: it turns round inside each length."""
+    """Run Keras' `Bidirectional` with the mask; it reverses each sequence within its length."""
     initial = states_or_zeros(initial, x, weights)
     real = runtime.valid(lengths, tf.shape(x)[1])
     y, finals = runtime.only_real(real, x), []
@@ -96,7 +96,7 @@ def masked(kind, x, lengths, weights, initial, *, wrap=keras.layers.Bidirectiona
 
 
 def two_pass(kind, x, lengths, weights, initial, **options):
-    """Each layer: one run forward, one over the sequence reversed inside its length, turned back afterwards."""
+    """Run each layer forward, and again on sequences reversed within their length."""
     initial = states_or_zeros(initial, x, weights)
     y, finals = x, []
     for k, (forward, backward) in enumerate(weights):
@@ -110,7 +110,7 @@ def two_pass(kind, x, lengths, weights, initial, **options):
 
 
 def dynamic_rnn(kind, x, lengths, weights, initial, **options):
-    """``tf.compat.v1.nn.bidirectional_dynamic_rnn`` with ``sequence_length``."""
+    """Run ``tf.compat.v1.nn.bidirectional_dynamic_rnn`` with ``sequence_length``."""
     initial = states_or_zeros(initial, x, weights)
     y, finals = runtime.only_real(runtime.valid(lengths, tf.shape(x)[1]), x), []
     for k, sides in enumerate(weights):
@@ -125,7 +125,7 @@ def dynamic_rnn(kind, x, lengths, weights, initial, **options):
 
 
 def packed(kind, x, lengths, weights, initial, **options):
-    """Real steps only, with a loop and a gradient of our own: turning round is another order of the same rows."""
+    """Run over real steps only, by our own loop and gradient; reversal reorders rows."""
     initial = states_or_zeros(initial, x, weights)
     layout = packing.Layout(lengths, tf.shape(x)[1])
     rows, finals = layout.pack(x), []
@@ -139,25 +139,19 @@ def packed(kind, x, lengths, weights, initial, **options):
 
 
 def bucketed(kind, x, lengths, weights, initial, **options):
-    """`masked` in groups of similar length."""
+    """Run `masked` in groups of similar length."""
     initial = states_or_zeros(initial, x, weights)
     return buckets.bucketed(masked, kind, x, lengths, weights, initial, **options)
 
 
-VARIANTS = {
-    "masked": masked,
-    "two_pass": two_pass,
-    "dynamic_rnn": dynamic_rnn,
-    "packed": packed,
-    "bucketed": bucketed,
-}
+VARIANTS = {"masked": masked, "two_pass": two_pass, "dynamic_rnn": dynamic_rnn, "packed": packed, "bucketed": bucketed}
 
 
 def stack_states(finals):
-    """``finals[layer][side][state]`` (B, H) -> one (L, 2, B, H) for each state."""
+    """Stack ``finals[layer][side][state]`` (B, H) into one (L, 2, B, H) for each state."""
     return [tf.stack([tf.stack(sides) for sides in layers]) for layers in zip(*(zip(*sides) for sides in finals))]
 
 
-def states_or_zeros(initial, x, weights):  # a zero state (L, 2, B, H) for each that was not given
+def states_or_zeros(initial, x, weights):  # zeros (L, 2, B, H) for each state that is None
     zeros = tf.zeros([len(weights), 2, tf.shape(x)[0], one_way.width(weights[0])], x.dtype)
     return [zeros if state is None else state for state in initial]

@@ -1,19 +1,19 @@
-"""One batch in groups of similar length, each run padded to its own longest: the same outputs, the same gradients.
+"""Run a batch in groups of similar length, each padded to its own longest sequence.
 
-Groups cost steps of their own, and spare the padding behind short sequences; `parity.bucketing` finds the cheapest
-partition under a measured cost. How many groups there are depends on the lengths, so each is a round of a loop:
-whatever their number, the layers are traced once.
+Outputs and gradients do not change. Each group costs steps of its own, but saves the padding of its short sequences.
+`parity.bucketing` finds the cheapest partition under a measured cost. The number of groups depends on the lengths, so a
+loop runs over them and the layers are traced only once.
 """
 
 import tensorflow as tf
 from tensorflow.experimental.numpy import moveaxis
 
-from parity import bucketing as planner
+from parity import bucketing
 from parity.tensorflow import runtime
 
 
 def bucketed(run, kind, x, lengths, weights, initial, **options):
-    """``run`` on each group.  x (B, T, D), lengths (B,), initial states (..., B, H), as every variant takes them."""
+    """Call ``run`` on each group of x (B, T, D), lengths (B,), initial states (..., B, H)."""
     order, bounds, steps = plan(lengths)
     back, sizes = tf.math.invert_permutation(order), bounds[1:] - bounds[:-1]
     given = [x, lengths, *(moveaxis(state, -2, 0) for state in initial)]
@@ -36,10 +36,10 @@ def bucketed(run, kind, x, lengths, weights, initial, **options):
 
 
 def plan(lengths):
-    """Rows in order (B,), bounds of the groups (K+1,), steps of each (K,). NumPy finds them, in a graph as well."""
+    """Return row order (B,), group bounds (K+1,) and steps (K,), computed by NumPy in a graph too."""
 
     def on_host(lengths):
-        split = planner.split(lengths)
+        split = bucketing.split(lengths)
         return split.order, split.bounds, split.steps
 
     parts = tf.numpy_function(on_host, [lengths], [tf.int64] * 3)
@@ -49,5 +49,5 @@ def plan(lengths):
 
 
 def array(dtype, sizes, shape):
-    """Room for the rows of every group."""
+    """Return an empty array for the rows of every group."""
     return tf.TensorArray(dtype, tf.size(sizes), infer_shape=False, element_shape=[None, *shape[1:]])

@@ -1,6 +1,6 @@
-"""Recurrent layers that read from the end, and sequences that stand behind their padding, in TensorFlow.
+"""Run recurrent layers backwards, and over left-padded sequences, in TensorFlow.
 
-Keras has ``go_backwards``, and its mask may stand anywhere (https://keras.io/api/layers/recurrent_layers/lstm/);
+Keras has ``go_backwards``, and its mask may be True at any steps (https://keras.io/api/layers/recurrent_layers/lstm/).
 ``dynamic_rnn`` counts each length from step 0.
 """
 
@@ -12,10 +12,10 @@ from parity.tensorflow import runtime
 
 
 def backwards(x, lengths, w_in, w_rec, bias, h0=None, *, variant="go_backwards"):
-    """GRU from each sequence's last real step to its first.  x (B, T, D), lengths (B,), h0 (L, B, H).
+    """Run a GRU from last to first real step of x (B, T, D), lengths (B,), h0 (L, B, H).
 
-    Keras turns the whole row: it meets the padding first, where the mask holds the state, and gives the outputs in
-    the order in which it read. They are turned back after every layer, or the next would read from the start.
+    Keras reverses the whole row: it reads the padding first, where the mask keeps the state, and returns outputs in the
+    order of reading. They are reversed back after every layer, so that the next one reads from the end too.
 
     Returns:
         y: (B, T, H), in the order of x, zero on padding; h: (L, B, H), each state after the first step.
@@ -40,13 +40,13 @@ def backwards(x, lengths, w_in, w_rec, bias, h0=None, *, variant="go_backwards")
 
 
 def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
-    """LSTM over sequences that stand behind their padding.  x (B, T, D), lengths (B,), h0, c0 (L, B, H).
+    """Run an LSTM over left-padded x (B, T, D), lengths (B,), h0, c0 (L, B, H).
 
     Args:
-        variant: "masked", or "realigned" for ``dynamic_rnn``; each is described where it stands.
+        variant: a key of `VARIANTS`; see the functions there.
 
     Returns:
-        y: (B, T, H), zero on padding, which stands first here too; h, c: (L, B, H), each state after the last step.
+        y: (B, T, H), zero on padding, which is first here too; h, c: (L, B, H), each state after the last step.
 
     >>> one, zero = [tf.ones((1, 4, 1))], [tf.zeros((4, 1))]
     >>> y = left_padded(tf.ones((1, 3, 1)), tf.constant([1]), one, one, zero)["y"]
@@ -59,19 +59,19 @@ def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="mas
 
 
 def masked(kind, x, lengths, weights, initial):
-    """Keras layers, each with the mask: until a sequence begins, it holds the state.
+    """Run Keras layers with the mask, which keeps the state until a sequence begins.
 
-    On a GPU, cuDNN takes no mask but one of right padding, and Keras raises; ``use_cudnn=False`` keeps it away.
+    On a GPU, cuDNN supports masks of right padding only, and Keras raises; ``use_cudnn=False`` avoids that.
     """
     real = tf.reverse(runtime.valid(lengths, tf.shape(x)[1]), [1])
     return one_way.masked(kind, x, lengths, weights, initial, real=real, use_cudnn=False)
 
 
 def realigned(kind, x, lengths, weights, initial):
-    """``dynamic_rnn`` on rows that are rolled to the front, and back.
+    """Run ``dynamic_rnn`` on rows that are rolled to the front, and roll them back.
 
-    As it stands, such a batch gives no error: padding would be read for the first steps, and the last steps would be
-    lost.
+    Without rolling, such a batch gives no error: padding would be read as the first steps, and the last steps would be
+    dropped.
     """
     padding = tf.shape(x, lengths.dtype)[1] - lengths  # (B,)
     y, finals = one_way.dynamic_rnn(kind, rolled(x, -padding), lengths, weights, initial)
@@ -82,7 +82,7 @@ VARIANTS = {"masked": masked, "realigned": realigned}
 
 
 def rolled(x, shifts):  # (B, T, D)  (B,) -> (B, T, D)
-    """Each row moved along time by its own number of steps, where `tf.roll` has one for all rows."""
+    """Move each row along time by its own shift; `tf.roll` has one for all."""
     steps = tf.range(tf.shape(x, shifts.dtype)[1])
     origin = (steps - shifts[:, None]) % tf.size(steps, shifts.dtype)  # (B, T)
     return tf.gather(x, origin, batch_dims=1)

@@ -1,7 +1,7 @@
-"""Embedding in TensorFlow: Keras' ``mask_zero``, and a gather whose gradient is `tf.IndexedSlices`.
+"""Look up embeddings in TensorFlow with Keras' ``mask_zero`` and with a gather.
 
-``mask_zero`` touches neither the output nor the gradient: row 0 is as random as the others, and is trained unless
-every consumer multiplies by the mask (https://keras.io/api/layers/core_layers/embedding/). So it is applied here.
+``mask_zero`` changes neither the output nor the gradient: row 0 is as random as the others, and is trained unless every
+consumer multiplies by the mask (https://keras.io/api/layers/core_layers/embedding/). So the mask is applied here.
 """
 
 from functools import cache
@@ -13,15 +13,15 @@ from parity.tensorflow import runtime
 
 
 def lookup(tokens, lengths, table, *, padding_index=0, variant="mask_zero"):  # (B, T)  (B,)  (V, D)
-    """A row of the table for each token; zero, and no gradient, beyond each length and where the token is the pad.
+    """Look up a row of the table for each token.
 
     Args:
-        variant: "mask_zero", a Keras layer, which knows no pad but 0; or "indexed_slices", a gather.
+        variant: "mask_zero", a Keras layer, whose pad is always 0; or "indexed_slices", a gather.
 
     Returns:
-        y: (B, T, D).
+        y: (B, T, D); zero, without gradient, beyond each length and at every pad.
 
-    >>> tokens = tf.constant([[2, 0, 1]])  # a word, the pad, and one behind the end
+    >>> tokens = tf.constant([[2, 0, 1]])  # a word, the pad, and a token beyond the length
     >>> y = lookup(tokens, tf.constant([2]), tf.eye(3))["y"]
     >>> y.numpy()[0].astype(int).tolist()
     [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
@@ -39,7 +39,7 @@ def lookup(tokens, lengths, table, *, padding_index=0, variant="mask_zero"):  # 
 
 
 def scaled_by_frequency(tokens, lengths, table, *, padding_index=0, variant="custom_gradient"):
-    """`lookup`, with the gradient of each row divided by how often its token occurs in the batch.
+    """Look up rows, and divide each row's gradient by its token's count in the batch.
 
     TensorFlow has no such option: a custom gradient does it.
 
@@ -59,12 +59,12 @@ def scaled_by_frequency(tokens, lengths, table, *, padding_index=0, variant="cus
 
 
 def masked_dense(tokens, lengths, table, w, b, *, padding_index=0, variant="mask_zero"):
-    """A dense layer on embedded tokens; zero beyond each length and where the token is the pad.
+    """Apply a dense layer to embedded tokens.
 
-    Its bias fills the padding again. A Keras ``Dense`` hands the mask on, and does not apply it.
+    Its bias fills the padding again. A Keras ``Dense`` passes the mask on, but does not apply it.
 
     Returns:
-        y: (B, T, H).
+        y: (B, T, H), zero beyond each length and where the token is the pad.
     """
     x = lookup(tokens, lengths, table, padding_index=padding_index)["y"]
     y = runtime.call_layer(built_dense(*w.shape, w.dtype), [w, b], x)
@@ -72,15 +72,15 @@ def masked_dense(tokens, lengths, table, w, b, *, padding_index=0, variant="mask
 
 
 def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="masked"):  # (B, T)  (B,)  (V, D)
-    """Sum, mean or largest of the rows of each sequence's tokens, as if no pad were among them.
+    """Return the sum, mean or maximum of each sequence's token rows, without the pad.
 
     Args:
         mode: "sum", "mean" or "max".
         variant: "masked", or "lookup_sparse" for ``tf.nn.safe_embedding_lookup_sparse``, which has no "max".
-            Without "safe", bags at the end are missing from the result if they are empty.
+            The version without "safe" drops empty bags at the end of the batch.
 
     Returns:
-        y: (B, D), zero where there is no token but the pad.
+        y: (B, D), zero if a sequence has no token but the pad.
     """
     real = real_tokens(tokens, lengths, padding_index)
     if runtime.pick(("masked", "lookup_sparse"), variant) == "lookup_sparse":
@@ -96,23 +96,23 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="masked
 
 
 def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="embedding_lookup"):
-    """`lookup` of rows that are scaled down to length ``max_norm`` if they are longer, and the gradient of that.
+    """Look up rows, scaled down to norm ``max_norm`` if longer; the gradient includes the scaling.
 
     Returns:
         y: (B, T, D).
     """
     real = real_tokens(tokens, lengths, padding_index)
     tokens = tf.where(real, tokens, tf.constant(padding_index, tokens.dtype))
-    # The pad's row is replaced, not the output: the gradient of a norm multiplies by the row, and NaN times 0 is NaN.
+    # Replace the pad's row, not the output: the gradient of a norm multiplies by the row, and NaN times 0 is NaN.
     pad = tf.range(table.shape[0]) == padding_index
     table = tf.where(pad[:, None], tf.zeros((), table.dtype), table)
     return {"y": tf.nn.embedding_lookup(table, tokens, max_norm=max_norm)}
 
 
 def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="custom_gradient"):
-    """`clipped_by_norm`, with the gradient of a table whose rows were that short from the start.
+    """Look up rows scaled down to ``max_norm``, with the gradient of an unscaled lookup.
 
-    TensorFlow has no such option: it never writes to the table. So PyTorch's is written out, 1e-7 and all.
+    TensorFlow has no such option: it never writes to the table. PyTorch's formula is written out, with its 1e-7.
 
     Returns:
         y: (B, T, D).
@@ -128,14 +128,14 @@ def max_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="
 
 
 def real_tokens(tokens, lengths, padding_index):  # (B, T)  (B,) -> (B, T)
-    """True where a token is within its sequence and is not the pad."""
+    """Return True where a token is within its sequence and is not the pad."""
     real = runtime.valid(lengths, tf.shape(tokens)[1])
     return real if padding_index is None else real & (tokens != padding_index)
 
 
 @cache
 def built(vocabulary, features, dtype, mask_zero):
-    """An empty layer, built once; its table is always passed in."""
+    """Build an empty layer once; its table is passed in at every call."""
     layer = keras.layers.Embedding(vocabulary, features, mask_zero=mask_zero, dtype=dtype.name)
     layer.build()
     return layer
@@ -143,7 +143,7 @@ def built(vocabulary, features, dtype, mask_zero):
 
 @cache
 def built_dense(features, units, dtype):
-    """The same for a dense layer."""
+    """Build an empty dense layer once; its weights are passed in at every call."""
     layer = keras.layers.Dense(units, dtype=dtype.name)
     layer.build((None, None, features))
     return layer

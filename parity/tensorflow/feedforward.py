@@ -1,8 +1,9 @@
-"""Layers in Keras whose bias refills the padding: so it is zeroed again after each of them.
+"""Apply dense and convolutional layers in TensorFlow, and zero the padding after each.
 
-Masking the input is not enough: a bias makes every padded step ``activation(bias)``. What comes next sees it, and a
-convolution carries it into real steps. `Dense` passes a mask on without using it; `Conv1D` drops it with a warning.
-See https://keras.io/api/layers/core_layers/dense/ and https://keras.io/api/layers/convolution_layers/convolution1d/.
+A mask on the input is not enough: the bias turns every padded step into ``activation(bias)``. The next layer reads
+that, and a convolution carries it into real steps. `Dense` passes a mask on without using it; `Conv1D` drops it with a
+warning. See https://keras.io/api/layers/core_layers/dense/ and
+https://keras.io/api/layers/convolution_layers/convolution1d/.
 """
 
 from functools import cache
@@ -14,7 +15,7 @@ from parity.tensorflow import runtime
 
 
 def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B, T, D)  (B,)  (D, H)  (H,)
-    """A linear layer for each step, and its activation.
+    """Apply a dense layer and its activation to each step.
 
     Args:
         activation: "linear", "relu", "sigmoid" or "tanh".
@@ -33,10 +34,10 @@ def dense(x, lengths, w, bias, *, activation="linear", variant="masked"):  # (B,
 
 
 def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, D)  (B,)  (K, D, H)...  (H,)...
-    """Convolutions over time, one after the other, each on padding that holds zeros.
+    """Apply convolutions over time, one after the other, to sequences extended by zeros.
 
     Args:
-        w, bias: tuples, one item a layer.
+        w, bias: tuples, one item per layer.
         padding: "same" with an odd K, or "causal".
 
     Returns:
@@ -56,7 +57,7 @@ def conv1d(x, lengths, w, bias, *, padding="same", variant="masked"):  # (B, T, 
 
 
 def convolved(x, kernel, shift, padding):  # (B, T, D)  (K, D, H)  (H,) -> (B, T, H)
-    """One layer. For a batch of no sequences, oneDNN gives the shape of ``x``: it is put right before the bias."""
+    """Apply one layer, and correct the shape that oneDNN returns for an empty batch."""
     size, features, filters = kernel.shape
     options = {"filters": filters, "kernel_size": size, "padding": padding, "use_bias": False}
     y = runtime.call_layer(built(keras.layers.Conv1D, features, x.dtype, **options), [kernel], x)
@@ -65,7 +66,7 @@ def convolved(x, kernel, shift, padding):  # (B, T, D)  (K, D, H)  (H,) -> (B, T
 
 @cache
 def built(kind, features, dtype, **options):
-    """An empty layer, built once; its weights are always passed in."""
+    """Build an empty layer once; its weights are passed in at every call."""
     layer = kind(dtype=dtype.name, **options)
     layer.build((None, None, features))
     return layer

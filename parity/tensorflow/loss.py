@@ -1,8 +1,8 @@
-"""Masked losses in TensorFlow.
+"""Compute losses over real steps only, in TensorFlow.
 
-A Keras loss divides by the number of real steps if it is given a mask, and by B·T if it is given the same zeros and
-ones as ``sample_weight`` (https://github.com/tensorflow/tensorflow/issues/26784). A batch without one real step has
-loss 0 and no gradient. Keras multiplies by the mask, and NaN times 0 is NaN, so padding is replaced before the loss.
+A Keras loss divides by the number of real steps if it is given a mask, but by B·T if it is given the same zeros and
+ones as ``sample_weight`` (https://github.com/tensorflow/tensorflow/issues/26784). Without a real step, loss and
+gradient are 0. Keras multiplies by the mask, and NaN times 0 is NaN, so padding is replaced before the loss.
 """
 
 import keras
@@ -12,7 +12,7 @@ from parity.tensorflow import runtime
 
 
 def cross_entropy(logits, targets, lengths, *, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)
-    """Mean cross entropy over all real steps.
+    """Average the cross entropy over all real steps.
 
     Args:
         variant: "keras_mask", "ignore_class" or "flattened" (real steps selected).
@@ -44,7 +44,7 @@ def cross_entropy(logits, targets, lengths, *, variant="keras_mask"):  # (B, T, 
 def sequence_loss(
     logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True, variant="weighted"
 ):
-    """Cross entropy with the two averages of ``tf.contrib.seq2seq.sequence_loss``, gone since TensorFlow 2.
+    """Average the cross entropy as ``tf.contrib.seq2seq.sequence_loss`` did, over time, batch or both.
 
     Returns:
         loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
@@ -58,9 +58,9 @@ def sequence_loss(
 
 
 def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="keras_mask"):
-    """Mean cross entropy with a target that keeps ``1 - smoothing`` and shares the rest out evenly over all classes.
+    """Average cross entropy over real steps; targets keep ``1 - smoothing``, all classes share the rest.
 
-    Keras does it for targets that are distributions over the classes, not for class numbers.
+    Keras smooths targets that are distributions over the classes, but not class numbers.
 
     Returns:
         loss: ().
@@ -72,10 +72,10 @@ def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="keras_m
 
 
 def class_weights(logits, targets, lengths, class_weight, *, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)  (C,)
-    """Weighted mean cross entropy over all real steps. Keras losses take a weight for each step, not for each class.
+    """Average the cross entropy over all real steps, weighted by each target's class.
 
-    The usual reduction would divide by the number of steps; this one divides by the sum of the weights. They are
-    constants.
+    Keras losses take a weight for each step, not for each class. The usual reduction would divide by the number of
+    steps; this one divides by the sum of the weights. They are constants.
 
     Returns:
         loss: ().
@@ -90,7 +90,7 @@ def class_weights(logits, targets, lengths, class_weight, *, variant="keras_mask
 
 
 def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
-    """The cross entropy averaged over each sequence, then over all sequences that have a real step.
+    """Average the cross entropy over each sequence, then over all non-empty sequences.
 
     Returns:
         loss: ().
@@ -102,7 +102,7 @@ def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
 
 
 def mean_squared_error(prediction, target, lengths, *, variant="keras_mask"):  # (B, T, D)  (B, T, D)  (B,)
-    """Mean over all features of all real steps of the squared difference.
+    """Average the squared error over all features of all real steps.
 
     Args:
         variant: "keras_mask", "flattened" or "weighted".
@@ -115,7 +115,7 @@ def mean_squared_error(prediction, target, lengths, *, variant="keras_mask"):  #
 
 
 def binary_cross_entropy(logits, target, lengths, *, variant="keras_mask"):  # (B, T, D)  (B, T, D)  (B,)
-    """Mean over all features of all real steps of the cross entropy with ``sigmoid(logits)``. Variants as above.
+    """Average the cross entropy with ``sigmoid(logits)`` over all features; variants as above.
 
     Returns:
         loss: ().
@@ -141,17 +141,17 @@ def sigmoid_cross_entropy(logits, target):
 
 
 def by_token(logits, targets, real):  # (B, T, C)  (B, T)  (B, T) -> (B, T)
-    """The cross entropy of every real step, zero on padding."""
+    """Return the cross entropy of every real step, zero on padding."""
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(real, targets, 0), runtime.only_real(real, logits))
     return tf.where(real, losses, tf.zeros((), losses.dtype))
 
 
 def with_keras_mask(loss, target, prediction, real, **options):
-    """Call a Keras loss as ``fit`` does: the mask travels on the prediction."""
+    """Call a Keras loss as ``fit`` does, with the mask attached to the prediction."""
     prediction._keras_mask = real
     return loss(target, prediction, **options)
 
 
 def at_least_one(real, dtype, axes=None):
-    """How many are real, and 1 where none is."""
+    """Count the real steps along the axes; return at least 1."""
     return tf.maximum(tf.reduce_sum(tf.cast(real, dtype), axes), 1)

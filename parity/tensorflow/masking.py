@@ -1,7 +1,7 @@
-"""Masks in TensorFlow and Keras, where True means real.
+"""Compute masks from lengths, tokens and features in TensorFlow, where True means real.
 
-A Keras mask travels on the tensor that a layer returns, and is lost in silence where an operation is not a layer
-(https://github.com/keras-team/keras/issues/18416). So every mask here is a result of its own.
+A Keras mask is attached to the tensor that a layer returns. An operation that is not a layer drops it silently
+(https://github.com/keras-team/keras/issues/18416), so every mask here is a result of its own.
 """
 
 from functools import cache
@@ -13,9 +13,9 @@ from parity.tensorflow import embedding, runtime
 
 
 def sequence_mask(x, lengths, *, variant="sequence_mask"):  # (B, T, D)  (B,)
-    """True on each of a sequence's ``length`` steps, False on the padding behind them: `tf.sequence_mask`.
+    """Return a mask that is True on real steps and False on padding.
 
-    Without ``maxlen`` it is as wide as the longest length, not as T.
+    Without ``maxlen``, `tf.sequence_mask` is as wide as the longest length, not as T.
 
     Returns:
         mask: (B, T).
@@ -27,13 +27,13 @@ def sequence_mask(x, lengths, *, variant="sequence_mask"):  # (B, T, D)  (B,)
 
 
 def mask_from_tokens(tokens, lengths, table, *, padding_index=0, variant="mask_zero"):  # (B, T)  (B,)  (V, D)
-    """True where a token is not the pad; a real step that holds the pad counts as padding too.
+    """Mask the pad wherever it occurs, also on real steps.
 
     Args:
-        variant: "mask_zero", a Keras layer, which knows no pad but 0; or "not_equal".
+        variant: "mask_zero", a Keras layer, whose pad is always 0; or "not_equal".
 
     Returns:
-        mask: (B, T); y: (B, T, D), each token's row of the table, zero where the mask is False.
+        mask: (B, T), True where the token is not the pad; y: (B, T, D), the token's row, zero where the mask is False.
 
     >>> mask_from_tokens(tf.constant([[2, 0, 1, 0]]), tf.constant([3]), tf.ones((3, 1)))["mask"].numpy().tolist()
     [[True, False, True, False]]
@@ -49,13 +49,13 @@ def mask_from_tokens(tokens, lengths, table, *, padding_index=0, variant="mask_z
 
 
 def mask_from_features(x, lengths, *, variant="masking_layer"):  # (B, T, D)  (B,)
-    """True where any feature is not zero; a real frame of zeros counts as padding too.
+    """Mask frames whose features are all zero, also on real steps.
 
     Args:
         variant: "masking_layer" (`keras.layers.Masking`) or "any_feature".
 
     Returns:
-        mask: (B, T); y: (B, T, D), x where the mask is True, and no gradient where it is False.
+        mask: (B, T), True where any feature is not zero; y: (B, T, D), x where the mask is True, else 0.
 
     >>> x = tf.constant([[[1.0, 0.0], [0.0, 0.0], [2.0, -2.0], [0.0, 0.0]]])
     >>> mask_from_features(x, tf.constant([3]))["mask"].numpy().tolist()
@@ -69,10 +69,10 @@ def mask_from_features(x, lengths, *, variant="masking_layer"):  # (B, T, D)  (B
 
 
 def length_from_features(x, lengths, *, variant="last_frame"):  # (B, T, D)  (B,)
-    """How many steps there are up to the last frame that is not all zeros.
+    """Count the steps up to the last frame that is not all zeros.
 
-    Too few where a sequence ends in such frames; counting the other frames instead is wrong for those in the
-    middle too.
+    The count is too small if a sequence ends in frames of zeros. Counting the non-zero frames instead would also be
+    wrong for frames of zeros in the middle.
 
     Returns:
         length: (B,).
@@ -86,7 +86,7 @@ def length_from_features(x, lengths, *, variant="last_frame"):  # (B, T, D)  (B,
 
 
 def mask_frames(x, lengths, *, variant="where"):  # (B, T, D)  (B,)
-    """The frames of each sequence, and zeros behind them, whatever was there.
+    """Keep the frames of each sequence, and replace padding by zeros.
 
     A product with the mask is not enough: NaN times 0 is NaN, in the backward pass too.
 
@@ -106,5 +106,5 @@ def frame_used(x):  # (B, T, D) -> (B, T)
 
 @cache
 def masking_layer(dtype):
-    """A layer, built once."""
+    """Build the layer once."""
     return keras.layers.Masking(mask_value=0.0, dtype=dtype.name)

@@ -1,7 +1,7 @@
-"""Whole models on real data in TensorFlow: every piece beside this file, one after another.
+"""Compute whole models on real data in TensorFlow from the operations of the other modules.
 
-What is on the way comes out too, in the order of computation. A label of a whole sequence is learned as if the
-sequence were one step long, and an empty one had none: its logits are 0, and it does not count in the mean.
+Intermediate results are returned too, in the order of computation. The label of a whole sequence is treated as the
+label of a single step. An empty sequence has no such step: its logits are 0, and it does not count in the mean.
 """
 
 import tensorflow as tf
@@ -11,24 +11,12 @@ from parity.tensorflow.loss import binary_cross_entropy, cross_entropy
 
 
 def text_classifier(
-    tokens,
-    lengths,
-    speaker,
-    table,
-    w_in,
-    w_rec,
-    bias,
-    w_out,
-    b_out,
-    *,
-    cell="gru",
-    padding_index=0,
-    variant="masked",
+    tokens, lengths, speaker, table, w_in, w_rec, bias, w_out, b_out, *, cell="gru", padding_index=0, variant="masked"
 ):  # (B, T)  (B,)  (B,)  (V, D)  ...  (H, C)  (C,)
-    """Who says this? Embedding, GRU or LSTM, its last relevant state, linear layer, cross entropy over sequences.
+    """Classify a text's speaker: embedding, GRU or LSTM, last state, linear layer, cross entropy.
 
     Args:
-        variant: how the recurrent layer runs; see `parity.tensorflow.rnn.lstm`.
+        variant: variant of the recurrent layer; see `parity.tensorflow.rnn.lstm`.
 
     Returns:
         embedded: (B, T, D); states: (B, T, H); last: (B, H); logits: (B, C); loss: ().
@@ -44,14 +32,14 @@ def text_classifier(
 def tagger(
     tokens, lengths, targets, table, w_in, w_rec, bias, w_out, b_out, *, padding_index=0, variant="masked"
 ):  # (B, T)  (B,)  (B, T)  (V, D)  ...  (2H, C)  (C,)
-    """Who says this word? Embedding, bidirectional LSTM, linear layer and cross entropy at every real step.
+    """Classify each word's speaker: embedding, bidirectional LSTM, linear layer, cross entropy over steps.
 
     Args:
-        variant: how the LSTM runs; see `parity.tensorflow.bidirectional.lstm`.
+        variant: variant of the LSTM; see `parity.tensorflow.bidirectional.lstm`.
 
     Returns:
         embedded: (B, T, D); states: (B, T, 2H).
-        logits: (B, T, C), zero on padding (the bias fills it, so it is masked again); loss: ().
+        logits: (B, T, C), zero on padding (masked again, because the bias fills it); loss: ().
     """
     embedded = embedding.lookup(tokens, lengths, table, padding_index=padding_index)["y"]
     states = bidirectional.lstm(embedded, lengths, w_in, w_rec, bias, variant=variant)["y"]
@@ -64,10 +52,10 @@ def tagger(
 def sentiment(
     tokens, lengths, leads, table, w_in, w_rec, bias, w_out, b_out, *, padding_index=0, variant="masked"
 ):  # (B, T)  (B,)  (B, 1)  (V, D)  ...  (2H, 1)  (1,)
-    """Is it the lead who says this? Embedding, bidirectional LSTM, mean over real steps, linear layer, binary loss.
+    """Detect the lead in a text: embedding, bidirectional LSTM, mean, linear layer, binary cross entropy.
 
     Args:
-        variant: how the LSTM runs; see `parity.tensorflow.bidirectional.lstm`.
+        variant: variant of the LSTM; see `parity.tensorflow.bidirectional.lstm`.
 
     Returns:
         embedded: (B, T, D); states: (B, T, 2H); pooled: (B, 2H); logits: (B, 1); loss: ().
@@ -83,10 +71,10 @@ def sentiment(
 def vowel_speaker(
     x, lengths, speaker, w_in, w_rec, bias, w_out, b_out, *, variant="masked"
 ):  # (B, T, D)  (B,)  (B,)  ...  (H, C)  (C,)
-    """Who speaks? LSTM on the frames, its last relevant state, linear layer, cross entropy over sequences.
+    """Classify a vowel's speaker: LSTM, last state, linear layer, cross entropy.
 
     Args:
-        variant: how the LSTM runs; see `parity.tensorflow.rnn.lstm`.
+        variant: variant of the LSTM; see `parity.tensorflow.rnn.lstm`.
 
     Returns:
         states: (B, T, H); last: (B, H); logits: (B, C); loss: ().
@@ -99,5 +87,5 @@ def vowel_speaker(
 
 
 def decisions(summary, lengths, weight, bias):  # (B, H)  (B,)  (H, C)  (C,) -> (B, C)
-    """Logits for each sequence; 0 for an empty one."""
+    """Return the logits of each sequence, 0 for an empty one."""
     return tf.where(lengths[:, None] > 0, tf.matmul(summary, weight) + bias, tf.zeros((), summary.dtype))

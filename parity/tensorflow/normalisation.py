@@ -1,9 +1,9 @@
-"""Normalisation in Keras: of each step, and of a batch without its padding.
+"""Normalise steps and batches in Keras, without their padding.
 
-`BatchNormalization` takes a mask, but then divides by the number of real steps *plus* ``keras.config.epsilon()``,
-1e-7, which float64 shows: so the real steps are taken out, normalised as an (N, H) batch and put back. Its momentum
-is the share of the old statistic, and its running variance is the biased one; `torch` differs in both.
-See https://keras.io/api/layers/normalization_layers/batch_normalization/.
+`BatchNormalization` takes a mask, but then divides by the number of real steps *plus* ``keras.config.epsilon()``, 1e-7,
+which is visible in float64. So the real steps are selected, normalised as an (N, H) batch and put back. Its momentum is
+the share of the old statistic, and its running variance is biased; `torch` differs in both. See
+https://keras.io/api/layers/normalization_layers/batch_normalization/.
 """
 
 from functools import cache
@@ -15,10 +15,10 @@ from parity.tensorflow import runtime
 
 
 def layer_norm(x, lengths, gamma, beta, *, eps=1e-5, variant="masked"):  # (B, T, H)  (B,)  (H,)  (H,)
-    """Each step's features, less their mean, over their deviation.
+    """Normalise each step's features.
 
     Args:
-        eps: added to the variance; Keras takes 1e-3 unless told otherwise, `torch` 1e-5.
+        eps: added to the variance; the default is 1e-3 in Keras and 1e-5 in `torch`.
 
     Returns:
         y: (B, T, H), zero on padding, where the layer itself leaves ``beta``.
@@ -47,24 +47,24 @@ def batch_norm(
     updates=1,
     variant="flattened",
 ):  # (B, T, H)  (B,)  (H,)  (H,)  (H,)  (H,)
-    """Each feature, less its mean, over its deviation, taken over all real steps.
+    """Normalise each feature over all real steps.
 
     Args:
-        training: whether mean and variance are those of the batch, or the running ones.
-        momentum: the share of the new in a running statistic; Keras asks for that of the old.
-        eps: added to the variance; Keras takes 1e-3 unless told otherwise, `torch` 1e-5.
-        updates: how often the running statistics see this batch.
+        training: True to use the batch's mean and variance, False to use the running ones.
+        momentum: share of the new value in a running statistic; in Keras it is that of the old value.
+        eps: added to the variance; the default is 1e-3 in Keras and 1e-5 in `torch`.
+        updates: how often this batch updates the running statistics.
 
     Returns:
-        y: (B, T, H), zero on padding. In training also running_mean, running_variance: (H,), as they were if no
-            step of the batch is real. The variance is the biased one.
+        y: (B, T, H), zero on padding. In training also running_mean, running_variance: (H,), unchanged if no
+            step of the batch is real. The variance is biased.
 
     >>> x, one, zero = tf.constant([[[1.0], [3.0], [9.0]]]), tf.ones(1), tf.zeros(1)
     >>> training = batch_norm(x, tf.constant([2]), one, zero, zero, one, training=True, momentum=0.5, eps=1e-12)
     >>> training["y"].numpy().ravel().tolist(), training["running_mean"].numpy().tolist()
     ([-1.0, 1.0, 0.0], [1.0])
 
-    One real step has no deviation: it gives ``beta``.
+    The deviation of a single real step is 0, so y is ``beta``.
 
     >>> batch_norm(x, tf.constant([1]), one, zero + 0.5, zero, one, training=True)["y"].numpy().ravel().tolist()
     [0.5, 0.0, 0.0]
@@ -89,14 +89,14 @@ def batch_norm(
 
 
 def put_back(steps, real):  # (N, H)  (B, T) -> (B, T, H)
-    """Real steps where they came from, and zeros on padding."""
+    """Put real steps back in their positions, and zeros on padding."""
     shape = tf.concat([tf.shape(real), [steps.shape[1]]], 0)
     return tf.scatter_nd(tf.where(real), steps, tf.cast(shape, tf.int64))
 
 
 @cache
 def built(kind, shape, dtype, **options):
-    """An empty layer, built once; its weights are always passed in."""
+    """Build an empty layer once; its weights are passed in at every call."""
     layer = kind(dtype=dtype.name, **options)
     layer.build(shape)
     return layer

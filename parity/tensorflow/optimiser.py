@@ -1,15 +1,15 @@
-"""Training in TensorFlow: Keras' optimisers, put right where they part from the papers, and one step with them.
+"""Train a model in TensorFlow with Keras' optimisers, corrected to match the papers.
 
-Four things part Keras 3 from the papers, and from PyTorch, and are mapped here:
+Keras 3 differs from the papers, and from PyTorch, in four ways that are corrected here:
 
-- `keras.optimizers.Adam` adds epsilon to the root of v before v is corrected for its bias, so that in the first steps
-  epsilon weighs up to 32 times as much.
-- It computes ``1 - beta_2 ** step`` in the dtype of the weights; in float32, 0.999 is 0.99900001, and each of the
-  first steps is short by 7e-6 or more, a hundred roundoffs.
-- It squares the rows of a sparse gradient one by one: where a word occurs twice in a batch, v gets the sum of two
-  squares, and not the square of the sum. So the gradient of an embedding is made dense first.
+- `keras.optimizers.Adam` adds epsilon to the root of v before v is corrected for its bias. In the first steps epsilon
+  therefore weighs up to 32 times as much.
+- It computes ``1 - beta_2 ** step`` in the dtype of the weights. In float32, 0.999 is 0.99900001, and each of the first
+  steps is too short by 7e-6 or more, a hundred roundoffs.
+- It squares the rows of a sparse gradient one by one. If a word occurs twice in a batch, v receives the sum of two
+  squares, not the square of the sum. So the gradient of an embedding is made dense first.
 - ``weight_decay`` shrinks whole variables (https://keras.io/api/optimizers/adamw/): the pad row of an embedding too,
-  though its gradient is zero. A pad row that is zero from the start stays zero; any other must be put back.
+  though its gradient is zero. A pad row that starts at zero stays zero; any other must be restored.
 """
 
 import keras
@@ -19,22 +19,22 @@ from parity.tensorflow import runtime
 
 
 def sgd(parameters, pad_rows, *, learning_rate, momentum=0.0):
-    """`keras.optimizers.SGD`; its velocity has the learning rate in it, which is the same as long as that stays.
+    """Build `keras.optimizers.SGD`, whose velocity includes the learning rate; a constant rate gives equal steps.
 
     Args:
         parameters: by name.
-        pad_rows: the name of each embedding table, and its row that stands for padding.
+        pad_rows: the padding row of each embedding table, by name.
     """
     return keras.optimizers.SGD(learning_rate, momentum=momentum)
 
 
 def adam(parameters, pad_rows, *, learning_rate, beta_1, beta_2, epsilon):
-    """`keras.optimizers.Adam`, as the paper has it."""
+    """Build `keras.optimizers.Adam`, corrected to match the paper."""
     return Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
 
 def adamw(parameters, pad_rows, *, learning_rate, beta_1, beta_2, epsilon, weight_decay):
-    """`keras.optimizers.AdamW`, likewise; a constraint puts the pad row back after each step."""
+    """Build `keras.optimizers.AdamW`, corrected; a constraint restores the pad row after each step."""
     for name, row in pad_rows.items():
         parameters[name].constraint = KeepRow(row, parameters[name][row])
     return AdamW(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, weight_decay=weight_decay)
@@ -44,7 +44,7 @@ OPTIMISERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
 
 
 class AsInThePaper:
-    """Keras' step of Adam, with its arguments changed so that it takes the one of arXiv:1412.6980, Algorithm 1."""
+    """Keras' step of Adam, with arguments that make it Algorithm 1 of arXiv:1412.6980."""
 
     def update_step(self, gradient, variable, learning_rate):
         correction_1, correction_2 = self.bias_corrections("float64")
@@ -68,7 +68,7 @@ class AdamW(AsInThePaper, keras.optimizers.AdamW):
 
 
 class KeepRow(keras.constraints.Constraint):
-    """One row stays what it was."""
+    """A constraint that keeps one row unchanged."""
 
     def __init__(self, row, values):
         self.row, self.values = row, values
@@ -81,10 +81,10 @@ class Trainer:
     """A model in training.
 
     Args:
-        call: from inputs and weights by name to outputs by name, ``loss`` among them.
-        weights: arrays by name, from which it starts.
-        build: from parameters by name to an optimiser.
-        axes: of inputs and outputs by name, so that one graph serves all batches.
+        call: function from inputs and weights by name to outputs by name, including ``loss``.
+        weights: initial arrays by name.
+        build: function from parameters by name to an optimiser.
+        axes: axes of inputs and outputs by name, so that one graph serves all batches.
     """
 
     def __init__(self, call, weights, build, axes):
@@ -93,7 +93,7 @@ class Trainer:
         self.optimiser = build(self.parameters)
 
     def step(self, batch):
-        """Learn from one batch; its loss before that."""
+        """Train on one batch and return its loss before the update."""
         dtype = next(iter(self.parameters.values())).dtype
         outputs, gradients = self.run(batch, {"loss": tf.ones((), dtype)})
         dense = [tf.convert_to_tensor(gradients[name]) for name in self.parameters]
@@ -101,7 +101,7 @@ class Trainer:
         return outputs["loss"].numpy()
 
     def predict(self, batch):
-        """The outputs as arrays."""
+        """Return the outputs as arrays."""
         return runtime.plain(self.run(batch, {}))
 
     def run(self, batch, cotangents):
@@ -109,5 +109,5 @@ class Trainer:
         return runtime.stepper(self.call, arrays, cotangents, "graph", self.axes)(arrays, cotangents)
 
     def weights(self):
-        """The weights as arrays."""
+        """Return the weights as arrays."""
         return runtime.plain(self.parameters)

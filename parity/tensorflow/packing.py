@@ -1,15 +1,14 @@
-"""Recurrent layers over real steps only, with a gradient of their own: what TensorFlow lacks.
+"""Run recurrent layers over real steps only, with a gradient written by hand.
 
-Sequences are sorted, longest first, and laid out step after step: step t works on the first ``b_t`` rows, those of
-the sequences that are longer than t, and ``N = sum(b_t)`` rows is all there is. Padding is never gathered, so that
-nothing in it can reach anything. A loop does only what has to wait for the step before: products with the input
-come ahead of it, over all rows at once; all slopes are computed before the loop back, and each gradient of a weight
-is one product after it.
+Sequences are sorted by length, longest first, and laid out step by step. Step t computes ``b_t`` rows, one for each
+sequence longer than t; there are ``N = sum(b_t)`` rows in all. Padding is never gathered, so it cannot influence a
+result. The loop computes only what depends on the step before: products with the input come ahead of it, over all rows
+at once. All slopes are computed before the backward loop, and each gradient of a weight is one product after it.
 
-Gates are kept apart, each a tensor of its own: TensorFlow runs a product of few rows on one thread, but several
-products at once, and nothing has to be joined or split.
+Gates are separate tensors: TensorFlow runs a product of few rows on one thread, but several products at once, and no
+tensor has to be joined or split.
 
-The way back is written out by hand for each cell, in ordinary operations, so that it has a gradient itself.
+The backward pass is written by hand for each cell in ordinary operations, so it has a gradient itself.
 """
 
 import keras
@@ -19,9 +18,9 @@ from parity.tensorflow import runtime
 
 
 class Layout:
-    """Where the N real steps of a batch stand.
+    """The positions of the N real steps of a batch.
 
-    A trail (B + N, H) holds the states that the sequences start from, then those after each step.
+    A trail (B + N, H) holds the initial states of the sequences, then the states after each step.
     """
 
     def __init__(self, lengths, steps):  # (B,), T
@@ -35,13 +34,13 @@ class Layout:
 
         sizes = tf.concat([[batch], tf.reduce_sum(tf.cast(real, tf.int32), 1)[: self.steps]], 0)  # B, b_0, b_1 ...
         starts = tf.cumsum(sizes, exclusive=True)
-        self.longest = sizes[-1]  # how many sequences take the first step back
-        self.before = tf.gather(starts, t) + rank  # (N,) where each step finds the state before it in a trail
-        self.last = tf.gather(tf.gather(starts, lengths) + tf.range(batch), self.rank)  # (B,) where each sequence ends
+        self.longest = sizes[-1]  # number of sequences in the first step of the backward loop
+        self.before = tf.gather(starts, t) + rank  # (N,) index of the state before each step in a trail
+        self.last = tf.gather(tf.gather(starts, lengths) + tf.range(batch), self.rank)  # (B,) each sequence's end
         self.mirror = tf.gather(starts, tf.gather(lengths, rank) - t) - batch + rank  # (N,) as far from the other end
-        self.places = tf.stack([tf.gather(self.order, rank), t], 1)  # (N, 2) in the batch
+        self.places = tf.stack([tf.gather(self.order, rank), t], 1)  # (N, 2) positions in the batch
 
-        # For each step, begin and size of its rows and of those that end before it, as `tf.slice` wants them: (4, 2).
+        # For each step, begin and size of its rows and of those that end before it, as arguments of `tf.slice`: (4, 2).
         rows = tf.stack([starts[1:] - batch, sizes[1:], sizes[1:], sizes[:-1] - sizes[1:]], 1)
         self.spans = tf.stack([rows, tf.broadcast_to([0, -1, 0, -1], tf.shape(rows))], 2)
 
@@ -56,7 +55,7 @@ class Layout:
 
 
 def one_layer(layout, kind, rows, weights, states, **options):
-    """One layer in one direction.  rows (N, D), states [(B, H)], weights (D, G, H), (H, G, H) and (G, H).
+    """Run one layer one way over rows (N, D): weights (D, G, H), (H, G, H), (G, H), states [(B, H)].
 
     Returns:
         y (N, H), and the final states [(B, H)].
@@ -68,7 +67,7 @@ def one_layer(layout, kind, rows, weights, states, **options):
 
 
 def recurrence(layout, cell, inputs, w_rec, bias, states):
-    """What goes from state to state: the states after each step (N, H), then the final ones [(B, H)]."""
+    """Run the state-to-state part: states after each step (N, H), then final states [(B, H)]."""
 
     @tf.custom_gradient
     def run(inputs, w_rec, bias, states):
@@ -102,7 +101,7 @@ def recurrence(layout, cell, inputs, w_rec, bias, states):
 
 
 def scan(layout, step, inputs, states, keep):
-    """``step([(b, H)], [(b, H)]) -> states, kept`` at every step: the states' trails, and what was kept (N, H)."""
+    """Call ``step([(b, H)], [(b, H)]) -> states, kept`` at every step; return all rows (N, H)."""
     states = [tf.gather(state, layout.order) for state in states]
 
     def body(t, states, arrays):
@@ -116,7 +115,7 @@ def scan(layout, step, inputs, states, keep):
 
 
 def scan_back(layout, step, inputs, states, keep):
-    """From the last step to the first. A sequence joins at its last step, with its own final state."""
+    """Call ``step`` from last step to first; a sequence joins with its own final state."""
     finals = [tf.gather(state, layout.order) for state in states]
 
     def body(t, states, arrays):
@@ -131,22 +130,22 @@ def scan_back(layout, step, inputs, states, keep):
 
 
 def loop(layout, going, body, t, states, first):
-    """The states when it is over, and for each array all rows: what came first, then those of each step."""
+    """Run a loop; return the final states, and each array's rows: ``first``, then every step's."""
     shape = [None, states[0].shape[1]]
     empty = [tf.TensorArray(rows.dtype, layout.steps + 1, infer_shape=False, element_shape=shape) for rows in first]
     arrays = [array.write(0, rows) for array, rows in zip(empty, first)]
-    # Rows come and go; but that there are two axes has to be said, or the products become slow ones of batches.
+    # The number of rows varies, but two axes must be declared: else TensorFlow uses slow products of batches.
     shapes = tf.TensorShape([]), [tf.TensorShape([None, None])] * len(states), [tf.TensorShape(None)] * len(arrays)
     _, states, arrays = tf.while_loop(going, body, (t, states, arrays), shape_invariants=shapes)
     return states, [array.concat() for array in arrays]
 
 
 class Cell:
-    """What is special about a kind of layer.
+    """Computations specific to a kind of layer.
 
-    ``step`` takes the products with the input and with the state, and gives states and what is kept of the gates;
-    ``slopes`` is over all rows at once; ``back`` gives the gates' gradients, what reaches h beside the products, and
-    the other states' gradients.
+    ``step`` takes the products with the input and with the state, and returns states and the kept gates. ``slopes``
+    computes all rows at once. ``back`` returns the gradients of the gates, of h beside the products, and of the other
+    states.
     """
 
     def of_inputs(self, d_gates):

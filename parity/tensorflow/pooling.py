@@ -1,7 +1,7 @@
-"""Pooling over time in TensorFlow: one vector for each sequence, zero for an empty one.
+"""Pool over time in TensorFlow: one vector for each sequence, zero for an empty one.
 
-Keras' `GlobalAveragePooling1D` and `Attention` take a mask; `GlobalMaxPooling1D` does not, and says so in a warning.
-Padding is replaced by zeros first, with a choice and not a product; where something would divide nothing by nothing
+Keras' `GlobalAveragePooling1D` and `Attention` take a mask; `GlobalMaxPooling1D` warns that it does not. Padding is
+replaced by zeros first, by a selection and not a product. To avoid a division of 0 by 0
 (https://github.com/keras-team/keras/issues/18152), an empty sequence gets one step of such zeros (`never_empty`).
 """
 
@@ -15,11 +15,11 @@ from parity.tensorflow import runtime
 
 
 def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  (B,)  (B, H)
-    """The last real step of each sequence, e.g. of a recurrent layer's outputs, where ``x[:, -1]`` is padding.
+    """Return the last real step of each sequence, where ``x[:, -1]`` would be padding.
 
     Args:
-        initial: what an empty sequence gives; zeros when None.
-        variant: "gather", or "flattened": all steps of all sequences in one row, as before `tf.gather` knew batches.
+        initial: result for an empty sequence; zeros if None.
+        variant: "gather", or "flattened": all steps of all sequences in one row, as before ``batch_dims``.
 
     Returns:
         y: (B, H).
@@ -38,7 +38,7 @@ def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  
 
 
 def mean(x, lengths, *, variant="keras"):  # (B, T, D)  (B,)
-    """The mean over each sequence's real steps: their sum over their number, and not over T.
+    """Average each sequence over its real steps, not over T.
 
     Args:
         variant: "keras" (`GlobalAveragePooling1D`, which needs at least one step) or "masked_sum".
@@ -56,7 +56,7 @@ def mean(x, lengths, *, variant="keras"):  # (B, T, D)  (B,)
 
 
 def sum(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
-    """The sum over each sequence's real steps.
+    """Sum each sequence over its real steps.
 
     Args:
         variant: "masked", or "segments": the real steps of all sequences in one row, each added to its own sum.
@@ -67,24 +67,24 @@ def sum(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
     if runtime.pick(("masked", "segments"), variant) == "masked":
         return {"y": tf.reduce_sum(only_real(x, lengths), 1)}
     real = runtime.valid(lengths, tf.shape(x)[1])
-    sequence = tf.where(real)[:, 0]  # which one each real step belongs to
+    sequence = tf.where(real)[:, 0]  # the sequence of each real step
     return {"y": tf.math.unsorted_segment_sum(tf.boolean_mask(x, real), sequence, tf.shape(x)[0])}
 
 
 def max(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
-    """The largest value of each feature among each sequence's real steps.
+    """Return each feature's maximum over the real steps of each sequence.
 
-    `tf.reduce_max` shares the gradient out among equals, as `torch.amax` does.
+    `tf.reduce_max` shares the gradient among equal maxima, as `torch.amax` does.
 
     Returns:
         y: (B, D).
     """
-    counted = never_empty(lengths, tf.shape(x)[1])[:, :, None]  # the one zero of an empty sequence is its largest
+    counted = never_empty(lengths, tf.shape(x)[1])[:, :, None]  # the maximum of an empty sequence is its one zero
     return {"y": tf.reduce_max(tf.where(counted, only_real(x, lengths), float("-inf")), 1)}
 
 
 def attention(x, lengths, query, *, variant="keras"):  # (B, T, D)  (B,)  (D,)
-    """A weighted mean over real steps, its weights ``softmax(x · query)``, the query learned.
+    """Average the real steps, weighted by ``softmax(x · query)`` with a learned query.
 
     Args:
         variant: "keras" (`Attention`, the query one of its inputs) or "softmax".
@@ -95,7 +95,7 @@ def attention(x, lengths, query, *, variant="keras"):  # (B, T, D)  (B,)  (D,)
     >>> attention(tf.constant([[[1.0], [3.0], [9.0]]]), tf.constant([2]), tf.zeros(1))["weights"].numpy()
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
-    counted = never_empty(lengths, tf.shape(x)[1])  # where all is masked, softmax gives NaN
+    counted = never_empty(lengths, tf.shape(x)[1])  # if all is masked, softmax gives NaN
     x = only_real(x, lengths)
     if runtime.pick(("keras", "softmax"), variant) == "keras":
         y, weights = keras_attention(query, x, counted)
@@ -107,31 +107,31 @@ def attention(x, lengths, query, *, variant="keras"):  # (B, T, D)  (B,)  (D,)
 
 
 def keras_attention(query, x, mask):  # (D,)  (B, T, D)  (B, T) -> (B, D), (B, T)
-    """`keras.layers.Attention` with one query for all sequences."""
+    """Call `keras.layers.Attention` with one query for all sequences."""
     queries = query[None, None]  # (1, 1, D)
-    with warnings.catch_warnings():  # where T is 1, Keras wonders that the weight is too
+    with warnings.catch_warnings():  # Keras warns if T is 1
         warnings.filterwarnings("ignore", "You are using a softmax over axis", UserWarning)
         y, weights = attention_layer(x.dtype)([queries, x], mask=[None, mask], return_attention_scores=True)
     return y[:, 0], weights[:, 0]
 
 
 def only_real(x, lengths):  # (B, T, D)  (B,)
-    """The values on real steps, 0 on padding."""
+    """Return the values on real steps, and 0 on padding."""
     return runtime.only_real(runtime.valid(lengths, tf.shape(x)[1]), x)
 
 
 def never_empty(lengths, steps):  # (B,), T -> (B, T)
-    """True on real steps, and on the first step of an empty sequence, so that nothing is divided by nothing."""
+    """Return True on real steps, and on the first step of an empty sequence."""
     return runtime.valid(tf.maximum(lengths, 1), steps)
 
 
 @cache
 def average_layer(dtype):
-    """A layer, built once."""
+    """Build the layer once."""
     return keras.layers.GlobalAveragePooling1D(dtype=dtype.name)
 
 
 @cache
 def attention_layer(dtype):
-    """A layer, built once; it has no weights of its own."""
+    """Build the layer once; it has no weights of its own."""
     return keras.layers.Attention(dtype=dtype.name)

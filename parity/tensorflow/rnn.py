@@ -1,11 +1,11 @@
-"""Recurrent layers in TensorFlow: masked, padded, ``dynamic_rnn``, step by step, packed, and in buckets.
+"""Run recurrent layers in TensorFlow: masked, padded, ``dynamic_rnn``, stepwise, packed, and bucketed.
 
-Weights come as tuples, one item a layer, with the gate axis explicit, and are handed to the real layers:
+Weights are tuples with one item per layer and an explicit gate axis, and are passed to the framework's layers:
 
     w_in (D, G, H)   w_rec (H, G, H)   bias (G, H)      LSTM gates i, f, g, o; GRU r, z, n, bias (4, H)
 
-Keras' GRU has its gates in the order z, r, n, and with ``reset_after`` two biases; the last is used for n only.
-See https://keras.io/api/layers/recurrent_layers/lstm/ and
+Keras' GRU orders its gates z, r, n, and has two biases with ``reset_after``; the second is used for n only. See
+https://keras.io/api/layers/recurrent_layers/lstm/ and
 https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/dynamic_rnn.
 """
 
@@ -18,10 +18,10 @@ from parity.tensorflow import buckets, packing, runtime
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="masked"):
-    """Elman network.  x (B, T, D), lengths (B,), h0 (L, B, H).
+    """Run an Elman network on x (B, T, D), lengths (B,), h0 (L, B, H).
 
     Args:
-        variant: one of `VARIANTS`; each is described where it stands.
+        variant: a key of `VARIANTS`; see the functions there.
 
     Returns:
         y: (B, T, H), zero on padding; h: (L, B, H), each state after the last real step.
@@ -37,21 +37,21 @@ def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="m
 
 
 def gru(x, lengths, w_in, w_rec, bias, h0=None, *, variant="masked"):
-    """Gated recurrent unit; arguments and results as for `rnn`."""
+    """Run a GRU; arguments and results as for `rnn`."""
     weights = list(zip(w_in, w_rec, bias))
     y, (h,) = runtime.pick(VARIANTS, variant)(keras.layers.GRU, x, lengths, weights, [h0])
     return {"y": y, "h": h}
 
 
 def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
-    """Long short-term memory; arguments and results as for `rnn`, and c: (L, B, H), which "padded" cannot give."""
+    """Run an LSTM; as for `rnn`, and c: (L, B, H), except from "padded"."""
     weights = list(zip(w_in, w_rec, bias))
     y, (h, *c) = runtime.pick(VARIANTS, variant)(keras.layers.LSTM, x, lengths, weights, [h0, c0])
     return {"y": y, "h": h} | ({"c": c[0]} if c else {})
 
 
 def keras_layout(kind, w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
-    """One layer's weights as Keras lays them out: kernel (D, GH), recurrent kernel (H, GH), bias."""
+    """Return kernel (D, GH), recurrent kernel (H, GH) and bias as Keras arranges them."""
     if kind is keras.layers.GRU:
         r, z, n, n_rec = tf.unstack(bias)
         zero = tf.zeros_like(n)
@@ -63,7 +63,7 @@ def keras_layout(kind, w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
 
 
 def masked(kind, x, lengths, weights, initial, *, real=None, **options):
-    """Keras layers, each with the mask. Every row is computed to the last step; the mask chooses what is kept."""
+    """Run Keras layers with the mask, which selects the results; padding is computed too."""
     initial = states_or_zeros(initial, x, weights)
     real = runtime.valid(lengths, tf.shape(x)[1]) if real is None else real
     y, finals = runtime.only_real(real, x), []
@@ -77,9 +77,9 @@ def masked(kind, x, lengths, weights, initial, *, real=None, **options):
 
 
 def static(kind, x, lengths, weights, initial, **options):
-    """`masked` with every step written out, no loop: T has to be known when the graph is built.
+    """Run `masked` unrolled, without a loop: T must be known when the graph is built.
 
-    So it was with ``tf.compat.v1.nn.static_rnn``, which still works too, with a `Cell` and ``sequence_length``.
+    This was also a limit of ``tf.compat.v1.nn.static_rnn``, which still works with a `Cell` and ``sequence_length``.
 
     >>> one, zero = [tf.ones((1, 1, 1))], [tf.zeros((1, 1))]
     >>> unrolled = tf.function(lambda x: rnn(x, tf.constant([2]), one, one, zero, variant="static")["y"])
@@ -90,10 +90,10 @@ def static(kind, x, lengths, weights, initial, **options):
 
 
 def padded(kind, x, lengths, weights, initial, **options):
-    """Run each layer over the padding too, then gather the state after each last real step and zero the rest.
+    """Run each layer over the padding too, gather last real states and zero the rest.
 
-    Right for one direction, since the past does not see the padding behind it. The cell state is not among
-    the results: Keras gives it after the last step only, and that step is padding.
+    This is correct in one direction, since no step depends on the padding after it. The cell state is not returned:
+    Keras gives it after the last step only, and that step is padding.
     """
     initial = states_or_zeros(initial, x, weights)
     real = runtime.valid(lengths, tf.shape(x)[1])
@@ -107,7 +107,7 @@ def padded(kind, x, lengths, weights, initial, **options):
 
 
 def dynamic_rnn(kind, x, lengths, weights, initial, *, time_major=False, **options):
-    """``tf.compat.v1.nn.dynamic_rnn`` with ``sequence_length``. It refuses Keras 3 cells; a small object will do."""
+    """Run ``tf.compat.v1.nn.dynamic_rnn``, which rejects Keras 3 cells but accepts a small object."""
     initial = states_or_zeros(initial, x, weights)
     y, finals = runtime.only_real(runtime.valid(lengths, tf.shape(x)[1]), x), []
     y = tf.transpose(y, [1, 0, 2]) if time_major else y
@@ -121,12 +121,12 @@ def dynamic_rnn(kind, x, lengths, weights, initial, *, time_major=False, **optio
 
 
 def time_major(kind, x, lengths, weights, initial, **options):
-    """`dynamic_rnn` on (T, B, D): turned once for the whole stack, where each batch-major layer turns to and fro."""
+    """Run `dynamic_rnn` on (T, B, D), transposed once for the whole stack, not per layer."""
     return dynamic_rnn(kind, x, lengths, weights, initial, time_major=True, **options)
 
 
 def stepwise(kind, x, lengths, weights, initial, **options):
-    """`tf.scan` over steps with a cell; a sequence that has ended keeps its state."""
+    """Run a cell step by step in `tf.scan`; an ended sequence keeps its state."""
     initial = states_or_zeros(initial, x, weights)
     real = runtime.valid(lengths, tf.shape(x)[1])
     y, finals = runtime.only_real(real, x), []
@@ -144,7 +144,7 @@ def stepwise(kind, x, lengths, weights, initial, **options):
 
 
 def packed(kind, x, lengths, weights, initial, **options):
-    """Real steps only, with a loop and a gradient of our own. The whole stack stays packed."""
+    """Run over real steps only, by our own loop and gradient; the stack stays packed."""
     initial = states_or_zeros(initial, x, weights)
     layout = packing.Layout(lengths, tf.shape(x)[1])
     rows, finals = layout.pack(x), []
@@ -155,7 +155,7 @@ def packed(kind, x, lengths, weights, initial, **options):
 
 
 def bucketed(kind, x, lengths, weights, initial, **options):
-    """`masked` in groups of similar length."""
+    """Run `masked` in groups of similar length."""
     initial = states_or_zeros(initial, x, weights)
     return buckets.bucketed(masked, kind, x, lengths, weights, initial, **options)
 
@@ -210,7 +210,7 @@ def gates(x, w):  # (B, D)  (D, G, H) -> (B, G, H)
 
 
 class Cell:
-    """The least that ``dynamic_rnn`` takes for a cell."""
+    """The smallest cell that ``dynamic_rnn`` accepts."""
 
     def __init__(self, kind, weights, **options):
         self.step = STEPS[kind](*weights, **options)
@@ -236,8 +236,9 @@ def unpack_state(state):
 
 @cache
 def built(kind, features, hidden, dtype, wrap=None, **options):
-    """An empty layer, built once; its weights are always passed in. The orthogonal ones that Keras would sample need
-    a QR decomposition, which TensorFlow does not have in bfloat16.
+    """Build an empty layer once; its weights are passed in at every call.
+
+    The default orthogonal initialiser needs a QR decomposition, which TensorFlow lacks in bfloat16.
     """
     outputs = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
     layer = kind(hidden, recurrent_initializer="zeros", dtype=dtype.name, **outputs, **options)
@@ -247,7 +248,7 @@ def built(kind, features, hidden, dtype, wrap=None, **options):
 
 
 def last_real(y, lengths, initial):  # (B, T, H)  (B,)  (B, H) -> (B, H)
-    """The output at each last real step; the initial state where there is none."""
+    """Return the output at each last real step, or the initial state without one."""
     last = tf.gather(y, tf.maximum(lengths - 1, 0), batch_dims=1)
     return tf.where(lengths[:, None] > 0, last, initial)
 
@@ -256,6 +257,6 @@ def width(weights):
     return weights[0][1].shape[-1]
 
 
-def states_or_zeros(initial, x, weights):  # a zero state (L, B, H) for each that was not given
+def states_or_zeros(initial, x, weights):  # zeros (L, B, H) for each state that is None
     zeros = tf.zeros([len(weights), tf.shape(x)[0], width(weights)], x.dtype)
     return [zeros if state is None else state for state in initial]

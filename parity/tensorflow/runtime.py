@@ -1,4 +1,4 @@
-"""What every function of this framework needs: arrays to tensors, run, differentiate, tensors to arrays."""
+"""Convert arrays and tensors, run an implementation, and differentiate it."""
 
 import os
 from functools import cache
@@ -11,13 +11,13 @@ import tensorflow as tf
 
 VERSION = f"tensorflow {tf.__version__}, keras {keras.__version__}"
 
-tf.get_logger().setLevel("ERROR")  # dynamic_rnn is deprecated; that it still works is what we check
+tf.get_logger().setLevel("ERROR")  # dynamic_rnn is deprecated, but still works
 if keras.backend.backend() != "tensorflow":
     raise ImportError(f"Keras runs on {keras.backend.backend()!r}; set KERAS_BACKEND=tensorflow before Python starts")
 
 
 def environment(device="cpu"):
-    """What the numbers depend on."""
+    """Return the versions and settings that results depend on."""
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
@@ -32,57 +32,57 @@ def has_cuda():
 
 
 def allow_tf32(allowed):
-    """Whether a GPU may round the factors of float32 products."""
+    """Set whether a GPU may round the factors of float32 products."""
     tf.config.experimental.enable_tensor_float_32_execution(allowed)
 
 
 def clear_graphs():
-    """Drop what was traced."""
+    """Drop traced functions."""
     eager.cache_clear()
     forward_only.cache_clear()
     traced.cache_clear()
 
 
 def valid(lengths, steps):  # (B,), T -> (B, T)
-    """True on real steps, False on padding."""
+    """Return True on real steps, and False on padding."""
     return tf.sequence_mask(lengths, steps)
 
 
 def only_real(real, values):  # (B, T), (B, T, D)
-    """The values on real steps, 0 on padding.
+    """Return the values on real steps, and 0 on padding.
 
-    A choice, not a product with the mask: the gradient of a product multiplies by the padding, and NaN times 0 is
-    NaN. Keras' masked layers and ``dynamic_rnn`` ignore NaN in the padding going forward, but their loops
-    multiply by it coming back, and every gradient is lost. So functions that compute with padding begin with this line.
+    It selects instead of multiplying by the mask: the gradient of a product multiplies by the padding, and NaN times 0
+    is NaN. Keras' masked layers and ``dynamic_rnn`` ignore NaN in the padding going forward, but their loops multiply
+    by it in the backward pass, and every gradient becomes NaN. Functions that compute with padding begin with this
+    line.
     """
     return tf.where(real[:, :, None], values, tf.zeros((), values.dtype))
 
 
 @tf.custom_gradient
 def rearranged(rows, order, back):  # (N, ...) -> (N, ...), each row once; ``back`` undoes ``order``
-    """A gather whose gradient is a gather too. That of `tf.gather` adds rows up, as if some came twice."""
+    """Gather rows; the gradient gathers too, while that of `tf.gather` adds rows up."""
     return tf.gather(rows, order), lambda d: (tf.gather(d, back), None, None)
 
 
 def call_layer(layer, weights, *inputs, **options):
-    """A Keras layer on weights that are passed in, so that gradients reach them."""
+    """Call a Keras layer with weights that are passed in, so that gradients reach them."""
     outputs, _ = layer.stateless_call(weights, layer.non_trainable_variables, *inputs, **options)
     return outputs
 
 
 def pick(variants, variant):
-    """``variant``, or what stands under it in a dict, if it is one of ``variants``."""
+    """Return ``variant``, or its value in a dict, if it is one of ``variants``."""
     if variant not in variants:
         raise ValueError(f"variant: got {variant!r}, expected one of: {', '.join(variants)}")
     return variants[variant] if isinstance(variants, dict) else variant
 
 
 def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
-    """Outputs and gradients of ``call`` as arrays, and the names of the gradients that came sparse.
+    """Return outputs and gradients of ``call`` as arrays, and the names of sparse gradients.
 
-    The gradient of every float input is taken against ``cotangents``, one for each output that counts.
-    In mode "graph", ``axes`` (of inputs and outputs by name) tells which axes are batch and time: those stay open,
-    so that one trace serves all.
+    Gradients of all float inputs are taken against ``cotangents``, one for each output that counts. In mode "graph",
+    the batch and time axes given by ``axes`` (of inputs and outputs, by name) stay open, so that one trace serves all.
     """
     with at(device):
         arrays, cotangents = constants(arrays), constants(cotangents)
@@ -92,7 +92,7 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
 
 
 def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
-    """``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay on their device: for a benchmark."""
+    """Return ``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay on their device."""
     with at(device):
         arrays, cotangents = constants(arrays), constants(cotangents)
     step = stepper(call, arrays, cotangents, mode, axes)
@@ -108,15 +108,15 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
     def train():
         with at(device):
             outputs, gradients = step(arrays, cotangents)
-        latest[:] = tf.nest.flatten((outputs, gradients), expand_composites=True)  # a sparse one stays sparse
+        latest[:] = tf.nest.flatten((outputs, gradients), expand_composites=True)  # sparse gradients stay sparse
         return outputs, gradients
 
-    def wait():  # a number has to be there to be read
+    def wait():  # reading a number waits for it
         for tensor in latest:
             tf.reshape(tensor, [-1])[:1].numpy()
 
     def kernels():
-        """Which of the known kernels a run used, from what its graph is made of."""
+        """List the known kernels in the graph of a run."""
         if mode == "eager":
             return ["eager"]
         graph = step.get_concrete_function(arrays, cotangents).graph.as_graph_def()
@@ -132,7 +132,7 @@ KERNELS = {"cuDNN": "CudnnRNN", "while loop": "While"}
 
 
 def stepper(call, arrays, cotangents, mode, axes):
-    """What runs ``call``: with its gradients if there are cotangents, else going forward only."""
+    """Return a function that runs ``call``, with gradients if there are cotangents."""
     kind = eager if cotangents else forward_only
     if mode == "eager":
         return kind(call)
@@ -146,7 +146,7 @@ def stepper(call, arrays, cotangents, mode, axes):
 
 
 def square_product(side, device="cpu"):
-    """A product of two matrices, and a wait for it: the peak that everything else is measured against."""
+    """Return a function that multiplies matrices, and one that waits: the peak rate."""
     with at(device):
         a, b = tf.random.uniform((side, side)), tf.random.uniform((side, side))
     product = tf.function(lambda: tf.matmul(a, b))
@@ -162,7 +162,7 @@ def square_product(side, device="cpu"):
 
 
 def at(device):
-    """Where tensors are made and what is made of them is computed, inside of a ``with``."""
+    """Return a context in which tensors are made and computed on the device."""
     return tf.device("/GPU:0" if device == "cuda" else "/CPU:0")
 
 
@@ -171,7 +171,7 @@ def constants(arrays):
 
 
 def plain(found):
-    """Tensors by name as arrays by name."""
+    """Convert tensors by name to arrays by name."""
     return {name: tf.convert_to_tensor(tensor).numpy() for name, tensor in found.items()}
 
 
@@ -202,7 +202,7 @@ def eager(call):
 
 @cache
 def traced(kind, call, arrays, cotangents, xla=False):
-    """One graph for all batches and lengths: ``(name, dtype, open shape)`` of every array."""
+    """Trace one graph for all batches and lengths, from ``(name, dtype, open shape)`` of every array."""
     specs = [{name: tf.TensorSpec(shape, dtype) for name, dtype, shape in group} for group in (arrays, cotangents)]
     return tf.function(kind(call), input_signature=specs, autograph=False, jit_compile=xla or None)
 

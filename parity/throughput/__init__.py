@@ -1,1 +1,1 @@
-"""Throughput: time variants in turns, derive metrics, and advise which is fastest."""
+"""Time variants in interleaved rounds, derive metrics, and advise which variant is fastest."""

@@ -1,185 +1,181 @@
-"""All variants of an operation on one case: each one's answer checked, then all timed in turns.
+"""Prepare all variants of an operation on one case, and check their answers.
 
-Nothing is timed before its answer was right at the size that is timed: outputs and gradients of the very function that
-will be timed, against a float64 run, within the noise floor.
+No candidate is timed before its answers are right at the timed size: the outputs and gradients of the timed function
+are compared with a float64 run, within the noise floor.
 """
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
-from parity import bucketing as planner
-from parity import frameworks
+from parity import bucketing, frameworks
 from parity.arrays import Array
 from parity.cases.case import Case
 from parity.checks.comparison import Difference, compare
 from parity.checks.noise import Floor, stand_in
 from parity.operations import Operation
-from parity.throughput.timing import Contender, interleaved, peak_memory, seconds
+from parity.throughput.timing import TimedCall
 
 PHASES = ("forward", "train")
-AGAIN = " again"  # the second name of the contender that runs twice in each framework
-PEAK = "matrix product"
-SIDE = 1024  # of the square matrices whose product gives the peak
 
 
 class WrongAnswer(AssertionError):
-    """A variant that is about to be timed does not compute what it should."""
+    """A variant that was to be timed does not compute what it should."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One way to compute an operation: a variant of a framework, and how it is executed."""
+class Candidate:
+    """One variant of a framework in one mode; its name is "framework.variant", or "framework.variant[mode]"."""
 
     framework: str
     variant: str
     mode: str
 
     def __str__(self) -> str:
-        usual = frameworks.MODES[self.framework][-1]
-        return f"{self.framework}.{self.variant}" + ("" if self.mode == usual else f"[{self.mode}]")
+        name = f"{self.framework}.{self.variant}"
+        return name if self.mode == usual_mode(self.framework) else f"{name}[{self.mode}]"
 
 
-def entries(operation: Operation, config: str, without: Collection[str] = ()) -> list[Entry]:
-    """All variants of both frameworks, installed or not, each in its fastest usual mode: TensorFlow as a graph.
-
-    Args:
-        without: variants, or "framework.variant", that are left out.
-    """
-    usual = {framework: frameworks.MODES[framework][-1] for framework in frameworks.FRAMEWORKS}
-    return [
-        Entry(framework, variant, mode)
-        for framework, mode in usual.items()
-        for variant in operation.variants[framework]
-        if not {variant, f"{framework}.{variant}"} & set(without)
-        and not operation.expected_failure(f"{framework}.{variant}", f"{config}/given", mode, "float32")
-    ]
+def framework_of(name: str) -> str:
+    """Return the framework in a candidate's name."""
+    return name.partition(".")[0]
 
 
-def installed(found: Iterable[Entry]) -> list[Entry]:
-    """Those whose framework is there."""
-    return [entry for entry in found if not frameworks.missing(entry.framework)]
+def usual_mode(framework: str) -> str:
+    """Return the fastest mode that starts quickly: eager, or TensorFlow's graph."""
+    return frameworks.MODES[framework][-1]
 
 
-def by_framework(contenders: Mapping[str, Contender]) -> dict[str, dict[str, Contender]]:
-    """Contenders, named "framework.variant", by framework.
+def candidates(operation: Operation, config: str, without: Collection[str] = ()) -> list[Candidate]:
+    """List all variants of both frameworks, except those expected to fail and those ``without`` names."""
+    listed = []
+    for framework in frameworks.FRAMEWORKS:
+        mode = usual_mode(framework)
+        for variant in operation.variants[framework]:
+            name = f"{framework}.{variant}"
+            left_out = variant in without or name in without
+            if not left_out and not operation.expected_failure(name, f"{config}/given", mode, "float32"):
+                listed.append(Candidate(framework, variant, mode))
+    return listed
 
-    Each has rounds of its own: threads stay awake for a while, and would take the cores from the other.
-    """
-    groups: dict[str, dict[str, Contender]] = {}
-    for name, contender in contenders.items():
-        groups.setdefault(name.partition(".")[0], {})[name] = contender
-    return groups
+
+def installed(listed: Iterable[Candidate]) -> list[Candidate]:
+    """Return the candidates whose framework is installed."""
+    return [candidate for candidate in listed if not frameworks.missing(candidate.framework)]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An entry on a case, its answer checked.
+    """A candidate that has run on a case, its answers checked; calls and seconds are by phase."""
 
-    Attributes:
-        contenders: by phase.
-        first_seconds: by phase, how long the very first call took: tracing, compiling, choosing kernels, and one run.
-        worst: its worst difference from the expected answer, in noise floors.
-        kernels: asks what did the work.
-    """
-
-    entry: Entry
-    contenders: Mapping[str, Contender]
-    first_seconds: Mapping[str, float]
-    worst: Difference
-    kernels: Callable[[], list[str]]
+    candidate: Candidate
+    calls: Mapping[str, TimedCall]
+    first_seconds: Mapping[str, float]  # of the very first call: tracing, compiling, choosing kernels, and one run
+    worst: Difference  # the largest from the expected answer, in noise floors
+    kernels: Callable[[], list[str]]  # names those that did the work in training
 
     def memory(self) -> int | None:
-        """Bytes that training adds at its peak, or None where the system cannot tell."""
-        contender = self.contenders["train"]
-        return peak_memory(lambda: (contender.start(), contender.wait()))
+        """Return the bytes that training adds at its peak; None where they cannot be measured."""
+        call = self.calls["train"]
+        return peak_memory(lambda: (call.start(), call.wait()))
 
 
 @dataclass
-class Race:
-    """Entries that compute the same thing, on one case.
+class Benchmark:
+    """Candidates that compute the same thing, on one case.
 
-    Attributes:
-        case: what they run on.
-        costs: for ``bucketed``, what a padded run costs in each framework; the planner's default where there is none.
-        device: where the frameworks that can choose keep their tensors.
+    ``bucketed`` plans by the cost of its framework; without one, by `parity.bucketing.DEFAULT`.
     """
 
     case: Case
-    costs: Mapping[str, planner.Cost] = field(default_factory=dict)
+    costs: Mapping[str, bucketing.Cost] = field(default_factory=dict)
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Ask only for what every entry can give, so that all of them do the same work."""
+        """Keep the outputs that every variant computes, so that all do the same work."""
         omitted = (self.case.row.omitted(name) for name in self.case.row.omits)
         self.case = self.case.keeping(set(self.case.cotangents).difference(*omitted))
 
     @cached_property
-    def truth(self) -> Floor:
-        """What every entry must give: a float64 run of the first framework that is there, with its floor."""
-        entry = installed(entries(self.case.row, self.case.config))[0]
-        return stand_in(self.case, entry.framework, entry.variant, entry.mode)
+    def expected_answer(self) -> Floor:
+        """Return a float64 run of the first installed framework, with its noise floor."""
+        first = installed(candidates(self.case.row, self.case.config))[0]
+        return stand_in(self.case, first.framework, first.variant, first.mode)
 
-    def prepare(self, entry: Entry) -> Prepared:
-        """Run it once and look at the answer.
+    def prepare(self, candidate: Candidate) -> Prepared:
+        """Run a candidate once in each phase, and check its answers.
 
         Raises:
-            WrongAnswer: it is not within the noise floor.
+            WrongAnswer: an output or a gradient is not within the noise floor.
         """
-        contenders, kernels = self.unchecked(entry)
+        calls, kernels = self.unchecked(candidate)
         first_seconds, answers = {}, {}
-        for phase in reversed(PHASES):  # whoever comes first pays for what both need, and that is training
+        for phase in reversed(PHASES):  # the first call pays for what both phases share, and that is training
             started = time.perf_counter()
-            answers[phase] = contenders[phase].start()
-            contenders[phase].wait()
+            answers[phase] = calls[phase].start()
+            calls[phase].wait()
             first_seconds[phase] = time.perf_counter() - started
-        alone = {name: output for name, output in answers["forward"].items() if name in self.case.cotangents}
-        self._held(entry, frameworks.arrays_of(entry.framework, alone, {}))
-        worst = self._held(entry, frameworks.arrays_of(entry.framework, *answers["train"]))
-        return Prepared(entry, contenders, first_seconds, worst, kernels)
+        outputs = {name: output for name, output in answers["forward"].items() if name in self.case.cotangents}
+        self._check(candidate, frameworks.arrays_of(candidate.framework, outputs, {}))
+        outputs, gradients = answers["train"]
+        worst = self._check(candidate, frameworks.arrays_of(candidate.framework, outputs, gradients))
+        return Prepared(candidate, calls, first_seconds, worst, kernels)
 
-    def unchecked(self, entry: Entry) -> tuple[dict[str, Contender], Callable[[], list[str]]]:
-        """What can be timed, by phase, before anybody looked at its answer; and what asks for its kernels."""
-        found = frameworks.resident(self.case, entry.framework, entry.variant, entry.mode, self.device)
-        plan = partial(self._planned_call, entry.framework)
-        starts = {"forward": found.forward, "train": found.train}
-        contenders = {phase: Contender(partial(plan, start), found.wait) for phase, start in starts.items()}
-        return contenders, partial(plan, found.kernels)
+    def unchecked(self, candidate: Candidate) -> tuple[dict[str, TimedCall], Callable[[], list[str]]]:
+        """Return a candidate's calls by phase, and its kernels, without checking an answer."""
+        framework = candidate.framework
+        resident = frameworks.resident(self.case, framework, candidate.variant, candidate.mode, self.device)
+        plan = partial(self._call_with_cost, framework)
+        calls = {
+            "forward": TimedCall(partial(plan, resident.forward), resident.wait),
+            "train": TimedCall(partial(plan, resident.train), resident.wait),
+        }
+        return calls, partial(plan, resident.kernels)
 
-    def _held(self, entry: Entry, quantities: Mapping[str, Array]) -> Difference:
-        """Its worst difference from the truth."""
-        gradients = any(name.startswith("d_") for name in quantities)  # none are there when it only ran forward
-        wanted = [name for name in self.truth.expected if gradients or name in self.case.cotangents]
-        expected, floor = ({name: of[name] for name in wanted} for of in (self.truth.expected, self.truth.floor))
-        found = compare(quantities, expected, floor)
-        for difference in found:
-            if difference.failed:
-                case = f"{self.case.operation}, {len(self.case.lengths)} sequences padded to {self.case.steps}"
-                raise WrongAnswer(f"{entry} on {case}: {difference.quantity}: {difference.reason}. Nothing was timed.")
-        worst = max(found, key=lambda difference: difference.norm_score)
-        return replace(worst, sides=None)  # what it compared is large, and others are timed while this is kept
-
-    def _planned_call(self, framework: str, call: Callable[[], Any]) -> Any:
-        """A call while the planner's cost is this framework's."""
-        with planner.using(self.costs.get(framework, planner.DEFAULT)):
+    def _call_with_cost(self, framework: str, call: Callable[[], Any]) -> Any:
+        with bucketing.using(self.costs.get(framework, bucketing.DEFAULT)):
             return call()
 
+    def _check(self, candidate: Candidate, quantities: Mapping[str, Array]) -> Difference:
+        """Return the largest difference from the expected answer; raise `WrongAnswer` if any is too large."""
+        answer = self.expected_answer
+        trained = any(name.startswith("d_") for name in quantities)
+        names = [name for name in answer.expected if trained or name in self.case.cotangents]
+        expected, floor = ({name: arrays[name] for name in names} for arrays in (answer.expected, answer.floor))
+        differences = compare(quantities, expected, floor)
+        for difference in differences:
+            if difference.failed:
+                case = f"{self.case.operation}, {len(self.case.lengths)} sequences padded to {self.case.steps}"
+                reason = f"{difference.quantity}: {difference.reason}"
+                raise WrongAnswer(f"{candidate} on {case}: {reason}. Nothing was timed.")
+        worst = max(differences, key=lambda difference: difference.norm_score)
+        return replace(worst, sides=None)  # the compared arrays are large, and other candidates run while this is kept
 
-def timed(
-    prepared: Mapping[str, Prepared], phase: str, budget: float, device: str = "cpu", **rounds: int
-) -> dict[str, Array]:
-    """Seconds a call of each, ``(rounds,)``, in turns; beside them a matrix product, and the fastest a second time."""
-    groups = by_framework({name: found.contenders[phase] for name, found in prepared.items()})
-    times: dict[str, Array] = {}
-    for framework, contenders in groups.items():
-        fastest = min(contenders, key=lambda name: min(seconds(contenders[name]) for _ in range(2)))
-        product = Contender(
-            *frameworks.runtime(framework).square_product(SIDE, frameworks.device_of(framework, device))
-        )
-        others = {fastest + AGAIN: contenders[fastest], f"{framework} {PEAK}": product}
-        times |= interleaved(contenders | others, budget / len(groups), **rounds)
-    return times
+
+def peak_memory(run: Callable[[], object]) -> int | None:
+    """Return the bytes that a call adds at its peak; None where not measurable.
+
+    Linux keeps a high-water mark of each process, and lets it be reset (``man 5 proc``, clear_refs).
+    """
+    with suppress(OSError, AttributeError):  # only glibc can return freed memory, so that its reuse is measured
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        before = _process_bytes("VmRSS")
+        run()
+        return max(0, _process_bytes("VmHWM") - before)
+    except (OSError, KeyError):
+        return None
+
+
+def _process_bytes(field: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    status = dict(line.split(":", 1) for line in lines)
+    return int(status[field].split()[0]) * 1024

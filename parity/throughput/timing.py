@@ -1,39 +1,38 @@
-"""Timing that can be trusted on a noisy machine: contenders take turns, and only ratios within one round count.
+"""Time calls in interleaved rounds, and compare two of them round by round.
 
-Absolute times drift, with the clock of the processor and with whatever else runs. So all contenders run once in each
-round, in random order, and two of them are compared round by round: the median of the paired ratios, with a
-bootstrap interval (Efron, "Bootstrap methods", 1979). One contender runs twice under two names: what its two halves
-seem to differ by is the noise floor of the run (an A/A test).
+Absolute times drift with the clock of the processor and with other processes. So all calls run once in each round, in
+random order, and two of them are compared within rounds: the median of the paired ratios, with a bootstrap interval
+(Efron, "Bootstrap methods", 1979). One call is timed twice under two names: the ratio between the two is the noise
+floor of the run (an A/A test).
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity import frameworks
 from parity.arrays import Array
 from parity.errors import InputError, whole_number
 
+if TYPE_CHECKING:
+    from parity.throughput.benchmark import Prepared
+
+AGAIN = " again"  # ends the second name of the call that is timed twice in each framework
+PRODUCT = "matrix product"
+PRODUCT_SIDE = 1024  # of the square matrices whose product gives the peak
 RESAMPLES = 2000
-SHORTEST = 5e-3  # seconds of a block: a shorter one would measure the clock and the call
+SHORTEST_BLOCK = 5e-3  # seconds: in a shorter one, reading the clock and calling would count
 
 
 @dataclass(frozen=True)
-class Contender:
-    """Something to time.
-
-    Attributes:
-        start: does the work once; it may return before the work is done, as it does on a GPU.
-        wait: blocks until all started work is done.
-    """
+class TimedCall:
+    """A call to time: ``start`` may return before the work is done, as on a GPU; ``wait`` blocks until it is."""
 
     start: Callable[[], Any]
     wait: Callable[[], Any] = lambda: None
@@ -41,87 +40,75 @@ class Contender:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long one contender takes as another: median over rounds, and its 95 % interval."""
+    """A ratio between the times of two calls: median over rounds, 95 % interval."""
 
     median: float
     low: float
     high: float
 
     @property
-    def half_width(self) -> float:
-        """Half the interval, as a share of the median."""
+    def half_width(self) -> float:  # as a share of the median
         return (self.high - self.low) / 2 / self.median
+
+    def to_dict(self) -> dict[str, float]:
+        """Return plain numbers by name, for JSON."""
+        return asdict(self) | {"half_width": self.half_width}
 
     def __str__(self) -> str:
         return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f})"
 
 
-def seconds(contender: Contender, repeats: int = 1) -> float:
-    """Seconds for one call: ``repeats`` calls in a block, and one wait at its end."""
+def seconds(call: TimedCall, repeats: int = 1) -> float:
+    """Return the seconds of one call, from a block of ``repeats`` calls and one wait."""
     start = time.perf_counter()
     for _ in range(repeats):
-        contender.start()
-    contender.wait()
+        call.start()
+    call.wait()
     return (time.perf_counter() - start) / repeats
 
 
 def interleaved(
-    contenders: Mapping[str, Contender], budget: float, least: int = 7, most: int = 200, seed: int = 0
+    calls: Mapping[str, TimedCall], budget: float, least: int = 7, most: int = 200, seed: int = 0
 ) -> dict[str, Array]:
-    """Time all contenders in turns.
+    """Time all calls in interleaved rounds.
 
-    Args:
-        contenders: by name. Each must have run before: what happens on a first call is not timed here.
-        budget: seconds that all rounds together may take; at least ``least`` rounds are made, at most ``most``.
-        seed: of the order within each round.
+    Each must have run before: a first call also traces and compiles. The budget is in seconds, for all rounds; at least
+    ``least`` rounds are made, at most ``most``.
 
     Returns:
-        For each, ``(rounds,)`` seconds a call. The same index is the same round.
+        For each call, its seconds in each round, ``(rounds,)``. The same index is the same round.
 
     Raises:
-        InputError: no contender, or fewer than 2 rounds asked for.
+        InputError: no call, or fewer than 2 rounds.
 
-    >>> times = interleaved({"a": Contender(lambda: sum(range(1000)))}, budget=0.0, least=3)
+    >>> times = interleaved({"a": TimedCall(lambda: sum(range(1000)))}, budget=0.0, least=3)
     >>> times["a"].shape
     (3,)
     """
-    if not contenders:
-        raise InputError("contenders", "none", "at least one")
+    if not calls:
+        raise InputError("calls", "none", "at least one")
     whole_number("least", least, least=2)
-    repeats = {name: _repeats(contender) for name, contender in contenders.items()}
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    rng, names = np.random.default_rng(seed), list(contenders)
+    repeats = {name: max(1, round(SHORTEST_BLOCK / max(seconds(call), 1e-9))) for name, call in calls.items()}
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    rng, names = np.random.default_rng(seed), list(calls)
     end = time.perf_counter() + budget
-    with _no_collection():
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()  # the time of a collection would count for the call that it interrupts
+    try:
         for done in range(max(least, most)):
             if done >= least and time.perf_counter() >= end:
                 break
             for name in rng.permutation(names):
-                times[name].append(seconds(contenders[name], repeats[name]))
-    return {name: np.array(found) for name, found in times.items()}
-
-
-def _repeats(contender: Contender) -> int:
-    """How many calls make a block that the clock resolves."""
-    once = seconds(contender)
-    return max(1, round(SHORTEST / max(once, 1e-9)))
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """A garbage collection would be charged to whoever runs at the time."""
-    gc.collect()
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
+                times[name].append(seconds(calls[name], repeats[name]))
     finally:
         if was_enabled:
             gc.enable()
+    return {name: np.array(rounds) for name, rounds in times.items()}
 
 
 def ratio(slower: Array, faster: Array, seed: int = 0) -> Ratio:
-    """How many times as fast the second is: the median of the paired ratios, with its 95 % bootstrap interval.
+    """Return the median of the paired ratios with its 95 % bootstrap interval.
 
     >>> ratio(np.array([2.0, 4.0, 6.0]), np.array([1.0, 2.0, 3.0]))
     Ratio(median=2.0, low=2.0, high=2.0)
@@ -129,33 +116,36 @@ def ratio(slower: Array, faster: Array, seed: int = 0) -> Ratio:
     if len(slower) != len(faster) or len(slower) < 2:
         raise InputError("slower, faster", f"{len(slower)} and {len(faster)} rounds", "the same rounds, 2 or more")
     paired = np.asarray(slower) / np.asarray(faster)
-    sampled = np.random.default_rng(seed).integers(0, len(paired), (RESAMPLES, len(paired)))
-    low, high = np.percentile(np.median(paired[sampled], axis=1), [2.5, 97.5])
+    resampled = np.random.default_rng(seed).integers(0, len(paired), (RESAMPLES, len(paired)))
+    low, high = np.percentile(np.median(paired[resampled], axis=1), [2.5, 97.5])
     return Ratio(float(np.median(paired)), float(low), float(high))
 
 
-def peak_memory(run: Callable[[], object]) -> int | None:
-    """Bytes of memory that a call adds at its peak to what the process holds; None where the system cannot tell.
+def by_framework(calls: Mapping[str, TimedCall]) -> dict[str, dict[str, TimedCall]]:
+    """Group calls, named "framework.variant", by framework.
 
-    Linux keeps a high-water mark of each process, and lets it be reset (``man 5 proc``, clear_refs).
+    Each framework has rounds of its own: its threads stay awake for a while, and would take cores from the other.
     """
-    _give_back()
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        before = _status("VmRSS")
-        run()
-        return max(0, _status("VmHWM") - before)
-    except (OSError, KeyError):
-        return None
+    groups: dict[str, dict[str, TimedCall]] = {}
+    for name, call in calls.items():
+        groups.setdefault(name.partition(".")[0], {})[name] = call
+    return groups
 
 
-def _give_back() -> None:
-    """Return freed memory to the system, or using it again would not show. A function of glibc; others keep less."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+def time_all(
+    prepared: Mapping[str, Prepared], phase: str, budget: float, device: str = "cpu", least: int = 7
+) -> dict[str, Array]:
+    """Time all candidates in interleaved rounds; return the seconds of each by name, ``(rounds,)``.
 
-
-def _status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    found = dict(line.split(":", 1) for line in lines)
-    return int(found[field].split()[0]) * 1024
+    In each framework, a matrix product and the fastest candidate a second time run in the same rounds.
+    """
+    groups = by_framework({name: candidate.calls[phase] for name, candidate in prepared.items()})
+    times: dict[str, Array] = {}
+    for framework, calls in groups.items():
+        trials = {name: min(seconds(call), seconds(call)) for name, call in calls.items()}
+        fastest = min(trials, key=lambda name: trials[name])
+        runtime, used = frameworks.runtime(framework), frameworks.device_of(framework, device)
+        multiply, wait = runtime.square_product(PRODUCT_SIDE, used)
+        controls = {f"{fastest}{AGAIN}": calls[fastest], f"{framework} {PRODUCT}": TimedCall(multiply, wait)}
+        times |= interleaved(calls | controls, budget / len(groups), least=least)
+    return times

@@ -1,4 +1,4 @@
-"""Train a model in one framework, and remember how it went."""
+"""Train a model in one framework, and cache the run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from parity import frameworks
 from parity.caching import cached
 from parity.errors import a_function, choose
 from parity.operations import find
-from parity.training.envelope import envelope
-from parity.training.setup import MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers, course
+from parity.training.floors import envelope
+from parity.training.setup import MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers, training_setup
 
 Build = Callable[[Mapping[str, Any]], Any]  # from a framework's parameters by name to one of its optimisers
 Model = Callable[..., Mapping[str, Any]]
@@ -33,8 +33,7 @@ def train(
     """Train a model in one framework, in float32.
 
     Args:
-        model: one of `MODELS`.
-        optimiser: one of `OPTIMISERS`.
+        model, optimiser: of `MODELS` and `OPTIMISERS`.
         framework: "reference", "pytorch" or "tensorflow"; their first variants.
         steps, seed: how many batches to learn from, and what samples them and the weights.
         build: an optimiser of your own: from parameters by name to a `torch.optim.Optimizer` or a Keras one.
@@ -64,25 +63,21 @@ def _trained(
     model: str, optimiser: str, framework: str, steps: int, seed: int, build: Build | None, function: Model | None
 ) -> Trajectory:
     row, config = find(model), MODELS[model]
-    lesson = course(model, steps, seed)
-    call = (
-        frameworks.bind(function, row, config)
-        if function
-        else frameworks.call(row, config, framework, row.variants[framework][0])
-    )
-    frameworks.runtime(framework)
-    room = import_module(f"parity.{framework}.optimiser")
+    setup = training_setup(model, steps, seed)
+    call = frameworks.call(row, config, framework, row.variants[framework][0])
+    if function:
+        call = frameworks.bind(function, row, config)
+    module = import_module(f"parity.{framework}.optimiser")
     chosen = OPTIMISERS[optimiser]
-    usual = partial(room.OPTIMISERS[chosen.kind], pad_rows=lesson.pad_rows, **chosen.settings)
-    spec = row.configuration(config)
-    axes = {"lengths": "B", **{name: array.axes for name, array in spec.inputs.items()}, **spec.outputs}
-    trainer = room.Trainer(call, lesson.start, build or usual, axes)
-    *batches, unseen = lesson.batches
+    usual = partial(module.OPTIMISERS[chosen.kind], pad_rows=setup.pad_rows, **chosen.settings)
+    axes = {"lengths": "B", **row.configuration(config).axes}
+    trainer = module.Trainer(call, setup.start, build or usual, axes)
+    *batches, unseen = setup.batches
     losses, path = [], [_copied(trainer.weights())]
     for batch in batches:
         losses.append(trainer.step(batch))
         path.append(_copied(trainer.weights()))
-    weights = {name: np.stack([at[name] for at in path]) for name in lesson.start}
+    weights = {name: np.stack([at[name] for at in path]) for name in setup.start}
     return Trajectory(np.array(losses), weights, np.array(trainer.predict(unseen)["logits"]))
 
 

@@ -1,9 +1,10 @@
-"""What is trained: which models, with which optimisers, from which weights, on which batches."""
+"""The setup of training: models, optimisers, initial weights and batches."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,19 +16,17 @@ from parity.operations import OPERATIONS
 
 STEPS = 50
 DTYPE = "float32"
-MODELS = {
-    name: row.configurations[0].name for name, row in OPERATIONS.items() if row.topic == "model"
-}  # and its configuration
+# Each model with its configuration.
+MODELS = {name: row.configurations[0].name for name, row in OPERATIONS.items() if row.topic == "model"}
 MOST_STEPS = 999
 APART = 1000  # so many seeds apart are the batches of one course from those of the next
 
 
-@dataclass(frozen=True)
-class Optimiser:
-    """Which function of each framework's ``optimiser.py``, and its settings; see ``parity/reference/optimiser.py``."""
+class Optimiser(NamedTuple):
+    """A function of each framework's ``optimiser.py``, and its settings; see ``parity/reference/optimiser.py``."""
 
     kind: str
-    settings: Mapping[str, float] = field(hash=False)
+    settings: Mapping[str, float]
 
 
 MOMENTS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}  # as in the paper and in PyTorch
@@ -44,12 +43,12 @@ OPTIMISERS = {
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """What one training run did.
+    """The losses, weights and predictions of one training run.
 
     Attributes:
         losses: ``(N,)``, of each batch before the step that learns from it.
         weights: by name, each ``(N + 1, ...)``: at the start and after each step.
-        logits: what the trained model says about a batch that it has not seen.
+        logits: the trained model's prediction for a batch that it was not trained on.
     """
 
     losses: Array
@@ -58,19 +57,18 @@ class Trajectory:
 
     @property
     def quantities(self) -> dict[str, Array]:
-        """All of it by name."""
         return {"loss": self.losses, **self.weights, "logits": self.logits}
 
     @property
     def path(self) -> Array:
-        """``(N + 1, W)``: all weights in one row for each step, in float64."""
+        """Return all weights in one row for each step, ``(N + 1, W)``, in float64."""
         rows = [array.reshape(len(array), -1).astype(np.float64) for array in self.weights.values()]
         return np.concatenate(rows, axis=1)
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
-    """One model's way from the start to the end.
+class Setup:
+    """The initial weights and the batches of one model.
 
     Attributes:
         cases: one for each step, and the one whose logits are predicted in the end.
@@ -79,43 +77,31 @@ class Course:
         pad_rows: the embedding table, if any, and its row that stands for padding.
     """
 
-    cases: tuple[Case, ...]
-
-    @property
-    def start(self) -> dict[str, Array]:
-        first = self.cases[0]
-        return {name: array.copy() for name, array in first.arrays.items() if not _of_a_batch(first, name)}
-
-    @property
-    def batches(self) -> list[dict[str, Array]]:
-        return [
-            {"lengths": case.lengths.copy()}
-            | {name: array.copy() for name, array in case.arrays.items() if _of_a_batch(case, name)}
-            for case in self.cases
-        ]
-
-    @property
-    def pad_rows(self) -> dict[str, int]:
-        config = self.cases[0].configuration
-        return {config.pad_row: config.options["padding_index"]} if config.pad_row else {}
-
-
-def _of_a_batch(case: Case, name: str) -> bool:
-    return "B" in case.configuration.inputs[name].axes
+    cases: list[Case]
+    start: dict[str, Array]
+    batches: list[dict[str, Array]]
+    pad_rows: dict[str, int]
 
 
 def check_numbers(steps: object, seed: object) -> None:
-    """Say so if there cannot be so many steps, or such a seed."""
     whole_number("steps", steps, least=1, most=MOST_STEPS)
     whole_number("seed", seed)
 
 
-def course(model: str, steps: int, seed: int) -> Course:
-    """The course of a model: weights sampled once, and for each step another batch of real data.
+def training_setup(model: str, steps: int, seed: int) -> Setup:
+    """Return the setup of a model: weights sampled once, and for each step another batch of real data.
 
-    >>> [len(batch["lengths"]) for batch in course("model.tagger", steps=1, seed=0).batches]
+    >>> [len(batch["lengths"]) for batch in training_setup("model.tagger", steps=1, seed=0).batches]
     [9, 9]
     """
     config = MODELS[model]
     seeds = range(seed * APART, seed * APART + steps + 1)
-    return Course(tuple(sample_case(model, config, "sampled", DTYPE, at) for at in seeds))
+    cases = [sample_case(model, config, "sampled", DTYPE, at) for at in seeds]
+    spec = cases[0].configuration
+    of_batch = [name for name, array in spec.inputs.items() if "B" in array.axes]
+    start = {name: array.copy() for name, array in cases[0].arrays.items() if name not in of_batch}
+    batches = []
+    for case in cases:
+        batches.append({"lengths": case.lengths.copy(), **{name: case.arrays[name].copy() for name in of_batch}})
+    pad_rows = {spec.pad_row: spec.options["padding_index"]} if spec.pad_row else {}
+    return Setup(cases, start, batches, pad_rows)

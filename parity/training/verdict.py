@@ -1,28 +1,28 @@
-"""Hold a framework's training run to the reference's."""
+"""Check that a framework trains like the reference."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+from msgspec.structs import replace
 
 from parity import frameworks
-from parity.checks.comparison import compare, difference, verdict
-from parity.checks.result import FAILED, SKIPPED, Result
-from parity.errors import a_function, choose, first_lines, told
+from parity.checks.comparison import compare, difference, to_results
+from parity.checks.result import FAILED, PASSED, SKIPPED, FirstDifference, Problem, Result, Status
+from parity.checks.sentences import explain
+from parity.errors import a_function, choose, first_lines, message_of
 from parity.operations import find
-from parity.training.envelope import Envelope, envelope
+from parity.training.curve import CONTRACT
+from parity.training.floors import Envelope, envelope
 from parity.training.runs import Build, Model, train
 from parity.training.setup import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers
-
-CONTRACT = "trains_alike"
-PROMISE = "after every step of training, losses and weights are within the noise floor carried through training"
 
 
 @dataclass(frozen=True)
 class Training:
-    """One model trained with one optimiser in one framework, held to the reference.
+    """One model trained with one optimiser in one framework, compared with the reference.
 
     >>> str(plan()[0])
     'model.text_classifier-pytorch.packed-float32-trains_alike-sgd'
@@ -36,52 +36,60 @@ class Training:
     build: Build | None = field(default=None, compare=False)
     function: Model | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        choose("model", self.model, MODELS)
+        choose("optimiser", self.optimiser, OPTIMISERS)
+        choose("framework", self.framework, frameworks.FRAMEWORKS)
+        check_numbers(self.steps, self.seed)
+        for name in ("build", "function"):
+            if getattr(self, name) is not None:
+                a_function(name, getattr(self, name))
+
     def __str__(self) -> str:
         return f"{self.model}-{self.framework}.{self.variant}-{DTYPE}-{CONTRACT}-{self.optimiser}"
 
     @property
     def variant(self) -> str:
-        """The framework's first of the model, or what a user's own model is called."""
+        """Return the framework's first variant of the model, or the name of a user's own model."""
         return _name(self.function) if self.function else find(self.model).variants[self.framework][0]
 
     @property
     def reproduce(self) -> str:
-        """The call that gives its results again."""
-        own = "".join(f", {name}={_name(given)}" for name, given in vars(self).items() if callable(given))
-        given = f"{self.model!r}, {self.optimiser!r}, {self.framework!r}, steps={self.steps}, seed={self.seed}"
-        return f"parity.training.check_training({given}{own})"
+        """Return the call that gives its results again."""
+        arguments = f"{self.model!r}, {self.optimiser!r}, {self.framework!r}, steps={self.steps}, seed={self.seed}"
+        if self.build:
+            arguments += f", build={_name(self.build)}"
+        if self.function:
+            arguments += f", function={_name(self.function)}"
+        return f"parity.training.check_training({arguments})"
 
     @property
-    def together(self) -> tuple[str, ...]:
-        """All of a model: the reference trains it once, with every optimiser."""
-        return self.model, CONTRACT
+    def group_key(self) -> tuple[str, ...]:
+        return self.model, CONTRACT  # the reference trains a model once, with every optimiser
 
     @property
     def cost(self) -> int:
-        """Roughly how long it takes, as `parity.checks.check.Check.cost` counts it."""
         return self.steps
 
-    def lost(self, reason: str) -> list[Result]:
-        """The verdict if the process that should give it died."""
-        return [self.result(FAILED, reason=reason)]
+    def on_crash(self, reason: str) -> list[Result]:
+        return [self.result(FAILED, "other", reason)]
 
     def run(self) -> list[Result]:
         """Train, and compare. Whatever goes wrong becomes a result."""
         if absent := frameworks.missing(self.framework):
-            return [self.result(SKIPPED, reason=absent)]
+            return [self.result(SKIPPED, detail=absent)]
         reference = envelope(self.model, self.steps, self.seed)[self.optimiser]
-        own = {"build": self.build, "function": self.function}
         try:
-            seen = train(self.model, self.optimiser, self.framework, steps=self.steps, seed=self.seed, **own)
-        except Exception as error:  # whatever a framework raises is what we found out about it
-            return [self.result(FAILED, reason=f"raised {first_lines(told(error))}")]
-        differences = compare(seen.quantities, reference.expected.quantities, reference.floor.quantities)
-        parted = any(one.failed for one in differences)
-        first = first_difference(seen, reference) if parted else ""
-        return [self.result(first=first, **said) for said in verdict(differences)]
+            trained = train(**vars(self))
+        except Exception as error:  # whatever a framework raises is what there is to report
+            return [self.result(FAILED, "raised", f"raised {first_lines(message_of(error))}")]
+        differences = compare(trained.quantities, reference.expected.quantities, reference.floor.quantities)
+        base = self.result(PASSED)
+        if any(one.failed for one in differences):
+            base = replace(base, first=first_difference(trained, reference))
+        return to_results(base, differences)
 
-    def result(self, status: str, **rest: Any) -> Result:
-        """A result of this run."""
+    def result(self, status: Status, problem: Problem = "", detail: str = "") -> Result:
         return Result(
             operation=self.model,
             framework=self.framework,
@@ -92,39 +100,39 @@ class Training:
             seed=self.seed,
             contract=CONTRACT,
             status=status,
+            problem=problem,
+            detail=detail,
             reproduce=self.reproduce,
-            **rest,
         )
 
 
-def first_difference(seen: Trajectory, reference: Envelope) -> str:
-    """After which step a run parts from the reference, and in which quantity first; empty if it does not."""
-    sides = (seen, reference.expected, reference.floor)
-    for step in range(len(seen.losses)):
+def first_difference(trained: Trajectory, reference: Envelope) -> FirstDifference | None:
+    """Find the first step at which a run differs from the reference, and the quantity; None if it does not."""
+    sides = (trained, reference.expected, reference.floor)
+    for step in range(len(trained.losses)):
         if difference("loss", *(side.losses[step] for side in sides)).failed:
-            return f"parts from the reference before step {step + 1}, first in its loss"
-        for name in seen.weights:
+            return FirstDifference(step + 1, "its loss", before_step=True)
+        for name in trained.weights:
             if difference(name, *(side.weights[name][step + 1] for side in sides)).failed:
-                return f"parts from the reference at step {step + 1}, first in {name}"
-    return ""
+                return FirstDifference(step + 1, name)
+    return None
 
 
-def _name(function: Any) -> str:
+def _name(function: Callable[..., object]) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def plan(steps: int = STEPS, seed: int = 0) -> list[Training]:
-    """Every model with every optimiser in every framework.
+def plan(seed: int = 0, chosen: Collection[str] = frameworks.FRAMEWORKS) -> list[Training]:
+    """List every model with every optimiser in every chosen framework.
 
     Raises:
-        InputError: steps that are not 1 to 999, or a wrong seed.
+        InputError: a wrong seed.
     """
-    check_numbers(steps, seed)
     return [
-        Training(model, optimiser, framework, steps, seed)
+        Training(model, optimiser, framework, seed=seed)
         for model in MODELS
         for optimiser in OPTIMISERS
-        for framework in frameworks.FRAMEWORKS
+        for framework in chosen
     ]
 
 
@@ -138,7 +146,7 @@ def check_training(
     build: Build | None = None,
     function: Model | None = None,
 ) -> list[Result]:
-    """Train in a framework, and hold the run to the reference's: losses, every weight after every step, predictions.
+    """Train in a framework, and compare losses, every weight after every step and predictions with the reference.
 
     Arguments are those of `train`.
 
@@ -149,58 +157,21 @@ def check_training(
     Raises:
         InputError: an unknown name, with the nearest right one; steps that are not 1 to 999; a wrong seed.
     """
-    choose("model", model, MODELS)
-    choose("optimiser", optimiser, OPTIMISERS)
-    choose("framework", framework, frameworks.FRAMEWORKS)
-    check_numbers(steps, seed)
-    for name, own in (("build", build), ("function", function)):
-        if own is not None:
-            a_function(name, own)
     return Training(model, optimiser, framework, steps, seed, build, function).run()
 
 
-def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> dict[str, Any]:
-    """How far each framework's weights are from the reference's after each step: plain values, for a report.
+def assert_training(model: str, optimiser: str, framework: str, **options: Any) -> None:
+    """Raise an AssertionError that says what is wrong, unless a framework trains like the reference.
 
-    Returns:
-        A dict with ``model``, ``config``, ``optimiser``, ``settings``, ``dtype``, ``seed`` and ``steps``, and of each
-        step: ``loss``, the reference's; ``envelope``, the norm of the noise floors of all weights over that of the
-        weights; and in ``frameworks``, for each framework that is installed, its ``loss`` and its ``distance``, the
-        norm of all errors over that of the weights.
+    Args:
+        model, optimiser, framework, options: those of `check_training`.
 
-    >>> curve = growth("model.vowel_speaker", "sgd", steps=2)
-    >>> curve["steps"], len(curve["envelope"])
-    (2, 2)
+    Raises:
+        AssertionError: some quantity is off, or nothing was compared.
+        InputError: as for `check_training`.
     """
-    choose("optimiser", optimiser, OPTIMISERS)
-    reference = envelope(model, steps, seed)[optimiser]
-    path = reference.expected.path
-    size = np.linalg.norm(path, axis=1)
-    runs = {
-        framework: train(model, optimiser, framework, steps=steps, seed=seed)
-        for framework in frameworks.FRAMEWORKS
-        if not frameworks.missing(framework)
-    }
-    return {
-        "model": model,
-        "config": MODELS[model],
-        "optimiser": optimiser,
-        "settings": dict(OPTIMISERS[optimiser].settings),
-        "dtype": DTYPE,
-        "seed": seed,
-        "steps": steps,
-        "loss": _plain(reference.expected.losses),
-        "envelope": _plain((np.linalg.norm(reference.floor.path, axis=1) / size)[1:]),
-        "frameworks": {
-            framework: {
-                "loss": _plain(run.losses),
-                "distance": _plain((np.linalg.norm(run.path - path, axis=1) / size)[1:]),
-            }
-            for framework, run in runs.items()
-        },
-    }
-
-
-def _plain(numbers: Any) -> list[float | None]:
-    """Four digits are enough for a curve; what is not finite becomes None."""
-    return [float(f"{number:.4g}") if np.isfinite(number) else None for number in numbers.tolist()]
+    results = check_training(model, optimiser, framework, **options)
+    if failure := explain(results):
+        raise AssertionError(failure)
+    if results[0].status != PASSED:
+        raise AssertionError(f"nothing was compared: {results[0].reason}")

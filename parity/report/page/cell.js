@@ -1,44 +1,42 @@
-// What a cell says of some of its results; as `parity.report.cells` says it of all of them, for who has no script.
+// The summary of some results of a cell; `parity.report.table` summarises all of them, for pages without a script.
 
-const COOL = 0.1; // noise floors: a score up to here has no colour
-
-/** The status, how deep its colour is, how bad it is for an order, what stands in it, and the same in words. */
-function face(results, { name, limit }, dtypes) {
+/** Summarise results: status, content, label, depth of the colour, and severity for sorting. */
+function summarise(results, { name, limit }, dtypes) {
   const { counts, worst } = tally(results);
-  const status = ORDER.find(one => counts[one]) || "absent";
+  const status = STATUSES.find(each => counts[each]) || "absent";
   const scores = status === "passed" && limit !== 0 ? dtypes.map(dtype => worst.get(dtype)) : [];
-  const top = Math.max(0, ...scores.map(score => score || 0));
-  const heat = limit && top > COOL ? Math.min(1, Math.log10(top / COOL) / Math.log10(limit / COOL)) : 0;
-  const said = {
+  const largest = Math.max(0, ...scores.map(score => score || 0));
+  const heat = limit && largest > SMALL ? Math.min(1, Math.log10(largest / SMALL) / Math.log10(limit / SMALL)) : 0;
+  const summary = {
     status,
     failures: counts.failed,
     numbers: scores.map(score => (score === undefined ? SYMBOLS.absent : number(score))),
     hasExpectedFailures: status === "passed" && counts.xfailed > 0,
   };
-  const severity = counts.failed ? Infinity : limit ? top / limit : 0;
-  return { ...said, heat, severity, words: inWords(name, said) };
+  const severity = counts.failed ? Infinity : limit ? largest / limit : 0;
+  return { ...summary, heat, severity, label: label(name, summary) };
 }
 
-/** How many results have each status, and the largest score of what passed in each dtype. */
+/** Count results by status, and find the largest score that passed in each dtype. */
 function tally(results) {
-  const counts = { failed: 0, passed: 0, xfailed: 0, skipped: 0 };
+  const counts = Object.fromEntries(STATUSES.map(status => [status, 0]));
   const worst = new Map();
-  for (const result of results) {
-    const { status, dtype } = result;
+  for (const { status, dtype, largest_score: score } of results) {
     counts[status] += 1;
-    if (status === "passed") worst.set(dtype, Math.max(worst.get(dtype) ?? 0, largest(result)));
+    if (status === "passed") worst.set(dtype, Math.max(worst.get(dtype) ?? 0, score));
   }
   return { counts, worst };
 }
 
-/** What a cell says to who does not see it. */
-function inWords(contract, { status, failures, numbers, hasExpectedFailures }) {
-  const many = failures ? ` with ${failures} results` : "";
+/** The content of a cell in words, for assistive technology. */
+function label(contract, { status, failures, numbers, hasExpectedFailures }) {
+  const count = failures ? ` with ${plural(failures, "result")}` : "";
   const worst = numbers.length ? `, worst score ${numbers.join(" and ")}` : "";
-  return `${contract}: ${MEANINGS[status]}${many}${worst}${hasExpectedFailures ? ", with expected failures" : ""}`;
+  return `${contract}: ${MEANINGS[status]}${count}${worst}${hasExpectedFailures ? ", with expected failures" : ""}`;
 }
 
-function parts({ status, failures, numbers, hasExpectedFailures }) {
+/** The content of a cell as elements. */
+function content({ status, failures, numbers, hasExpectedFailures }) {
   const mark = make("span", { class: "mark" }, SYMBOLS[status]);
   if (failures) return [mark, ` ${failures}`];
   const some = hasExpectedFailures ? make("span", { class: "some" }, SYMBOLS.xfailed) : null;

@@ -1,9 +1,9 @@
-// Elements of the page, and how to find them.
+// Find and make elements of the page.
 
 const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-/** An element with attributes and children; text stays text, whatever it says. */
+/** An element with attributes and children; text is never parsed. */
 function make(tag, attributes = {}, ...children) {
   const svg = ["svg", "g", "rect", "text", "title", "path", "pattern", "line", "defs"].includes(tag);
   const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);

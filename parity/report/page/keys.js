@@ -1,40 +1,40 @@
-// One cell of each table can be reached by Tab, its neighbours by the arrow keys.
+// Keyboard use of tables: Tab reaches one cell of each table, the arrow keys its neighbours.
 
-const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+const DIRECTIONS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 function keys(section) {
   for (const button of $$("td button", section)) button.tabIndex = -1;
-  enterable(section);
+  makeReachable(section);
   section.addEventListener("focusin", event => {
-    if (event.target.matches("td button")) reachable(event.target.closest("table"), event.target);
+    if (event.target.matches("td button")) setReachable(event.target.closest("table"), event.target);
   });
   section.addEventListener("keydown", event => {
     const cell = event.target.closest("td");
-    const next = cell && MOVES[event.key] && neighbour(cell, ...MOVES[event.key]);
+    const next = cell && DIRECTIONS[event.key] && neighbour(cell, ...DIRECTIONS[event.key]);
     if (!next) return;
     event.preventDefault();
     next.focus({ preventScroll: true });
-    next.scrollIntoView({ block: "nearest", inline: "nearest" }); // focus alone forgets the heads, which stand still
+    next.scrollIntoView({ block: "nearest", inline: "nearest" }); // focus() alone does not account for sticky heads
   });
 }
 
-/** Let Tab lead into each table: where it led to a row that is hidden now, to the first that is not. */
-function enterable(section) {
+/** Let Tab reach each table: if its cell is hidden now, the first that is not. */
+function makeReachable(section) {
   for (const table of $$("table", section)) {
-    const entry = entrance(table);
-    if (!entry || entry.closest("tr").hidden) reachable(table, $("tr:not([hidden]) td button", table));
+    const button = reachable(table);
+    if (!button || button.closest("tr").hidden) setReachable(table, $("tr:not([hidden]) td button", table));
   }
 }
 
-const entrance = table => $('td button[tabindex="0"]', table);
+const reachable = table => $('td button[tabindex="0"]', table);
 
-function reachable(table, button) {
-  const entry = entrance(table);
-  if (entry) entry.tabIndex = -1;
+function setReachable(table, button) {
+  const earlier = reachable(table);
+  if (earlier) earlier.tabIndex = -1;
   if (button) button.tabIndex = 0;
 }
 
-/** The button so many visible rows down and columns to the right, if there is one. */
+/** The button a number of visible rows down and columns to the right, if there is one. */
 function neighbour(cell, down, right) {
   const lines = $$("tr", cell.closest("table")).filter(line => !line.hidden && $("td button", line));
   const line = lines[lines.indexOf(cell.parentElement) + down];

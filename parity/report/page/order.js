@@ -1,6 +1,6 @@
 // The order of the matrix: topics, the operations in each, and the variants of each operation stay together.
 
-/** Put everything into an order: "worst" first, by "name", or, with neither, as it was written. */
+/** Sort everything: "worst" first, by "name", or, with neither, as Python wrote it. */
 function arrange(topics, order) {
   for (const topic of topics) {
     for (const body of $$("tbody", topic)) {
@@ -13,11 +13,11 @@ function arrange(topics, order) {
 
 const rows = element => (element.dataset.row === undefined ? $$("tr[data-row]", element) : [element]);
 
-/** How bad the worst row of an element is. */
+/** The severity of the worst row of an element. */
 const severity = element => Math.max(...rows(element).map(row => row.severity));
 
 function sorted(elements, order, name) {
-  const asWritten = (one, other) => one.place - other.place;
+  const asWritten = (one, other) => one.position - other.position;
   const orders = {
     worst: (one, other) => severity(other) - severity(one) || asWritten(one, other),
     name: (one, other) => name(one).localeCompare(name(other)),
@@ -25,8 +25,8 @@ function sorted(elements, order, name) {
   return [...elements].sort(orders[order] || asWritten);
 }
 
-/** Remember how everything was written. */
-function numbered(topics) {
+/** Store the position of each element in its list. */
+function rememberOrder(topics) {
   const lists = [topics, ...topics.map(topic => $$("tbody", topic)), ...$$("tbody").map(rows)];
-  for (const list of lists) list.forEach((element, place) => (element.place = place));
+  for (const list of lists) list.forEach((element, position) => (element.position = position));
 }

@@ -1,42 +1,42 @@
-// Everything that needs a script, started. Without it the page can still be read: it lacks filters and single results.
+// Start everything that needs a script. Without it, the page lacks filters and single results, and can still be read.
 
-/** What the address names; nothing where that is no text. */
-function addressed() {
+/** The name in the address; empty where it cannot be decoded. */
+function nameInAddress() {
   try {
     return decodeURIComponent(location.hash.slice(1));
-  } kill {
+  } catch {
     return "";
   }
 }
 
-/** A link leads to what may be folded away; whether there is anything of that name. */
+/** Scroll to the element that the address names, unfolding what contains it; return whether there is one. */
 function unfold() {
-  const target = document.getElementById(addressed());
+  const target = document.getElementById(nameInAddress());
   for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
   if (target) target.scrollIntoView();
   return Boolean(target);
 }
 
-/** Go where the address leads, and say so where that is nowhere. */
+/** Go where the address leads; if nothing on the page has that name, report it. */
 function follow(cells) {
-  const address = addressed();
-  const found = !address || unfold() || cells.named(address);
-  $("#astray").textContent = found ? "" : `This page has nothing named ${address.slice(0, 120)}.`;
+  const name = nameInAddress();
+  const exists = !name || unfold() || cells.openNamed(name);
+  $("#not-found").textContent = exists ? "" : `This page has nothing named ${name.slice(0, 120)}.`;
 }
 
 async function start() {
   theme();
-  for (const box of $$(".command")) copyable(box);
+  for (const box of $$(".command")) addCopyButton(box);
   unfold();
   const data = await unpack();
   const cells = dialog(data);
   matrix(data, cells.open);
   for (const button of $$("button[data-cell]"))
-    button.addEventListener("click", () => cells.named(button.dataset.cell));
-  for (const hint of $$(".open")) hint.hidden = false;
+    button.addEventListener("click", () => cells.openNamed(button.dataset.cell));
+  for (const element of $$(".needs-script")) element.hidden = false;
   addEventListener("hashchange", () => follow(cells));
-  addEventListener("click", () => ($("#astray").textContent = ""));
-  follow(cells); // once more: the filters have moved what is below them
+  addEventListener("click", () => ($("#not-found").textContent = ""));
+  follow(cells); // again: the filters moved what is below them
   document.documentElement.dataset.ready = "";
 }
 

@@ -1,25 +1,25 @@
-// Light, dark, or as the system has it; remembered where the browser lets a file remember.
+// The theme: light, dark, or the system's; stored where the browser lets a file store something.
 
 function theme() {
   const select = $("#theme");
-  let kept = "";
+  let stored = "";
   try {
-    kept = localStorage.getItem("parity-theme") || "";
-  } kill {
-    /* it is not remembered, then */
+    stored = localStorage.getItem("parity-theme") || "";
+  } catch {
+    /* nothing can be stored */
   }
   const set = value => {
     if (value) document.documentElement.dataset.theme = value;
     else delete document.documentElement.dataset.theme;
   };
-  select.value = kept;
+  select.value = stored;
   set(select.value);
   select.addEventListener("change", () => {
     set(select.value);
     try {
       localStorage.setItem("parity-theme", select.value);
-    } kill {
-      /* nor is this */
+    } catch {
+      /* the theme lasts until the page is closed */
     }
   });
   select.parentElement.hidden = false;

@@ -1,0 +1,163 @@
+"""Judges: each holds a subject to one contract on one case, and returns a difference for each quantity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from parity import frameworks
+from parity.arrays import Array
+from parity.cases.case import Case, with_steps
+from parity.checks.comparison import Difference, compare, mismatch
+from parity.checks.noise import noise_floor
+from parity.checks.subject import Subject, counterpart
+from parity.frameworks.observation import Observation
+from parity.operations import Input
+
+FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
+
+
+def matches_reference(subject: Subject, case: Case) -> list[Difference]:
+    reference, observed = noise_floor(case), subject.observe(case)
+    wrong = [
+        mismatch(name, f"dtype {array.dtype}, expected {case.dtype}")
+        for name, array in observed.quantities.items()
+        if str(array.dtype) != case.dtype and not (name in case.configuration.discrete and array.dtype.kind in "biu")
+    ]
+    return wrong + compare(observed.quantities, reference.expected, reference.floor)
+
+
+def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
+    framework, variant = counterpart(subject.framework, case)
+    return _compared_with(subject, case, framework, variant) if variant else []
+
+
+def agrees_with_recording(subject: Subject, case: Case) -> list[Difference]:
+    return _compared_with(subject, case, subject.framework, subject.variant)
+
+
+def _compared_with(subject: Subject, case: Case, framework: str, variant: str) -> list[Difference]:
+    """Compare a subject with another, which runs here or was recorded."""
+    observed = subject.observe(case)  # first: what fails here may have failed there too
+    other = subject.other(framework, variant).observe(case)
+    differences = compare(observed.quantities, other.quantities, noise_floor(case).floor)
+    if not subject.recording:
+        return differences
+    return [replace(one, compared_with=str(subject.recording)) if one.failed else one for one in differences]
+
+
+def ignores_padding(subject: Subject, case: Case) -> list[Difference]:
+    before = subject.observe(case)
+    return same_bits(subject.observe_again(case.refilled(case.seed, FILLS)), before)
+
+
+def same_bits(after: Observation, before: Observation) -> list[Difference]:
+    """Compare bits: here even the two zeros differ."""
+    found = compare(after.quantities, before.quantities)
+    signs = [
+        mismatch(difference.quantity, "not the same bits: a zero has another sign", "other")
+        for difference in found
+        if not difference.failed and after[difference.quantity].tobytes() != before[difference.quantity].tobytes()
+    ]
+    return signs + found
+
+
+def ignores_extra_padding(subject: Subject, case: Case) -> list[Difference]:
+    extra = 1
+    longer = subject.observe_again(case.extended(extra))
+
+    def grown(quantities: dict[str, Array]) -> dict[str, Array]:
+        return {name: resteps(case, name, array, case.steps + extra) for name, array in quantities.items()}
+
+    before = subject.observe(case).quantities
+    return compare(longer.quantities, grown(dict(before)), grown(dict(noise_floor(case).floor)))
+
+
+def resteps(case: Case, quantity: str, array: Array, steps: int) -> Array:
+    """Give a quantity another T; the steps that are added are 0, as they should be."""
+    return with_steps(array, Input(case.axes[quantity]), steps, case.configuration.left)
+
+
+def independent_of_batchmates(subject: Subject, case: Case) -> list[Difference]:
+    alone = [subject.observe_again(_without_padding(case.taken([row]))) for row in range(len(case.lengths))]
+
+    def group_key(name: str, axes: str) -> Array:
+        parts = [observation[name] for observation in alone]
+        if "B" not in axes:
+            return np.asarray(np.sum(parts, axis=0, dtype=np.float64).astype(parts[0].dtype))
+        return np.concatenate([resteps(case, name, part, case.steps) for part in parts], axes.index("B"))
+
+    observed = {name: group_key(name, axes) for name, axes in case.axes.items()}
+    return compare(observed, subject.observe(case).quantities, noise_floor(case).floor)
+
+
+def _without_padding(case: Case) -> Case:
+    """Cut a single sequence to its length, as it would run on its own; to one step, if it is empty."""
+    return case.extended(max(1, int(case.lengths[0])) - case.steps)
+
+
+def follows_permutation(subject: Subject, case: Case) -> list[Difference]:
+    order = np.roll(np.arange(len(case.lengths)), 1)
+    moved = subject.observe_again(case.taken(order)).quantities
+
+    def reordered(array: Array, axes: str) -> Array:
+        return np.take(array, order, axes.index("B")) if "B" in axes else array
+
+    expected = {name: reordered(subject.observe(case)[name], axes) for name, axes in case.axes.items()}
+    floor = {name: reordered(noise_floor(case).floor[name], axes) for name, axes in case.axes.items()}
+    return compare(moved, expected, floor)
+
+
+def zero_gradient_at_padding(subject: Subject, case: Case) -> list[Difference]:
+    observation = subject.observe(case)
+    padding = {
+        f"{name} on padding": observation[name][~case.mask] for name, axes in case.axes.items() if axes.startswith("BT")
+    }
+    if pad_row := case.configuration.pad_row:
+        gradient = f"d_{pad_row}"
+        padding[f"{gradient} of the pad row"] = observation[gradient][case.configuration.options["padding_index"]]
+    return compare(padding, {name: np.zeros_like(array) for name, array in padding.items()})
+
+
+def accepts_empty_sequences(subject: Subject, case: Case) -> list[Difference]:
+    """Compare rows of length 0 with zeros and their initial state; without any real step, everything with zero."""
+    observation = subject.observe(case)
+    empty = case.lengths == 0
+    observed, expected = {}, {}
+    for name, axes in case.axes.items():
+        if "B" in axes:
+            rows = np.moveaxis(observation[name], axes.index("B"), 0)[empty]
+        elif empty.all():
+            rows = observation[name]
+        else:
+            continue
+        observed[f"{name} of empty sequences"] = rows
+        expected[f"{name} of empty sequences"] = _kept(case, name, axes, empty, rows)
+    return compare(observed, expected)
+
+
+def _kept(case: Case, quantity: str, axes: str, empty: Array, rows: Array) -> Array:
+    """Return what an empty sequence gives: its initial state as the final one, and the reverse for gradients."""
+    starts = case.configuration.initial
+    same = {final: case.arrays[start] for final, start in starts.items() if start}
+    same |= {
+        f"d_{start}": case.cotangents[final]
+        for final, start in starts.items()
+        if start and final in case.cotangents and not case.configuration.inputs[start].buffer
+    }
+    if quantity in same:
+        return np.moveaxis(same[quantity], axes.index("B"), 0)[empty] if "B" in axes else same[quantity]
+    return np.zeros_like(rows)
+
+
+def repeatable(subject: Subject, case: Case) -> list[Difference]:
+    first, second = subject.observe(case), subject.observe_again(case)
+    modified = first.provenance["modified_inputs"].split()
+    wrong = [mismatch(f"input {name}", "modified by the run", "other") for name in modified]
+    return same_bits(second, first) + wrong
+
+
+def same_in_every_mode(subject: Subject, case: Case) -> list[Difference]:
+    eager = replace(subject, mode=frameworks.MODES[subject.framework][0]).observe(case)
+    return compare(subject.observe(case).quantities, eager.quantities, noise_floor(case).floor)

@@ -1,0 +1,162 @@
+"""Select checks: which variants are held to which contracts, in which dtypes, on which cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from parity.arrays import DTYPES, FLOATS, NARROW
+from parity.cases.lengths import REAL, parse_lengths
+from parity.checks.check import Check
+from parity.checks.contracts import CONTRACTS, EVERY, Contract
+from parity.errors import InputError, choose, choose_all, names, of_kind, whole_number
+from parity.frameworks import COMPILED, CPU, FRAMEWORKS, MODES, DeviceSettings, lacks
+from parity.frameworks.recording import Recording
+from parity.operations import OPERATIONS, Operation
+
+
+def plan(
+    operations: Iterable[str] = (),
+    frameworks: Iterable[str] = (),
+    variants: Iterable[str] = (),
+    dtypes: Iterable[str] = (),
+    contracts: Iterable[str] = (),
+    seed: int = 0,
+    full: bool = False,
+    *,
+    config: str = "",
+    lengths: str = "",
+    mode: str = "",
+    device: DeviceSettings = CPU,
+    recording: Recording | None = None,
+) -> list[Check]:
+    """List all checks of a selection, in the order of the operations table. An empty selection means everything.
+
+    A configuration, lengths or a mode leave only those cases of every check; lengths may be written out, ``"3,0,1:5"``.
+    Narrow dtypes and compiled modes take long: they are planned where they are named, or in a ``full`` run, and so are
+    graphs in float64. With a recording, its framework is compared with what was recorded of it, and so is the other
+    framework, instead of with that one. Training is planned by `parity.training.plan`.
+
+    Raises:
+        InputError: an unknown name, with the nearest right one, a selection without a check, or a recording of
+            another seed.
+    """
+    rows = [OPERATIONS[name] for name in choose_all("operation", names("operations", operations), OPERATIONS)]
+    rows = rows or list(OPERATIONS.values())
+    sides = [choose("framework", name, FRAMEWORKS) for name in names("frameworks", frameworks)] or list(FRAMEWORKS)
+    floats = [choose("dtype", name, FLOATS) for name in names("dtypes", dtypes)] or list(FLOATS if full else DTYPES)
+    wanted = _variants(rows, sides, variants)
+    promises = _contracts(contracts, full, recording)
+    _check_options(seed, full, device, sides, recording)
+    _check_cases(rows, sides, config, lengths, mode)
+    checks = [
+        Check(
+            row.name,
+            framework,
+            variant,
+            dtype,
+            contract.name,
+            seed=seed,
+            full=full,
+            config=config,
+            lengths=lengths,
+            mode=mode,
+            device=device,
+            replay=_replay(contract, framework, recording),
+        )
+        for row in rows
+        for dtype in floats
+        for framework in sides
+        for variant in row.variants[framework]
+        if variant in wanted
+        for contract in promises
+        if _is_promised(contract, row, framework, dtype, full)
+        if _replay(contract, framework, recording) or not contract.recorded
+    ]
+    if config or lengths or mode:
+        checks = [check for check in checks if check.has_cases]
+    if not checks:
+        raise InputError("selection", "no check at all", _hint(mode, floats, full))
+    return checks
+
+
+def check_recorded(tasks: Iterable[object], recording: Recording | None) -> None:
+    """Make sure that a recording has what those of its checks that are to run compare with it.
+
+    Raises:
+        InputError: an operation, a dtype or a variant was not recorded; the message names the first.
+    """
+    missing = []
+    for task in tasks:
+        if recording and isinstance(task, Check) and task.replay:
+            variant = task.variant if task.framework == recording.framework else ""
+            written_out = task.lengths not in ("", *EVERY)
+            if written_out or not recording.holds(task.operation, task.dtype, variant):
+                missing.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.lengths))))
+    if missing:
+        others = len(set(missing)) - 1
+        received = f"a recording without {missing[0]}" + (f" and {others} others" if others else "")
+        raise InputError("replay", received, "all that is to be checked: select less, or record more")
+
+
+def _variants(rows: list[Operation], frameworks: list[str], asked: Iterable[str]) -> set[str]:
+    there = {variant for row in rows for framework in frameworks for variant in row.variants[framework]}
+    return {choose("variant", variant, sorted(there)) for variant in names("variants", asked)} or there
+
+
+def _contracts(asked: Iterable[str], full: bool, recording: Recording | None) -> list[Contract]:
+    chosen = [CONTRACTS[choose("contract", name, CONTRACTS)] for name in names("contracts", asked)]
+    if not recording and any(contract.recorded for contract in chosen):
+        raise InputError("contract", "'agrees_with_recording' without a recording", "one to replay")
+    if any(contract.trained for contract in chosen):
+        raise InputError("contract", "'trains_alike'", "a contract of a single run; parity.training plans this one")
+    return chosen or [
+        contract
+        for contract in CONTRACTS.values()
+        if (full or not contract.compiled) and (recording or not contract.recorded) and not contract.trained
+    ]
+
+
+def _check_options(
+    seed: int, full: bool, device: DeviceSettings, frameworks: list[str], recording: Recording | None
+) -> None:
+    whole_number("seed", seed)
+    of_kind("full", full, bool, "True or False")
+    if recording and recording.seed != seed:
+        raise InputError("seed", seed, f"{recording.seed}, that of the recording in {str(recording.folder)!r}")
+    if absent := lacks(device.device, frameworks):
+        raise InputError("device", repr(device.device), f"a device that is here: {absent}")
+
+
+def _check_cases(rows: list[Operation], frameworks: list[str], config: str, lengths: str, mode: str) -> None:
+    """Check that a configuration, lengths and a mode exist; each may be empty."""
+    if config:
+        choose("config", config, dict.fromkeys(one.name for row in rows for one in row.configurations))
+    if lengths and lengths not in REAL:
+        parse_lengths(lengths)
+    if mode:
+        choose("mode", mode, dict.fromkeys(one for name in frameworks for one in (*MODES[name], *COMPILED[name])))
+
+
+def _is_promised(contract: Contract, row: Operation, framework: str, dtype: str, full: bool) -> bool:
+    """Tell whether some case of an operation can be held to a contract, in some mode of a framework."""
+    if not contract.tried_in(dtype) or not contract.modes(framework, dtype, full):
+        return False
+    return not all(contract.unless_config(config) for config in row.configurations)
+
+
+def _replay(contract: Contract, framework: str, recording: Recording | None) -> str:
+    """Return the recording's folder for what is compared with it: its own framework, or the other one."""
+    if not recording:
+        return ""
+    concerned = contract.recorded if framework == recording.framework else contract.both_frameworks
+    return str(recording.folder) if concerned else ""
+
+
+def _hint(mode: str, dtypes: list[str], full: bool) -> str:
+    """Suggest what a selection without a check needs."""
+    if not full and any(mode in compiled for compiled in COMPILED.values()):
+        return f"mode {mode!r} in a full run: --full"
+    if set(dtypes) <= set(NARROW):
+        narrow = ", ".join(one.name for one in CONTRACTS.values() if one.narrow and not one.recorded)
+        return f"one of the contracts that are tried in {' and '.join(dtypes)}: {narrow}"
+    return "one of the contracts that the chosen operations promise"

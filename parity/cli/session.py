@@ -1,0 +1,146 @@
+"""Plan and run the checks of one pytest session; `parity.pytest_plugin` calls it.
+
+Tasks are imported where they are needed, because every run of pytest loads the plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from parity import frameworks
+from parity.cli.session_report import SessionReport
+from parity.errors import FrameworkUnavailable, choose, whole_number
+from parity.frameworks.recording import verified
+
+if TYPE_CHECKING:
+    from parity.checks.runner import Runner, Task
+
+
+class Session:
+    """The tasks of one pytest session, and its report.
+
+    Args:
+        option: returns the value of an option of pytest, or a default.
+        is_worker: whether xdist started this process; then another one writes the report.
+
+    Raises:
+        InputError: a wrong option.
+        FrameworkUnavailable: a required framework cannot be loaded, or none finds the device.
+    """
+
+    def __init__(self, option: Callable[..., Any], is_worker: bool = False) -> None:
+        self.seed = whole_number("--parity-seed", option("--parity-seed"))
+        self.full: bool = option("--parity-full")
+        jobs = option("--parity-jobs")
+        self.jobs = None if jobs is None else whole_number("--parity-jobs", jobs, least=1)
+        if is_worker or option("usepdb", False):
+            self.jobs = 1
+        device = choose("--parity-device", option("--parity-device") or "cpu", frameworks.DEVICES)
+        self.device = frameworks.DeviceSettings(device, option("--parity-tf32"))
+        self.recording = verified(folder) if (folder := option("--parity-replay")) else None
+        _check_frameworks(option("--parity-require"), device)
+        self.report = SessionReport(option("--parity-report"), self.seed, self.recording, is_worker)
+        self.runner: Runner | None = None
+
+    def header(self) -> list[str]:
+        """Return lines with the versions, the seed, the device and the recording."""
+        from parity.report import versions
+
+        packages = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
+        tf32 = "allowed" if self.device.tf32 else "off"
+        lines = [f"parity: {packages}; seed {self.seed}; device {self.device.device}, TF32 {tf32}"]
+        return [*lines, f"parity: compared with {self.recording}"] if self.recording else lines
+
+    def plan(self, fixture: str) -> Sequence[Task]:
+        """List the tasks of a fixture of the plugin."""
+        return self._plans[fixture]()
+
+    @property
+    def _plans(self) -> dict[str, Callable[[], Sequence[Task]]]:
+        from parity import divergences, mutants, training
+        from parity.checks import selection
+
+        checks = partial(selection.plan, seed=self.seed, full=self.full, device=self.device, recording=self.recording)
+        return {
+            "parity_results": checks,
+            "parity_training": partial(training.plan, seed=self.seed),
+            "parity_trial": divergences.plan,
+            "parity_mutant": mutants.plan,
+        }
+
+    def in_worker(self, task: Task) -> bool:
+        """Tell whether a worker process runs a task; models are trained here, where trajectories are cached."""
+        from parity.training import Training
+
+        return not isinstance(task, Training)
+
+    def start(self, tasks: Sequence[Task]) -> None:
+        """Begin the report, and let worker processes run the tasks.
+
+        Raises:
+            InputError: the recording lacks a task, or the folder of the report cannot be written.
+            NotWritten: not even an empty report can be written.
+        """
+        from parity.checks.check import Check
+        from parity.checks.runner import Runner
+        from parity.checks.selection import check_recorded
+        from parity.training import Training
+
+        check_recorded(tasks, self.recording)
+        in_workers = dict.fromkeys(task for task in tasks if self.in_worker(task))
+        self.runner = Runner(in_workers, self.jobs, on_results=self._keep_from_worker, device=self.device)
+        self.report.begin(planned=len({task for task in tasks if isinstance(task, Check | Training)}))
+        self.runner.start()
+
+    def expect(self, ids: Iterable[str]) -> None:
+        """Begin the report if any of these tests, which xdist's workers collected, belongs to it."""
+        if self.report.journal:
+            return
+        names = {name.partition("[")[2].rpartition("]")[0] for name in ids}
+        counts = {fixture: len(names.intersection(map(str, plan()))) for fixture, plan in self._plans.items()}
+        if any(counts.values()):
+            self.report.begin(planned=counts["parity_results"] + counts["parity_training"])
+
+    def results_of(self, task: Task) -> list[Any]:
+        """Return the results of a task, waiting for a worker process if need be."""
+        if not self.in_worker(task):
+            return task.run()
+        assert self.runner is not None, "started when the collection was finished"
+        return self.runner.results_of(task)
+
+    def keep(self, task: Task, results: Sequence[Any]) -> str:
+        """Put the results of a task into the report, a training run with its curve.
+
+        Returns:
+            The results encoded, if this is a worker of xdist: they travel with the test's own report.
+        """
+        from parity.training import CurveTask, Training
+
+        if self.report.journal and task in self.report.journal:
+            return ""  # a worker process has delivered them
+        if isinstance(task, Training) and results[0].status != "skipped":
+            results = [*results, *CurveTask(task.model, task.optimiser, task.seed).run()]
+        return self.report.keep(task, results, frameworks.environment(self.device))
+
+    def _keep_from_worker(self, task: Task, results: Sequence[Any]) -> None:
+        """Keep the results of a worker process, in a thread, which must not call a framework."""
+        self.report.keep(task, results, self.runner.environment if self.runner else {})
+
+    def finish(self, interrupted: bool) -> bool:
+        """Stop the workers and write the report; return whether that succeeded."""
+        if self.runner is not None:
+            self.runner.close()
+        return self.report.finish(interrupted)
+
+
+def _check_frameworks(required: str, device: str) -> None:
+    """Check that the required frameworks load, and that one finds the device."""
+    names = [
+        choose("--parity-require", name.strip(), frameworks.FRAMEWORKS) for name in required.split(",") if required
+    ]
+    if reasons := [reason for name in names if (reason := frameworks.missing(name))]:
+        raise FrameworkUnavailable(f"--parity-require: {'; '.join(reasons)}")
+    if absent := frameworks.lacks(device, frameworks.FRAMEWORKS):
+        raise FrameworkUnavailable(f"--parity-device {device}: {absent}")

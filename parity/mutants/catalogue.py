@@ -1,0 +1,104 @@
+"""The catalogue of mutants, and the tasks that run them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+
+from parity.errors import choose, choose_all, names
+from parity.mutants import (
+    alignment,
+    attention,
+    bag,
+    bidirectional,
+    direction,
+    embedding,
+    feedforward,
+    gates,
+    loss,
+    loss_terms,
+    masking,
+    max_norm,
+    model,
+    normalisation,
+    packing,
+    pooling,
+    rnn,
+    states,
+    training,
+)
+from parity.mutants.mutant import Mutant
+from parity.mutants.run import MutantResult, run_mutant, survived
+
+TOPICS: tuple[ModuleType, ...] = (
+    masking,
+    embedding,
+    bag,
+    max_norm,
+    rnn,
+    states,
+    gates,
+    packing,
+    bidirectional,
+    direction,
+    pooling,
+    feedforward,
+    normalisation,
+    attention,
+    loss,
+    loss_terms,
+    alignment,
+    model,
+    training,
+)
+MUTANTS: dict[str, Mutant] = {mutant.name: mutant for topic in TOPICS for mutant in topic.MUTANTS}
+
+
+def find(name: str) -> Mutant:
+    """Return the mutant of that name.
+
+    Raises:
+        InputError: no such mutant; the message names the nearest.
+    """
+    return MUTANTS[choose("mutant", name, MUTANTS)]
+
+
+@dataclass(frozen=True)
+class MutantTask:
+    """A mutant to run: a task whose result is a `MutantResult`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def group_key(self) -> tuple[str, ...]:
+        """What it shares cases, references and the variant's own observations with: mutants of the same variant."""
+        return find(self.name).operation, find(self.name).subject
+
+    @property
+    def cost(self) -> int:
+        """Roughly how long it takes: Keras' layers take several times as long as PyTorch's, in eager mode."""
+        return 3 if find(self.name).framework == "tensorflow" else 1
+
+    def run(self) -> list[MutantResult]:
+        """Run the mutant, and report which contracts kill it."""
+        return [run_mutant(find(self.name))]
+
+    def on_crash(self, reason: str) -> list[MutantResult]:
+        """Results to report if the worker process died."""
+        return [survived(find(self.name), reason)]
+
+
+def plan(mutants: Iterable[str] = ()) -> list[MutantTask]:
+    """List some mutants by name or topic; all when none is named.
+
+    Raises:
+        InputError: an unknown name, with the nearest right one.
+
+    >>> len(plan()) == len(MUTANTS)
+    True
+    """
+    return [MutantTask(name) for name in choose_all("mutant", names("mutants", mutants), MUTANTS) or MUTANTS]

@@ -1,0 +1,48 @@
+"""List the operations by name."""
+
+from __future__ import annotations
+
+from parity.errors import choose
+from parity.operations import (
+    alignment,
+    attention,
+    bidirectional,
+    direction,
+    embedding,
+    feedforward,
+    loss,
+    masking,
+    model,
+    normalisation,
+    pooling,
+    rnn,
+)
+from parity.operations.row import Operation
+
+TOPICS = (
+    masking,
+    embedding,
+    rnn,
+    bidirectional,
+    direction,
+    pooling,
+    feedforward,
+    normalisation,
+    attention,
+    loss,
+    alignment,
+    model,
+)
+OPERATIONS: dict[str, Operation] = {row.name: row for topic in TOPICS for row in topic.ROWS}
+
+
+def find(name: str) -> Operation:
+    """Return the operation of that name.
+
+    Raises:
+        InputError: no such operation; the message names the nearest one.
+
+    >>> find("rnn.lstm").variants["tensorflow"]
+    ('masked', 'static', 'padded', 'dynamic_rnn', 'time_major', 'stepwise', 'packed', 'bucketed')
+    """
+    return OPERATIONS[choose("operation", name, OPERATIONS)]

@@ -1,0 +1,123 @@
+"""Build the report of a run from its results, and count them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from parity.checks.contracts import CONTRACTS
+from parity.checks.result import PASSED, STATUSES, Count, Result, Status, worst_status
+from parity.checks.sweep import SweepReport
+from parity.divergences import DivergenceEntry
+from parity.mutants import MUTANTS, MutantResult
+from parity.operations import OPERATIONS
+from parity.report.environment import describe_environment
+from parity.report.formatting import index
+from parity.report.model import SCHEMA, Replayed, Report, Summary, Worst
+from parity.throughput.results import Throughput
+from parity.training import MODELS, Curve
+
+
+def build(
+    results: Iterable[Result],
+    frameworks: Mapping[str, Mapping[str, Any]],
+    *,
+    seed: int,
+    seconds: float,
+    planned: int,
+    checked: int,
+    interrupted: bool = False,
+    divergences: Iterable[DivergenceEntry] = (),
+    training: Iterable[Curve] = (),
+    mutants: Iterable[MutantResult] = (),
+    sweep: SweepReport | None = None,
+    throughput: Throughput | None = None,
+    replayed: Replayed | None = None,
+) -> Report:
+    """Build a report.
+
+    A check is one variant held to one contract in one dtype; it gives a result for each of its cases and modes, and
+    one more for each further quantity that failed. The summary counts both.
+
+    Args:
+        results: in any order; the report has that of the operations table.
+        frameworks: framework -> versions, device and settings of the frameworks that were loaded.
+        seed: of the sampled cases.
+        seconds: how long the run took.
+        planned, checked: how many checks there were to do, and how many were done.
+        interrupted: whether somebody stopped the run.
+        replayed: the recording that was compared with, if any.
+
+    >>> build([], {}, seed=0, seconds=0.0, planned=0, checked=0).summary.compared
+    0
+    """
+    ordered = tuple(sorted(results, key=_position))
+    return Report(
+        schema=SCHEMA,
+        environment=describe_environment(frameworks, seed, replayed),
+        summary=Summary(
+            planned=planned,
+            checked=checked,
+            interrupted=interrupted,
+            seconds=round(seconds, 2),
+            checks=_count(_status_of_each_check(ordered)),
+            results=_count(result.status for result in ordered),
+            compared=_compared(ordered),
+            worst=_worst(ordered),
+        ),
+        results=ordered,
+        divergences=tuple(divergences),
+        training=tuple(sorted(training, key=lambda curve: (index(MODELS, curve.model), curve.optimiser))),
+        mutants=tuple(sorted(mutants, key=lambda mutant: index(MUTANTS, mutant.name))),
+        sweep=sweep,
+        throughput=throughput,
+    )
+
+
+def _position(result: Result) -> tuple[Any, ...]:
+    """Return where a result stands, so that runs with any number of processes give the same report."""
+    row = OPERATIONS.get(result.operation)
+    variants = row.variants.get(result.framework, ()) if row else ()
+    return (
+        index(OPERATIONS, result.operation),
+        result.dtype,
+        result.framework,
+        index(variants, result.variant),
+        result.variant,
+        index(CONTRACTS, result.contract),
+        result.reproduce,  # one model is trained with several optimisers
+    )
+
+
+def _count(statuses: Iterable[Status]) -> dict[Status, Count]:
+    counts = Counter(statuses)
+    return {status: counts[status] for status in STATUSES}
+
+
+def _status_of_each_check(results: Iterable[Result]) -> list[Status]:
+    """Return the status of each check: a failure anywhere fails it; an expected failure leaves it passed on the rest.
+
+    One model is trained with several optimisers, each by a command of its own.
+    """
+    checks: dict[tuple[object, ...], set[Status]] = {}
+    for result in results:
+        checks.setdefault((*result.check, result.seed, result.reproduce), set()).add(result.status)
+    return [status for statuses in checks.values() if (status := worst_status(statuses))]
+
+
+def _compared(results: Iterable[Result]) -> int:
+    """Count the numbers that were compared. All results of one run have its total, so it counts once."""
+    runs = {(*result.run, result.seed, result.reproduce, result.compared): result.compared for result in results}
+    return sum(runs.values())
+
+
+def _worst(results: Iterable[Result]) -> dict[str, Worst]:
+    """Return the largest scores of each framework against the reference, among what passed."""
+    worst: dict[str, Worst] = {}
+    for result in results:
+        if result.status == PASSED and result.contract == "matches_reference":
+            before = worst.get(result.framework, Worst(0.0, 0.0))
+            element, norm = result.largest("element")[1], result.largest("norm")[1]
+            worst[result.framework] = Worst(max(before.element or 0.0, element), max(before.norm or 0.0, norm))
+    return worst

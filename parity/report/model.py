@@ -1,0 +1,175 @@
+"""The report of a run: one definition of its types, its validation, its JSON and its JSON Schema.
+
+Everything else beside report.json is a view of it. A result, a trial, a mutant, a curve and a sweep are defined where
+they are made; this module puts them together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from parity.checks.result import Count, Measure, Result, Status
+from parity.checks.sweep import SweepReport
+from parity.divergences.entry import DivergenceEntry
+from parity.errors import InputError, printable, shown
+from parity.mutants.run import MutantResult
+from parity.throughput.results import Settings, Throughput
+from parity.training.curve import Curve
+
+SCHEMA = 1
+
+
+class Replayed(Struct, frozen=True):
+    """The recording that checks were compared with, and where it was made."""
+
+    framework: str
+    folder: str
+    python: str
+    platform: str
+    cpu: str
+    cores: int | None
+    versions: dict[str, str | None]
+    frameworks: dict[str, Settings]
+    date: str = ""
+
+
+class Environment(Struct, frozen=True, omit_defaults=True):
+    """The machine, the versions and the settings of a run.
+
+    Attributes:
+        date: the day in UTC, as 2026-11-21.
+        versions: package -> version, None where it is not installed.
+        seed: of the sampled cases.
+        frameworks: framework -> the settings that it reports: versions, device, threads, TF32, oneDNN.
+        replayed: the recording that was compared with, if any.
+    """
+
+    date: str
+    python: str
+    platform: str
+    cpu: str
+    cores: int | None
+    versions: dict[str, str | None]
+    seed: int
+    frameworks: dict[str, Settings]
+    replayed: Replayed | None = None
+
+
+class Worst(Struct, frozen=True):
+    """The largest scores against the reference among what passed."""
+
+    element: Measure
+    norm: Measure
+
+
+class Summary(Struct, frozen=True):
+    """The counts of a run.
+
+    Attributes:
+        planned, checked: how many checks there were to do, and how many were done.
+        interrupted: whether somebody stopped the run.
+        seconds: how long it took.
+        checks, results: how many of each have which status.
+        compared: how many numbers were compared.
+        worst: framework -> its largest scores.
+    """
+
+    planned: Count
+    checked: Count
+    interrupted: bool
+    seconds: Annotated[float, Meta(ge=0)]
+    checks: dict[Status, Count]
+    results: dict[Status, Count]
+    compared: Count
+    worst: dict[str, Worst]
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """A report: everything that a run found."""
+
+    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
+    environment: Environment
+    summary: Summary
+    results: tuple[Result, ...] = ()
+    divergences: tuple[DivergenceEntry, ...] = ()
+    training: tuple[Curve, ...] = ()
+    mutants: tuple[MutantResult, ...] = ()
+    sweep: SweepReport | None = None
+    throughput: Throughput | None = None
+
+
+def encode(report: Report) -> str:
+    """Return a report as strict JSON, with a line for each result, so that two can be compared line by line."""
+    rest = msgspec.json.format(encode_part(msgspec.structs.replace(report, results=())), indent=1).decode()
+    before, _, after = rest.partition('"results": []')
+    lines = ",\n".join(encode_part(result).decode() for result in report.results)
+    return f'{before}"results": [\n{lines}\n]{after}\n'
+
+
+def encode_part(part: Struct) -> bytes:
+    """Encode a part as JSON; half of a surrogate pair, which is no text, becomes its escape."""
+    try:
+        return msgspec.json.encode(part)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_printable(msgspec.to_builtins(part)))
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {printable(name): _printable(item) for name, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def decode(text: str | bytes, argument: str = "report") -> Report:
+    """Return the report in a JSON text.
+
+    Raises:
+        InputError: it is no JSON, has another schema, or something in it is missing or wrong; the message says where.
+    """
+    try:
+        return msgspec.json.decode(text, type=Report)
+    except msgspec.ValidationError as error:
+        schema = _schema_of(text)
+        if schema is not None and schema != SCHEMA:
+            raise InputError(argument, f"schema {shown(schema)}", f"a report.json of schema {SCHEMA}") from None
+        raise InputError(argument, _received(str(error)), _expected(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(argument, f"no JSON ({error})", "a report.json written by parity") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of report.json.
+
+    >>> json_schema()["$ref"]
+    '#/$defs/Report'
+    """
+    return msgspec.json.schema(Report)
+
+
+def _schema_of(text: str | bytes) -> Any:
+    class Versioned(Struct):
+        schema: Any = None
+
+    try:
+        return msgspec.json.decode(text, type=Versioned).schema
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _received(message: str) -> str:
+    """Say what msgspec found, and where: "Expected `int`, got `str` - at `$.results[0].seed`"."""
+    problem, _, path = message.partition(" - at ")
+    where = path.replace("`", "").replace("$.", "").removeprefix("$") or "a report"
+    _, got, value = problem.partition(", got ")
+    return f"{where} {value.strip('`')}" if got else f"{where}: {problem}"
+
+
+def _expected(message: str) -> str:
+    problem, _, _ = message.partition(" - at ")
+    expected, got, _ = problem.partition(", got ")
+    return expected.removeprefix("Expected ").replace("`", "") if got else "a report.json written by parity"
