@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: run only with --parity-full: compiled modes and narrow dtypes")
     with _usage_errors():
         config.stash[SESSION] = Session(config.getoption, is_worker=hasattr(config, "workerinput"))
-    config.pluginmanager.register(config.stash[SESSION].report, "parity-report")
+    config.pluginmanager.register(config.stash[SESSION], "parity-report")
 
 
 @contextmanager
@@ -144,6 +144,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if messages := config.stash[SESSION].report.messages:
+    if messages := config.stash[SESSION].messages:
         terminalreporter.section("parity")
         terminalreporter.line("\n".join(messages))

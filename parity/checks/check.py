@@ -18,7 +18,7 @@ from parity.checks import error_maps, judges
 from parity.checks.comparison import Difference, to_results
 from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.localisation import first_difference
-from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, FirstDifference, Problem, Result, Status
+from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Problem, Result, Status
 from parity.checks.subject import Subject
 from parity.errors import first_lines, message_of
 from parity.frameworks.recording import NotInRecording, opened
@@ -33,13 +33,6 @@ SMALL_GROUPS = bucketing.Cost(call=1.25, step=0.0, row=1.0)
 class Check:
     """One variant of one operation held to one contract, in one dtype, on all its cases and in all its modes.
 
-    Attributes:
-        full: whether the modes of a full run are tried too.
-        config, lengths, mode: only this one of each; lengths may be written out, see `parity.cases.lengths`.
-        device: where it runs.
-        function: stands in for the framework's own, when a user checks theirs, and gives no ``omits``.
-        replay: the folder of the recording that it is compared with, if it is.
-
     >>> from parity.checks.selection import plan
     >>> str(plan(operations=["rnn.lstm"], frameworks=["pytorch"], dtypes=["float32"])[0])
     'rnn.lstm-pytorch.packed-float32-matches_reference'
@@ -51,14 +44,14 @@ class Check:
     dtype: str
     contract: str
     seed: int = 0
-    full: bool = False
-    config: str = ""
-    lengths: str = ""
+    full: bool = False  # whether the modes of a full run are tried too
+    config: str = ""  # only this one; so are the next two
+    lengths: str = ""  # may be written out, see `parity.cases.lengths`
     mode: str = ""
     device: frameworks.DeviceSettings = frameworks.CPU
-    function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)
-    replay: str = ""
-    omits: tuple[str, ...] = ()
+    function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)  # a user's own
+    replay: str = ""  # the folder of the recording that it is compared with, if it is
+    omits: tuple[str, ...] = ()  # outputs that the user's function does not give
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.framework}.{self.variant}-{self.dtype}-{self.contract}"
@@ -94,22 +87,14 @@ class Check:
 
     @property
     def group_key(self) -> tuple[str, ...]:
-        """Return the key of its group: checks of one operation in one dtype share cases, references and traces."""
-        return self.operation, self.dtype
+        return self.operation, self.dtype  # these share cases, references and traces
 
     @property
     def cost(self) -> int:
-        """Estimate how long it takes: more inputs, more to differentiate."""
-        return sum(len(config.inputs) for config in find(self.operation).configurations)
+        return sum(len(config.inputs) for config in find(self.operation).configurations)  # all are differentiated
 
     def on_crash(self, reason: str) -> list[Result]:
-        """Return results to report if the worker process died."""
         return [self.result("", "", FAILED, problem="other", detail=reason)]
-
-    @property
-    def has_cases(self) -> bool:
-        """Tell whether any of its cases has its configuration, lengths and mode."""
-        return any(True for _ in self._runs())
 
     def run(self) -> list[Result]:
         """Hold the variant to the contract. Whatever the variant raises becomes a result."""
@@ -117,7 +102,7 @@ class Check:
             return [self.result("", "", SKIPPED, detail=absent)]
         results = [
             result
-            for config, lengths, mode in self._runs()
+            for config, lengths, mode in self.runs()
             for result in self._judge(config, lengths, self._subject(config, mode))
         ]
         if results:
@@ -133,7 +118,7 @@ class Check:
             return "; ".join(filter(None, map(frameworks.missing, frameworks.FRAMEWORKS)))
         return ""
 
-    def _runs(self) -> Iterator[tuple[Configuration, str, str]]:
+    def runs(self) -> Iterator[tuple[Configuration, str, str]]:
         """Yield the configurations, lengths and modes in which it is tried."""
         modes = CONTRACTS[self.contract].modes(self.framework, self.dtype, self.full)
         for config in find(self.operation).configurations:
@@ -201,15 +186,12 @@ class Check:
         """Turn differences into results: one for each that failed, or one for the nearest to its limit."""
         if not any(difference.compared or difference.failed for difference in differences):
             return []  # an empty batch of an operation without parameters: it ran, but there is no number to judge
-        failed = any(difference.failed for difference in differences)
         base = self.result(subject.mode, case.name, PASSED)
-        if failed:
-            base = replace(base, status=FAILED, first=self._first(subject, case))
+        if any(difference.failed for difference in differences):
+            base = replace(base, status=FAILED)
+            if case.lengths_name in (*FIRST, self.lengths):  # not for all: looking takes a run for each step
+                base = replace(base, first=first_difference(subject, case))
         return to_results(self._with_error_maps(base, case, differences), differences)
-
-    def _first(self, subject: Subject, case: Case) -> FirstDifference | None:
-        """Find where it began, for the first lengths or those asked for; looking takes a run for each step."""
-        return first_difference(subject, case) if case.lengths_name in (*FIRST, self.lengths) else None
 
     def _with_error_maps(self, result: Result, case: Case, differences: list[Difference]) -> Result:
         """Add what the report plots, of what is held to the reference and of all that failed."""

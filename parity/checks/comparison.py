@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,10 +21,7 @@ class Difference:
     """The distance of one quantity from what was expected.
 
     Fields are those of a `parity.checks.result.Result`, but scores and errors may be inf: where the floor is 0 and the
-    error is not, or nothing could be compared. Limits are 0 where the bits must be equal.
-
-    Attributes:
-        sides: all that was compared: observed, expected and floor, which is None where every bit must be equal.
+    error is not, or nothing could be compared. Where the bits must be equal, limits are 0 and there is no floor.
     """
 
     quantity: str
@@ -42,7 +39,7 @@ class Difference:
     compared_with: str = ""
     observed: float | None = None
     expected: float | None = None
-    sides: tuple[Array, Array, Array | None] | None = field(default=None, repr=False, compare=False)
+    sides: tuple[Array, Array, Array | None] | None = field(default=None, repr=False, compare=False)  # and the floor
 
     @property
     def failed(self) -> bool:
@@ -50,7 +47,6 @@ class Difference:
 
     @property
     def reason(self) -> str:
-        """Say what is wrong; nothing when nothing is."""
         return reason(self)
 
     @property
@@ -88,8 +84,19 @@ def compare(
     floor = None if floor is None else _arrays("floor", floor)
     if floor is not None:
         for name, array in expected.items():
-            _check_shape(name, floor, array.shape)
-    return list(_compared(observed, expected, floor))
+            received = f"shape {floor[name].shape}" if name in floor else "nothing"
+            if received != f"shape {array.shape}":
+                raise InputError(f"floor of {name!r}", received, f"shape {array.shape}")
+    differences = []
+    for name in dict.fromkeys((*expected, *observed)):
+        its_floor = None if floor is None else floor.get(name)
+        if name not in observed:
+            differences.append(_not_compared(name, its_floor, "missing: the variant did not give it"))
+        elif name not in expected:
+            differences.append(mismatch(name, "unexpected: nothing to compare it with"))
+        else:
+            differences.append(difference(name, observed[name], expected[name], its_floor))
+    return differences
 
 
 def _arrays(argument: str, received: object) -> dict[str, Array]:
@@ -134,25 +141,6 @@ def _with_numbers(result: Result, difference: Difference) -> Result:
         observed=rounded(difference.observed, digits),
         expected=rounded(difference.expected, digits),
     )
-
-
-def _check_shape(name: str, floor: Mapping[str, Array], shape: tuple[int, ...]) -> None:
-    received = f"shape {floor[name].shape}" if name in floor else "nothing"
-    if received != f"shape {shape}":
-        raise InputError(f"floor of {name!r}", received, f"shape {shape}")
-
-
-def _compared(
-    observed: Mapping[str, Array], expected: Mapping[str, Array], floor: Mapping[str, Array] | None
-) -> Iterator[Difference]:
-    for name in [*expected, *(name for name in observed if name not in expected)]:
-        its_floor = None if floor is None or name not in expected else floor[name]
-        if name not in observed:
-            yield _not_compared(name, its_floor, "missing: the variant did not give it")
-        elif name not in expected:
-            yield mismatch(name, "unexpected: nothing to compare it with")
-        else:
-            yield difference(name, observed[name], expected[name], its_floor)
 
 
 def mismatch(quantity: str, detail: str, problem: Problem = "mismatch") -> Difference:

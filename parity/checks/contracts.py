@@ -31,41 +31,23 @@ def _no_judge(subject: Subject, case: Case) -> list[Difference]:
 
 @dataclass(frozen=True)
 class Contract:
-    """A promise.
+    """A promise."""
 
-    Attributes:
-        name: as in ids and reports.
-        promise: one sentence.
-        abbreviation: at most six letters, for the head of a narrow column.
-        against: what the expected value is.
-        judge: holds a subject to it on a case.
-        lengths: with which lengths it is tried: transforming a case costs a run, looking at one that ran is free.
-        unless: why it does not apply to a case; empty when it does.
-        unless_config: why a configuration does not promise it; empty when it does.
-        both_frameworks: whether it needs the other framework too.
-        echoes: the contract that fails wherever this one does, if any.
-        from_mode: the first mode it makes sense in: 0 eager, 1 the others.
-        compiled: whether it is about compiled modes; those take long, and are tried in a full run only.
-        narrow: whether a full run tries it in narrow dtypes too.
-        recorded: whether it is about a recording, which was made eagerly; it is tried where one is replayed.
-        trained: whether it is about many steps of training, which `parity.training` plans and judges.
-    """
-
-    name: str
-    promise: str
-    abbreviation: str
-    against: str
-    judge: Judge = _no_judge
-    lengths: tuple[str, ...] = FIRST
-    unless: Callable[[Case], str] = lambda _: ""
-    unless_config: Callable[[Configuration], str] = lambda _: ""
-    both_frameworks: bool = False
-    echoes: str = ""
-    from_mode: int = 0
-    compiled: bool = False
-    narrow: bool = False
-    recorded: bool = False
-    trained: bool = False
+    name: str  # as in ids and reports
+    promise: str  # one sentence
+    abbreviation: str  # at most six letters, for the head of a narrow column
+    against: str  # what the expected value is
+    judge: Judge = _no_judge  # holds a subject to it on a case
+    lengths: tuple[str, ...] = FIRST  # more where looking at a case that ran is enough: transforming one costs a run
+    unless: Callable[[Case], str] = lambda _: ""  # why it does not apply to a case; empty when it does
+    unless_config: Callable[[Configuration], str] = lambda _: ""  # why a configuration does not promise it
+    both_frameworks: bool = False  # whether it needs the other framework too
+    echoes: str = ""  # the contract that fails wherever this one does, if any
+    from_mode: int = 0  # the first mode it makes sense in: 0 eager, 1 the others
+    compiled: bool = False  # whether it is about compiled modes; those take long, and are tried in a full run only
+    narrow: bool = False  # whether a full run tries it in narrow dtypes too
+    recorded: bool = False  # whether it is about a recording, which was made eagerly; tried where one is replayed
+    trained: bool = False  # whether it is about many steps of training, which `parity.training` plans and judges
 
     def modes(self, framework: str, dtype: str, full: bool = False) -> tuple[str, ...]:
         """Return the modes of a framework in which it is tried.

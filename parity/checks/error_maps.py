@@ -29,14 +29,15 @@ def scores(differences: Iterable[Difference]) -> dict[str, Array]:
     >>> scores(compare({"y": np.array([1.0, 2.5])}, {"y": np.array([1.0, 2.0])}, {"y": np.array([0.0, 0.25])}))
     {'y': array([0., 2.])}
     """
-    return {each.quantity: _scores(*each.sides) for each in differences if each.sides}
-
-
-def _scores(observed: Array, expected: Array, floor: Array | None) -> Array:
-    with np.errstate(all="ignore"):
-        error = np.atleast_1d(np.abs(np.subtract(observed, expected, dtype=np.float64)))
-        found, _ = by_definition(observed, expected, error, np.zeros(1) if floor is None else floor)
-    return np.asarray(found.reshape(observed.shape))
+    by_quantity = {}
+    for difference in differences:
+        if difference.sides:
+            observed, expected, floor = difference.sides
+            with np.errstate(all="ignore"):
+                error = np.atleast_1d(np.abs(np.subtract(observed, expected, dtype=np.float64)))
+                score, _ = by_definition(observed, expected, error, np.zeros(1) if floor is None else floor)
+            by_quantity[difference.quantity] = np.asarray(score.reshape(observed.shape))
+    return by_quantity
 
 
 def histogram(scores: Iterable[Array]) -> tuple[int, ...]:
@@ -46,10 +47,10 @@ def histogram(scores: Iterable[Array]) -> tuple[int, ...]:
     (1, 0, 0, 0, 1, 0, 0, 0, 0, 1)
     """
     counts = np.zeros(len(BINS), np.int64)
-    for found in scores:
-        counts[0] += np.count_nonzero(found == 0)
-        counts[-1] += np.count_nonzero(np.isinf(found))
-        some = found[(found > 0) & np.isfinite(found)]
+    for score in scores:
+        counts[0] += np.count_nonzero(score == 0)
+        counts[-1] += np.count_nonzero(np.isinf(score))
+        some = score[(score > 0) & np.isfinite(score)]
         counts[1:-1] += np.bincount(np.searchsorted(UP_TO, some), minlength=len(UP_TO) + 1)
     return tuple(map(int, counts))
 
@@ -59,14 +60,16 @@ def heat_map(case: Case, scores: Mapping[str, Array]) -> HeatMap | None:
 
     None where no quantity has these axes.
     """
-    with_steps = (name for name, found in scores.items() if _has_steps(case, name, found))
-    placed = {name: scores[name].reshape(*scores[name].shape[:2], -1).max(axis=2) for name in with_steps}
-    if not placed:
+    largest = {}
+    for name, score in scores.items():
+        if case.axes.get(name, "").startswith("BT") and score.size > 0 and len(score) == len(case.lengths):
+            largest[name] = score.reshape(*score.shape[:2], -1).max(axis=2)
+    if not largest:
         return None
-    quantity = max(placed, key=lambda name: (placed[name].max(initial=0.0), name == "y"))
-    steps = placed[quantity].shape[1]
+    quantity = max(largest, key=lambda name: (largest[name].max(initial=0.0), name == "y"))
+    steps = largest[quantity].shape[1]
     steps_per_column = math.ceil(steps / MOST_COLUMNS)
-    columns = [placed[quantity][:, at : at + steps_per_column].max(axis=1) for at in range(0, steps, steps_per_column)]
+    columns = [largest[quantity][:, at : at + steps_per_column].max(axis=1) for at in range(0, steps, steps_per_column)]
     return HeatMap(
         quantity=quantity,
         lengths=tuple(case.lengths.tolist()),
@@ -75,7 +78,3 @@ def heat_map(case: Case, scores: Mapping[str, Array]) -> HeatMap | None:
         steps_per_column=steps_per_column,
         rows=tuple(tuple(rounded(score, digits=2) for score in row) for row in np.stack(columns, axis=1).tolist()),
     )
-
-
-def _has_steps(case: Case, quantity: str, found: Array) -> bool:
-    return case.axes.get(quantity, "").startswith("BT") and found.size > 0 and len(found) == len(case.lengths)

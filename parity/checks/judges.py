@@ -40,7 +40,7 @@ def agrees_with_recording(subject: Subject, case: Case) -> list[Difference]:
 def _compared_with(subject: Subject, case: Case, framework: str, variant: str) -> list[Difference]:
     """Compare a subject with another, which runs here or was recorded."""
     observed = subject.observe(case)  # first: what fails here may have failed there too
-    other = subject.other(framework, variant).observe(case)
+    other = subject.observe_other(case, framework, variant)
     differences = compare(observed.quantities, other.quantities, noise_floor(case).floor)
     if not subject.recording:
         return differences
@@ -80,21 +80,18 @@ def resteps(case: Case, quantity: str, array: Array, steps: int) -> Array:
 
 
 def independent_of_batchmates(subject: Subject, case: Case) -> list[Difference]:
-    alone = [subject.observe_again(_without_padding(case.taken([row]))) for row in range(len(case.lengths))]
+    alone = []
+    for row, length in enumerate(case.lengths):  # cut to its length; to one step, if it is empty
+        alone.append(subject.observe_again(case.taken([row]).extended(max(1, int(length)) - case.steps)))
 
-    def group_key(name: str, axes: str) -> Array:
+    def joined(name: str, axes: str) -> Array:
         parts = [observation[name] for observation in alone]
         if "B" not in axes:
             return np.asarray(np.sum(parts, axis=0, dtype=np.float64).astype(parts[0].dtype))
         return np.concatenate([resteps(case, name, part, case.steps) for part in parts], axes.index("B"))
 
-    observed = {name: group_key(name, axes) for name, axes in case.axes.items()}
+    observed = {name: joined(name, axes) for name, axes in case.axes.items()}
     return compare(observed, subject.observe(case).quantities, noise_floor(case).floor)
-
-
-def _without_padding(case: Case) -> Case:
-    """Cut a single sequence to its length, as it would run on its own; to one step, if it is empty."""
-    return case.extended(max(1, int(case.lengths[0])) - case.steps)
 
 
 def follows_permutation(subject: Subject, case: Case) -> list[Difference]:

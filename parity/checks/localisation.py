@@ -1,9 +1,8 @@
 """Find where a variant first differs from the reference: after how many steps, in which quantity, in which gates.
 
-By the last output everything is off; what a person wants to know is where it began. Any function can be asked without
-opening it: cut every sequence to its first step, to two, to three, and take the shortest prefix on which the answers
-differ. On that prefix, compare quantities in the order of computation: layer after layer, the cell state before what
-is read off it, the gates of the first step by the gradient of their biases.
+Cut every sequence to its first step, to two, to three, and take the shortest prefix on which the answers differ. On
+that prefix, compare quantities in the order of computation: layer after layer, the cell state before what is read off
+it, the gates of the first step by the gradient of their biases.
 """
 
 from __future__ import annotations
@@ -33,15 +32,7 @@ class Part:
 
 
 def first_difference(subject: Subject, case: Case) -> FirstDifference | None:
-    """Find the shortest prefix on which a subject differs from the reference, and what differs there first.
-
-    Args:
-        subject: what is held to the reference.
-        case: one on which it differs somewhere.
-
-    Returns:
-        None where it does not differ on any prefix.
-    """
+    """Find the shortest prefix on which a subject differs from the reference, and what differs there first."""
     for steps in range(case.steps + 1):
         prefix = replace(case, lengths=np.minimum(case.lengths, steps))
         observed, reference = subject.observe_again(prefix), noise_floor(prefix)
@@ -54,11 +45,8 @@ def first_difference(subject: Subject, case: Case) -> FirstDifference | None:
 
 def parts(case: Case) -> Iterator[Part]:
     """Yield the parts of an observation in the order of computation; gradients after all outputs."""
-    states = [
-        name
-        for name in reversed(list(case.configuration.initial))
-        if name in case.cotangents and "B" in case.axes[name]
-    ]
+    initial = reversed(list(case.configuration.initial))
+    states = [name for name in initial if name in case.cotangents and "B" in case.axes[name]]
     layers = int(case.axes[states[0]][0]) if states else 0
     rest = (name for name in chain(case.configuration.outputs, case.axes) if name in case.axes and name not in states)
     yield from (Part(name, layer) for layer in range(layers) for name in states)
@@ -83,7 +71,9 @@ def _gates(part: Part, prefix: Case, subject: Subject) -> tuple[str, ...]:
     gates = GATES[weights.axes[-2]]
     if part.quantity == "h" and "o" in gates:
         return ("o",)
-    alone = _one_layer(prefix, part)
+    cotangent = prefix.cotangents[part.quantity].copy()
+    cotangent[np.arange(len(cotangent)) != part.layer] = 0
+    alone = replace(prefix, cotangents={part.quantity: cotangent})
     observed, reference = subject.observe_again(alone)[f"d_{bias}"], noise_floor(alone)
     expected, floor = reference.expected[f"d_{bias}"], reference.floor[f"d_{bias}"]
     differing = tuple(
@@ -92,10 +82,3 @@ def _gates(part: Part, prefix: Case, subject: Subject) -> tuple[str, ...]:
         if difference(bias, observed[..., at, :], expected[..., at, :], floor[..., at, :]).failed
     )
     return differing if len(differing) < len(gates) else ()
-
-
-def _one_layer(case: Case, part: Part) -> Case:
-    """Keep no cotangent but that of one layer's state."""
-    cotangent = case.cotangents[part.quantity].copy()
-    cotangent[np.arange(len(cotangent)) != part.layer] = 0
-    return replace(case, cotangents={part.quantity: cotangent})

@@ -67,15 +67,10 @@ SMALLEST_STEP = 2.0**-40
 
 @dataclass(frozen=True, eq=False)
 class Floor:
-    """The reference on a case, and how far it moves.
+    """The reference on a case, and how far it moves."""
 
-    Attributes:
-        expected: the reference's outputs and gradients, float64.
-        floor: for each of them, the noise floor, elementwise, never negative.
-    """
-
-    expected: Mapping[str, Array]
-    floor: Mapping[str, Array]
+    expected: Mapping[str, Array]  # the reference's outputs and gradients, float64
+    floor: Mapping[str, Array]  # for each of them, the noise floor, elementwise, never negative
 
 
 def noise_floor(case: Case, copies: int = COPIES) -> Floor:
@@ -132,11 +127,7 @@ def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 
     """Return a noise floor at a size where the reference, one sequence at a time, would take minutes.
 
     A variant of a framework plays the reference, in float64; that it may is what the contracts say at small sizes.
-
-    Args:
-        case: of any size, in any dtype.
-        framework, variant, mode: who plays the reference.
-        copies: fewer than for `noise_floor`, since each takes a run.
+    Copies are fewer than for `noise_floor`, since each takes a run.
     """
     roundoff = ROUNDOFF[case.dtype]
     rng = np.random.default_rng(abs(case.seed))

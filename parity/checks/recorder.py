@@ -25,17 +25,11 @@ from parity.operations import find
 
 @dataclass(frozen=True)
 class RecordingResult:
-    """The outcome of recording an operation in a dtype.
+    """The outcome of recording an operation in a dtype."""
 
-    Attributes:
-        name: of the file.
-        file: its description in the manifest; None if it could not be written.
-        errors: what variants raised that is no expected failure, or why there is no file.
-    """
-
-    name: str
-    file: RecordedFile | None
-    errors: tuple[str, ...] = ()
+    name: str  # of the file
+    file: RecordedFile | None  # its description in the manifest; None if it could not be written
+    errors: tuple[str, ...] = ()  # what variants raised that is no expected failure, or why there is no file
 
 
 @dataclass(frozen=True)
@@ -55,16 +49,13 @@ class RecordingTask:
 
     @property
     def group_key(self) -> tuple[str, ...]:
-        """Return the operation and dtype: each is as much as a worker should run at a time."""
-        return self.operation, self.dtype
+        return self.operation, self.dtype  # as much as a worker should run at a time
 
     @property
     def cost(self) -> int:
-        """Estimate the run time, as `parity.checks.check.Check.cost` does."""
         return len(self.variants) * sum(len(config.inputs) for config in find(self.operation).configurations)
 
     def on_crash(self, reason: str) -> list[RecordingResult]:
-        """Return the result to report if the worker process died."""
         return [RecordingResult(file_name(self.operation, self.dtype), None, (f"{self}: {reason}",))]
 
     def run(self) -> list[RecordingResult]:
@@ -78,7 +69,8 @@ class RecordingTask:
             quantities, message = self._observe(variant, case)
             cases[key], variants[variant][key] = digest(case), first_lines(message)
             arrays |= {f"{variant}/{key}/{name}": array for name, array in quantities.items()}
-            if message and not self._is_expected(variant, case, message):
+            expected = case.row.expected_failure(f"{self.framework}.{variant}", case.region, "eager", self.dtype)
+            if message and not (expected and expected.message in message):
                 errors.append(f"{self}: {variant} on {key} raised {first_lines(message)}")
         try:
             file = self._write(arrays, cases, variants)
@@ -110,10 +102,6 @@ class RecordingTask:
                 return frameworks.observe(case, self.framework, variant, device=self.device).quantities, ""
         except Exception as error:  # whatever a variant raises is what there is to report
             return {}, message_of(error)
-
-    def _is_expected(self, variant: str, case: Case, message: str) -> bool:
-        expected_failure = case.row.expected_failure(f"{self.framework}.{variant}", case.region, "eager", self.dtype)
-        return bool(expected_failure and expected_failure.message in message)
 
     def _write(
         self, arrays: Mapping[str, Array], cases: dict[str, str], variants: dict[str, dict[str, str]]

@@ -41,39 +41,24 @@ class Scores(Struct, frozen=True, array_like=True):
 
 
 class HeatMap(Struct, frozen=True):
-    """Show where in the batch the largest errors are, for the worst quantity with a batch and a time axis.
+    """Show where in the batch the largest errors are, for the worst quantity with a batch and a time axis."""
 
-    Attributes:
-        quantity: an output or a gradient.
-        lengths: (B,).
-        steps: T.
-        left: whether the padding stands before the sequences.
-        steps_per_column: how many steps share a column.
-        rows: for each sequence the largest score in each column, two digits; None where it is not finite.
-    """
-
-    quantity: str
-    lengths: tuple[Count, ...]
-    steps: Count
-    left: bool
-    steps_per_column: Annotated[int, Meta(ge=1)]
-    rows: tuple[tuple[Measure, ...], ...]
+    quantity: str  # an output or a gradient
+    lengths: tuple[Count, ...]  # (B,)
+    steps: Count  # T
+    left: bool  # whether the padding stands before the sequences
+    steps_per_column: Annotated[int, Meta(ge=1)]  # how many steps share a column
+    rows: tuple[tuple[Measure, ...], ...]  # for each sequence the largest score in each column, two digits
 
 
 class FirstDifference(Struct, frozen=True, omit_defaults=True):
-    """Name the shortest prefix on which a variant differs from the reference, and what differs there first.
+    """Name the shortest prefix on which a variant differs from the reference, and what differs there first."""
 
-    Attributes:
-        step: the length to which every sequence is cut, 0 for none at all; or the step of training.
-        gates: letters of those at fault, where they can be distinguished.
-        before_step: whether it differs before that step is taken, as the loss of training does.
-    """
-
-    step: Count
+    step: Count  # the length to which every sequence is cut, 0 for none at all; or the step of training
     quantity: str
     layer: int | None = None
-    gates: tuple[str, ...] = ()
-    before_step: bool = False
+    gates: tuple[str, ...] = ()  # letters of those at fault, where they can be distinguished
+    before_step: bool = False  # whether it differs before that step is taken, as the loss of training does
 
     def __str__(self) -> str:
         """Return it in words, without a subject.

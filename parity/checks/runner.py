@@ -43,16 +43,8 @@ class Task(Protocol):
 
 
 TASKS = "tasks, as parity.checks.selection.plan lists them"
+MOST_WORKERS = 4  # unless more are asked for: each has both frameworks in memory
 Done = tuple[Any, list[Any]]  # a task, and its results
-
-
-def default_jobs() -> int:
-    """Return as many workers as cores, but no more than four: each has both frameworks in memory."""
-    return min(4, os.cpu_count() or 1)
-
-
-def _ignore(task: Task, results: list[Any]) -> None:
-    pass
 
 
 class Runner:
@@ -64,9 +56,6 @@ class Runner:
         on_results: called with each task and its results that workers deliver after `start`.
         device: where the tasks run.
 
-    Attributes:
-        environment: framework -> the versions and settings that it reports, as soon as it was loaded.
-
     Raises:
         InputError: something among the tasks is none, or ``jobs`` is not 1 or more.
     """
@@ -75,15 +64,15 @@ class Runner:
         self,
         tasks: Iterable[Task],
         jobs: int | None = None,
-        on_results: Callable[[Any, list[Any]], object] = _ignore,
+        on_results: Callable[[Any, list[Any]], object] = lambda *_: None,
         device: DeviceSettings = CPU,
     ) -> None:
         self.tasks: list[Task] = listed("tasks", tasks, TASKS)
         for task in self.tasks:
             of_kind("tasks", task, Task, TASKS)
-        self.jobs = default_jobs() if jobs is None else whole_number("jobs", jobs, least=1)
+        self.jobs = min(MOST_WORKERS, os.cpu_count() or 1) if jobs is None else whole_number("jobs", jobs, least=1)
         self.device = device
-        self.environment: dict[str, dict[str, Any]] = {}
+        self.environment: dict[str, dict[str, Any]] = {}  # framework -> what it reports, as soon as it was loaded
         self._planned = frozenset(self.tasks)
         self._on_results = on_results
         self._workers: list[Worker] = []
@@ -162,7 +151,8 @@ class Runner:
         return results
 
     def _in_workers(self) -> Generator[Done, None, None]:
-        waiting = deque(batches(self.tasks))
+        longest_first = sorted(groups(self.tasks), key=lambda batch: sum(task.cost for task in batch), reverse=True)
+        waiting = deque(longest_first)  # so that no core waits for them at the end
         self._workers = [Worker(self.device) for _ in range(min(self.jobs, len(waiting)))]
         try:
             while not self._over and (busy := _keep_busy(self._workers, waiting)):
@@ -194,23 +184,12 @@ def groups(tasks: Iterable[Task]) -> list[list[Task]]:
     return list(by_key.values())
 
 
-def batches(tasks: Iterable[Task]) -> list[list[Task]]:
-    """Sort groups, the longest first, so that no core waits for them at the end."""
-    return sorted(groups(tasks), key=lambda batch: sum(task.cost for task in batch), reverse=True)
-
-
 class Worker:
-    """A process that runs one batch of tasks after another, in order.
-
-    Attributes:
-        left: the tasks of its batch that are not done yet; empty when it is idle.
-        answered: whether the process that runs now has finished a task.
-        environment: the versions and settings that its frameworks report.
-    """
+    """A process that runs one batch of tasks after another, in order."""
 
     def __init__(self, device: DeviceSettings) -> None:
         self.device = device
-        self.left: list[Task] = []
+        self.left: list[Task] = []  # those of its batch that are not done yet; empty when it is idle
         self.environment: dict[str, dict[str, Any]] = {}
         self._start()
 
@@ -219,7 +198,7 @@ class Worker:
         self.connection, other_end = context.Pipe()
         self.process = context.Process(target=_serve, args=(other_end, self.device), daemon=True)
         self.process.start()
-        self.answered = False
+        self.answered = False  # whether the process that runs now has finished a task
         other_end.close()
 
     def give(self, batch: list[Task]) -> None:

@@ -27,25 +27,15 @@ THREADS = min(os.cpu_count() or 1, 4)  # NumPy computes without the interpreter 
 
 @dataclass
 class Tally:
-    """Scores, errors and their positions, gathered over a pass.
+    """Scores, errors and their positions, gathered over a pass."""
 
-    Attributes:
-        score: the largest error in floors; inf where the floor is 0 and the error is not.
-        worst: the first place where it is so large, counted in C order.
-        error_there: the absolute error at that place.
-        max_abs_error: the largest absolute error; inf where an element is strange.
-        strange: how many elements are NaN or inf on one side only, or inf of the other sign.
-        first_strange: the first of them.
-        errors_squared, floors_squared: sums over all elements, in float64.
-    """
-
-    score: float = 0.0
-    worst: int = 0
-    error_there: float = 0.0
-    max_abs_error: float = 0.0
-    strange: int = 0
+    score: float = 0.0  # the largest error in floors; inf where the floor is 0 and the error is not
+    worst: int = 0  # the first index where it is so large, counted in C order
+    error_there: float = 0.0  # the absolute error at that index
+    max_abs_error: float = 0.0  # inf where an element is strange
+    strange: int = 0  # how many elements are NaN or inf on one side only, or inf of the other sign
     first_strange: int = 0
-    errors_squared: float = 0.0
+    errors_squared: float = 0.0  # summed over all elements, in float64; so are the floors
     floors_squared: float = 0.0
 
     @property
@@ -70,12 +60,9 @@ class Tally:
 
 
 def stream(quantity: str, observed: Array, expected: Array, floor: Array | None) -> Tally:
-    """Gather a tally of two arrays of numbers.
+    """Gather a tally of two arrays of numbers of one shape; what is not contiguous is copied a chunk at a time.
 
-    Args:
-        quantity: its name, for the error.
-        observed, expected: of one shape. What is not contiguous is copied a chunk at a time.
-        floor: of the same shape, also as a broadcast view; None where any error scores inf.
+    The floor has that shape too, also as a broadcast view; it is None where any error scores inf.
 
     Raises:
         InputError: the floor is NaN, inf or less than 0 somewhere.
@@ -191,7 +178,7 @@ def _exact_in_float64(dtype: np.dtype[Any]) -> bool:
 
 
 def _sum_of_squares(array: Array) -> float:
-    """In rows, because BLAS starts threads of its own for a longer product, in the way of those that are here."""
+    """Sum in rows: BLAS starts threads of its own for a longer product, in the way of those that are here."""
     rows = array[: array.size // ROW * ROW].reshape(-1, ROW)
     rest = array[rows.size :]
     return float(np.vecdot(rows, rows).sum() + np.vecdot(rest, rest))

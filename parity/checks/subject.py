@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from parity import frameworks
 from parity.cases.case import Case
@@ -11,29 +10,16 @@ from parity.frameworks.observation import Observation
 from parity.frameworks.recording import Recording
 
 
-class Observer(Protocol):
-    """Whatever gives an observation of a case: a variant that runs here, or a recording."""
-
-    def observe(self, case: Case) -> Observation:
-        """Return what it gives for a case."""
-
-
 @dataclass(frozen=True)
 class Subject:
-    """One variant in one mode: the thing that is held to a contract.
-
-    Attributes:
-        call: what stands in for the framework's own function: a user's, or a mutant.
-        device: where it runs.
-        recording: what was observed elsewhere, if others are looked up there and not run here.
-    """
+    """One variant in one mode: the thing that is held to a contract."""
 
     framework: str
     variant: str
     mode: str
-    call: frameworks.Call | None = None
+    call: frameworks.Call | None = None  # in place of the framework's own function: a user's, or a mutant
     device: frameworks.DeviceSettings = frameworks.CPU
-    recording: Recording | None = None
+    recording: Recording | None = None  # observed elsewhere, if others are looked up there and not run here
 
     def observe(self, case: Case) -> Observation:
         """Run it, or return an earlier run of the same case."""
@@ -43,31 +29,14 @@ class Subject:
         """Run it anew."""
         return frameworks.run(case, self.framework, self._call(case), self.variant, self.mode, self.device)
 
-    def other(self, framework: str, variant: str) -> Observer:
-        """Return what it is compared with: a variant in eager mode, or what was recorded of that."""
+    def observe_other(self, case: Case, framework: str, variant: str) -> Observation:
+        """Observe what it is compared with: look it up in the recording, or else run it in eager mode."""
         if self.recording:
-            return Recorded(self.recording, framework, variant)
-        return Subject(framework, variant, frameworks.MODES[framework][0], device=self.device)
+            return self.recording.observe(case, framework, variant)
+        return Subject(framework, variant, frameworks.MODES[framework][0], device=self.device).observe(case)
 
     def _call(self, case: Case) -> frameworks.Call:
         return self.call or frameworks.call(case.row, case.config, self.framework, self.variant)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A variant that observes by looking up what was recorded."""
-
-    recording: Recording
-    framework: str
-    variant: str
-
-    def observe(self, case: Case) -> Observation:
-        """Return what was recorded.
-
-        Raises:
-            NotInRecording: nothing that could be compared.
-        """
-        return self.recording.observe(case, self.framework, self.variant)
 
 
 def counterpart(framework: str, case: Case) -> tuple[str, str]:

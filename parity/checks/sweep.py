@@ -33,68 +33,45 @@ SHOWN = 50  # failures that a report has in full
 
 
 class SweepRow(Struct, frozen=True):
-    """The scores of one operation in one framework and dtype, over all seeds.
-
-    Attributes:
-        seeds: how many were tried; fewer than asked for where somebody interrupted.
-        checks: how many contracts were compared, over all cases.
-        scores: how many there are.
-        element, norm: the quantiles `QUANTILES` of the scores, two digits each; empty where there are no scores.
-        worst: the command that shows the largest element again.
-    """
+    """The scores of one operation in one framework and dtype, over all seeds."""
 
     operation: str
     framework: str
     dtype: str
-    seeds: Count
-    checks: Count
+    seeds: Count  # how many were tried; fewer than asked for where somebody interrupted
+    checks: Count  # how many contracts were compared, over all cases
     failed: Count
     scores: Count
-    element: tuple[float, ...]
+    element: tuple[float, ...]  # the quantiles `QUANTILES`, two digits each; empty where there are no scores
     norm: tuple[float, ...]
-    worst: str
+    worst: str  # the command that shows the largest element again
 
 
 class SweepReport(Struct, frozen=True):
-    """All random cases of a sweep.
+    """All random cases of a sweep."""
 
-    Attributes:
-        first, seeds: the first seed, and how many were asked for.
-        contracts: those that were tried.
-        failures: the first results that failed.
-    """
-
-    first: Count
-    seeds: Count
-    contracts: tuple[str, ...]
+    first: Count  # the first seed
+    seeds: Count  # how many were asked for
+    contracts: tuple[str, ...]  # those that were tried
     checks: Count
     failed: Count
-    failures: tuple[Result, ...]
+    failures: tuple[Result, ...]  # the first of them
     rows: tuple[SweepRow, ...]
 
 
 @dataclass
 class Tally:
-    """Counts and scores over the random cases of one operation in one dtype, in one framework.
-
-    Attributes:
-        element, norm: all finite scores against the reference, one for each quantity of each case.
-        worst: the result with the largest elementwise score.
-        seeds: how many were tried.
-        checks: how many contracts were compared, over all cases; those that apply to no part of a case, such as padding
-            where there is none, are not counted.
-        failed: the worst result of each check that failed.
-    """
+    """Counts and scores over the random cases of one operation in one dtype, in one framework."""
 
     operation: str
     framework: str
     dtype: str
-    element: list[float] = field(default_factory=list)
+    element: list[float] = field(default_factory=list)  # all finite scores, one for each quantity of each case
     norm: list[float] = field(default_factory=list)
-    worst: Result | None = None
+    worst: Result | None = None  # the result with the largest elementwise score
     seeds: int = 0
-    checks: int = 0
-    failed: list[Result] = field(default_factory=list)
+    checks: int = 0  # contracts that were compared, over all cases; not those that apply to no part of a case
+    failed: list[Result] = field(default_factory=list)  # the worst result of each check that failed
 
     def add(self, results: Sequence[Result]) -> None:
         """Count the results of one check, and its scores if it is the one against the reference."""
@@ -103,7 +80,11 @@ class Tally:
         if first.status == FAILED:
             self.failed.append(max(results, key=_largest))
         if first.contract == REFERENCE:
-            self._add_scores(first)
+            self.worst = max(first, self.worst, key=_largest)
+            for both in first.scores.values():
+                if both.element is not None and both.norm is not None:
+                    self.element.append(both.element)
+                    self.norm.append(both.norm)
 
     def join(self, other: Tally) -> None:
         """Add another tally of the same operation, framework and dtype."""
@@ -129,13 +110,6 @@ class Tally:
             norm=quantiles(self.norm),
             worst="" if self.worst is None else self.worst.reproduce,
         )
-
-    def _add_scores(self, result: Result) -> None:
-        self.worst = max(result, self.worst, key=_largest)
-        for both in result.scores.values():
-            if both.element is not None and both.norm is not None:
-                self.element.append(both.element)
-                self.norm.append(both.norm)
 
 
 def _largest(result: Result | None) -> float:
@@ -170,12 +144,10 @@ class SweepTask:
 
     @property
     def group_key(self) -> tuple[str, ...]:
-        """Return the key of its group: all seeds of an operation and dtype share traces."""
-        return self.operation, self.dtype
+        return self.operation, self.dtype  # all seeds share traces
 
     @property
     def cost(self) -> int:
-        """Estimate how long it takes, compared with others."""
         row = find(self.operation)
         variants = sum(len(row.variants[framework]) for framework in frameworks.FRAMEWORKS)
         return self.seeds * max(len(config.inputs) for config in row.configurations) * variants
@@ -185,7 +157,6 @@ class SweepTask:
         return [self._tally(framework) for framework in frameworks.FRAMEWORKS if not frameworks.missing(framework)]
 
     def on_crash(self, reason: str) -> list[Tally]:
-        """Return tallies to report if the worker process died."""
         tallies = []
         for framework in frameworks.FRAMEWORKS:
             check = Check(self.operation, framework, "", self.dtype, REFERENCE, self.first)

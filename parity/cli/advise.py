@@ -109,11 +109,7 @@ def _lengths(options: argparse.Namespace) -> Lengths:
 
 
 def read_lengths(file: str) -> Lengths:
-    """Read whole numbers of 0 or more from a text file.
-
-    Raises:
-        InputError: the file cannot be read, is empty, or has something else in it.
-    """
+    """Read whole numbers of 0 or more from a text file."""
     try:
         words = Path(file).read_text(encoding="utf-8").replace(",", " ").split()
         lengths = np.array([int(word) for word in words], np.int64)

@@ -13,15 +13,13 @@ from parity.checks.result import FAILED, PASSED, Result
 from parity.checks.runner import Runner
 from parity.checks.sentences import nearest, sentence
 from parity.cli.matrix import print_matrix
-from parity.cli.options import Once, add_device, add_jobs, add_output, add_seed, add_selection
-from parity.cli.progress import interruptible, run_tasks
-from parity.cli.selection import REPEATED, plan_tasks
-from parity.cli.terminal import announce, console, print_lines, warn
+from parity.cli.options import REPEATED, Once, add_device, add_jobs, add_output, add_seed, add_selection, plan_tasks
+from parity.cli.terminal import announce, console, interruptible, print_lines, run_tasks
 from parity.errors import FrameworkUnavailable, NotWritten
 from parity.frameworks.recording import Recording, verified
 from parity.report import Report, github
 from parity.report.groups import Group, failures, skips
-from parity.report.journal import Journal
+from parity.report.journal import Journal, warn
 from parity.report.outcome import stale_entries
 from parity.training import Training
 
@@ -49,22 +47,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output(parser)
 
 
+@interruptible()
 def run(options: argparse.Namespace) -> int:
-    """Run the checks, write the report, print a summary.
-
-    Returns:
-        1 if something failed or nothing was compared, 130 after an interrupt, else 0.
-
-    Raises:
-        InputError: an unknown name, a selection without a check, a recording or a folder that cannot be used.
-        FrameworkUnavailable: a framework that was selected by name cannot be loaded.
-        NotWritten: the report cannot be written, as on a full disk.
-    """
-    with interruptible():
-        return _run(options)
-
-
-def _run(options: argparse.Namespace) -> int:
+    """Run the checks, write the report, print a summary."""
     device = frameworks.DeviceSettings(options.device, options.tf32)
     recording = verified(options.replay) if options.replay else None
     runner = Runner(plan_tasks(options, device, recording), options.jobs, device=device)
@@ -83,11 +68,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _finish(finished: Report, folder: str, recording: Recording | None) -> None:
-    """Write a report and print its summary, which a report that cannot be written must not prevent.
-
-    Raises:
-        NotWritten: the report cannot be written.
-    """
+    """Write a report and print its summary, which a report that cannot be written must not prevent."""
     try:
         files = report.write(finished, folder)
     except NotWritten:

@@ -25,11 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """List or describe operations.
-
-    Raises:
-        InputError: no such operation; the message names the nearest.
-    """
+    """List or describe operations."""
     terminal = console(120)
     chosen = choose_all("operation", options.name, OPERATIONS)
     if not chosen:
@@ -44,8 +40,9 @@ def _describe(row: Operation, terminal: Console) -> None:
     terminal.print(_definition(row), markup=False, highlight=False)
     terminal.print(f"\n{inspect.getdoc(_reference(row))}", markup=False, highlight=False)
     for config in row.configurations:
-        call = ", ".join(_arguments(config))
-        terminal.print(f"\nconfiguration {config.name}: {call}", markup=False, highlight=False)
+        options = config.options  # shown with their values
+        call = [f"{name}={options[name]!r}" if name in options else name for name in config.arguments]
+        terminal.print(f"\nconfiguration {config.name}: {', '.join(call)}", markup=False, highlight=False)
         terminal.print(_arrays(config))
     for framework, variants in row.variants.items():
         terminal.print(f"{framework}: {', '.join(variants)}", markup=False, highlight=False)
@@ -66,11 +63,6 @@ def _definition(row: Operation) -> str:
 
 def _reference(row: Operation) -> ModuleType:
     return import_module(f"parity.reference.{row.topic}")
-
-
-def _arguments(config: Configuration) -> list[str]:
-    """List the arguments, with the values of those that are options."""
-    return [f"{name}={config.options[name]!r}" if name in config.options else name for name in config.arguments]
 
 
 def _arrays(config: Configuration) -> Table:

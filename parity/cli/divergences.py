@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -14,16 +14,7 @@ from rich.text import Text
 
 from parity.checks.result import FAILED, SKIPPED
 from parity.cli.terminal import console
-from parity.divergences import (
-    DIVERGENCES,
-    VERDICTS,
-    Divergence,
-    DivergenceEntry,
-    Trial,
-    TrialTask,
-    plan,
-    report_entries,
-)
+from parity.divergences import DIVERGENCES, VERDICTS, Divergence, DivergenceEntry, Trial, plan, report_entries
 
 HELP = "List what the frameworks do differently and what people believe, or explain some of it."
 
@@ -37,16 +28,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """List or explain; return 1 if an entry that was run is stale.
-
-    Raises:
-        InputError: no such entry; the message names the nearest.
-    """
+    """List or explain; return 1 if an entry that was run is stale."""
     terminal = console(120)
     if not options.name and not options.all:
         terminal.print(_contents(DIVERGENCES.values()))
         return 0
-    trials = _run(plan(options.name))
+    tasks = track(plan(options.name), "running", console=Console(stderr=True), transient=True)
+    trials = [trial for task in tasks for trial in task.run()]
     if options.all:
         terminal.print(_results(trials))
     else:
@@ -56,11 +44,6 @@ def run(options: argparse.Namespace) -> int:
     for trial in stale:
         terminal.print(trial.reason, style="red", markup=False, soft_wrap=True)
     return int(bool(stale))
-
-
-def _run(tasks: Sequence[TrialTask]) -> list[Trial]:
-    progress = track(tasks, "running", console=Console(stderr=True), transient=True)
-    return [trial for task in progress for trial in task.run()]
 
 
 def _contents(entries: Iterable[Divergence]) -> Table:

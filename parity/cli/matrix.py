@@ -13,6 +13,7 @@ from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Result, worst_status
 from parity.errors import printable
 from parity.report.formatting import ABSENT, SYMBOLS, index
+from parity.report.groups import group_by
 
 MEANINGS = {
     PASSED: "without any error",
@@ -47,12 +48,9 @@ def _legend(frameworks: Sequence[str], contracts: Sequence[str]) -> str:
 
 def _cells(results: Iterable[Result], frameworks: Sequence[str]) -> Cells:
     """Mark every operation and contract that has results."""
-    groups: dict[tuple[str, str], dict[str, list[Result]]] = {}
-    for result in results:
-        by_framework = groups.setdefault((result.operation, result.contract), {})
-        by_framework.setdefault(result.framework, []).append(result)
     cells: dict[str, dict[str, Text]] = {}
-    for (operation, contract), by_framework in groups.items():
+    for (operation, contract), of_cell in group_by(results, lambda result: (result.operation, result.contract)).items():
+        by_framework = group_by(of_cell, lambda result: result.framework)
         marks = [_mark(by_framework.get(framework, ())) for framework in frameworks]
         cells.setdefault(operation, {})[contract] = _joined(marks)
     return cells

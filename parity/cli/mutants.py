@@ -11,8 +11,7 @@ from rich.text import Text
 from parity import mutants, report
 from parity.checks.runner import Runner
 from parity.cli.options import add_jobs, add_output
-from parity.cli.progress import interruptible, run_tasks
-from parity.cli.terminal import announce, console
+from parity.cli.terminal import announce, console, interruptible, run_tasks
 from parity.mutants import KILLED, MutantResult
 from parity.mutants.run import NOT_RUN
 from parity.report.summaries import MUTANT_HEADS, killed_by, kills_by_contract
@@ -30,24 +29,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_jobs(parser)
 
 
+@interruptible()
 def run(options: argparse.Namespace) -> int:
-    """Run mutants, print what killed each, add them to the report.
-
-    Returns:
-        1 if a mutant was not killed, 130 after an interrupt, else 0.
-
-    Raises:
-        InputError: no such mutant, with the nearest name, or a folder that cannot be added to.
-        NotWritten: the report cannot be written, as on a full disk.
-    """
+    """Run mutants, print what killed each, add them to the report."""
     if options.list:
         console(140).print(_contents(mutants.plan(options.name)))
         return 0
-    with interruptible():
-        return _run(options)
-
-
-def _run(options: argparse.Namespace) -> int:
     runner = Runner(mutants.plan(options.name), options.jobs)
     report.check_addable(options.output)
     results, interrupted = run_tasks(runner)

@@ -14,7 +14,7 @@ from parity.checks.recorder import RecordingResult, plan_recordings
 from parity.checks.runner import Runner
 from parity.checks.selection import plan
 from parity.cli.options import add_device, add_jobs, add_seed, add_selection
-from parity.cli.progress import interruptible, run_tasks
+from parity.cli.terminal import interruptible, run_tasks
 from parity.errors import FrameworkUnavailable
 from parity.frameworks import manifest
 from parity.frameworks.manifest import Manifest, Origin, RecordedFile
@@ -38,21 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_jobs(parser)
 
 
+@interruptible()
 def run(options: argparse.Namespace) -> int:
-    """Observe all cases and write the recording.
-
-    Returns:
-        1 if something raised that is no expected failure, 130 after an interrupt, else 0.
-
-    Raises:
-        InputError: an unknown name, or a folder that cannot be written or holds something else.
-        FrameworkUnavailable: the framework cannot be loaded.
-    """
-    with interruptible():
-        return _run(options)
-
-
-def _run(options: argparse.Namespace) -> int:
+    """Observe all cases and write the recording."""
     device = frameworks.DeviceSettings(options.device, options.tf32)
     checks = plan(
         options.operation,

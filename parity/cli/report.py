@@ -28,12 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read, validate and write a report; return 1 if its run failed.
-
-    Raises:
-        InputError: the report or the benchmarks cannot be read, or the folder cannot be written.
-        NotWritten: the views cannot be written, as on a full disk.
-    """
+    """Read, validate and write a report; return 1 if its run failed."""
     source = Path(options.report)
     folder = options.output or (source if source.is_dir() else report.FOLDER)
     finished = report.read(source)

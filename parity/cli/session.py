@@ -1,21 +1,21 @@
-"""Plan and run the checks of one pytest session; `parity.pytest_plugin` calls it.
+"""Plan and run the checks of one pytest session, and write its report; `parity.pytest_plugin` calls it.
 
 Tasks are imported where they are needed, because every run of pytest loads the plugin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parity import frameworks
-from parity.cli.session_report import SessionReport
-from parity.errors import FrameworkUnavailable, choose, whole_number
+from parity.errors import FrameworkUnavailable, NotWritten, choose, whole_number
 from parity.frameworks.recording import verified
 
 if TYPE_CHECKING:
     from parity.checks.runner import Runner, Task
+    from parity.report.journal import Journal
 
 
 class Session:
@@ -24,6 +24,10 @@ class Session:
     Args:
         option: returns the value of an option of pytest, or a default.
         is_worker: whether xdist started this process; then another one writes the report.
+
+    Attributes:
+        messages: lines for the summary at the end.
+        journal: the results so far; None until the report begins, and always in a worker of xdist.
 
     Raises:
         InputError: a wrong option.
@@ -41,7 +45,10 @@ class Session:
         self.device = frameworks.DeviceSettings(device, option("--parity-tf32"))
         self.recording = verified(folder) if (folder := option("--parity-replay")) else None
         _check_frameworks(option("--parity-require"), device)
-        self.report = SessionReport(option("--parity-report"), self.seed, self.recording, is_worker)
+        self.folder: str = option("--parity-report")
+        self.is_worker = is_worker
+        self.messages: list[str] = []
+        self.journal: Journal | None = None
         self.runner: Runner | None = None
 
     def header(self) -> list[str]:
@@ -77,12 +84,7 @@ class Session:
         return not isinstance(task, Training)
 
     def start(self, tasks: Sequence[Task]) -> None:
-        """Begin the report, and let worker processes run the tasks.
-
-        Raises:
-            InputError: the recording lacks a task, or the folder of the report cannot be written.
-            NotWritten: not even an empty report can be written.
-        """
+        """Begin the report, and let worker processes run the tasks; fail if the report cannot be written."""
         from parity.checks.check import Check
         from parity.checks.runner import Runner
         from parity.checks.selection import check_recorded
@@ -91,17 +93,30 @@ class Session:
         check_recorded(tasks, self.recording)
         in_workers = dict.fromkeys(task for task in tasks if self.in_worker(task))
         self.runner = Runner(in_workers, self.jobs, on_results=self._keep_from_worker, device=self.device)
-        self.report.begin(planned=len({task for task in tasks if isinstance(task, Check | Training)}))
+        self._begin(planned=len({task for task in tasks if isinstance(task, Check | Training)}))
         self.runner.start()
+
+    def _begin(self, planned: int) -> None:
+        """Write an empty report; do nothing if it has begun, or in a worker of xdist."""
+        from parity.report import check_writable, describe_recording
+        from parity.report.journal import Journal
+
+        if self.journal or self.is_worker:
+            return
+        check_writable(self.folder, "--parity-report")
+        replayed = describe_recording(self.recording) if self.recording else None
+        warn = self.messages.append
+        self.journal = Journal(self.folder, seed=self.seed, planned=planned, replayed=replayed, warn=warn)
+        self.journal.begin()
 
     def expect(self, ids: Iterable[str]) -> None:
         """Begin the report if any of these tests, which xdist's workers collected, belongs to it."""
-        if self.report.journal:
+        if self.journal:
             return
         names = {name.partition("[")[2].rpartition("]")[0] for name in ids}
         counts = {fixture: len(names.intersection(map(str, plan()))) for fixture, plan in self._plans.items()}
         if any(counts.values()):
-            self.report.begin(planned=counts["parity_results"] + counts["parity_training"])
+            self._begin(planned=counts["parity_results"] + counts["parity_training"])
 
     def results_of(self, task: Task) -> list[Any]:
         """Return the results of a task, waiting for a worker process if need be."""
@@ -111,28 +126,62 @@ class Session:
         return self.runner.results_of(task)
 
     def keep(self, task: Task, results: Sequence[Any]) -> str:
-        """Put the results of a task into the report, a training run with its curve.
-
-        Returns:
-            The results encoded, if this is a worker of xdist: they travel with the test's own report.
-        """
+        """Keep the results of a task; in a worker of xdist, encode them to travel with the test's own report."""
         from parity.training import CurveTask, Training
 
-        if self.report.journal and task in self.report.journal:
+        if self.journal and task in self.journal:
             return ""  # a worker process has delivered them
         if isinstance(task, Training) and results[0].status != "skipped":
             results = [*results, *CurveTask(task.model, task.optimiser, task.seed).run()]
-        return self.report.keep(task, results, frameworks.environment(self.device))
+        return self._keep(task, results, frameworks.environment(self.device))
 
     def _keep_from_worker(self, task: Task, results: Sequence[Any]) -> None:
         """Keep the results of a worker process, in a thread, which must not call a framework."""
-        self.report.keep(task, results, self.runner.environment if self.runner else {})
+        self._keep(task, results, self.runner.environment if self.runner else {})
+
+    def _keep(self, task: Task, results: Sequence[Any], settings: Mapping[str, dict[str, Any]]) -> str:
+        from parity.report.journal import entry
+        from parity.report.model import encode_part
+
+        kept = entry(task, results, settings)
+        if self.is_worker:
+            return encode_part(kept).decode()
+        if self.journal:
+            self.journal.keep(kept)
+        return ""
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Keep the results that a worker of xdist encoded in a test's report; pytest calls this hook."""
+        from msgspec import json
+
+        from parity.report.journal import Entry
+
+        encoded = getattr(report, "parity", "")
+        if encoded and not self.is_worker:
+            self._begin(planned=0)
+            received: Entry = json.decode(encoded, type=Entry)
+            if self.journal:
+                self.journal.keep(received)
 
     def finish(self, interrupted: bool) -> bool:
-        """Stop the workers and write the report; return whether that succeeded."""
+        """Stop the workers and write the report; return whether that succeeded, or there is none."""
+        from parity import report
+        from parity.cli.terminal import report_lines
+        from parity.report import github
+
         if self.runner is not None:
             self.runner.close()
-        return self.report.finish(interrupted)
+        if self.journal is None:
+            return True
+        finished, written = self.journal.report(interrupted), True
+        self.messages.append(f"{report.verdict(finished)}; {len(finished.results)} results")
+        try:
+            self.messages += report_lines(report.write(finished, self.folder))
+        except NotWritten as error:
+            written = False
+            self.messages.append(f"parity: failed: {error}")
+        github.publish(finished, say=self.messages.append, warn=lambda line: self.messages.append(f"parity: {line}"))
+        return written
 
 
 def _check_frameworks(required: str, device: str) -> None:

@@ -12,8 +12,7 @@ from parity.checks.runner import Runner
 from parity.checks.sentences import sentence
 from parity.checks.sweep import SweepReport
 from parity.cli.options import add_jobs, add_output, add_selection
-from parity.cli.progress import interruptible, run_tasks
-from parity.cli.terminal import announce, console, print_lines
+from parity.cli.terminal import announce, console, interruptible, print_lines, run_tasks
 
 HELP = "Check random cases of many seeds: count false alarms, and show how scores are distributed."
 
@@ -27,18 +26,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_jobs(parser)
 
 
+@interruptible()
 def run(options: argparse.Namespace) -> int:
-    """Sweep, print the distribution, add it to the report; return 1 after a failure, 130 after an interrupt.
-
-    Raises:
-        InputError: an unknown name, a number that is too small, or a folder that cannot be added to.
-        NotWritten: the report cannot be written, as on a full disk.
-    """
-    with interruptible():
-        return _run(options)
-
-
-def _run(options: argparse.Namespace) -> int:
+    """Sweep, print the distribution, add it to the report; return 1 after a failure, 130 after an interrupt."""
     tasks = sweep.plan(options.operation, options.dtype, options.seeds, options.seed)
     runner = Runner(tasks, options.jobs)
     report.check_addable(options.output)

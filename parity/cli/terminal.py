@@ -1,16 +1,23 @@
-"""Write to the terminal: tables and lines on stdout, progress and warnings on stderr."""
+"""Write to the terminal: tables and lines on stdout, warnings and the progress of tasks on stderr."""
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from parity.checks.runner import Runner, Task
 from parity.errors import printable
 from parity.report import Report, github
+from parity.report.journal import Journal, entry, warn
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def console(width: int = 100) -> Console:
@@ -37,19 +44,47 @@ def announce(files: Iterable[Path], report: Report) -> None:
     github.publish(report, say=print, warn=warn)
 
 
-def warn(message: str) -> None:
-    """Print a warning that costs no result."""
-    print(f"parity: {message}", file=sys.stderr)
+def run_tasks(runner: Runner, journal: Journal | None = None) -> tuple[dict[Task, list[Any]], bool]:
+    """Run all tasks; return the results of each that is done, and whether somebody interrupted.
 
-
-def progress_bar() -> Progress:
-    """Return a bar on stderr, so that stdout has the summary alone."""
-    return Progress(
+    A journal keeps the results of each task as soon as it is done.
+    """
+    results: dict[Task, list[Any]] = {}
+    columns = (
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
-        console=Console(stderr=True),
-        transient=True,
     )
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+            bar = bars.add_task("starting", total=len(runner.tasks))
+            for task, results_of_task in runner:
+                results[task] = results_of_task
+                if journal:
+                    journal.keep(entry(task, results_of_task, runner.environment))
+                bars.update(bar, advance=1, description=str(task))
+    except KeyboardInterrupt:
+        return results, True
+    finally:
+        for number in INTERRUPTS:  # a second interrupt must not stop the report from being written
+            signal.signal(number, signal.SIG_IGN)
+        runner.close()
+    return results, False
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C; restore the previous handlers on exit."""
+    previous = {number: signal.getsignal(number) for number in INTERRUPTS}
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

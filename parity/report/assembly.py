@@ -42,12 +42,8 @@ def build(
 
     Args:
         results: in any order; the report has that of the operations table.
-        frameworks: framework -> versions, device and settings of the frameworks that were loaded.
-        seed: of the sampled cases.
-        seconds: how long the run took.
-        planned, checked: how many checks there were to do, and how many were done.
-        interrupted: whether somebody stopped the run.
-        replayed: the recording that was compared with, if any.
+        frameworks, seed, replayed: as in `Environment`.
+        seconds, planned, checked, interrupted: as in `Summary`.
 
     >>> build([], {}, seed=0, seconds=0.0, planned=0, checked=0).summary.compared
     0
@@ -96,10 +92,7 @@ def _count(statuses: Iterable[Status]) -> dict[Status, Count]:
 
 
 def _status_of_each_check(results: Iterable[Result]) -> list[Status]:
-    """Return the status of each check: a failure anywhere fails it; an expected failure leaves it passed on the rest.
-
-    One model is trained with several optimisers, each by a command of its own.
-    """
+    """Return the status of each check; an expected failure leaves it passed if all else passed."""
     checks: dict[tuple[object, ...], set[Status]] = {}
     for result in results:
         checks.setdefault((*result.check, result.seed, result.reproduce), set()).add(result.status)

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 import parity
 from parity.frameworks.recording import Recording
 from parity.report.model import Environment, Replayed
@@ -21,13 +23,7 @@ CPUINFO = Path("/proc/cpuinfo")
 def describe_environment(
     frameworks: Mapping[str, Mapping[str, Any]], seed: int, replayed: Replayed | None = None
 ) -> Environment:
-    """Describe where a run was made.
-
-    Args:
-        frameworks: framework -> the settings that it reports once loaded: versions, device, threads, TF32, oneDNN.
-        seed: of the sampled cases.
-        replayed: the recording that was compared with, if any.
-    """
+    """Describe where a run was made; the arguments are fields of `Environment`."""
     return Environment(
         date=datetime.now(UTC).date().isoformat(),
         python=platform.python_version(),
@@ -43,18 +39,9 @@ def describe_environment(
 
 def describe_recording(recording: Recording) -> Replayed:
     """Describe a recording, and where it was made."""
-    origin = recording.manifest.environment
-    return Replayed(
-        framework=recording.framework,
-        folder=str(recording.folder),
-        python=origin.python,
-        platform=origin.platform,
-        cpu=origin.cpu,
-        cores=origin.cores,
-        versions=origin.versions,
-        frameworks=origin.frameworks,
-        date=origin.date,
-    )
+    origin = structs.asdict(recording.manifest.environment)
+    del origin["seed"]  # `Replayed` has none
+    return Replayed(framework=recording.framework, folder=str(recording.folder), **origin)
 
 
 def versions() -> dict[str, str | None]:

@@ -72,21 +72,16 @@ def _script() -> str:
 
 
 class PackedResult(Struct, frozen=True, array_like=True):
-    """A result as the page's script reads it; texts are positions in ``Bundle.texts``.
-
-    Attributes:
-        explanation: the sentence about a failure, the reason of an expected failure or a skip.
-        largest_quantity, largest_score: the largest elementwise score of all quantities.
-    """
+    """A result as the page's script reads it; texts are positions in ``Bundle.texts``."""
 
     dtype: int
     mode: int
     case: int
     status: int
     quantity: int
-    explanation: int
+    explanation: int  # the sentence about a failure, the reason of an expected failure or a skip
     reproduce: int
-    largest_quantity: int
+    largest_quantity: int  # of the largest elementwise score
     largest_score: float
     seed: int
     score: Measure
@@ -104,25 +99,16 @@ class PackedResult(Struct, frozen=True, array_like=True):
 
 
 class Bundle(Struct, frozen=True):
-    """All results of a page.
+    """All results of a page."""
 
-    Attributes:
-        fields: the names of the fields of a packed result, of which the first ``text_fields`` are texts.
-        contracts: name, promise and limit of an element, in the order of the columns.
-        rows: operation, framework and variant, in the order of the page.
-        cells: row and contract -> results, the worst first.
-        bins: the names of the bins of a histogram.
-        limit: the limit of an element, at which the colours of a heat map end.
-    """
-
-    fields: tuple[str, ...]
-    text_fields: int
+    fields: tuple[str, ...]  # the names of the fields of a packed result,
+    text_fields: int  # of which so many are texts, the first
     texts: list[str]
-    contracts: list[tuple[str, str, float | None]]
-    rows: list[tuple[str, str, str]]
-    cells: list[list[list[PackedResult]]]
-    bins: tuple[str, ...]
-    limit: float
+    contracts: list[tuple[str, str, float | None]]  # name, promise and limit of an element, in the order of the columns
+    rows: list[tuple[str, str, str]]  # operation, framework and variant, in the order of the page
+    cells: list[list[list[PackedResult]]]  # row and contract -> results, the worst first
+    bins: tuple[str, ...]  # names, of a histogram
+    limit: float  # of an element, at which the colours of a heat map end
 
 
 def pack(matrices: Sequence[Matrix]) -> str:

@@ -67,19 +67,15 @@ def entry(task: object, results: Iterable[Any], frameworks: Mapping[str, dict[st
     )
 
 
-def _to_stderr(message: str) -> None:
+def warn(message: str) -> None:
+    """Print a warning that costs no result."""
     print(f"parity: {message}", file=sys.stderr)
 
 
 class Journal:
-    """Keeps the results of a run, in this process and in a folder. Threads may share it.
+    """Keeps the results of a run, in this process and in a folder, where its report goes. Threads may share it.
 
-    Args:
-        folder: where the report goes.
-        seed: of the sampled cases.
-        planned: how many checks there are to do.
-        replayed: the recording that checks are compared with, if any.
-        warn: called, once, if nothing can be written while the run goes on.
+    It calls ``warn``, once, if nothing can be written while the run goes on.
     """
 
     def __init__(
@@ -89,7 +85,7 @@ class Journal:
         seed: int,
         planned: int,
         replayed: Replayed | None = None,
-        warn: Callable[[str], object] = _to_stderr,
+        warn: Callable[[str], object] = warn,
     ) -> None:
         self.folder = Path(folder)
         self.head = Head(seed, planned, replayed)
@@ -101,11 +97,7 @@ class Journal:
         self._lock = Lock()
 
     def begin(self) -> None:
-        """Put an empty report in the place of an earlier one, which could be mistaken for that of this run.
-
-        Raises:
-            NotWritten: not even that can be written.
-        """
+        """Replace an earlier report, which could be mistaken for that of this run, by an empty one."""
         self._write()
         self._file = self._absolute / NAME
         try:
@@ -191,11 +183,7 @@ def _line(part: Struct) -> bytes:
 
 
 def read(path: Path) -> Report:
-    """Build the report of a run that was killed, from its journal.
-
-    Raises:
-        InputError: it is not the journal of a run.
-    """
+    """Build the report of a run that was killed, from its journal."""
     try:
         first, *lines = path.read_bytes().split(b"\n")[:-1]  # killed while it wrote, it left half a line
         head = msgspec.json.decode(first, type=Head)

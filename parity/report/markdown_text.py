@@ -68,21 +68,14 @@ def shorten(text: str, longest: int) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a text.
+    """A part of a text."""
 
-    Attributes:
-        name: a name for the items, where some are left out; trusted text. Empty for a part that is not counted.
-        items: only as many are rendered as there is space for.
-        head, tail: the text before and after them.
-        share: how much of the remaining space it may take, so that something is left for the next.
-    """
-
-    name: str
-    items: Sequence[Any]
+    name: str  # of the items, where some are left out; trusted text. Empty for a part that is not counted
+    items: Sequence[Any]  # only as many are rendered as there is space for
     render: Callable[[Any], str] = str
     head: str = ""
     tail: str = "\n"
-    share: float = 1.0
+    share: float = 1.0  # of the remaining space, so that something is left for the next
 
     def within(self, space: int) -> str:
         """Return the part with as many items as fit into a number of bytes; empty if none fits."""

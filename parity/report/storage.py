@@ -78,12 +78,8 @@ def _replace(folder: Path, texts: Mapping[str, str]) -> list[Path]:
 def check_writable(folder: str | Path, argument: str = "output") -> None:
     """Make sure that a report can be written, before the work that it shall report on.
 
-    Args:
-        folder: where it will go.
-        argument: what the user calls it.
-
     Raises:
-        InputError: the folder cannot be created, or nothing can be written in it.
+        InputError: the folder cannot be created, or nothing can be written in it; ``argument`` is its name there.
     """
     path = file_name(argument, folder)
     try:
@@ -141,14 +137,7 @@ def add_to_report(
     What was tried again replaces what is there, mutants by name, a sweep by operation and dtype; all else stays.
 
     Args:
-        folder: with a report.json, or without.
         begun: an empty report of this environment, for a folder without one.
-
-    Returns:
-        The files.
-
-    Raises:
-        NotWritten: they cannot be written.
     """
     try:
         there = read(folder)

@@ -40,21 +40,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant and one contract: all configurations, lengths, modes and dtypes together.
-
-    Attributes:
-        status: the worst of all results, or "absent" where there is no result.
-        counts: results by status.
-        scores: for each dtype of the report the largest elementwise score that passed, or None.
-        note: why the contract is not promised, fails as expected or is skipped; empty when there is nothing to add.
-    """
+    """One variant and one contract: all configurations, lengths, modes and dtypes together."""
 
     operation: str
     column: Column
-    status: str
+    status: str  # the worst of all results, or "absent" where there is no result
     counts: Mapping[Status, int]
-    scores: tuple[float | None, ...]
-    note: str
+    scores: tuple[float | None, ...]  # for each dtype of the report the largest elementwise score that passed, or None
+    note: str  # why the contract is not promised, fails as expected or is skipped; may be empty
     results: Sequence[Result]
 
     @property
@@ -125,10 +118,10 @@ class Matrix:
 
 @dataclass(frozen=True)
 class _Run:
-    """The facts about a whole run that a cell depends on; ``modes`` counts those of each framework."""
+    """The facts about a whole run that a cell depends on."""
 
     dtypes: tuple[str, ...]
-    modes: Mapping[str, int]
+    modes: Mapping[str, int]  # of each framework
     complete: bool
 
 

@@ -22,39 +22,26 @@ EXPECTED_FAILURES = "Each is a claim that runs: its check fails as soon as the f
 
 @dataclass(frozen=True)
 class View:
-    """Everything that a reader is shown, in the order of the page.
+    """Everything that a reader is shown, in the order of the page."""
 
-    Attributes:
-        report: the source; training and throughput are plotted from it.
-        counts: status, symbol, meaning and number of results.
-        facts, environment: name and text.
-        skipped: number of results, frameworks and reason.
-        divergences: topic and its entries, differences before beliefs.
-        stale: the entries that no longer hold.
-        mutants: topic and its mutants.
-        kills: contract, how many mutants it killed, how many no other contract killed.
-        sweep_totals, sweep_rows: under the heads in `parity.report.summaries`.
-        false_alarms: failures on random cases.
-    """
-
-    report: Report
+    report: Report  # training and throughput are plotted from it
     verdict: str
     failed: bool
-    counts: Sequence[tuple[str, str, str, str]]
-    facts: Sequence[tuple[str, str]]
+    counts: Sequence[tuple[str, str, str, str]]  # status, symbol, meaning and number of results
+    facts: Sequence[tuple[str, str]]  # name and text
     matrices: Sequence[Matrix]
     failures: Sequence[Group]
     expected_failures: Sequence[Group]
-    skipped: Sequence[tuple[str, str, str]]
-    divergences: Sequence[tuple[str, Sequence[DivergenceEntry]]]
+    skipped: Sequence[tuple[str, str, str]]  # number of results, frameworks and reason
+    divergences: Sequence[tuple[str, Sequence[DivergenceEntry]]]  # by topic, differences before beliefs
     stale: Sequence[DivergenceEntry]
-    mutants: Sequence[tuple[str, Sequence[MutantResult]]]
+    mutants: Sequence[tuple[str, Sequence[MutantResult]]]  # by topic
     survivors: Sequence[MutantResult]
-    kills: Sequence[tuple[str, str, str]]
-    sweep_totals: Sequence[tuple[str, ...]]
+    kills: Sequence[tuple[str, str, str]]  # contract, how many mutants it killed, how many no other contract killed
+    sweep_totals: Sequence[tuple[str, ...]]  # under the heads in `parity.report.summaries`
     sweep_rows: Sequence[tuple[str, ...]]
-    false_alarms: Sequence[Result]
-    environment: Sequence[tuple[str, str]]
+    false_alarms: Sequence[Result]  # failures on random cases
+    environment: Sequence[tuple[str, str]]  # name and text
     contents: Sequence[Section]
 
 
