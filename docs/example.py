@@ -1,7 +1,7 @@
 """Make the example that the README shows from a report: ``python docs/example.py parity-report``.
 
-Writes beside this file the page, ``results.json`` (the record without its single results, small enough to commit), and
-pictures of the page. Needs Playwright and a Chromium, as the tests of the page do (``tests/test_page.py``).
+Writes beside this file the page, ``results.json`` (the report without its single results, small enough to commit), and
+screenshots of the page. Needs Playwright and a Chromium, as the tests of the page do (``tests/test_page.py``).
 """
 
 from __future__ import annotations

@@ -48,10 +48,13 @@ _MODULES = {
     "OPERATIONS": "operations",
     "observe": "frameworks",
 }
+_PACKAGES = ("bucketing", "report", "training")
 __all__ = ["__version__", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"parity.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module 'parity' has no attribute {name!r}; it has: {', '.join(sorted(_MODULES))}")
     return getattr(importlib.import_module(f"parity.{_MODULES[name]}"), name)

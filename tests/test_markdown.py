@@ -115,7 +115,7 @@ def test_a_topic_with_failures_comes_first_and_is_open() -> None:
     checks = plan(dtypes=["float32"], contracts=["repeatable"])
     results = [result(FAILED if check.operation == "loss.sequence_loss" else PASSED, check) for check in checks]
     text = render_markdown(arrange(report_of(*results, planned=len(checks), checked=len(checks))))
-    assert re.search(r"### loss\n\n<details open><summary>2 of \d+ variants fail</summary>", text)
+    assert re.search(r"### loss\n\n<details open><summary>2 of \d+ variants failing</summary>", text)
     assert text.index("### loss") < text.index("### masking")
     assert text.count("<details open>") == 1
     assert text.count("<details") == text.count("</details>")

@@ -27,7 +27,7 @@ from tests.factories import result as make_result
 
 
 def result(status: Status = PASSED, check: Check = LSTM, score: float = 16.0, **fields: Any) -> Result:
-    """Make a result that uses a quarter of its limit, unless told otherwise."""
+    """Make a result that uses a quarter of its limit, by default."""
     measured: dict[str, Any] = {"quantity": "h", "norm_score": 1.0, "worst_index": (3, 1)}
     return make_result(status, check, score=score, **(measured | fields))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.arrays import Array, Lengths, check_lengths
-from parity.errors import MOST, InputError, choose, finite, of_kind, shown, whole_number
+from parity.errors import MOST, InputError, choose, finite, fits, of_kind, shown, whole_number
 from parity.operations import Configuration
 
 
@@ -81,6 +82,9 @@ def parse_lengths(name: str) -> LengthsSpec:
         scale, fill = float(written["scale"] or 1), float(written["fill"]) if written["fill"] else None
     except ValueError as error:
         raise InputError("lengths", repr(name), 'numbers behind x and ~, e.g. "3,0,1:5x30~nan"') from error
+    if not math.isfinite(scale):
+        raise InputError("lengths", repr(name), "a finite scale behind x")
+    fits("lengths", max(1, len(lengths)), steps)
     return LengthsSpec(len(lengths), steps, lengths, scale, fill)
 
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from parity import frameworks
 from parity.caching import clear_caches
-from parity.errors import InputError, listed, of_kind, shown, whole_number
+from parity.errors import InputError, first_lines, listed, message_of, of_kind, shown, whole_number
 from parity.frameworks import CPU, DeviceSettings
 
 
@@ -242,7 +242,10 @@ def _serve(connection: Connection, device: DeviceSettings) -> None:
     with suppress(EOFError, ConnectionError):  # the parent has ended
         while True:
             for task in connection.recv():
-                results = task.run()
+                try:
+                    results = task.run()
+                except Exception as error:  # the next task may run all the same
+                    results = task.on_crash(f"raised {first_lines(message_of(error))}")
                 connection.send((task, results, frameworks.environment(device)))
             clear()
 

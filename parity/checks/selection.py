@@ -131,6 +131,7 @@ def _check_cases(rows: list[Operation], frameworks: list[str], config: str, leng
     """Check that a configuration, lengths and a mode exist; each may be empty."""
     if config:
         choose("config", config, dict.fromkeys(one.name for row in rows for one in row.configurations))
+    of_kind("lengths", lengths, str, 'lengths by name or written out, such as "3,0,1:5"')
     if lengths and lengths not in REAL:
         parse_lengths(lengths)
     if mode:

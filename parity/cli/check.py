@@ -18,6 +18,7 @@ from parity.cli.terminal import announce, console, interruptible, print_lines, r
 from parity.errors import FrameworkUnavailable, NotWritten
 from parity.frameworks.recording import Recording, verified
 from parity.report import Report, github
+from parity.report.formatting import plural
 from parity.report.groups import Group, failures, skips
 from parity.report.journal import Journal, warn
 from parity.report.outcome import stale_entries
@@ -96,7 +97,7 @@ def _summarise(finished: Report, recording: Recording | None) -> None:
     for group in skips(finished.results):
         print_lines(terminal, f"skipped: {group.distinct('framework')}: {group.worst.reason}")
     seconds = finished.summary.seconds
-    print(f"{report.verdict(finished)}; {len(finished.results)} results in {seconds:.0f} s")
+    print(f"{report.verdict(finished)}; {plural(len(finished.results), 'result')} in {seconds:.0f} s")
 
 
 def print_failures(groups: Sequence[Group], console: Console) -> None:

@@ -76,7 +76,6 @@ class TrialTask:
 
     @property
     def group_key(self) -> tuple[str, ...]:
-        """What it shares the loading of a framework with: all entries of that framework."""
         return "divergences", self.framework
 
     @property

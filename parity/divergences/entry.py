@@ -126,12 +126,12 @@ class DivergenceEntry(Struct, frozen=True):
 
     @property
     def topic(self) -> str:
-        """The part of its name before the dot."""
+        """Return the part of its name before the dot."""
         return self.name.partition(".")[0]
 
     @property
     def is_stale(self) -> bool:
-        """Whether some framework gives other values than the entry states."""
+        """Tell whether some framework gives other values than the entry states."""
         return any(trial.status == FAILED for trial in self.frameworks.values())
 
 

@@ -75,7 +75,7 @@ class MutantTask:
 
     @property
     def group_key(self) -> tuple[str, ...]:
-        """What it shares cases, references and the variant's own observations with: mutants of the same variant."""
+        """Return the variant: its mutants share cases, references and its own observations."""
         return find(self.name).operation, find(self.name).subject
 
     @property

@@ -77,7 +77,7 @@ class MutantResult(Struct, frozen=True):
 
     @property
     def topic(self) -> str:
-        """The part of its name before the dot."""
+        """Return the part of its name before the dot."""
         return self.name.partition(".")[0]
 
 

@@ -27,6 +27,7 @@ from parity.mutants import MutantResult
 from parity.report import model
 from parity.report.assembly import build
 from parity.report.model import Replayed, Report
+from parity.throughput.results import Settings
 from parity.training import Curve
 
 NAME = "unfinished.jsonl"
@@ -47,7 +48,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
 
     task: str
     seconds: float = 0.0
-    frameworks: dict[str, dict[str, Any]] = {}
+    frameworks: dict[str, Settings] = {}
     results: tuple[Result, ...] = ()
     trials: tuple[Trial, ...] = ()
     mutants: tuple[MutantResult, ...] = ()
@@ -192,5 +193,5 @@ def read(path: Path) -> Report:
             one = msgspec.json.decode(line, type=Entry)
             journal._entries[one.task] = one
         return journal.report()
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise InputError("report", repr(str(path)), f"the journal of a parity run ({error})") from error

@@ -12,7 +12,7 @@ from parity.checks.result import FAILED, XFAILED, Result
 from parity.checks.sentences import sentence
 from parity.divergences import DivergenceEntry
 from parity.mutants import MutantResult
-from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, number
+from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, number, plural
 from parity.report.groups import Group
 from parity.report.markdown_text import Part, code_block, escape, join_parts, one_line, shorten, table_head, table_row
 from parity.report.summaries import MUTANT_HEADS, TOTALS_HEADS
@@ -127,7 +127,7 @@ def _fails(row: Row) -> bool:
 def _matrix(matrix: Matrix) -> Part:
     """Return a topic as a table that is open if a variant fails, without the contracts that no variant has."""
     failing, variants = sum(map(_fails, matrix.rows)), len(matrix.rows)
-    summary = f"{failing} of {variants} variants fail" if failing else f"{variants} variants"
+    summary = f"{failing} of {plural(variants, 'variant')} failing" if failing else plural(variants, "variant")
     details = f"<details{' open' if failing else ''}><summary>{summary}</summary>"
     present = {cell.column.contract for row in matrix.rows for cell in row.cells if cell.status != ABSENT}
     heads = [_column_head(column) for column in matrix.columns if column.contract in present]
