@@ -17,7 +17,7 @@ from parity.checks.streaming import by_definition
 # Scores, in noise floors: exactly 0, then up to each of these, then above the limit, then not finite.
 UP_TO = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, LARGEST_ELEMENT)
 BINS = ("0", *(f"≤ {edge:g}" for edge in UP_TO), f"> {UP_TO[-1]:g}", "∞")
-MOST_COLUMNS = 40  # of a picture: longer sequences have several steps in each
+MOST_COLUMNS = 40  # of a heat map: longer sequences have several steps in each
 
 
 def scores(differences: Iterable[Difference]) -> dict[str, Array]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import product
 
 from parity.arrays import DTYPES, FLOATS, NARROW
 from parity.cases.lengths import REAL, parse_lengths
@@ -48,35 +50,29 @@ def plan(
     promises = _contracts(contracts, full, recording)
     _check_options(seed, full, device, sides, recording)
     _check_cases(rows, sides, config, lengths, mode)
+    template = Check("", "", "", "", "", seed, full, config, lengths, mode, device)
     checks = [
-        Check(
-            row.name,
-            framework,
-            variant,
-            dtype,
-            contract.name,
-            seed=seed,
-            full=full,
-            config=config,
-            lengths=lengths,
-            mode=mode,
-            device=device,
-            replay=_replay(contract, framework, recording),
-        )
-        for row in rows
-        for dtype in floats
-        for framework in sides
-        for variant in row.variants[framework]
-        if variant in wanted
-        for contract in promises
+        replace(template, operation=row.name, framework=framework, variant=variant, dtype=dtype, contract=contract.name)
+        for row, dtype, framework, variant, contract in _combinations(rows, floats, sides, wanted, promises)
         if _is_promised(contract, row, framework, dtype, full)
-        if _replay(contract, framework, recording) or not contract.recorded
     ]
+    checks = [replace(check, replay=_replay(CONTRACTS[check.contract], check.framework, recording)) for check in checks]
+    checks = [check for check in checks if check.replay or not CONTRACTS[check.contract].recorded]
     if config or lengths or mode:
         checks = [check for check in checks if any(check.runs())]
     if not checks:
         raise InputError("selection", "no check at all", _hint(mode, floats, full))
     return checks
+
+
+def _combinations(
+    rows: list[Operation], dtypes: list[str], frameworks: list[str], variants: set[str], contracts: list[Contract]
+) -> Iterator[tuple[Operation, str, str, str, Contract]]:
+    """Yield every operation, dtype, framework, variant and contract, in this order."""
+    for row, dtype, framework in product(rows, dtypes, frameworks):
+        for variant in row.variants[framework]:
+            if variant in variants:
+                yield from ((row, dtype, framework, variant, contract) for contract in contracts)
 
 
 def check_recorded(tasks: Iterable[object], recording: Recording | None) -> None:

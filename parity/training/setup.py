@@ -19,7 +19,7 @@ DTYPE = "float32"
 # Each model with its configuration.
 MODELS = {name: row.configurations[0].name for name, row in OPERATIONS.items() if row.topic == "model"}
 MOST_STEPS = 999
-APART = 1000  # so many seeds apart are the batches of one course from those of the next
+APART = 1000  # so many seeds apart are the batches of one run from those of the next
 
 
 class Optimiser(NamedTuple):
