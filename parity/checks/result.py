@@ -86,7 +86,7 @@ class FirstDifference(Struct, frozen=True, omit_defaults=True):
 class Result(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The outcome of a check on one quantity, for one variant in one mode, on one case.
 
-    A contract that holds gives one result, for the quantity that came closest to its limit; one that does not hold
+    A contract that holds gives one result, for the quantity nearest to its limit; one that does not hold
     gives a result for each quantity that failed. ``scores`` has all of them.
 
     Attributes:

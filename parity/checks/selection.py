@@ -51,13 +51,12 @@ def plan(
     _check_options(seed, full, device, sides, recording)
     _check_cases(rows, sides, config, lengths, mode)
     template = Check("", "", "", "", "", seed, full, config, lengths, mode, device)
-    checks = [
-        replace(template, operation=row.name, framework=framework, variant=variant, dtype=dtype, contract=contract.name)
-        for row, dtype, framework, variant, contract in _combinations(rows, floats, sides, wanted, promises)
-        if _is_promised(contract, row, framework, dtype, full)
-    ]
-    checks = [replace(check, replay=_replay(CONTRACTS[check.contract], check.framework, recording)) for check in checks]
-    checks = [check for check in checks if check.replay or not CONTRACTS[check.contract].recorded]
+    checks = []
+    for row, dtype, framework, variant, contract in _combinations(rows, floats, sides, wanted, promises):
+        replay = _replay(contract, framework, recording)
+        if _is_promised(contract, row, framework, dtype, full) and (replay or not contract.recorded):
+            check = replace(template, operation=row.name, framework=framework, variant=variant, dtype=dtype)
+            checks.append(replace(check, contract=contract.name, replay=replay))
     if config or lengths or mode:
         checks = [check for check in checks if any(check.runs())]
     if not checks:

@@ -112,7 +112,7 @@ def print_failures(groups: Sequence[Group], console: Console) -> None:
 
 
 def print_nearest(results: Iterable[Result], console: Console) -> None:
-    """Print the passed results that came nearest to a limit, one for each operation and framework."""
+    """Print the passed results nearest to a limit, one for each operation and framework."""
     passed = [result for result in results if result.status == PASSED and result.share]
     shown: dict[tuple[str, str], Result] = {}
     for result in sorted(passed, key=lambda result: result.share, reverse=True):

@@ -29,6 +29,7 @@ UNFINISHED = ".unfinished"  # inside the recording's folder, so that files need 
 WRITTEN = "a folder that parity record has written, whole and unchanged"
 
 Setting = str | int | float | bool | None
+Settings = dict[str, Setting | dict[str, Setting]]  # that a framework reports
 
 
 class Origin(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +42,7 @@ class Origin(Struct, frozen=True, forbid_unknown_fields=True):
     cores: int | None
     versions: dict[str, str | None]
     seed: int
-    frameworks: dict[str, dict[str, Setting | dict[str, Setting]]]
+    frameworks: dict[str, Settings]
 
 
 class RecordedFile(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,11 +11,11 @@ from msgspec import Meta, Struct
 
 from parity.checks.result import Count, Measure
 from parity.errors import InputError
+from parity.frameworks.manifest import Settings as Settings
 
 Fill = Annotated[float, Meta(ge=0, le=1)]
 Coordinate = Annotated[float, Meta(ge=0)]
 Size = Count | None  # null where it is the axis of a curve
-Settings = dict[str, str | int | float | bool | dict[str, str | int | float | bool | None] | None]
 
 
 class Interval(Struct, frozen=True):

@@ -151,7 +151,7 @@ def check_training(
     Arguments are those of `train`.
 
     Returns:
-        One result, for the quantity that came closest to its limit, or one for each that failed. In ``worst_index``
+        One result, for the quantity nearest to its limit, or one for each that failed. In ``worst_index``
         of a weight, the first number is the step.
 
     Raises:
