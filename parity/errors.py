@@ -6,8 +6,7 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +16,7 @@ import numpy as np
 Kind = TypeVar("Kind")
 
 MOST = 2**31  # numbers in one array: more would not fit into memory, with their gradients and copies
-SHOWN = 80  # characters of a value
+SHOWN, LONGEST = 80, 300  # characters of a value, and of anything that was received
 FEW = 6  # names that a message lists completely
 SUGGESTIONS = 3  # names that a message lists out of more
 
@@ -34,7 +33,7 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         argument, received, expected = self.args
-        return " ".join(f"{argument}: got {received}, expected {expected}".split())
+        return printable(" ".join(f"{argument}: got {_cut(str(received), LONGEST)}, expected {expected}".split()))
 
 
 class FrameworkUnavailable(RuntimeError):
@@ -46,7 +45,7 @@ class NotWritten(RuntimeError):
 
     def __init__(self, folder: object, error: OSError) -> None:
         self.error = error
-        super().__init__(f"the report could not be written to {str(folder)!r}: {error.strerror or error}")
+        super().__init__(f"the report could not be written to {shown(str(folder))}: {cause(error)}")
 
 
 def shown(value: object) -> str:
@@ -59,7 +58,11 @@ def shown(value: object) -> str:
         text = re.sub(" at 0x[0-9a-f]+", "", " ".join(repr(value).split()))
     except Exception:  # some objects have no repr, such as an integer of 5000 digits
         text = f"an object of type {type(value).__name__}"
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 2]} …"
+    return _cut(text, SHOWN)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 2]} …"
 
 
 def choose(argument: str, received: object, known: Iterable[str]) -> str:
@@ -140,13 +143,22 @@ def of_kind(argument: str, received: object, kind: type[Kind] | tuple[type[Kind]
 
 
 def a_function(argument: str, received: object) -> Callable[..., Any]:
-    """Return ``received`` if it can be called; wrap it if it cannot be hashed.
-
-    Runs are cached by their function, so that it has to be hashable.
-    """
     if not callable(received):
         raise InputError(argument, shown(received), "something that can be called")
-    return received if isinstance(received, Hashable) else partial(received)
+    return received
+
+
+def name_of(function: object) -> str:
+    """Return the name of a function, or else of its type, as one printable line.
+
+    >>> name_of(len), name_of(object())
+    ('len', 'object')
+    """
+    try:
+        name = function.__name__  # type: ignore[attr-defined]
+    except Exception:  # ``__getattr__`` of a foreign class is foreign code
+        name = None
+    return first_lines(name if isinstance(name, str) else type(function).__name__) or "unnamed"
 
 
 def fits(argument: str, *sizes: int) -> None:
@@ -164,6 +176,12 @@ def listed(argument: str, received: Any, expected: str) -> list[Any]:
         raise InputError(argument, shown(received), expected) from None
 
 
+def each(argument: str, received: Any, kind: type[Kind]) -> list[Kind]:
+    """Return the items of ``received``, if it can be iterated over and all are of one kind."""
+    expected = f"a list of {kind.__name__}"
+    return [of_kind(argument, item, kind, expected) for item in listed(argument, received, expected)]
+
+
 def names(argument: str, received: Any) -> list[str]:
     """Return the names in a collection, each once; a single string is not accepted."""
     collection = isinstance(received, Sequence | Set | Mapping) and not isinstance(received, str)
@@ -173,7 +191,7 @@ def names(argument: str, received: Any) -> list[str]:
 
 
 def file_name(argument: str, received: object) -> Path:
-    if not isinstance(received, str | os.PathLike):
+    if not isinstance(received, str | os.PathLike) or not str(received):
         raise InputError(argument, shown(received), "the name of a file or a folder")
     return Path(received)
 
@@ -199,6 +217,11 @@ def message_of(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception as another:  # ``__str__`` of a foreign class is foreign code
         return f"{type(error).__name__}, whose message raised {type(another).__name__}"
+
+
+def cause(error: Exception) -> str:
+    """Return why a file cannot be read or written, without its name."""
+    return first_lines(getattr(error, "strerror", None) or str(error))
 
 
 def first_lines(text: str) -> str:

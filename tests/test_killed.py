@@ -7,17 +7,24 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parity import report
 from parity.__main__ import main
 from parity.checks.result import PASSED, Result
-from parity.report.journal import NAME, Journal, entry
-from tests.factories import report_of, result
+from parity.errors import InputError
+from parity.files import temporary_name
+from parity.report.journal import NAME, Journal, Line, entry
+from parity.report.model import encode_part
+from tests.factories import mutant, report_of, result
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are killed as on POSIX")
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
@@ -117,7 +124,7 @@ def test_a_killed_check_leaves_a_report_and_does_not_disturb_the_next_run(
     err = kill(["hangs.py", "check", *SELECTED, "--jobs=1", "--output=report"], folder, BEFORE_IT_HANGS)
     assert err == ""
     assert verdict_of(folder) == f"stopped after {BEFORE_IT_HANGS} of {PLANNED} checks"
-    (folder / ".report.md.unfinished").write_text("half of")
+    temporary_name(folder / "report.md").write_text("half of")
     assert main(["check", *SELECTED, "--jobs=1", "--output", str(folder)]) == 0
     assert checked(folder) == PLANNED
     assert {file.name for file in folder.iterdir()} == {"report.json", "report.md", "index.html"}
@@ -138,10 +145,11 @@ def test_results_after_the_last_report_are_read_from_the_journal(tmp_path: Path,
     assert verdict_of(folder) == f"stopped after 0 of {PLANNED} checks"
     with (folder / NAME).open("a") as journal:
         journal.write('{"task":"cut in the mid')  # as if killed while it wrote
+    written = (folder / NAME).read_bytes()
     for _ in range(2):  # from the journal, and then from the report that was made of it
         assert main(["report", str(folder)]) == 1
         assert verdict_of(folder) == f"stopped after {BEFORE_IT_HANGS} of {PLANNED} checks"
-        assert not (folder / NAME).exists()
+        assert (folder / NAME).read_bytes() == written, "only the run that made it may remove it"
 
 
 def begin(folder: Path, *results: Result, planned: int) -> None:
@@ -191,12 +199,126 @@ def test_results_that_no_test_has_asked_for_yet_are_kept(tmp_path: Path, capsys:
     assert checked(folder) == PLANNED
 
 
-HEAD = '{"seed": 0, "planned": 1}\n'
-NO_JOURNAL = ["", "{", "[]\n", '{"seed": 0}\n', f"{HEAD}{{}}\n", f'{HEAD}{{"task": "x", "results": [{{}}]}}\n']
+NO_JOURNAL = ["", "{", "[]\n", '{"seed": 0}\n', "\0" * 4096, '{"seed": 0, "planned": 1, "entry": {}}\n', "[" * 10_000]
 
 
-@pytest.mark.parametrize("text", NO_JOURNAL)
+@pytest.mark.parametrize("text", NO_JOURNAL, ids=range(len(NO_JOURNAL)))
 def test_a_file_that_is_no_journal_is_named(text: str, tmp_path: Path, capsys: Any) -> None:
     (tmp_path / NAME).write_text(text)
     assert main(["report", str(tmp_path)]) == 2
     assert "the journal of a parity run" in capsys.readouterr().err
+
+
+def test_a_broken_journal_does_not_hide_the_report_beside_it(tmp_path: Path) -> None:
+    report.write(report_of(result(PASSED), planned=1, checked=1), tmp_path)
+    (tmp_path / NAME).write_bytes(b"\0" * 4096)
+    assert report.read(tmp_path).summary.checked == 1
+
+
+def lines_of_a_journal(tasks: int) -> list[bytes]:
+    made = [entry(f"task {task}", [result(PASSED, variant=f"v{task}")], {}) for task in range(tasks)]
+    return [encode_part(Line(seed=3, planned=9, entry=one)) for one in (None, *made)]
+
+
+DAMAGES = {
+    "bytes of 0": lambda line: b"\0" * len(line),
+    "cut off": lambda line: line[: len(line) // 2],
+    "another encoding": lambda line: b"\xff\xfe" + line,
+    "empty": lambda line: b"",
+    "in half by an end of line": lambda line: line[:40] + b"\n" + line[40:],
+    "not closed": lambda line: b"[" * 100_000,
+    "of another type": lambda line: line.replace(b'"seconds"', b'"minutes"').replace(b'"task":', b'"task":7,"x":'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("at", range(4))
+def test_a_bad_line_costs_that_line(damage: str, at: int, tmp_path: Path) -> None:
+    lines = lines_of_a_journal(3)
+    lines[at] = DAMAGES[damage](lines[at])
+    (tmp_path / NAME).write_bytes(b"\n".join(lines) + b"\n")
+    found = report.read(tmp_path)
+    assert {one.variant for one in found.results} == {f"v{task}" for task in range(3) if task + 1 != at}
+    assert (found.environment.seed, found.summary.planned) == (3, 9)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=3)), max_size=5))
+def test_no_damage_costs_more_than_the_lines_that_it_is_in(edits: list[tuple[int, bytes]]) -> None:
+    whole = b"\n".join(lines_of_a_journal(3)) + b"\n"
+    damaged = whole
+    for place, inserted in edits:
+        damaged = damaged[:place] + inserted + damaged[place + len(inserted) :]
+    kept = set(whole.split(b"\n")) & set(damaged.split(b"\n")) - {b"", whole.split(b"\n")[0]}
+    with TemporaryDirectory() as folder:
+        (Path(folder) / NAME).write_bytes(damaged)
+        if kept:
+            found = report.read(folder)
+            assert len(found.results) >= len(kept)
+            report.write(found, Path(folder) / "views")
+        else:
+            with suppress(InputError):
+                report.read(folder)
+
+
+def test_parity_report_beside_a_run_leaves_its_journal_alone(tmp_path: Path, capsys: Any) -> None:
+    with report.claim(tmp_path):
+        begin(tmp_path, result(PASSED), planned=3)
+        before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+        assert main(["report", str(tmp_path)]) == 1
+        assert "stopped after 1 of 3 checks" in capsys.readouterr().out
+        assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+        assert main(["report", str(tmp_path), "--output", str(tmp_path / "views")]) == 1
+        assert verdict_of(tmp_path / "views") == "stopped after 1 of 3 checks"
+
+
+SECOND = {
+    "check": ["check", *SELECTED, "--jobs=1"],
+    "mutants": ["mutants", "bidirectional"],
+    "sweep": ["sweep", "--operation", "bidirectional"],
+    "report": ["report", "../another"],
+}
+
+
+@pytest.mark.parametrize("command", SECOND)
+def test_a_second_run_into_a_folder_is_refused(
+    command: str, tmp_path: Path, capsys: Any, without_frameworks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "report"
+    report.write(report_of(planned=0, checked=0), tmp_path / "another")
+    monkeypatch.setattr("parity.frameworks.missing", lambda _: "")
+    with report.claim(folder):
+        begin(folder, result(PASSED), planned=3)
+        monkeypatch.chdir(folder)
+        assert main([*SECOND[command], "--output", str(folder)]) == 2
+        expected = f"parity: error: output: got {str(folder)!r}, to which a run is writing, expected another folder"
+        assert capsys.readouterr().err.startswith(expected)
+        assert report.read(folder).summary.checked == 1
+    with report.claim(folder):  # it ends with the run
+        pass
+
+
+@needs_torch
+def test_a_second_session_of_pytest_into_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "test_all.py").write_text(TESTS)
+    command = [sys.executable, "-m", "pytest", "-k", MATCHING, "--parity-jobs=1"]
+    with report.claim(tmp_path / "parity-report"):
+        process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert process.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--parity-report: got 'parity-report', to which a run is writing" in process.stderr
+
+
+def test_a_killed_run_gives_its_folder_free(tmp_path: Path) -> None:
+    claims = "import os, sys; from parity import report; claimed = report.claim(sys.argv[1]); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", claims, str(tmp_path)], check=False)
+    with report.claim(tmp_path):
+        pass
+
+
+def test_what_was_added_to_the_report_of_a_killed_run_stays(tmp_path: Path) -> None:
+    """Read the report and not the journal, which has less now."""
+    begin(tmp_path, result(PASSED), planned=3)
+    report.add_to_report(tmp_path, report_of(planned=0, checked=0), mutants=[mutant()])
+    for _ in range(2):
+        again = report.read(tmp_path)
+        assert (len(again.mutants), again.summary.checked) == (1, 1)
+        report.write(again, tmp_path)

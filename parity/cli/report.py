@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from parity import report
 from parity.cli.terminal import announce
+from parity.report import journal
+from parity.report.storage import REPORT
 from parity.report.throughput import read as read_benchmarks
 
 HELP = "Write the Markdown and the page of a report again, or the report of a run that was killed."
@@ -17,23 +19,35 @@ HELP = "Write the Markdown and the page of a report again, or the report of a ru
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity report``."""
     parser.add_argument("report", help="read this report.json, or the report in this folder")
-    parser.add_argument(
-        "--benchmarks", metavar="FILE", help="add and keep the measurements of pytest benchmarks --benchmark-json=FILE"
-    )
+    measured = "pytest benchmarks --benchmark-json=FILE wrote beside the source code"
+    parser.add_argument("--benchmarks", metavar="FILE", help=f"add and keep the measurements that {measured}")
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help=f"write the views to this folder (default {report.FOLDER}, or the folder that is read)",
+        help=f"write to this folder (default: that of the report, or {report.FOLDER} for a file of another name)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Read, validate and write a report; return 1 if its run failed."""
-    source = Path(options.report)
-    folder = options.output or (source if source.is_dir() else report.FOLDER)
-    finished = report.read(source)
+    finished = report.read(options.report)
+    folder = options.output or _folder(Path(options.report))
     if options.benchmarks is not None:
         finished = replace(finished, throughput=read_benchmarks(options.benchmarks))
-    report.check_writable(folder)
-    announce(report.write(finished, folder), finished)
+    try:
+        with report.claim(folder):
+            files = report.write(finished, folder)
+            print(report.verdict(finished))
+            announce(files, finished)
+    except report.InUse:
+        if options.output or options.benchmarks is not None:
+            raise
+        print(f"{report.verdict(finished)}; the run in this folder goes on, and writes its report itself")
     return int(report.failed(finished))
+
+
+def _folder(source: Path) -> Path:
+    """Return the folder of the report that was read."""
+    if source.is_dir():
+        return source
+    return source.parent if source.name in (REPORT, journal.NAME) else Path(report.FOLDER)

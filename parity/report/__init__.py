@@ -15,8 +15,10 @@ from parity.report.model import Report as Report
 from parity.report.outcome import failed as failed
 from parity.report.outcome import verdict as verdict
 from parity.report.storage import FOLDER as FOLDER
+from parity.report.storage import InUse as InUse
 from parity.report.storage import add_to_report as add_to_report
-from parity.report.storage import check_addable as check_addable
 from parity.report.storage import check_writable as check_writable
+from parity.report.storage import claim as claim
+from parity.report.storage import claim_addable as claim_addable
 from parity.report.storage import read as read
 from parity.report.storage import write as write

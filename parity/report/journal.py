@@ -2,8 +2,8 @@
 
 ``kill -9`` gives no warning, nor does a system that is out of memory. So the results of each task are written down as
 soon as they are there, as a line of a journal beside the report; and the report itself is written again from time to
-time, so that there is one to read. ``parity report FOLDER`` makes a report of the whole journal; a run that ends
-removes it.
+time, so that there is one to read. ``parity report FOLDER`` makes a report of the whole journal. Only the run that
+began a journal removes it, when it ends; the next run in the same folder replaces it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from parity.checks.result import Count, Result
 from parity.divergences import Trial, report_entries
-from parity.errors import InputError, NotWritten, message_of
+from parity.errors import InputError, NotWritten, cause, message_of, printable, shown
+from parity.files import append, read_regular, replace_files
 from parity.mutants import MutantResult
 from parity.report import model
 from parity.report.assembly import build
@@ -31,20 +32,13 @@ from parity.throughput.results import Settings
 from parity.training import Curve
 
 NAME = "unfinished.jsonl"
+MOST = 2**27  # bytes of a journal or a report; that of all checks has 2**24
 EVERY = 5.0  # seconds between two reports, at least;
 SHARE = 0.03  # and writing them may take this share of the time: a full one takes a second
 
 
-class Head(Struct, frozen=True):
-    """The first line of a journal."""
-
-    seed: int
-    planned: Count
-    replayed: Replayed | None = None
-
-
 class Entry(Struct, frozen=True, omit_defaults=True):
-    """The results of one task, by kind, and what the frameworks reported; a line of a journal."""
+    """The results of one task, by kind, and what the frameworks reported."""
 
     task: str
     seconds: float = 0.0
@@ -53,6 +47,15 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     trials: tuple[Trial, ...] = ()
     mutants: tuple[MutantResult, ...] = ()
     curves: tuple[Curve, ...] = ()
+
+
+class Line(Struct, frozen=True, omit_defaults=True):
+    """A line of a journal: the run that it belongs to, and the results of one of its tasks; the first has none."""
+
+    seed: int
+    planned: Count
+    replayed: Replayed | None = None
+    entry: Entry | None = None
 
 
 def entry(task: object, results: Iterable[Any], frameworks: Mapping[str, dict[str, Any]]) -> Entry:
@@ -70,13 +73,13 @@ def entry(task: object, results: Iterable[Any], frameworks: Mapping[str, dict[st
 
 def warn(message: str) -> None:
     """Print a warning that costs no result."""
-    print(f"parity: {message}", file=sys.stderr)
+    print(f"parity: {printable(message)}", file=sys.stderr)
 
 
 class Journal:
     """Keeps the results of a run, in this process and in a folder, where its report goes. Threads may share it.
 
-    It calls ``warn``, once, if nothing can be written while the run goes on.
+    The run has claimed the folder. ``warn`` is called, once, if nothing can be written while the run goes on.
     """
 
     def __init__(
@@ -89,23 +92,36 @@ class Journal:
         warn: Callable[[str], object] = warn,
     ) -> None:
         self.folder = Path(folder)
-        self.head = Head(seed, planned, replayed)
+        self.head = Line(seed, planned, replayed)
         self._absolute = self.folder.absolute()  # wherever the process goes meanwhile
         self._entries: dict[str, Entry] = {}
         self._started, self._due = time.monotonic(), math.inf
-        self._file: Path | None = None
+        self._begun = False
+        self._unwritten = b""
         self._warnings = [warn]
         self._lock = Lock()
 
     def begin(self) -> None:
         """Replace an earlier report, which could be mistaken for that of this run, by an empty one."""
-        self._write()
-        self._file = self._absolute / NAME
+        self._write(self.report())
         try:
-            self._file.write_bytes(_line(self.head))
+            replace_files(self._absolute, {NAME: model.encode_part(self.head) + b"\n"})
         except OSError as error:
             raise NotWritten(self.folder, error) from error
+        self._begun = True
         self._due = time.monotonic() + EVERY
+
+    def end(self, finished: Report) -> list[Path]:
+        """Write the report of the whole run, and remove the journal, which has no more than that.
+
+        Raises:
+            NotWritten: the report cannot be written; the journal is still there.
+        """
+        with self._lock:
+            files = self._write(finished)
+            if self._begun:
+                (self._absolute / NAME).unlink(missing_ok=True)
+        return files
 
     def __contains__(self, task: object) -> bool:
         """Tell whether the results of a task are kept already."""
@@ -116,7 +132,7 @@ class Journal:
         with self._lock:
             if one.task in self._entries:
                 return
-            one = msgspec.structs.replace(one, seconds=time.monotonic() - self._started)
+            one = replace(one, seconds=time.monotonic() - self._started)
             self._entries[one.task] = one
             self._append(one)
             if time.monotonic() >= self._due:
@@ -145,31 +161,30 @@ class Journal:
         )
 
     def _append(self, one: Entry) -> None:
-        if self._file is None:
+        if not self._begun:
             return
+        self._unwritten += model.encode_part(replace(self.head, entry=one)) + b"\n"
         try:
-            with self._file.open("ab") as file:
-                file.write(_line(one))
-        except OSError as error:  # with a gap it would have less than the report
-            with suppress(OSError):
-                self._file.unlink()
-            self._file = None
+            append(self._absolute / NAME, self._unwritten)
+            self._unwritten = b""
+        except OSError as error:  # what it could not write, it tries again; half a line ends here
+            self._unwritten = b"\n" + self._unwritten.lstrip(b"\n")
             self._complain(NotWritten(self.folder, error))
 
     def _snapshot(self) -> None:
         began = time.monotonic()
         try:
-            self._write()
+            self._write(self.report())
         except Exception as error:  # whatever it is, the results of a long run are worth more than a page on the way
             self._complain(error)
         ended = time.monotonic()
         self._due = ended + max(EVERY, (ended - began) / SHARE)
 
-    def _write(self) -> None:
+    def _write(self, report: Report) -> list[Path]:
         from parity.report import storage
 
         try:
-            storage.snapshot(self.report(), self._absolute)
+            return [self.folder / file.name for file in storage.write(report, self._absolute)]
         except NotWritten as error:
             raise NotWritten(self.folder, error.error) from error
 
@@ -179,19 +194,29 @@ class Journal:
             self._warnings.pop()(f"{message}; the run goes on")
 
 
-def _line(part: Struct) -> bytes:
-    return model.encode_part(part) + b"\n"
-
-
 def read(path: Path) -> Report:
-    """Build the report of a run that was killed, from its journal."""
+    """Build the report of a run that was killed, from its journal. A line that cannot be read costs that line.
+
+    Raises:
+        InputError: it has no line that can be read.
+    """
     try:
-        first, *lines = path.read_bytes().split(b"\n")[:-1]  # killed while it wrote, it left half a line
-        head = msgspec.json.decode(first, type=Head)
-        journal = Journal(path.parent, seed=head.seed, planned=head.planned, replayed=head.replayed)
-        for line in lines:
-            one = msgspec.json.decode(line, type=Entry)
-            journal._entries[one.task] = one
-        return journal.report()
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise InputError("report", repr(str(path)), f"the journal of a parity run ({error})") from error
+        content = read_regular(path, MOST)
+    except (OSError, ValueError) as error:
+        raise InputError("report", shown(str(path)), f"the journal of a parity run ({cause(error)})") from error
+    lines = [line for text in content.split(b"\n") if text and (line := _line(text))]
+    if not lines:
+        raise InputError("report", f"{shown(str(path))} without a line that can be read", "the journal of a parity run")
+    planned = max(line.planned for line in lines)
+    replayed = next((line.replayed for line in lines if line.replayed), None)
+    journal = Journal(path.parent, seed=lines[0].seed, planned=planned, replayed=replayed)
+    journal._entries = {line.entry.task: line.entry for line in lines if line.entry}
+    return journal.report()
+
+
+def _line(text: bytes) -> Line | None:
+    """Decode a line; a process that was killed leaves half of one, and a power cut bytes of 0."""
+    try:
+        return msgspec.json.decode(text, type=Line)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from parity.checks.sweep import SweepReport
-from parity.errors import InputError, NotWritten, file_name, of_kind
+from parity.errors import InputError, NotWritten, cause, each, file_name, of_kind, shown
+from parity.files import Claim, read_regular, remove_temporary, replace_files
 from parity.mutants import MUTANTS, MutantResult
 from parity.operations import OPERATIONS
 from parity.report import journal
@@ -21,6 +22,10 @@ from parity.report.model import Report, decode, encode
 FOLDER = "parity-report"
 REPORT = "report.json"
 FILES = (REPORT, "report.md", "index.html")
+
+
+class InUse(InputError):
+    """A run is writing to the folder; it writes its own report, again and again."""
 
 
 def write(report: Report, folder: str | Path) -> list[Path]:
@@ -36,20 +41,12 @@ def write(report: Report, folder: str | Path) -> list[Path]:
     Raises:
         NotWritten: the folder or a file cannot be written, as on a full disk; an earlier report is still there.
     """
-    files = snapshot(report, folder)
-    with suppress(OSError):
-        (Path(folder) / journal.NAME).unlink()  # the report has everything
-    return files
-
-
-def snapshot(report: Report, folder: str | Path) -> list[Path]:
-    """Write a report while the run goes on: its journal stays."""
     path = file_name("folder", folder)
     of_kind("report", report, Report, "a Report, from parity.report.build or read")
-    texts = _texts(report)
+    contents = {name: text.encode("utf-8", "backslashreplace") for name, text in _texts(report).items()}
     try:
         path.mkdir(parents=True, exist_ok=True)
-        return _replace(path, texts)
+        return replace_files(path, contents)
     except OSError as error:
         raise NotWritten(folder, error) from error
 
@@ -63,70 +60,104 @@ def _texts(report: Report) -> dict[str, str]:
     return {REPORT: encode(report), "report.md": render_markdown(arranged), "index.html": render_page(arranged)}
 
 
-def _replace(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Replace files so that a reader finds the old ones or the new ones, never half of one."""
-    unfinished = {name: folder / f".{name}.unfinished" for name in FILES}
+def claim(folder: str | Path, argument: str = "output") -> Claim:
+    """Claim a folder for the report of a run, before the work that it shall report on.
+
+    Raises:
+        InUse: a run is writing to it.
+        InputError: as for `check_writable`.
+    """
+    check_writable(folder, argument)
     try:
-        for name, text in texts.items():
-            unfinished[name].write_text(text, encoding="utf-8", errors="backslashreplace")
-        return [unfinished[name].replace(folder / name) for name in texts]
-    finally:
-        for file in unfinished.values():
-            file.unlink(missing_ok=True)
+        claimed = Claim(Path(folder))
+        remove_temporary(Path(folder), (*FILES, journal.NAME))
+    except BlockingIOError:
+        received = f"{str(folder)!r}, to which a run is writing"
+        raise InUse(argument, received, "another folder, or that run to end first") from None
+    except OSError as error:
+        raise InputError(argument, shown(str(folder)), f"a folder that can be written ({cause(error)})") from error
+    return claimed
 
 
 def check_writable(folder: str | Path, argument: str = "output") -> None:
-    """Make sure that a report can be written, before the work that it shall report on.
+    """Make sure that a report can be written to a folder, and replaces nothing but an earlier report.
 
     Raises:
-        InputError: the folder cannot be created, or nothing can be written in it; ``argument`` is its name there.
+        InputError: the folder cannot be created, is a symbolic link, nothing can be written in it, or it has files
+            with the names of a report's that are not those of one; ``argument`` is its name there.
     """
     path = file_name(argument, folder)
     try:
+        if path.is_symlink():  # in a folder from elsewhere, it may point to anything
+            raise InputError(
+                argument, f"{str(folder)!r}, a symbolic link", f"a folder, such as {str(path.readlink())!r}"
+            )
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
         for name in FILES:
             if (path / name).is_dir():
                 raise IsADirectoryError(f"{name} is a folder")
+        foreign = _foreign(path)
     except (OSError, ValueError) as error:  # ValueError: no system has such a name
-        raise InputError(argument, repr(str(folder)), f"a folder that can be written ({error})") from error
+        if isinstance(error, InputError):
+            raise
+        raise InputError(argument, shown(str(folder)), f"a folder that can be written ({cause(error)})") from error
+    if foreign:
+        received = f"{str(folder)!r} with {foreign}, which is not of a parity report"
+        raise InputError(argument, received, "a new folder, or that of an earlier report")
+
+
+def _foreign(folder: Path) -> str:
+    """Return the name of a file that a report would replace and that is not part of one; empty if there is none."""
+    there = [name for name in FILES if os.path.lexists(folder / name)]
+    if there and (folder / REPORT).is_file():  # and no FIFO, which would have to be waited for
+        with (folder / REPORT).open("rb") as file:
+            if b'"schema"' in file.read(100):
+                return ""
+    return there[0] if there else ""
 
 
 def read(path: str | Path) -> Report:
     """Read a report.
 
     Args:
-        path: a report.json, or the folder of a report. The journal that a killed run left there has more than its
-            report, and is read instead.
+        path: a report.json, or the folder of a report. If a run was killed, its journal may have more than its report
+            there, and is read instead.
 
     Raises:
         InputError: there is none, or something is wrong in it; the message says what.
     """
-    path = Path(path)
+    path = file_name("report", path)
     unfinished = path if path.name == journal.NAME else path / journal.NAME
-    if unfinished.exists():
-        return _read_unfinished(unfinished)
-    return _read_finished(path)
-
-
-def _read_unfinished(path: Path) -> Report:
-    """Read what a killed run has found, in its own environment: that of the report beside, which it began with."""
-    report = journal.read(path)
+    if not os.path.lexists(unfinished):
+        return _read_finished(path)
     try:
-        begun = _read_finished(path.with_name(REPORT)).environment
+        finished = _read_finished(path if path.is_dir() else path.with_name(REPORT))
     except InputError:
-        return report
-    there = msgspec.structs.replace(begun, frameworks=report.environment.frameworks)
-    return msgspec.structs.replace(report, environment=there)
+        return journal.read(unfinished)
+    try:
+        found = journal.read(unfinished)
+    except InputError:
+        return finished
+    if _size(found) <= _size(finished):  # what was added since is only in the report
+        return finished
+    there = msgspec.structs.replace(finished.environment, frameworks=found.environment.frameworks)
+    return msgspec.structs.replace(found, environment=there)
+
+
+def _size(report: Report) -> int:
+    """Count what a run has found; its journal and its report both have the first so many."""
+    trials = sum(len(entry.frameworks) for entry in report.divergences)
+    return len(report.results) + trials + len(report.training) + len(report.mutants)
 
 
 def _read_finished(path: Path) -> Report:
     try:
-        text = (path / REPORT if path.is_dir() else path).read_bytes()
+        text = read_regular(path / REPORT if path.is_dir() else path, journal.MOST)
     except (OSError, ValueError) as error:
-        raise InputError("report", repr(str(path)), f"a report.json written by parity ({error})") from error
-    return decode(text)
+        raise InputError("report", shown(str(path)), f"a report.json written by parity ({cause(error)})") from error
+    return decode(text, f"report {shown(str(path))}")
 
 
 def add_to_report(
@@ -139,27 +170,29 @@ def add_to_report(
     Args:
         begun: an empty report of this environment, for a folder without one.
     """
+    of_kind("begun", begun, Report, "a Report, from parity.report.build")
+    of_kind("sweep", sweep, (SweepReport, type(None)), "a SweepReport")
     try:
         there = read(folder)
     except InputError:  # no report, or one that cannot be read
         there = begun
     if not _has_these_versions(there):
         there = begun
-    by_name = {mutant.name: mutant for mutant in (*there.mutants, *mutants)}
+    by_name = {mutant.name: mutant for mutant in (*there.mutants, *each("mutants", mutants, MutantResult))}
     ordered = sorted(by_name.values(), key=lambda mutant: index(MUTANTS, mutant.name))
     joined = _join(there.sweep, sweep) if there.sweep and sweep else sweep or there.sweep
     return write(msgspec.structs.replace(there, mutants=tuple(ordered), sweep=joined), folder)
 
 
-def check_addable(folder: str | Path, argument: str = "output") -> None:
-    """Make sure, before the work, that something can be added to the report in a folder, and nothing is lost by it.
+def claim_addable(folder: str | Path, argument: str = "output") -> Claim:
+    """Claim a folder, before the work, if something can be added to the report there and nothing is lost by it.
 
     Raises:
-        InputError: it cannot be written, or there is no report or one of other versions.
+        InputError: it cannot be claimed, or its report is broken or one of other versions.
     """
-    check_writable(folder, argument)
+    claimed = claim(folder, argument)
     if not (Path(folder) / REPORT).exists():
-        return
+        return claimed
     try:
         same = _has_these_versions(read(folder))
     except InputError as error:
@@ -168,6 +201,7 @@ def check_addable(folder: str | Path, argument: str = "output") -> None:
     if not same:
         received = f"{str(folder)!r}, whose report is of other versions"
         raise InputError(argument, received, "a folder with a report of the versions that are here, or with none")
+    return claimed
 
 
 def _has_these_versions(report: Report) -> bool:
