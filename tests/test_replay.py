@@ -193,10 +193,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "truncated": (truncate, "bytes that were written"),
     "flipped bit": (flip, f"{WIDE}', {CHANGED}"),
-    "swapped": (swap, "expected the "),
+    "swapped": (swap, "which cannot be read (more than "),
     "no archive": (not_an_archive, f"{WIDE}', which cannot be read ("),
     "other contents": (without_one, f"{WIDE}' with other observations than its manifest names"),
-    "pickled": (pickled, f"{WIDE}', which cannot be read (Object arrays cannot be loaded when allow_pickle=False)"),
+    "pickled": (pickled, f"{WIDE}', which cannot be read (an array without the header of numbers)"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,10 @@ from parity.checks.check import SMALL_GROUPS, Check
 from parity.checks.contracts import FIRST
 from parity.checks.subject import counterpart
 from parity.errors import first_lines, message_of
-from parity.frameworks.manifest import UNFINISHED, RecordedFile, digest, file_name, key_of
+from parity.files import write_new
+from parity.frameworks.manifest import RecordedFile, digest, file_name, key_of
 from parity.frameworks.observation import plain
+from parity.frameworks.writing import UNFINISHED
 from parity.operations import find
 
 
@@ -106,9 +109,10 @@ class RecordingTask:
     def _write(
         self, arrays: Mapping[str, Array], cases: dict[str, str], variants: dict[str, dict[str, str]]
     ) -> RecordedFile:
-        path = Path(self.folder) / UNFINISHED / file_name(self.operation, self.dtype)
-        np.savez_compressed(path, **plain(arrays))  # type: ignore[arg-type]
-        content = path.read_bytes()
+        archive = io.BytesIO()
+        np.savez_compressed(archive, **plain(arrays))  # type: ignore[arg-type]
+        content = archive.getvalue()
+        write_new(Path(self.folder) / UNFINISHED / file_name(self.operation, self.dtype), content)
         return RecordedFile(
             operation=self.operation,
             dtype=self.dtype,

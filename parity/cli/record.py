@@ -14,12 +14,13 @@ from parity.checks.recorder import RecordingResult, plan_recordings
 from parity.checks.runner import Runner
 from parity.checks.selection import plan
 from parity.cli.options import add_device, add_jobs, add_seed, add_selection
-from parity.cli.terminal import interruptible, run_tasks
-from parity.errors import FrameworkUnavailable
-from parity.frameworks import manifest
+from parity.cli.terminal import run_tasks
+from parity.errors import FrameworkUnavailable, printable
+from parity.frameworks import writing
 from parity.frameworks.manifest import Manifest, Origin, RecordedFile
-from parity.frameworks.recording import opened
+from parity.frameworks.recording import verified
 from parity.report.environment import describe_environment
+from parity.report.formatting import plural
 
 HELP = "Record what a framework observes, so that parity check --replay can compare with it elsewhere."
 SHOWN = 10  # unexpected errors
@@ -38,7 +39,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_jobs(parser)
 
 
-@interruptible()
 def run(options: argparse.Namespace) -> int:
     """Observe all cases and write the recording."""
     device = frameworks.DeviceSettings(options.device, options.tf32)
@@ -52,16 +52,16 @@ def run(options: argparse.Namespace) -> int:
         options.full,
         device=device,
     )
-    runner = Runner(plan_recordings(checks, options.output), options.jobs, device=device)
+    runner = Runner(plan_recordings(checks, options.output), options.jobs, device=device, timeout=options.timeout)
     if reason := frameworks.missing(options.framework):
         raise FrameworkUnavailable(reason)
-    manifest.writable(options.output)
-    by_task, interrupted = run_tasks(runner)
-    if interrupted:
-        manifest.discard(options.output)
-        print("interrupted: no recording was written")
-        return 130
-    return _finish(options, [result for results in by_task.values() for result in results], runner.environment)
+    with writing.begin(options.output):
+        by_task, interrupted = run_tasks(runner)
+        if interrupted:
+            writing.discard(options.output)
+            print("interrupted: no recording was written")
+            return 130
+        return _finish(options, [result for results in by_task.values() for result in results], runner.environment)
 
 
 def _finish(
@@ -69,12 +69,12 @@ def _finish(
 ) -> int:
     """Print unexpected errors, and complete the recording if every file was written."""
     errors = [error for result in results for error in result.errors]
-    print("".join(f"{error}\n" for error in errors[:SHOWN]), end="")
+    print("".join(f"{printable(error)}\n" for error in errors[:SHOWN]), end="")
     if len(errors) > SHOWN:
         print(f"and {len(errors) - SHOWN} more")
     files = {result.name: result.file for result in sorted(results, key=lambda result: result.name) if result.file}
     if len(files) < len(results):
-        manifest.discard(options.output)
+        writing.discard(options.output)
         print("failed: no recording was written")
         return 1
     dtypes = {file.dtype for file in files.values()}
@@ -88,8 +88,10 @@ def _finish(
         environment=origin,
         files=files,
     )
-    manifest.finish(options.output, contents)
-    print(f"{_amount(list(files.values()))}: {opened(options.output)}")
+    writing.finish(options.output, contents)
+    print(printable(f"{_amount(list(files.values()))}: {verified(options.output)}"))
+    if errors:
+        print(f"failed: {plural(len(errors), 'error')} that nobody expects")
     return int(bool(errors))
 
 

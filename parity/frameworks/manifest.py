@@ -1,48 +1,61 @@
-"""Write and read the manifest of a recording, which lists its contents and their checksums.
+"""Read the manifest of a recording, which lists its contents and their checksums.
 
 A recording is a folder: an ``.npz`` for each operation and dtype, and ``manifest.json``, the encoding of a `Manifest`,
 which is written last. The checksums detect files that were cut off, mixed up or edited by accident. They are no
-signature, because anybody can compute them.
-
-New files are written into a folder inside the recording. Only when all of them are complete do they replace those of an
-earlier recording, so that an interrupted run leaves the earlier one intact.
+signature, because anybody can compute them: a manifest from elsewhere may have anything in it, and is checked here for
+all that others rely on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import re
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from parity.arrays import FLOATS
 from parity.cases.case import Case
-from parity.errors import InputError
+from parity.errors import InputError, cause, choose, shown
+from parity.files import read_regular
+from parity.frameworks.loading import FRAMEWORKS
 from parity.frameworks.observation import plain
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-UNFINISHED = ".unfinished"  # inside the recording's folder, so that files need not move to another file system
 WRITTEN = "a folder that parity record has written, whole and unchanged"
 
-Setting = str | int | float | bool | None
+MOST_TEXT = 2**22  # bytes of a manifest, of which everything has 2**18
+MOST = 2**24  # of a file, of which the largest has 2**20, and of the arrays in it
+MOST_IN_ALL = 2**28  # bytes of all files, which have 2**23
+
+OPERATION = r"[a-z0-9_]+\.[a-z0-9_]+"
+DTYPE = "|".join(FLOATS)
+FILE = re.compile(rf"{OPERATION}-(?:{DTYPE})\.npz|{re.escape(MANIFEST)}")  # of a recording, and of nothing else
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.,:+/-]+\Z", max_length=200)]
+Text = Annotated[str, Meta(max_length=4000)]
+Dtype = Annotated[str, Meta(pattern=rf"^(?:{DTYPE})\Z")]
+Whole = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Setting = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 Settings = dict[str, Setting | dict[str, Setting]]  # that a framework reports
 
 
 class Origin(Struct, frozen=True, forbid_unknown_fields=True):
     """The environment in which a recording was made, as in a report."""
 
-    date: str
-    python: str
-    platform: str
-    cpu: str
-    cores: int | None
-    versions: dict[str, str | None]
-    seed: int
-    frameworks: dict[str, Settings]
+    date: Text
+    python: Text
+    platform: Text
+    cpu: Text
+    cores: Whole | None
+    versions: dict[Text, Text | None]
+    seed: Whole
+    frameworks: dict[Text, Settings]
 
 
 class RecordedFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,12 +67,17 @@ class RecordedFile(Struct, frozen=True, forbid_unknown_fields=True):
         variants: variant -> the same names -> the error that it raised; empty if it raised none.
     """
 
-    operation: str
-    dtype: str
-    bytes: int
+    operation: Annotated[str, Meta(pattern=rf"^{OPERATION}\Z", max_length=100)]
+    dtype: Dtype
+    bytes: Annotated[int, Meta(ge=0, le=MOST)]
     sha256: str
-    cases: dict[str, str]
-    variants: dict[str, dict[str, str]]
+    cases: dict[Name, str]
+    variants: dict[Name, dict[Name, Text]]
+
+    def __post_init__(self) -> None:
+        for errors in self.variants.values():
+            if odd := sorted(errors.keys() - self.cases.keys()):
+                raise ValueError(f"no input of {odd[0]}")
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,11 +93,21 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema: int = SCHEMA
     sha256: str = ""
     framework: str
-    seed: int
-    dtypes: tuple[str, ...]
-    device: str
+    seed: Whole
+    dtypes: tuple[Dtype, ...]
+    device: Text
     environment: Origin
     files: dict[str, RecordedFile]
+
+    def __post_init__(self) -> None:
+        choose("framework of the recording", self.framework, FRAMEWORKS)
+        if self.framework not in self.environment.frameworks:
+            raise ValueError(f"no settings of {self.framework}")
+        for name, file in self.files.items():
+            if name != (expected := file_name(file.operation, file.dtype)):
+                raise ValueError(f"a file {shown(name)}, expected {expected}")
+        if sum(file.bytes for file in self.files.values()) > MOST_IN_ALL:
+            raise ValueError(f"files of more than {MOST_IN_ALL} bytes")
 
     def with_checksum(self) -> Manifest:
         """Return it with the checksum of all its other fields."""
@@ -127,24 +155,25 @@ def read(folder: Path) -> Manifest:
     """Read the manifest of a recording.
 
     Raises:
-        InputError: there is none, it has another schema, or it was changed.
+        InputError: there is none, it has another schema, it was changed, or it contradicts itself.
     """
     path = folder / MANIFEST
-    if not folder.is_dir():
-        raise rejected(f"{str(folder)!r}, which is no folder")
     try:
-        content = msgspec.json.decode(path.read_bytes())
-    except FileNotFoundError as error:
+        content = msgspec.json.decode(read_regular(path, MOST_TEXT, follow=False))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not folder.is_dir():
+            raise rejected(f"{str(folder)!r}, which is no folder") from error
         raise rejected(f"{str(folder)!r} without {MANIFEST}: no recording, or one that was not finished") from error
     except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
-        raise rejected(f"{str(path)!r}, which cannot be read ({error})") from error
+        raise unreadable(path, error) from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
-        raise rejected(f"schema {schema!r} in {str(path)!r}", f"schema {SCHEMA}, which this version writes and reads")
+        received = f"schema {shown(schema)} in {str(path)!r}"
+        raise rejected(received, f"schema {SCHEMA}, which this version writes and reads")
     try:
         manifest = msgspec.convert(content, Manifest)
     except ValueError as error:
-        raise rejected(f"{str(path)!r}, which was changed after it was written ({error})") from error
+        raise rejected(f"{str(path)!r}, which was changed after it was written ({cause(error)})") from error
     if manifest != manifest.with_checksum():
         raise rejected(f"{str(path)!r}, which was changed after it was written")
     return manifest
@@ -154,63 +183,5 @@ def rejected(received: str, expected: str = WRITTEN) -> InputError:
     return InputError("replay", received, expected)
 
 
-def writable(folder: str | Path) -> None:
-    """Check that a recording can be written, and make its unfinished folder.
-
-    Nothing is written into a folder that holds other files.
-
-    Raises:
-        InputError: it cannot be written, or is neither empty nor a recording.
-    """
-    path = Path(folder)
-    try:
-        present = {file.name for file in path.iterdir()} if path.exists() else set()
-        if foreign := sorted(name for name in present.difference(_earlier(path)) if not name.startswith(".")):
-            expected = "a new folder, an empty one, or a recording to replace"
-            raise InputError("output", f"{str(folder)!r} with {foreign[0]} in it", expected)
-        discard(path)
-        (path / UNFINISHED).mkdir(parents=True)
-    except OSError as error:
-        raise _not_writable(folder, error) from error
-
-
-def finish(folder: str | Path, manifest: Manifest) -> None:
-    """Replace an earlier recording with the new files, and write the manifest.
-
-    The manifest is moved last, so that an incomplete recording cannot be mistaken for a complete one.
-
-    Args:
-        folder: the recording's, with all new files in its `UNFINISHED`.
-        manifest: of these files, without checksum.
-
-    Raises:
-        InputError: it cannot be written any more.
-    """
-    path = Path(folder)
-    text = msgspec.json.format(msgspec.json.encode(manifest.with_checksum()), indent=1)
-    try:
-        (path / UNFINISHED / MANIFEST).write_bytes(text)
-        for name in _earlier(path):
-            (path / name).unlink(missing_ok=True)
-        for name in (*manifest.files, MANIFEST):
-            (path / UNFINISHED / name).replace(path / name)
-    except OSError as error:
-        raise _not_writable(folder, error) from error
-    discard(path)
-
-
-def discard(folder: str | Path) -> None:
-    """Remove the files of an unfinished run."""
-    shutil.rmtree(Path(folder) / UNFINISHED, ignore_errors=True)
-
-
-def _not_writable(folder: str | Path, error: OSError) -> InputError:
-    return InputError("output", repr(str(folder)), f"a folder that can be written ({error.strerror})")
-
-
-def _earlier(folder: Path) -> list[str]:
-    """List the files of an earlier recording in the folder, its manifest first."""
-    try:
-        return [MANIFEST, *read(folder).files]
-    except InputError:
-        return []
+def unreadable(path: Path, error: Exception) -> InputError:
+    return rejected(f"{str(path)!r}, which cannot be read ({cause(error)})")

@@ -63,11 +63,16 @@ def plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def restored(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Restore the arrays that `plain` replaced."""
+    """Restore the arrays that `plain` replaced.
+
+    Raises:
+        TypeError: what should be bits are other numbers.
+    """
     original: dict[str, Array] = {}
     for name, array in arrays.items():
         if name.endswith(_BITS):
-            original[name.removesuffix(_BITS)] = array.view(BFLOAT16)
+            bits = array.astype(np.uint16, casting="equiv", copy=False)  # in any byte order
+            original[name.removesuffix(_BITS)] = bits.view(BFLOAT16)
         else:
             original[name] = array
     return original

@@ -1,0 +1,107 @@
+"""Write a recording, which replaces an earlier one whole or not at all.
+
+New files are written into a folder inside the recording. Only when all of them are complete do they replace those of an
+earlier recording, so that an interrupted run leaves the earlier one intact. Nothing is removed but what is listed in
+the folder and has the name of a recording's file, because a manifest may name anything.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from parity.errors import InputError, cause, file_name
+from parity.files import Claim, write_new
+from parity.frameworks.manifest import FILE, MANIFEST, Manifest, read
+
+UNFINISHED = ".unfinished"  # inside the recording's folder, so that files need not move to another file system
+REPLACEABLE = "a new folder, an empty one, or a recording to replace"
+
+
+def begin(folder: str | Path) -> Claim:
+    """Claim a folder for a recording, and make the folder of its new files.
+
+    Nothing is written into a folder that holds other files, or through a symbolic link.
+
+    Raises:
+        InputError: it cannot be written, is neither empty nor a recording, or another run is writing to it.
+    """
+    path = file_name("output", folder)
+    try:
+        if path.is_symlink():
+            raise InputError("output", f"{str(folder)!r}, a symbolic link", REPLACEABLE)
+        path.mkdir(parents=True, exist_ok=True)
+        claimed = Claim(path)
+        if foreign := _foreign(path):
+            raise InputError("output", f"{str(folder)!r} with {foreign} in it", REPLACEABLE)
+        (path / UNFINISHED).mkdir()
+    except InputError:
+        raise
+    except BlockingIOError as error:
+        received = f"{str(folder)!r}, to which a run is writing"
+        raise InputError("output", received, "another folder, or that run to end first") from error
+    except (OSError, ValueError) as error:
+        raise _not_writable(folder, error) from error
+    return claimed
+
+
+def finish(folder: str | Path, manifest: Manifest) -> None:
+    """Replace an earlier recording with the new files, and write the manifest.
+
+    The manifest is moved last, so that an incomplete recording cannot be mistaken for a complete one.
+
+    Args:
+        folder: the recording's, with all new files in its `UNFINISHED`.
+        manifest: of these files, without checksum.
+
+    Raises:
+        InputError: it cannot be written any more.
+    """
+    path = Path(folder)
+    text = msgspec.json.format(msgspec.json.encode(manifest.with_checksum()), indent=1)
+    try:
+        write_new(path / UNFINISHED / MANIFEST, text)
+        for name in _earlier(path):
+            (path / name).unlink()
+        for name in (*manifest.files, MANIFEST):
+            (path / UNFINISHED / name).replace(path / name)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    discard(path)
+
+
+def discard(folder: str | Path) -> None:
+    """Remove the files of an unfinished run; leave anything else there."""
+    unfinished = Path(folder) / UNFINISHED
+    with suppress(OSError):
+        if not unfinished.is_symlink():
+            for file in list(unfinished.iterdir()):
+                if FILE.fullmatch(file.name):
+                    file.unlink()
+            unfinished.rmdir()
+
+
+def _foreign(folder: Path) -> str:
+    """Name something that is no part of a recording, if there is any, and discard what a killed run left."""
+    visible = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
+    if foreign := sorted(visible.difference(_earlier(folder))):
+        return foreign[0]
+    discard(folder)
+    return UNFINISHED if os.path.lexists(folder / UNFINISHED) else ""
+
+
+def _earlier(folder: Path) -> list[str]:
+    """List the files of an earlier recording that are in the folder, its manifest first."""
+    try:
+        names = {MANIFEST, *read(folder).files}
+    except InputError:
+        return []
+    files = [file.name for file in folder.iterdir() if file.name in names and (file.is_symlink() or file.is_file())]
+    return sorted(files, key=lambda name: name != MANIFEST)
+
+
+def _not_writable(folder: str | Path, error: OSError | ValueError) -> InputError:
+    return InputError("output", repr(str(folder)), f"a folder that can be written ({cause(error)})")
