@@ -63,7 +63,7 @@ class Bench:
         model = self.model(row)
         group = Group(Benchmark(case, model.groupings() if model else {}, self.device))
         for candidate in row.candidates():
-            if frameworks.missing(candidate.framework):
+            if frameworks.is_absent(candidate.framework):
                 continue
             name = str(candidate)
             if not self.timing:  # tracing takes seconds, and the matrix of checks runs the graphs

@@ -81,7 +81,7 @@ def ready(bench: Bench, lengths: Lengths, size: Size) -> dict[str, Prepared]:
     benchmark = layer.benchmark(lengths, size.steps, model.groupings() if model else {})
     prepared = {}
     for framework, variants in VARIANTS.items():
-        if frameworks.missing(framework):
+        if frameworks.is_absent(framework):
             continue
         mode = usual_mode(framework) if bench.timing else "eager"
         for variant in variants:

@@ -26,8 +26,8 @@ VARIANT = "padded"
 @pytest.mark.benchmark(group="data set", timer=clock)
 def test_regrouping_a_data_set(benchmark: Any, bench: Bench, framework: str) -> None:
     """Train on the same sequences, padded, in random and in planned batches."""
-    if reason := frameworks.missing(framework):
-        pytest.skip(reason)
+    if frameworks.is_absent(framework):
+        pytest.skip(frameworks.missing(framework))
     size = bench.sizes["small"]
     layer = Layer("rnn.lstm", "one_layer", size.features, size.hidden, without=SLOW, device=bench.device)
     lengths = sample_lengths("lognormal", np.random.default_rng(0), BATCHES * size.batch, size.steps)

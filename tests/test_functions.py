@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
+from functools import partial, wraps
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import pytest
 
 from parity import InputError, check_function
@@ -163,11 +167,12 @@ def test_ids_outside_of_the_vocabulary_are_in_the_padding_too(pytorch: str) -> N
     assert "ignores_padding" in failing("embedding.lookup", trusting, pytorch, "ignores_padding")
 
 
-def test_another_dtype_fails(pytorch: str) -> None:
+def test_another_dtype_fails(framework: str) -> None:
     def wider(x: Any, lengths: Any) -> dict[str, Any]:
-        return {"y": right("bidirectional.reverse_sequence", "pytorch")(x, lengths)["y"].double()}
+        y = right("bidirectional.reverse_sequence", framework)(x, lengths)["y"]
+        return {"y": (y.double() if framework == "pytorch" else import_module("tensorflow").cast(y, "float64")) * 1.0}
 
-    results = check_function("bidirectional.reverse_sequence", wider, pytorch, contracts=["matches_reference"])
+    results = check_function("bidirectional.reverse_sequence", wider, framework, contracts=["matches_reference"])
     failed = {(result.quantity, result.problem, result.reason) for result in results if result.status == FAILED}
     assert failed == {("y", "mismatch", "dtype float64, expected float32")}
 
@@ -255,12 +260,205 @@ def test_a_missing_initial_state_fails(pytorch: str) -> None:
     assert failed == {"accepts_empty_sequences", "matches_reference"}
 
 
+class Scaled:
+    """A right function, if the factor is 1."""
+
+    def __init__(self, framework: str, factor: float = 1.0) -> None:
+        self.factor, self.right = factor, right("bidirectional.reverse_sequence", framework)
+
+    def __call__(self, x: Any, lengths: Any) -> dict[str, Any]:
+        return {"y": self.right(x, lengths)["y"] * self.factor}
+
+    def method(self, x: Any, lengths: Any) -> dict[str, Any]:
+        return self(x, lengths)
+
+
+class AlwaysEqual(Scaled):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class NeverCompared(Scaled):
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+    def __hash__(self) -> int:
+        raise TypeError("unhashable")
+
+
+class Empty(Scaled):
+    def __len__(self) -> int:
+        return 0
+
+
+class WithoutTruth(Scaled):
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+
+def partially(scaled: Scaled) -> Function:
+    return partial(lambda factors, **named: scaled(**named), [])
+
+
+CALLABLES: dict[str, tuple[type[Scaled], Callable[[Any], Function]]] = {
+    "object": (Scaled, lambda scaled: scaled),
+    "method": (Scaled, lambda scaled: scaled.method),
+    "partial": (Scaled, partially),
+    "function": (Scaled, lambda scaled: lambda x, lengths: scaled(x, lengths)),
+    "equal to every other": (AlwaysEqual, lambda scaled: scaled),
+    "without comparison and hash": (NeverCompared, lambda scaled: scaled),
+    "of length 0": (Empty, lambda scaled: scaled),
+    "without truth value": (WithoutTruth, lambda scaled: scaled),
+}
+
+
+@pytest.mark.parametrize("kind", CALLABLES)
+def test_nothing_is_remembered_of_a_function_that_changes(kind: str, framework: str) -> None:
+    make, function_of = CALLABLES[kind]
+    scaled = make(framework)
+    function = function_of(scaled)
+    for factor in (1.0, 2.0, 1.0):
+        scaled.factor = factor
+        failed = failing("bidirectional.reverse_sequence", function, framework, "matches_reference")
+        assert failed == (set() if factor == 1 else {"matches_reference"})
+
+
+@pytest.mark.parametrize("kind", CALLABLES)
+def test_another_function_of_the_same_kind_is_another_function(kind: str, framework: str) -> None:
+    make, function_of = CALLABLES[kind]
+    for factor in (1.0, 2.0):
+        function = function_of(make(framework, factor))
+        failed = failing("bidirectional.reverse_sequence", function, framework, "repeatable", "matches_reference")
+        assert failed == (set() if factor == 1 else {"matches_reference"})
+
+
+def test_a_module_with_another_parameter_is_run_again(pytorch: str) -> None:
+    torch = import_module("torch")
+
+    class Module(torch.nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.offset = torch.nn.Parameter(torch.zeros(()))
+
+        def forward(self, **named: Any) -> dict[str, Any]:
+            return {"loss": right("loss.cross_entropy", "pytorch")(**named)["loss"] + self.offset}
+
+    module = Module()
+    assert failing("loss.cross_entropy", module, pytorch) == set()
+    module.offset.data.fill_(5.0)
+    assert "matches_reference" in failing("loss.cross_entropy", module, pytorch)
+
+
+def test_contracts_share_the_runs_of_a_function(framework: str) -> None:
+    """Check that seven contracts on one case take fewer runs than each would on its own."""
+    runs = []
+
+    def counted(x: Any, lengths: Any) -> dict[str, Any]:
+        runs.append(x)
+        return right("bidirectional.reverse_sequence", framework)(x, lengths)
+
+    def number(*contracts: str) -> int:
+        runs.clear()
+        options: dict[str, Any] = {"lengths": "ragged", "mode": "eager", "contracts": contracts}
+        check_function("bidirectional.reverse_sequence", counted, framework, **options)
+        return len(runs)
+
+    shared = ("matches_reference", "zero_gradient_at_padding", "accepts_empty_sequences")
+    assert [number(*shared), number(*shared, "repeatable"), number("ignores_padding", "repeatable")] == [1, 2, 3]
+
+
+def live_graphs() -> int:
+    """Count TensorFlow's graphs of functions."""
+    graph = import_module("tensorflow.python.framework.func_graph").FuncGraph
+    gc.collect()
+    return sum(type(thing) is graph for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize("modes", ["all", "compiled"])
+def test_nothing_of_a_function_outlives_its_check(modes: str, framework: str) -> None:
+    tensors: list[Any] = []
+
+    def keeping(x: Any, lengths: Any) -> dict[str, Any]:
+        y = right("bidirectional.reverse_sequence", framework)(x, lengths)
+        if modes == "all":
+            tensors.extend(weakref.ref(tensor) for tensor in (x, lengths, y["y"]))
+        return y
+
+    graphs = live_graphs() if framework == "tensorflow" else 0
+    contracts = ["same_when_compiled"] if modes == "compiled" else []
+    check_function("bidirectional.reverse_sequence", keeping, framework, contracts=contracts, lengths="ragged")
+    function = weakref.ref(keeping)
+    del keeping
+    gc.collect()
+    assert function() is None
+    assert {tensor() for tensor in tensors} <= {None}
+    assert (live_graphs() if framework == "tensorflow" else 0) == graphs
+
+
+def test_a_wrapper_may_take_other_arguments_than_what_it_wraps(pytorch: str) -> None:
+    def reverse(values: Any, mask: Any) -> Any:
+        raise NotImplementedError
+
+    @wraps(reverse)
+    def adapted(x: Any, lengths: Any) -> dict[str, Any]:
+        return right("bidirectional.reverse_sequence", "pytorch")(x, lengths)
+
+    assert failing("bidirectional.reverse_sequence", adapted, pytorch, "matches_reference") == set()
+
+
+class NoMessage(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no message")
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), SystemExit("bye"), NoMessage(), StopIteration(), RecursionError()])
+def test_whatever_a_function_raises_is_a_result(error: BaseException, framework: str) -> None:
+    def raising(x: Any, lengths: Any) -> Any:
+        raise error
+
+    results = check_function("bidirectional.reverse_sequence", raising, framework, contracts=["matches_reference"])
+    assert {result.status for result in results} == {FAILED}
+    assert all(result.reason.startswith(f"raised {type(error).__name__}") for result in results)
+
+
+NO_TENSORS: dict[str, Any] = {
+    "list": [1.0],
+    "NoneType": None,
+    "float": 3.0,
+    "ndarray": np.ones((4, 3, 2)),
+    "dict": {"y": 1.0},
+    "str": "y",
+}
+
+
+@pytest.mark.parametrize("kind", NO_TENSORS)
+def test_a_result_that_is_no_tensor_is_named(kind: str, framework: str) -> None:
+    results = check_function(
+        "bidirectional.reverse_sequence",
+        lambda x, lengths: {"y": NO_TENSORS[kind]},
+        framework,
+        contracts=["matches_reference"],
+    )
+    expected = f"raised TypeError: result y: got an object of type {kind}, expected a tensor"
+    assert {result.reason for result in results} == {expected}
+
+
+def test_a_result_of_another_shape_is_named(framework: str) -> None:
+    results = check_function(
+        "bidirectional.reverse_sequence",
+        lambda x, lengths: {"y": x[:, :, :1]},
+        framework,
+        contracts=["matches_reference"],
+        lengths="ragged",
+    )
+    assert all("ValueError: y has shape (" in result.reason for result in results)
+
+
 MISMATCHES: dict[str, tuple[Any, str, str]] = {
-    "missing output": (
-        lambda x, lengths: {},
-        "raised",
-        "result: got one of nothing, expected a dict of tensors by name: y",
-    ),
+    "missing output": (lambda x, lengths: {}, "raised", "result: got {}, expected a dict of tensors by name: y"),
     "no dict": (
         lambda x, lengths: x,
         "raised",

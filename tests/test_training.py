@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -110,13 +112,77 @@ def test_learned_padding_fails(framework: str) -> None:
     assert "function=careless" in results[0].reproduce
 
 
-def test_an_error_of_an_optimiser_is_a_result(framework: str) -> None:
+class Scaled:
+    """Something right, if the factor is 1; equal to every other, and of length 0."""
+
+    def __init__(self, right: Callable[..., Any], factor: float = 1.0) -> None:
+        self.right, self.factor = right, factor
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Optimiser(Scaled):
+    def __call__(self, parameters: Any) -> Any:
+        return self.right(parameters, {}, learning_rate=0.2 * self.factor)
+
+
+class Model(Scaled):
+    def __call__(self, **arrays: Any) -> Any:
+        outputs = self.right(**arrays)
+        return outputs | {"loss": outputs["loss"] * self.factor}
+
+
+@pytest.mark.parametrize("part", ["build", "function"])
+def test_nothing_is_remembered_of_a_model_or_an_optimiser_that_changes(part: str, framework: str) -> None:
+    optimisers, models = (import_module(f"parity.{framework}.{name}") for name in ("optimiser", "model"))
+    own: Any = Optimiser(optimisers.OPTIMISERS["sgd"]) if part == "build" else Model(models.vowel_speaker)
+    for factor in (1.0, 2.0, 1.0):
+        own.factor = factor
+        results = training.check_training("model.vowel_speaker", "sgd", framework, steps=1, **{part: own})
+        assert {result.status for result in results} == {PASSED if factor == 1 else FAILED}, factor
+    first, second = (
+        training.Training("model.vowel_speaker", "sgd", framework, **{part: type(own)(own.right)}) for _ in "12"
+    )
+    assert first == first
+    assert first != second
+
+
+def test_nothing_of_a_model_outlives_its_training(framework: str) -> None:
+    right = import_module(f"parity.{framework}.model").vowel_speaker
+
+    def own(**arrays: Any) -> Any:
+        return right(**arrays)
+
+    training.check_training("model.vowel_speaker", "sgd", framework, steps=1, function=own)
+    model = weakref.ref(own)
+    del own
+    gc.collect()
+    assert model() is None
+
+
+@pytest.mark.parametrize("error", [ArithmeticError("no step is small enough"), SystemExit("no more steps")])
+def test_whatever_an_optimiser_raises_is_a_result(error: BaseException, framework: str) -> None:
     def broken(parameters: Any) -> Any:
-        raise ArithmeticError("no step is small enough")
+        raise error
 
     (result,) = training.check_training("model.vowel_speaker", "sgd", framework, steps=1, build=broken)
     assert (result.status, result.problem) == (FAILED, "raised")
-    assert result.reason == "raised ArithmeticError: no step is small enough"
+    assert result.reason == f"raised {type(error).__name__}: {error}"
+
+
+def test_a_loss_that_is_no_tensor_is_named(framework: str) -> None:
+    right = import_module(f"parity.{framework}.model").vowel_speaker
+    (result,) = training.check_training(
+        "model.vowel_speaker", "sgd", framework, steps=1, function=lambda **arrays: right(**arrays) | {"loss": 3.0}
+    )
+    assert result.reason == "raised TypeError: result loss: got an object of type float, expected a tensor"
 
 
 def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,7 @@ def _complete(config: Configuration, sizes: Mapping[str, int]) -> dict[str, int]
 
 
 @cached(maxsize=512)
+@np.errstate(under="ignore")  # NumPy's default: numbers that are 0 in a narrow dtype
 def sampled(
     operation: str, config: str, lengths: str, dtype: str, seed: int, sizes: tuple[tuple[str, int], ...]
 ) -> Case:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+import numpy as np
 from msgspec.structs import replace
 
 from parity import bucketing, frameworks
@@ -49,7 +49,7 @@ class Check:
     lengths: str = ""  # may be written out, see `parity.cases.lengths`
     mode: str = ""
     device: frameworks.DeviceSettings = frameworks.CPU
-    function: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False)  # a user's own
+    own: tuple[tuple[str, frameworks.Call], ...] = ()  # a user's function, bound to each configuration by name
     replay: str = ""  # the folder of the recording that it is compared with, if it is
     omits: tuple[str, ...] = ()  # outputs that the user's function does not give
 
@@ -59,7 +59,7 @@ class Check:
     @property
     def reproduce(self) -> str:
         """Return the command that shows its results again, or the call that checked a user's function."""
-        return self._call if self.function else self._command
+        return self._call if self.own else self._command
 
     @property
     def _call(self) -> str:
@@ -96,27 +96,22 @@ class Check:
     def on_crash(self, reason: str) -> list[Result]:
         return [self.result("", "", FAILED, problem="other", detail=reason)]
 
+    @np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")  # NumPy's defaults, not the caller's
     def run(self) -> list[Result]:
         """Hold the variant to the contract. Whatever the variant raises becomes a result."""
-        if absent := self._absent():
-            return [self.result("", "", SKIPPED, detail=absent)]
-        results = [
-            result
-            for config, lengths, mode in self.runs()
-            for result in self._judge(config, lengths, self._subject(config, mode))
-        ]
+        reason, broken = frameworks.unavailable(*self._needed)
+        if reason:
+            return self.on_crash(reason) if broken else [self.result("", "", SKIPPED, detail=reason)]
+        results = [result for config, lengths, mode in self.runs() for result in self._judge(config, lengths, mode)]
         if results:
             return results
         nothing = "nothing was compared: the contract applies to no case"
         return [self.result("", "", SKIPPED if self.lengths else FAILED, problem="other", detail=nothing)]
 
-    def _absent(self) -> str:
-        """Say why it cannot run here; nothing when it can."""
-        if absent := frameworks.missing(self.framework):
-            return absent
-        if CONTRACTS[self.contract].both_frameworks and not self.replay:
-            return "; ".join(filter(None, map(frameworks.missing, frameworks.FRAMEWORKS)))
-        return ""
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        both = CONTRACTS[self.contract].both_frameworks and not self.replay
+        return frameworks.FRAMEWORKS if both else (self.framework,)
 
     def runs(self) -> Iterator[tuple[Configuration, str, str]]:
         """Yield the configurations, lengths and modes in which it is tried."""
@@ -137,26 +132,27 @@ class Check:
         return [lengths for lengths in lengths_of(config) if lengths in tried and self.lengths in ("", lengths)]
 
     def _subject(self, config: Configuration, mode: str) -> Subject:
-        own = self.function and frameworks.bind(self.function, find(self.operation), config.name, "", self.omits)
+        own = dict(self.own).get(config.name)
         recording = opened(self.replay) if self.replay else None
         return Subject(self.framework, self.variant, mode, own, self.device, recording)
 
-    def _judge(self, config: Configuration, lengths: str, subject: Subject) -> list[Result]:
+    def _judge(self, config: Configuration, lengths: str, mode: str) -> list[Result]:
         contract, case = CONTRACTS[self.contract], self._case(config, lengths)
         if contract.unless(case):
             return []
-        expected = self._expected_failure(case, subject.mode)
+        expected = self._expected_failure(case, mode)
         try:
+            subject = self._subject(config, mode)
             with bucketing.using(SMALL_GROUPS):
                 differences = contract.judge(subject, case)
                 results = self._results(subject, case, differences)
         except NotInRecording as error:
-            return [self.result(subject.mode, case.name, FAILED, problem="other", detail=str(error))]
-        except Exception as error:  # whatever a variant raises is what there is to report
-            return [self._raised(subject.mode, case.name, message_of(error), expected)]
+            return [self.result(mode, case.name, FAILED, problem="other", detail=str(error))]
+        except (Exception, SystemExit) as error:  # whatever a variant raises is what there is to report
+            return [self._raised(mode, case.name, message_of(error), expected)]
         if expected:
-            stale = f"does not fail with {expected.message!r} as the tested versions do: see parity/operations"
-            return [self.result(subject.mode, case.name, FAILED, problem="other", detail=stale)]
+            stale = f"an expected failure is out of date: {expected.message!r} is not raised, as in the tested versions"
+            return [self.result(mode, case.name, FAILED, problem="other", detail=stale)]
         return results
 
     def _raised(self, mode: str, case: str, message: str, expected: ExpectedFailure | None) -> Result:
@@ -167,13 +163,13 @@ class Check:
     def _case(self, config: Configuration, lengths: str) -> Case:
         """Sample the case, without the outputs that the variant, or a user's function, does not give."""
         case = sample_case(self.operation, config.name, lengths, self.dtype, self.seed)
-        if self.function:
+        if self.own:
             return case.keeping(set(case.cotangents) - set(self.omits))
         return case.given_by(f"{self.framework}.{self.variant}")
 
     def _expected_failure(self, case: Case, mode: str) -> ExpectedFailure | None:
         """Find the claim that this run fails. A contract that compares a mode with eager may fail in either."""
-        if self.function:
+        if self.own:
             return None
         against_eager = CONTRACTS[self.contract].judge is judges.same_in_every_mode
         subject = f"{self.framework}.{self.variant}"

@@ -9,10 +9,11 @@ from typing import Any
 
 from parity import frameworks
 from parity.arrays import FLOATS
+from parity.checks.contracts import CONTRACTS
 from parity.checks.result import PASSED, Result
 from parity.checks.selection import plan
 from parity.checks.sentences import explain
-from parity.errors import InputError, a_function, choose, names
+from parity.errors import InputError, a_function, choose, name_of, names
 from parity.operations import Operation, find
 
 
@@ -30,6 +31,9 @@ def check_function(
     seed: int = 0,
 ) -> list[Result]:
     """Hold a function of your own to the contracts of an operation.
+
+    It runs under the defaults of its framework and of NumPy, whatever the caller has set: with gradients, in float32,
+    on the CPU, channels last. The caller's settings are restored. Nothing is remembered of it afterwards.
 
     Args:
         operation: the row that it claims to compute, e.g. ``"rnn.lstm"``.
@@ -61,16 +65,24 @@ def check_function(
     ('failed', 'y')
     """
     row = find(operation)
-    name = str(getattr(function, "__name__", type(function).__name__))
-    function = a_function("function", function)
+    a_function("function", function)
     choose("dtype", dtype, FLOATS)
     planned = plan([operation], [framework], (), [dtype], contracts, seed, config=config, lengths=lengths, mode=mode)
     outputs = dict.fromkeys(output for one in row.configurations for output in one.outputs)
     omitted = tuple(choose("omits", output, outputs) for output in names("omits", omits))
     _check_signature(function, row)
     frameworks.runtime(framework)
-    checks = {check.contract: replace(check, variant=name, function=function, omits=omitted) for check in planned}
-    return [result for check in checks.values() for result in check.run()]
+    configs = [one.name for one in row.configurations]
+    own = tuple((name, frameworks.bind(function, row, name, "", omitted)) for name in configs)
+    variant = name_of(function)
+    checks = {check.contract: replace(check, variant=variant, own=own, omits=omitted) for check in planned}
+    try:
+        return [result for check in checks.values() for result in check.run()]
+    finally:
+        for _, call in own:
+            frameworks.release(call)
+        if framework == "pytorch" and any(CONTRACTS[contract].compiled for contract in checks):
+            frameworks.clear_graphs()
 
 
 def assert_function(operation: str, function: Callable[..., Mapping[str, Any]], framework: str, **options: Any) -> None:
@@ -98,12 +110,13 @@ def assert_function(operation: str, function: Callable[..., Mapping[str, Any]], 
 def _check_signature(function: Callable[..., object], row: Operation) -> None:
     """Make sure that a function can be called with the arguments of an operation, in each of its configurations."""
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some that are written in C do not tell
+        signature = inspect.signature(function, follow_wrapped=False)  # a wrapper may take other arguments
+    except Exception:  # those of some functions in C are unknown; other objects answer with code of their own
         return
     for config in row.configurations:
         try:
             signature.bind(**dict.fromkeys(config.arguments))
         except TypeError as error:
             expected = f"one that takes {', '.join(config.arguments)} by name ({error})"
-            raise InputError("function", f"one that takes {signature}", expected) from None
+            received = f"one that takes ({', '.join(signature.parameters)})"
+            raise InputError("function", received, expected) from None

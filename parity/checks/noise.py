@@ -93,6 +93,7 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
 
 
 @cached(maxsize=512)
+@np.errstate(under="ignore")  # NumPy's default: squares of tiny numbers are 0
 def _noise_floor(case: Case, copies: int) -> Floor:
     roundoff = ROUNDOFF[case.dtype]
     step = max(roundoff, SMALLEST_STEP)

@@ -12,16 +12,7 @@ from parity.arrays import Array
 from parity.caching import cached
 from parity.cases.case import Case, check_case
 from parity.errors import InputError, choose, of_kind, shown
-from parity.frameworks.loading import (
-    COMPILED,
-    CPU,
-    MODES,
-    WITH_REFERENCE,
-    DeviceSettings,
-    device_of,
-    runtime,
-    set_device,
-)
+from parity.frameworks.loading import COMPILED, CPU, MODES, WITH_REFERENCE, DeviceSettings, device_of, runtime
 from parity.frameworks.observation import Observation
 from parity.operations import Operation
 
@@ -55,7 +46,6 @@ def call(operation: Operation, config: str, framework: str, variant: str) -> Cal
     return bind(function, operation, config, variant, tuple(operation.omitted(f"{framework}.{variant}")))
 
 
-@cached(maxsize=64)
 def bind(
     function: Callable[..., Mapping[str, Any]],
     operation: Operation,
@@ -66,7 +56,8 @@ def bind(
     """Bind the configuration's options and the variant to a function.
 
     The arguments ``name.0``, ``name.1`` … reach the function as one tuple. It has to return the configuration's
-    outputs, less those that the variant omits, and no others.
+    outputs, less those that the variant omits, and no others. The result keeps its graphs and runs, and is never equal
+    to another: nothing is known of a function that may change, or be equal to a different one.
     """
     spec = operation.configuration(config)
     options = dict(spec.options) | ({"variant": variant} if variant else {})
@@ -78,7 +69,7 @@ def bind(
             return outputs
         received: object = f"an object of type {type(outputs).__name__}"
         if isinstance(outputs, Mapping):
-            received = f"one of {', '.join(map(str, outputs)) or 'nothing'}"
+            received = f"one of {', '.join(map(str, outputs))}" if outputs else "{}"
         raise InputError("result", received, f"a dict of tensors by name: {', '.join(expected)}")
 
     return bound
@@ -125,9 +116,9 @@ def run(
     """
     given = {"lengths": case.lengths, **case.arrays}
     arrays, cotangents, axes = _copied(case)
-    actual = set_device(framework, device)
+    actual = device_of(framework, device.device)
     outputs, gradients, sparse = runtime(framework).run(
-        function, arrays, cotangents, mode=mode, axes=axes, device=actual
+        function, arrays, cotangents, mode=mode, axes=axes, device=actual, tf32=device.tf32
     )
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
     provenance = {
@@ -174,7 +165,23 @@ def _quantities(outputs: Mapping[str, Array], gradients: Mapping[str, Array]) ->
     return {**outputs, **{f"d_{name}": array for name, array in gradients.items()}}
 
 
-cached_run = cached(maxsize=512)(run)  # several contracts need the same run
+cached_run = cached(maxsize=512)(run)  # several contracts need the same run; for the frameworks' own functions only
+
+
+def run_once(
+    case: Case, framework: str, function: Call, variant: str, mode: str, device: DeviceSettings = CPU
+) -> Observation:
+    """Run a function that is not the framework's own, or return its earlier run, which it keeps itself."""
+    runs = vars(function).setdefault("runs", {})
+    key = (case, framework, variant, mode, device)
+    if key not in runs:
+        runs[key] = run(case, framework, function, variant, mode, device)
+    return runs[key]  # type: ignore[no-any-return]
+
+
+def release(function: Call) -> None:
+    """Free the runs and graphs that a function keeps; graphs refer back to it."""
+    vars(function).clear()
 
 
 def run_reference(

@@ -74,7 +74,7 @@ class Mutant:
         if count != 1:
             raise LookupError(
                 f"{self.before!r} stands {count} times in {self.function} of {self.framework}/{self.file}.py, "
-                f"and it has to stand there once: mend {self.name} in parity/mutants"
+                f"and it has to stand there once: mend {self.name} in parity.mutants"
             )
         return source[:start] + source[start:end].replace(self.before, self.after) + source[end:]
 
@@ -133,7 +133,7 @@ def _load_changed(mutant: Mutant, package: ModuleType) -> None:
     name = f"{package.__name__}.{mutant.file}"
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise LookupError(f"there is no {mutant.framework}/{mutant.file}.py: mend {mutant.name} in parity/mutants")
+        raise LookupError(f"there is no {mutant.framework}/{mutant.file}.py: mend {mutant.name} in parity.mutants")
     source = Path(spec.origin).read_text(encoding="utf-8")
     module = module_from_spec(spec)
     sys.modules[name] = module

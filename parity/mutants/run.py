@@ -120,8 +120,9 @@ def run_mutant(mutant: Mutant) -> MutantResult:
 
     A contract counts only if the unchanged variant keeps it on the same case.
     """
-    if absent := frameworks.missing(mutant.framework):
-        return mutant_result(mutant, NOT_RUN, absent)
+    reason, broken = frameworks.unavailable(mutant.framework)
+    if reason:
+        return survived(mutant, reason) if broken else mutant_result(mutant, NOT_RUN, reason)
     try:
         return _run_training(mutant) if mutant.optimiser else _run_cases(mutant)
     except LookupError as error:
@@ -130,10 +131,10 @@ def run_mutant(mutant: Mutant) -> MutantResult:
 
 def _run_cases(mutant: Mutant) -> MutantResult:
     row, function = find(mutant.operation), mutated_function(mutant)
-    omitted = tuple(row.omitted(mutant.subject))
+    omitted, names = tuple(row.omitted(mutant.subject)), [config.name for config in row.configurations]
+    calls = {name: frameworks.bind(function, row, name, mutant.variant, omitted) for name in names}
     for dtype, mode, config, lengths in _runs(mutant):
-        call = frameworks.bind(function, row, config.name, mutant.variant, omitted)
-        subject = Subject(mutant.framework, mutant.variant, mode, call)
+        subject = Subject(mutant.framework, mutant.variant, mode, calls[config.name])
         case = sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
         broken = _broken_without(mutant.framework, mutant.variant, mode, case)
         kills = {name: kill for name, kill in kills_of(subject, case).items() if name not in broken}

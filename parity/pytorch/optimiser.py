@@ -62,7 +62,7 @@ class Trainer:
     def step(self, batch):
         """Train on one batch and return its loss before the update."""
         self.optimiser.zero_grad()
-        loss = self.call({**runtime.tensors(batch), **self.parameters})["loss"]
+        loss = runtime.only_tensors(self.call({**runtime.tensors(batch), **self.parameters}))["loss"]
         loss.backward()
         self.optimiser.step()
         return loss.item()

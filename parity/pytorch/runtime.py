@@ -1,21 +1,23 @@
 """Convert arrays and tensors, run an implementation, and differentiate it."""
 
 import logging
+import sys
 import warnings
-from functools import cache
+from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import torch
 
 VERSION = f"torch {torch.__version__}"
 
 
-def environment(device="cpu"):
+def environment(device="cpu", tf32=False):
     """Return the versions and settings that results depend on."""
     return {
         "torch": str(torch.__version__),  # a subclass of str, which not every serialiser supports
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "threads": torch.get_num_threads(),
-        "tf32": {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32},
+        "tf32": {"matmul": tf32, "cudnn": tf32},
         "onednn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
     }
 
@@ -24,15 +26,51 @@ def has_cuda():
     return torch.cuda.is_available()
 
 
-def allow_tf32(allowed):
-    """Set whether a GPU may round the factors of float32 products, in cuDNN too."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
+SETTINGS = (  # how to read each, how to write it, and PyTorch's default
+    (torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode, 0),
+    (torch.is_anomaly_enabled, torch.set_anomaly_enabled, False),  # it rejects the NaN that padding holds
+    (partial(torch.is_autocast_enabled, "cpu"), partial(torch.set_autocast_enabled, "cpu"), False),
+    (partial(torch.is_autocast_enabled, "cuda"), partial(torch.set_autocast_enabled, "cuda"), False),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
+)
+
+
+@contextmanager
+def settings(tf32=False):
+    """Set PyTorch's defaults, and whether a GPU may round float32 products to TF32; restore the caller's settings."""
+    gpu = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    rounding = [(partial(getattr, a, "allow_tf32"), partial(setattr, a, "allow_tf32"), tf32) for a in gpu]
+    device = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
+    with torch.inference_mode(False), torch.enable_grad(), device:
+        before = []
+        try:
+            for read, write, default in (*SETTINGS, *rounding):
+                value = readable(read)
+                if value is not None:
+                    before.append((read, write, value))
+                    if value != default:
+                        write(default)
+            yield
+        finally:
+            for read, write, value in reversed(before):
+                if readable(read) != value:
+                    write(value)
+            if torch.get_default_device().type != "cpu":  # the function has set it
+                torch.set_default_device(None)
+
+
+def readable(read):
+    """Return a setting, or None where it was set by ``fp32_precision``, which its older names cannot read."""
+    try:
+        return read()
+    except RuntimeError:
+        return None
 
 
 def clear_graphs():
-    """Drop compiled functions."""
-    if compiled.cache_info().currsize:  # else the compiler is not loaded, and loading it takes seconds
-        compiled.cache_clear()
+    """Drop what the compiler keeps of every function that it has compiled."""
+    if "torch._dynamo" in sys.modules:  # else it is not loaded, and loading it takes seconds
         torch._dynamo.reset()
 
 
@@ -57,26 +95,28 @@ def pick(variants, variant):
     return variants[variant] if isinstance(variants, dict) else variant
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
+def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False):
     """Return outputs and gradients of ``call`` as arrays, and the names of sparse gradients.
 
     Gradients of all float inputs are taken against ``cotangents``, one for each output that counts. Writes of a
     function to its inputs appear in ``arrays``, so that they are detected. Mode is "eager" or "compiled"; ``axes``
     matters only to TensorFlow.
     """
-    function = compiled(call) if mode == "compiled" else call
-    inputs = tensors(arrays, device)
-    outputs, gradients = differentiated(function, inputs, tensors(cotangents, device))
-    if device != "cpu":  # on the CPU, tensors share memory with arrays
-        for name, array in plain(inputs).items():
-            arrays[name][...] = array
-    sparse = tuple(name for name, gradient in gradients.items() if gradient.is_sparse)
-    return plain(outputs), plain(gradients), sparse
+    with settings(tf32):
+        function = compiled(call) if mode == "compiled" else call
+        inputs = tensors(arrays, device)
+        outputs, gradients = differentiated(function, inputs, tensors(cotangents, device))
+        if device != "cpu":  # on the CPU, tensors share memory with arrays
+            for name, array in plain(inputs).items():
+                arrays[name][...] = array
+        sparse = tuple(name for name, gradient in gradients.items() if gradient.is_sparse)
+        return plain(outputs), plain(gradients), sparse
 
 
 def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
     """Return ``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay on their device."""
-    inputs, against = tensors(arrays, device), tensors(cotangents, device)
+    with settings():
+        inputs, against = tensors(arrays, device), tensors(cotangents, device)
     if mode == "compiled":
         call = compiled(call)
 
@@ -84,6 +124,8 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
     def forward():
         return call(inputs)
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def train():
         return differentiated(call, inputs, against)
 
@@ -100,34 +142,51 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
 KERNELS = {"oneDNN": "mkldnn_rnn_layer", "cuDNN": "_cudnn_rnn", "own loop": "RealSteps"}
 
 
-@cache
 def compiled(call):
-    """Compile ``call`` by `torch.compile`, and suppress the warnings of its tracer.
+    """Compile ``call`` by `torch.compile`, once, and keep the result with it.
 
     Code that cannot be traced runs uncompiled; a function without any graph raises here.
     """
-    torch._logging.set_logs(dynamo=logging.ERROR)
+    if not hasattr(call, "compiled"):
+        call.compiled = _compiled(call)
+    return call.compiled
+
+
+def _compiled(call):
     torch._dynamo.reset()  # dynamo stops compiling after eight recompilations
     graphs = torch._dynamo.utils.counters["stats"]
     before = graphs["unique_graphs"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         faster = torch.compile(call)
 
-    def quiet(inputs):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    def checked(inputs):
+        with quiet():
             outputs = faster(inputs)
         if graphs["unique_graphs"] == before:
             raise RuntimeError("torch.compile made no graph of it")
         return outputs
 
-    return quiet
+    return checked
+
+
+@contextmanager
+def quiet():
+    """Suppress the warnings of the compiler's tracer."""
+    logger = logging.getLogger("torch._dynamo")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
 
 def square_product(side, device="cpu"):
     """Return a function that multiplies matrices, and one that waits: the peak rate."""
-    a, b = torch.rand(side, side, device=device), torch.rand(side, side, device=device)
+    generator = torch.Generator(device).manual_seed(0)  # the caller's random state stays as it is
+    a, b = (torch.rand(side, side, generator=generator, device=device) for _ in "ab")
     return lambda: a @ b, waiting(device)
 
 
@@ -157,14 +216,22 @@ def to_tensor(array):
     return torch.from_numpy(array)
 
 
+def only_tensors(outputs):
+    """Return what a function returned, if all of it is tensors: gradients reach nothing else."""
+    for name, output in outputs.items():
+        if not isinstance(output, torch.Tensor):
+            raise TypeError(f"result {name}: got an object of type {type(output).__name__}, expected a tensor")
+    return outputs
+
+
 def differentiated(call, inputs, cotangents):
     """Return outputs by name, and the gradient of every float input by name."""
     floats = {name: tensor.requires_grad_() for name, tensor in inputs.items() if tensor.is_floating_point()}
-    outputs = {name: output for name, output in call(inputs).items() if name in cotangents}
+    outputs = {name: output for name, output in only_tensors(call(inputs)).items() if name in cotangents}
+    for name, output in outputs.items():
+        if output.shape != cotangents[name].shape:
+            raise ValueError(f"{name} has shape {tuple(output.shape)}, expected {tuple(cotangents[name].shape)}")
     reached = [name for name, output in outputs.items() if output.requires_grad]
-    for name in reached:
-        if outputs[name].shape != cotangents[name].shape:
-            raise ValueError(f"{name} has shape {tuple(outputs[name].shape)}, expected {tuple(cotangents[name].shape)}")
     gradients = (
         torch.autograd.grad(
             [outputs[name] for name in reached],

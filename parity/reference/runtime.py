@@ -85,7 +85,13 @@ def softmax(scores, axis):
 defvjp(softmax, lambda y, scores, axis: lambda d: y * (d - np.sum(y * d, axis, keepdims=True)), argnums=(0,))
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", off=np.zeros_like):
+def settings(tf32=False):
+    """Return a context in which NumPy neither warns nor raises: what overflows, or is NaN on padding, is compared."""
+    return np.errstate(all="ignore")
+
+
+@settings()
+def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False, off=np.zeros_like):
     """Return outputs and gradients of ``call`` in float64, and an empty tuple of sparse gradients.
 
     Floats may have a leading axis of copies; ``off`` returns the error of the activations that the copies store.
@@ -102,8 +108,7 @@ def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", off=
         with warnings.catch_warnings():  # autograd warns when no input reaches the outputs: a batch of empty sequences
             warnings.filterwarnings("ignore", "Output seems independent of input", UserWarning)
             differentiate, outputs = make_vjp(wanted)(floats)
-            with np.errstate(invalid="ignore"):  # inf on padding times 0 is NaN, which is not used
-                gradients = differentiate({name: array.astype(np.float64) for name, array in cotangents.items()})
+            gradients = differentiate({name: array.astype(np.float64) for name, array in cotangents.items()})
     finally:
         OFF.reset(usual)
     return outputs, gradients, ()

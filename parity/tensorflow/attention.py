@@ -7,8 +7,6 @@ True on real steps; ``key_padding_mask`` of `torch` is True on padding. See
 https://keras.io/api/layers/attention_layers/multi_head_attention/.
 """
 
-from functools import cache
-
 import keras
 import tensorflow as tf
 
@@ -74,7 +72,7 @@ def lost_scale(size, dtype):
     return exact / tf.cast(tf.cast(exact, tf.float32), dtype)
 
 
-@cache
+@runtime.built_once
 def built(hidden, heads, dtype):
     """Build an empty layer once; its weights are passed in at every call."""
     layer = keras.layers.MultiHeadAttention(heads, hidden // heads, dtype=dtype.name)

@@ -4,8 +4,6 @@
 consumer multiplies by the mask (https://keras.io/api/layers/core_layers/embedding/). So the mask is applied here.
 """
 
-from functools import cache
-
 import keras
 import tensorflow as tf
 
@@ -133,7 +131,7 @@ def real_tokens(tokens, lengths, padding_index):  # (B, T)  (B,) -> (B, T)
     return real if padding_index is None else real & (tokens != padding_index)
 
 
-@cache
+@runtime.built_once
 def built(vocabulary, features, dtype, mask_zero):
     """Build an empty layer once; its table is passed in at every call."""
     layer = keras.layers.Embedding(vocabulary, features, mask_zero=mask_zero, dtype=dtype.name)
@@ -141,7 +139,7 @@ def built(vocabulary, features, dtype, mask_zero):
     return layer
 
 
-@cache
+@runtime.built_once
 def built_dense(features, units, dtype):
     """Build an empty dense layer once; its weights are passed in at every call."""
     layer = keras.layers.Dense(units, dtype=dtype.name)

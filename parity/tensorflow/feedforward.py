@@ -6,8 +6,6 @@ warning. See https://keras.io/api/layers/core_layers/dense/ and
 https://keras.io/api/layers/convolution_layers/convolution1d/.
 """
 
-from functools import cache
-
 import keras
 import tensorflow as tf
 
@@ -60,11 +58,12 @@ def convolved(x, kernel, shift, padding):  # (B, T, D)  (K, D, H)  (H,) -> (B, T
     """Apply one layer, and correct the shape that oneDNN returns for an empty batch."""
     size, features, filters = kernel.shape
     options = {"filters": filters, "kernel_size": size, "padding": padding, "use_bias": False}
+    options |= {"data_format": "channels_last"}
     y = runtime.call_layer(built(keras.layers.Conv1D, features, x.dtype, **options), [kernel], x)
     return tf.reshape(y, [*tf.unstack(tf.shape(x)[:2]), filters]) + shift
 
 
-@cache
+@runtime.built_once
 def built(kind, features, dtype, **options):
     """Build an empty layer once; its weights are passed in at every call."""
     layer = kind(dtype=dtype.name, **options)

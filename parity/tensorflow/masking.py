@@ -4,8 +4,6 @@ A Keras mask is attached to the tensor that a layer returns. An operation that i
 (https://github.com/keras-team/keras/issues/18416), so every mask here is a result of its own.
 """
 
-from functools import cache
-
 import keras
 import tensorflow as tf
 
@@ -104,7 +102,7 @@ def frame_used(x):  # (B, T, D) -> (B, T)
     return tf.reduce_any(tf.not_equal(x, 0), -1)
 
 
-@cache
+@runtime.built_once
 def masking_layer(dtype):
     """Build the layer once."""
     return keras.layers.Masking(mask_value=0.0, dtype=dtype.name)

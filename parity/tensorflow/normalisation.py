@@ -6,8 +6,6 @@ the share of the old statistic, and its running variance is biased; `torch` diff
 https://keras.io/api/layers/normalization_layers/batch_normalization/.
 """
 
-from functools import cache
-
 import keras
 import tensorflow as tf
 
@@ -94,7 +92,7 @@ def put_back(steps, real):  # (N, H)  (B, T) -> (B, T, H)
     return tf.scatter_nd(tf.where(real), steps, tf.cast(shape, tf.int64))
 
 
-@cache
+@runtime.built_once
 def built(kind, shape, dtype, **options):
     """Build an empty layer once; its weights are passed in at every call."""
     layer = kind(dtype=dtype.name, **options)

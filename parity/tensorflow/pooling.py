@@ -6,7 +6,6 @@ replaced by zeros first, by a selection and not a product. To avoid a division o
 """
 
 import warnings
-from functools import cache
 
 import keras
 import tensorflow as tf
@@ -125,13 +124,13 @@ def never_empty(lengths, steps):  # (B,), T -> (B, T)
     return runtime.valid(tf.maximum(lengths, 1), steps)
 
 
-@cache
+@runtime.built_once
 def average_layer(dtype):
     """Build the layer once."""
-    return keras.layers.GlobalAveragePooling1D(dtype=dtype.name)
+    return keras.layers.GlobalAveragePooling1D("channels_last", dtype=dtype.name)
 
 
-@cache
+@runtime.built_once
 def attention_layer(dtype):
     """Build the layer once; it has no weights of its own."""
     return keras.layers.Attention(dtype=dtype.name)

@@ -9,8 +9,6 @@ https://keras.io/api/layers/recurrent_layers/lstm/ and
 https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/dynamic_rnn.
 """
 
-from functools import cache
-
 import keras
 import tensorflow as tf
 
@@ -234,7 +232,7 @@ def unpack_state(state):
     return list(state) if isinstance(state, tuple) else [state]
 
 
-@cache
+@runtime.built_once
 def built(kind, features, hidden, dtype, wrap=None, **options):
     """Build an empty layer once; its weights are passed in at every call.
 

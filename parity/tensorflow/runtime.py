@@ -1,46 +1,77 @@
 """Convert arrays and tensors, run an implementation, and differentiate it."""
 
+import logging
 import os
-from functools import cache
+import random
+from contextlib import contextmanager
+from functools import cache, partial, wraps
 
+BEFORE = dict(os.environ), random.getstate()  # the caller's; programs that it starts may use another backend
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common import global_state
+
+for variable in {"TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"}.difference(BEFORE[0]):
+    del os.environ[variable]
+random.setstate(BEFORE[1])
 
 VERSION = f"tensorflow {tf.__version__}, keras {keras.__version__}"
 
-tf.get_logger().setLevel("ERROR")  # dynamic_rnn is deprecated, but still works
 if keras.backend.backend() != "tensorflow":
     raise ImportError(f"Keras runs on {keras.backend.backend()!r}; set KERAS_BACKEND=tensorflow before Python starts")
 
 
-def environment(device="cpu"):
+def environment(device="cpu", tf32=False):
     """Return the versions and settings that results depend on."""
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "device": device,
-        "threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
-        "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
+        "tf32": tf32,
     }
+
+
+def cores():
+    """Return the number of cores that this process may use: TensorFlow starts as many threads."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def has_cuda():
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def allow_tf32(allowed):
-    """Set whether a GPU may round the factors of float32 products."""
-    tf.config.experimental.enable_tensor_float_32_execution(allowed)
+POLICY = "dtype_policy"  # keras.config.dtype_policy() would fix the policy that the caller has not chosen yet
+SETTINGS = (  # how to read each, how to write it, and the default of TensorFlow or Keras
+    (keras.config.floatx, keras.config.set_floatx, "float32"),
+    (keras.config.epsilon, keras.config.set_epsilon, 1e-7),
+    (keras.config.image_data_format, keras.config.set_image_data_format, "channels_last"),
+    (partial(global_state.get_global_attribute, POLICY), partial(global_state.set_global_attribute, POLICY), None),
+    (tf.config.functions_run_eagerly, tf.config.run_functions_eagerly, False),
+    (partial(getattr, tf.get_logger(), "level"), tf.get_logger().setLevel, logging.ERROR),  # dynamic_rnn is deprecated
+)
 
 
-def clear_graphs():
-    """Drop traced functions."""
-    eager.cache_clear()
-    forward_only.cache_clear()
-    traced.cache_clear()
+@contextmanager
+def settings(tf32=False):
+    """Set the defaults of TensorFlow and Keras, and TF32; restore the caller's settings."""
+    products = tf.config.experimental
+    rounding = (products.tensor_float_32_execution_enabled, products.enable_tensor_float_32_execution, tf32)
+    before = []
+    try:
+        for read, write, default in (*SETTINGS, rounding):
+            before.append((read, write, read()))
+            if before[-1][-1] != default:
+                write(default)
+        with tf.__internal__.eager_context.eager_mode():  # the caller may be in a `tf.Graph`
+            yield
+    finally:
+        for read, write, value in reversed(before):
+            if read() != value:
+                write(value)
 
 
 def valid(lengths, steps):  # (B,), T -> (B, T)
@@ -65,6 +96,20 @@ def rearranged(rows, order, back):  # (N, ...) -> (N, ...), each row once; ``bac
     return tf.gather(rows, order), lambda d: (tf.gather(d, back), None, None)
 
 
+def built_once(build):
+    """Cache the layers that a function builds. Keras seeds them by Python's `random`, whose state is the caller's."""
+
+    @cache
+    @wraps(build)
+    def built(*arguments, **options):
+        state = random.getstate()
+        layer = build(*arguments, **options)
+        random.setstate(state)
+        return layer
+
+    return built
+
+
 def call_layer(layer, weights, *inputs, **options):
     """Call a Keras layer with weights that are passed in, so that gradients reach them."""
     outputs, _ = layer.stateless_call(weights, layer.non_trainable_variables, *inputs, **options)
@@ -78,17 +123,17 @@ def pick(variants, variant):
     return variants[variant] if isinstance(variants, dict) else variant
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
+def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False):
     """Return outputs and gradients of ``call`` as arrays, and the names of sparse gradients.
 
     Gradients of all float inputs are taken against ``cotangents``, one for each output that counts. In mode "graph",
     the batch and time axes given by ``axes`` (of inputs and outputs, by name) stay open, so that one trace serves all.
     """
-    with at(device):
+    with settings(tf32), at(device):
         arrays, cotangents = constants(arrays), constants(cotangents)
         outputs, gradients = stepper(call, arrays, cotangents, mode, axes)(arrays, cotangents)
-    sparse = tuple(name for name, gradient in gradients.items() if isinstance(gradient, tf.IndexedSlices))
-    return plain(outputs), plain(gradients), sparse
+        sparse = tuple(name for name, gradient in gradients.items() if isinstance(gradient, tf.IndexedSlices))
+        return plain(outputs), plain(gradients), sparse
 
 
 def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
@@ -132,23 +177,26 @@ KERNELS = {"cuDNN": "CudnnRNN", "while loop": "While"}
 
 
 def stepper(call, arrays, cotangents, mode, axes):
-    """Return a function that runs ``call``, with gradients if there are cotangents."""
-    kind = eager if cotangents else forward_only
+    """Return a function that runs ``call``, with gradients if there are cotangents; ``call`` keeps its graphs."""
+    step = with_gradients(call) if cotangents else lambda arrays, _: call(arrays)
     if mode == "eager":
-        return kind(call)
+        return step
     groups = (arrays, cotangents)
     open_shapes = mode == "graph"  # XLA compiles for one shape
-    signature = [
+    signature = tuple(
         tuple((name, t.dtype, open_shape(t, axes[name]) if open_shapes else t.shape) for name, t in group.items())
         for group in groups
-    ]
-    return traced(kind, call, *signature, mode == "xla")
+    )
+    graphs = vars(call).setdefault("graphs", {})
+    if (signature, mode) not in graphs:
+        graphs[signature, mode] = traced(step, *signature, mode == "xla")
+    return graphs[signature, mode]
 
 
 def square_product(side, device="cpu"):
     """Return a function that multiplies matrices, and one that waits: the peak rate."""
     with at(device):
-        a, b = tf.random.uniform((side, side)), tf.random.uniform((side, side))
+        a, b = tf.random.stateless_uniform((2, side, side), seed=(0, 0))
     product = tf.function(lambda: tf.matmul(a, b))
 
     def start():
@@ -175,24 +223,31 @@ def plain(found):
     return {name: tf.convert_to_tensor(tensor).numpy() for name, tensor in found.items()}
 
 
-@cache
-def forward_only(call):
-    return lambda arrays, _: call(arrays)
+def only_tensors(outputs):
+    """Return what a function returned, if all of it is tensors: gradients reach nothing else."""
+    for name, output in outputs.items():
+        if not isinstance(output, tf.Tensor | tf.Variable | tf.IndexedSlices):
+            raise TypeError(f"result {name}: got an object of type {type(output).__name__}, expected a tensor")
+    return outputs
 
 
-@cache
-def eager(call):
+def with_gradients(call):
+    """Return a function from arrays and cotangents to outputs, and the gradient of every float input, by name."""
+
     def step(arrays, cotangents):
         floats = {name: tensor for name, tensor in arrays.items() if tensor.dtype.is_floating}
         with tf.GradientTape() as tape:
             tape.watch(list(floats.values()))
-            outputs = call(arrays)
+            outputs = only_tensors(call(arrays))
         outputs = {name: outputs[name] for name in cotangents if name in outputs}
+        for name, output in outputs.items():
+            if not output.shape.is_compatible_with(cotangents[name].shape):
+                raise ValueError(f"{name} has shape {output.shape}, expected {cotangents[name].shape}")
         smooth = [name for name, output in outputs.items() if output.dtype.is_floating]
         gradients = tape.gradient(
             [outputs[name] for name in smooth],
             list(floats.values()),
-            output_gradients=[cotangents[name] for name in smooth],
+            output_gradients=[tf.cast(cotangents[name], outputs[name].dtype) for name in smooth],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         return outputs, dict(zip(floats, gradients, strict=True))
@@ -200,11 +255,10 @@ def eager(call):
     return step
 
 
-@cache
-def traced(kind, call, arrays, cotangents, xla=False):
+def traced(step, arrays, cotangents, xla=False):
     """Trace one graph for all batches and lengths, from ``(name, dtype, open shape)`` of every array."""
     specs = [{name: tf.TensorSpec(shape, dtype) for name, dtype, shape in group} for group in (arrays, cotangents)]
-    return tf.function(kind(call), input_signature=specs, autograph=False, jit_compile=xla or None)
+    return tf.function(step, input_signature=specs, autograph=False, jit_compile=xla or None)
 
 
 def open_shape(tensor, axes):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from parity import frameworks
 from parity.arrays import Array
@@ -51,7 +52,7 @@ class Curve(Struct, frozen=True):
     steps: Count
     loss: Series
     envelope: Series
-    frameworks: dict[str, TrainingRun]
+    frameworks: Annotated[dict[str, TrainingRun], Meta(max_length=9)]
 
 
 def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> Curve:

@@ -37,7 +37,8 @@ def train(
         framework: "reference", "pytorch" or "tensorflow"; their first variants.
         steps, seed: how many batches to learn from, and what samples them and the weights.
         build: an optimiser of your own: from parameters by name to a `torch.optim.Optimizer` or a Keras one.
-        function: a model of your own; see ``parity/pytorch/model.py`` for its arguments.
+        function: a model of your own; see ``parity/pytorch/model.py`` for its arguments. Both run under the defaults of
+            their framework, whatever the caller has set, and nothing is remembered of them.
 
     Raises:
         InputError: an unknown name, with the nearest right one; steps that are not 1 to 999; a wrong seed.
@@ -51,34 +52,42 @@ def train(
     choose("optimiser", optimiser, OPTIMISERS)
     choose("framework", framework, frameworks.WITH_REFERENCE)
     check_numbers(steps, seed)
-    build = None if build is None else a_function("build", build)
-    function = None if function is None else a_function("function", function)
+    for name, given in (("build", build), ("function", function)):
+        if given is not None:
+            a_function(name, given)
     if framework == "reference":
         return envelope(model, steps, seed)[optimiser].expected
-    return _trained(model, optimiser, framework, steps, seed, build, function)
+    run = _trained if build is None and function is None else _train
+    return run(model, optimiser, framework, steps, seed, build, function)
 
 
-@cached(maxsize=64)
-def _trained(
+def _train(
     model: str, optimiser: str, framework: str, steps: int, seed: int, build: Build | None, function: Model | None
 ) -> Trajectory:
     row, config = find(model), MODELS[model]
     setup = training_setup(model, steps, seed)
     call = frameworks.call(row, config, framework, row.variants[framework][0])
-    if function:
+    if function is not None:
         call = frameworks.bind(function, row, config)
     module = import_module(f"parity.{framework}.optimiser")
     chosen = OPTIMISERS[optimiser]
     usual = partial(module.OPTIMISERS[chosen.kind], pad_rows=setup.pad_rows, **chosen.settings)
     axes = {"lengths": "B", **row.configuration(config).axes}
-    trainer = module.Trainer(call, setup.start, build or usual, axes)
     *batches, unseen = setup.batches
-    losses, path = [], [_copied(trainer.weights())]
-    for batch in batches:
-        losses.append(trainer.step(batch))
-        path.append(_copied(trainer.weights()))
+    with frameworks.runtime(framework).settings():
+        trainer = module.Trainer(call, setup.start, usual if build is None else build, axes)
+        losses, path = [], [_copied(trainer.weights())]
+        for batch in batches:
+            losses.append(trainer.step(batch))
+            path.append(_copied(trainer.weights()))
+        logits = np.array(trainer.predict(unseen)["logits"])
+    if function is not None:
+        frameworks.release(call)
     weights = {name: np.stack([at[name] for at in path]) for name in setup.start}
-    return Trajectory(np.array(losses), weights, np.array(trainer.predict(unseen)["logits"]))
+    return Trajectory(np.array(losses), weights, logits)
+
+
+_trained = cached(maxsize=64)(_train)  # not with a user's model or optimiser, which may change
 
 
 def _copied(weights: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from msgspec.structs import replace
 
 from parity import frameworks
 from parity.checks.comparison import compare, difference, to_results
 from parity.checks.result import FAILED, PASSED, SKIPPED, FirstDifference, Problem, Result, Status
 from parity.checks.sentences import explain
-from parity.errors import a_function, choose, first_lines, message_of
+from parity.errors import a_function, choose, first_lines, message_of, name_of, names
 from parity.operations import find
 from parity.training.curve import CONTRACT
 from parity.training.floors import Envelope, envelope
@@ -35,8 +36,11 @@ class Training:
     seed: int = 0
     build: Build | None = field(default=None, compare=False)
     function: Model | None = field(default=None, compare=False)
+    identities: tuple[int, ...] = field(init=False, repr=False)  # of both, which may be equal to others
 
     def __post_init__(self) -> None:
+        given = [one for one in (self.build, self.function) if one is not None]
+        object.__setattr__(self, "identities", tuple(map(id, given)))
         choose("model", self.model, MODELS)
         choose("optimiser", self.optimiser, OPTIMISERS)
         choose("framework", self.framework, frameworks.FRAMEWORKS)
@@ -51,16 +55,16 @@ class Training:
     @property
     def variant(self) -> str:
         """Return the framework's first variant of the model, or the name of a user's own model."""
-        return _name(self.function) if self.function else find(self.model).variants[self.framework][0]
+        return find(self.model).variants[self.framework][0] if self.function is None else name_of(self.function)
 
     @property
     def reproduce(self) -> str:
         """Return the call that gives its results again."""
         arguments = f"{self.model!r}, {self.optimiser!r}, {self.framework!r}, steps={self.steps}, seed={self.seed}"
-        if self.build:
-            arguments += f", build={_name(self.build)}"
-        if self.function:
-            arguments += f", function={_name(self.function)}"
+        if self.build is not None:
+            arguments += f", build={name_of(self.build)}"
+        if self.function is not None:
+            arguments += f", function={name_of(self.function)}"
         return f"parity.training.check_training({arguments})"
 
     @property
@@ -74,14 +78,16 @@ class Training:
     def on_crash(self, reason: str) -> list[Result]:
         return [self.result(FAILED, "other", reason)]
 
+    @np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")  # NumPy's defaults, not the caller's
     def run(self) -> list[Result]:
         """Train, and compare. Whatever goes wrong becomes a result."""
-        if absent := frameworks.missing(self.framework):
-            return [self.result(SKIPPED, detail=absent)]
+        reason, broken = frameworks.unavailable(self.framework)
+        if reason:
+            return self.on_crash(reason) if broken else [self.result(SKIPPED, detail=reason)]
         reference = envelope(self.model, self.steps, self.seed)[self.optimiser]
         try:
-            trained = train(**vars(self))
-        except Exception as error:  # whatever a framework raises is what there is to report
+            trained = train(**{name: value for name, value in vars(self).items() if name != "identities"})
+        except (Exception, SystemExit) as error:  # whatever a framework raises is what there is to report
             return [self.result(FAILED, "raised", f"raised {first_lines(message_of(error))}")]
         differences = compare(trained.quantities, reference.expected.quantities, reference.floor.quantities)
         base = self.result(PASSED)
@@ -118,10 +124,6 @@ def first_difference(trained: Trajectory, reference: Envelope) -> FirstDifferenc
     return None
 
 
-def _name(function: Callable[..., object]) -> str:
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
 def plan(seed: int = 0, chosen: Collection[str] = frameworks.FRAMEWORKS) -> list[Training]:
     """List every model with every optimiser in every chosen framework.
 
@@ -132,7 +134,7 @@ def plan(seed: int = 0, chosen: Collection[str] = frameworks.FRAMEWORKS) -> list
         Training(model, optimiser, framework, seed=seed)
         for model in MODELS
         for optimiser in OPTIMISERS
-        for framework in chosen
+        for framework in names("chosen", chosen)
     ]
 
 
