@@ -20,7 +20,9 @@ from parity.checks.result import FAILED, PASSED, SKIPPED, Result
 from parity.checks.selection import plan
 from parity.mutants import MUTANTS
 from parity.operations import OPERATIONS
+from parity.report import Report
 from parity.training import OPTIMISERS, Training
+from tests.factories import divergence, mutant, report_of, result, sweep
 
 REVERSE = ["check", "--operation", "bidirectional.reverse_sequence", "--framework", "pytorch"]
 QUICK = [*REVERSE, "--contract", "matches_reference", "--jobs", "1"]
@@ -112,7 +114,7 @@ def test_an_interrupt_during_imports_is_one_line() -> None:
     finder = "import importlib.abc as i; F = type('F', (i.MetaPathFinder,), {'find_spec': staticmethod(find)})"
     process = run("check", before=f"\n{find}\n{finder}; sys.meta_path.insert(0, F)")
     assert (process.returncode, process.stdout) == (130, "")
-    assert process.stderr == "parity: interrupted before the first check\n"
+    assert process.stderr == "parity: interrupted\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
@@ -189,7 +191,55 @@ def test_a_divergence_is_explained_with_its_values(pytorch: str, capsys: Any) ->
 
 
 def test_an_option_with_one_value_is_rejected_twice(capsys: Any) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        main(["check", "--mode", "eager", "--mode", "graph"])
-    assert exit_.value.code == 2
+    assert main(["check", "--mode", "eager", "--mode", "graph"]) == 2
     assert "--mode takes one value" in capsys.readouterr().err
+
+
+OUTCOMES: dict[str, tuple[Report, str]] = {  # what a report has, and words of its verdict if that is a failure
+    "a result that passed": (report_of(result(PASSED)), ""),
+    "a failure": (report_of(result(FAILED)), "1 of 1 check failed"),
+    "skips only": (report_of(result(SKIPPED)), "nothing was compared, which is a failure"),
+    "less than planned": (report_of(result(PASSED), planned=2), "stopped after 1 of 2 checks"),
+    "an interrupt": (report_of(result(PASSED), planned=2, interrupted=True), "interrupted after 1 of 2 checks"),
+    "nothing": (report_of(planned=0, checked=0), "nothing was compared, which is a failure"),
+    "a stale divergence": (report_of(result(PASSED), divergences=[divergence(status=FAILED)]), "not as described"),
+    "skipped divergences": (
+        report_of(planned=0, checked=0, divergences=[divergence(status=SKIPPED)]),
+        "nothing was compared",
+    ),
+    "a mutant that survived": (report_of(result(PASSED), mutants=[mutant("survived")]), "1 of 1 mutant survived"),
+    "a stale mutant": (report_of(result(PASSED), mutants=[mutant("stale")]), "1 of 1 mutant survived"),
+    "skipped mutants": (report_of(planned=0, checked=0, mutants=[mutant("skipped")]), "nothing was compared"),
+    "a false alarm": (report_of(result(PASSED), sweep=sweep(result(FAILED))), "1 false alarm in 1 random check"),
+    "no false alarm": (report_of(result(PASSED), sweep=sweep()), ""),
+}
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+def test_the_exit_status_is_that_of_the_printed_verdict(kind: str, tmp_path: Path, capsys: Any) -> None:
+    made, words = OUTCOMES[kind]
+    report.write(made, tmp_path)
+    assert main(["report", str(tmp_path)]) == int(report.failed(made)) == int(bool(words))
+    verdict = capsys.readouterr().out.splitlines()[0]
+    assert verdict == report.verdict(made)
+    assert words in verdict
+
+
+def test_a_recording_with_unexpected_errors_fails_and_says_so(
+    pytorch: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from parity.pytorch import bidirectional
+
+    def raises(*_: Any, **__: Any) -> None:
+        raise ValueError("\x1b[31mno")
+
+    clear_caches()
+    monkeypatch.setattr(bidirectional, "reverse_sequence", raises)
+    selection = ["--operation", "bidirectional.reverse_sequence", "--dtype", "float32", "--jobs", "1"]
+    try:
+        assert main(["record", "--framework", "pytorch", *selection, "--output", str(tmp_path / "there")]) == 1
+    finally:
+        clear_caches()
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1].startswith("failed: ")
+    assert all(line.isprintable() for line in out.split("\n"))

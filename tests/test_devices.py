@@ -22,11 +22,15 @@ CASE = ("rnn.lstm", "one_layer", "ragged", "float32", 0)
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-def test_the_policy_on_tf32_is_the_requested_one_everywhere(framework: str, allowed: bool) -> None:
-    frameworks.runtime(framework)
-    frameworks.set_device(framework, DeviceSettings("cpu", allowed))
-    policy = frameworks.environment()[framework]["tf32"]
-    assert set(policy.values() if isinstance(policy, dict) else [policy]) == {allowed}
+def test_the_policy_on_tf32_is_the_requested_one_in_a_run_and_in_reports(framework: str, allowed: bool) -> None:
+    runtime = frameworks.runtime(framework)
+    with runtime.settings(allowed):
+        if framework == "pytorch":
+            actual = [runtime.torch.backends.cuda.matmul.allow_tf32, runtime.torch.backends.cudnn.allow_tf32]
+        else:
+            actual = [runtime.tf.config.experimental.tensor_float_32_execution_enabled()]
+    reported = frameworks.environment(DeviceSettings("cpu", allowed))[framework]["tf32"]
+    assert {*actual, *(reported.values() if isinstance(reported, dict) else [reported])} == {allowed}
 
 
 def test_tf32_is_off_in_a_new_process(framework: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +17,25 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from parity import report
+from parity import InputError, frameworks, report
+from parity.__main__ import main
+from parity.checks import runner
 from parity.checks.check import Check
 from parity.checks.result import PASSED, Result
 from parity.checks.runner import Runner
 from parity.divergences import DIVERGENCES
 from parity.divergences.entry import trial
+from parity.frameworks import loading
 from parity.report import journal
 from parity.report.journal import Journal, entry
 from parity.report.model import Report, encode
 from parity.training import Training
 from tests.factories import curve
+from tests.tasks import Act, acts
 
 pytest_plugins = ["pytester"]
+
+posix = pytest.mark.skipif(os.name != "posix", reason="processes end as on POSIX")
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
@@ -166,7 +175,7 @@ def test_a_report_that_fails_during_the_run_costs_no_result(monkeypatch: pytest.
     messages: list[str] = []
     kept = Journal(tmp_path, seed=0, planned=8, warn=messages.append)
     kept.begin()
-    monkeypatch.setattr("parity.report.storage.snapshot", lambda *_: {}["page"])
+    monkeypatch.setattr("parity.report.storage.write", lambda *_: {}["page"])
     results = results_by_task()
     for task, results_of_task in results.items():
         kept._due = 0.0
@@ -174,3 +183,189 @@ def test_a_report_that_fails_during_the_run_costs_no_result(monkeypatch: pytest.
     made = [result for results_of_task in results.values() for result in results_of_task if isinstance(result, Result)]
     assert len(kept.report().results) == len(made)
     assert messages == ["no report on the way: KeyError: 'page'; the run goes on"]
+
+
+def outcomes(*actions: str, **options: Any) -> list[str]:
+    """Run a batch of actions in worker processes; return what each comes to, in order."""
+    tasks = acts(*actions)
+    results = dict(Runner(tasks, jobs=2, **options))
+    return [str(*results[task]) for task in tasks]
+
+
+DEATHS = {
+    "dies": "the worker process died with exit code 3 before it was done",
+    "is killed": "the worker process died with exit code -9 before it was done",
+    "leaves a child": "the worker process died with exit code 4 before it was done",
+    "closes everything": "the worker process died with exit code ",
+}
+
+
+@posix
+def test_a_worker_that_dies_costs_one_task() -> None:
+    """Check the first of a batch too, and one that dies while something keeps its connection open."""
+    actions = [action for death in DEATHS for action in (death, "fine")]
+    observed = outcomes(*actions)
+    assert observed[1::2] == ["fine"] * len(DEATHS)
+    assert all(reason.startswith(DEATHS[death]) for death, reason in zip(DEATHS, observed[::2], strict=True))
+
+
+@posix
+def test_a_batch_is_given_up_after_three_deaths_in_a_row() -> None:
+    died, killed = DEATHS["dies"], DEATHS["is killed"]
+    assert outcomes("dies", "dies", "fine", "dies", "dies", "is killed", "fine", "raises") == [
+        *(died, died, "fine", died, died, killed),
+        *[f"given up after 3 worker processes died in a row: {killed}"] * 2,
+    ]
+
+
+RAISED = {
+    "raises": "raised ZeroDivisionError: division by zero",
+    "exits": "raised SystemExit: 0",
+    "interrupts": "raised KeyboardInterrupt:",
+    "cannot be sent": "raised AttributeError: Can't",
+    "is too deep": "raised RecursionError: ",
+    "cannot be rebuilt": "raised ValueError: cannot be rebuilt here",
+}
+
+
+def test_a_task_without_results_ends_the_run_and_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(act: Act, reason: str) -> None:
+        raise KeyError(reason)
+
+    monkeypatch.setattr(Act, "on_crash", raises)
+    tasks = acts("raises", "fine")
+    started = Runner(tasks, jobs=2)
+    started.start()
+    with pytest.raises(RuntimeError, match="the run ended before this task was done") as raised:
+        started.results_of(tasks[0])
+    assert "ZeroDivisionError" in str(raised.value.__cause__)
+    started.close()
+
+
+def test_whatever_a_task_raises_costs_one_task() -> None:
+    observed = outcomes(*RAISED, "fine")
+    assert observed[-1] == "fine"
+    assert all(reason.startswith(RAISED[action]) for action, reason in zip(RAISED, observed[:-1], strict=True))
+
+
+def test_in_one_process_an_exit_of_a_task_is_not_that_of_the_run() -> None:
+    assert [results for _, results in Runner(acts("raises", "exits", "where"), jobs=1)] == [
+        ["raised ZeroDivisionError: division by zero"],
+        ["raised SystemExit: 0"],
+        ["here"],
+    ]
+
+
+def test_a_task_that_never_ends_is_stopped_and_the_next_one_runs() -> None:
+    limit = "stopped after 2 seconds, the limit of --timeout (--parity-timeout in pytest)"
+    assert outcomes("hangs", "fine", timeout=2) == [limit, "fine"]
+
+
+@pytest.mark.parametrize("start", [False, True])
+def test_without_worker_processes_tasks_run_in_this_one(start: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reach the limit of processes, as a full machine does; a pytest session must not wait for ever."""
+
+    def limited(_: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(SpawnProcess, "start", limited)
+    tasks = [*acts("where", "where"), *acts("where", batch="another")]
+    runner = Runner(tasks, jobs=2)
+    if start:
+        runner.start()
+    results = {task: runner.results_of(task) for task in tasks} if start else dict(runner)
+    runner.close()
+    assert results == {task: ["here"] for task in tasks}
+
+
+def test_a_worker_that_cannot_start_leaves_its_tasks_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, begun = SpawnProcess.start, []
+
+    def once(process: SpawnProcess) -> None:
+        begun.append(process)
+        if len(begun) > 1:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", once)
+    tasks = [*acts("where"), *acts("where", batch="another")]
+    assert dict(Runner(tasks, jobs=2)) == {task: ["in a worker"] for task in tasks}
+
+
+WHERE = """
+from parity.checks.runner import Runner
+from tests.tasks import acts
+print(*(results for _, results in Runner(acts("where", "where"), jobs=2)))
+"""
+
+
+def run_python(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python where it can import what tests share, and what is in a folder."""
+    path = os.pathsep.join([str(folder), str(Path(__file__).parent.parent)])
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+
+
+def test_workers_that_end_before_they_begin_leave_their_tasks_to_this_process(tmp_path: Path) -> None:
+    """Run a main module that cannot be imported in a worker, for want of ``if __name__ == "__main__"``."""
+    (tmp_path / "script.py").write_text(WHERE)
+    process = run_python(tmp_path / "script.py", folder=tmp_path)
+    assert (process.returncode, process.stdout) == (0, "['here'] ['here']\n")
+
+
+@posix
+def test_an_interrupt_does_not_reach_a_worker_that_has_not_imported_anything_yet(tmp_path: Path) -> None:
+    """Send it where Ctrl-C would end in the traceback of a worker: the parent decides what an interrupt means."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\nif 'spawn_main' in str(sys.orig_argv): os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    process = run_python("-c", WHERE, folder=tmp_path)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "['in a worker'] ['in a worker']\n", "")
+
+
+def test_the_option_limits_each_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop a check while it loads a framework."""
+    monkeypatch.setattr(runner, "INTERVAL", 0.02)
+    command = ["check", "--operation", "bidirectional.reverse_sequence", "--variant", "gather", "--dtype", "float32"]
+    command += ["--contract", "repeatable", "--timeout", "0.01", "--jobs", "2", "--output", str(tmp_path)]
+    assert main(command) == 1
+    (result,) = report.read(tmp_path).results
+    assert result.reason.startswith("stopped after 0.01 seconds, the limit of --timeout")
+
+
+def test_the_option_of_pytest_is_the_limit_too(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    run = pytester.runpytest_subprocess("--parity-timeout", "0", "-k", "reverse_sequence-pytorch")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    run.stderr.fnmatch_lines(["*timeout: got 0*, expected a number of seconds above 0"])
+
+
+def test_a_wrong_limit_is_named() -> None:
+    for timeout in (0, -1.0, float("nan"), "9", True - 1):
+        with pytest.raises(InputError, match=r"timeout: got .*, expected a number of seconds above 0"):
+            Runner([], timeout=timeout)
+
+
+def test_a_single_core_still_gets_a_worker_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit what a task that hangs or dies costs; only who asks for one job gets none."""
+    monkeypatch.setattr(frameworks, "cores", lambda: 1)
+    assert [results for _, results in Runner(acts("where"))] == [["in a worker"]]
+
+
+CORES = {"max 100000": 8, "150000 100000": 2, "5000 100000": 1, "900000 100000": 8, "": 8, "1 2 3": 8}
+
+
+@pytest.mark.parametrize("limit", CORES)
+def test_cores_are_those_that_this_process_may_use(limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(loading, "CPU_LIMIT", tmp_path / "cpu.max")
+    (tmp_path / "cpu.max").write_text(limit)
+    assert frameworks.cores() == CORES[limit]
+    assert Runner([]).jobs == min(4, CORES[limit])
+    assert report.build([], {}, seed=0, seconds=0.0, planned=0, checked=0).environment.cores == CORES[limit]

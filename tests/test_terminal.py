@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+import json
 import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 from msgspec.structs import replace as changed
 from rich.console import Console
 
+from parity.__main__ import main
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, FirstDifference, Result, Status
 from parity.checks.selection import plan
 from parity.checks.sentences import explain, nearest, sentence
-from parity.cli.check import print_failures, print_nearest
+from parity.cli.check import _summarise, print_failures, print_nearest
 from parity.cli.matrix import print_matrix
+from parity.cli.streams import Output
+from parity.cli.terminal import announce, console, print_lines
+from parity.errors import printable
 from parity.frameworks import FRAMEWORKS
 from parity.operations import OPERATIONS
+from parity.report import failed, read, write
 from parity.report.formatting import SYMBOLS
 from parity.report.groups import failures
-from tests.factories import HOSTILE, LSTM, hostile_result
+from tests.factories import HOSTILE, LSTM, hostile_result, report_of, small_report
 from tests.factories import result as make_result
+from tests.strategies import TEXT
+
+posix = pytest.mark.skipif(os.name != "posix", reason="streams and signals are those of POSIX")
 
 
 def result(status: Status = PASSED, check: Check = LSTM, score: float = 16.0, **fields: Any) -> Result:
@@ -244,3 +262,235 @@ def test_a_result_is_explained_by_its_own_fields() -> None:
         detail="off",
     )
     assert sentence(failure) == "f.v in o (c, d, m) breaks contract: off"
+
+
+def python(*arguments: str, before: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run ``parity`` in a process of its own, after some code."""
+    code = f"import sys\n{before}\nfrom parity.__main__ import main\nsys.exit(main({list(arguments)!r}))"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, **({"capture_output": True, "text": True, "check": False} | options))
+
+
+LIGHT = {
+    "help": ["check", "--help"],
+    "describe": ["describe", "rnn.lstm"],
+    "list": ["describe"],
+    "mutants": ["mutants", "--list"],
+    "divergences": ["divergences"],
+    "report": ["report", "there"],
+    "diff": ["diff", "there", "there"],
+    "markdown": ["diff", "there", "there", "--markdown"],
+}
+STATUS = {name: int(name == "report") for name in LIGHT}  # the report has failures
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to a folder with a report in the folder "there"."""
+    write(small_report(), tmp_path / "there")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def all_commands(before: str, **options: Any) -> tuple[dict[str, int], subprocess.CompletedProcess[str]]:
+    """Run every light command in one process; return the status of each, and the process."""
+    code = f"""
+import json, sys
+{before}
+from pathlib import Path
+from parity.__main__ import main
+status = {{name: main(command) for name, command in {LIGHT!r}.items()}}
+Path("status.json").write_text(json.dumps(status))
+"""
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "check": False}
+    process = subprocess.run([sys.executable, "-c", code], **(given | options))
+    status = Path("status.json")
+    return json.loads(status.read_text()) if status.exists() else {}, process
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252:strict", "utf-8"])
+def test_every_command_gets_through_whatever_the_encoding_is(encoding: str, there: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    encoding = encoding.partition(":")[0]
+    status, process = all_commands("", env=environment, encoding=encoding)
+    assert (status, process.returncode, process.stderr) == (STATUS, 0, "")
+    assert ("\\u2713" in process.stdout) == (encoding != "utf-8")
+
+
+@posix
+def test_every_command_gets_through_without_standard_streams(there: Path) -> None:
+    """Close them before Python starts; a file that it opened then would get their numbers."""
+    status, process = all_commands("", preexec_fn=lambda: os.closerange(0, 3))
+    assert (status, process.returncode) == (STATUS, 0)
+
+
+@posix
+def test_a_reader_that_leaves_changes_no_status(there: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stdout:
+        status, process = all_commands("", stdout=stdout)
+    assert (status, process.returncode, process.stderr) == (STATUS, 0, "")
+
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
+
+
+@needs_full
+def test_what_cannot_be_printed_fails_in_one_sentence(there: Path) -> None:
+    with FULL.open("w") as stdout:
+        process = python("diff", "there", "there", stdout=stdout, stderr=subprocess.PIPE, capture_output=False)
+    sentence = "parity: failed: stdout cannot be written: No space left on device\n"
+    assert (process.returncode, process.stderr) == (1, sentence)
+
+
+PASSING = """
+from msgspec.structs import replace
+from parity.checks.check import Check
+Check.run = lambda check: [replace(check.result("eager", "features/ragged", "passed"), compared=1)]
+"""
+
+
+@needs_full
+@pytest.mark.parametrize("stdout", ["full", "encoded"])
+def test_no_stream_costs_a_report(stdout: str, tmp_path: Path) -> None:
+    """Check without a framework; the progress goes to stderr, which is full."""
+    command = ["check", "--operation", "bidirectional.reverse_sequence", "--jobs", "1", "--output", str(tmp_path)]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    with FULL.open("w") as full:
+        streams = {"stdout": full if stdout == "full" else subprocess.PIPE, "stderr": full}
+        process = python(*command, before=PASSING, env=environment, capture_output=False, **streams)
+    assert process.returncode == (1 if stdout == "full" else 0)
+    assert not failed(read(tmp_path))
+
+
+def test_a_command_may_run_in_a_thread() -> None:
+    """Leave signals alone there: only the main thread may handle them."""
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(main, ["mutants", "--list", "rnn"]).result() == 0
+
+
+@posix
+def test_what_ignores_a_signal_goes_on_ignoring_it() -> None:
+    """Keep what nohup and a background job of a script ask for."""
+    code = (
+        "import os, signal\n"
+        "numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]\n"
+        "for number in numbers: signal.signal(number, signal.SIG_IGN)\n"
+        "import parity.cli.describe as command\n"
+        "command.run = lambda _: [os.kill(os.getpid(), number) for number in numbers] and 0"
+    )
+    assert python("describe", before=code).returncode == 0
+
+
+SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"]
+IMPORTS = {
+    "in an import": "ready()",
+    "in an import that makes another error of it": "try: ready()\nexcept KeyboardInterrupt: raise ImportError",
+}
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "moment"), [*((name, "in a command") for name in SIGNALS), *(("SIGINT", moment) for moment in IMPORTS)]
+)
+def test_an_interrupt_before_the_first_check_is_one_line(
+    name: str, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ready = f"import builtins, os, signal\nbuiltins.ready = lambda: os.kill(os.getpid(), signal.{name})"
+    if moment in IMPORTS:
+        Path("rich.py").write_text(IMPORTS[moment])
+        process = python("describe", before=ready)
+    else:
+        process = python("describe", before=f"{ready}\nimport parity.cli.describe as it; it.run = lambda _: ready()")
+    assert (process.returncode, process.stdout, process.stderr) == (130, "", "parity: interrupted\n")
+
+
+ESCAPES = "\x1b[31mred\x1b[0m"
+FOREIGN = ["[bold]red[/bold]", ":bomb:", ESCAPES, "half \udc80", "[link=http://x]y[/link]", "\u202ename"]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_no_foreign_text_is_interpreted(text: str) -> None:
+    out = io.StringIO()
+    print_lines(Console(file=out, force_terminal=True, width=200), text)
+    assert out.getvalue() == f"{printable(text)}\n"
+
+
+WRONG = {
+    "a command": [f"chekc{ESCAPES}"],
+    "an option": ["check", f"--{ESCAPES}"],
+    "a value": ["check", "--operation", ESCAPES],
+    "a number": ["check", "--seed", ESCAPES],
+    "a file": ["report", ESCAPES],
+    "a folder": ["check", "--output", f"/dev/null/{ESCAPES}"],
+    "a recording": ["check", "--replay", ESCAPES],
+    "a name": ["divergences", ESCAPES],
+    "a required framework": ["mutants", "--require", ESCAPES],
+    "lengths": ["advise", "--lengths", ESCAPES],
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_no_wrong_argument_moves_the_cursor(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(WRONG[kind]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.removesuffix("\n").isprintable()
+
+
+@given(TEXT, st.sampled_from(["ascii", "cp1252", "utf-8", "utf-16"]))
+def test_any_line_is_printed_as_one_line_in_any_encoding(text: str, encoding: str) -> None:
+    file = io.BytesIO()
+    stream: Any = Output(io.TextIOWrapper(file, encoding, newline=""))
+    print_lines(Console(file=stream, width=20), text)
+    stream.flush()
+    printed = file.getvalue().decode(encoding)
+    assert printed.endswith("\n")
+    assert printed[:-1].isprintable()
+
+
+class Foreign:
+    """A recording from elsewhere, as far as it is printed."""
+
+    def __str__(self) -> str:
+        return f"torch [bold]{ESCAPES} on cpu"
+
+
+def test_texts_of_reports_recordings_and_folders_are_printed_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / f"[bold]{ESCAPES}"
+    announce(write(report_of(result(FAILED, problem="other", detail=ESCAPES)), folder), small_report())
+    print_failures(failures([result(FAILED, problem="other", detail=f"[bold]{ESCAPES}")]), console())
+    recording: Any = Foreign()
+    _summarise(report_of(result()), recording)
+    out = capsys.readouterr().out
+    assert f"compared with torch [bold]{printable(ESCAPES)} on cpu" in out
+    assert f"[bold]{printable(ESCAPES)}/report.json" in out
+    assert f"breaks matches_reference: [bold]{printable(ESCAPES)}" in out
+    assert all(line.isprintable() for line in out.split("\n"))
+
+
+def test_a_definition_is_printed_with_its_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, row in OPERATIONS.items():
+        main(["describe", name])
+        reference = import_module(f"parity.reference.{row.topic}")
+        definition = inspect.getdoc(getattr(reference, row.function)) or ""
+        assert " ".join(definition.split()) in " ".join(capsys.readouterr().out.split())
+
+
+ABBREVIATED = {
+    "check --op rnn": "; nearest: --operation",
+    "check --operatoin rnn": "; nearest: --operation",
+    "advise --no-meas --distribution uniform": "; nearest: --no-measure",
+    "report --1234 x": "parity report --help lists what it takes",
+}
+
+
+@pytest.mark.parametrize("command", ABBREVIATED)
+def test_an_abbreviated_option_is_an_error_with_its_name(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command.split()) == 2
+    assert capsys.readouterr().err.endswith(f"{ABBREVIATED[command]}\n")

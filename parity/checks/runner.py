@@ -6,45 +6,25 @@ gets all tasks of a group, the checks of one operation and dtype say: they share
 
 from __future__ import annotations
 
-import gc
-import os
-import signal
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from threading import Condition, Thread
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from parity import frameworks
-from parity.caching import clear_caches
-from parity.errors import InputError, first_lines, listed, message_of, of_kind, shown, whole_number
+from parity.checks.worker import Done, Worker, raised
+from parity.checks.worker import Task as Task
+from parity.checks.worker import clear as clear
+from parity.errors import InputError, finite, listed, of_kind, shown, whole_number
 from parity.frameworks import CPU, DeviceSettings
-
-
-@runtime_checkable
-class Task(Protocol):
-    """Something to run: hashable, and fit to travel to another process. So are its results."""
-
-    @property
-    def group_key(self) -> tuple[str, ...]:
-        """Return the key of the tasks that should run in the same process."""
-
-    @property
-    def cost(self) -> int:
-        """Estimate how long it takes, compared with others."""
-
-    def run(self) -> list[Any]:
-        """Return its results."""
-
-    def on_crash(self, reason: str, /) -> list[Any]:
-        """Return results to report if the process that ran it died."""
-
 
 TASKS = "tasks, as parity.checks.selection.plan lists them"
 MOST_WORKERS = 4  # unless more are asked for: each has both frameworks in memory
-Done = tuple[Any, list[Any]]  # a task, and its results
+TIMEOUT = 600.0  # seconds for a task unless another limit is set
+SECONDS = "a number of seconds above 0"
+INTERVAL = 1.0  # seconds between two looks whether workers are alive while none of them answers
 
 
 class Runner:
@@ -52,12 +32,16 @@ class Runner:
 
     Args:
         tasks: checks from `parity.checks.selection.plan`, and whatever else is a `Task`.
-        jobs: worker processes; 1 runs everything in this process, in order, which suits a debugger.
+        jobs: worker processes, by default one a core and 4 at most; if 1 is asked for, everything runs in this process,
+            in order, which suits a debugger.
         on_results: called with each task and its results that workers deliver after `start`.
         device: where the tasks run.
+        timeout: seconds after which a worker is killed and its task has failed. A task in this process has no limit.
+            The longest of ours, which train and compile, take half a minute on an idle core, and two and a half
+            minutes where ten processes share two cores.
 
     Raises:
-        InputError: something among the tasks is none, or ``jobs`` is not 1 or more.
+        InputError: something among the tasks is none, ``jobs`` is not 1 or more, or ``timeout`` is not above 0.
     """
 
     def __init__(
@@ -66,31 +50,37 @@ class Runner:
         jobs: int | None = None,
         on_results: Callable[[Any, list[Any]], object] = lambda *_: None,
         device: DeviceSettings = CPU,
+        timeout: float | None = None,
     ) -> None:
         self.tasks: list[Task] = listed("tasks", tasks, TASKS)
         for task in self.tasks:
             of_kind("tasks", task, Task, TASKS)
-        self.jobs = min(MOST_WORKERS, os.cpu_count() or 1) if jobs is None else whole_number("jobs", jobs, least=1)
+        self.jobs = min(MOST_WORKERS, frameworks.cores()) if jobs is None else whole_number("jobs", jobs, least=1)
+        self.timeout = TIMEOUT if timeout is None else finite("timeout", timeout, SECONDS)
+        if self.timeout <= 0:
+            raise InputError("timeout", shown(timeout), SECONDS)
         self.device = device
         self.environment: dict[str, dict[str, Any]] = {}  # framework -> what it reports, as soon as it was loaded
         self._planned = frozenset(self.tasks)
         self._on_results = on_results
         self._workers: list[Worker] = []
-        self._stream = self._in_process() if self.jobs == 1 else self._in_workers()
+        self._here = jobs == 1  # on a single core, a process of its own still limits the damage of a task
+        self._stream = self._in_process(groups(self.tasks)) if self._here else self._in_workers()
         self._results: dict[Task, list[Any]] = {}
         self._arrived = Condition()
         self._collector: Thread | None = None
+        self._collecting = False
         self._group_key: tuple[str, ...] = ()  # of the last task that ran here
         self._over = False
-        self._ended_by: Exception | None = None
+        self._ended_by: BaseException | None = None
 
     def __iter__(self) -> Iterator[Done]:
         return self._stream
 
     def start(self) -> None:
-        """Let the workers begin, and collect results in a thread. With one job, nothing happens yet."""
-        if self.jobs > 1:
-            self._collector = Thread(target=self._collect, daemon=True)
+        """Let the workers begin, and collect results in a thread. Without them, nothing happens yet."""
+        if not self._here:
+            self._collector, self._collecting = Thread(target=self._collect, daemon=True), True
             self._collector.start()
 
     def results_of(self, task: Task) -> list[Any]:
@@ -98,23 +88,23 @@ class Runner:
 
         Raises:
             InputError: it is none of the tasks.
-            RuntimeError: ``on_results`` raised, which ended the run.
+            RuntimeError: the run was closed, or ``on_results`` raised, which ended it.
         """
         if task not in self._planned:
             raise InputError("task", shown(task), "one of the tasks that were given")
-        if self._collector is None and task not in self._results:
-            self._keep(task, self._run_here(task))  # this one only: under xdist, other processes run the others
         with self._arrived:
-            self._arrived.wait_for(lambda: task in self._results or self._over)
-            if task not in self._results:
+            self._arrived.wait_for(lambda: task in self._results or self._over or not self._collecting)
+        if task not in self._results:
+            if self._over:
                 raise RuntimeError("the run ended before this task was done") from self._ended_by
-            return self._results[task]
+            self._keep(task, self._run_here(task))  # this one only: under xdist, other processes run the others
+        return self._results[task]
 
     def close(self) -> None:
         """Stop all workers."""
         self._over = True
         for worker in self._workers:
-            worker.process.kill()
+            worker.kill()
         if self._collector is None:
             self._stream.close()
         else:
@@ -125,11 +115,11 @@ class Runner:
             for task, results in self._stream:
                 self._on_results(task, results)
                 self._keep(task, results)
-        except Exception as error:  # raised again in whoever asks for the next results
-            self._ended_by = error
+        except BaseException as error:  # raised again in whoever asks for the next results
+            self._ended_by, self._over = error, True
         finally:
             with self._arrived:
-                self._over = True
+                self._collecting = False
                 self._arrived.notify_all()
 
     def _keep(self, task: Task, results: list[Any]) -> None:
@@ -137,10 +127,14 @@ class Runner:
             self._results[task] = results
             self._arrived.notify_all()
 
-    def _in_process(self) -> Generator[Done, None, None]:
-        for batch in groups(self.tasks):
+    def _in_process(self, batches: Iterable[list[Task]]) -> Generator[Done, None, None]:
+        for batch in batches:
             for task in batch:
-                yield task, self._run_here(task)
+                try:
+                    results = self._run_here(task)
+                except (Exception, SystemExit) as error:  # the next task may run all the same
+                    results = task.on_crash(raised(error))
+                yield task, results
 
     def _run_here(self, task: Task) -> list[Any]:
         if self._group_key not in ((), task.group_key):
@@ -153,27 +147,38 @@ class Runner:
     def _in_workers(self) -> Generator[Done, None, None]:
         longest_first = sorted(groups(self.tasks), key=lambda batch: sum(task.cost for task in batch), reverse=True)
         waiting = deque(longest_first)  # so that no core waits for them at the end
-        self._workers = [Worker(self.device) for _ in range(min(self.jobs, len(waiting)))]
+        self._workers = [Worker(self.device, self.timeout) for _ in range(min(self.jobs, len(waiting)))]
         try:
-            while not self._over and (busy := _keep_busy(self._workers, waiting)):
-                for connection in wait(list(busy)):
-                    worker = busy[connection]  # type: ignore[index]
-                    done = worker.receive()
+            while not self._over and (busy := self._keep_busy(waiting)):
+                before = time.monotonic()
+                arrived = wait([worker.connection for worker in busy], INTERVAL)
+                passed = min(time.monotonic() - before, 2 * INTERVAL)  # more if somebody has stopped all, with Ctrl-Z
+                for worker in busy:
+                    done = worker.results(worker.connection in arrived, passed)
                     if self._over:  # closed meanwhile: the worker was killed, and its tasks have no results
                         return
                     self.environment |= worker.environment
                     yield from done
         finally:
             for worker in self._workers:
-                worker.process.kill()
+                worker.kill()
+        if not self._collecting:
+            yield from self._in_process(waiting)  # no process can be started
 
+    def _keep_busy(self, waiting: deque[list[Task]]) -> list[Worker]:
+        """Give every idle worker a batch, as long as there are any; return those at work.
 
-def _keep_busy(workers: list[Worker], waiting: deque[list[Task]]) -> dict[Connection, Worker]:
-    """Give every idle worker a batch, as long as there are any; return those at work."""
-    for worker in workers:
-        if not worker.left and waiting:
-            worker.give(waiting.popleft())
-    return {worker.connection: worker for worker in workers if worker.left}
+        A worker whose process cannot be started leaves its batch to the others.
+        """
+        for worker in list(self._workers):
+            if not worker.left and waiting:
+                worker.left = waiting.popleft()
+            try:
+                worker.proceed()
+            except OSError:
+                self._workers.remove(worker)
+                waiting.appendleft(worker.left)
+        return [worker for worker in self._workers if worker.left]
 
 
 def groups(tasks: Iterable[Task]) -> list[list[Task]]:
@@ -182,77 +187,3 @@ def groups(tasks: Iterable[Task]) -> list[list[Task]]:
     for task in tasks:
         by_key.setdefault(task.group_key, []).append(task)
     return list(by_key.values())
-
-
-class Worker:
-    """A process that runs one batch of tasks after another, in order."""
-
-    def __init__(self, device: DeviceSettings) -> None:
-        self.device = device
-        self.left: list[Task] = []  # those of its batch that are not done yet; empty when it is idle
-        self.environment: dict[str, dict[str, Any]] = {}
-        self._start()
-
-    def _start(self) -> None:
-        context = get_context("spawn")  # a fork of a process with TensorFlow's threads in it hangs
-        self.connection, other_end = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other_end, self.device), daemon=True)
-        self.process.start()
-        self.answered = False  # whether the process that runs now has finished a task
-        other_end.close()
-
-    def give(self, batch: list[Task]) -> None:
-        """Let it run a batch, in a new process if the last one died."""
-        if not self.process.is_alive():
-            self._start()
-        self.left = list(batch)
-        self.connection.send(batch)
-
-    def receive(self) -> list[Done]:
-        """Return the results of its next task. If it died, report only the task that was running as failed.
-
-        The rest of the batch goes to another process. A process that dies over its first task fails the whole batch:
-        the next one would hardly do better.
-        """
-        try:
-            task, results, self.environment = self.connection.recv()
-        except (EOFError, ConnectionError):
-            self.process.join()
-            reason = f"the worker process died with exit code {self.process.exitcode} before it was done"
-            crashed, rest = (self.left[:1], self.left[1:]) if self.answered else (self.left, [])
-            self.left = []
-            if rest:
-                self.give(rest)
-            return [(task, task.on_crash(reason)) for task in crashed]
-        self.answered = True
-        self.left.remove(task)
-        return [(task, results)]
-
-
-def clear() -> None:
-    """Empty all caches: what one operation left behind is of no use to the next."""
-    clear_caches()
-    gc.collect()
-
-
-def _serve(connection: Connection, device: DeviceSettings) -> None:
-    """Run batches in a worker, until it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, ConnectionError):  # the parent has ended
-        while True:
-            for task in connection.recv():
-                try:
-                    results = task.run()
-                except Exception as error:  # the next task may run all the same
-                    results = task.on_crash(f"raised {first_lines(message_of(error))}")
-                connection.send((task, results, frameworks.environment(device)))
-            clear()
-
-
-def _end_with_parent() -> None:
-    """End at once when the parent is killed, even in the middle of a task."""
-    parent = parent_process()
-    assert parent is not None, "a worker has one"
-    wait([parent.sentinel])
-    os._exit(1)

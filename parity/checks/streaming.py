@@ -8,7 +8,6 @@ smallest floor. A chunk of which that is not known is judged in full.
 from __future__ import annotations
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +16,13 @@ import numpy as np
 
 from parity.arrays import Array
 from parity.errors import InputError
+from parity.frameworks import cores
 
 CHUNK = 1 << 17  # elements compared at a time: few enough for the cache, so a pass costs one read of each array
 ROW = 1 << 12  # elements whose squares are summed by one call of BLAS
 BLOCK = 1 << 22  # elements that a thread takes at a time; a single block is worth no threads
 SMALLEST = 1e-290  # sum of squares with all its digits
-THREADS = min(os.cpu_count() or 1, 4)  # NumPy computes without the interpreter lock, but each has buffers of its own
+THREADS = min(cores(), 4)  # NumPy computes without the interpreter lock, but each has buffers of its own
 
 
 @dataclass

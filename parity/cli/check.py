@@ -13,10 +13,19 @@ from parity.checks.result import FAILED, PASSED, Result
 from parity.checks.runner import Runner
 from parity.checks.sentences import nearest, sentence
 from parity.cli.matrix import print_matrix
-from parity.cli.options import REPEATED, Once, add_device, add_jobs, add_output, add_seed, add_selection, plan_tasks
-from parity.cli.terminal import announce, console, interruptible, print_lines, run_tasks
+from parity.cli.options import (
+    REPEATED,
+    add_device,
+    add_jobs,
+    add_output,
+    add_require,
+    add_seed,
+    add_selection,
+    plan_tasks,
+)
+from parity.cli.terminal import announce, console, print_lines, run_tasks
 from parity.errors import FrameworkUnavailable, NotWritten
-from parity.frameworks.recording import Recording, verified
+from parity.frameworks.recording import Recording, apart, verified
 from parity.report import Report, github
 from parity.report.formatting import plural
 from parity.report.groups import Group, failures, skips
@@ -32,46 +41,48 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity check``."""
     add_selection(parser, *REPEATED)
     cases = parser.add_argument_group("cases", "Each may be given once.")
-    cases.add_argument("--config", action=Once, default="", help="select only this configuration of the operation")
+    cases.add_argument("--config", default="", help="select only this configuration of the operation")
     cases.add_argument(
         "--lengths",
-        action=Once,
         default="",
         help='select only these lengths, by name or written out: "3,0,1:5" is three sequences padded to 5 steps',
     )
-    cases.add_argument("--mode", action=Once, default="", help="select only eager, graph, xla or compiled")
+    cases.add_argument("--mode", default="", help="select only eager, graph, xla or compiled")
     parser.add_argument("--full", action="store_true", help="add what takes long: compiled modes and narrow dtypes")
     parser.add_argument("--replay", metavar="DIR", help="compare with the recording in this folder too")
     add_seed(parser)
+    add_require(parser)
     add_device(parser)
     add_jobs(parser)
     add_output(parser)
 
 
-@interruptible()
 def run(options: argparse.Namespace) -> int:
     """Run the checks, write the report, print a summary."""
     device = frameworks.DeviceSettings(options.device, options.tf32)
-    recording = verified(options.replay) if options.replay else None
-    runner = Runner(plan_tasks(options, device, recording), options.jobs, device=device)
-    report.check_writable(options.output)
+    recording = None if options.replay is None else verified(options.replay)
+    apart(recording, options.output)
+    runner = Runner(plan_tasks(options, device, recording), options.jobs, device=device, timeout=options.timeout)
+    frameworks.require("require", options.require)
+    claimed = report.claim(options.output)
     for framework in options.framework:
         if reason := frameworks.missing(framework):
             raise FrameworkUnavailable(reason)
     planned = sum(isinstance(task, Check | Training) for task in runner.tasks)
     replayed = report.describe_recording(recording) if recording else None
     journal = Journal(options.output, seed=options.seed, planned=planned, replayed=replayed)
-    journal.begin()
-    _, interrupted = run_tasks(runner, journal)
-    finished = journal.report(interrupted)
-    _finish(finished, options.output, recording)
+    with claimed:
+        journal.begin()
+        _, interrupted = run_tasks(runner, journal)
+        finished = journal.report(interrupted)
+        _finish(finished, journal, recording)
     return 130 if interrupted else int(report.failed(finished))
 
 
-def _finish(finished: Report, folder: str, recording: Recording | None) -> None:
+def _finish(finished: Report, journal: Journal, recording: Recording | None) -> None:
     """Write a report and print its summary, which a report that cannot be written must not prevent."""
     try:
-        files = report.write(finished, folder)
+        files = journal.end(finished)
     except NotWritten:
         _summarise(finished, recording)
         github.publish(finished, say=print, warn=warn)
@@ -88,12 +99,11 @@ def _summarise(finished: Report, recording: Recording | None) -> None:
         print_failures(groups, terminal)
     else:
         print_nearest(finished.results, terminal)
-    for entry in stale_entries(finished):
-        for trial in entry.frameworks.values():
-            if trial.status == FAILED:
-                print_lines(terminal, trial.reason, "")
+    stale = (trial for entry in stale_entries(finished) for trial in entry.frameworks.values())
+    for reason in dict.fromkeys(trial.reason for trial in stale if trial.status == FAILED):
+        print_lines(terminal, reason, "")  # once, where a framework does not load
     if recording:
-        print(f"compared with {recording}")
+        print_lines(terminal, f"compared with {recording}")
     for group in skips(finished.results):
         print_lines(terminal, f"skipped: {group.distinct('framework')}: {group.worst.reason}")
     seconds = finished.summary.seconds

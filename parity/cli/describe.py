@@ -36,16 +36,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _describe(row: Operation, terminal: Console) -> None:
-    terminal.print(f"[bold]{row.name}[/bold]")
-    terminal.print(_definition(row), markup=False, highlight=False)
-    terminal.print(f"\n{inspect.getdoc(_reference(row))}", markup=False, highlight=False)
+    terminal.print(row.name, style="bold")
+    terminal.print(_definition(row))
+    terminal.print(f"\n{inspect.getdoc(_reference(row))}")
     for config in row.configurations:
         options = config.options  # shown with their values
         call = [f"{name}={options[name]!r}" if name in options else name for name in config.arguments]
-        terminal.print(f"\nconfiguration {config.name}: {', '.join(call)}", markup=False, highlight=False)
+        terminal.print(f"\nconfiguration {config.name}: {', '.join(call)}")
         terminal.print(_arrays(config))
     for framework, variants in row.variants.items():
-        terminal.print(f"{framework}: {', '.join(variants)}", markup=False, highlight=False)
+        terminal.print(f"{framework}: {', '.join(variants)}")
     terminal.print()
 
 

@@ -12,9 +12,12 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from parity import frameworks
 from parity.checks.result import FAILED, SKIPPED
-from parity.cli.terminal import console
+from parity.cli.options import add_require
+from parity.cli.terminal import console, print_lines
 from parity.divergences import DIVERGENCES, VERDICTS, Divergence, DivergenceEntry, Trial, plan, report_entries
+from parity.errors import printable
 
 HELP = "List what the frameworks do differently and what people believe, or explain some of it."
 
@@ -25,10 +28,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "name", nargs="*", help='explain these, such as "loss.all_ignored", or a topic, "loss"; without one, list all'
     )
     parser.add_argument("--all", action="store_true", help="run all of them, and show which are stale")
+    add_require(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """List or explain; return 1 if an entry that was run is stale."""
+    """List or explain; return 1 if an entry is stale, or none of all was run."""
+    frameworks.require("require", options.require)
     terminal = console(120)
     if not options.name and not options.all:
         terminal.print(_contents(DIVERGENCES.values()))
@@ -40,10 +45,11 @@ def run(options: argparse.Namespace) -> int:
     else:
         for entry in report_entries(trials):
             terminal.print(_explained(entry))
-    stale = [trial for trial in trials if trial.status == FAILED]
-    for trial in stale:
-        terminal.print(trial.reason, style="red", markup=False, soft_wrap=True)
-    return int(bool(stale))
+    stale = [trial.reason for trial in trials if trial.status == FAILED]
+    print_lines(terminal, *dict.fromkeys(stale))
+    if nothing := options.all and all(trial.status == SKIPPED for trial in trials):
+        print("nothing was run, which is a failure")
+    return int(bool(stale) or nothing)
 
 
 def _contents(entries: Iterable[Divergence]) -> Table:
@@ -84,4 +90,4 @@ def _comparison(trial: Trial) -> str:
 
 
 def _values(values: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    return printable(", ".join(f"{name} {value}" for name, value in values.items()))

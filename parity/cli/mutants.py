@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from parity import mutants, report
+from parity import frameworks, mutants, report
 from parity.checks.runner import Runner
-from parity.cli.options import add_jobs, add_output
-from parity.cli.terminal import announce, console, interruptible, run_tasks
+from parity.cli.options import add_jobs, add_output, add_require
+from parity.cli.terminal import announce, console, print_lines, run_tasks
 from parity.mutants import KILLED, MutantResult
 from parity.mutants.run import NOT_RUN
+from parity.report.formatting import plural, several
+from parity.report.groups import group_by
 from parity.report.summaries import MUTANT_HEADS, killed_by, kills_by_contract
 
 HELP = "Run mutants, small mistakes that people make, and show which contracts kill them."
@@ -26,22 +28,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--list", action="store_true", help="list the mutants and run none")
     add_output(parser, "add the result to the report in this folder")
+    add_require(parser)
     add_jobs(parser)
 
 
-@interruptible()
 def run(options: argparse.Namespace) -> int:
     """Run mutants, print what killed each, add them to the report."""
     if options.list:
         console(140).print(_contents(mutants.plan(options.name)))
         return 0
-    runner = Runner(mutants.plan(options.name), options.jobs)
-    report.check_addable(options.output)
+    runner = Runner(mutants.plan(options.name), options.jobs, timeout=options.timeout)
+    frameworks.require("require", options.require)
+    claimed = report.claim_addable(options.output)
     results, interrupted = run_tasks(runner)
     tried = [mutant for results_of_task in results.values() for mutant in results_of_task]
     begun = report.build([], runner.environment, seed=0, seconds=0.0, planned=0, checked=0, mutants=tried)
     _print(begun.mutants)
-    files = report.add_to_report(options.output, begun, mutants=begun.mutants)
+    with claimed:
+        files = report.add_to_report(options.output, begun, mutants=begun.mutants)
     announce(files, report.read(options.output))
     if interrupted:
         return 130
@@ -53,10 +57,13 @@ def _print(tried: Sequence[MutantResult]) -> None:
     terminal = console(140)
     terminal.print(_table(tried))
     terminal.print(_killers(tried))
-    others = [mutant for mutant in tried if mutant.status != KILLED]
-    for mutant in others:
-        terminal.print(f"{mutant.name} {mutant.status}: {mutant.reason}", markup=False, soft_wrap=True)
-    print(f"{len(tried) - len(others)} of {len(tried)} mutants killed")
+    others = group_by(tried, lambda mutant: (mutant.status, mutant.reason))
+    for (status, reason), alike in others.items():
+        if status != KILLED:
+            print_lines(terminal, f"{several(mutant.name for mutant in alike)} {status}: {reason}")
+    run = [mutant for mutant in tried if mutant.status != NOT_RUN]
+    killed, skipped = sum(mutant.status == KILLED for mutant in run), len(tried) - len(run)
+    print(f"{killed} of {plural(len(run), 'mutant')} killed" + (f", {skipped} skipped" if skipped else ""))
 
 
 def _contents(planned: Iterable[mutants.MutantTask]) -> Table:

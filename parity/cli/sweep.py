@@ -6,13 +6,14 @@ import argparse
 
 from rich.table import Table
 
-from parity import report
+from parity import frameworks, report
 from parity.checks import sweep
 from parity.checks.runner import Runner
-from parity.checks.sentences import sentence
 from parity.checks.sweep import SweepReport
-from parity.cli.options import add_jobs, add_output, add_selection
-from parity.cli.terminal import announce, console, interruptible, print_lines, run_tasks
+from parity.cli.check import print_failures
+from parity.cli.options import add_jobs, add_output, add_require, add_selection
+from parity.cli.terminal import announce, console, run_tasks
+from parity.report.groups import failures
 
 HELP = "Check random cases of many seeds: count false alarms, and show how scores are distributed."
 
@@ -23,25 +24,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="try so many seeds (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="start with this one (default 0)")
     add_output(parser, "add the result to the report in this folder")
+    add_require(parser)
     add_jobs(parser)
 
 
-@interruptible()
 def run(options: argparse.Namespace) -> int:
     """Sweep, print the distribution, add it to the report; return 1 after a failure, 130 after an interrupt."""
     tasks = sweep.plan(options.operation, options.dtype, options.seeds, options.seed)
-    runner = Runner(tasks, options.jobs)
-    report.check_addable(options.output)
+    runner = Runner(tasks, options.jobs, timeout=options.timeout)
+    frameworks.require("require", options.require)
+    claimed = report.claim_addable(options.output)
     results, interrupted = run_tasks(runner)
     tallies = [tally for tallies in results.values() for tally in tallies]
     summary = sweep.summarise(tallies, options.seed, options.seeds)
     terminal = console(160)
     terminal.print(_table(summary))
-    for failure in summary.failures:
-        print_lines(terminal, sentence(failure), f"  reproduce: {failure.reproduce}")
-    print(f"{summary.failed} of {summary.checks} checks failed")
+    print_failures(failures(summary.failures), terminal)
+    failed = f"{summary.failed} of {summary.checks} checks failed"
+    print(failed if summary.checks else "nothing was compared, which is a failure")
     empty = report.build([], runner.environment, seed=options.seed, seconds=0.0, planned=0, checked=0)
-    files = report.add_to_report(options.output, empty, sweep=summary)
+    with claimed:
+        files = report.add_to_report(options.output, empty, sweep=summary)
     announce(files, report.read(options.output))
     if interrupted:
         return 130

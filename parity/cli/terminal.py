@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from parity.checks.runner import Runner, Task
+from parity.cli.streams import RECEIVED, ignore_interrupts
 from parity.errors import printable
 from parity.report import Report, github
 from parity.report.journal import Journal, entry, warn
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
-
 
 def console(width: int = 100) -> Console:
-    """Return a console as wide as the terminal, or of a fixed width where there is none."""
-    return Console(width=None if sys.stdout.isatty() else width)
+    """Return a console as wide as the terminal, or of a fixed width where there is none. No text is markup in it."""
+    return Console(width=None if sys.stdout.isatty() else width, markup=False, emoji=False, highlight=False)
 
 
 def print_lines(console: Console, *lines: str) -> None:
     """Print lines unchanged; a terminal wraps them and a file does not."""
     for line in lines:
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(line), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def report_lines(files: Iterable[Path]) -> list[str]:
@@ -55,36 +52,21 @@ def run_tasks(runner: Runner, journal: Journal | None = None) -> tuple[dict[Task
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     try:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
             bar = bars.add_task("starting", total=len(runner.tasks))
             for task, results_of_task in runner:
+                if RECEIVED:  # a framework may make an error of an interrupt, which is no result
+                    return results, True
                 results[task] = results_of_task
                 if journal:
                     journal.keep(entry(task, results_of_task, runner.environment))
-                bars.update(bar, advance=1, description=str(task))
+                bars.update(bar, advance=1, description=printable(str(task)))
     except KeyboardInterrupt:
         return results, True
     finally:
-        for number in INTERRUPTS:  # a second interrupt must not stop the report from being written
-            signal.signal(number, signal.SIG_IGN)
+        ignore_interrupts()  # a second one must not stop the report from being written
         runner.close()
     return results, False
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C; restore the previous handlers on exit."""
-    previous = {number: signal.getsignal(number) for number in INTERRUPTS}
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -68,8 +68,8 @@ class Divergence:
             FrameworkUnavailable: the framework cannot be loaded.
         """
         snippet = self._snippet(framework)
-        frameworks.runtime(framework)  # loads the framework quietly, and with the right backend
-        with warnings.catch_warnings():  # naive code makes frameworks warn; where that matters, it is among the values
+        runtime = frameworks.runtime(framework)  # loads the framework quietly, and with the right backend
+        with runtime.settings(), warnings.catch_warnings():  # naive code makes frameworks warn; see the values
             warnings.simplefilter("ignore")
             return snippet()
 
@@ -87,7 +87,7 @@ class Divergence:
         if not changed:
             return ""
         topic, _, entry = self.name.partition(".")
-        mend = f"Mend `{entry}` in parity/divergences/{topic}.py: its values, its verdict and its text"
+        mend = f"Mend `{entry}` in parity.divergences.{topic}: its values, its verdict and its text"
         return f"{self.name}, {framework}: {'; '.join(changed)}. {mend}"
 
 
@@ -96,7 +96,7 @@ class Trial(Struct, frozen=True):
 
     Attributes:
         name, framework: the entry and the framework.
-        status: "passed" if the entry is up to date, "failed" if it is not, "skipped" if the framework is missing.
+        status: "passed" if the entry is up to date, "failed" if it is not, "skipped" if the framework is absent.
         reason: what to mend, or why it could not run; empty when it passed.
         code: the snippet.
         expected: the values of the entry, as text.
@@ -157,8 +157,9 @@ def try_out(divergence: Divergence, framework: str) -> Trial:
     """
     of_kind("divergence", divergence, Divergence, "one of parity.divergences.DIVERGENCES")
     choose("framework", framework, divergence.snippets)
-    if absent := frameworks.missing(framework):
-        return trial(divergence, framework, SKIPPED, absent)
+    reason, broken = frameworks.unavailable(framework)
+    if reason:
+        return trial(divergence, framework, FAILED if broken else SKIPPED, reason)
     try:
         observed = divergence.run(framework)
     except Exception as error:  # whatever it raises is news about the framework

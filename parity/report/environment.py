@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,10 +12,13 @@ from typing import Any
 from msgspec import structs
 
 import parity
+from parity.errors import of_kind, whole_number
+from parity.frameworks import cores
 from parity.frameworks.recording import Recording
 from parity.report.model import Environment, Replayed
 
 PACKAGES = ("numpy", "autograd", "torch", "tensorflow", "keras")
+A_MAPPING = "settings by name, for each framework"
 CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -24,21 +26,24 @@ def describe_environment(
     frameworks: Mapping[str, Mapping[str, Any]], seed: int, replayed: Replayed | None = None
 ) -> Environment:
     """Describe where a run was made; the arguments are fields of `Environment`."""
+    for settings in of_kind("frameworks", frameworks, Mapping, A_MAPPING).values():
+        of_kind("frameworks", settings, Mapping, A_MAPPING)
     return Environment(
         date=datetime.now(UTC).date().isoformat(),
         python=platform.python_version(),
         platform=platform.platform(),
         cpu=cpu_model(),
-        cores=os.cpu_count(),
+        cores=cores(),
         versions=versions(),
-        seed=seed,
+        seed=whole_number("seed", seed),
         frameworks={name: dict(settings) for name, settings in sorted(frameworks.items())},
-        replayed=replayed,
+        replayed=of_kind("replayed", replayed, (Replayed, type(None)), "a Replayed, from describe_recording"),
     )
 
 
 def describe_recording(recording: Recording) -> Replayed:
     """Describe a recording, and where it was made."""
+    of_kind("recording", recording, Recording, "a recording, from parity.frameworks.recording.verified")
     origin = structs.asdict(recording.manifest.environment)
     del origin["seed"]  # `Replayed` has none
     return Replayed(framework=recording.framework, folder=str(recording.folder), **origin)

@@ -58,7 +58,8 @@ class Group:
     @property
     def others(self) -> str:
         """Count the results beside the worst and list what all are of; empty when there is one result."""
-        varied = "; ".join(filter(None, map(self.distinct, ("quantity", "case", "mode", "dtype"))))
+        fields = ("quantity", "case", "mode", "dtype") if self.worst.case else ("framework", "operation", "dtype")
+        varied = "; ".join(filter(None, map(self.distinct, fields)))
         return f"and {self.size - 1} more, in all: {varied}" if self.size > 1 else ""
 
     @property
@@ -80,8 +81,15 @@ class Group:
 
 
 def failures(results: Iterable[Result]) -> list[Group]:
-    """Group failures by operation, variant and contract; the worst group first."""
-    groups = _groups(results, FAILED, lambda result: (result.operation, result.subject, result.contract))
+    """Group failures by operation, variant and contract; the worst group first.
+
+    Those without a case, as of a framework that does not load, are grouped by their reason.
+    """
+
+    def cause(one: Result) -> Hashable:
+        return (one.operation, one.subject, one.contract) if one.case else one.reason
+
+    groups = _groups(results, FAILED, cause)
     return sorted(groups, key=lambda group: (group.worst.severity, group.size), reverse=True)
 
 

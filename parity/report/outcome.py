@@ -6,14 +6,17 @@ from collections.abc import Iterator
 
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED
 from parity.divergences import DivergenceEntry
+from parity.errors import of_kind
 from parity.mutants import KILLED, MutantResult
 from parity.report.formatting import plural
 from parity.report.model import Report
 
+A_REPORT = "a Report, from parity.report.build or read"
+
 
 def verdict(report: Report) -> str:
     """Say what a report comes to, in one sentence without a full stop."""
-    summary = report.summary
+    summary = of_kind("report", report, Report, A_REPORT).summary
     if not cut_short(report):
         return _outcome(report, f"of {_checks(summary.checked)}")
     stopped = "interrupted" if summary.interrupted else "stopped"
@@ -22,7 +25,8 @@ def verdict(report: Report) -> str:
 
 def failed(report: Report) -> bool:
     """Tell whether the run must not count as a success: something failed, nothing was compared, or it is cut short."""
-    if report.summary.checks.get(FAILED) or stale_entries(report) or survivors(report):
+    summary = of_kind("report", report, Report, A_REPORT).summary
+    if summary.checks.get(FAILED) or stale_entries(report) or survivors(report):
         return True
     if report.sweep and report.sweep.failed:
         return True

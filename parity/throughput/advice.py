@@ -28,6 +28,7 @@ from parity.throughput.benchmark import Benchmark, Candidate, candidates, framew
 Counts = tuple[float, float, float]  # calls, steps, rows
 
 ON_REAL_STEPS = ("packed", "packed_sorted", "pytorch.time_major", "real_steps")  # TensorFlow's time_major pads
+SHORTEST = 1e-9  # seconds: times are divided by each other, and a batch without real steps may cost nothing
 IN_GROUPS = {"pytorch": ("padded", "two_pass"), "tensorflow": ("masked",)}  # what `bucketed` runs on a group
 
 
@@ -71,7 +72,7 @@ class Model:
         cost = self.costs[choose("name", name, self.costs)]
         checked = check_lengths(lengths, bucketing.ANY_STEPS)
         counted = counts(name, checked, steps, self.grouping(framework_of(name)))
-        return float(np.dot([cost.call, cost.step, cost.row], counted))
+        return max(SHORTEST, float(np.dot([cost.call, cost.step, cost.row], counted)))
 
     def grouping(self, framework: str) -> Cost:
         """Return the cost of the variant that ``bucketed`` runs on each group."""

@@ -67,8 +67,15 @@ def candidates(operation: Operation, config: str, without: Collection[str] = ())
 
 
 def installed(listed: Iterable[Candidate]) -> list[Candidate]:
-    """Return the candidates whose framework is installed."""
-    return [candidate for candidate in listed if not frameworks.missing(candidate.framework)]
+    """Return the candidates whose framework is installed.
+
+    Raises:
+        FrameworkUnavailable: one of them does not load.
+    """
+    here = [candidate for candidate in listed if not frameworks.is_absent(candidate.framework)]
+    for framework in {candidate.framework for candidate in here}:
+        frameworks.runtime(framework)
+    return here
 
 
 @dataclass(frozen=True)

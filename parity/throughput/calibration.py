@@ -18,11 +18,13 @@ from parity.arrays import Array, Lengths, check_lengths
 from parity.bucketing import Cost
 from parity.cases.lengths import sample_lengths
 from parity.errors import InputError
+from parity.files import read_regular, replace_files
 from parity.throughput.advice import Counts, Layer, Model, counts
 from parity.throughput.benchmark import framework_of
 from parity.throughput.timing import by_framework, interleaved, seconds
 
 STEADY = 1.3  # median over fastest round: more, in half of all runs, shows that another process was running
+MOST = 2**24  # bytes of the file
 MOST_STEPS = 1024  # of a calibration's long batches: time is linear in steps
 
 
@@ -101,9 +103,7 @@ def store(layer: Layer, batch: int, steps: int, model: Model) -> None:
     with suppress(OSError, RuntimeError):  # RuntimeError: there is no home directory
         file = cache_file()
         file.parent.mkdir(parents=True, exist_ok=True)
-        complete = file.with_suffix(f".{os.getpid()}")
-        complete.write_text(json.dumps(models, indent=1), encoding="utf-8")
-        complete.replace(file)
+        replace_files(file.parent, {file.name: json.dumps(models, indent=1).encode()})
 
 
 def _key(layer: Layer, batch: int, steps: int) -> str:
@@ -113,14 +113,13 @@ def _key(layer: Layer, batch: int, steps: int) -> str:
         runtime = frameworks.runtime(framework)
         versions.append(f"{runtime.VERSION} {runtime.environment()['threads']} threads")
     size = [str(2 ** round(math.log2(max(1, extent)))) for extent in (batch, steps)]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # usable ones
-    machine = [platform.node(), platform.machine(), str(cores), __version__]
+    machine = [platform.node(), platform.machine(), str(frameworks.cores()), __version__]
     return " ".join([*map(str, asdict(layer).values()), *size, *machine, *versions])
 
 
 def _read() -> dict[str, Any]:
     try:
-        models = json.loads(cache_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError, RuntimeError):
+        models = json.loads(read_regular(cache_file(), MOST))
+    except (OSError, ValueError, RuntimeError):  # a RecursionError too
         return {}
     return models if isinstance(models, dict) else {}

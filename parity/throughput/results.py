@@ -173,7 +173,11 @@ class SpeedupCurve(Struct, frozen=True):
     H: Size
     at: tuple[Coordinate, ...]
     ideal: tuple[Measure, ...]
-    variants: tuple[CurveVariant, ...]
+    variants: Annotated[tuple[CurveVariant, ...], Meta(max_length=99)]  # a framework of its own has a plot of its own
+
+    def __post_init__(self) -> None:
+        if {len(self.at)} != {len(self.ideal), *(len(variant.speedup) for variant in self.variants)} | {len(self.at)}:
+            raise ValueError(f"Expected `{len(self.at)} points in ideal and speedup`, got `with others`")
 
 
 class Machine(Struct, frozen=True):
