@@ -1,4 +1,4 @@
-"""Share fixtures between all tests; `parity.pytest_plugin` brings the matrix of checks and its options."""
+"""Share fixtures between all tests; the plugin of pytest brings the matrix of checks and its options."""
 
 from __future__ import annotations
 
@@ -17,22 +17,20 @@ from parity.report import github
 # Worker processes run the matrix meanwhile, so that a slow example is no failure. The default profile samples the same
 # examples in every run; `pytest --hypothesis-profile=deep` samples others each time.
 settings.register_profile("parity", deadline=None, max_examples=100, derandomize=True)
-settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)
+settings.register_profile("deep", deadline=None, max_examples=10_000, print_blob=True)
 settings.load_profile("parity")
 
 # doctests of a framework that is not installed are not collected: its files import it
-collect_ignore_glob = [
-    f"parity/{framework}/*"
-    for framework, package in frameworks.EXTRAS.items()
-    if importlib.util.find_spec(package) is None
-]
-
-if importlib.util.find_spec("torch") is None:
+absent = [name for name, package in frameworks.EXTRAS.items() if importlib.util.find_spec(package) is None]
+collect_ignore_glob = [f"parity/{framework}/*" for framework in absent]
+if "pytorch" in absent:
     collect_ignore_glob.append("parity/checks/functions.py")  # its examples check PyTorch functions
+if absent:
+    collect_ignore_glob.append("parity/checks/sweep.py")  # its example compares both
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("parity")
+    group = parser.getgroup("padding-parity", "PyTorch against TensorFlow on padded sequences")
     group.addoption("--parity-scale", default="default", help="of the benchmarks: tiny, default, gpu, or B,T,D,H")
 
 
@@ -70,8 +68,9 @@ def tensorflow() -> str:
 
 
 def _installed(framework: str) -> str:
-    if reason := frameworks.missing(framework):
-        pytest.skip(reason)
+    reason, broken = frameworks.unavailable(framework)
+    if reason:
+        (pytest.fail if broken else pytest.skip)(reason)
     return framework
 
 

@@ -1,149 +1,143 @@
 """Run the checks as pytest tests, and write the report when the session ends.
 
-A test with one of these fixtures runs once for each check (``parity_results``), training run (``parity_training``),
-divergence and framework (``parity_trial``) or mutant (``parity_mutant``).
+A test with one of the fixtures of `padding_parity_plugin` runs once for each check (``parity_results``), training run
+(``parity_training``), divergence and framework (``parity_trial``) or mutant (``parity_mutant``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from parity.checks.result import Result
-    from parity.cli.session import Session
-    from parity.divergences import Trial
-    from parity.mutants import MutantResult
+from parity.cli.session import Session
+from parity.errors import FrameworkUnavailable, InputError, NotWritten, printable
 
-OUTPUT = "parity-report"
-FIXTURES = ("parity_results", "parity_training", "parity_trial", "parity_mutant")
-SESSION: pytest.StashKey[Session] = pytest.StashKey()
-ENCODED = pytest.StashKey[str]()  # JSON: not every text can travel as it is
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("parity", "PyTorch against TensorFlow on padded sequences")
-    group.addoption("--parity-report", metavar="DIR", default=OUTPUT, help=f"write the report here (default {OUTPUT})")
-    group.addoption("--parity-seed", metavar="N", type=int, default=0, help="sample cases with this seed (default 0)")
-    group.addoption("--parity-require", metavar="FRAMEWORK,…", default="", help="fail at once if one does not load")
-    group.addoption("--parity-full", action="store_true", help="add what takes long: compiled modes, narrow dtypes")
-    group.addoption("--parity-replay", metavar="DIR", help="compare with the recording in this folder too")
-    group.addoption("--parity-device", help="run on auto, cpu or cuda (default: cpu for checks, auto for benchmarks)")
-    group.addoption("--parity-tf32", action="store_true", help="let a GPU round factors of float32 products to TF32")
-    group.addoption("--parity-jobs", metavar="N", type=int, help="worker processes (default: one a core, up to 4)")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    from parity.cli.session import Session
-
-    config.addinivalue_line("markers", "slow: run only with --parity-full: compiled modes and narrow dtypes")
-    with _usage_errors():
-        config.stash[SESSION] = Session(config.getoption, is_worker=hasattr(config, "workerinput"))
-    config.pluginmanager.register(config.stash[SESSION], "parity-report")
+ENCODED = pytest.StashKey[list[str]]()  # of the tasks of a test; JSON, because not every text can travel as it is
 
 
 @contextmanager
 def _usage_errors() -> Iterator[None]:
     """Turn a wrong option into a usage error."""
-    from parity.errors import FrameworkUnavailable, InputError, NotWritten
-
     try:
         yield
     except (InputError, NotWritten, FrameworkUnavailable) as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(printable(str(error))) from error
 
 
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    return config.stash[SESSION].header()
+class Plugin:
+    """The hooks of a session in which a test or an option of this package is used.
 
+    Args:
+        config: of the session.
+        option: returns the value of an option.
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    for fixture in (name for name in FIXTURES if name in metafunc.fixturenames):
-        tasks = metafunc.config.stash[SESSION].plan(fixture)
-        marked = [pytest.param(task, marks=pytest.mark.slow if getattr(task, "slow", False) else ()) for task in tasks]
+    Raises:
+        UsageError: a wrong option.
+    """
+
+    def __init__(self, config: pytest.Config, option: Callable[[str], Any]) -> None:
+        with _usage_errors():
+            self.session = Session(option, hasattr(config, "workerinput"), getattr(config.option, "usepdb", False))
+        self._config = config
+        self._fixtures: set[str] = set()
+        self._announced = False
+
+    def parametrize(self, metafunc: pytest.Metafunc, fixture: str) -> None:
+        """Run a test once for each task of a fixture."""
+        self._fixtures.add(fixture)
+        tasks = self.session.plan(fixture)
+        slow = pytest.mark.parity_slow
+        marked = [pytest.param(task, marks=slow if getattr(task, "slow", False) else ()) for task in tasks]
         metafunc.parametrize(fixture, marked, ids=list(map(str, tasks)), indirect=True)
 
+    def _tasks(self, item: pytest.Item) -> list[Any]:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        values = (params[fixture] for fixture in params if fixture in self._fixtures)
+        return [value for value in values if hasattr(value, "on_crash")]  # others are parameters of this name
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Move tests whose tasks run in worker processes to the end: the other tests run here meanwhile."""
-    items.sort(key=lambda item: any(config.stash[SESSION].in_worker(task) for task in _tasks(item)))
+    def pytest_report_header(self) -> list[str]:
+        """Return what the session depends on, if an option loaded the package before any test was collected."""
+        self._announced = True
+        return self.session.header()
 
+    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
+        """Return what the session depends on, if its tests do."""
+        return self._header() if any(map(self._tasks, items)) else []
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    tasks = [task for item in session.items for task in _tasks(item)]
-    option = session.config.option
-    if tasks and not option.collectonly and not getattr(option, "benchmark_only", False):  # workers would disturb it
+    def _header(self) -> list[str]:
+        option = self._config.option
+        if self._announced or option.verbose < 0 or option.no_header:
+            return []
+        return self.pytest_report_header()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Move tests whose tasks run in worker processes to the end: the other tests run here meanwhile."""
+        items.sort(key=lambda item: any(map(self.session.in_worker, self._tasks(item))))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Begin the report, and start worker processes, unless nothing runs or they would disturb a benchmark."""
+        idle = ("collectonly", "setupplan", "benchmark_only")
+        if any(getattr(self._config.option, name, False) for name in idle):
+            return
+        if tasks := [task for item in session.items for task in self._tasks(item)]:
+            with _usage_errors():
+                self.session.start(tasks)
+
+    def expect(self, ids: Sequence[str]) -> None:
+        """Begin the report of tests that xdist's workers collected."""
         with _usage_errors():
-            session.config.stash[SESSION].start(tasks)
+            began = self.session.expect(ids)
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if began and reporter:
+            for line in self._header():
+                reporter.write_line(line)
 
+    def results(self, request: pytest.FixtureRequest) -> list[Any]:
+        """Return the results of a test's task, and put them into the report."""
+        task = request.param
+        results = self.session.results_of(task)
+        request.node.stash.setdefault(ENCODED, []).append(self.session.keep(task, results))
+        if results and all(result.status == "skipped" for result in results):
+            pytest.skip(results[0].reason)
+        return results
 
-def _tasks(item: pytest.Item) -> list[Any]:
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    return [params[fixture] for fixture in FIXTURES if fixture in params]
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Let results travel, once, with a report of their test, which crosses processes under xdist."""
+        report = yield
+        if report.when == "setup" and report.skipped and ENCODED not in item.stash:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "not run"
+            item.stash[ENCODED] = [self.session.skip(task, reason) for task in self._tasks(item)]
+        encoded = [text for text in item.stash.get(ENCODED, []) if text]
+        if encoded:
+            report.padding_parity = encoded  # type: ignore[attr-defined]
+            item.stash[ENCODED] = []
+        return report
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the results that a worker of xdist sent with a report of a test."""
+        for encoded in () if self.session.is_worker else getattr(report, "padding_parity", ()):
+            with _usage_errors():
+                self.session.receive(encoded)
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
-    """Begin the report under xdist, where only the ids of tests reach the process that writes it."""
-    with _usage_errors():
-        node.config.stash[SESSION].expect(ids)
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the report, and fail a session whose report counts as a failure."""
+        passed = self.session.finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+        if not passed and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self.session.messages.append("parity: failed: the run fails, although no test did")
+            if getattr(self._config.option, "no_summary", True):  # no plugin of the terminal, or no summary
+                print("", *self.session.messages, sep="\n", file=sys.stderr)
 
-
-@pytest.fixture
-def parity_results(request: pytest.FixtureRequest) -> list[Result]:
-    """Return the results of one check; skip the test if its framework is missing."""
-    return cast("list[Result]", _results(request))
-
-
-@pytest.fixture
-def parity_training(request: pytest.FixtureRequest) -> list[Result]:
-    """Return the results of one training run; skip the test if its framework is missing."""
-    return cast("list[Result]", _results(request))
-
-
-@pytest.fixture
-def parity_trial(request: pytest.FixtureRequest) -> Trial:
-    """Return the trial of one divergence in one framework; skip the test if that is missing."""
-    return cast("Trial", _results(request)[0])
-
-
-@pytest.fixture
-def parity_mutant(request: pytest.FixtureRequest) -> MutantResult:
-    """Return the result of one mutant; skip the test if its framework is missing."""
-    return cast("MutantResult", _results(request)[0])
-
-
-def _results(request: pytest.FixtureRequest) -> Any:
-    """Return the results of a test's task, and put them into the report."""
-    session, task = request.config.stash[SESSION], request.param
-    results = session.results_of(task)
-    request.node.stash[ENCODED] = session.keep(task, results)
-    if results and all(result.status == "skipped" for result in results):
-        pytest.skip(results[0].reason)
-    return results
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let results travel, once, with a report of their test, which crosses processes under xdist."""
-    report = yield
-    report.parity = item.stash.get(ENCODED, "")  # type: ignore[attr-defined]
-    item.stash[ENCODED] = ""
-    return report
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    written = session.config.stash[SESSION].finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
-    if not written and exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if messages := config.stash[SESSION].messages:
-        terminalreporter.section("parity")
-        terminalreporter.line("\n".join(messages))
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the verdict, and where the report is."""
+        if messages := self.session.messages:
+            terminalreporter.section("parity")
+            for message in messages:  # pytest escapes what an encoding lacks, and then all of a line
+                terminalreporter.line(printable(message))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from pathlib import Path
+from textwrap import dedent
+from typing import NamedTuple
 
 import pytest
 
+import padding_parity_plugin
 from parity import report
 from parity.checks.selection import plan
 
@@ -29,7 +33,8 @@ BROKEN = """
     bidirectional.reverse_sequence = lambda x, lengths, variant: {"y": x.flip(1)}
 """
 SELECTED = "reverse_sequence-pytorch and float32 and (matches_reference or repeatable)"
-QUICK = ("-k", SELECTED, "--parity-jobs", "1", "-p", "no:cacheprovider")
+HERE = ("--parity-jobs", "1", "-p", "no:cacheprovider")
+QUICK = ("-k", SELECTED, *HERE)
 
 
 def test_every_check_is_a_test_whose_id_names_it(pytester: pytest.Pytester) -> None:
@@ -69,7 +74,8 @@ def test_a_missing_framework_is_a_named_skip_and_a_failure_when_required(pyteste
     selected = ("-k", "reverse_sequence-tensorflow and float32", "--parity-jobs", "1", "-rs")
     skipped = pytester.runpytest_subprocess(*selected)
     skipped.assert_outcomes(skipped=10, deselected=len(plan()) - 10)
-    skipped.stdout.fnmatch_lines(["SKIPPED*framework tensorflow: *To install it: *"])
+    skipped.stdout.fnmatch_lines(["nothing was compared, *", "SKIPPED*framework tensorflow: *To install it: *"])
+    assert skipped.ret == pytest.ExitCode.TESTS_FAILED
     required = pytester.runpytest_subprocess(*selected, "--parity-require", "tensorflow")
     assert required.ret == pytest.ExitCode.USAGE_ERROR
     required.stderr.fnmatch_lines(["ERROR: --parity-require: framework tensorflow: *"])
@@ -161,3 +167,158 @@ def test_a_recording_is_compared_with_and_named_in_the_header(pytester: pytest.P
     lacking.stderr.fnmatch_lines(
         ["ERROR: replay: got a recording without bidirectional.reverse_sequence in float64, gather*"]
     )
+
+
+STUB = """
+    import pytest
+    from msgspec.structs import replace
+    from parity.checks import selection
+    from parity.checks.check import Check
+    checks = [
+        Check("bidirectional.reverse_sequence", "pytorch", "gather", "float32", contract)
+        for contract in ("matches_reference", "repeatable")
+    ]
+    selection.plan = lambda **_: checks
+    def run(check):  # needs no framework
+        status = {status!r} if check.contract == "matches_reference" else "passed"
+        return [replace(check.result("eager", "features/ragged", status), compared=1)]
+    Check.run = run
+"""
+SKIP = """
+    def pytest_collection_modifyitems(items):
+        for item in items:
+            if {contract!r} in item.name:
+                item.add_marker(pytest.mark.skip(reason="tried elsewhere"))
+"""
+
+
+class Run(NamedTuple):
+    """A run of two checks: the status of one, how it ends, and what it prints."""
+
+    ret: int
+    line: str
+    status: str = "passed"
+    body: str = "pass"
+    conftest: str = ""
+    options: tuple[str, ...] = ()
+
+
+NOTHING = "nothing was compared, which is a failure (0 expected failures, *"
+RUNS = {
+    "everything passes": Run(0, "2 checks agree; 2 results"),
+    "one is skipped": Run(0, "1 check agrees, 1 skipped; 2 results", "skipped"),
+    "all are skipped": Run(1, NOTHING, "skipped", options=("-k", "matches_reference")),
+    "one is skipped by a mark": Run(0, "1 check agrees, 1 skipped; 2 results", conftest=SKIP.format(contract="repeat")),
+    "all are skipped by marks": Run(1, NOTHING, conftest=SKIP.format(contract="reverse_sequence")),
+    "the test does not look at a failure": Run(1, "1 of 2 checks failed; 2 results", "failed"),
+    "the test fails": Run(1, "2 checks agree; 2 results", body="assert False"),
+    "another plugin ends it": Run(1, "stopped after 1 of 2 checks: 1 check agrees; *", body="pytest.exit('enough', 0)"),
+    "a user interrupts it": Run(2, "interrupted after 1 of 2 checks: *", body="raise KeyboardInterrupt"),
+    "it only collects": Run(0, "", "failed", options=("--collect-only",)),
+    "it only plans": Run(0, "", "failed", options=("--setup-plan",)),
+    "nothing is selected": Run(5, "", "failed", options=("-k", "nothing")),
+}
+
+
+@pytest.mark.parametrize("what", RUNS)
+def test_the_exit_status_is_that_of_the_report(what: str, pytester: pytest.Pytester) -> None:
+    run = RUNS[what]
+    pytester.makepyfile(f"import pytest\ndef test_contract(parity_results): {run.body}")
+    pytester.makeconftest(STUB.format(status=run.status) + run.conftest)
+    ended = pytester.runpytest_subprocess(*HERE, *run.options)
+    assert ended.ret == run.ret
+    assert (pytester.path / "parity-report").exists() == bool(run.line)
+    ended.stdout.fnmatch_lines([run.line or "*"])
+    says_why = "parity: failed: the run fails, although no test did" in ended.stdout.lines
+    assert says_why == (run.ret == 1 and run.body != "assert False")
+
+
+@pytest.mark.parametrize("options", [("--no-summary",), ("-p", "no:terminal"), ("-n", "2")])
+def test_a_failure_that_no_test_reports_is_printed_in_any_case(
+    options: tuple[str, ...], pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile("def test_contract(parity_results): pass")
+    pytester.makeconftest(STUB.format(status="failed"))
+    run = pytester.runpytest_subprocess(*HERE, *options)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    (run.stdout if "-n" in options else run.stderr).fnmatch_lines(
+        ["1 of 2 checks failed; 2 results", "parity: failed: *"]
+    )
+
+
+TWO_FIXTURES = """
+    def test_mutant(parity_mutant, parity_trial):
+        assert parity_mutant.status == "killed"
+        assert parity_trial.status == "passed"
+"""
+STUBS = """
+    from parity import divergences, mutants
+    from parity.divergences import DIVERGENCES, entry, TrialTask
+    from parity.mutants import MUTANTS, MutantTask, run
+    name, trial = "masking.one_step_too_many", TrialTask("loss.denominator", "pytorch")
+    mutants.plan = lambda: [MutantTask(name)]
+    divergences.plan = lambda: [trial]
+    MutantTask.run = lambda task: [run.mutant_result(MUTANTS[name], "killed")]
+    TrialTask.run = lambda task: [entry.trial(DIVERGENCES[task.name], task.framework, "passed")]
+"""
+
+
+def test_xdist_reports_a_session_without_checks(pytester: pytest.Pytester) -> None:
+    """Run a test of two tasks, whose id is not that of a check."""
+    pytester.makepyfile(TWO_FIXTURES)
+    pytester.makeconftest(STUBS)
+    run = pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider")
+    assert run.ret == 0
+    run.stdout.fnmatch_lines(["1 divergence is as described; 1 mutant killed; 0 results"])
+    finished = report.read(pytester.path / "parity-report")
+    assert ([one.name for one in finished.mutants], [one.name for one in finished.divergences]) == (
+        ["masking.one_step_too_many"],
+        ["loss.denominator"],
+    )
+
+
+HEADERS = {"none": ((), 1), "quiet": (("-q",), 0), "without a header": (("--no-header",), 0)}
+HEADERS |= {"an option": (("--parity-seed", "3"), 1), "no checks": (("test_other.py",), 0)}
+
+
+@pytest.mark.parametrize("options", HEADERS)
+def test_versions_and_seed_are_printed_once_if_there_are_checks(options: str, pytester: pytest.Pytester) -> None:
+    given, count = HEADERS[options]
+    pytester.makepyfile(test_it="def test_contract(parity_results): pass", test_other="def test_other(): pass")
+    pytester.makeconftest(STUB.format(status="passed"))
+    run = pytester.runpytest_subprocess("--collect-only", "-p", "no:cacheprovider", *given)
+    assert sum(line.startswith("parity: parity ") for line in run.stdout.lines) == count
+
+
+@pytest.mark.parametrize("way", ["option", "variable", "conftest"])
+def test_the_plugin_can_be_named_where_none_loads_by_itself(
+    way: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    if way == "variable":
+        monkeypatch.setenv("PYTEST_PLUGINS", "padding_parity_plugin")
+    named_there = "pytest_plugins = ['padding_parity_plugin']" if way == "conftest" else ""
+    pytester.makeconftest(f"{dedent(STUB).format(status='passed')}\n{named_there}")
+    pytester.makepyfile("def test_contract(parity_results): pass")
+    named = ("-p", "padding_parity_plugin") if way == "option" else ()
+    run = pytester.runpytest_subprocess(*named, "--parity-seed", "3", "--collect-only")
+    run.stdout.fnmatch_lines(["parity: *; seed 3; *", "*test_contract?bidirectional.reverse_sequence-pytorch.gather-*"])
+
+
+def test_help_can_be_printed_in_any_encoding() -> None:
+    """Check the options, which `pytest --help` prints in every project, and fixtures, which `--fixtures` lists."""
+    assert str(padding_parity_plugin.OPTIONS).isascii()
+    assert (Path(padding_parity_plugin.__file__).read_text(encoding="utf-8")).isascii()
+
+
+@pytest.mark.skipif(find_spec("fcntl") is None, reason="the system cannot lock a folder")
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_second_run_into_a_folder_is_a_usage_error(processes: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_contract(parity_results): pass")
+    pytester.makeconftest(STUB.format(status="passed"))
+    with report.claim(pytester.path / "parity-report"):
+        run = pytester.runpytest_subprocess(*HERE, "-n", processes)
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    run.stderr.fnmatch_lines(["ERROR: --parity-report: got 'parity-report', to which a run is writing, expected *"])
+    assert "Traceback" not in run.stdout.str() + run.stderr.str()
+    assert not list((pytester.path / "parity-report").iterdir())

@@ -1,7 +1,4 @@
-"""Plan and run the checks of one pytest session, and write its report; `parity.pytest_plugin` calls it.
-
-Tasks are imported where they are needed, because every run of pytest loads the plugin.
-"""
+"""Plan and run the checks of one pytest session, and write its report; `parity.pytest_plugin` calls it."""
 
 from __future__ import annotations
 
@@ -10,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parity import frameworks
-from parity.errors import FrameworkUnavailable, NotWritten, choose, whole_number
-from parity.frameworks.recording import verified
+from parity.errors import FrameworkUnavailable, NotWritten, choose, printable, whole_number
+from parity.frameworks.recording import apart, verified
 
 if TYPE_CHECKING:
     from parity.checks.runner import Runner, Task
+    from parity.files import Claim
     from parity.report.journal import Journal
 
 
@@ -22,8 +20,9 @@ class Session:
     """The tasks of one pytest session, and its report.
 
     Args:
-        option: returns the value of an option of pytest, or a default.
+        option: returns the value of an option of pytest.
         is_worker: whether xdist started this process; then another one writes the report.
+        debugging: whether every task runs in this process, where a debugger finds it.
 
     Attributes:
         messages: lines for the summary at the end.
@@ -34,21 +33,25 @@ class Session:
         FrameworkUnavailable: a required framework cannot be loaded, or none finds the device.
     """
 
-    def __init__(self, option: Callable[..., Any], is_worker: bool = False) -> None:
+    def __init__(self, option: Callable[[str], Any], is_worker: bool = False, debugging: bool = False) -> None:
         self.seed = whole_number("--parity-seed", option("--parity-seed"))
         self.full: bool = option("--parity-full")
+        self.timeout: float | None = option("--parity-timeout")
         jobs = option("--parity-jobs")
         self.jobs = None if jobs is None else whole_number("--parity-jobs", jobs, least=1)
-        if is_worker or option("usepdb", False):
+        if is_worker or debugging:
             self.jobs = 1
         device = choose("--parity-device", option("--parity-device") or "cpu", frameworks.DEVICES)
         self.device = frameworks.DeviceSettings(device, option("--parity-tf32"))
-        self.recording = verified(folder) if (folder := option("--parity-replay")) else None
+        folder = option("--parity-replay")
+        self.recording = None if folder is None else verified(folder)
         _check_frameworks(option("--parity-require"), device)
         self.folder: str = option("--parity-report")
+        apart(self.recording, self.folder, "--parity-report")
         self.is_worker = is_worker
         self.messages: list[str] = []
         self.journal: Journal | None = None
+        self._claimed: Claim | None = None
         self.runner: Runner | None = None
 
     def header(self) -> list[str]:
@@ -58,7 +61,7 @@ class Session:
         packages = ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items())
         tf32 = "allowed" if self.device.tf32 else "off"
         lines = [f"parity: {packages}; seed {self.seed}; device {self.device.device}, TF32 {tf32}"]
-        return [*lines, f"parity: compared with {self.recording}"] if self.recording else lines
+        return [*lines, printable(f"parity: compared with {self.recording}")] if self.recording else lines
 
     def plan(self, fixture: str) -> Sequence[Task]:
         """List the tasks of a fixture of the plugin."""
@@ -92,38 +95,48 @@ class Session:
 
         check_recorded(tasks, self.recording)
         in_workers = dict.fromkeys(task for task in tasks if self.in_worker(task))
-        self.runner = Runner(in_workers, self.jobs, on_results=self._keep_from_worker, device=self.device)
+        keep = self._keep_from_worker
+        self.runner = Runner(in_workers, self.jobs, on_results=keep, device=self.device, timeout=self.timeout)
         self._begin(planned=len({task for task in tasks if isinstance(task, Check | Training)}))
         self.runner.start()
 
     def _begin(self, planned: int) -> None:
         """Write an empty report; do nothing if it has begun, or in a worker of xdist."""
-        from parity.report import check_writable, describe_recording
+        from parity.report import claim, describe_recording
         from parity.report.journal import Journal
 
         if self.journal or self.is_worker:
             return
-        check_writable(self.folder, "--parity-report")
+        self._claimed = claim(self.folder, "--parity-report")
         replayed = describe_recording(self.recording) if self.recording else None
         warn = self.messages.append
         self.journal = Journal(self.folder, seed=self.seed, planned=planned, replayed=replayed, warn=warn)
         self.journal.begin()
 
-    def expect(self, ids: Iterable[str]) -> None:
-        """Begin the report if any of these tests, which xdist's workers collected, belongs to it."""
+    def expect(self, ids: Iterable[str]) -> bool:
+        """Begin the report if any of these tests, which xdist's workers collected, belongs to it; return whether."""
         if self.journal:
-            return
+            return False
         names = {name.partition("[")[2].rpartition("]")[0] for name in ids}
         counts = {fixture: len(names.intersection(map(str, plan()))) for fixture, plan in self._plans.items()}
         if any(counts.values()):
             self._begin(planned=counts["parity_results"] + counts["parity_training"])
+        return any(counts.values())
 
     def results_of(self, task: Task) -> list[Any]:
         """Return the results of a task, waiting for a worker process if need be."""
-        if not self.in_worker(task):
+        if self.runner is None or not self.in_worker(task):
             return task.run()
-        assert self.runner is not None, "started when the collection was finished"
         return self.runner.results_of(task)
+
+    def skip(self, task: Task, reason: str) -> str:
+        """Keep a task that pytest skips, as for a mark, as one that was not missed; encode it as `keep` does."""
+        from msgspec.structs import replace
+
+        from parity.checks.result import SKIPPED, Result
+
+        crashed = (result for result in task.on_crash(reason) if isinstance(result, Result))
+        return self.keep(task, [replace(result, status=SKIPPED, problem="") for result in crashed])
 
     def keep(self, task: Task, results: Sequence[Any]) -> str:
         """Keep the results of a task; in a worker of xdist, encode them to travel with the test's own report."""
@@ -150,21 +163,19 @@ class Session:
             self.journal.keep(kept)
         return ""
 
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        """Keep the results that a worker of xdist encoded in a test's report; pytest calls this hook."""
+    def receive(self, encoded: str) -> None:
+        """Keep the results that a worker of xdist encoded."""
         from msgspec import json
 
         from parity.report.journal import Entry
 
-        encoded = getattr(report, "parity", "")
-        if encoded and not self.is_worker:
-            self._begin(planned=0)
-            received: Entry = json.decode(encoded, type=Entry)
-            if self.journal:
-                self.journal.keep(received)
+        self._begin(planned=0)
+        received: Entry = json.decode(encoded, type=Entry)
+        if self.journal:
+            self.journal.keep(received)
 
     def finish(self, interrupted: bool) -> bool:
-        """Stop the workers and write the report; return whether that succeeded, or there is none."""
+        """Stop the workers and write the report; return whether the session may count as a success."""
         from parity import report
         from parity.cli.terminal import report_lines
         from parity.report import github
@@ -173,23 +184,22 @@ class Session:
             self.runner.close()
         if self.journal is None:
             return True
-        finished, written = self.journal.report(interrupted), True
+        finished = self.journal.report(interrupted)
+        passed = not report.failed(finished)
         self.messages.append(f"{report.verdict(finished)}; {len(finished.results)} results")
         try:
-            self.messages += report_lines(report.write(finished, self.folder))
+            self.messages += report_lines(self.journal.end(finished))
         except NotWritten as error:
-            written = False
+            passed = False
             self.messages.append(f"parity: failed: {error}")
+        if self._claimed:
+            self._claimed.release()
         github.publish(finished, say=self.messages.append, warn=lambda line: self.messages.append(f"parity: {line}"))
-        return written
+        return passed
 
 
 def _check_frameworks(required: str, device: str) -> None:
     """Check that the required frameworks load, and that one finds the device."""
-    names = [
-        choose("--parity-require", name.strip(), frameworks.FRAMEWORKS) for name in required.split(",") if required
-    ]
-    if reasons := [reason for name in names if (reason := frameworks.missing(name))]:
-        raise FrameworkUnavailable(f"--parity-require: {'; '.join(reasons)}")
+    frameworks.require("--parity-require", required)
     if absent := frameworks.lacks(device, frameworks.FRAMEWORKS):
         raise FrameworkUnavailable(f"--parity-device {device}: {absent}")
