@@ -217,7 +217,7 @@ def point(at: float, speedup: float, axis: str = "fill", **info: Any) -> dict[st
         "T": 16,
         "D": 4,
         "H": 6,
-        "ideal_speedup": {"by_flops": 1 / at},
+        "ideal_speedup": {"by_flops": 1 / max(at, 1e-300)},
         "speedup_over_padded": {"pytorch.padded": over, "pytorch.packed": over},
     }
     return {"name": "test_over_fill", "extra_info": usual | info, "stats": {"data": [1.0]}}

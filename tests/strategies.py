@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import decimal
 import fractions
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -120,6 +122,63 @@ def _spoilt_array(draw: Any, right: Any) -> Any:
         return changed.astype(right.dtype)
 
 
+LIMITS: dict[type, list[Any]] = {  # values that a type may have, at its limits and beyond
+    int: [0, 1, -1, 9, 2**31, 2**53, 2**53 + 1, 2**63, 2**64, 10**309, 10**4000, 10**4400],
+    float: [0.0, -0.0, 0.5, -1.0, 5e-324, 1e-30, 1e30, 1.7e308, -1.7e308, 2.0**53],
+    str: [
+        *("", " ", "passed", "failed", "skipped", "killed", "pytorch", "jax", "rnn.lstm", "trains_alike", "train", "T"),
+        *("matches_reference", "pytorch.padded", "float64", "fill", ".", "x.", "\0", "\x1b[31m", "\u202e", "\u2028"),
+        *("</script>", "<b>", "a|b", "`", "\n# one", "%0A::error::", "--output /", "x" * 5000, "9" * 5000),
+    ],
+}
+
+
+@st.composite
+def mutated(draw: Any, right: Any) -> Any:
+    """Generate plain data that is changed in some places, mostly to another value of the same type."""
+    made = copy.deepcopy(right)
+    for _ in range(draw(st.integers(1, 3))):
+        places = list(_places(made))
+        if not places:
+            break
+        parent, at = places[draw(st.integers(0, len(places) - 1))]
+        match draw(st.sampled_from(["remove", "copy", "rename", "repeat", "shorten", "anything", *["limit"] * 6])):
+            case "remove":
+                del parent[at]
+            case "copy":
+                other, there = places[draw(st.integers(0, len(places) - 1))]
+                parent[at] = copy.deepcopy(other[there])
+            case "rename" if isinstance(parent, dict):
+                parent[draw(st.sampled_from(LIMITS[str]))] = parent.pop(at)
+            case "repeat" if isinstance(parent, list):
+                parent[at:at] = [copy.deepcopy(parent[at])] * draw(st.sampled_from([1, 2, 50]))
+            case "shorten" if isinstance(parent[at], list):
+                del parent[at][draw(st.integers(0, len(parent[at]))) :]
+            case "anything":
+                parent[at] = draw(JSON)
+            case _:
+                parent[at] = draw(st.sampled_from([*LIMITS.get(type(parent[at]), LIMITS[float]), None, True, [], {}]))
+    return made
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every collection inside with each of its keys or indices."""
+    for at in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, at
+        yield from _places(value[at])
+
+
+@contextmanager
+def any_digits() -> Iterator[None]:
+    """Let integers of any number of digits be written."""
+    most = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(most)
+
+
 @contextmanager
 def rejected_in_one_sentence() -> Iterator[None]:
     """Check that a call succeeds, or raises an error with argument, value and expectation."""
@@ -128,5 +187,7 @@ def rejected_in_one_sentence() -> Iterator[None]:
     except InputError as error:
         message = str(error)
         assert re.fullmatch(r".+: got .+, expected .+", message), message
+        assert message.isprintable(), message
+        assert len(message) < 600, message
     except FrameworkUnavailable:
         pass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +115,16 @@ def test_the_command_predicts(
     assert "batches of similar length" in output
 
 
+def test_a_batch_without_real_steps_that_costs_nothing_is_predicted(
+    pytorch: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    costs = {str(candidate): Cost(0.0, 1e-5, 1e-6) for candidate in LAYER.candidates()}
+    monkeypatch.setattr(calibration, "stored", lambda *_: Model(costs))
+    file = tmp_path / "lengths"
+    file.write_text(f"1 {'0 ' * 99_999}", encoding="utf-8")
+    assert main(["advise", "--lengths", str(file), "--hidden", "5", "--batch", "1", "--no-measure"]) == 0
+
+
 def test_the_command_measures(
     pytorch: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +152,27 @@ def test_a_damaged_or_outdated_calibration_is_measured_again(pytorch: str, costs
     assert calibration.stored(LAYER, 4, 8) is None
     key = calibration._key(LAYER, 4, 8)
     calibration.cache_file().write_text(json.dumps({key: costs}), encoding="utf-8")
+    assert calibration.stored(LAYER, 4, 8) is None
+
+
+DAMAGED = (b"", b"[" * 100_000, b"9" * 5000, b'{"a": NaN}', b"\xff", b"[]", b"null", b"\0" * 99)
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_file_of_costs_that_is_damaged_is_replaced(pytorch: str, content: bytes) -> None:
+    file = calibration.cache_file()
+    file.parent.mkdir()
+    file.write_bytes(content)
+    assert calibration.stored(LAYER, 4, 8) is None
+    calibration.store(LAYER, 4, 8, Model({"pytorch.packed": Cost(1.0, 2.0, 3.0)}))
+    assert len(json.loads(file.read_bytes())) >= 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no FIFO")
+def test_a_file_of_costs_that_is_no_file_is_not_waited_for(pytorch: str) -> None:
+    file = calibration.cache_file()
+    file.parent.mkdir()
+    os.mkfifo(file)
     assert calibration.stored(LAYER, 4, 8) is None
 
 

@@ -30,6 +30,7 @@ from parity.checks.selection import plan
 from parity.errors import InputError
 from parity.throughput import advice
 from parity.throughput.timing import TimedCall, interleaved, ratio
+from tests.factories import result
 
 CASE = sample_case("rnn.gru", "one_layer", "ragged", "float32", 0)
 ONES = {"y": np.ones(2)}
@@ -60,6 +61,7 @@ CALLABLE = "expected something that can be called"
 TASKS = "expected tasks, as parity.checks.selection.plan lists them"
 PAIRS = "expected at least one pair of counts and seconds, ((calls, steps, rows), seconds)"
 SECONDS = "expected seconds, finite and not negative"
+WRITTEN_OUT = 'expected lengths, a colon and T, as in "3,0,1:5" or "3,0,1:5x30~nan"'
 A_COST = "expected a parity.bucketing.Cost"
 AN_ARRAY = "expected an array of numbers"
 FINITE = "expected finite numbers of 0 or more"
@@ -87,7 +89,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     "jobs: got 0, expected a whole number of 1 or more": lambda: Runner([], jobs=0),
     "jobs: got '4', expected a whole number of 1 or more": lambda: Runner([], jobs="4"),
     "task: got None, expected one of the tasks that were given": lambda: Runner([], jobs=1).results_of(None),
-    "seeds: got 0, expected a whole number of 1 or more": lambda: sweep.plan(seeds=0),
+    "seeds: got 0, expected a whole number from 1 to 100000": lambda: sweep.plan(seeds=0),
     "dtype: got 'int8', expected one of: float32, ": lambda: sweep.plan(dtypes=["int8"]),
     "dtypes: got 'float32', expected a list of names": lambda: sweep.plan(dtypes="float32"),  # type: ignore[arg-type]
     "mutant: got 'rnn.lengths_short_by_two', expected 'rnn.lengths_short_by_one'": lambda: mutants.find(
@@ -95,7 +97,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "mutants: got 'rnn', expected a list of names": lambda: mutants.plan("rnn"),
     "device: got 'gpu', expected 'cpu'": lambda: plan(device=frameworks.DeviceSettings("gpu")),
-    "lengths: got '3:3x1e', expected numbers behind x and ~": lambda: plan(lengths="3:3x1e"),
+    f"lengths: got '3:3x1e', {WRITTEN_OUT}": lambda: plan(lengths="3:3x1e"),
     "mode: got 'grpah', expected 'graph'": lambda: plan(mode="grpah"),
     "config: got 'one_layre', expected 'one_layer'": lambda: plan(["rnn.gru"], config="one_layre"),
 }
@@ -220,6 +222,15 @@ def test_an_input_error_can_be_pickled() -> None:
     error = InputError("seed", "-1", "a whole number of 0 or more")
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.argument) == (str(error), "seed")
+
+
+def test_equal_results_have_one_hash() -> None:
+    assert len({result("failed"), result("failed"), result("passed")}) == 2
+
+
+def test_an_error_is_one_short_printable_line_whatever_was_received() -> None:
+    message = str(InputError("output", f"\x1b[31m\n{'x' * 10**6}", "a folder"))
+    assert (message.isprintable(), len(message) < 400, message[-20:]) == (True, True, "xxx …, expected a folder"[-20:])
 
 
 def test_a_value_is_shown_in_one_short_line() -> None:

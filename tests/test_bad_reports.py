@@ -12,8 +12,9 @@ import pytest
 from parity import report
 from parity.__main__ import main
 from parity.errors import InputError
-from parity.report.model import decode, encode
+from parity.report.model import decode, encode, invalid
 from tests.factories import small_report
+from tests.strategies import any_digits
 
 QUICK = ["--operation", "bidirectional.reverse_sequence", "--framework", "pytorch", "--contract", "matches_reference"]
 
@@ -25,31 +26,62 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 MISSING = object()
 OTHERWISE = "expected a report.json written by parity"
+UNKNOWN = "expected a value that this version knows"
+NO_SCORE = "outside its limits, expected float >= 0.0"
 CORRUPT: dict[str, tuple[Any, ...]] = {  # error message -> path in the report, and the value there
-    f"a report: Object missing required field `schema`, {OTHERWISE}": ("schema", MISSING),
+    f"no schema, {OTHERWISE}": ("schema", MISSING),
     "schema 5, expected a report.json of schema 1": ("schema", 5),
     "schema [2], expected a report.json of schema 1": ("schema", [2]),
     "schema bool, expected int": ("schema", True),
-    f"a report: Object missing required field `summary`, {OTHERWISE}": ("summary", MISSING),
+    f"no summary, {OTHERWISE}": ("summary", MISSING),
     "results object, expected array": ("results", {}),
     "results null, expected array": ("results", None),
     "results[0] str, expected object": ("results", 0, "passed"),
-    f"results[3]: Object missing required field `operation`, {OTHERWISE}": ("results", 3, "operation", MISSING),
+    f"no results[3].operation, {OTHERWISE}": ("results", 3, "operation", MISSING),
     "results[3].score str, expected float | null": ("results", 3, "score", "x"),
-    f"results[0].score: Expected `float` >= 0.0, {OTHERWISE}": ("results", 0, "score", -1),
-    f"results[0].score: Number out of range, {OTHERWISE}": ("results", 0, "score", 1e999),
-    f"results[1].status: Invalid enum value 'fine', {OTHERWISE}": ("results", 1, "status", "fine"),
-    f"results[1].problem: Invalid enum value 'odd', {OTHERWISE}": ("results", 1, "problem", "odd"),
+    f"results[0].score {NO_SCORE}": ("results", 0, "score", -1),
+    "results[0].score out of range, expected a smaller number": ("results", 0, "score", 1e999),
+    "results[0].seed out of range, expected a smaller number": ("results", 0, "seed", 10**4400),
+    "results[0].compared outside its limits, expected int <= 9007199254740992": ("results", 0, "compared", 10**4000),
+    f"results[1].status 'fine', {UNKNOWN}": ("results", 1, "status", "fine"),
+    f"results[1].status 'fine - at `$.results[0]`', {UNKNOWN}": ("results", 1, "status", "fine - at `$.results[0]`"),
+    f"results[1].status '\\x1b[31m\\u202e', {UNKNOWN}": ("results", 1, "status", "\x1b[31m\u202e"),
+    f"results[1].status '{'x' * 179} …, {UNKNOWN}": ("results", 1, "status", "x" * 10**6),
+    f"results[1].problem 'odd', {UNKNOWN}": ("results", 1, "problem", "odd"),
     "results[1].operation array, expected str": ("results", 1, "operation", ["rnn.lstm"]),
-    "results[1].scores[...] 1, expected array of at least length 2": ("results", 1, "scores", "y", [1.0]),
+    "results[1].scores[...] of length 1, expected array of at least length 2": ("results", 1, "scores", "y", [1.0]),
     "results[1].scores[...][1] object, expected float | null": ("results", 1, "scores", "y", 1, {}),
     "results[1].worst_index[1] float, expected int": ("results", 1, "worst_index", 1, 0.5),
     "results[1].worst_index str, expected array": ("results", 1, "worst_index", "01"),
+    "results[0].histogram[2] outside its limits, expected int >= 0": ("results", 0, "histogram", 2, -1),
+    "results[0].histogram outside its limits, expected array of length <= 10": ("results", 0, "histogram", [1] * 11),
+    "results[0].heat_map of another shape, expected 2 rows of 3 scores": ("results", 0, "heat_map", "rows", 0, [0.1]),
+    "results[0].heat_map of another shape, expected 2 rows of 1000000000 scores": (
+        "results",
+        0,
+        "heat_map",
+        "steps",
+        10**9,
+    ),
+    "results[0].heat_map of another shape, expected 3 rows of 3 scores": (
+        "results",
+        0,
+        "heat_map",
+        "lengths",
+        [3, 1, 1],
+    ),
+    "results[0].heat_map.steps_per_column outside its limits, expected int >= 1": (
+        "results",
+        0,
+        "heat_map",
+        "steps_per_column",
+        0,
+    ),
     "summary.planned bool, expected int": ("summary", "planned", True),
-    f"summary.planned: Expected `int` >= 0, {OTHERWISE}": ("summary", "planned", -1),
+    "summary.planned outside its limits, expected int >= 0": ("summary", "planned", -1),
     "summary.seconds str, expected float": ("summary", "seconds", "long"),
-    f"summary: Object missing required field `checks`, {OTHERWISE}": ("summary", "checks", MISSING),
-    f"key in summary.checks: Invalid enum value 'fine', {OTHERWISE}": ("summary", "checks", "fine", 1),
+    f"no summary.checks, {OTHERWISE}": ("summary", "checks", MISSING),
+    f"a key of summary.checks 'fine', {UNKNOWN}": ("summary", "checks", "fine", 1),
     "summary.worst[...] int, expected object": ("summary", "worst", "pytorch", 3),
     "environment.versions array, expected object": ("environment", "versions", ["numpy"]),
     "environment.frameworks[...][...][...] array, expected bool | int | float | str | null": (
@@ -68,10 +100,10 @@ CORRUPT: dict[str, tuple[Any, ...]] = {  # error message -> path in the report, 
         "status",
         None,
     ),
-    f"divergences[0]: Object missing required field `name`, {OTHERWISE}": ("divergences", 0, {}),
+    f"no divergences[0].name, {OTHERWISE}": ("divergences", 0, {}),
     "training[0].loss[1] str, expected float | null": ("training", 0, "loss", 1, "low"),
-    f"training[0]: Object missing required field `frameworks`, {OTHERWISE}": ("training", 0, "frameworks", MISSING),
-    f"mutants[0].status: Invalid enum value 'fine', {OTHERWISE}": ("mutants", 0, "status", "fine"),
+    f"no training[0].frameworks, {OTHERWISE}": ("training", 0, "frameworks", MISSING),
+    f"mutants[0].status 'fine', {UNKNOWN}": ("mutants", 0, "status", "fine"),
     "mutants[0].kills[...].margin str, expected float | null": (
         "mutants",
         0,
@@ -80,13 +112,20 @@ CORRUPT: dict[str, tuple[Any, ...]] = {  # error message -> path in the report, 
         "margin",
         "wide",
     ),
-    f"sweep: Object missing required field `rows`, {OTHERWISE}": ("sweep", "rows", MISSING),
+    f"no sweep.rows, {OTHERWISE}": ("sweep", "rows", MISSING),
+    "throughput.curves[0] with others, expected 1 points in ideal and speedup": (
+        "throughput",
+        "curves",
+        0,
+        "at",
+        [0.5],
+    ),
 }
 
 
 @pytest.mark.parametrize("message", CORRUPT)
 def test_a_corrupt_report_is_rejected_in_one_line(
-    message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = part = json.loads(encode(small_report()))
     *path, last, value = CORRUPT[message]
@@ -97,31 +136,56 @@ def test_a_corrupt_report_is_rejected_in_one_line(
     else:
         part[last] = value
     file = tmp_path / "report.json"
-    file.write_text(json.dumps(made).replace("Infinity", "1e999"), encoding="utf-8")
-    status, error = error_of(capsys, "report", str(file), "--output", str(tmp_path / "out"))
-    assert error.startswith(f"parity: error: report: got {message}")
-    assert (status, error.count("\n"), (tmp_path / "out").exists()) == (2, 1, False)
+    with any_digits():
+        file.write_text(json.dumps(made).replace("Infinity", "1e999"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    status, error = error_of(capsys, "report", "report.json", "--output", "out")
+    assert (status, error) == (2, f"parity: error: report 'report.json': got {message}\n")
+    assert not (tmp_path / "out").exists()
 
 
 FILES = {
     "empty": (b"", "no JSON (Input data was truncated)"),
     "cut off": (encode(small_report()).encode()[:999], "no JSON (Input data was truncated)"),
-    "not UTF-8": (b'{"schema": "\xff"}', ""),
+    "not UTF-8": (b'{"schema": 1, "environment": {"date": "\xff"}}', "no JSON ('utf-8' codec can't decode byte 0xff"),
+    "half a character": (b'{"schema": "\\ud800"}', "no JSON (Input data was truncated)"),
     "NaN": (b'{"schema": NaN}', "no JSON (JSON is malformed: invalid character"),
-    "nested without end": (b"[" * 100_000, "a report array, expected object"),
-    "digits without end": (b"9" * 5000, "a report: Number out of range"),
+    "an array": (b"[]", "JSON array, expected object"),
+    "nested without end": (b"[" * 100_000, "JSON array, expected object"),
+    "nested without end, in a field": (b'{"x":' * 100_000, "no JSON (maximum recursion depth exceeded"),
+    "digits without end": (b"9" * 5000, "JSON out of range, expected a smaller number"),
 }
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_that_is_no_report_is_rejected_in_one_line(
-    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content, problem = FILES[file]
     (tmp_path / "report.json").write_bytes(content)
-    status, error = error_of(capsys, "report", str(tmp_path / "report.json"), "--output", str(tmp_path / "out"))
-    assert error.startswith(f"parity: error: report: got {problem}")
+    monkeypatch.chdir(tmp_path)
+    status, error = error_of(capsys, "report", "report.json", "--output", "out")
+    assert error.startswith(f"parity: error: report 'report.json': got {problem}")
     assert (status, error.count("\n"), (tmp_path / "out").exists()) == (2, 1, False)
+
+
+MESSAGES = {  # of msgspec -> ours; `CORRUPT` has those that a report can cause
+    "Expected `array` of length 2 to 5, got 7 - at `$.a`": "a of length 7, expected array of length 2 to 5",
+    "Expected `str` matching regex '^a$' - at `$.a`": "a outside its limits, expected str matching regex '^a$'",
+    "Expected `str`, got `int` - at `key` in `$.a`": "a key of a int, expected str",
+    "Expected `str`, got `int` - at `key` in `$`": "a key of JSON int, expected str",
+    "Object missing required field `a`": f"no a, {OTHERWISE}",
+    "Object contains unknown field `\x1b` - at `$.a`": "a.\\x1b, expected no such field",
+    "Invalid enum value 2": f"JSON 2, {UNKNOWN}",
+    "Integer value out of range": "JSON out of range, expected a smaller number",
+    "Something new - at `$.a`": f"a: Something new, {OTHERWISE}",
+    "": f"JSON: , {OTHERWISE}",
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_every_message_of_msgspec_becomes_one_of_ours(message: str) -> None:
+    assert str(invalid("report", message, OTHERWISE.removeprefix("expected "))) == f"report: got {MESSAGES[message]}"
 
 
 def test_names_that_this_version_does_not_know_are_shown_all_the_same(tmp_path: Path) -> None:
@@ -151,7 +215,7 @@ def test_an_object_that_is_no_report_is_rejected_before_anything_is_written(tmp_
 def test_an_earlier_report_does_not_disturb_the_next_run(
     pytorch: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("report.json", "index.html", ".report.json.unfinished"):
+    for name in ("report.json", "index.html", f".report.json.{0:016x}.unfinished"):
         (tmp_path / name).write_bytes(b'{"schema": 3, \xff')
     status, error = error_of(capsys, "check", *QUICK, "--jobs", "1", "--output", str(tmp_path))
     assert (status, "Traceback" in error) == (0, False)

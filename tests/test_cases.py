@@ -131,13 +131,24 @@ def test_a_scale_applies_to_parameters_only() -> None:
     assert 90 < spread["w"] < 110
 
 
+MALFORMED = ("3:3x1e", "3:", "3", "3,4", "3,,1:5", ",3:5", "3,:5", ":", "03:5", "3:05", "+3:5", "-1:5", "1_0:20")
+MALFORMED += (" 3 , 4 : 5", "3:5 ", "3:5\n", "\u0663:5", "3:\u0665", "x-1:", "3:5x-1", "3:5x+1", "3:5x.5", "3:5x1_0")
+MALFORMED += ("3:5~", "3:5~+inf", "3:5~NaN", "3:5~1.", "3:5~0x1", "3:5~1x2", "3:5~\u0663", "[3]:5", "3.0:5")
+
+
 @pytest.mark.parametrize(
     ("lengths", "message"),
     [
         ("3,4:3", "lengths: got 4 at index 1, expected at most T = 3"),
         ("3:0", "T in lengths: got 0, expected a whole number of 1 or more"),
-        ("3:3x1e", "lengths: got '3:3x1e', expected numbers behind x and ~"),
+        ("3:5x0", "lengths: got '3:5x0', expected a scale behind x that is above 0 and finite"),
+        ("3:5x1e999", "lengths: got '3:5x1e999', expected a scale behind x that is above 0 and finite"),
+        (f"{'9' * 20}:5", f"lengths: got '{'9' * 20}:5', expected lengths and a T of at most 2147483648"),
+        (f"3:{'9' * 5000}", f"lengths: got '3:{'9' * 75} …, expected lengths and a T of at most 2147483648"),
+        (f"{'9' * 5000}:5", f"lengths: got '{'9' * 77} …, expected lengths and a T of at most 2147483648"),
+        ("9999999999:9999999999", "lengths: got 1 x 9999999999 numbers, expected at most 2147483648 in one array"),
         ("raged", "lengths: got 'raged', expected 'ragged'"),
+        *((wrong, f"lengths: got {wrong!r}, expected lengths, a colon and T, as in") for wrong in MALFORMED),
     ],
 )
 def test_wrong_lengths_are_named(lengths: str, message: str) -> None:

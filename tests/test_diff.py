@@ -378,7 +378,7 @@ def test_a_report_that_cannot_be_read_is_named(
     Path("wrong").write_text(content)
     assert main(["diff", *WRONG[side]]) == 2
     message = capsys.readouterr().err
-    assert message.startswith(f"parity: error: {side}: got ")
+    assert message.startswith(f"parity: error: {side} 'wrong': got ")
     assert message.count("\n") == 1
 
 

@@ -100,9 +100,9 @@ def test_the_markdown_is_added_to_an_earlier_summary(
     assert summary.read_text(encoding="utf-8") == f"of an earlier command\n{text}"
     assert text == render_markdown(arrange(failing(1)))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("report: ")
-    assert lines[1] == (tmp_path / "report" / "index.html").as_uri()
-    assert [COMMAND.fullmatch(line) is not None for line in lines[2:]] == [True]
+    assert lines[1].startswith("report: ")
+    assert lines[2] == (tmp_path / "report" / "index.html").as_uri()
+    assert [COMMAND.fullmatch(line) is not None for line in lines[3:]] == [True]
 
 
 def test_nothing_is_annotated_outside_of_a_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from msgspec.structs import replace
 
 from parity import check_function, report
 from parity.__main__ import main
+from parity.checks.check import Check
 from parity.checks.result import FAILED, Result, Scores
 from parity.divergences import DIVERGENCES
 from parity.divergences.entry import report_entry, trial
-from parity.errors import first_lines, message_of, printable
+from parity.errors import InputError, first_lines, message_of, printable
+from parity.report.markdown import LIMIT
 from parity.report.model import decode
-from tests.factories import HOSTILE, hostile_report, hostile_result, report_of
+from tests.factories import HOSTILE, hostile_report, hostile_result, report_of, result
 from tests.markup import Tree, markdown_structure, markdown_text
 
 LONGEST = 200  # characters of a text that Markdown shows at least
@@ -78,6 +81,28 @@ def test_every_table_is_one(tmp_path: Path) -> None:
     markdown = files_of(HARMLESS, tmp_path)["report.md"]
     tables = sum(kind == "table_open" for kind, *_ in markdown_structure(markdown))
     assert tables == sum(line.startswith("| --- |") for line in markdown.splitlines()) > 8
+
+
+def test_a_matrix_of_too_many_empty_cells_is_rejected(tmp_path: Path) -> None:
+    checks = [Check("rnn.lstm", "pytorch", f"variant {n}", "float32", f"contract {n}") for n in range(500)]
+    expected = "^report: got 500 variants, 500 contracts and 1 dtypes, expected a matrix of at most 200000 cells$"
+    with pytest.raises(InputError, match=expected):
+        report.write(report_of(*(result(check=check) for check in checks)), tmp_path)
+
+
+def test_a_report_of_many_topics_fits_into_a_summary(tmp_path: Path) -> None:
+    checks = [Check(f"topic_{n}.x", "pytorch", "packed", "float32", "repeatable") for n in range(2000)]
+    files = report.write(report_of(*(result(check=check) for check in checks)), tmp_path)
+    markdown = files[1].read_text(encoding="utf-8")
+    assert len(markdown.encode()) <= LIMIT
+    assert re.search(r"Left out for lack of space: variants \(\d{4}\)", markdown)
+    assert "topic_0" in markdown
+
+
+def test_a_page_does_not_repeat_a_huge_text(tmp_path: Path) -> None:
+    check = Check("x" * 2_000_000, "pytorch", "packed", "float32", "repeatable")
+    files = report.write(report_of(result(check=check)), tmp_path)
+    assert files[2].stat().st_size < 1_000_000
 
 
 def test_values_that_are_not_finite_are_shown_in_every_view(tmp_path: Path) -> None:

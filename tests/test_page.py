@@ -218,6 +218,15 @@ def test_a_cell_opens_its_results(show: Show) -> None:
     expect(box).to_be_hidden()
 
 
+def test_a_plot_that_fails_leaves_the_rest_of_the_result(show: Show) -> None:
+    opened = show()
+    opened.page.evaluate("() => { histogram = heatMap = () => { throw new RangeError('no space') } }")
+    opened.cell(0, 0).click()
+    box = opened.page.locator("dialog")
+    expect(box.get_by_text("This plot could not be drawn: no space")).to_have_count(2)
+    expect(box).to_contain_text("parity check --operation rnn.lstm")
+
+
 IS_UNCOVERED = """element => {
   const { left, top, width, height } = element.getBoundingClientRect();
   return [[left + 3, top + height / 2], [left + width / 2, top + 3]]

@@ -7,7 +7,8 @@ import json
 import re
 import subprocess
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 from xml.etree import ElementTree
 
 import msgspec
@@ -16,13 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from parity import report
 from parity.checks.check import Check
-from parity.errors import InputError, printable
+from parity.errors import InputError, printable, shown
 from parity.report import Report, plots
 from parity.report.model import decode, encode
 from parity.report.plots.svg import ROLES
 from parity.report.templates import FOLDER
-from parity.report.throughput import throughput
+from parity.report.throughput import read, throughput
 from parity.training import Curve, TrainingRun
 from tests.factories import HOSTILE, benchmarks, curve, point, report_of, result, row, written
 from tests.markup import Tree
@@ -247,6 +249,91 @@ def test_without_numbers_there_is_no_plot() -> None:
     assert "<td>pytorch</td>" in page
 
 
+FAILING = {  # what fails -> how many plots a sentence replaces
+    "parity.report.plots.svg.Sheet.svg": 4,
+    "parity.report.plots.training_curves.even_ticks": 1,
+    "parity.report.plots.rates.log_ticks": 1,
+    "parity.report.plots.rates._plot_shares": 1,
+    "parity.report.plots.crossings.doublings": 1,
+    "parity.report.plots.sections.setting": 1,
+    "parity.report.plots.sections.role_of": 1,
+}
+EVERY_KIND = report_of(training=[CURVE], throughput=benchmarks())
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_plot_that_fails_costs_no_other_and_no_report(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise ValueError("slice step <b>cannot be\n\x1b zero")
+
+    intact = {file.name: file.read_text() for file in report.write(EVERY_KIND, tmp_path)}
+    monkeypatch.setattr(name, fail)
+    files = {file.name: file.read_text() for file in report.write(EVERY_KIND, tmp_path)}
+    sentence = "This plot could not be drawn: ValueError: slice step &lt;b&gt;cannot be \\x1b zero"
+    assert files["index.html"].count(sentence) == FAILING[name]
+    assert not Tree(files["index.html"]).unclosed
+    assert (files["report.md"], files["report.json"]) == (intact["report.md"], intact["report.json"])
+
+
+ALONE: dict[str, dict[str, Any]] = {  # one benchmark, at every limit that a number has
+    "one variant": row("pytorch", "packed"),
+    "padding": row("pytorch", "padded"),
+    "no time": row("pytorch", "packed", seconds=1e-300),
+    "for ever": row("pytorch", "packed", seconds=1e300),
+    "nothing real": row("pytorch", "packed", fill=0.0, share_of_peak=0.0),
+    "beyond the peak": row("pytorch", "packed", share_of_peak=1e300, ideal_speedup={}),
+    "one point": point(0.5, 2.0),
+    "one T": point(128, 2.0, axis="T"),
+    "no T": point(0.0, 2.0, axis="T"),
+    "a tiny point": point(5e-324, 5e-324),
+    "a huge point": point(1e308, 1e307, axis="T"),
+    "no variant": point(0.5, 2.0, speedup_over_padded={}),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_one_benchmark_alone_is_plotted(name: str) -> None:
+    assert "could not be drawn" not in section_of(ALONE[name])
+
+
+def test_a_curve_of_another_length_than_its_steps_is_plotted() -> None:
+    short = msgspec.structs.replace(CURVE, steps=10**9, loss=(2.5,), envelope=())
+    long = msgspec.structs.replace(CURVE, steps=0, loss=(1.0,) * 999, envelope=(1e-9,) * 999)
+    for other in (short, long, msgspec.structs.replace(CURVE, frameworks={})):
+        assert "could not be drawn" not in training_of(CURVE, other)
+
+
+def test_rounds_without_end_need_no_memory() -> None:
+    many = row("pytorch", "packed") | {"stats": {"data": [0.01] * 10**6}}
+    assert benchmarks(many).rows[0].steps_per_second.low is not None
+
+
+WRONG = {  # message -> path in the benchmarks, and the value there
+    "benchmarks[0].extra_info.fill outside its limits, expected float <= 1.0": (0, "extra_info", "fill", 2),
+    "benchmarks[0].extra_info.B str, expected int": (0, "extra_info", "B", "x"),
+    "benchmarks[6].extra_info.at outside its limits, expected float >= 0.0": (6, "extra_info", "at", -1),
+    "benchmarks[0].stats.data[0] outside its limits, expected float >= 0.0": (0, "stats", "data", [-1]),
+    "benchmarks[0].stats str, expected object": (0, "stats", "x"),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_a_file_of_benchmarks_that_is_wrong_is_named(message: str, tmp_path: Path) -> None:
+    made = written()
+    *path, last, value = WRONG[message]
+    part: Any = made["benchmarks"]
+    for name in path:
+        part = part[name]
+    part[last] = value
+    file = tmp_path / "b.json"
+    file.write_text(json.dumps(made), encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        read(file)
+    assert str(raised.value) == f"benchmarks {shown(str(file))}: got {message}"
+
+
 def tree_of(text: str) -> Tree:
     """Plot everything with a text in every field that has one."""
     fields = {name: f"{name} {text}" for name in ("operation", "config", "distribution", "mode", "device")}
@@ -291,7 +378,7 @@ def test_names_are_visible_and_inert(name: str) -> None:
 def test_spoilt_benchmarks_are_rejected_in_one_sentence_or_plotted(data: st.DataObject) -> None:
     wrong = data.draw(spoilt(json.loads(json.dumps(written())), JSON))
     with rejected_in_one_sentence():
-        plots.throughput(report_of(throughput=throughput(wrong)))
+        assert "could not be drawn" not in plots.throughput(report_of(throughput=throughput(wrong)))
 
 
 @given(st.data())
@@ -303,5 +390,4 @@ def test_spoilt_parts_of_a_report_are_rejected_or_plotted(data: st.DataObject) -
         read = decode(json.dumps(report))
     except (InputError, ValueError):  # ValueError: an integer with too many digits
         return
-    plots.training(read)
-    plots.throughput(read)
+    assert "could not be drawn" not in plots.training(read) + plots.throughput(read)

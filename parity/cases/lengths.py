@@ -53,8 +53,11 @@ ASKED_FOR: dict[str, LengthsSpec] = {  # only for configurations that name them:
 REAL = {"sampled": 8, "short": 2}  # sequences in a batch of real data, beside an empty one
 SEEDED_AS = {"sampled": "drawn"}  # lengths whose name in the seed is another: cases stay as they first were
 
-NUMBER = r"nan|[+-]?inf|[\d.e+-]+"
-WRITTEN = re.compile(rf"(?P<lengths>\d+(,\d+)*)?:(?P<steps>\d+)(x(?P<scale>{NUMBER}))?(~(?P<fill>{NUMBER}))?")
+WHOLE = "(?:0|[1-9][0-9]*)"  # one way to write each number: the text is part of the seed
+NUMBER = rf"{WHOLE}(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?"
+WRITTEN = re.compile(
+    rf"(?P<lengths>{WHOLE}(?:,{WHOLE})*)?:(?P<steps>{WHOLE})(?:x(?P<scale>{NUMBER}))?(?:~(?P<fill>nan|-?inf|-?{NUMBER}))?"
+)
 
 
 def parse_lengths(name: str) -> LengthsSpec:
@@ -72,18 +75,17 @@ def parse_lengths(name: str) -> LengthsSpec:
     """
     written = WRITTEN.fullmatch(name) if isinstance(name, str) else None
     if not written:
-        if isinstance(name, str) and re.match(r"[\d:]", name):
-            raise InputError("lengths", shown(name), 'lengths, a colon and T, as in "3,0,1:5"')
+        if isinstance(name, str) and re.search(r"[\d:,]", name):
+            raise InputError("lengths", shown(name), 'lengths, a colon and T, as in "3,0,1:5" or "3,0,1:5x30~nan"')
         return (LENGTHS | ASKED_FOR)[choose("lengths", name, LENGTHS | ASKED_FOR)]
-    lengths = tuple(map(int, written["lengths"].split(","))) if written["lengths"] else ()
-    steps = whole_number("T in lengths", int(written["steps"]), least=1)
+    digits = written["lengths"].split(",") if written["lengths"] else []
+    if max(map(len, [*digits, written["steps"]])) > len(str(MOST)):
+        raise InputError("lengths", shown(name), f"lengths and a T of at most {MOST}")
+    lengths, steps = tuple(map(int, digits)), whole_number("T in lengths", int(written["steps"]), least=1)
     check_lengths(np.array(lengths, np.int64), steps)
-    try:
-        scale, fill = float(written["scale"] or 1), float(written["fill"]) if written["fill"] else None
-    except ValueError as error:
-        raise InputError("lengths", repr(name), 'numbers behind x and ~, e.g. "3,0,1:5x30~nan"') from error
-    if not math.isfinite(scale):
-        raise InputError("lengths", repr(name), "a finite scale behind x")
+    scale, fill = float(written["scale"] or 1), float(written["fill"]) if written["fill"] else None
+    if not 0 < scale < math.inf:
+        raise InputError("lengths", shown(name), "a scale behind x that is above 0 and finite")
     fits("lengths", max(1, len(lengths)), steps)
     return LengthsSpec(len(lengths), steps, lengths, scale, fill)
 

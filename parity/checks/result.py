@@ -29,7 +29,7 @@ KINDS: tuple[Kind, ...] = ("element", "norm")
 DIGITS = 4  # of a score or an error
 VALUE_DIGITS = {"float64": 17}  # that tell a number of a dtype from its neighbours; 9 are enough for all others
 
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]  # exact as a float, and so on a page
 Measure = Annotated[float, Meta(ge=0)] | None  # null where it is infinite, or nothing was measured
 
 
@@ -49,6 +49,11 @@ class HeatMap(Struct, frozen=True):
     left: bool  # whether the padding stands before the sequences
     steps_per_column: Annotated[int, Meta(ge=1)]  # how many steps share a column
     rows: tuple[tuple[Measure, ...], ...]  # for each sequence the largest score in each column, two digits
+
+    def __post_init__(self) -> None:
+        columns = -(-self.steps // self.steps_per_column)
+        if len(self.rows) != len(self.lengths) or any(len(row) != columns for row in self.rows):
+            raise ValueError(f"Expected `{len(self.lengths)} rows of {columns} scores`, got `of another shape`")
 
 
 class FirstDifference(Struct, frozen=True, omit_defaults=True):
@@ -136,10 +141,13 @@ class Result(Struct, frozen=True, kw_only=True, omit_defaults=True):
     compared: Count = 0
     compared_with: str = ""
     scores: dict[str, Scores] = {}  # a Struct copies it
-    histogram: tuple[Count, ...] = ()
+    histogram: Annotated[tuple[Count, ...], Meta(max_length=10)] = ()
     heat_map: HeatMap | None = None
     first: FirstDifference | None = None
     reproduce: str = ""
+
+    def __hash__(self) -> int:
+        return hash((self.run, self.seed, self.quantity))
 
     def __bool__(self) -> bool:
         raise TypeError("a Result is neither true nor false; ask for .status")

@@ -116,6 +116,8 @@ def _check_options(
 ) -> None:
     whole_number("seed", seed)
     of_kind("full", full, bool, "True or False")
+    of_kind("device", device, DeviceSettings, "parity.frameworks.DeviceSettings")
+    of_kind("recording", recording, (Recording, type(None)), "a recording, from parity.frameworks.recording.verified")
     if recording and recording.seed != seed:
         raise InputError("seed", seed, f"{recording.seed}, that of the recording in {str(recording.folder)!r}")
     if absent := lacks(device.device, frameworks):
@@ -124,12 +126,12 @@ def _check_options(
 
 def _check_cases(rows: list[Operation], frameworks: list[str], config: str, lengths: str, mode: str) -> None:
     """Check that a configuration, lengths and a mode exist; each may be empty."""
-    if config:
+    if config != "":
         choose("config", config, dict.fromkeys(one.name for row in rows for one in row.configurations))
     of_kind("lengths", lengths, str, 'lengths by name or written out, such as "3,0,1:5"')
     if lengths and lengths not in REAL:
         parse_lengths(lengths)
-    if mode:
+    if mode != "":
         choose("mode", mode, dict.fromkeys(one for name in frameworks for one in (*MODES[name], *COMPILED[name])))
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, Result, number, rounded
+from parity.errors import each
 
 SHOWN = 8  # failures that a message shows in full
 
@@ -41,7 +42,7 @@ def explain(results: Iterable[Result]) -> str:
     >>> explain([])
     ''
     """
-    results = list(results)
+    results = each("results", results, Result)
     failed = sorted((one for one in results if one.status == FAILED), key=lambda one: one.severity, reverse=True)
     if not failed:
         return ""

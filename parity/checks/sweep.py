@@ -25,6 +25,7 @@ from parity.operations import OPERATIONS, Operation, find
 REFERENCE = "matches_reference"  # gives the scores
 TRIED = (REFERENCE, "ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences")
 PORTION = 25  # seeds that are one task
+MOST_SEEDS = 100_000  # of a sweep, whose tasks are all listed at once
 MOST_SEQUENCES, MOST_STEPS = 6, 12
 SCALES = (1e-3, 30.0)  # of parameters, against the usual: at the upper end, nearly all gates are saturated
 FILLS = (0.0, 1e3, np.inf, -np.inf, np.nan)
@@ -154,16 +155,19 @@ class SweepTask:
 
     def run(self) -> list[Tally]:
         """Try all contracts on a case for each seed and variant."""
-        return [self._tally(framework) for framework in frameworks.FRAMEWORKS if not frameworks.missing(framework)]
+        installed = (framework for framework in frameworks.FRAMEWORKS if not frameworks.is_absent(framework))
+        return [self._tally(framework) for framework in installed]
 
     def on_crash(self, reason: str) -> list[Tally]:
-        tallies = []
-        for framework in frameworks.FRAMEWORKS:
-            check = Check(self.operation, framework, "", self.dtype, REFERENCE, self.first)
-            tallies.append(Tally(self.operation, framework, self.dtype, checks=1, failed=check.on_crash(reason)))
-        return tallies
+        return [self._failed(framework, reason) for framework in frameworks.FRAMEWORKS]
+
+    def _failed(self, framework: str, reason: str) -> Tally:
+        check = Check(self.operation, framework, "", self.dtype, REFERENCE, self.first)
+        return Tally(self.operation, framework, self.dtype, checks=1, failed=check.on_crash(reason))
 
     def _tally(self, framework: str) -> Tally:
+        if reason := frameworks.missing(framework):
+            return self._failed(framework, reason)
         tally = Tally(self.operation, framework, self.dtype, seeds=self.seeds)
         for seed in range(self.first, self.first + self.seeds):
             for check in self._checks(framework, seed):
@@ -216,7 +220,7 @@ def plan(
     """
     rows = choose_all("operation", names("operations", operations), OPERATIONS) or list(OPERATIONS)
     floats = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(DTYPES)
-    end = whole_number("seed", first) + whole_number("seeds", seeds, least=1)
+    end = whole_number("seed", first) + whole_number("seeds", seeds, least=1, most=MOST_SEEDS)
     return [
         SweepTask(row, dtype, start, min(PORTION, end - start))
         for row in rows

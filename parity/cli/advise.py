@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -15,7 +15,8 @@ from parity.arrays import Lengths
 from parity.cases import real_data
 from parity.cases.lengths import DISTRIBUTIONS, sample_lengths
 from parity.cli.terminal import console as terminal
-from parity.errors import FrameworkUnavailable, InputError, choose, whole_number
+from parity.errors import FrameworkUnavailable, InputError, cause, choose, file_name, shown, whole_number
+from parity.files import read_regular
 from parity.operations import GATES
 from parity.throughput.advice import Layer, Model, padded_variant, regret
 from parity.throughput.benchmark import PHASES, framework_of
@@ -27,6 +28,7 @@ Seconds = Mapping[str, float]  # by "framework.variant"
 HELP = "Predict which variant is fastest for your lengths, and measure it."
 SAMPLED = 4096  # sequences, where a distribution is given and not a file
 BATCHES = 32  # random batches, for a prediction
+MOST = 2**22  # bytes of a file of lengths, so that batches can be planned in memory
 LARGEST = 100_000  # of any size: a larger one would fill the memory before anything is printed
 BUDGET = 4.0  # seconds for measuring
 
@@ -34,16 +36,16 @@ BUDGET = 4.0  # seconds for measuring
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity advise``."""
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--lengths", metavar="FILE", help="whole numbers, separated by white space or commas")
+    source.add_argument("--lengths", metavar="FILE", help="read whole numbers, separated by white space or commas")
     source.add_argument("--lognormal", nargs=2, type=float, metavar=("MEDIAN", "SIGMA"), help="sample lengths, up to T")
     distributions = ", ".join([*DISTRIBUTIONS, *real_data.DATA])
-    source.add_argument("--distribution", help=f"sample lengths, up to T: {distributions}")
+    source.add_argument("--distribution", metavar="NAME", help=f"sample lengths, up to T: {distributions}")
     parser.add_argument("--steps", type=int, default=128, metavar="T", help="longest that is sampled (default 128)")
-    parser.add_argument("--cell", default="lstm", help=f"{', '.join(GATES)} (default lstm)")
-    parser.add_argument("--bidirectional", action="store_true")
-    parser.add_argument("--features", type=int, metavar="D", help="default: as --hidden")
-    parser.add_argument("--hidden", type=int, default=256, metavar="H", help="default 256")
-    parser.add_argument("--batch", type=int, default=64, metavar="B", help="default 64")
+    parser.add_argument("--cell", default="lstm", help=f"use this layer: {', '.join(GATES)} (default lstm)")
+    parser.add_argument("--bidirectional", action="store_true", help="run the layer in both directions")
+    parser.add_argument("--features", type=int, metavar="D", help="size of the input of a step (default: as --hidden)")
+    parser.add_argument("--hidden", type=int, default=256, metavar="H", help="units of the layer (default 256)")
+    parser.add_argument("--batch", type=int, default=64, metavar="B", help="sequences in a batch (default 64)")
     parser.add_argument("--phase", default="train", help="train, which is forward and backward (default), or forward")
     parser.add_argument("--calibrate", action="store_true", help="measure this machine again, even if it was before")
     no_measure = "predict only, once this machine is measured; by default one batch is measured too"
@@ -52,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print predicted times, the measured times of one batch, and advice for each framework."""
-    layer, batch = _layer(options), _size("--batch", options.batch)
+    layer, batch = _layer(options), _size("batch", options.batch)
     lengths = _lengths(options)
     if not layer.candidates():
         raise FrameworkUnavailable("; ".join(filter(None, map(frameworks.missing, frameworks.FRAMEWORKS))))
@@ -72,53 +74,55 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"{layer}, {batch} of {len(lengths)} sequences at a time, {fill:.0%} of padded steps real")
     console.print(_table(mean, first, measured, float(np.mean([lengths.sum() for lengths in batches]))))
     for framework in sorted({framework_of(name) for name in model.costs}):
-        console.print(_advice(framework, mean, first, measured), highlight=False)
-        console.print(_planned_batches(framework, model, lengths, batch), highlight=False)
+        console.print(_advice(framework, mean, first, measured))
+        console.print(_planned_batches(framework, model, lengths, batch))
     return 0
 
 
 def _layer(options: argparse.Namespace) -> Layer:
-    cell = choose("--cell", options.cell, GATES)
-    phase = choose("--phase", options.phase, PHASES)
-    hidden = _size("--hidden", options.hidden)
-    features = hidden if options.features is None else _size("--features", options.features)
+    cell = choose("cell", options.cell, GATES)
+    phase = choose("phase", options.phase, PHASES)
+    hidden = _size("hidden", options.hidden)
+    features = hidden if options.features is None else _size("features", options.features)
     config = "tanh" if cell == "rnn" else "one_layer"
     topic = "bidirectional" if options.bidirectional else "rnn"
     return Layer(f"{topic}.{cell}", config, features, hidden, phase)
 
 
-def _size(option: str, received: int) -> int:
-    return whole_number(option, received, least=1, most=LARGEST)
+def _size(name: str, received: int) -> int:
+    return whole_number(name, received, least=1, most=LARGEST)
 
 
 def _lengths(options: argparse.Namespace) -> Lengths:
     if options.lengths is not None:
         return read_lengths(options.lengths)
-    steps, rng = _size("--steps", options.steps), np.random.default_rng(0)
+    steps, rng = _size("steps", options.steps), np.random.default_rng(0)
     if options.lognormal is not None:
         median, sigma = options.lognormal
         if not (median > 0 and sigma >= 0 and np.isfinite([median, sigma]).all()):
-            raise InputError("--lognormal", f"{median:g} {sigma:g}", "a median above 0 and a sigma of 0 or more")
+            raise InputError("lognormal", f"{median:g} {sigma:g}", "a median above 0 and a sigma of 0 or more")
         logs = np.clip(rng.normal(np.log(median), sigma, SAMPLED), 0, np.log(steps))  # of huge ones, exp would overflow
         return np.rint(np.exp(logs)).astype(np.int64)
-    name = choose("--distribution", options.distribution, [*DISTRIBUTIONS, *real_data.DATA])
+    name = choose("distribution", options.distribution, [*DISTRIBUTIONS, *real_data.DATA])
     sampled = real_data.lengths(name) if name in real_data.DATA else sample_lengths(name, rng, SAMPLED, steps)
     if sampled.max() < 1:
-        raise InputError("--distribution", repr(name), "one with real steps")
+        raise InputError("distribution", repr(name), "one with real steps")
     return sampled
 
 
 def read_lengths(file: str) -> Lengths:
     """Read whole numbers of 0 or more from a text file."""
     try:
-        words = Path(file).read_text(encoding="utf-8").replace(",", " ").split()
-        lengths = np.array([int(word) for word in words], np.int64)
-    except (OSError, ValueError, OverflowError) as error:
-        raise InputError("--lengths", repr(file), f"a text file of whole numbers ({error})") from error
-    if not len(lengths) or lengths.min() < 0 or not 1 <= lengths.max() <= LARGEST:
-        limits = f", from {lengths.min()} to {lengths.max()}" if len(lengths) else ""
-        expected = f"lengths from 0 to {LARGEST}, one of them above 0"
-        raise InputError("--lengths", f"{len(lengths)} numbers{limits}", expected)
+        words = re.split(r"\s*,\s*|\s+", read_regular(file_name("lengths", file), MOST).decode().strip())
+    except (OSError, ValueError) as error:
+        raise InputError("lengths", shown(file), f"a text file of whole numbers ({cause(error)})") from error
+    if wrong := [word for word in dict.fromkeys(words) if not re.fullmatch("[0-9]{1,18}", word)]:
+        expected = "whole numbers of at most 18 digits, separated by white space or commas"
+        raise InputError(f"lengths {shown(file)}", shown(wrong[0]), expected)
+    lengths = np.array(list(map(int, words)), np.int64)
+    if not 1 <= lengths.max() <= LARGEST:
+        received = f"{len(lengths)} numbers, from {lengths.min()} to {lengths.max()}"
+        raise InputError(f"lengths {shown(file)}", received, f"lengths from 0 to {LARGEST}, one of them above 0")
     return lengths
 
 

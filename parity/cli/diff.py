@@ -48,7 +48,7 @@ def _read(argument: str, path: str) -> Report:
     try:
         return report.read(path)
     except InputError as error:
-        raise InputError(argument, *error.args[1:]) from error
+        raise InputError(error.argument.replace("report", argument, 1), *error.args[1:]) from error
 
 
 def print_diff(diff: ReportDiff, console: Console) -> None:

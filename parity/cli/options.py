@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
+from functools import partial
 from typing import Any
 
 from parity import divergences, training
 from parity.arrays import FLOATS
 from parity.checks.check import Check
-from parity.checks.runner import Task
+from parity.checks.runner import TIMEOUT, Task
 from parity.checks.selection import check_recorded, plan
-from parity.errors import InputError, choose, choose_all
+from parity.errors import InputError, choose, choose_all, shown
 from parity.frameworks import FRAMEWORKS, DeviceSettings, lacks
 from parity.frameworks.recording import Recording
 from parity.operations import OPERATIONS
@@ -21,6 +23,10 @@ from parity.training.setup import DTYPE
 
 REPEATED = ("operation", "framework", "variant", "dtype", "contract")
 SINGLE = ("config", "lengths", "mode")
+NUMBERS = {
+    int: ("-?[0-9]{1,15}", "a whole number of at most 15 digits"),  # exact in every part of a report
+    float: (r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?", "a number"),
+}
 NOTES = {
     "operation": ", or all operations of this topic",
     "contract": "; a selection trains models only if it names trains_alike",
@@ -28,15 +34,30 @@ NOTES = {
 
 
 class Once(argparse.Action):
-    """An option with one value that is given at most once."""
+    """An option with one value, which is not empty, that is given at most once."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _: str | None = None
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
         """Take the value unless it is empty or the second one."""
-        if not values or getattr(namespace, self.dest):
-            parser.error(f"{self.option_strings[0]} takes one value, and no other with it")
+        given = vars(namespace).setdefault("given", set())
+        if option and (values == "" or self.dest in given):
+            parser.error(f"{option} takes one value, and no other with it")
+        given.add(self.dest)
         setattr(namespace, self.dest, values)
+
+
+def make_strict(parser: argparse.ArgumentParser) -> None:
+    """Let a command take each single value once, and numbers in plain digits."""
+    parser.register("action", None, Once)
+    for kind, (pattern, expected) in NUMBERS.items():
+        parser.register("type", kind, partial(_parse, kind, pattern, expected))
+
+
+def _parse(kind: type[int | float], pattern: str, expected: str, text: str) -> float:
+    if not re.fullmatch(pattern, text):
+        raise argparse.ArgumentTypeError(f"got {shown(text)}, expected {expected}")
+    return kind(text)
 
 
 def add_selection(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -59,8 +80,16 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """Add the number of worker processes."""
+    """Add the number of worker processes, and the limit of each task."""
     parser.add_argument("--jobs", type=int, help="run so many worker processes (default: one a core, at most 4)")
+    limit = f"kill a worker process and fail its task after so many seconds (default {TIMEOUT:g}; none with --jobs 1)"
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help=limit)
+
+
+def add_require(parser: argparse.ArgumentParser) -> None:
+    """Add the frameworks without which the command fails."""
+    fails = "fail at once if one of these, such as pytorch,tensorflow, cannot be loaded"
+    parser.add_argument("--require", default="", metavar="FRAMEWORK,…", help=fails)
 
 
 def add_output(parser: argparse.ArgumentParser, action: str = "write the report to this folder") -> None:
@@ -88,9 +117,6 @@ def plan_tasks(options: argparse.Namespace, device: DeviceSettings, recording: R
         return [*_plan_checks(options, others, device, recording), *runs]
     if absent := lacks(options.device, options.framework or FRAMEWORKS):
         raise InputError("device", repr(options.device), f"a device that is here: {absent}")
-    if not runs:
-        models = ", ".join(MODELS)
-        raise InputError("selection", "no check at all", f"the first variant of a model, in {DTYPE}: {models}")
     return [*runs]
 
 
@@ -123,11 +149,15 @@ def _plan_training(options: argparse.Namespace) -> list[Training]:
     chosen = choose_all("operation", options.operation, OPERATIONS)
     sides = [choose("framework", name, FRAMEWORKS) for name in options.framework] or list(FRAMEWORKS)
     floats = [choose("dtype", name, FLOATS) for name in options.dtype] or [DTYPE]
-    runs = training.plan(seed=options.seed, chosen=dict.fromkeys(sides))
-    return [
+    known = {variant for row in OPERATIONS.values() for framework in sides for variant in row.variants[framework]}
+    variants = [choose("variant", name, sorted(known)) for name in options.variant]
+    if DTYPE not in floats:
+        raise InputError("dtype", " and ".join(floats), f"{DTYPE}, in which models are trained for {TRAINS_ALIKE}")
+    runs = [
         run
-        for run in runs
-        if DTYPE in floats
-        and (not chosen or run.model in chosen)
-        and (not options.variant or run.variant in options.variant)
+        for run in training.plan(seed=options.seed, chosen=dict.fromkeys(sides))
+        if (not chosen or run.model in chosen) and (not variants or run.variant in variants)
     ]
+    if not runs:
+        raise InputError("selection", "nothing to train", f"a model, in its first variant: {', '.join(MODELS)}")
+    return runs

@@ -10,6 +10,7 @@ from parity.checks.contracts import CONTRACTS
 from parity.checks.result import PASSED, STATUSES, Count, Result, Status, worst_status
 from parity.checks.sweep import SweepReport
 from parity.divergences import DivergenceEntry
+from parity.errors import each, finite, of_kind, whole_number
 from parity.mutants import MUTANTS, MutantResult
 from parity.operations import OPERATIONS
 from parity.report.environment import describe_environment
@@ -48,26 +49,28 @@ def build(
     >>> build([], {}, seed=0, seconds=0.0, planned=0, checked=0).summary.compared
     0
     """
-    ordered = tuple(sorted(results, key=_position))
+    ordered = tuple(sorted(each("results", results, Result), key=_position))
     return Report(
         schema=SCHEMA,
         environment=describe_environment(frameworks, seed, replayed),
         summary=Summary(
-            planned=planned,
-            checked=checked,
-            interrupted=interrupted,
-            seconds=round(seconds, 2),
+            planned=whole_number("planned", planned),
+            checked=whole_number("checked", checked),
+            interrupted=of_kind("interrupted", interrupted, bool, "True or False"),
+            seconds=round(finite("seconds", seconds, "a number of seconds"), 2),
             checks=_count(_status_of_each_check(ordered)),
             results=_count(result.status for result in ordered),
             compared=_compared(ordered),
             worst=_worst(ordered),
         ),
         results=ordered,
-        divergences=tuple(divergences),
-        training=tuple(sorted(training, key=lambda curve: (index(MODELS, curve.model), curve.optimiser))),
-        mutants=tuple(sorted(mutants, key=lambda mutant: index(MUTANTS, mutant.name))),
-        sweep=sweep,
-        throughput=throughput,
+        divergences=tuple(each("divergences", divergences, DivergenceEntry)),
+        training=tuple(
+            sorted(each("training", training, Curve), key=lambda one: (index(MODELS, one.model), one.optimiser))
+        ),
+        mutants=tuple(sorted(each("mutants", mutants, MutantResult), key=lambda mutant: index(MUTANTS, mutant.name))),
+        sweep=of_kind("sweep", sweep, (SweepReport, type(None)), "a SweepReport"),
+        throughput=of_kind("throughput", throughput, (Throughput, type(None)), "a Throughput"),
     )
 
 

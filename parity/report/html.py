@@ -57,7 +57,7 @@ def render_page(view: View) -> str:
         summarise_divergence=summarise_divergence,
         symbols=SYMBOLS,
         meanings=MEANINGS,
-        bundle=pack(view.matrices),
+        bundle=Markup(pack(view.matrices)),
         script=Markup(script),
         script_hash=base64.b64encode(digest).decode(),
     )

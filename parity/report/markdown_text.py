@@ -6,6 +6,7 @@ GitHub does not show a job summary that is too long, so a report must not grow w
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,11 +93,6 @@ class Part:
         note = f"\nand {left_out} more {self.name}: {ELSEWHERE}\n" if left_out else ""
         return f"{self.head}{''.join(kept)}{note}{self.tail}"
 
-    @property
-    def title(self) -> str:
-        """Return the name and the count; empty where there is nothing to count."""
-        return f"{self.name} ({len(self.items)})" if self.name and self.items else ""
-
 
 def join_parts(parts: Sequence[Part], limit: int) -> str:
     r"""Join all parts that fit, in their order, and name at the end those that do not.
@@ -111,18 +107,22 @@ def join_parts(parts: Sequence[Part], limit: int) -> str:
     <BLANKLINE>
     <BLANKLINE>
     """
-    space = limit - size(_left_out(part.title for part in parts))
+    space = limit - size(_left_out(parts))
     texts: list[str] = []
-    missing: list[str] = []
+    missing: list[Part] = []
     for part in parts:
         text = part.within(space)
         space -= size(text)
         texts.append(text)
         if not text:
-            missing.append(part.title)
+            missing.append(part)
     return "".join(texts) + _left_out(missing)
 
 
-def _left_out(titles: Iterable[str]) -> str:
-    names = ", ".join(filter(None, titles))
+def _left_out(parts: Iterable[Part]) -> str:
+    """Name the parts that have something to count."""
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part.name] += len(part.items) if part.name else 0
+    names = ", ".join(f"{name} ({count})" for name, count in counts.items() if count)
     return f"Left out for lack of space: {names}; {ELSEWHERE}.\n" if names else ""

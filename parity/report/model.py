@@ -6,6 +6,7 @@ they are made; this module puts them together.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -16,10 +17,21 @@ from parity.checks.sweep import SweepReport
 from parity.divergences.entry import DivergenceEntry
 from parity.errors import InputError, printable, shown
 from parity.mutants.run import MutantResult
+from parity.report.markdown_text import shorten
 from parity.throughput.results import Settings, Throughput
 from parity.training.curve import Curve
 
 SCHEMA = 1
+WRITTEN = "a report.json written by parity"
+MESSAGES = (  # of msgspec; what was received; what is expected
+    ("Expected `(.+)`(.*), got ([0-9]+)", "{at} of length {2}", "{0}{1}"),
+    ("Expected `(.+)`(.*), got `?(.+?)`?", "{at} {2}", "{0}{1}"),
+    ("Expected `(.+)`(.*)", "{at} outside its limits", "{0}{1}"),
+    ("Object missing required field `(.+)`", "no {inside}{0}", "{whole}"),
+    ("Object contains unknown field `(.+)`", "{inside}{0}", "no such field"),
+    ("Invalid enum value (.+)", "{at} {0}", "a value that this version knows"),
+    (".+ out of range", "{at} out of range", "a smaller number"),
+)
 
 
 class Replayed(Struct, frozen=True):
@@ -137,9 +149,9 @@ def decode(text: str | bytes, argument: str = "report") -> Report:
         schema = _schema_of(text)
         if schema is not None and schema != SCHEMA:
             raise InputError(argument, f"schema {shown(schema)}", f"a report.json of schema {SCHEMA}") from None
-        raise InputError(argument, _received(str(error)), _expected(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(argument, f"no JSON ({error})", "a report.json written by parity") from None
+        raise invalid(argument, str(error), WRITTEN) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise InputError(argument, f"no JSON ({error})", WRITTEN) from None
 
 
 def json_schema() -> dict[str, Any]:
@@ -161,15 +173,19 @@ def _schema_of(text: str | bytes) -> Any:
         return None
 
 
-def _received(message: str) -> str:
-    """Say what msgspec found, and where: "Expected `int`, got `str` - at `$.results[0].seed`"."""
-    problem, _, path = message.partition(" - at ")
-    where = path.replace("`", "").replace("$.", "").removeprefix("$") or "a report"
-    _, got, value = problem.partition(", got ")
-    return f"{where} {value.strip('`')}" if got else f"{where}: {problem}"
+def invalid(argument: str, message: str, whole: str, prefix: str = "") -> InputError:
+    """Return an error with what msgspec found, and where: "Expected `int`, got `str` - at `$.results[0].seed`".
 
-
-def _expected(message: str) -> str:
-    problem, _, _ = message.partition(" - at ")
-    expected, got, _ = problem.partition(", got ")
-    return expected.removeprefix("Expected ").replace("`", "") if got else "a report.json written by parity"
+    Args:
+        whole: what is expected where nothing more is known.
+        prefix: the path to what msgspec was given.
+    """
+    problem, key, path = re.findall(r"^(.*?)(?: - at (`key` in )?`\$?([^`]*)`)?$", message, re.DOTALL)[0]
+    path = f"{prefix}{path}".lstrip(".")
+    at = f"{'a key of ' * bool(key)}{path or 'JSON'}"
+    for pattern, received, expected in MESSAGES:
+        if match := re.fullmatch(pattern, problem, re.DOTALL):
+            places = {"at": at, "inside": f"{path}." if path else "", "whole": whole}
+            got, wanted = (text.format(*match.groups(), **places) for text in (received, expected))
+            return InputError(argument, shorten(got, 200), wanted)
+    return InputError(argument, shorten(f"{at}: {problem}", 200), whole)

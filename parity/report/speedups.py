@@ -13,6 +13,7 @@ from parity.report.groups import group_by
 from parity.throughput.results import TimedVariant
 
 TRAIN = "train"
+MOST = 9  # variants in a sentence
 Speedups = dict[str, float]  # label of a variant -> how many times as fast as padding, in training
 
 
@@ -72,10 +73,10 @@ def _training_speedups(variants: dict[str, list[TimedVariant]]) -> Speedups:
 
 
 def _ranking(in_batches: Sequence[Speedups]) -> str:
-    """List the variants that are fastest anywhere, the most frequent first, with their speed-ups in all batches."""
+    """List the variants that are fastest most often, with their speed-ups in all batches."""
     wins = Counter(max(speedups, key=lambda label: speedups[label]) for speedups in in_batches)
     ranked: list[str] = []
-    for label, count in wins.most_common():
+    for label, count in wins.most_common(MOST):
         of_all = "" if ranked else f" of {len(in_batches)}"
         all_speedups = [speedups[label] for speedups in in_batches if label in speedups]
         low, high = number(min(all_speedups)), number(max(all_speedups))

@@ -132,12 +132,13 @@ def kills_by_contract(mutants: Sequence[MutantResult]) -> list[tuple[str, str, s
 
     A contract that fails wherever another does is not counted as another.
     """
-    killed = {contract for mutant in mutants for contract in mutant.kills}
-    without_echoes = [{contract for contract in mutant.kills if not is_echo(contract)} for mutant in mutants]
-    return [
-        (contract, str(sum(contract in mutant.kills for mutant in mutants)), str(without_echoes.count({contract})))
-        for contract in sorted(killed, key=lambda name: (index(CONTRACTS, name), name))
-    ]
+    killed = Counter(contract for mutant in mutants for contract in mutant.kills)
+    alone: Counter[str] = Counter()
+    for mutant in mutants:
+        contracts = [contract for contract in mutant.kills if not is_echo(contract)]
+        alone.update(contracts if len(contracts) == 1 else [])
+    order = sorted(killed, key=lambda name: (index(CONTRACTS, name), name))
+    return [(contract, str(killed[contract]), str(alone[contract])) for contract in order]
 
 
 def killed_by(mutant: MutantResult) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, PRECEDENCE, SKIPPED, XFAILED, Result, Status, worst_status
+from parity.errors import InputError
 from parity.operations import OPERATIONS
 from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, index, number, plural, several
 from parity.report.groups import group_by
@@ -16,6 +17,7 @@ from parity.report.model import Report
 from parity.report.outcome import cut_short
 
 SMALL = 0.1  # noise floors: a score up to here has no colour
+MOST_CELLS = 200_000  # times dtypes; a full run of all operations has 30 000
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,11 @@ class _Run:
 
 
 def matrices(report: Report) -> list[Matrix]:
-    """Return a matrix for each topic that has results, in the order of the operations table."""
+    """Return a matrix for each topic that has results, in the order of the operations table.
+
+    Raises:
+        InputError: it would have too many cells, nearly all of them empty.
+    """
     results = report.results
     modes = {(result.framework, result.mode) for result in results if result.mode}
     run = _Run(
@@ -135,9 +141,12 @@ def matrices(report: Report) -> list[Matrix]:
         complete=not cut_short(report),
     )
     by_contract = group_by(results, lambda result: result.contract)
+    by_variant = group_by(results, lambda result: (result.operation, result.framework, result.variant))
+    if len(by_variant) * len(by_contract) * len(run.dtypes) > MOST_CELLS:
+        size = f"{len(by_variant)} variants, {len(by_contract)} contracts and {len(run.dtypes)} dtypes"
+        raise InputError("report", size, f"a matrix of at most {MOST_CELLS} cells")
     names = sorted(by_contract, key=lambda name: (index(CONTRACTS, name), name))
     columns = tuple(_column(name, by_contract[name]) for name in names)
-    by_variant = group_by(results, lambda result: (result.operation, result.framework, result.variant))
     rows = [_row(variant, by_variant[variant], columns, run) for variant in sorted(by_variant, key=_position)]
     by_topic = group_by(rows, lambda row: row.operation.partition(".")[0])
     return [Matrix(topic, columns, run.dtypes, tuple(of_topic)) for topic, of_topic in by_topic.items()]

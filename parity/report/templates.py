@@ -14,6 +14,7 @@ from parity.errors import printable
 from parity.report.formatting import amount
 
 FOLDER = Path(__file__).parent / "page"
+LONGEST = 100_000  # characters of a text; a page has some several times
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})((?: \d{3})+)(?![\d.])")
 
@@ -24,8 +25,11 @@ def render(name: str, **values: Any) -> Markup:
 
 
 def visible(value: Any) -> Any:
-    """Show the invisible characters of a text; line breaks stay, and so does all that is no text."""
-    return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
+    """Show the invisible characters of a text, and the end of none that is huge; all that is no text stays."""
+    if type(value) is not str:
+        return value
+    text = value if len(value) <= LONGEST else f"{value[:LONGEST]} …"
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def thousands(text: Any) -> Markup:

@@ -17,8 +17,10 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from parity.checks.result import DIGITS, Count, Measure, rounded
-from parity.errors import InputError, file_name, shown
+from parity.errors import InputError, cause, file_name, shown
+from parity.files import read_regular
 from parity.report.groups import group_by
+from parity.report.model import invalid
 from parity.throughput import results
 from parity.throughput.timing import ratio
 
@@ -27,6 +29,8 @@ EXPECTED = "JSON that pytest-benchmark wrote of this project's benchmarks"
 BASELINES = (".padded", ".two_pass")  # an operation without a padded variant has one that pads too
 PADDED = "padded"
 EXACT = 17  # digits
+MOST = 2**24  # bytes of a file; that of all benchmarks has a tenth
+MOST_ROUNDS = 1000  # of which an interval is derived, in memory for each 2000 times; `interleaved` makes 200
 Kind = TypeVar("Kind")
 Positive = Annotated[float, Meta(ge=0)]
 
@@ -98,10 +102,11 @@ def read(file: str | Path) -> results.Throughput:
     """
     path = file_name(ARGUMENT, file)
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
+        return throughput(json.loads(read_regular(path, MOST)))
+    except InputError as error:
+        raise InputError(f"{ARGUMENT} {shown(str(file))}", *error.args[1:]) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(ARGUMENT, repr(str(file)), f"{EXPECTED} ({error})") from error
-    return throughput(written)
+        raise InputError(ARGUMENT, shown(str(file)), f"{EXPECTED} ({cause(error)})") from error
 
 
 def throughput(written: object) -> results.Throughput:
@@ -129,7 +134,7 @@ def _converted(value: Any, kind: type[Kind], where: str = "") -> Kind:
     try:
         return msgspec.convert(value, kind)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the latter for a name with half a character
-        raise InputError(ARGUMENT, f"another JSON ({where}{error})", EXPECTED) from error
+        raise invalid(ARGUMENT, str(error), EXPECTED, where) from error
 
 
 def _part(file: BenchmarkFile) -> Any:
@@ -137,7 +142,7 @@ def _part(file: BenchmarkFile) -> Any:
     info = file.machine_info
     rows, points = [], []
     for n, benchmark in enumerate(file.benchmarks):
-        where = f"benchmarks[{n}].extra_info: "
+        where = f"benchmarks[{n}].extra_info"
         if "speedup_over" in benchmark.extra_info:
             rows.append(_row(_converted(benchmark.extra_info, TimedInfo, where), benchmark.stats.data))
         if "axis" in benchmark.extra_info:
@@ -163,6 +168,7 @@ def _row(info: TimedInfo, rounds: Sequence[float]) -> Any:
 
 def _rate(info: TimedInfo, rounds: Sequence[float]) -> results.Interval:
     """Return real steps a second, with the 95 % interval of the median round if the rounds are known."""
+    rounds = rounds[:MOST_ROUNDS]
     if len(rounds) < 2 or min(rounds) <= 0:
         return results.Interval(info.real_steps_per_second, None, None)
     with np.errstate(over="ignore"):

@@ -25,14 +25,20 @@ function heatMapSection(map, result, limit) {
   return [
     make("h4", {}, `Where in the batch: ${map.quantity}`),
     same ? "" : make("p", { class: "legend" }, other),
-    scrollable(heatMap(map, result, limit), "Where in the batch"),
+    scrollable(() => heatMap(map, result, limit), "Where in the batch"),
     make("p", { class: "legend" }, `The worst score of each step, in noise floors. Padding is hatched${framed}.`),
   ];
 }
 
-/** A plot in its own size: where it is wider than the window, its box scrolls. */
-const scrollable = (plot, name) =>
-  plot ? make("div", { class: "plot-box", tabindex: 0, role: "region", "aria-label": name }, plot) : "";
+/** A plot in its own size: where it is wider than the window, its box scrolls. A sentence, if it cannot be drawn. */
+function scrollable(draw, name) {
+  try {
+    const plot = draw();
+    return plot ? make("div", { class: "plot-box", tabindex: 0, role: "region", "aria-label": name }, plot) : "";
+  } catch (error) {
+    return make("p", { class: "nothing" }, `This plot could not be drawn: ${error.message}`);
+  }
+}
 
 function measures(result) {
   const of = limit => (limit ? ` of ${limit}` : ", where no error is allowed");
@@ -62,7 +68,7 @@ function histogramSection(data, row, column, result) {
   return [
     make("h4", {}, "Sizes of the errors"),
     make("p", { class: "legend symbols" }, ...series.map(key)),
-    scrollable(histogram(data.bins, series), "Sizes of the errors"),
+    scrollable(() => histogram(data.bins, series), "Sizes of the errors"),
   ];
 }
 

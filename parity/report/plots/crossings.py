@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from parity.report.groups import group_by
-from parity.report.plots.svg import SYMBOLS, Panel, Scale, Sheet, doublings, positive, role_of, trace
+from parity.report.plots.svg import SYMBOLS, Panel, Scale, Sheet, doublings, drawn, positive, role_of, trace
 from parity.report.plots.tables import TIMES, crossing, sizes
 from parity.throughput.results import CurveVariant, SpeedupCurve
 
@@ -23,21 +25,23 @@ def panels(curves: Sequence[SpeedupCurve]) -> list[Panel]:
     """Plot each curve, in a panel of its own for each framework."""
     plotted: list[Panel] = []
     for curve in curves:
+        numbers = [number for variant in curve.variants for speedup in variant.speedup for number in speedup.numbers]
+        heights = positive([*numbers, *curve.ideal, 0.5, 2.0])
+        y = Scale(min(heights) / 1.1, max(heights) * 1.1, BOTTOM, TOP, log=True)
         for framework, variants in group_by(curve.variants, lambda variant: variant.framework).items():
             words = ". ".join(f"{variant.variant}: {crossing(variant, curve)}" for variant in variants)
-            sheet = _plot(curve, framework, variants)
-            title = f"Speed-up of {framework} over padding, over {curve.axis}"
-            svg = sheet.svg(f"speedup-{len(plotted) + 1}", title, f"{words}.")
+            svg = _plot(f"speedup-{len(plotted) + 1}", curve, framework, variants, y, words)
             note = f"{curve.phase}, B · T · D · H = {sizes(curve)}. {words}"
             plotted.append(Panel(f"{framework}, {curve.operation} over {curve.axis}", [note], svg))
     return plotted
 
 
-def _plot(curve: SpeedupCurve, framework: str, variants: Sequence[CurveVariant]) -> Sheet:
+@drawn
+def _plot(
+    name: str, curve: SpeedupCurve, framework: str, variants: Sequence[CurveVariant], y: Scale, words: str
+) -> Markup:
     sheet = Sheet(WIDTH, HEIGHT)
-    numbers = [number for variant in curve.variants for speedup in variant.speedup for number in speedup.numbers]
-    heights, along = positive([*numbers, *curve.ideal, 0.5, 2.0]), positive(curve.at)
-    y = Scale(min(heights) / 1.1, max(heights) * 1.1, BOTTOM, TOP, log=True)
+    along = positive(curve.at)
     x = Scale(0.0, max([*along, 1.0]), LEFT, RIGHT)
     if curve.axis == "T" and along:
         x = Scale(min(along) / 1.05, max(along) * 1.05, LEFT, RIGHT, log=True)
@@ -51,7 +55,7 @@ def _plot(curve: SpeedupCurve, framework: str, variants: Sequence[CurveVariant])
     for n, variant in enumerate(variants):
         _plot_variant(sheet, x, y, curve.at, variant, n)
     _label_lines(sheet, y, curve, variants)
-    return sheet
+    return sheet.svg(name, f"Speed-up of {framework} over padding, over {curve.axis}", f"{words}.")
 
 
 def _plot_variant(sheet: Sheet, x: Scale, y: Scale, at: Sequence[float], variant: CurveVariant, n: int) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from parity.report.formatting import percent
-from parity.report.plots.svg import SYMBOLS, Panel, Point, Scale, Sheet, log_ticks, positive, role_of
+from parity.report.groups import group_by
+from parity.report.plots.svg import SYMBOLS, Panel, Point, Scale, Sheet, drawn, extent, log_ticks, positive, role_of
 from parity.report.plots.tables import TIMES, sizes
 from parity.report.speedups import TRAIN, batches, fastest_of, labelled
 from parity.throughput.results import TimedVariant
@@ -24,28 +25,29 @@ TICKS = ((0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1
 
 def panels(rows: Sequence[TimedVariant]) -> list[Panel]:
     """Plot each batch; those of one layer on the same axis."""
+    axes = {}
+    for layer, alike in group_by(rows, lambda row: row.layer).items():
+        low, high = extent(positive(number for row in alike for number in row.steps_per_second.numbers)) or (1.0, 1.0)
+        axes[layer] = Scale(low / 1.1, high * 1.1, LEFT, RIGHT, log=True)
     plotted = []
     for n, batch in enumerate(batches(rows), 1):
         first = batch[0]
-        alike = [row for row in rows if row.layer == first.layer]
         note = f"B · T · D · H = {sizes(first)}, {percent(first.fill)} real"
         if (ideal := first.ideals.get("by_flops")) is not None:
             note += f", ideal {ideal:.3g}"
         name = f"{first.operation} ({first.config}), {first.distribution} lengths"
-        plotted.append(Panel(name, [note], _plot(f"rates-{n}", batch, alike)))
+        plotted.append(Panel(name, [note], _plot(f"rates-{n}", batch, axes[first.layer])))
     return plotted
 
 
-def _plot(name: str, batch: Sequence[TimedVariant], alike: Sequence[TimedVariant]) -> Markup:
+@drawn
+def _plot(name: str, batch: Sequence[TimedVariant], x: Scale) -> Markup:
     by_framework = labelled(batch)
     bottom = TOP + FRAMEWORK * len(by_framework) + ROW * sum(map(len, by_framework.values()))
     sheet = Sheet(WIDTH, bottom + BOTTOM)
-    numbers = positive(number for row in alike for number in row.steps_per_second.numbers)
-    low, high = (min(numbers) / 1.1, max(numbers) * 1.1) if numbers else (0.9, 1.1)
-    x = Scale(low, high, LEFT, RIGHT, log=True)
     sheet.text(LEFT, 9, "real steps a second", "soft")
     sheet.text(WIDTH, 9, "speed-up", "soft", align="end")
-    ticks = log_ticks(low, high)
+    ticks = log_ticks(x.low, x.high)
     sheet.lines([[(x.position(tick), TOP), (x.position(tick), bottom)] for tick in ticks], "grid", width=0.75)
     for tick in ticks:
         sheet.text(x.position(tick), bottom + 12, in_thousands(tick), "soft", align="middle")
@@ -108,12 +110,13 @@ def _sentence(row: TimedVariant) -> str:
     return sentence
 
 
-def shares(rows: Sequence[TimedVariant]) -> Markup | None:
-    """Plot the fastest variant of each framework in each batch; None where no operation multiplies matrices."""
+@drawn
+def shares(rows: Sequence[TimedVariant]) -> Markup:
+    """Plot the fastest variant of each framework in each batch; empty where no operation multiplies matrices."""
     best = [[row for row in fastest_of(batch) if row.share_of_peak is not None] for batch in batches(rows)]
     plotted = [batch for batch in best if batch]
     if not plotted:
-        return None
+        return Markup("")
     sheet = Sheet(WIDTH, SHARES_TOP + SHARES_ROW * len(plotted))
     x = Scale(0, 1, MARGIN, WIDTH - MARGIN)
     for share, align in TICKS:

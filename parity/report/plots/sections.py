@@ -10,12 +10,13 @@ from parity.report.formatting import setting, several
 from parity.report.groups import group_by
 from parity.report.model import Report
 from parity.report.plots import crossings, rates, tables, training_curves
-from parity.report.plots.svg import role_of
+from parity.report.plots.svg import drawn, role_of
 from parity.report.speedups import fastest
 from parity.report.templates import render
 from parity.throughput.results import Throughput, TimedVariant
 
 
+@drawn
 def training(report: Report) -> Markup:
     """Return the section of training; nothing where no model was trained."""
     if not report.training:
@@ -30,6 +31,7 @@ def training(report: Report) -> Markup:
     )
 
 
+@drawn
 def throughput(report: Report) -> Markup:
     """Return the section of throughput; nothing where no benchmarks were added."""
     if report.throughput is None:

@@ -7,13 +7,14 @@ role, and ``plots.css`` gives each role a colour. Numbers have one decimal, a te
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from functools import wraps
+from typing import ParamSpec, TypeGuard
 
 from markupsafe import Markup, escape
 
-from parity.errors import printable
+from parity.errors import first_lines, message_of, printable
 
 ROLES = ("ink", "soft", "grid", "pytorch", "tensorflow", "other", "reference")
 LONGEST = 44  # characters of a text
@@ -29,6 +30,21 @@ SMALLEST, LARGEST = 1e-30, 1e30  # of numbers that are plotted
 MOST_TICKS = 5
 Point = tuple[float, float]
 Line = Sequence[Point]
+Parameters = ParamSpec("Parameters")
+FAILED = '<p class="nothing">This plot could not be drawn: {}</p>'
+
+
+def drawn(plot: Callable[Parameters, Markup]) -> Callable[Parameters, Markup]:
+    """Decorate a plot: if it cannot be drawn, a sentence takes its place, and the report has everything else."""
+
+    @wraps(plot)
+    def attempt(*args: Parameters.args, **options: Parameters.kwargs) -> Markup:
+        try:
+            return plot(*args, **options)
+        except Exception as error:  # whatever it is, a plot is worth less than the report
+            return Markup(FAILED).format(first_lines(message_of(error)))
+
+    return attempt
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,12 @@ def plottable(number: float | None) -> TypeGuard[float]:
 
 def positive(numbers: Iterable[float | None]) -> list[float]:
     return [number for number in numbers if plottable(number) and number > 0]
+
+
+def extent(numbers: Iterable[float | None]) -> tuple[float, float] | None:
+    """Return the smallest and the largest number that can be plotted; None where there are none."""
+    there = list(filter(plottable, numbers))
+    return (min(there), max(there)) if there else None
 
 
 def trace(x: Scale, y: Scale, numbers: Iterable[tuple[float, float | None]]) -> list[list[Point]]:

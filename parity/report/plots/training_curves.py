@@ -13,11 +13,13 @@ from markupsafe import Markup
 
 from parity.checks.result import FAILED, PASSED, Result
 from parity.report.formatting import setting
-from parity.report.plots.svg import Panel, Scale, Sheet, even_ticks, log_ticks, plottable, positive, role_of, trace
+from parity.report.groups import group_by
+from parity.report.plots.svg import Panel, Scale, Sheet, drawn, even_ticks, extent, log_ticks, positive, role_of, trace
 from parity.training import Curve
 from parity.training.curve import CONTRACT
 
 Series = Sequence[float | None]
+Extent = tuple[float, float] | None  # of an axis that curves share
 WIDTH, HEIGHT = 264.0, 268.0
 LEFT, RIGHT = 36.0, 258.0  # of both plots
 LOSS_TOP, LOSS_BOTTOM = 24.0, 110.0
@@ -28,19 +30,28 @@ SYMBOLS = ("●", "■")
 WITHIN = "within the noise floor"
 
 
-def panels(curves: Sequence[Curve], results: Sequence[Result]) -> dict[tuple[str, str], list[Panel]]:
+def panels(curves: Sequence[Curve], results: Iterable[Result]) -> dict[tuple[str, str], list[Panel]]:
     """Plot each curve; those of one model on the same axes.
 
     Returns:
         Model and configuration -> a panel for each optimiser. A curve without any finite number has no plot.
     """
+    axes = {}
+    for model, alike in group_by(curves, lambda curve: curve.model).items():
+        losses, distances = (chain.from_iterable(map(of, alike)) for of in (_losses, _distances))
+        axes[model] = extent(losses), extent(positive(distances))
+    trained = (result for result in results if result.contract == CONTRACT)
+    runs = group_by(trained, lambda result: (result.operation, result.case, result.framework))
     by_model: dict[tuple[str, str], list[Panel]] = {}
     for n, curve in enumerate(curves, 1):
-        alike = [other for other in curves if other.model == curve.model]
+        case = f"{curve.config}/{curve.optimiser}"
         notes = [setting(curve.settings)]
-        notes += [note for framework in curve.frameworks if (note := _above_floor(curve, framework, results))]
-        svg = _plot(f"training-{n}", curve, alike) if any(map(plottable, _losses(curve) + _distances(curve))) else None
-        by_model.setdefault((curve.model, curve.config), []).append(Panel(curve.optimiser, notes, svg))
+        for framework in curve.frameworks:
+            notes.append(_above_floor(curve, framework, runs.get((curve.model, case, framework), ())))
+        svg = None
+        if extent(_losses(curve) + _distances(curve)):
+            svg = _plot(f"training-{n}", curve, *axes[curve.model])
+        by_model.setdefault((curve.model, curve.config), []).append(Panel(curve.optimiser, [*filter(None, notes)], svg))
     return by_model
 
 
@@ -59,42 +70,40 @@ def last(series: Series) -> float | None:
     return series[-1] if series else None
 
 
-def _above_floor(curve: Curve, framework: str, results: Sequence[Result]) -> str:
+def _above_floor(curve: Curve, framework: str, run: Iterable[Result]) -> str:
     """Describe a run above the noise floor, which is a failure only where it exceeds its limit too."""
     distances = against_floor(curve, framework)
     if distances == WITHIN:
         return ""
     note = f"{framework}: {distances}"
-    run = (CONTRACT, curve.model, f"{curve.config}/{curve.optimiser}", framework)
-    of_run = (result for result in results if (result.contract, result.operation, result.case, result.framework) == run)
-    statuses = {result.status for result in of_run}
+    statuses = {result.status for result in run}
     if FAILED in statuses:
         return f"{note}; not within its limit"
     return f"{note}; within its limit" if statuses == {PASSED} else note
 
 
-def _plot(name: str, curve: Curve, alike: Sequence[Curve]) -> Markup:
+@drawn
+def _plot(name: str, curve: Curve, losses: Extent, distances: Extent) -> Markup:
     sheet = Sheet(WIDTH, HEIGHT)
     steps = max(len(curve.loss), len(curve.envelope), 2)
     x = Scale(1, steps, LEFT, RIGHT)
     sheet.text(0, 12, "loss", bold=True)
     sheet.text(RIGHT, 12, _number(curve.loss), "soft", align="end")
-    _plot_losses(sheet, curve, x, alike)
+    _plot_losses(sheet, curve, x, losses)
     sheet.text(0, 132, "distance of the weights", bold=True)
     sheet.text(RIGHT, 132, f"noise {_number(curve.envelope)}", "soft", align="end")
     for left, symbol, (framework, run) in zip((0.0, WIDTH / 2), SYMBOLS, curve.frameworks.items(), strict=False):
         sheet.text(left, 147, f"{symbol} {framework} {_number(run.distance)}", role_of(framework))
-    _plot_distances(sheet, curve, x, alike)
+    _plot_distances(sheet, curve, x, distances)
     for step in (1, steps // 2, steps) if steps > 3 else (1, steps):
         sheet.text(x.position(step), HEIGHT - 4, "step 1" if step == 1 else str(step), "soft", align="middle")
     return sheet.svg(name, f"{curve.model} trained with {curve.optimiser}", _description(curve))
 
 
-def _plot_losses(sheet: Sheet, curve: Curve, x: Scale, alike: Iterable[Curve]) -> None:
-    losses = [loss for other in alike for loss in _losses(other) if plottable(loss)]
+def _plot_losses(sheet: Sheet, curve: Curve, x: Scale, losses: Extent) -> None:
     if not losses:
         return
-    low, high = min(losses), max(losses)
+    low, high = losses
     margin = (high - low) / 20 or abs(high) / 20 or 1.0
     y = Scale(low - margin, high + margin, LOSS_BOTTOM, LOSS_TOP)
     sheet.grid(y, even_ticks(y.low, y.high), LEFT, RIGHT)
@@ -103,11 +112,11 @@ def _plot_losses(sheet: Sheet, curve: Curve, x: Scale, alike: Iterable[Curve]) -
         sheet.lines(trace(x, y, enumerate(run.loss, 1)), role_of(framework), width=1.6, dashes=dashes)
 
 
-def _plot_distances(sheet: Sheet, curve: Curve, x: Scale, alike: Iterable[Curve]) -> None:
-    distances = positive(distance for other in alike for distance in _distances(other))
+def _plot_distances(sheet: Sheet, curve: Curve, x: Scale, distances: Extent) -> None:
     if not distances:
         return
-    y = Scale(min(distances) / 1.3, max(distances) * 1.3, DISTANCE_BOTTOM, DISTANCE_TOP, log=True)
+    low, high = distances
+    y = Scale(low / 1.3, high * 1.3, DISTANCE_BOTTOM, DISTANCE_TOP, log=True)
     sheet.grid(y, log_ticks(y.low, y.high), LEFT, RIGHT)
     floor = trace(x, y, enumerate(curve.envelope, 1))
     for line in floor:
