@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,13 +34,23 @@ def test_the_policy_on_tf32_is_the_requested_one_in_a_run_and_in_reports(framewo
     assert {*actual, *(reported.values() if isinstance(reported, dict) else [reported])} == {allowed}
 
 
-def test_tf32_is_off_in_a_new_process(framework: str) -> None:
-    code = (
-        f"from parity import frameworks as f; f.runtime({framework!r}); print(f.environment()[{framework!r}]['tf32'])"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "False" in printed
-    assert "True" not in printed
+LOADED = """
+import os, random
+from parity import frameworks
+before = dict(os.environ), random.getstate()
+frameworks.runtime(name)
+print(frameworks.environment()[name]["tf32"], (dict(os.environ), random.getstate()) == before)
+"""
+
+
+def test_in_a_new_process_tf32_is_off_and_loading_changes_neither_variables_nor_random_state(framework: str) -> None:
+    without = {name: value for name, value in os.environ.items() if not name.startswith(("KERAS", "TF_"))}
+    code = f"name = {framework!r}{LOADED}"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=without)
+    policy, unchanged = printed.stdout.rsplit(maxsplit=1)
+    assert unchanged == "True"
+    assert "False" in policy
+    assert "True" not in policy
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])

@@ -60,7 +60,7 @@ def test_a_run_leaves_the_framework_unchanged(pytorch: str) -> None:
 
 
 def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frameworks, "missing", lambda framework: f"framework {framework}: not here")
+    monkeypatch.setattr(frameworks, "unavailable", lambda framework: (f"framework {framework}: not here", False))
     assert (run_mutant(REVERSED).status, run_mutant(REVERSED).reason) == ("skipped", "framework pytorch: not here")
 
 

@@ -186,6 +186,6 @@ def test_a_loss_that_is_no_tensor_is_named(framework: str) -> None:
 
 
 def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frameworks, "missing", lambda framework: f"framework {framework}: not here")
+    monkeypatch.setattr(frameworks, "unavailable", lambda framework: (f"framework {framework}: not here", False))
     (result,) = training.check_training("model.tagger", "adam", "tensorflow", steps=1)
     assert (result.status, result.reason) == (SKIPPED, "framework tensorflow: not here")

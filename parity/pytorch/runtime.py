@@ -117,6 +117,8 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
     """Return ``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay on their device."""
     with settings():
         inputs, against = tensors(arrays, device), tensors(cotangents, device)
+    if device == "cuda":  # this is not put back: `settings` would be timed with each call
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     if mode == "compiled":
         call = compiled(call)
 
@@ -228,10 +230,10 @@ def differentiated(call, inputs, cotangents):
     """Return outputs by name, and the gradient of every float input by name."""
     floats = {name: tensor.requires_grad_() for name, tensor in inputs.items() if tensor.is_floating_point()}
     outputs = {name: output for name, output in only_tensors(call(inputs)).items() if name in cotangents}
-    for name, output in outputs.items():
-        if output.shape != cotangents[name].shape:
-            raise ValueError(f"{name} has shape {tuple(output.shape)}, expected {tuple(cotangents[name].shape)}")
     reached = [name for name, output in outputs.items() if output.requires_grad]
+    for name in reached:
+        if outputs[name].shape != cotangents[name].shape:
+            raise ValueError(f"{name} has shape {tuple(outputs[name].shape)}, expected {tuple(cotangents[name].shape)}")
     gradients = (
         torch.autograd.grad(
             [outputs[name] for name in reached],

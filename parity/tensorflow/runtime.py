@@ -10,13 +10,14 @@ BEFORE = dict(os.environ), random.getstate()  # the caller's; programs that it s
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import keras
-import tensorflow as tf
-from keras.src.backend.common import global_state
-
-for variable in {"TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"}.difference(BEFORE[0]):
-    del os.environ[variable]
-random.setstate(BEFORE[1])
+try:
+    import keras
+    import tensorflow as tf
+    from keras.src.backend.common import global_state
+finally:
+    for variable in {"TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"}.difference(BEFORE[0]):
+        del os.environ[variable]
+    random.setstate(BEFORE[1])
 
 VERSION = f"tensorflow {tf.__version__}, keras {keras.__version__}"
 
@@ -140,6 +141,8 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
     """Return ``forward``, ``train``, ``wait`` and ``kernels`` on tensors that stay on their device."""
     with at(device):
         arrays, cotangents = constants(arrays), constants(cotangents)
+    tf.get_logger().setLevel(logging.ERROR)  # these two are not put back: `settings` would be timed with each call
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     step = stepper(call, arrays, cotangents, mode, axes)
     alone = stepper(call, arrays, {}, mode, axes)
     latest = []
@@ -240,10 +243,10 @@ def with_gradients(call):
             tape.watch(list(floats.values()))
             outputs = only_tensors(call(arrays))
         outputs = {name: outputs[name] for name in cotangents if name in outputs}
-        for name, output in outputs.items():
-            if not output.shape.is_compatible_with(cotangents[name].shape):
-                raise ValueError(f"{name} has shape {output.shape}, expected {cotangents[name].shape}")
         smooth = [name for name, output in outputs.items() if output.dtype.is_floating]
+        for name in smooth:
+            if not outputs[name].shape.is_compatible_with(cotangents[name].shape):
+                raise ValueError(f"{name} has shape {outputs[name].shape}, expected {cotangents[name].shape}")
         gradients = tape.gradient(
             [outputs[name] for name in smooth],
             list(floats.values()),
