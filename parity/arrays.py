@@ -23,6 +23,11 @@ ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "floa
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)  # NumPy knows it by name once it is imported
 
 
+def numpy_defaults() -> np.errstate:
+    """Return a context with NumPy's own settings of floating-point errors in place of the caller's."""
+    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
+
 def is_float(dtype: np.dtype[Any]) -> bool:
     """Check whether a dtype is one of `FLOATS`; NumPy does not count bfloat16 as a float.
 

@@ -13,9 +13,11 @@ import secrets
 import stat
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from parity.errors import InputError, cause, shown
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a FIFO must not be waited for
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  # fails if there is anything, even a link
@@ -72,8 +74,7 @@ def replace_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
     Raises:
         OSError: a file cannot be written, or is a folder.
     """
-    if folders := [name for name in contents if (folder / name).is_dir()]:
-        raise IsADirectoryError(errno.EISDIR, f"{folders[0]} is a folder")
+    no_folders(folder, contents)
     unfinished = {name: temporary_name(folder / name) for name in contents}
     try:
         for name, content in contents.items():
@@ -83,6 +84,17 @@ def replace_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
         for file in unfinished.values():
             with suppress(OSError):
                 file.unlink(missing_ok=True)
+
+
+def no_folders(folder: Path, names: Iterable[str]) -> None:
+    """Check that files with these names can be replaced.
+
+    Raises:
+        OSError: a folder has one of them.
+    """
+    for name in names:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, f"{name} is a folder")
 
 
 def append(path: Path, content: bytes) -> None:
@@ -106,6 +118,29 @@ def remove_temporary(folder: Path, names: Iterable[str]) -> None:
         if left.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):
             with suppress(OSError):
                 os.unlink(entry.path)  # noqa: PTH108 - of a link, it removes the link
+
+
+class InUse(InputError):
+    """A run is writing to the folder."""
+
+
+@contextmanager
+def writable(argument: str, folder: object) -> Iterator[None]:
+    """Turn what the system says of a folder that cannot be written or claimed into an error that names it.
+
+    Raises:
+        InUse: another run has claimed it.
+        InputError: it cannot be written.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except BlockingIOError as error:
+        received = f"{str(folder)!r}, to which a run is writing"
+        raise InUse(argument, received, "another folder, or that run to end first") from error
+    except (OSError, ValueError) as error:  # ValueError: no system has such a name
+        raise InputError(argument, shown(str(folder)), f"a folder that can be written ({cause(error)})") from error
 
 
 class Claim:

@@ -6,11 +6,10 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 from msgspec.structs import replace
 
 from parity import bucketing, frameworks
-from parity.arrays import NARROW
+from parity.arrays import NARROW, numpy_defaults
 from parity.cases.case import Case
 from parity.cases.lengths import lengths_of
 from parity.cases.sampling import sample_case
@@ -96,7 +95,7 @@ class Check:
     def on_crash(self, reason: str) -> list[Result]:
         return [self.result("", "", FAILED, problem="other", detail=reason)]
 
-    @np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")  # NumPy's defaults, not the caller's
+    @numpy_defaults()
     def run(self) -> list[Result]:
         """Hold the variant to the contract. Whatever the variant raises becomes a result."""
         reason, broken = frameworks.unavailable(*self._needed)

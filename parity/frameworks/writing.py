@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from parity.errors import InputError, cause, file_name
-from parity.files import Claim, write_new
+from parity.errors import InputError, file_name
+from parity.files import Claim, writable, write_new
 from parity.frameworks.manifest import FILE, MANIFEST, Manifest, read
 
 UNFINISHED = ".unfinished"  # inside the recording's folder, so that files need not move to another file system
@@ -30,7 +30,7 @@ def begin(folder: str | Path) -> Claim:
         InputError: it cannot be written, is neither empty nor a recording, or another run is writing to it.
     """
     path = file_name("output", folder)
-    try:
+    with writable("output", folder):
         if path.is_symlink():
             raise InputError("output", f"{str(folder)!r}, a symbolic link", REPLACEABLE)
         path.mkdir(parents=True, exist_ok=True)
@@ -38,13 +38,6 @@ def begin(folder: str | Path) -> Claim:
         if foreign := _foreign(path):
             raise InputError("output", f"{str(folder)!r} with {foreign} in it", REPLACEABLE)
         (path / UNFINISHED).mkdir()
-    except InputError:
-        raise
-    except BlockingIOError as error:
-        received = f"{str(folder)!r}, to which a run is writing"
-        raise InputError("output", received, "another folder, or that run to end first") from error
-    except (OSError, ValueError) as error:
-        raise _not_writable(folder, error) from error
     return claimed
 
 
@@ -62,14 +55,12 @@ def finish(folder: str | Path, manifest: Manifest) -> None:
     """
     path = Path(folder)
     text = msgspec.json.format(msgspec.json.encode(manifest.with_checksum()), indent=1)
-    try:
+    with writable("output", folder):
         write_new(path / UNFINISHED / MANIFEST, text)
         for name in _earlier(path):
             (path / name).unlink()
         for name in (*manifest.files, MANIFEST):
             (path / UNFINISHED / name).replace(path / name)
-    except OSError as error:
-        raise _not_writable(folder, error) from error
     discard(path)
 
 
@@ -101,7 +92,3 @@ def _earlier(folder: Path) -> list[str]:
         return []
     files = [file.name for file in folder.iterdir() if file.name in names and (file.is_symlink() or file.is_file())]
     return sorted(files, key=lambda name: name != MANIFEST)
-
-
-def _not_writable(folder: str | Path, error: OSError | ValueError) -> InputError:
-    return InputError("output", repr(str(folder)), f"a folder that can be written ({cause(error)})")

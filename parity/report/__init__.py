@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from parity.files import InUse as InUse
 from parity.report.assembly import build as build
 from parity.report.environment import describe_recording as describe_recording
 from parity.report.environment import versions as versions
@@ -15,7 +16,6 @@ from parity.report.model import Report as Report
 from parity.report.outcome import failed as failed
 from parity.report.outcome import verdict as verdict
 from parity.report.storage import FOLDER as FOLDER
-from parity.report.storage import InUse as InUse
 from parity.report.storage import add_to_report as add_to_report
 from parity.report.storage import check_writable as check_writable
 from parity.report.storage import claim as claim

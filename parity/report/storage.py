@@ -11,7 +11,7 @@ import msgspec
 
 from parity.checks.sweep import SweepReport
 from parity.errors import InputError, NotWritten, cause, each, file_name, of_kind, shown
-from parity.files import Claim, read_regular, remove_temporary, replace_files
+from parity.files import Claim, no_folders, read_regular, remove_temporary, replace_files, writable
 from parity.mutants import MUTANTS, MutantResult
 from parity.operations import OPERATIONS
 from parity.report import journal
@@ -22,10 +22,6 @@ from parity.report.model import Report, decode, encode
 FOLDER = "parity-report"
 REPORT = "report.json"
 FILES = (REPORT, "report.md", "index.html")
-
-
-class InUse(InputError):
-    """A run is writing to the folder; it writes its own report, again and again."""
 
 
 def write(report: Report, folder: str | Path) -> list[Path]:
@@ -68,14 +64,9 @@ def claim(folder: str | Path, argument: str = "output") -> Claim:
         InputError: as for `check_writable`.
     """
     check_writable(folder, argument)
-    try:
+    with writable(argument, folder):
         claimed = Claim(Path(folder))
         remove_temporary(Path(folder), (*FILES, journal.NAME))
-    except BlockingIOError:
-        received = f"{str(folder)!r}, to which a run is writing"
-        raise InUse(argument, received, "another folder, or that run to end first") from None
-    except OSError as error:
-        raise InputError(argument, shown(str(folder)), f"a folder that can be written ({cause(error)})") from error
     return claimed
 
 
@@ -87,25 +78,17 @@ def check_writable(folder: str | Path, argument: str = "output") -> None:
             with the names of a report's that are not those of one; ``argument`` is its name there.
     """
     path = file_name(argument, folder)
-    try:
+    with writable(argument, folder):
         if path.is_symlink():  # in a folder from elsewhere, it may point to anything
-            raise InputError(
-                argument, f"{str(folder)!r}, a symbolic link", f"a folder, such as {str(path.readlink())!r}"
-            )
+            expected = f"a folder, such as {str(path.readlink())!r}"
+            raise InputError(argument, f"{str(folder)!r}, a symbolic link", expected)
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
-        for name in FILES:
-            if (path / name).is_dir():
-                raise IsADirectoryError(f"{name} is a folder")
-        foreign = _foreign(path)
-    except (OSError, ValueError) as error:  # ValueError: no system has such a name
-        if isinstance(error, InputError):
-            raise
-        raise InputError(argument, shown(str(folder)), f"a folder that can be written ({cause(error)})") from error
-    if foreign:
-        received = f"{str(folder)!r} with {foreign}, which is not of a parity report"
-        raise InputError(argument, received, "a new folder, or that of an earlier report")
+        no_folders(path, FILES)
+        if foreign := _foreign(path):
+            received = f"{str(folder)!r} with {foreign}, which is not of a parity report"
+            raise InputError(argument, received, "a new folder, or that of an earlier report")
 
 
 def _foreign(folder: Path) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from msgspec.structs import replace
 
 from parity import frameworks
+from parity.arrays import numpy_defaults
 from parity.checks.comparison import compare, difference, to_results
 from parity.checks.result import FAILED, PASSED, SKIPPED, FirstDifference, Problem, Result, Status
 from parity.checks.sentences import explain
@@ -78,7 +78,7 @@ class Training:
     def on_crash(self, reason: str) -> list[Result]:
         return [self.result(FAILED, "other", reason)]
 
-    @np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")  # NumPy's defaults, not the caller's
+    @numpy_defaults()
     def run(self) -> list[Result]:
         """Train, and compare. Whatever goes wrong becomes a result."""
         reason, broken = frameworks.unavailable(self.framework)
@@ -86,7 +86,15 @@ class Training:
             return self.on_crash(reason) if broken else [self.result(SKIPPED, detail=reason)]
         reference = envelope(self.model, self.steps, self.seed)[self.optimiser]
         try:
-            trained = train(**{name: value for name, value in vars(self).items() if name != "identities"})
+            trained = train(
+                self.model,
+                self.optimiser,
+                self.framework,
+                steps=self.steps,
+                seed=self.seed,
+                build=self.build,
+                function=self.function,
+            )
         except (Exception, SystemExit) as error:  # whatever a framework raises is what there is to report
             return [self.result(FAILED, "raised", f"raised {first_lines(message_of(error))}")]
         differences = compare(trained.quantities, reference.expected.quantities, reference.floor.quantities)
