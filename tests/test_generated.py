@@ -7,6 +7,7 @@ A failure is shrunk, and prints the command that reproduces it. The default prof
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from parity.arrays import FLOATS
 from parity.cases.lengths import LengthsSpec
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
+from parity.checks.functions import check_function
 from parity.checks.sentences import explain
 from parity.operations import OPERATIONS
 
@@ -82,7 +84,7 @@ def test_a_failure_is_shrunk_to_the_shortest_batch(pytorch: str) -> None:
         return reverse_sequence(x, lengths.clamp(max=2))
 
     def wrong(lengths: str) -> bool:
-        check = Check("bidirectional.reverse_sequence", "pytorch", "short_sighted", "float32", "matches_reference")
-        return bool(explain(replace(check, lengths=lengths, function=short_sighted).run()))
+        options: dict[str, Any] = {"lengths": lengths, "contracts": ["matches_reference"]}
+        return bool(explain(check_function("bidirectional.reverse_sequence", short_sighted, "pytorch", **options)))
 
     assert find(batches(), wrong, settings=settings(derandomize=True, database=None)) == "3:3"

@@ -264,9 +264,16 @@ def test_a_result_is_explained_by_its_own_fields() -> None:
     assert sentence(failure) == "f.v in o (c, d, m) breaks contract: off"
 
 
+SIGNALS_BY_DEFAULT = """import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in {"SIGTERM", "SIGHUP"}.intersection(signal.Signals.__members__):
+    signal.signal(signal.Signals[number], signal.SIG_DFL)
+"""
+
+
 def python(*arguments: str, before: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run ``parity`` in a process of its own, after some code."""
-    code = f"import sys\n{before}\nfrom parity.__main__ import main\nsys.exit(main({list(arguments)!r}))"
+    """Run ``parity`` in a process of its own, after some code; it heeds signals even if pytest runs under nohup."""
+    code = f"{SIGNALS_BY_DEFAULT}{before}\nfrom parity.__main__ import main\nsys.exit(main({list(arguments)!r}))"
     command = [sys.executable, "-c", code]
     return subprocess.run(command, **({"capture_output": True, "text": True, "check": False} | options))
 
