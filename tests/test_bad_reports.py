@@ -216,7 +216,7 @@ def test_an_earlier_report_does_not_disturb_the_next_run(
     pytorch: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("report.json", "index.html", f".report.json.{0:016x}.unfinished"):
-        (tmp_path / name).write_bytes(b'{"schema": 3, \xff')
+        (tmp_path / name).write_bytes(b'{"schema": 3, "environment": {"date": "\xff')
     status, error = error_of(capsys, "check", *QUICK, "--jobs", "1", "--output", str(tmp_path))
     assert (status, "Traceback" in error) == (0, False)
     text = (tmp_path / "report.json").read_text(encoding="utf-8")

@@ -119,6 +119,9 @@ FOREIGN = {
     "a page and another report.json": {"index.html": "<h1>My project</h1>", "report.json": '{"sales": [1, 2]}'},
     "a report.md": {"report.md": "# The annual report"},
     "an empty report.json": {"report.json": ""},
+    "a report.json of another tool with a schema": {"report.json": '{"schema": "mytool/3", "environment": {}}'},
+    "a page and a report.json of such a tool": {"index.html": "<h1>Mine</h1>", "report.json": '{"schema": 1}'},
+    "a file with the name of the journal": {NAME: '{"mine": 1}\n{"mine": 2}\n'},
 }
 
 
@@ -129,6 +132,19 @@ def test_files_of_others_are_not_replaced(kind: str, tmp_path: Path, quick: None
     assert main([*CHECK, str(tmp_path)]) == 2
     assert "which is not of a parity report, expected a new folder" in capsys.readouterr().err
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == FOREIGN[kind]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_folder_in_the_place_of_a_file_is_named_before_the_report_is_replaced(
+    name: str, tmp_path: Path, quick: None, capsys: Any
+) -> None:
+    begun(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).mkdir()
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    assert main([*CHECK, str(tmp_path)]) == 2
+    assert f"{name} is a folder" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
 
 
 def test_only_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:

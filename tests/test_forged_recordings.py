@@ -12,7 +12,7 @@ import struct
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -480,6 +480,40 @@ def test_links_in_a_recording_are_replaced_and_not_what_they_point_to(beside: Pa
     replace(folder)
     assert state(beside) == before
     assert not (folder / NARROW).is_symlink()
+
+
+class Killed(BaseException):
+    """What ends a run at once."""
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_a_run_that_is_killed_while_it_replaces_a_recording_leaves_the_new_one(
+    steps: int, beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest and a file of the earlier one are removed, and two new files are moved: four steps."""
+    folder = write(beside.with_name("recording"), contents())
+    new = contents()
+    del new["files"][NARROW]
+    left = iter(range(steps))
+    for name in ("unlink", "replace"):
+        monkeypatch.setattr(Path, name, until_killed(getattr(Path, name), left))
+    with suppress(Killed), writing.begin(folder):
+        (folder / writing.UNFINISHED / WIDE).write_bytes(FILES[WIDE])
+        writing.finish(folder, msgspec.convert(new, manifest.Manifest))
+    monkeypatch.undo()
+    with writing.begin(folder):
+        writing.discard(folder)
+    assert verified(folder).manifest.files.keys() == {WIDE}
+    assert {path.name for path in folder.iterdir()} == {WIDE, manifest.MANIFEST}
+
+
+def until_killed(function: Callable[..., Any], left: Iterator[int]) -> Callable[..., Any]:
+    def called(*arguments: Any, **options: Any) -> Any:
+        if next(left, None) is None:
+            raise Killed
+        return function(*arguments, **options)
+
+    return called
 
 
 def test_a_recording_is_not_written_through_a_link(beside: Path) -> None:

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from parity import report
 from parity.__main__ import main
-from parity.checks.result import PASSED, Result
+from parity.checks.result import FAILED, PASSED, Result
 from parity.errors import InputError
 from parity.files import temporary_name
+from parity.report import journal
 from parity.report.journal import NAME, Journal, Line, entry
-from parity.report.model import encode_part
+from parity.report.model import decode, encode_part
 from tests.factories import mutant, report_of, result
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are killed as on POSIX")
@@ -168,6 +169,34 @@ def test_a_run_replaces_an_earlier_report_when_it_begins(tmp_path: Path) -> None
     assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.md", "index.html", NAME}
     assert main(["report", str(tmp_path)]) == 1
     assert verdict_of(tmp_path) == "stopped after 0 of 3 checks"
+
+
+def test_a_report_that_is_written_over_a_killed_run_is_the_one_that_is_read(tmp_path: Path) -> None:
+    """It has fewer results than the journal, which is still there."""
+    begin(tmp_path, *[result(FAILED)] * 5, planned=9)
+    written = report_of(result(PASSED), planned=1, checked=1)
+    report.write(written, tmp_path)
+    assert (tmp_path / NAME).exists()
+    assert report.read(tmp_path) == written
+
+
+def test_a_run_that_is_killed_as_it_begins_has_no_results_of_an_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(tmp_path, result(PASSED), planned=1)
+    monkeypatch.setattr(journal, "replace_files", lambda *_: pytest.fail("killed"))
+    with pytest.raises(pytest.fail.Exception, match="killed"):
+        Journal(tmp_path, seed=7, planned=3).begin()
+    read = report.read(tmp_path)
+    assert (read.environment.seed, read.summary.planned, read.results) == (7, 3, ())
+
+
+def test_a_finished_report_does_not_name_its_run(tmp_path: Path) -> None:
+    run = Journal(tmp_path, seed=0, planned=1)
+    run.begin()
+    assert decode((tmp_path / "report.json").read_bytes()).environment.run
+    run.end(run.report())
+    assert not decode((tmp_path / "report.json").read_bytes()).environment.run
 
 
 def test_mutants_are_added_to_the_whole_report_of_a_killed_run(tmp_path: Path) -> None:

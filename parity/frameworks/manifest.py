@@ -163,7 +163,9 @@ def read(folder: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError) as error:
         if not folder.is_dir():
             raise rejected(f"{str(folder)!r}, which is no folder") from error
-        raise rejected(f"{str(folder)!r} without {MANIFEST}: no recording, or one that was not finished") from error
+        raise rejected(
+            f"{str(folder)!r} without {MANIFEST}: no recording, or one that was not finished (record it again)"
+        ) from error
     except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
         raise unreadable(path, error) from error
     schema = content.get("schema") if isinstance(content, dict) else None

@@ -1,8 +1,9 @@
 """Write a recording, which replaces an earlier one whole or not at all.
 
 New files are written into a folder inside the recording. Only when all of them are complete do they replace those of an
-earlier recording, so that an interrupted run leaves the earlier one intact. Nothing is removed but what is listed in
-the folder and has the name of a recording's file, because a manifest may name anything.
+earlier recording, so that an interrupted run leaves the earlier one intact. Killed while it replaces them, it leaves
+the new ones with their manifest, and the next run goes on with that. Nothing is removed but what is listed in the
+folder and has the name of a recording's file, because a manifest may name anything.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def begin(folder: str | Path) -> Claim:
             raise InputError("output", f"{str(folder)!r}, a symbolic link", REPLACEABLE)
         path.mkdir(parents=True, exist_ok=True)
         claimed = Claim(path)
+        if _is_replaced(path):
+            _replace(path, read(path / UNFINISHED))
         if foreign := _foreign(path):
             raise InputError("output", f"{str(folder)!r} with {foreign} in it", REPLACEABLE)
         (path / UNFINISHED).mkdir()
@@ -57,11 +60,31 @@ def finish(folder: str | Path, manifest: Manifest) -> None:
     text = msgspec.json.format(msgspec.json.encode(manifest.with_checksum()), indent=1)
     with writable("output", folder):
         write_new(path / UNFINISHED / MANIFEST, text)
-        for name in _earlier(path):
-            (path / name).unlink()
-        for name in (*manifest.files, MANIFEST):
-            (path / UNFINISHED / name).replace(path / name)
+        _replace(path, manifest)
     discard(path)
+
+
+def _is_replaced(folder: Path) -> bool:
+    """Tell whether a run was killed while it replaced a recording: the new manifest is complete."""
+    unfinished = folder / UNFINISHED
+    if unfinished.is_symlink() or not (unfinished / MANIFEST).is_file():
+        return False
+    try:
+        files = read(unfinished).files
+    except InputError:
+        return False
+    return all((unfinished / name).is_file() or (folder / name).is_file() for name in files)
+
+
+def _replace(folder: Path, manifest: Manifest) -> None:
+    """Move new files to where the earlier ones are, and remove those that are no more. Any part may be done already."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in _files(folder):
+        if name not in manifest.files:
+            (folder / name).unlink()
+    for name in (*manifest.files, MANIFEST):
+        if (folder / UNFINISHED / name).is_file():
+            (folder / UNFINISHED / name).replace(folder / name)
 
 
 def discard(folder: str | Path) -> None:
@@ -84,11 +107,14 @@ def _foreign(folder: Path) -> str:
     return UNFINISHED if os.path.lexists(folder / UNFINISHED) else ""
 
 
-def _earlier(folder: Path) -> list[str]:
-    """List the files of an earlier recording that are in the folder, its manifest first."""
+def _earlier(folder: Path) -> set[str]:
+    """Return the names of the files of an earlier recording."""
     try:
-        names = {MANIFEST, *read(folder).files}
+        return {MANIFEST, *read(folder).files}
     except InputError:
-        return []
-    files = [file.name for file in folder.iterdir() if file.name in names and (file.is_symlink() or file.is_file())]
-    return sorted(files, key=lambda name: name != MANIFEST)
+        return set()
+
+
+def _files(folder: Path) -> list[str]:
+    """List the files in a folder that have the name of a recording's; there is nothing else when it is replaced."""
+    return [file.name for file in folder.iterdir() if FILE.fullmatch(file.name) and not file.is_dir()]

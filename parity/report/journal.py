@@ -9,6 +9,7 @@ began a journal removes it, when it ends; the next run in the same folder replac
 from __future__ import annotations
 
 import math
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -50,10 +51,14 @@ class Entry(Struct, frozen=True, omit_defaults=True):
 
 
 class Line(Struct, frozen=True, omit_defaults=True):
-    """A line of a journal: the run that it belongs to, and the results of one of its tasks; the first has none."""
+    """A line of a journal: the run that it belongs to, and the results of one of its tasks; the first has none.
+
+    The run has a name in ``run``, which the reports that it writes on the way have too.
+    """
 
     seed: int
     planned: Count
+    run: str = ""
     replayed: Replayed | None = None
     entry: Entry | None = None
 
@@ -92,7 +97,7 @@ class Journal:
         warn: Callable[[str], object] = warn,
     ) -> None:
         self.folder = Path(folder)
-        self.head = Line(seed, planned, replayed)
+        self.head = Line(seed, planned, secrets.token_hex(8), replayed)
         self._absolute = self.folder.absolute()  # wherever the process goes meanwhile
         self._entries: dict[str, Entry] = {}
         self._started, self._due = time.monotonic(), math.inf
@@ -102,7 +107,11 @@ class Journal:
         self._lock = Lock()
 
     def begin(self) -> None:
-        """Replace an earlier report, which could be mistaken for that of this run, by an empty one."""
+        """Replace an earlier report, which could be mistaken for that of this run, by an empty one.
+
+        Raises:
+            NotWritten: the folder cannot be written.
+        """
         self._write(self.report())
         try:
             replace_files(self._absolute, {NAME: model.encode_part(self.head) + b"\n"})
@@ -118,7 +127,7 @@ class Journal:
             NotWritten: the report cannot be written; the journal is still there.
         """
         with self._lock:
-            files = self._write(finished)
+            files = self._write(replace(finished, environment=replace(finished.environment, run="")))
             if self._begun:
                 (self._absolute / NAME).unlink(missing_ok=True)
         return files
@@ -146,7 +155,7 @@ class Journal:
         frameworks: dict[str, dict[str, Any]] = {}
         for one in entries:
             frameworks |= one.frameworks
-        return build(
+        built = build(
             [result for one in entries for result in one.results],
             frameworks,
             seed=self.head.seed,
@@ -159,6 +168,7 @@ class Journal:
             mutants=[mutant for one in entries for mutant in one.mutants],
             replayed=self.head.replayed,
         )
+        return replace(built, environment=replace(built.environment, run=self.head.run))
 
     def _append(self, one: Entry) -> None:
         if not self._begun:
@@ -210,8 +220,19 @@ def read(path: Path) -> Report:
     planned = max(line.planned for line in lines)
     replayed = next((line.replayed for line in lines if line.replayed), None)
     journal = Journal(path.parent, seed=lines[0].seed, planned=planned, replayed=replayed)
+    journal.head = replace(journal.head, run=lines[0].run)
     journal._entries = {line.entry.task: line.entry for line in lines if line.entry}
     return journal.report()
+
+
+def is_journal(path: Path) -> bool:
+    """Tell whether a file is a journal: it has a line of one, or nothing that would be lost with it."""
+    try:
+        content = read_regular(path, MOST)
+    except (OSError, ValueError):
+        return False
+    lines = content.strip(b"\0\n").split(b"\n")
+    return lines == [b""] or any(_line(text) for text in lines)
 
 
 def _line(text: bytes) -> Line | None:

@@ -57,6 +57,7 @@ class Environment(Struct, frozen=True, omit_defaults=True):
         seed: of the sampled cases.
         frameworks: framework -> the settings that it reports: versions, device, threads, TF32, oneDNN.
         replayed: the recording that was compared with, if any.
+        run: of a run that has not ended, what its journal has too; empty in the report of one that has.
     """
 
     date: str
@@ -68,6 +69,7 @@ class Environment(Struct, frozen=True, omit_defaults=True):
     seed: int
     frameworks: dict[str, Settings]
     replayed: Replayed | None = None
+    run: str = ""
 
 
 class Worst(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ from parity.report.model import Report, decode, encode
 FOLDER = "parity-report"
 REPORT = "report.json"
 FILES = (REPORT, "report.md", "index.html")
+BEGINNING = re.compile(rb'\{\s*"schema": ?\d+,\s*"environment": ?\{\s*"date": ?"')  # of our own report.json
 
 
 def write(report: Report, folder: str | Path) -> list[Path]:
@@ -85,7 +87,7 @@ def check_writable(folder: str | Path, argument: str = "output") -> None:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
-        no_folders(path, FILES)
+        no_folders(path, (*FILES, journal.NAME))
         if foreign := _foreign(path):
             received = f"{str(folder)!r} with {foreign}, which is not of a parity report"
             raise InputError(argument, received, "a new folder, or that of an earlier report")
@@ -93,10 +95,13 @@ def check_writable(folder: str | Path, argument: str = "output") -> None:
 
 def _foreign(folder: Path) -> str:
     """Return the name of a file that a report would replace and that is not part of one; empty if there is none."""
+    unfinished = folder / journal.NAME
+    if os.path.lexists(unfinished) and not journal.is_journal(unfinished):
+        return journal.NAME
     there = [name for name in FILES if os.path.lexists(folder / name)]
     if there and (folder / REPORT).is_file():  # and no FIFO, which would have to be waited for
         with (folder / REPORT).open("rb") as file:
-            if b'"schema"' in file.read(100):
+            if BEGINNING.match(file.read(200)):
                 return ""
     return there[0] if there else ""
 
@@ -105,13 +110,17 @@ def read(path: str | Path) -> Report:
     """Read a report.
 
     Args:
-        path: a report.json, or the folder of a report. If a run was killed, its journal may have more than its report
-            there, and is read instead.
+        path: a report.json, or the folder of a report. If a run was killed, its journal may have more than the report
+            that it wrote there, and is read instead.
 
     Raises:
         InputError: there is none, or something is wrong in it; the message says what.
     """
-    path = file_name("report", path)
+    found = _read(file_name("report", path))
+    return msgspec.structs.replace(found, environment=msgspec.structs.replace(found.environment, run=""))
+
+
+def _read(path: Path) -> Report:
     unfinished = path if path.name == journal.NAME else path / journal.NAME
     if not os.path.lexists(unfinished):
         return _read_finished(path)
@@ -122,6 +131,8 @@ def read(path: str | Path) -> Report:
     try:
         found = journal.read(unfinished)
     except InputError:
+        return finished
+    if found.environment.run != finished.environment.run:  # another run wrote the report, or this one ended
         return finished
     if _size(found) <= _size(finished):  # what was added since is only in the report
         return finished
