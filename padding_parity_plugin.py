@@ -112,10 +112,12 @@ def load(config: pytest.Config) -> Plugin:
     if PLUGIN not in config.stash:
         if place := _another_package(config):
             raise pytest.UsageError(f"parity: another package of this name is at {place}, in place of {PACKAGE}")
-        try:
-            from parity.pytest_plugin import Plugin
-        except ImportError as error:  # what it needs is missing or broken
-            raise pytest.UsageError(f"parity: {error}") from error
+        from parity.cli.packages import unusable
+
+        if reason := unusable():
+            raise pytest.UsageError(f"parity: {reason}")
+        from parity.pytest_plugin import Plugin
+
         config.stash[PLUGIN] = Plugin(config, partial(_option, config))
         config.pluginmanager.register(config.stash[PLUGIN])
     return config.stash[PLUGIN]

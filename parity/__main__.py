@@ -18,6 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    from parity.cli.packages import unusable
+
+    if reason := unusable():
+        print(f"parity: {reason}", file=sys.stderr)
+        return 2
     from parity.cli.parser import command_parser
     from parity.errors import FrameworkUnavailable, InputError, NotWritten, printable
     from parity.throughput.benchmark import WrongAnswer

@@ -11,14 +11,13 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 Kind = TypeVar("Kind")
 
 MOST = 2**31  # numbers in one array: more would not fit into memory, with their gradients and copies
 SHOWN, LONGEST = 80, 300  # characters of a value, and of anything that was received
 FEW = 6  # names that a message lists completely
 SUGGESTIONS = 3  # names that a message lists out of more
+INTERRUPTS = KeyboardInterrupt, GeneratorExit  # end what runs; whatever else foreign code raises is a result
 
 
 class InputError(ValueError):
@@ -51,12 +50,14 @@ class NotWritten(RuntimeError):
 def shown(value: object) -> str:
     """Return a value as one line of at most 80 characters.
 
-    >>> shown("pytroch"), shown(np.eye(2)), len(shown(list(range(1000))))
-    ("'pytroch'", 'array([[1., 0.], [0., 1.]])', 80)
+    >>> shown("pytroch"), shown({1: [2.0]}), len(shown(list(range(1000))))
+    ("'pytroch'", '{1: [2.0]}', 80)
     """
     try:
         text = re.sub(" at 0x[0-9a-f]+", "", " ".join(repr(value).split()))
-    except Exception:  # some objects have no repr, such as an integer of 5000 digits
+    except INTERRUPTS:
+        raise
+    except BaseException:  # some objects have no repr, such as an integer of 5000 digits
         text = f"an object of type {type(value).__name__}"
     return _cut(text, SHOWN)
 
@@ -117,6 +118,8 @@ def choose_all(argument: str, received: Iterable[str], known: Iterable[str]) -> 
 
 def whole_number(argument: str, received: Any, least: int = 0, most: int | None = None) -> int:
     """Return ``received`` if it is a whole number from ``least`` to ``most``."""
+    import numpy as np  # here, so that a NumPy that does not load can be reported
+
     whole = isinstance(received, int | np.integer) and not isinstance(received, bool | np.timedelta64)
     number = int(received) if whole else least - 1
     if number < least or (most is not None and number > most):
@@ -132,6 +135,15 @@ def finite(argument: str, received: object, expected: str) -> float:
     except (OverflowError, TypeError):  # an integer beyond the largest float; a NumPy duration, which is a Real
         number = math.nan
     if not math.isfinite(number):
+        raise InputError(argument, shown(received), expected)
+    return number
+
+
+def seconds(argument: str, received: object) -> float:
+    """Return ``received`` as a float, if it is a time above 0."""
+    expected = "a number of seconds above 0"
+    number = finite(argument, received, expected)
+    if number <= 0:
         raise InputError(argument, shown(received), expected)
     return number
 
@@ -156,7 +168,9 @@ def name_of(function: object) -> str:
     """
     try:
         name = function.__name__  # type: ignore[attr-defined]
-    except Exception:  # ``__getattr__`` of a foreign class is foreign code
+    except INTERRUPTS:
+        raise
+    except BaseException:  # ``__getattr__`` of a foreign class is foreign code
         name = None
     return first_lines(name if isinstance(name, str) else type(function).__name__) or "unnamed"
 
@@ -198,6 +212,8 @@ def file_name(argument: str, received: object) -> Path:
 
 def plain_array(argument: str, received: object) -> Any:
     """Return ``received`` as an array of numbers."""
+    import numpy as np
+
     try:
         array = np.asarray(received)
     except Exception as error:  # a tensor raises errors of its own: it needs a gradient, or is on another device
@@ -215,7 +231,9 @@ def message_of(error: BaseException) -> str:
     """Return an exception's name and message, even if its ``str`` raises."""
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception as another:  # ``__str__`` of a foreign class is foreign code
+    except INTERRUPTS:
+        raise
+    except BaseException as another:  # ``__str__`` of a foreign class is foreign code
         return f"{type(error).__name__}, whose message raised {type(another).__name__}"
 
 

@@ -99,6 +99,9 @@ class Plugin:
 
     def results(self, request: pytest.FixtureRequest) -> list[Any]:
         """Return the results of a test's task, and put them into the report."""
+        if not hasattr(request, "param"):  # as for ``getfixturevalue`` and tests of unittest
+            name = request.fixturename
+            pytest.fail(f"{name} has no task here: it must be an argument of the test function", pytrace=False)
         task = request.param
         results = self.session.results_of(task)
         request.node.stash.setdefault(ENCODED, []).append(self.session.keep(task, results))

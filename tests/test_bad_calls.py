@@ -233,8 +233,13 @@ def test_an_error_is_one_short_printable_line_whatever_was_received() -> None:
     assert (message.isprintable(), len(message) < 400, message[-20:]) == (True, True, "xxx …, expected a folder"[-20:])
 
 
+class Exits:
+    def __repr__(self) -> str:
+        raise SystemExit(0)
+
+
 def test_a_value_is_shown_in_one_short_line() -> None:
-    for value in ([[1.0] * 9] * 9, np.eye(9), "x" * 999, -(10**5000)):
+    for value in ([[1.0] * 9] * 9, np.eye(9), "x" * 999, -(10**5000), Exits()):
         with pytest.raises(InputError) as raised:
             batches([1], batch=value)
         assert len(str(raised.value)) < 150

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +21,7 @@ from parity.__main__ import main
 from parity.checks.check import Check
 from parity.checks.result import FAILED, SKIPPED
 from parity.checks.sweep import SweepTask
+from parity.cli.packages import NEEDED
 from parity.divergences import DIVERGENCES, try_out
 from parity.frameworks import loading
 from parity.mutants import MutantTask
@@ -60,6 +63,40 @@ def test_a_broken_framework_fails_every_check_and_is_named_once(kind: str, tmp_p
     assert f"{len(results)} of {len(results)} checks failed" in process.stdout
     assert {result.status for result in results} == {FAILED}
     assert all(f"framework pytorch: {reason}" in result.reason for result in results)
+
+
+UNUSABLE = {
+    "raises": (r"raise RuntimeError('\x1b[31mno\nlibrary')", r"RuntimeError: \x1b[31mno library"),
+    "lacks a library": ("raise ImportError('no library')", "ImportError: no library"),
+    "exits": ("raise SystemExit(0)", "SystemExit: 0"),
+    "is no Python": ("def (", "SyntaxError: invalid syntax"),
+    "is something else": ("", ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("package", "kind"), [*((package, "raises") for package in NEEDED), *(("msgspec", kind) for kind in UNUSABLE)]
+)
+def test_a_package_that_every_command_needs_is_named_in_one_line(package: str, kind: str, tmp_path: Path) -> None:
+    package = package.partition(".")[0]
+    code, reason = UNUSABLE[kind]
+    (tmp_path / f"{package}.py").write_text(code)
+    root = str(Path(report.__file__).parents[2])
+    process = subprocess.run(
+        [sys.executable, "-m", "parity", "describe"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), root])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (process.returncode, process.stdout, process.stderr.count("\n")) == (2, "", 1)
+    assert process.stderr.startswith(f"parity: {package} cannot be imported: {reason}")
+
+
+def test_every_dependency_is_needed() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split("[>=]", requirement)[0].replace("-", "_") for requirement in project["dependencies"]}
+    assert {module.partition(".")[0] for module in NEEDED} == declared
 
 
 class Blocker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Callable
@@ -294,6 +295,11 @@ class WithoutTruth(Scaled):
         raise ValueError("the truth value is ambiguous")
 
 
+class Secretive(Scaled):
+    def __getattr__(self, name: str) -> Any:
+        raise SystemExit(name)
+
+
 def partially(scaled: Scaled) -> Function:
     return partial(lambda factors, **named: scaled(**named), [])
 
@@ -305,6 +311,7 @@ CALLABLES: dict[str, tuple[type[Scaled], Callable[[Any], Function]]] = {
     "function": (Scaled, lambda scaled: lambda x, lengths: scaled(x, lengths)),
     "equal to every other": (AlwaysEqual, lambda scaled: scaled),
     "without comparison and hash": (NeverCompared, lambda scaled: scaled),
+    "without a name": (Secretive, lambda scaled: scaled),
     "of length 0": (Empty, lambda scaled: scaled),
     "without truth value": (WithoutTruth, lambda scaled: scaled),
 }
@@ -409,7 +416,19 @@ class NoMessage(Exception):
         raise RuntimeError("no message")
 
 
-@pytest.mark.parametrize("error", [SystemExit(0), SystemExit("bye"), NoMessage(), StopIteration(), RecursionError()])
+class Exits(Exception):
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+RAISED = [
+    *(SystemExit(0), SystemExit("bye"), NoMessage(), Exits(), StopIteration(), RecursionError(), BaseException("base")),
+    *(pytest.fail.Exception("fails"), asyncio.CancelledError()),
+    BaseExceptionGroup("several", [SystemExit(1)]),
+]
+
+
+@pytest.mark.parametrize("error", RAISED, ids=repr)
 def test_whatever_a_function_raises_is_a_result(error: BaseException, framework: str) -> None:
     def raising(x: Any, lengths: Any) -> Any:
         raise error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections import UserDict
 from collections.abc import Callable, Iterator, Mapping
@@ -77,11 +78,17 @@ class Wordy(Exception):
         return 3
 
 
+class Exits(BaseException):
+    def __str__(self) -> str:
+        raise SystemExit(0)
+
+
 ODD_DEFAULTS = [RaisesAlways()]
 ERRORS: list[BaseException] = [
     *(Mute(), Wordy(), Exception(RaisesAlways()), ValueError("\ud800\x1b[31m\n" * 9), KeyError(b"\xff")),
     *(SystemExit(0), SystemExit(RaisesAlways()), StopIteration(3), RecursionError(), MemoryError(), OSError(2)),
     ExceptionGroup("\n", [ValueError("x"), Mute()]),
+    *(Exits(), pytest.fail.Exception("x"), asyncio.CancelledError(), BaseExceptionGroup("\n", [SystemExit(), Exits()])),
 ]
 TENSORS: dict[str, Callable[[Any, Any], Any]] = {  # from a library and a right result
     "right": lambda _, y: y,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -111,11 +112,16 @@ def test_nothing_is_annotated_outside_of_a_job(tmp_path: Path, capsys: pytest.Ca
     assert "::error" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", ["folder", "missing/summary.md", "nul \0"])
+@pytest.mark.parametrize("path", ["folder", "missing/summary.md", "nul \0", "fifo", "link"])
 def test_a_summary_that_cannot_be_written_is_a_warning_and_the_report_is_written(
     path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Try a FIFO too, for whose reader an ordinary write would wait without end."""
+    if path == "fifo":
+        pytest.importorskip("fcntl", reason="only POSIX has them")
+        os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("elsewhere")
     environ = {github.SUMMARY: str(tmp_path / path)}  # a real environment cannot contain NUL; this stand-in can
     monkeypatch.setattr(github.os, "environ", environ)
     report.write(failing(0), tmp_path / "report")
@@ -125,6 +131,7 @@ def test_a_summary_that_cannot_be_written_is_a_warning_and_the_report_is_written
     warning = capsys.readouterr().err
     assert warning.startswith("parity: the summary of the job could not be written to ")
     assert warning.count("\n") == 1
+    assert not (tmp_path / "elsewhere").exists()
 
 
 QUICK = ["--operation", "bidirectional.reverse_sequence", "--dtype", "float32"]

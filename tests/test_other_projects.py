@@ -133,10 +133,11 @@ def test_the_plugin_names_the_package_in_its_way(asked: str, place: str, pyteste
     assert "Traceback" not in run.stdout.str() + run.stderr.str()
 
 
-def test_a_dependency_that_does_not_load_is_named(pytester: pytest.Pytester) -> None:
-    run = run_pytest(pytester, Project({"msgspec.py": "raise ImportError('broken')"} | TEST, ("--parity-seed=1",)))
+@pytest.mark.parametrize("raises", ["ImportError", "RuntimeError", "SystemExit"])
+def test_a_dependency_that_does_not_load_is_named(raises: str, pytester: pytest.Pytester) -> None:
+    run = run_pytest(pytester, Project({"msgspec.py": f"raise {raises}('broken')"} | TEST, ("--parity-seed=1",)))
     assert run.ret == pytest.ExitCode.USAGE_ERROR
-    run.stderr.fnmatch_lines(["ERROR: parity: broken"])
+    run.stderr.fnmatch_lines([f"ERROR: parity: msgspec cannot be imported: {raises}: broken"])
 
 
 def test_an_undeclared_mark_of_another_project_is_still_reported(pytester: pytest.Pytester) -> None:

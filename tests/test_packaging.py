@@ -21,7 +21,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import padding_parity_plugin
-from parity import frameworks
+from parity import frameworks, report
+from tests.factories import small_report
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -185,6 +186,40 @@ def test_what_the_wheel_installs_runs_elsewhere(name: str, wheel: Path, tmp_path
     assert run.returncode == 0, run.stdout + run.stderr
     assert (tmp_path / "parity-report" / "index.html").exists()
     assert name == "parity" or f"{wheel} {wheel}" in run.stdout
+
+
+DATA = (".jinja", ".js", ".css", ".npz", ".tsv")
+IN_A_ZIP = """
+import sys, parity
+from parity.__main__ import main
+from parity.cases.real_data import speeches, utterances
+from parity.mutants import MUTANTS
+from parity.mutants.mutant import mutated_function
+assert sys.argv[1] in parity.__file__
+speeches(), utterances()
+mutated_function(next(mutant for mutant in MUTANTS.values() if mutant.framework == sys.argv[2]))
+sys.exit(main(["report", "there"]))
+"""
+
+
+def test_the_package_runs_from_a_zip_file(tmp_path: Path) -> None:
+    """Expect the same page as from a folder; data and the sources of mutants are read too."""
+    report.write(small_report(), tmp_path / "there")
+    page = (tmp_path / "there" / "index.html").read_bytes()
+    with zipfile.ZipFile(tmp_path / "it.zip", "w") as archive:
+        for name in (name for name in contents(ROOT / "parity") if name.endswith((".py", *DATA))):
+            archive.write(ROOT / "parity" / name, f"parity/{name}")
+    (tmp_path / "there" / "index.html").unlink()
+    process = subprocess.run(
+        [sys.executable, "-c", IN_A_ZIP, "it.zip", FRAMEWORK],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": "it.zip"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (1, "")  # the report has failures
+    assert (tmp_path / "there" / "index.html").read_bytes() == page
 
 
 def test_the_plugin_has_one_name_that_nobody_else_has() -> None:

@@ -83,6 +83,11 @@ def test_a_missing_framework_is_a_named_skip_and_a_failure_when_required(pyteste
 
 WRONG = {
     "--parity-seed=-1": "*ERROR: --parity-seed: got -1, expected a whole number of 0 or more",
+    "--parity-jobs=0": "*ERROR: --parity-jobs: got 0, expected a whole number of 1 or more",
+    **{
+        f"--parity-timeout={value}": f"*ERROR: --parity-timeout: got {value}, expected a number of seconds above 0"
+        for value in ("-1.0", "0.0", "nan", "inf")
+    },
     "--parity-jobs=many": "*error: argument --parity-jobs: invalid int value: 'many'",
     "--parity-report=/dev/null/there": "*ERROR: --parity-report: got '/dev/null/there', expected a folder that can*",
     "--parity-replay=/dev/null": "*replay: got '/dev/null', which is no folder, expected a folder*",
@@ -96,6 +101,42 @@ def test_a_wrong_option_is_named(pytester: pytest.Pytester, option: str) -> None
     assert run.ret == pytest.ExitCode.USAGE_ERROR
     run.stderr.fnmatch_lines([WRONG[option]])
     assert "Traceback" not in run.stdout.str() + run.stderr.str()
+
+
+@pytest.mark.parametrize("option", [option for option in WRONG if "=/" not in option])
+def test_a_wrong_option_is_named_in_a_project_without_our_tests(pytester: pytest.Pytester, option: str) -> None:
+    pytester.makepyfile("def test_other(): pass")
+    run = pytester.runpytest_subprocess(option)
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    run.stderr.fnmatch_lines([WRONG[option]])
+
+
+WITHOUT_A_TASK = """
+    import unittest
+    import pytest
+
+    def test_later(request):
+        request.getfixturevalue({fixture!r})
+
+    @pytest.mark.usefixtures({fixture!r})
+    class TestOfUnittest(unittest.TestCase):
+        def test_it(self):
+            pass
+
+    def test_doctest():
+        '''
+        >>> getfixture({fixture!r})
+        '''
+"""
+
+
+@pytest.mark.parametrize("fixture", padding_parity_plugin.FIXTURES)
+def test_a_fixture_that_is_no_argument_of_a_test_is_one_clear_failure(fixture: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(WITHOUT_A_TASK.format(fixture=fixture))
+    run = pytester.runpytest_subprocess("--doctest-modules", "-p", "no:cacheprovider")
+    run.assert_outcomes(failed=2, errors=1, passed=1)
+    run.stdout.fnmatch_lines([f"{fixture} has no task here: it must be an argument of the test function"])
+    assert "AttributeError" not in run.stdout.str()
 
 
 @needs_torch

@@ -415,6 +415,38 @@ def test_an_interrupt_before_the_first_check_is_one_line(
     assert (process.returncode, process.stdout, process.stderr) == (130, "", "parity: interrupted\n")
 
 
+WRITTEN = {  # command -> a task that it runs, of which nothing comes
+    "check": "checks.check.Check",
+    "mutants": "mutants.MutantTask",
+    "sweep": "checks.sweep.SweepTask",
+    "record --framework pytorch": "checks.recorder.RecordingTask",
+}
+TERMINATED = """
+import io, os
+import {module} as tasks
+from parity import frameworks
+frameworks.missing = lambda _: ""
+tasks.{name}.run = lambda task: []
+frameworks.loading._runtime = lambda _: frameworks.FrameworkUnavailable("framework: none")
+class Full(io.StringIO):
+    def write(self, text):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return len(text)
+sys.stdout = Full()
+"""
+
+
+@posix
+@pytest.mark.parametrize("command", WRITTEN)
+def test_a_command_can_be_terminated_once_its_report_is_written(command: str, tmp_path: Path) -> None:
+    """Send SIGTERM when it prints, which takes for ever if nobody reads."""
+    module, _, name = WRITTEN[command].rpartition(".")
+    code = TERMINATED.format(module=f"parity.{module}", name=name)
+    process = python(*command.split(), "--jobs", "1", "--output", str(tmp_path / "it"), before=code)
+    assert (process.returncode, process.stderr.strip()) == (130, "parity: interrupted")
+    assert command.startswith("record") or read(tmp_path / "it").schema
+
+
 ESCAPES = "\x1b[31mred\x1b[0m"
 FOREIGN = ["[bold]red[/bold]", ":bomb:", ESCAPES, "half \udc80", "[link=http://x]y[/link]", "\u202ename"]
 
@@ -487,6 +519,16 @@ def test_a_definition_is_printed_with_its_brackets(capsys: pytest.CaptureFixture
         reference = import_module(f"parity.reference.{row.topic}")
         definition = inspect.getdoc(getattr(reference, row.function)) or ""
         assert " ".join(definition.split()) in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("arguments", [["pooling.mean"], ["rnn"], []], ids=str)
+def test_a_definition_that_python_has_removed_is_named(arguments: list[str]) -> None:
+    command = [sys.executable, "-OO", "-m", "parity", "describe", *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    warning = "parity: definitions are docstrings, which an option of Python, -OO, has removed\n"
+    assert (process.returncode, process.stderr) == (0, warning)
+    assert "None" not in process.stdout
+    assert "pooling.mean" in process.stdout or arguments == ["rnn"]
 
 
 ABBREVIATED = {

@@ -167,7 +167,10 @@ def test_nothing_of_a_model_outlives_its_training(framework: str) -> None:
     assert model() is None
 
 
-@pytest.mark.parametrize("error", [ArithmeticError("no step is small enough"), SystemExit("no more steps")])
+ENDS = [ArithmeticError("no step is small enough"), SystemExit("no more steps"), pytest.fail.Exception("no GPU")]
+
+
+@pytest.mark.parametrize("error", ENDS, ids=repr)
 def test_whatever_an_optimiser_raises_is_a_result(error: BaseException, framework: str) -> None:
     def broken(parameters: Any) -> Any:
         raise error

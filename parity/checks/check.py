@@ -19,7 +19,7 @@ from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.localisation import first_difference
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Problem, Result, Status
 from parity.checks.subject import Subject
-from parity.errors import first_lines, message_of
+from parity.errors import INTERRUPTS, first_lines, message_of
 from parity.frameworks.recording import NotInRecording, opened
 from parity.operations import Configuration, ExpectedFailure, find
 
@@ -147,7 +147,9 @@ class Check:
                 results = self._results(subject, case, differences)
         except NotInRecording as error:
             return [self.result(mode, case.name, FAILED, problem="other", detail=str(error))]
-        except (Exception, SystemExit) as error:  # whatever a variant raises is what there is to report
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # whatever a variant raises is what there is to report
             return [self._raised(mode, case.name, message_of(error), expected)]
         if expected:
             stale = f"an expected failure is out of date: {expected.message!r} is not raised, as in the tested versions"

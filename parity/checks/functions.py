@@ -13,7 +13,7 @@ from parity.checks.contracts import CONTRACTS
 from parity.checks.result import PASSED, Result
 from parity.checks.selection import plan
 from parity.checks.sentences import explain
-from parity.errors import InputError, a_function, choose, name_of, names
+from parity.errors import INTERRUPTS, InputError, a_function, choose, name_of, names
 from parity.operations import Operation, find
 
 
@@ -111,7 +111,9 @@ def _check_signature(function: Callable[..., object], row: Operation) -> None:
     """Make sure that a function can be called with the arguments of an operation, in each of its configurations."""
     try:
         signature = inspect.signature(function, follow_wrapped=False)  # a wrapper may take other arguments
-    except Exception:  # those of some functions in C are unknown; other objects answer with code of their own
+    except INTERRUPTS:
+        raise
+    except BaseException:  # those of some functions in C are unknown; other objects answer with code of their own
         return
     for config in row.configurations:
         try:

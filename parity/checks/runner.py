@@ -17,13 +17,12 @@ from parity import frameworks
 from parity.checks.worker import Done, Worker, raised
 from parity.checks.worker import Task as Task
 from parity.checks.worker import clear as clear
-from parity.errors import InputError, finite, listed, of_kind, shown, whole_number
+from parity.errors import INTERRUPTS, InputError, listed, of_kind, seconds, shown, whole_number
 from parity.frameworks import CPU, DeviceSettings
 
 TASKS = "tasks, as parity.checks.selection.plan lists them"
 MOST_WORKERS = 4  # unless more are asked for: each has both frameworks in memory
 TIMEOUT = 600.0  # seconds for a task unless another limit is set
-SECONDS = "a number of seconds above 0"
 INTERVAL = 1.0  # seconds between two looks whether workers are alive while none of them answers
 
 
@@ -56,9 +55,7 @@ class Runner:
         for task in self.tasks:
             of_kind("tasks", task, Task, TASKS)
         self.jobs = min(MOST_WORKERS, frameworks.cores()) if jobs is None else whole_number("jobs", jobs, least=1)
-        self.timeout = TIMEOUT if timeout is None else finite("timeout", timeout, SECONDS)
-        if self.timeout <= 0:
-            raise InputError("timeout", shown(timeout), SECONDS)
+        self.timeout = TIMEOUT if timeout is None else seconds("timeout", timeout)
         self.device = device
         self.environment: dict[str, dict[str, Any]] = {}  # framework -> what it reports, as soon as it was loaded
         self._planned = frozenset(self.tasks)
@@ -132,7 +129,9 @@ class Runner:
             for task in batch:
                 try:
                     results = self._run_here(task)
-                except (Exception, SystemExit) as error:  # the next task may run all the same
+                except INTERRUPTS:
+                    raise
+                except BaseException as error:  # the next task may run all the same
                     results = task.on_crash(raised(error))
                 yield task, results
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -23,13 +24,14 @@ from parity.cli.options import (
     add_selection,
     plan_tasks,
 )
+from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import announce, console, print_lines, run_tasks
-from parity.errors import FrameworkUnavailable, NotWritten
+from parity.errors import FrameworkUnavailable
 from parity.frameworks.recording import Recording, apart, verified
-from parity.report import Report, github
+from parity.report import Report
 from parity.report.formatting import plural
 from parity.report.groups import Group, failures, skips
-from parity.report.journal import Journal, warn
+from parity.report.journal import Journal
 from parity.report.outcome import stale_entries
 from parity.training import Training
 
@@ -81,14 +83,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _finish(finished: Report, journal: Journal, recording: Recording | None) -> None:
     """Write a report and print its summary, which a report that cannot be written must not prevent."""
+    files: Iterable[Path] = ()
     try:
         files = journal.end(finished)
-    except NotWritten:
+    finally:
+        heed_interrupts()
         _summarise(finished, recording)
-        github.publish(finished, say=print, warn=warn)
-        raise
-    _summarise(finished, recording)
-    announce(files, finished)
+        announce(files, finished)
 
 
 def _summarise(finished: Report, recording: Recording | None) -> None:

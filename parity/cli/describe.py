@@ -13,6 +13,7 @@ from rich.table import Table
 from parity.cli.terminal import console
 from parity.errors import choose_all
 from parity.operations import OPERATIONS, Configuration, Input, Operation, find
+from parity.report.journal import warn
 
 HELP = "Describe what an operation computes, takes and returns."
 
@@ -32,13 +33,16 @@ def run(options: argparse.Namespace) -> int:
         terminal.print(_contents())
     for name in chosen:
         _describe(find(name), terminal)
+    if not all(map(_definition, map(find, chosen or OPERATIONS))):
+        warn("definitions are docstrings, which an option of Python, -OO, has removed")
     return 0
 
 
 def _describe(row: Operation, terminal: Console) -> None:
     terminal.print(row.name, style="bold")
-    terminal.print(_definition(row))
-    terminal.print(f"\n{inspect.getdoc(_reference(row))}")
+    if definition := _definition(row):
+        terminal.print(definition)
+        terminal.print(f"\n{inspect.getdoc(_reference(row))}")
     for config in row.configurations:
         options = config.options  # shown with their values
         call = [f"{name}={options[name]!r}" if name in options else name for name in config.arguments]

@@ -11,6 +11,7 @@ from rich.text import Text
 from parity import frameworks, mutants, report
 from parity.checks.runner import Runner
 from parity.cli.options import add_jobs, add_output, add_require
+from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import announce, console, print_lines, run_tasks
 from parity.mutants import KILLED, MutantResult
 from parity.mutants.run import NOT_RUN
@@ -43,9 +44,12 @@ def run(options: argparse.Namespace) -> int:
     results, interrupted = run_tasks(runner)
     tried = [mutant for results_of_task in results.values() for mutant in results_of_task]
     begun = report.build([], runner.environment, seed=0, seconds=0.0, planned=0, checked=0, mutants=tried)
-    _print(begun.mutants)
-    with claimed:
-        files = report.add_to_report(options.output, begun, mutants=begun.mutants)
+    try:
+        with claimed:
+            files = report.add_to_report(options.output, begun, mutants=begun.mutants)
+    finally:  # even if the report cannot be written
+        heed_interrupts()
+        _print(begun.mutants)
     announce(files, report.read(options.output))
     if interrupted:
         return 130

@@ -14,6 +14,7 @@ from parity.checks.recorder import RecordingResult, plan_recordings
 from parity.checks.runner import Runner
 from parity.checks.selection import plan
 from parity.cli.options import add_device, add_jobs, add_seed, add_selection
+from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import run_tasks
 from parity.errors import FrameworkUnavailable, printable
 from parity.frameworks import writing
@@ -59,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
         by_task, interrupted = run_tasks(runner)
         if interrupted:
             writing.discard(options.output)
+            heed_interrupts()
             print("interrupted: no recording was written")
             return 130
         return _finish(options, [result for results in by_task.values() for result in results], runner.environment)
@@ -67,16 +69,33 @@ def run(options: argparse.Namespace) -> int:
 def _finish(
     options: argparse.Namespace, results: Sequence[RecordingResult], environment: Mapping[str, dict[str, Any]]
 ) -> int:
-    """Print unexpected errors, and complete the recording if every file was written."""
+    """Complete the recording if every file was written, and print unexpected errors."""
     errors = [error for result in results for error in result.errors]
-    print("".join(f"{printable(error)}\n" for error in errors[:SHOWN]), end="")
-    if len(errors) > SHOWN:
-        print(f"and {len(errors) - SHOWN} more")
     files = {result.name: result.file for result in sorted(results, key=lambda result: result.name) if result.file}
-    if len(files) < len(results):
-        writing.discard(options.output)
+    complete = len(files) == len(results)
+    try:
+        if complete:
+            _complete(options, files, environment)
+        else:
+            writing.discard(options.output)
+    finally:  # even if it cannot be written
+        heed_interrupts()
+        print("".join(f"{printable(error)}\n" for error in errors[:SHOWN]), end="")
+        if len(errors) > SHOWN:
+            print(f"and {len(errors) - SHOWN} more")
+    if not complete:
         print("failed: no recording was written")
         return 1
+    print(printable(f"{_amount(list(files.values()))}: {verified(options.output)}"))
+    if errors:
+        print(f"failed: {plural(len(errors), 'error')} that nobody expects")
+    return int(bool(errors))
+
+
+def _complete(
+    options: argparse.Namespace, files: dict[str, RecordedFile], environment: Mapping[str, dict[str, Any]]
+) -> None:
+    """Write the manifest, and replace an earlier recording."""
     dtypes = {file.dtype for file in files.values()}
     settings = {options.framework: environment[options.framework]}
     origin = msgspec.convert(describe_environment(settings, options.seed), Origin, from_attributes=True)
@@ -89,10 +108,6 @@ def _finish(
         files=files,
     )
     writing.finish(options.output, contents)
-    print(printable(f"{_amount(list(files.values()))}: {verified(options.output)}"))
-    if errors:
-        print(f"failed: {plural(len(errors), 'error')} that nobody expects")
-    return int(bool(errors))
 
 
 def _amount(files: Sequence[RecordedFile]) -> str:

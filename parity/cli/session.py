@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parity import frameworks
-from parity.errors import FrameworkUnavailable, NotWritten, choose, printable, whole_number
+from parity.errors import FrameworkUnavailable, NotWritten, choose, printable, seconds, whole_number
 from parity.frameworks.recording import apart, verified
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Session:
     def __init__(self, option: Callable[[str], Any], is_worker: bool = False, debugging: bool = False) -> None:
         self.seed = whole_number("--parity-seed", option("--parity-seed"))
         self.full: bool = option("--parity-full")
-        self.timeout: float | None = option("--parity-timeout")
+        timeout = option("--parity-timeout")
+        self.timeout = None if timeout is None else seconds("--parity-timeout", timeout)
         jobs = option("--parity-jobs")
         self.jobs = None if jobs is None else whole_number("--parity-jobs", jobs, least=1)
         if is_worker or debugging:

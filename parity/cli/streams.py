@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 INTERRUPTS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 RECEIVED: list[int] = []  # the interrupts of this command
+_IGNORED: dict[int, Any] = {}  # the handlers of those that are ignored
 
 
 class Output:
@@ -89,6 +90,7 @@ def _open_closed_streams() -> None:
 def _interruptible() -> Iterator[None]:
     previous = {number: signal.getsignal(number) for number in INTERRUPTS}
     RECEIVED.clear()
+    _IGNORED.clear()
     try:
         for number, handler in previous.items():
             if handler in (signal.SIG_DFL, signal.default_int_handler):  # others are somebody's choice, as of nohup
@@ -100,9 +102,16 @@ def _interruptible() -> Iterator[None]:
 
 
 def ignore_interrupts() -> None:
-    """Let nothing stop what follows, such as the writing of a report, until `run` ends."""
+    """Let nothing stop what follows, such as the writing of a report, until `heed_interrupts` or the end of `run`."""
     for number in INTERRUPTS:
+        _IGNORED.setdefault(number, signal.getsignal(number))
         _handle(number, signal.SIG_IGN)
+
+
+def heed_interrupts() -> None:
+    """Handle interrupts again as before `ignore_interrupts`, since what follows may block, such as a print."""
+    while _IGNORED:
+        _handle(*_IGNORED.popitem())
 
 
 def _handle(number: int, handler: Any) -> None:

@@ -12,6 +12,7 @@ from parity.checks.runner import Runner
 from parity.checks.sweep import SweepReport
 from parity.cli.check import print_failures
 from parity.cli.options import add_jobs, add_output, add_require, add_selection
+from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import announce, console, run_tasks
 from parity.report.groups import failures
 
@@ -37,18 +38,25 @@ def run(options: argparse.Namespace) -> int:
     results, interrupted = run_tasks(runner)
     tallies = [tally for tallies in results.values() for tally in tallies]
     summary = sweep.summarise(tallies, options.seed, options.seeds)
+    empty = report.build([], runner.environment, seed=options.seed, seconds=0.0, planned=0, checked=0)
+    try:
+        with claimed:
+            files = report.add_to_report(options.output, empty, sweep=summary)
+    finally:  # even if the report cannot be written
+        heed_interrupts()
+        _print(summary)
+    announce(files, report.read(options.output))
+    if interrupted:
+        return 130
+    return int(summary.failed > 0 or not summary.checks)
+
+
+def _print(summary: SweepReport) -> None:
     terminal = console(160)
     terminal.print(_table(summary))
     print_failures(failures(summary.failures), terminal)
     failed = f"{summary.failed} of {summary.checks} checks failed"
     print(failed if summary.checks else "nothing was compared, which is a failure")
-    empty = report.build([], runner.environment, seed=options.seed, seconds=0.0, planned=0, checked=0)
-    with claimed:
-        files = report.add_to_report(options.output, empty, sweep=summary)
-    announce(files, report.read(options.output))
-    if interrupted:
-        return 130
-    return int(summary.failed > 0 or not summary.checks)
 
 
 def _table(summary: SweepReport) -> Table:

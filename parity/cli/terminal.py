@@ -36,15 +36,17 @@ def report_lines(files: Iterable[Path]) -> list[str]:
 
 
 def announce(files: Iterable[Path], report: Report) -> None:
-    """Print where a report was written, and publish it on GitHub if a workflow runs the command."""
-    print("\n".join(report_lines(files)))
+    """Print where a report was written, if it was, and publish it on GitHub if a workflow runs the command."""
+    if files := list(files):
+        print("\n".join(report_lines(files)))
     github.publish(report, say=print, warn=warn)
 
 
 def run_tasks(runner: Runner, journal: Journal | None = None) -> tuple[dict[Task, list[Any]], bool]:
     """Run all tasks; return the results of each that is done, and whether somebody interrupted.
 
-    A journal keeps the results of each task as soon as it is done.
+    A journal keeps the results of each task as soon as it is done. Interrupts are ignored from the end of the run until
+    the caller has written its report and calls `heed_interrupts`.
     """
     results: dict[Task, list[Any]] = {}
     columns = (

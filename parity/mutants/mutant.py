@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.resources import files
 from importlib.util import find_spec, module_from_spec
 from itertools import accumulate
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -134,7 +134,7 @@ def _load_changed(mutant: Mutant, package: ModuleType) -> None:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise LookupError(f"there is no {mutant.framework}/{mutant.file}.py: mend {mutant.name} in parity.mutants")
-    source = Path(spec.origin).read_text(encoding="utf-8")
+    source = (files(package) / f"{mutant.file}.py").read_text(encoding="utf-8")  # which may be in a zip file
     module = module_from_spec(spec)
     sys.modules[name] = module
     setattr(package, mutant.file, module)

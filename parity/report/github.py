@@ -11,7 +11,8 @@ from pathlib import Path
 
 from parity.checks.result import FAILED, Result
 from parity.checks.sentences import sentence
-from parity.errors import printable
+from parity.errors import cause, printable
+from parity.files import append
 from parity.report.markdown import render_markdown
 from parity.report.markdown_text import shorten
 from parity.report.model import Report
@@ -43,11 +44,9 @@ def publish(report: Report, say: Callable[[str], object], warn: Callable[[str], 
     view = arrange(report)
     if summary := os.environ.get(SUMMARY):
         try:
-            with Path(summary).open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(render_markdown(view))
+            append(Path(summary), render_markdown(view).encode(errors="backslashreplace"))
         except (OSError, ValueError) as error:
-            cause = error.strerror if isinstance(error, OSError) and error.strerror else error
-            warn(f"the summary of the job could not be written to {printable(repr(summary))}: {cause}")
+            warn(f"the summary of the job could not be written to {printable(repr(summary))}: {cause(error)}")
     if os.environ.get(ACTIONS) == "true":
         for command in workflow_commands(view):
             say(command)

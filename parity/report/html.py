@@ -67,7 +67,8 @@ def render_page(view: View) -> str:
 def _script() -> str:
     """Join the files of the script: they define functions and constants, and start.js, the last, calls them."""
     constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in CONSTANTS.items())
-    files = sorted(FOLDER.glob("*.js"), key=lambda file: (file.name == "start.js", file.name))
+    scripts = (file for file in FOLDER.iterdir() if file.name.endswith(".js"))
+    files = sorted(scripts, key=lambda file: (file.name == "start.js", file.name))
     return f"\n{constants}" + "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from parity.errors import printable
 from parity.report.formatting import amount
 
-FOLDER = Path(__file__).parent / "page"
+FOLDER = files("parity.report") / "page"  # of the page's templates and script, which may be in a zip file
 LONGEST = 100_000  # characters of a text; a page has some several times
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})((?: \d{3})+)(?![\d.])")
@@ -44,7 +44,7 @@ def thousands(text: Any) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FunctionLoader(lambda name: (FOLDER / name).read_text(encoding="utf-8")),
         autoescape=True,
         finalize=visible,
         undefined=StrictUndefined,

@@ -13,7 +13,7 @@ from parity.arrays import numpy_defaults
 from parity.checks.comparison import compare, difference, to_results
 from parity.checks.result import FAILED, PASSED, SKIPPED, FirstDifference, Problem, Result, Status
 from parity.checks.sentences import explain
-from parity.errors import a_function, choose, first_lines, message_of, name_of, names
+from parity.errors import INTERRUPTS, a_function, choose, first_lines, message_of, name_of, names
 from parity.operations import find
 from parity.training.curve import CONTRACT
 from parity.training.floors import Envelope, envelope
@@ -95,7 +95,9 @@ class Training:
                 build=self.build,
                 function=self.function,
             )
-        except (Exception, SystemExit) as error:  # whatever a framework raises is what there is to report
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # whatever a framework raises is what there is to report
             return [self.result(FAILED, "raised", f"raised {first_lines(message_of(error))}")]
         differences = compare(trained.quantities, reference.expected.quantities, reference.floor.quantities)
         base = self.result(PASSED)
