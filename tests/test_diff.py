@@ -356,7 +356,7 @@ def test_the_journal_of_a_killed_run_has_the_environment_of_that_run(tmp_path: P
     journal.begin()
     journal.keep(Entry("first", results=(result(),), frameworks={"pytorch": {"threads": 7}}))
     begun = report_of()
-    elsewhere = msgspec.structs.replace(begun.environment, cpu="a processor elsewhere")
+    elsewhere = msgspec.structs.replace(begun.environment, cpu="a processor elsewhere", run=journal.head.run)
     save(msgspec.structs.replace(begun, environment=elsewhere), tmp_path / "report.json")
     there = report.read(tmp_path)
     assert (len(there.results), there.environment.cpu) == (1, "a processor elsewhere")

@@ -112,7 +112,7 @@ class Journal:
         Raises:
             NotWritten: the folder cannot be written.
         """
-        self._write(self.report())
+        self._write(self.on_the_way())
         try:
             replace_files(self._absolute, {NAME: model.encode_part(self.head) + b"\n"})
         except OSError as error:
@@ -127,7 +127,7 @@ class Journal:
             NotWritten: the report cannot be written; the journal is still there.
         """
         with self._lock:
-            files = self._write(replace(finished, environment=replace(finished.environment, run="")))
+            files = self._write(finished)
             if self._begun:
                 (self._absolute / NAME).unlink(missing_ok=True)
         return files
@@ -155,7 +155,7 @@ class Journal:
         frameworks: dict[str, dict[str, Any]] = {}
         for one in entries:
             frameworks |= one.frameworks
-        built = build(
+        return build(
             [result for one in entries for result in one.results],
             frameworks,
             seed=self.head.seed,
@@ -168,6 +168,9 @@ class Journal:
             mutants=[mutant for one in entries for mutant in one.mutants],
             replayed=self.head.replayed,
         )
+    def on_the_way(self) -> Report:
+        """Build the report of what is kept, with the name of the run, which has not ended."""
+        built = self.report()
         return replace(built, environment=replace(built.environment, run=self.head.run))
 
     def _append(self, one: Entry) -> None:
@@ -184,7 +187,7 @@ class Journal:
     def _snapshot(self) -> None:
         began = time.monotonic()
         try:
-            self._write(self.report())
+            self._write(self.on_the_way())
         except Exception as error:  # whatever it is, the results of a long run are worth more than a page on the way
             self._complain(error)
         ended = time.monotonic()
@@ -222,7 +225,7 @@ def read(path: Path) -> Report:
     journal = Journal(path.parent, seed=lines[0].seed, planned=planned, replayed=replayed)
     journal.head = replace(journal.head, run=lines[0].run)
     journal._entries = {line.entry.task: line.entry for line in lines if line.entry}
-    return journal.report()
+    return journal.on_the_way()
 
 
 def is_journal(path: Path) -> bool:
