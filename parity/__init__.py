@@ -28,6 +28,15 @@ if TYPE_CHECKING:
     from parity.errors import InputError as InputError
     from parity.frameworks.observation import Observation as Observation
     from parity.frameworks.running import observe as observe
+    from parity.models.checking import assert_model as assert_model
+    from parity.models.checking import check_model as check_model
+    from parity.models.inputs import features as features
+    from parity.models.inputs import labels as labels
+    from parity.models.inputs import tokens as tokens
+    from parity.models.sequences import batch as batch
+    from parity.models.sequences import inputs as inputs
+    from parity.models.sequences import lengths as lengths
+    from parity.models.verdict import Verdict as Verdict
     from parity.operations import OPERATIONS as OPERATIONS
 
 __version__ = "0.1.0"
@@ -44,6 +53,15 @@ _MODULES = {
     "FrameworkUnavailable": "errors",
     "Result": "checks.result",
     "noise_floor": "checks.noise",
+    "assert_model": "models.checking",
+    "check_model": "models.checking",
+    "features": "models.inputs",
+    "labels": "models.inputs",
+    "tokens": "models.inputs",
+    "batch": "models.sequences",
+    "inputs": "models.sequences",
+    "lengths": "models.sequences",
+    "Verdict": "models.verdict",
     "Observation": "frameworks.observation",
     "OPERATIONS": "operations",
     "observe": "frameworks",

@@ -87,7 +87,18 @@ def test_a_framework_imports_its_framework_and_its_own_files_only(file: Path) ->
 
 
 LAYERS = (
-    *("errors", "caching", "arrays", "bucketing", "operations", "cases", "frameworks", "checks", "divergences"),
+    *(
+        "errors",
+        "caching",
+        "arrays",
+        "bucketing",
+        "operations",
+        "cases",
+        "frameworks",
+        "checks",
+        "models",
+        "divergences",
+    ),
     *("training", "mutants", "throughput", "report", "diff", "cli", "pytest_plugin", "__main__"),
 )
 

@@ -15,6 +15,7 @@ from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM
 from parity.checks.sweep import QUANTILES
 from parity.divergences import DIVERGENCES
 from parity.frameworks import FRAMEWORKS
+from parity.models.contracts import CONTRACTS as OF_A_MODEL
 from parity.mutants import MUTANTS
 from parity.operations import OPERATIONS
 
@@ -119,6 +120,30 @@ def test_the_failing_sentence_is_what_the_program_raises(pytorch: str) -> None:
         exec(program, {"__name__": "mean"})
     quoted = " ".join(line.removeprefix("> ") for line in README.splitlines() if line.startswith("> "))
     assert quoted == f"AssertionError: {str(error.value).splitlines()[0]}"
+
+
+def test_the_first_example_prints_what_it_says(pytorch: str) -> None:
+    program, quoted = re.findall(r"```(?:python|text)\n(.*?)```", README, re.DOTALL)[:2]
+    with pytest.raises(AssertionError) as error:
+        exec(program, {"__name__": "tagger"})
+    assert f"AssertionError: {str(error.value).splitlines()[0]}\n" == quoted
+
+
+def test_the_example_of_a_model_goes_as_it_says(pytorch: str, capsys: Any) -> None:
+    """Run the programs of the page one after the other: the model fails, and is mended."""
+    page = DOCS["your-own-model"]
+    names: dict[str, Any] = {"__name__": "model"}
+    for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(program, names)
+    (quoted,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert capsys.readouterr().out.startswith(quoted)
+    with pytest.raises(AssertionError, match="depends on how much padding there is"):
+        names["test_padding_does_not_matter"]()
+
+
+def test_the_docs_name_every_contract_of_a_model() -> None:
+    for name, contract in OF_A_MODEL.items():
+        assert f"| `{name}` | {contract.promise} |" in DOCS["your-own-model"]
 
 
 def test_the_longer_example_fails_as_it_says(pytorch: str, capsys: Any) -> None:

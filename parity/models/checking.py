@@ -1,0 +1,109 @@
+"""Check whether a model of your own ignores padding, batch-mates, the side of the padding, and other documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from parity.arrays import numpy_defaults
+from parity.errors import choose, names, of_kind, whole_number
+from parity.models.contracts import CONTRACTS
+from parity.models.findings import Findings
+from parity.models.sequences import Inputs
+from parity.models.sides import side_of
+from parity.models.subject import NotRun, Subject
+from parity.models.transformations import ALWAYS, LAYOUTS
+from parity.models.verdict import Verdict
+
+DTYPES = ("float32", "float64")
+
+
+def check_model(
+    model: object,
+    inputs: Inputs,
+    *,
+    call: Callable[..., Any] | None = None,
+    outputs: Callable[..., Any] | None = None,
+    loss: Callable[..., Any] | None = None,
+    layouts: Iterable[str] = ("padded",),
+    contracts: Iterable[str] = (),
+    dtype: str = "float32",
+    training: bool = False,
+    seeds: int = 3,
+    expected_failures: Mapping[str, str] | None = None,
+    framework: str = "",
+) -> Verdict:
+    """Hold a model of your own to the contracts about padding, in outputs and in every gradient.
+
+    A model has no reference, so that it is compared with itself: the same sequences are laid out in another way. Its
+    own copy in float64 gives the tolerance. The model itself never runs, and is not changed.
+
+    Args:
+        model: a module, a Keras model or layer, a function of a batch, or a function without arguments that makes one.
+        inputs: what it takes: `parity.inputs` or `parity.batch`.
+        call: takes the model and a batch of tensors, and returns what the model returns. A batch has as attributes the
+            inputs and ``lengths``, ``mask`` (True on real steps), ``drop`` (True on padding), ``bias`` (0, or -inf on
+            padding), ``positions``, ``segments``, ``block_mask``, ``boundaries``, ``longest``. Without it, arguments
+            are matched by their names.
+        outputs: takes what the model returns, and returns what to compare.
+        loss: takes what the model returns and the batch, and returns one number, whose gradients are compared.
+        layouts: "left", "packed" or "holes" beside "padded" and "alone".
+        contracts: some of them by name; all that the layouts allow when empty.
+        dtype: the one to check beside float64.
+        training: whether dropout and BatchNorm are in the mode of training.
+        seeds: how many samples of sequences and values are tried.
+        expected_failures: contract -> reason. One that holds all the same is a failure.
+        framework: "pytorch" or "tensorflow", for a function that does not tell.
+
+    Returns:
+        A `Verdict`: true if all contracts hold; ``str`` explains it.
+
+    Raises:
+        InputError: a wrong argument, or a model that cannot be called with the inputs.
+        FrameworkUnavailable: its framework cannot be loaded.
+    """
+    of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
+    choose("dtype", dtype, DTYPES)
+    whole_number("seeds", seeds, least=1, most=10_000)
+    chosen = _chosen(names("layouts", layouts), names("contracts", contracts))
+    expected = {
+        choose("expected_failures", name, CONTRACTS): reason for name, reason in (expected_failures or {}).items()
+    }
+    side, binding = side_of(
+        model, inputs, call=call, outputs=outputs, loss=loss, training=training, framework=framework
+    )
+    guessed = f"matched by name: {binding}" if binding is not None and str(binding) else ""
+    with numpy_defaults():
+        found = Findings(side.name, side.framework, list(filter(None, [guessed])))
+        try:
+            subject = Subject(side, inputs, chosen, dtype)
+        except NotRun as error:
+            return found.not_run(str(error), dtype)
+        for seed in range(seeds):
+            subject.add_to(found, seed)
+    return found.verdict(expected)
+
+
+def assert_model(model: object, inputs: Inputs, **options: Any) -> None:
+    """Raise an AssertionError that explains itself, unless a model of your own keeps the contracts about padding.
+
+    Args:
+        model, inputs, options: those of `check_model`.
+
+    Raises:
+        AssertionError: a contract is broken, or nothing was compared.
+        InputError, FrameworkUnavailable: as for `check_model`.
+    """
+    verdict = check_model(model, inputs, **options)
+    if not verdict:
+        raise AssertionError(str(verdict))
+
+
+def _chosen(layouts: list[str], contracts: list[str]) -> list[str]:
+    """Return the names of contracts to try."""
+    for layout in layouts:
+        choose("layouts", layout, LAYOUTS)
+    wanted = {*ALWAYS, *layouts}
+    if contracts:
+        return [choose("contracts", name, CONTRACTS) for name in contracts]
+    return [name for name, one in CONTRACTS.items() if one.layout in wanted and not one.asked_for]

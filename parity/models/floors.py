@@ -1,0 +1,96 @@
+"""Find the noise floor of a model: how far its own copy in float64 moves when everything in it is perturbed.
+
+A model of a user's has no reference. Its copy in float64 stands in: inputs, weights and what is computed on the way
+are multiplied by ``1 + s`` or ``1 - s`` at random, as in `parity.checks.noise`, and the response is scaled from ``s``
+to the unit roundoff of the dtype under test. On the way is the result of every operation in PyTorch, of the backward
+pass too, and the output of each leaf layer in Keras. With inputs and weights alone, good models whose softmax is
+saturated by weights 15 times as large as usual score 8000 of the 64 allowed.
+
+Whether a copy computes in float64 is measured, not read off a dtype: its response to a perturbation of 2^-40 must be a
+1024th of that to one of 2^-30. One that rounds to float32 anywhere moves not at all, or in jumps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.arrays import ROUNDOFF, Array
+from parity.checks.noise import floor_of
+from parity.models.layouts import Layout
+from parity.models.observing import Quantities, View
+from parity.models.side import Noise
+
+COPIES = 6
+STEPS = {"float64": 2.0**-30, "float32": 2.0**-14}  # far above the roundoff of the copies, and still linear
+SMALL, SMALLER = 2.0**-30, 2.0**-40
+SMOOTH = 8.0  # how far the ratio of two responses may be off
+
+
+@dataclass(frozen=True, eq=False)
+class Floors:
+    """A model's observation, and its response to a perturbation of one unit roundoff of 1."""
+
+    expected: Mapping[str, Array]
+    response: Mapping[str, Array]
+
+    def of(self, dtype: str) -> Quantities:
+        """Return the noise floor of each quantity in a dtype.
+
+        A gradient that is 0 by mathematics, such as that of a key's bias, is the rounding of what cancels. So the floor
+        of every gradient has a roundoff of the largest one.
+        """
+        roundoff = ROUNDOFF[dtype]
+        gradients = [_rms(array) for name, array in self.expected.items() if name.startswith("d_")]
+        largest = roundoff * max(gradients, default=0.0)
+        floors = {}
+        for name, response in self.response.items():
+            floor = floor_of(_double(self.expected[name]), response * roundoff, roundoff)
+            floors[name] = floor + largest * (floor > 0) if name.startswith("d_") else floor
+        return floors
+
+
+def noise_floor(view: View, layouts: Sequence[Layout], precision: str) -> Floors:
+    """Run perturbed copies.
+
+    Args:
+        view: in the dtype of the copies.
+        layouts: of the observation.
+        precision: "float64" or "float32": in which the copies compute.
+    """
+    step = STEPS[precision]
+    expected = view.observe(layouts)
+    squares = {name: np.zeros(array.shape) for name, array in expected.items()}
+    for copy in range(COPIES):
+        for name, array in view.observe(layouts, noise=Noise(step, copy)).items():
+            squares[name] += np.square(_double(array) - _double(expected[name])) / COPIES
+    return Floors(expected, {name: np.sqrt(square) / step for name, square in squares.items()})
+
+
+def is_double(view: View, layouts: Sequence[Layout]) -> bool:
+    """Measure whether a model computes in float64: its response to small perturbations must be smooth."""
+    base, small, smaller = (
+        view.observe(layouts, noise=noise) for noise in (None, Noise(SMALL, seed=1), Noise(SMALLER, seed=1))
+    )
+    moved = {name: _norm(array - base[name]) for name, array in small.items() if array.dtype.kind == "f"}
+    for name, far in moved.items():
+        near = _norm(smaller[name] - base[name]) * (SMALL / SMALLER)
+        typical = _norm(base[name]) * SMALL
+        if far > typical * 2.0**-10 and not far / SMOOTH <= near <= far * SMOOTH:
+            return False
+    return all(array.dtype == np.float64 for array in base.values() if array.dtype.kind == "f")
+
+
+def _norm(array: Array) -> float:
+    return math.sqrt(float(np.sum(np.square(array, dtype=np.float64))))
+
+
+def _rms(array: Array) -> float:
+    return _norm(array) / math.sqrt(max(1, array.size))
+
+
+def _double(array: Array) -> Array:
+    return np.asarray(array, np.float64)

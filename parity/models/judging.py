@@ -1,0 +1,93 @@
+"""Hold a model to contracts on the sequences of one seed, and find the layer to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.arrays import Array
+from parity.checks.comparison import Difference, compare, difference, mismatch
+from parity.errors import first_lines, message_of
+from parity.models.contracts import CONTRACTS
+from parity.models.inputs import Features
+from parity.models.observing import Quantities
+from parity.models.transformations import Declined, Setting, Transformation
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Holds a model to contracts in one dtype.
+
+    Attributes:
+        setting: the model on its sequences.
+        before: what it gives in the base layout.
+        floor: for each quantity, elementwise.
+    """
+
+    setting: Setting
+    before: Quantities
+    floor: Mapping[str, Array]
+
+    def judge(self, contract: str) -> Iterator[tuple[Transformation, list[Difference]]]:
+        """Try all transformations of a contract, until one fails.
+
+        Raises:
+            Declined: the contract does not apply; the message says why.
+        """
+        for transformation in CONTRACTS[contract].transformations(self.setting):
+            try:
+                differences = self._differences(contract, transformation)
+            except Declined:
+                raise
+            except Exception as error:  # whatever a model raises is what there is to report
+                differences = [mismatch("", f"raised {first_lines(message_of(error))}", "raised")]
+            yield transformation, differences
+            if any(one.failed for one in differences):
+                return
+
+    def _differences(self, contract: str, transformation: Transformation) -> list[Difference]:
+        if contract == "zero_gradient_at_padding":
+            return self._on_padding()
+        own = self.setting.view
+        view = transformation.view or own
+        options = {"mode": transformation.mode, "seed": transformation.seed}
+        runs = [view.run(layout, fill=transformation.fill, **options) for layout in transformation.layouts]
+        after = transformation.kept(view.collected(transformation.layouts, runs), own)
+        before = own.observe(transformation.against) if transformation.against else self.before
+        before = transformation.kept(before, own)
+        if transformation.mode:  # without gradients
+            before = {name: array for name, array in before.items() if name in after}
+        if transformation.fill == len(("up", "down")):
+            after = _without_products_with_zero(after, before)
+        modified = [name for ran in runs for name in ran.modified]
+        found = [mismatch(name, f"the model writes to its input {name!r}") for name in dict.fromkeys(modified)]
+        if not before:
+            raise Declined("there is nothing to compare")
+        floors = None if transformation.exact else self._floors(transformation, before)
+        return found + compare(after, before, floors)
+
+    def _floors(self, transformation: Transformation, before: Quantities) -> dict[str, Array]:
+        kept = transformation.kept(dict(self.floor), self.setting.view)
+        return {name: kept[name] for name in before}
+
+    def _on_padding(self) -> list[Difference]:
+        view, base = self.setting.view, self.setting.base
+        gradients = view.run(base).input_gradients
+        features = [name for name, spec in view.inputs.arrays.items() if isinstance(spec, Features)]
+        if not features:
+            raise Declined("no input has a gradient")
+        return [
+            difference(f"d_{name}", on_padding, np.zeros_like(on_padding), None)
+            for name in features
+            for on_padding in [np.where(base.mask[..., None], 0, gradients[name])]
+        ]
+
+
+def _without_products_with_zero(after: Quantities, before: Quantities) -> Quantities:
+    """Take what is NaN or inf for the same: many models multiply padding by 0, and NaN times 0 is NaN."""
+    return {
+        name: np.where(np.isfinite(array), array, before[name]) if name in before else array
+        for name, array in after.items()
+    }

@@ -1,0 +1,376 @@
+"""Run a Keras model, a layer, or a function of a user's in TensorFlow on batches, in any dtype, and observe it."""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.backend import get_keras_mask, set_keras_mask
+
+from parity.models.isolation import isolated
+from parity.models.native import NativeBatch, OutputError
+from parity.models.side import Layer, Ran
+from parity.tensorflow.runtime import settings
+
+
+class KerasSide:
+    """A side in TensorFlow: a Keras model or layer, or a function of tensors.
+
+    A model runs itself: for each run its variables get values of another dtype, and get their own back afterwards.
+
+    Args:
+        model: a Keras model or layer, or a function.
+        call: takes the model and a batch.
+        outputs: selects tensors from what the model returns.
+        loss: takes what the model returns, and a batch; returns one number.
+        training: whether layers are in the mode of training.
+    """
+
+    framework = "tensorflow"
+
+    def __init__(self, model, call, outputs=None, loss=None, training=False):
+        self.model, self.call, self.outputs, self.loss, self.training = model, call, outputs, loss, training
+        is_layer = isinstance(model, keras.layers.Layer)
+        self.name = type(model).__name__ if is_layer else getattr(model, "__name__", "function")
+        if is_layer and self.name in ("Functional", "Sequential"):
+            self.name = model.name
+        self.layer = model if is_layer else None
+        self.read, self.whole_masks = set(), False
+        self.values, self.graphs, self.has_graph = {}, {}, True
+        self.cotangent = None  # of the run; a graph asks for it
+
+    @property
+    def has_loss(self):
+        return self.loss is not None
+
+    @property
+    def modes(self):
+        return ("graph", "eager") if self.has_graph else ("eager",)
+
+    def take_as_loss(self, output):
+        """Let an output be the loss."""
+        self.loss = lambda raw, _: flattened(self.outputs(raw) if self.outputs else raw)[output]
+        self.graphs.clear()
+
+    def run(self, batch, cotangent, *, dtype, noise=None, traced=False, mode="", seed=0):
+        """Run the model on a batch; see `parity.models.side.Side`."""
+        with isolated(), settings(), contextlib.ExitStack() as stack:
+            keras.config.set_floatx(dtype)
+            keras.config.set_dtype_policy(dtype)
+            arrays = {name: to_tensor(array, dtype) for name, array in batch.items()}
+            if self.whole_masks:
+                arrays |= {name: tf.cast(t, tf.int64) for name, t in arrays.items() if t.dtype == tf.bool}
+            perturb, layers = Perturber(noise), []
+            if self.layer is not None:
+                self.build(arrays)
+                stack.enter_context(turned(self.layer, dtype, self.values, perturb))
+                stack.enter_context(observed(perturb, layers if traced else None, self.layer))
+            self.cotangent = cotangent
+            if self.has_graph and self.read and not traced and mode != "eager":
+                try:
+                    return self.in_graph(arrays, perturb, dtype)
+                except Exception:  # not everything that runs eagerly can be traced
+                    self.has_graph = False
+            tf.random.set_seed(seed)  # not above: it drops the kernels of all graphs
+            tape, total, found = self.forward(arrays, perturb)
+            return self.ran(found, used(layers, tape, total), cotangent)
+
+    def build(self, arrays):
+        """Run a model without weights once, in the dtype that it was made with, so that it has some."""
+        if not all(layer.built for layer in self.layer._flatten_layers()):
+            with contextlib.suppress(Exception):  # it will be raised again, when the model runs
+                self.call(self.layer, NativeBatch(arrays, set()))
+
+    def forward(self, arrays, perturb):
+        """Return a tape, the number that is differentiated, and outputs, gradients and loss."""
+        floats = {name: t for name, t in arrays.items() if t.dtype.is_floating and name != "bias"}
+        variables = {v.path: v.value for v in self.layer.trainable_variables} if self.layer is not None else {}
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(list(floats.values()))
+            native = NativeBatch({name: perturb(tensor) for name, tensor in arrays.items()}, self.read)
+            raw = self.call(self.model, native)
+            outputs = flattened(self.outputs(raw) if self.outputs else raw)
+            if not outputs:
+                raise OutputError(raw)
+            total = None
+            if self.loss is not None:
+                total = one_number(self.loss(raw, native))
+            elif self.cotangent is not None:
+                total = self.weighted(outputs)
+        own = theirs = {}
+        if self.cotangent is not None:
+            every = differentiated(tape, total, variables | floats)
+            own, theirs = ({name: every[name] for name in wanted} for wanted in (variables, floats))
+        loss = {} if self.loss is None else {"loss": total}
+        return tape, total, (outputs, own, theirs, loss)
+
+    def in_graph(self, arrays, perturb, dtype):
+        """Run in a graph that is traced once for all shapes."""
+        arrays = {name: tensor for name, tensor in arrays.items() if name in self.read}
+        key = (dtype, self.cotangent is not None, *arrays)
+        if key not in self.graphs:
+            specs = {name: tf.TensorSpec(open_shape(name, t), t.dtype) for name, t in arrays.items()}
+            number = tf.TensorSpec((), tf.float64), tf.TensorSpec((), tf.int64)
+
+            def traced(arrays, step, seed):
+                perturb.graph = GraphPerturber(step, seed)
+                return self.forward(arrays, perturb.graph)[-1]
+
+            self.graphs[key] = tf.function(traced, input_signature=(specs, *number))
+        noise = perturb.noise
+        step, seed = (noise.step, noise.seed) if noise else (0.0, 0)
+        return self.ran(
+            self.graphs[key](arrays, tf.constant(step, tf.float64), tf.constant(seed, tf.int64)), (), self.cotangent
+        )
+
+    def ran(self, found, layers, cotangent):
+        outputs, own, theirs, loss = map(plain, found)
+        if cotangent is None:
+            own, theirs = {}, {}
+        return Ran(outputs, own, theirs, float(loss["loss"]) if loss else None, tuple(layers))
+
+    def weighted(self, outputs):
+        """Return the sum of all float outputs times their cotangents."""
+        terms = []
+        for name, output in only_floats(outputs).items():
+            weight = tf.numpy_function(
+                lambda shape, name=name, kind=output.dtype.as_numpy_dtype: self.cotangent(name, tuple(shape)).astype(
+                    kind
+                ),
+                [tf.shape(output)],
+                output.dtype,
+            )
+            weight = tf.stop_gradient(tf.reshape(weight, tf.shape(output)))
+            terms.append(tf.reduce_sum(tf.where(weight != 0, output, tf.zeros_like(output)) * weight))
+        return tf.add_n(terms) if terms else None
+
+    def random_layers(self):
+        """Return the layers that are random, or couple the rows of a batch, in the mode of training."""
+        found = []
+        for layer in self.layer._flatten_layers() if self.layer is not None else ():
+            dropout = max(getattr(layer, "rate", 0) or 0, getattr(layer, "dropout", 0) or 0)
+            if isinstance(layer, keras.layers.BatchNormalization) or (isinstance(dropout, float) and dropout > 0):
+                found.append(f"{layer.path} ({type(layer).__name__})")
+        return found
+
+
+def open_shape(name, tensor):
+    """Return a shape without B and T, nor what else depends on them."""
+    open_axes = len(tensor.shape) if name == "block_mask" else 2
+    return [None if axis < open_axes else size for axis, size in enumerate(tensor.shape)]
+
+
+@contextlib.contextmanager
+def turned(model, dtype, values, perturb):
+    """Give a model's variables values of a dtype, and all of its layers that dtype; give their own back afterwards.
+
+    Keras has no copy of a subclassed model, and one made from a configuration may stay in float32. So the model itself
+    is turned: its `tf.Variable` objects are exchanged. The user's own are never written to.
+
+    Args:
+        values: dtype -> the variables of that dtype, which graphs refer to.
+    """
+    layers = list(model._flatten_layers())
+    variables = list({id(v): v for v in model.variables}.values())
+    own = [(v, v._value, v._dtype) for v in variables]
+    if dtype not in values:
+        values[dtype] = {
+            id(v): tf.Variable(tf.cast(v._value, dtype) if is_float(v) else v._value, trainable=v.trainable)
+            for v in variables
+        }
+    policies = [(layer, layer._dtype_policy) for layer in layers]
+    symbols = [tensor for layer in layers for tensor in symbolic(layer)]
+    dtypes = [(tensor, attribute, getattr(tensor, attribute)) for tensor, attribute in symbols]
+    stateful = [layer for layer in layers if getattr(layer, "stateful", False)]
+    try:
+        for layer in layers:
+            if keras.backend.is_float_dtype(layer.compute_dtype):
+                layer._dtype_policy = keras.DTypePolicy(dtype)
+        for variable, value, _ in own:
+            other = values[dtype][id(variable)]
+            given = tf.cast(value, other.dtype)
+            other.assign(perturb(given) if variable.trainable else given)
+            variable._value, variable._dtype = other, other.dtype.name
+        for tensor, attribute, kind in dtypes:
+            if keras.backend.is_float_dtype(kind):
+                setattr(tensor, attribute, dtype)
+        for layer in stateful:  # it begins from zero states, whatever B is
+            layer.stateful = False
+        yield
+    finally:
+        for variable, value, kind in own:
+            variable._value, variable._dtype = value, kind
+        for layer, policy in policies:
+            layer._dtype_policy = policy
+        for tensor, attribute, kind in dtypes:
+            setattr(tensor, attribute, kind)
+        for layer in stateful:
+            layer.stateful = True
+
+
+def is_float(variable):
+    return keras.backend.is_float_dtype(variable._dtype)
+
+
+def symbolic(layer):
+    """Return the symbolic inputs of a functional model, and the attribute with their dtype."""
+    inside = getattr(layer, "_functional", None)  # of a sequential model
+    inputs = [*(getattr(layer, "_inputs", None) or []), *(getattr(inside, "_inputs", None) or [])]
+    found = [(tensor, "_dtype" if hasattr(tensor, "_dtype") else "dtype") for tensor in inputs]
+    return [*found, (layer, "_dtype")] if isinstance(layer, keras.layers.InputLayer) else found
+
+
+@contextlib.contextmanager
+def observed(perturb, layers, model):
+    """Perturb the outputs of leaf layers, and keep what layers do and their masks, until the context ends."""
+    original, depth = keras.layers.Layer.__call__, []
+
+    def call(layer, *args, **kwargs):
+        depth.append(layer)
+        try:
+            output = original(layer, *args, **kwargs)
+        finally:
+            depth.pop()
+        if len(depth) == 0 or layer is model or isinstance(layer, keras.layers.InputLayer):
+            return output
+        if not layer._layers:
+            output = mapped(output, perturb)
+        if layers is not None:
+            received = {**dict(enumerate(args)), **kwargs}
+            mask = kwargs.get("mask") if kwargs.get("mask") is not None else first_mask([*args, *kwargs.values()])
+            given = only_floats(flattened(list(received.values()), "input"))
+            path = (layer.path or "").partition("/")[2] or layer.name
+            masks = [None if m is None else np.asarray(m) for m in (mask_array(mask), first_mask([output]))]
+            layers.append((path, type(layer).__name__, plain(given), only_floats(flattened(output)), *masks))
+        return output
+
+    keras.layers.Layer.__call__ = call
+    try:
+        yield
+    finally:
+        keras.layers.Layer.__call__ = original
+
+
+def mask_array(mask):
+    masks = [each for each in tf.nest.flatten(mask) if each is not None]
+    return masks[0] if masks else None
+
+
+def first_mask(values):
+    """Return the mask of the first tensor that has one."""
+    for tensor in tf.nest.flatten(values):
+        if tf.is_tensor(tensor) and get_keras_mask(tensor) is not None:
+            return get_keras_mask(tensor)
+    return None
+
+
+def used(layers, tape, total):
+    """Return traced layers with those outputs on which the result depends."""
+    found = []
+    for path, kind, inputs, outputs, mask_in, mask_out in layers:
+        kept = outputs
+        if total is not None and outputs:
+            gradients = tape.gradient(total, list(outputs.values()))
+            kept = {name: t for (name, t), g in zip(outputs.items(), gradients, strict=True) if g is not None}
+        found.append(Layer(path, kind, inputs, plain(kept), mask_in, mask_out))
+    return found
+
+
+def to_tensor(array, dtype):
+    return tf.constant(array, dtype=dtype if array.dtype.kind == "f" else None)
+
+
+class Perturber:
+    """Multiplies each number of a tensor by ``1 ± step``; nothing changes without noise."""
+
+    def __init__(self, noise):
+        self.noise = noise
+        self.rng = np.random.default_rng(noise.seed) if noise else None
+        self.graph = None
+
+    def __call__(self, tensor):
+        if not tensor.dtype.is_floating:
+            return tensor
+        if self.graph is not None and not tf.executing_eagerly():
+            return self.graph(tensor)
+        if self.noise is None:
+            return tensor
+        signs = self.rng.integers(0, 2, tensor.shape) * 2 - 1
+        return tensor * tf.constant(1 + self.noise.step * signs, tensor.dtype)
+
+
+class GraphPerturber:
+    """Does that in a graph, where the step and the seed are tensors; with step 0 every bit stays."""
+
+    def __init__(self, step, seed):
+        self.step, self.seed, self.count = step, seed, 0
+
+    def __call__(self, tensor):
+        if not tensor.dtype.is_floating:
+            return tensor
+        self.count += 1
+        bits = tf.random.stateless_uniform(tf.shape(tensor), tf.stack([self.seed, self.count]), 0, 2, tf.int32)
+        return tensor * tf.cast(1 + self.step * tf.cast(2 * bits - 1, tf.float64), tensor.dtype)
+
+
+def mapped(output, change):
+    """Change every float tensor of an output, and keep its mask."""
+    news = {}  # a recurrent cell returns one tensor twice
+
+    def changed(tensor):
+        if id(tensor) not in news:
+            news[id(tensor)] = once(tensor)
+        return news[id(tensor)]
+
+    def once(tensor):
+        if not tf.is_tensor(tensor) or not tensor.dtype.is_floating:
+            return tensor
+        new = change(tensor)
+        mask = get_keras_mask(tensor)
+        if mask is not None and new is not tensor:
+            set_keras_mask(new, mask)
+        return new
+
+    return tf.nest.map_structure(changed, output)
+
+
+def flattened(output, name="output"):
+    """Return the tensors of an output by name."""
+    if isinstance(output, tf.RaggedTensor):
+        return {name: output.to_tensor()}
+    if tf.is_tensor(output) or isinstance(output, keras.Variable):
+        return {name: tf.convert_to_tensor(output)}
+    if isinstance(output, Mapping):
+        pairs = [(str(key), value) for key, value in output.items()]
+    elif dataclasses.is_dataclass(output) and not isinstance(output, type):
+        pairs = [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
+    elif isinstance(output, tuple | list):
+        names = getattr(output, "_fields", [f"{name}.{at}" for at in range(len(output))])
+        pairs = list(zip(names, output, strict=True))
+    else:
+        return {}
+    return {key: tensor for inner, value in pairs for key, tensor in flattened(value, inner).items()}
+
+
+def only_floats(tensors):
+    return {name: tensor for name, tensor in tensors.items() if tensor.dtype.is_floating}
+
+
+def one_number(loss):
+    if not tf.is_tensor(loss) or loss.shape.num_elements() != 1 or not loss.dtype.is_floating:
+        raise OutputError(loss, "loss", "one number, a float tensor")
+    return tf.reshape(loss, ())
+
+
+def differentiated(tape, total, wanted):
+    """Return the gradients of a number; 0 for what it does not depend on."""
+    if total is None:
+        return {name: tf.zeros_like(tensor) for name, tensor in wanted.items()}
+    zero = tf.UnconnectedGradients.ZERO
+    return dict(zip(wanted, tape.gradient(total, list(wanted.values()), unconnected_gradients=zero), strict=True))
+
+
+def plain(tensors):
+    return {name: tf.convert_to_tensor(tensor).numpy() for name, tensor in tensors.items()}

@@ -1,0 +1,159 @@
+"""Observe a model on sequences in some layout, in one order whatever the layout."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.arrays import Array
+from parity.models.axes import collect, distribute, is_readable, recognise, two_layouts
+from parity.models.layouts import Layout
+from parity.models.sequences import Inputs, Sequences
+from parity.models.side import Ran, Side
+
+LOSS = "loss"
+Quantities = dict[str, Array]
+
+
+def arrays_of(inputs: Inputs, sequences: Sequences, layout: Layout, fill: int | None = None) -> dict[str, Array]:
+    """Return all arrays of a batch by name: those that the user describes, and those that follow from the layout."""
+    mask, segments = layout.mask, layout.segments
+    causal = np.tri(layout.steps, dtype=bool)
+    block_mask = (segments[:, :, None] == segments[:, None, :]) & mask[:, :, None]
+    batch: dict[str, Array] = {
+        "lengths": layout.lengths,
+        "mask": mask,
+        "drop": ~mask,
+        "bias": np.where(mask, 0.0, -np.inf),
+        "positions": layout.positions,
+        "segments": segments,
+        "block_mask": block_mask,
+        "causal_block_mask": block_mask & causal,
+        "boundaries": layout.boundaries.astype(np.int32),
+        "longest": np.asarray(max((len(place.columns) for place in layout.places), default=0)),
+    }
+    for name, own in sequences.arrays.items():
+        if own[0].ndim:
+            padding = inputs.padding(name, (layout.rows, layout.steps, *own[0].shape[1:]), fill)
+            batch[name] = layout.spread(own, padding)
+        else:
+            ordered = sorted(layout.places, key=lambda place: (place.row, *place.columns[:1]))
+            batch[name] = np.stack([own[place.sequence] for place in ordered])
+    return batch
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A model on the sequences of one seed, ready to be observed in any layout.
+
+    Attributes:
+        axes: the letters of each output; see `parity.models.axes`.
+        average: how losses of several batches are combined; see `AVERAGES`.
+    """
+
+    side: Side
+    inputs: Inputs
+    sequences: Sequences
+    axes: Mapping[str, str]
+    dtype: str
+    seed: int
+    average: str = "sum"
+
+    def run(self, layout: Layout, *, fill: int | None = None, **options: Any) -> Ran:
+        """Run it on one batch, with gradients; the options are those of `parity.models.side.Side.run`."""
+        batch = arrays_of(self.inputs, self.sequences, layout, fill)
+        return self.side.run(batch, self.cotangent(layout), dtype=self.dtype, **options)
+
+    def observe(self, layouts: Sequence[Layout], *, fill: int | None = None, **options: Any) -> Quantities:
+        """Return outputs, loss and gradients in one order; of several batches, losses and gradients are combined."""
+        return self.collected(layouts, [self.run(layout, fill=fill, **options) for layout in layouts])
+
+    def collected(self, layouts: Sequence[Layout], runs: Sequence[Ran]) -> Quantities:
+        """Read the outcome of runs into one order."""
+        first, lengths = runs[0], self.sequences.lengths
+        found = self.outputs(layouts, runs)
+        shares = [AVERAGES[self.average](self.sequences, layout, layouts) for layout in layouts]
+        if first.loss is not None:
+            found[LOSS] = np.asarray(sum(share * (ran.loss or 0.0) for share, ran in zip(shares, runs, strict=True)))
+        for name in first.gradients:
+            found[f"d_{name}"] = np.asarray(
+                sum(share * ran.gradients[name] for share, ran in zip(shares, runs, strict=True))
+            )
+        for name, array in first.input_gradients.items():
+            parts = [
+                (layout, np.asarray(share * ran.input_gradients[name]))
+                for share, layout, ran in zip(shares, layouts, runs, strict=True)
+            ]
+            found[f"d_{name}"] = collect(parts, "BT" + "." * (array.ndim - 2), lengths)
+        return found
+
+    def outputs(self, layouts: Sequence[Layout], runs: Sequence[Ran]) -> Quantities:
+        """Read outputs into one order, without those whose axes are unknown, or which have no rows."""
+        return {
+            name: collect(
+                [(layout, ran.outputs[name]) for layout, ran in zip(layouts, runs, strict=True)],
+                axes,
+                self.sequences.lengths,
+            )
+            for name, axes in self.axes.items()
+            if is_readable(axes) and set(axes) & set("BMR")
+        }
+
+    def cotangent(self, layout: Layout) -> Cotangents:
+        return Cotangents(self, layout)
+
+
+@dataclass(frozen=True, eq=False)
+class Cotangents:
+    """Those of all outputs in a layout: each step of a sequence has its own in every layout, padding has 0."""
+
+    view: View
+    layout: Layout
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
+        axes = self.view.axes.get(name, "?")
+        if not is_readable(axes) or not set(axes) & set("BMR") or len(axes) != len(shape):
+            return np.zeros(shape)
+        rng = np.random.default_rng([self.view.seed, zlib.crc32(name.encode())])
+        lengths = self.view.sequences.lengths
+        steps = [max(lengths)] * (axes.count("T") + axes.count("M") + axes.count("R"))
+        rest = [size for letter, size in zip(axes, shape, strict=True) if letter == "."]
+        return distribute(rng.standard_normal((len(lengths), *steps, *rest)), self.layout, axes, shape)
+
+
+def _steps(sequences: Sequences, layout: Layout, less: int = 0) -> int:
+    return sum(max(0, sequences.lengths[place.sequence] - less) for place in layout.places)
+
+
+def _share_of_steps(sequences: Sequences, layout: Layout, layouts: Sequence[Layout]) -> float:
+    return _steps(sequences, layout) / sum(_steps(sequences, each) for each in layouts)
+
+
+def _share_of_shifted_steps(sequences: Sequences, layout: Layout, layouts: Sequence[Layout]) -> float:
+    return _steps(sequences, layout, 1) / max(1, sum(_steps(sequences, each, 1) for each in layouts))
+
+
+def _share_of_sequences(sequences: Sequences, layout: Layout, layouts: Sequence[Layout]) -> float:  # noqa: ARG001
+    return len(layout.places) / sum(len(each.places) for each in layouts)
+
+
+AVERAGES = {  # of a loss: the share that one of several batches has
+    "sum": lambda *_: 1.0,
+    "mean over real steps": _share_of_steps,
+    "mean over real steps but the first of each sequence": _share_of_shifted_steps,
+    "mean over sequences": _share_of_sequences,
+}
+
+
+def recognise_axes(side: Side, inputs: Inputs, sequences: Sequences, dtype: str) -> dict[str, str]:
+    """Find the letters of the axes of all outputs, from two runs."""
+    runs = two_layouts(sequences)
+    shapes = []
+    for own, layout in runs:
+        ran = side.run(arrays_of(inputs, own, layout), lambda _, shape: np.zeros(shape), dtype=dtype)
+        shapes.append({name: array.shape for name, array in ran.outputs.items()})
+    return recognise(shapes[0], shapes[1], runs)

@@ -1,0 +1,310 @@
+"""Run a module or a function of a user's in PyTorch on batches, in any dtype, and observe it."""
+
+import contextlib
+import copy
+import dataclasses
+import random
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from parity.models.isolation import isolated
+from parity.models.native import NativeBatch, OutputError
+from parity.models.side import Layer, Ran
+from parity.pytorch.runtime import settings
+
+POOL = 2**17  # random signs, from which each tensor gets a part
+
+
+class PyTorchSide:
+    """A side in PyTorch: a module, or a function of tensors.
+
+    Args:
+        model: never changed; copies of a module run, one for each dtype.
+        call: takes the model and a batch.
+        outputs: selects tensors from what the model returns.
+        loss: takes what the model returns, and a batch; returns one number.
+        training: whether layers are in the mode of training.
+    """
+
+    framework = "pytorch"
+    modes = ("eager", "without gradients")
+
+    def __init__(self, model, call, outputs=None, loss=None, training=False):
+        self.model, self.call, self.outputs, self.loss, self.training = model, call, outputs, loss, training
+        self.name = (
+            type(model).__name__ if isinstance(model, torch.nn.Module) else getattr(model, "__name__", "function")
+        )
+        self.copies, self.saved = {}, {}
+        self.read, self.whole_masks = set(), False
+
+    @property
+    def has_loss(self):
+        return self.loss is not None
+
+    def take_as_loss(self, output):
+        """Let an output be the loss."""
+        self.loss = lambda raw, _: flattened(self.outputs(raw) if self.outputs else raw)[output]
+
+    def copied(self, dtype):
+        """Return a copy of a module in a dtype, on the CPU, in the right mode."""
+        if not isinstance(self.model, torch.nn.Module):
+            return self.model
+        if dtype not in self.copies:
+            module = copy.deepcopy(self.model).to("cpu", getattr(torch, dtype)).train(self.training)
+            self.copies[dtype] = module
+        return self.copies[dtype]
+
+    def release(self, dtype):
+        """Drop the copy in a dtype."""
+        self.copies.pop(dtype, None)
+        self.saved.pop(dtype, None)
+
+    def run(self, batch, cotangent, *, dtype, noise=None, traced=False, mode="", seed=0):
+        """Run the model on a batch; see `parity.models.side.Side`."""
+        with_gradients = cotangent is not None and mode != "without gradients"
+        with isolated(), settings(), by_default(dtype), seeded(seed), contextlib.ExitStack() as stack:
+            perturb, layers = perturber(noise), []
+            model, parameters = self.prepared(dtype, perturb, stack)
+            if traced and model is not self.model:
+                observe(model, layers, stack)
+            if noise is not None:
+                stack.enter_context(PerturbedOperations(perturb))
+            tensors = {name: to_tensor(array, dtype, self.whole_masks) for name, array in batch.items()}
+            before = {name: tensor.clone() for name, tensor in tensors.items()}
+            floats = {name: t for name, t in tensors.items() if t.is_floating_point() and name != "bias"}
+            for tensor in floats.values():
+                tensor.requires_grad_(with_gradients)
+            native = NativeBatch({name: perturb(tensor).clone() for name, tensor in tensors.items()}, self.read)
+            with torch.set_grad_enabled(with_gradients):
+                outputs, total = self.forward(model, native, cotangent if with_gradients else None)
+            own = theirs = {}
+            if with_gradients:
+                layers = used(layers, total)
+                found = differentiated(total, [*parameters.values(), *floats.values()])
+                own = dict(zip(parameters, found, strict=False))
+                theirs = dict(zip(floats, found[len(own) :], strict=True))
+            modified = () if noise else (name for name, tensor in native.items() if not same(tensor, before[name]))
+            loss = float(total.detach()) if self.loss is not None else None
+            return Ran(plain(outputs), plain(own), plain(theirs), loss, tuple(layers), tuple(modified))
+
+    def prepared(self, dtype, perturb, stack):
+        """Return the copy in a dtype with perturbed parameters, and these by name; they are restored with the stack."""
+        model = self.copied(dtype)
+        if not isinstance(model, torch.nn.Module):
+            return model, {}
+        self.save(model, dtype)
+        stack.callback(self.restore, model, dtype)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(perturb(parameter))
+        return model, {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+    def forward(self, model, native, cotangent):
+        """Return outputs by name, and the number that is differentiated: the loss, or outputs times cotangents."""
+        raw = self.call(model, native)
+        outputs = flattened(self.outputs(raw) if self.outputs else raw)
+        if not outputs:
+            raise OutputError(raw)
+        if self.loss is not None:
+            return outputs, one_number(self.loss(raw, native))
+        return outputs, None if cotangent is None else weighted(outputs, cotangent)
+
+    def save(self, module, dtype):
+        if dtype not in self.saved:
+            self.saved[dtype] = {name: tensor.clone() for name, tensor in state(module).items()}
+
+    def restore(self, module, dtype):
+        """Put parameters and buffers back: noise and BatchNorm change them, or the model itself does."""
+        with torch.no_grad():
+            for name, tensor in state(module).items():
+                tensor.copy_(self.saved[dtype][name])
+
+    def random_layers(self):
+        """Return the layers that are random, or couple the rows of a batch, in the mode of training."""
+        found = []
+        for path, layer in self.model.named_modules() if isinstance(self.model, torch.nn.Module) else ():
+            kind = type(layer).__name__
+            dropout = getattr(layer, "p", 0) if "Dropout" in kind else getattr(layer, "dropout", 0)
+            if "BatchNorm" in kind or (isinstance(dropout, float) and dropout > 0):
+                found.append(f"{path} ({kind})")
+        return found
+
+
+def state(module):
+    """Return parameters and buffers by name, each once; uninitialised ones of lazy layers are left out."""
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return {name: t for name, t in tensors.items() if not isinstance(t, torch.nn.parameter.UninitializedTensorMixin)}
+
+
+@contextlib.contextmanager
+def seeded(seed):
+    """Give a run random numbers of its own, and leave the caller's generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def by_default(dtype):
+    """Let the tensors that a model creates have the dtype of its copy; one thread computes, as batches are small."""
+    before, threads = torch.get_default_dtype(), torch.get_num_threads()
+    torch.set_default_dtype(getattr(torch, dtype))
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+        torch.set_num_threads(threads)
+
+
+def to_tensor(array, dtype, whole_masks):
+    tensor = torch.from_numpy(array.copy())
+    if tensor.is_floating_point():
+        return tensor.to(getattr(torch, dtype))
+    return tensor.long() if whole_masks and tensor.dtype == torch.bool else tensor
+
+
+def perturber(noise):
+    """Return a function that multiplies numbers by ``1 ± step``, but whole ones; nothing changes without noise.
+
+    Whole numbers are exact, in any dtype: masks, what stands in them, and counts.
+    """
+    if noise is None:
+        return lambda tensor: tensor
+    generator = torch.Generator().manual_seed(noise.seed)
+    steps = noise.step * (2 * torch.randint(0, 2, (POOL,), generator=generator).double() - 1)
+    begins = random.Random(noise.seed)
+
+    def perturb(tensor):
+        if not tensor.is_floating_point() or not tensor.numel():
+            return tensor
+        begin = begins.randrange(POOL // 2)
+        own = steps[begin : begin + tensor.numel()]
+        if len(own) < tensor.numel():
+            own = own.repeat(-(-tensor.numel() // len(own)))[: tensor.numel()]
+        moved = tensor * own.view(tensor.shape).to(tensor.dtype)
+        return tensor + moved.masked_fill_(tensor == tensor.round(), 0)
+
+    return perturb
+
+
+class PerturbedOperations(TorchDispatchMode):
+    """Perturb the result of every operation, of the backward pass too: Monte Carlo arithmetic."""
+
+    def __init__(self, perturb):
+        super().__init__()
+        self.perturb = perturb
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if any(returned.alias_info is not None for returned in function._schema.returns):
+            return result  # a view, or an argument that it has written to
+        return (
+            self.perturb(result)
+            if isinstance(result, torch.Tensor)
+            else tree_map_only(torch.Tensor, self.perturb, result)
+        )
+
+    @classmethod
+    def _should_skip_dynamo(cls):
+        return False  # else the compiler is loaded, which takes seconds
+
+
+def observe(module, layers, stack):
+    """Keep what layers receive and return, until the stack is closed."""
+    for path, layer in module.named_modules():
+        if path:
+            stack.callback(layer.register_forward_hook(partial(hooked, layers, path), with_kwargs=True).remove)
+
+
+def hooked(layers, path, layer, args, kwargs, output):
+    inputs = copied(flattened([*args, *kwargs.values()], "input"))
+    layers.append((Layer(path, type(layer).__name__, inputs, copied(flattened(output))), tensors_of(output)))
+
+
+def flattened(output, name="output"):
+    """Return the tensors of an output by name."""
+    if isinstance(output, torch.nn.utils.rnn.PackedSequence):
+        return {name: torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True)[0]}
+    if isinstance(output, torch.Tensor):
+        return {name: output.to_padded_tensor(0.0) if output.is_nested else output}
+    if isinstance(output, Mapping):
+        pairs = [(str(key), value) for key, value in output.items()]
+    elif dataclasses.is_dataclass(output) and not isinstance(output, type):
+        pairs = [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
+    elif isinstance(output, tuple | list):
+        names = getattr(output, "_fields", [f"{name}.{at}" for at in range(len(output))])
+        pairs = list(zip(names, output, strict=True))
+    else:
+        return {}
+    return {key: tensor for inner, value in pairs for key, tensor in flattened(value, inner).items()}
+
+
+def only_floats(tensors):
+    return {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
+
+
+def tensors_of(output):
+    """Return the float tensors of an output by name, packed ones as they are."""
+    if isinstance(output, torch.nn.utils.rnn.PackedSequence):
+        return {"output": output.data}
+    if isinstance(output, tuple) and output and isinstance(output[0], torch.nn.utils.rnn.PackedSequence):
+        rest = flattened(list(output[1:]), "output")
+        return {"output.0": output[0].data} | {f"output.{int(n.split('.')[1]) + 1}{n[8:]}": t for n, t in rest.items()}
+    return only_floats(flattened(output))
+
+
+def used(layers, total):
+    """Return traced layers with those outputs on which the result depends."""
+    found = []
+    for layer, tensors in layers:
+        smooth = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
+        if total is not None and total.requires_grad and smooth:
+            gradients = torch.autograd.grad(total, list(smooth.values()), allow_unused=True, retain_graph=True)
+            unused = {name for name, gradient in zip(smooth, gradients, strict=True) if gradient is None}
+            kept = {name: array for name, array in layer.outputs.items() if name not in unused}
+            layer = dataclasses.replace(layer, outputs=kept)
+        found.append(layer)
+    return found
+
+
+def copied(tensors):
+    """Return the floats among tensors as arrays that a later change in place does not reach."""
+    return {name: array.copy() for name, array in plain(only_floats(tensors)).items()}
+
+
+def weighted(outputs, cotangent):
+    """Return the sum of all float outputs times their cotangents."""
+    terms = [
+        (torch.where(weight != 0, output, 0) * weight).sum()
+        for name, output in only_floats(outputs).items()
+        for weight in [torch.from_numpy(cotangent(name, tuple(output.shape))).to(output.dtype)]
+    ]
+    return sum(terms) if terms else None
+
+
+def one_number(loss):
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not loss.is_floating_point():
+        raise OutputError(loss, "loss", "one number, a float tensor")
+    return loss.reshape(())
+
+
+def differentiated(total, tensors):
+    """Return the gradients of a number; 0 for what it does not depend on."""
+    if total is None or not total.requires_grad or not tensors:
+        return [torch.zeros_like(tensor) for tensor in tensors]
+    found = torch.autograd.grad(total, tensors, allow_unused=True)
+    return [torch.zeros_like(t) if gradient is None else gradient for t, gradient in zip(tensors, found, strict=True)]
+
+
+def same(tensor, before):
+    return tensor.shape == before.shape and torch.equal(tensor.detach().nan_to_num(), before.nan_to_num())
+
+
+def plain(tensors):
+    dense = {name: t.to_dense() if t.layout != torch.strided else t for name, t in tensors.items()}
+    return {name: (t.float() if t.dtype == torch.bfloat16 else t).detach().cpu().numpy() for name, t in dense.items()}

@@ -1,0 +1,111 @@
+"""What a model of a user's looks like from outside, in either framework: it runs on a batch, and can be observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from parity.arrays import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One call of a layer in a traced run.
+
+    Attributes:
+        path: where the layer is in the model, such as "encoder.conv"; "#2" is added for its second call.
+        kind: its class.
+        inputs, outputs: its float tensors by name.
+        mask_in, mask_out: in Keras, the mask that it received and the one that it passed on; None if there is none.
+    """
+
+    path: str
+    kind: str
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    mask_in: Array | None = None
+    mask_out: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Ran:
+    """The outcome of one run.
+
+    Attributes:
+        outputs: by name.
+        gradients: of each parameter, by name; 0 where nothing depends on it.
+        input_gradients: of each float input, by name.
+        loss: that of the user, if there is one.
+        layers: in the order in which they returned, if they were traced.
+        modified: the inputs that the model wrote to.
+    """
+
+    outputs: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+    input_gradients: Mapping[str, Array]
+    loss: float | None = None
+    layers: tuple[Layer, ...] = ()
+    modified: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A perturbation of inputs, weights and what is computed on the way, each by ``step``, up or down."""
+
+    step: float
+    seed: int
+
+
+Cotangent = Callable[[str, tuple[int, ...]], Array]
+
+
+class Side(Protocol):
+    """A model in one framework. A run leaves it, and the state of the process, as they were.
+
+    Attributes:
+        framework, name: of the model.
+        read: what it has read of batches so far.
+        whole_masks: whether masks are whole numbers instead of booleans.
+    """
+
+    framework: str
+    name: str
+    read: set[str]
+    whole_masks: bool
+
+    @property
+    def has_loss(self) -> bool: ...
+
+    def take_as_loss(self, output: str) -> None:
+        """Let an output be the loss."""
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Return the names of all ways to run it; the first has gradients and is the default."""
+
+    def run(
+        self,
+        batch: Mapping[str, Array],
+        cotangent: Cotangent | None,
+        *,
+        dtype: str,
+        noise: Noise | None = None,
+        traced: bool = False,
+        mode: str = "",
+        seed: int = 0,
+    ) -> Ran:
+        """Run the model on a batch.
+
+        Args:
+            batch: arrays by name.
+            cotangent: returns that of an output from its name and shape; None for a run without gradients.
+            dtype: that of floats.
+            noise: what to perturb.
+            traced: whether layers are observed.
+            mode: one of `modes`.
+            seed: of the framework's random numbers.
+        """
+
+    def random_layers(self) -> list[str]:
+        """Return the paths of layers that are random, or couple the rows of a batch, in the mode of training."""

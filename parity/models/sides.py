@@ -1,0 +1,136 @@
+"""Find out what a user's model is, and make a side of it: which framework, how it is called, what it reads."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from parity import frameworks
+from parity.errors import InputError, choose, first_lines, message_of, shown
+from parity.models.binding import TARGETS, Binding, bind, bind_names
+from parity.models.native import NativeBatch
+from parity.models.sequences import Inputs
+from parity.models.side import Side
+
+SIDES = {
+    "pytorch": ("parity.models.pytorch_side", "PyTorchSide"),
+    "tensorflow": ("parity.models.keras_side", "KerasSide"),
+}
+EXPECTED = "an nn.Module, a Keras model or layer, a function of a batch, or a function without arguments that makes one"
+
+
+def side_of(
+    model: object,
+    inputs: Inputs,
+    *,
+    call: Callable[..., Any] | None,
+    outputs: Callable[..., Any] | None,
+    loss: Callable[..., Any] | None,
+    training: bool,
+    framework: str = "",
+) -> tuple[Side, Binding | None]:
+    """Return a side, and how its arguments were matched with the inputs if there is no ``call``.
+
+    Raises:
+        InputError: something that is no model, or arguments that nothing is known for.
+        FrameworkUnavailable: its framework cannot be loaded.
+    """
+    model = _made(model)
+    framework = choose("framework", framework, frameworks.FRAMEWORKS) if framework else _framework_of(model)
+    frameworks.runtime(framework)
+    binding = None
+    if call is None:
+        names = [name for name in inputs.arrays if loss is None or name not in TARGETS]
+        binding, call = _matched(model, names, training)
+    module, name = SIDES[framework]
+    side: Side = getattr(import_module(module), name)(model, call, outputs, loss, training)
+    return side, binding
+
+
+def _matched(model: Any, names: list[str], training: bool) -> tuple[Binding, Callable[..., Any]]:
+    """Match what a model takes with inputs by their names, and return the function that calls it."""
+    if _is_module(model, "keras", "Layer"):
+        if own := list(getattr(model, "inputs", None) or []):  # a functional or sequential model has inputs, with names
+            binding = bind_names([tensor.name for tensor in own], names)
+            return binding, partial(_call_functional, binding, training)
+        binding = bind(model.call, names, ignored=("training",))
+        return binding, partial(_call, binding, {"training": training} if _takes_training(model) else {})
+    binding = bind(model.forward if _is_module(model, "torch.nn", "Module") else model, names)
+    return binding, partial(_call, binding, {})
+
+
+def _takes_training(model: Any) -> bool:
+    return "training" in inspect.signature(model.call).parameters
+
+
+def _call(binding: Binding, options: dict[str, Any], model: Callable[..., Any], batch: NativeBatch) -> Any:
+    given = [(argument, batch[name]) for argument, name in binding.arguments.items()]
+    positional = [value for _, value in given[: binding.positional]]
+    return model(*positional, **dict(given[binding.positional :]), **options)
+
+
+def _call_functional(binding: Binding, training: bool, model: Any, batch: NativeBatch) -> Any:
+    given = {argument: batch[name] for argument, name in binding.arguments.items()}
+    tensors = list(given.values())
+    return model(tensors[0] if len(tensors) == 1 else tensors, training=training)
+
+
+def _made(model: object) -> object:
+    """Call a factory."""
+    if _is_module(model, "torch.nn", "Module") or _is_module(model, "keras", "Layer") or not callable(model):
+        return _checked(model)
+    try:
+        inspect.signature(model).bind()
+    except (TypeError, ValueError):  # it takes a batch, or its arguments are unknown
+        return model
+    try:
+        return _checked(model())
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError("model", f"a factory that raised {first_lines(message_of(error))}", EXPECTED) from error
+
+
+def _checked(model: object) -> object:
+    if isinstance(model, type) or not callable(model):
+        raise InputError("model", shown(model), EXPECTED)
+    return model
+
+
+def _is_module(model: object, package: str, name: str) -> bool:
+    """Tell whether an object is of a framework's class, without loading the framework."""
+    module = sys.modules.get(package)
+    return module is not None and isinstance(model, getattr(module, name))
+
+
+def _framework_of(model: object) -> str:
+    if _is_module(model, "torch.nn", "Module"):
+        return "pytorch"
+    if _is_module(model, "keras", "Layer"):
+        return "tensorflow"
+    function = inspect.unwrap(model) if inspect.isroutine(model) else type(model).__call__
+    used = {name.partition(".")[0] for name in _names_used(function)}
+    found = [
+        framework
+        for framework, packages in {"pytorch": {"torch"}, "tensorflow": {"tensorflow", "keras"}}.items()
+        if used & packages
+    ]
+    if len(found) != 1:
+        received = f"a function that uses {'both frameworks' if found else 'neither framework by name'}"
+        raise InputError("framework", received, 'framework="pytorch" or framework="tensorflow"')
+    return found[0]
+
+
+def _names_used(function: Any) -> set[str]:
+    """Return the modules to which a function's global and captured names belong."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return set()
+    values = [function.__globals__.get(name) for name in code.co_names]
+    values += [cell.cell_contents for cell in function.__closure__ or () if cell is not None]
+    modules = {value.__name__ for value in values if inspect.ismodule(value)}
+    return modules | {type(value).__module__ for value in values} | {getattr(v, "__module__", "") or "" for v in values}

@@ -1,0 +1,137 @@
+"""Prepare a model to be judged: how it can be run, what it reads, and its noise floor on the sequences of a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from parity.arrays import ROUNDOFF
+from parity.errors import InputError, first_lines, message_of
+from parity.models.averages import is_over_rows, recognise_average
+from parity.models.axes import is_readable
+from parity.models.binding import OF_DOCUMENTS, OF_PADDING
+from parity.models.contracts import CONTRACTS
+from parity.models.findings import Findings
+from parity.models.floors import is_double, noise_floor
+from parity.models.judging import Judge
+from parity.models.native import OutputError
+from parity.models.observing import LOSS, View, arrays_of, recognise_axes
+from parity.models.sequences import Inputs
+from parity.models.side import Side
+from parity.models.tracing import Tracer
+from parity.models.transformations import Declined, Setting
+
+DOUBLE, SINGLE = "float64", "float32"
+
+
+class NotRun(Exception):
+    """A model cannot be run on a batch; the message says why."""
+
+
+@dataclass
+class Subject:
+    """A model, and how it can be run.
+
+    Raises:
+        NotRun: it raises on the first batch already.
+        InputError: it returns no tensors, or does not read what a layout needs.
+    """
+
+    side: Side
+    inputs: Inputs
+    contracts: list[str]
+    dtype: str
+    precision: str = DOUBLE
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.precision = self._precision()
+        _check_layouts(self.contracts, frozenset(self.side.read))
+
+    def _precision(self) -> str:
+        """Return the widest dtype in which the model runs; masks become whole numbers if it needs them."""
+        sequences = self.inputs.sample(0)
+        layout = Setting(_view(self, 0, {}, DOUBLE), frozenset(), self.inputs.lengths.holes).base
+        errors: list[str] = []
+        for dtype in (DOUBLE, SINGLE):
+            for self.side.whole_masks in (False, True):
+                try:
+                    self.side.run(arrays_of(self.inputs, sequences, layout), None, dtype=dtype)
+                except (OutputError, KeyboardInterrupt):
+                    raise
+                except Exception as error:  # whatever a model raises is what there is to report
+                    errors.append(first_lines(message_of(error)))
+                    continue
+                if dtype == SINGLE:
+                    self.notes.append(f"judged in float32 alone: in float64 it raised {errors[0]}")
+                return dtype
+        shape = f"B = {layout.rows}, T = {layout.steps}"
+        raise NotRun(f"raised {errors[-2]} on a batch of {shape}")
+
+    def add_to(self, found: Findings, seed: int) -> None:
+        """Judge the model on the sequences of a seed."""
+        view = _view(self, seed, recognise_axes(self.side, self.inputs, self.inputs.sample(seed), self.precision), "")
+        view = replace(view, dtype=self.precision)
+        self._take_loss(view)
+        found.axes = {name: axes.replace("M", "BT").replace("R", "BT") for name, axes in view.axes.items()}
+        setting = Setting(view, frozenset(self.side.read), self.inputs.lengths.holes)
+        if seed == 0 and self.precision == DOUBLE and not is_double(view, [setting.base]):
+            self.notes.append("judged in float32 alone: its copy in float64 rounds to less")
+            self.precision = SINGLE
+            view = replace(view, dtype=SINGLE)
+            setting = replace(setting, view=view)
+        if self.side.has_loss:
+            view = replace(view, average=recognise_average(view, setting.base))
+            if is_over_rows(view, setting.base, setting.base.alone()) and view.average != "mean over sequences":
+                found.note("the loss is a mean over sequences of means over their steps")
+            setting = replace(setting, view=view)
+        floors = noise_floor(view, [setting.base], self.precision)
+        for dtype in dict.fromkeys((self.precision, self.dtype)):
+            own = replace(view, dtype=dtype)
+            before = floors.expected if dtype == self.precision else own.observe([setting.base])
+            judge = Judge(replace(setting, view=own), dict(before), floors.of(dtype))
+            self._judge(found, judge, seed)
+        for note in self.notes:
+            found.note(note)
+
+    def _take_loss(self, view: View) -> None:
+        """Take one number of the model's own for its loss, if it is called so, or if there is nothing else."""
+        if self.side.has_loss:
+            return
+        numbers = [name for name, axes in view.axes.items() if axes == ""]
+        others = [name for name, axes in view.axes.items() if is_readable(axes) and set(axes) & set("BMR")]
+        if LOSS in numbers or (numbers and not others):
+            self.side.take_as_loss(LOSS if LOSS in numbers else numbers[0])
+        elif not others:
+            raise InputError("outputs", _described(view), "an output with an axis of rows, or a loss")
+
+    def _judge(self, found: Findings, judge: Judge, seed: int) -> None:
+        dtype = judge.setting.view.dtype
+        tracer = Tracer(judge.setting, ROUNDOFF[dtype])
+        for contract in self.contracts:
+            if found.is_settled(contract, self.precision):
+                continue
+            try:
+                for transformation, differences in judge.judge(contract):
+                    failed = found.add(contract, dtype, seed, differences)
+                    if failed and contract not in found.blames:
+                        found.blames[contract] = tracer.blame(transformation, differences)
+            except Declined as error:
+                found.declined[contract] = str(error)
+
+
+def _view(subject: Subject, seed: int, axes: dict[str, str], dtype: str) -> View:
+    return View(subject.side, subject.inputs, subject.inputs.sample(seed), axes, dtype, seed)
+
+
+def _described(view: View) -> str:
+    return ", ".join(f"{name} with axes {axes or 'none'}" for name, axes in view.axes.items())
+
+
+def _check_layouts(contracts: list[str], read: frozenset[str]) -> None:
+    layouts = {CONTRACTS[contract].layout for contract in contracts}
+    if "packed" in layouts and not read & OF_DOCUMENTS:
+        known = ", ".join(sorted(OF_DOCUMENTS))
+        raise InputError("layouts", "'packed' for a model that reads none of them", f"a model that reads {known}")
+    for layout in {"left", "holes"} & layouts:
+        if read & OF_PADDING == {"lengths"}:
+            raise InputError("layouts", f"{layout!r} for a model that reads lengths only", "a model that reads a mask")

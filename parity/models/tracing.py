@@ -1,0 +1,223 @@
+"""Find the layer to blame: the first, in the order of calls, whose output on real steps a transformation changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from parity.arrays import Array
+from parity.checks.comparison import Difference, difference
+from parity.checks.noise import floor_of
+from parity.models.axes import collect, is_readable, recognise, two_layouts
+from parity.models.layouts import Layout
+from parity.models.observing import View, arrays_of
+from parity.models.side import Layer, Noise, Ran
+from parity.models.transformations import Setting, Transformation
+from parity.models.verdict import Blame
+
+COPIES = 3
+STEP = 2.0**-30
+Observed = Mapping[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Calls:
+    """A layer in one run: its calls, or one for each step; and whether a mask went in and came out, in Keras."""
+
+    path: str
+    kind: str
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    mask_in: bool = False
+    mask_out: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Tracer:
+    """Traces the layers of a model on the sequences of one seed; what is traced once serves all contracts."""
+
+    setting: Setting
+    roundoff: float
+
+    @cached_property
+    def axes(self) -> _Axes:
+        return _Axes(self.setting.view)
+
+    @cached_property
+    def before(self) -> dict[str, Calls]:
+        return self.axes.observed(self.setting.view, [self.setting.base])
+
+    @cached_property
+    def floors(self) -> Mapping[str, Observed]:
+        """Return the noise floor of all that layers receive and return."""
+        return _floors(self.axes, self.setting, self.before, self.roundoff)
+
+    def blame(self, transformation: Transformation, differences: Sequence[Difference]) -> Blame | None:
+        """Find the first layer on which two runs differ, and where in a sequence.
+
+        Returns:
+            None if there is nothing to trace: a run raises, for example.
+        """
+        failed = [one.quantity for one in differences if one.failed]
+        if any(one.failed and one.problem in ("mismatch", "raised") for one in differences):
+            return None
+        if all(name.startswith("d_") for name in failed):
+            name = failed[-1].removeprefix("d_")
+            return Blame(name.rpartition(".")[0] or name, "", "gradients", "", -1, -1, 0)
+        try:
+            return self._first(transformation)
+        except Exception:  # the model, which is traced once more, may raise anything
+            return None
+
+    def _first(self, transformation: Transformation) -> Blame | None:
+        view, lengths = self.setting.view, self.setting.view.sequences.lengths
+        run = transformation.mode, transformation.seed, transformation.fill
+        options: dict[str, Any] = dict(zip(("mode", "seed", "fill"), run, strict=True))
+        before = self.axes.observed(view, transformation.against) if transformation.against else self.before
+        after = self.axes.observed(transformation.view or view, transformation.layouts, **options)
+        floors: Mapping[str, Observed] = {} if transformation.exact else self.floors
+        equal = mask = ""
+        for name in (name for name in before if name in after):
+            layer, other, floor = before[name], after[name], floors.get(name)
+            place = _first_place(layer.outputs, other.outputs, floor, lengths, transformation.changed)
+            if place is None:
+                equal, mask = name, name if layer.mask_out else mask
+                continue
+            received = _first_place(layer.inputs, other.inputs, floor, lengths, transformation.changed)
+            where = "in" if received is None else "before"
+            return Blame(name, layer.kind, where, equal, *place, lengths[place[0]], "" if layer.mask_in else mask)
+        return Blame("", "", "after", equal, -1, -1, 0) if before else None
+
+
+def _first_place(
+    before: Observed, after: Observed, floors: Observed | None, lengths: Sequence[int], changed: int
+) -> tuple[int, int] | None:
+    """Return sequence and step of the first difference, the step -1 where there are none; None if nothing differs."""
+    for name, array in before.items():
+        if name not in after or after[name].shape[1:] != array.shape[1:]:
+            continue
+        if floors is not None and name not in floors:
+            continue
+        floor = None if floors is None else floors[name]
+        places = []
+        has_steps = array.ndim > 1 and array.shape[1] == max(lengths)
+        for sequence in range(changed, len(lengths)):
+            for step in range(lengths[sequence]) if has_steps else [-1]:
+                at = (sequence, step) if has_steps else (sequence,)
+                if difference(name, after[name][at], array[at], None if floor is None else floor[at]).failed:
+                    places.append((step, sequence))
+                    break
+        if places:
+            step, sequence = min(places)
+            return sequence, step
+    return None
+
+
+class _Axes:
+    """Knows the axes of all that layers receive and return, from two runs."""
+
+    def __init__(self, view: View) -> None:
+        runs = two_layouts(view.sequences)
+        found = []
+        for own, layout in runs:
+            other = replace(view, sequences=own)
+            ran = view.side.run(
+                arrays_of(view.inputs, own, layout), other.cotangent(layout), dtype=view.dtype, traced=True
+            )
+            found.append(ran)
+        first, second = (self._counts(ran) for ran in found)
+        steps = [layout.steps for _, layout in runs], [max(own.lengths) for own, _ in runs]
+        self.stacked = {
+            path for path, count in first.items() if count > 1 and [count, second.get(path)] in (steps[0], steps[1])
+        }
+        shapes = list(map(self._shapes, found))
+        self.letters = recognise(shapes[0], shapes[1], runs)
+
+    @staticmethod
+    def _counts(ran: Ran) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for layer in ran.layers:
+            counts[layer.path] = counts.get(layer.path, 0) + 1
+        return counts
+
+    def _shapes(self, ran: Ran) -> dict[str, tuple[int, ...]]:
+        return {
+            f"{name}/{kind}/{key}": array.shape
+            for name, calls in self.calls(ran).items()
+            for kind in ("inputs", "outputs")
+            for key, array in getattr(calls, kind).items()
+        }
+
+    def calls(self, ran: Ran) -> dict[str, Calls]:
+        """Return the layers of a run in the order of their first calls; those called once a step as one."""
+        by_path: dict[str, list[Layer]] = {}
+        for layer in ran.layers:
+            by_path.setdefault(layer.path, []).append(layer)
+        found: dict[str, Calls] = {}
+        seen: dict[str, int] = {}
+        for layer in ran.layers:
+            number = seen[layer.path] = seen.get(layer.path, 0) + 1
+            every = by_path[layer.path]
+            if layer.path not in self.stacked:
+                name = layer.path if number == 1 else f"{layer.path}#{number}"
+                masks = layer.mask_in is not None, layer.mask_out is not None
+                found[name] = Calls(layer.path, layer.kind, layer.inputs, layer.outputs, *masks)
+            elif number == 1:
+                found[layer.path] = Calls(
+                    layer.path,
+                    layer.kind,
+                    _stacked([each.inputs for each in every]),
+                    _stacked([each.outputs for each in every]),
+                )
+        return found
+
+    def observed(
+        self, view: View, layouts: Sequence[Layout], fill: int | None = None, **options: Any
+    ) -> dict[str, Calls]:
+        """Run with traces, and read all that layers receive and return into one order."""
+        runs = [self.calls(view.run(layout, fill=fill, traced=True, **options)) for layout in layouts]
+        found = {}
+        for name, first in runs[0].items():
+            if all(name in run for run in runs):
+                parts = {kind: dict(self._collected(name, kind, runs, layouts, view)) for kind in ("inputs", "outputs")}
+                found[name] = replace(first, inputs=parts["inputs"], outputs=parts["outputs"])
+        return found
+
+    def _collected(
+        self, name: str, kind: str, runs: Sequence[dict[str, Calls]], layouts: Sequence[Layout], view: View
+    ) -> Iterator[tuple[str, Array]]:
+        for key in getattr(runs[0][name], kind):
+            letters = self.letters.get(f"{name}/{kind}/{key}", "?")
+            arrays = [getattr(run[name], kind).get(key) for run in runs]
+            if not is_readable(letters) or not set(letters) & set("BMR"):
+                continue
+            if any(array is None or array.ndim != len(letters) for array in arrays):
+                continue
+            try:
+                yield key, collect(list(zip(layouts, arrays, strict=True)), letters, view.sequences.lengths)
+            except (IndexError, ValueError):  # fewer steps than expected
+                continue
+
+
+def _stacked(each: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    names = [name for name in each[0] if all(name in one and one[name].shape == each[0][name].shape for one in each)]
+    return {name: np.stack([one[name] for one in each], axis=1 if each[0][name].ndim else 0) for name in names}
+
+
+def _floors(axes: _Axes, setting: Setting, before: Mapping[str, Calls], roundoff: float) -> dict[str, dict[str, Array]]:
+    copies = [axes.observed(setting.view, [setting.base], noise=Noise(STEP, seed)) for seed in range(COPIES)]
+    floors: dict[str, dict[str, Array]] = {}
+    for name, layer in before.items():
+        floors[name] = {}
+        for kind in ("inputs", "outputs"):
+            for key, array in getattr(layer, kind).items():
+                moved = [getattr(copy[name], kind)[key] - array for copy in copies if key in getattr(copy[name], kind)]
+                if not moved:  # it is another tensor once it is perturbed
+                    continue
+                response = np.sqrt(np.mean(np.square(np.asarray(moved, np.float64)), axis=0)) / STEP
+                floors[name][key] = floor_of(np.asarray(array, np.float64), response * roundoff, roundoff)
+    return floors

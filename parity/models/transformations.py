@@ -1,0 +1,165 @@
+"""The contracts of a model, which need no reference: each transforms a batch, and says what must stay.
+
+Outputs are compared on real steps, gradients everywhere. What may differ by rounding stays within the noise floor of
+the model; where nothing is computed otherwise, every bit stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from parity.models.binding import OF_PADDING
+from parity.models.layouts import Layout, packed, padded, with_holes
+from parity.models.observing import Quantities, View
+
+ALWAYS = ("padded", "alone")
+LAYOUTS = (*ALWAYS, "left", "packed", "holes")
+
+
+class Declined(Exception):
+    """A contract is not tried on a model; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What a transformation starts from: a model on the sequences of one seed, and what it is known to read.
+
+    Attributes:
+        view: the model.
+        read: what of a batch the model reads.
+        holes: whether padding is between steps too.
+    """
+
+    view: View
+    read: frozenset[str]
+    holes: bool
+
+    @cached_property
+    def base(self) -> Layout:
+        """Return the layout that all others are compared with: there is padding behind each sequence."""
+        lengths = self.view.sequences.lengths
+        if self.holes:
+            return with_holes(lengths, max(lengths) + max(lengths) // 2 + 1)
+        return padded(lengths, max(lengths) + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Transformation:
+    """Another way to give a model the same sequences.
+
+    Attributes:
+        layouts: the batches.
+        against: those of the run that it is compared with; the base when empty.
+        view: the model on its sequences, if they are others.
+        fill: which other padding there is.
+        exact: whether every bit must stay.
+        mode, seed: of the run.
+        changed: how many sequences have other values, the first ones; they are not compared.
+        rows_only: whether only that must stay which each sequence has of its own: not the loss, nor its gradients.
+    """
+
+    layouts: Sequence[Layout]
+    against: Sequence[Layout] = ()
+    view: View | None = None
+    fill: int | None = None
+    exact: bool = False
+    mode: str = ""
+    seed: int = 0
+    changed: int = 0
+    rows_only: bool = False
+
+    def kept(self, quantities: Quantities, view: View) -> Quantities:
+        """Return what must stay, of the quantities of a model."""
+        count = len(view.sequences.lengths)
+        rows = {*view.axes, *(f"d_{name}" for name in view.inputs.arrays)}
+        return {
+            name: array[self.changed : count] if name in rows else array
+            for name, array in quantities.items()
+            if name in rows or not self.rows_only
+        }
+
+
+Transformations = Iterator[Transformation]
+
+
+def repeatable(setting: Setting) -> Transformations:
+    yield Transformation([setting.base], exact=True, seed=1)
+
+
+def ignores_padding(setting: Setting) -> Transformations:
+    if not setting.read & OF_PADDING:
+        raise Declined("the model reads no lengths and no mask: the value of the padding must tell what it is")
+    specs = setting.view.inputs.arrays.values()
+    if all(getattr(spec, "known_by_value", True) for spec in specs):
+        raise Declined("the value of the padding tells what is padding: no other may stand there")
+    for fill in range(3):
+        yield Transformation([setting.base], fill=fill, exact=True)
+
+
+def ignores_extra_padding(setting: Setting) -> Transformations:
+    steps = setting.base.steps
+    last = max(int(max(place.columns, default=0)) for place in setting.base.places)
+    for wider in dict.fromkeys((last + 1, steps + 1, steps + 4)):
+        yield Transformation([setting.base.widened(wider)])
+
+
+def independent_of_batchmates(setting: Setting) -> Transformations:
+    if len(setting.base.places) < 2:
+        raise Declined("there is one sequence only")
+    yield Transformation(setting.base.alone())
+
+
+def follows_permutation(setting: Setting) -> Transformations:
+    if setting.view.inputs.lengths.longest_first:
+        raise Declined("the longest sequence comes first")
+    if setting.base.rows < 2:
+        raise Declined("there is one sequence only")
+    yield Transformation([setting.base.permuted()])
+
+
+def accepts_empty_sequences(setting: Setting) -> Transformations:
+    view, base = setting.view, setting.base
+    with_empty = replace(view, sequences=view.sequences.with_empty())
+    (empty,) = padded(with_empty.sequences.lengths, base.steps).places[base.rows :]
+    layout = replace(base, rows=base.rows + 1, places=(*base.places, empty))
+    yield Transformation([layout], view=with_empty, rows_only=view.average == "mean over sequences")
+
+
+def same_on_either_side(setting: Setting) -> Transformations:
+    view = setting.view
+    for steps in (setting.base.steps, setting.base.steps + 3):
+        yield Transformation([padded(view.sequences.lengths, steps, left=True)])
+
+
+def same_with_holes(setting: Setting) -> Transformations:
+    lengths = setting.view.sequences.lengths
+    yield Transformation([with_holes(lengths, max(lengths) + max(lengths) // 2 + 1)])
+
+
+def same_when_packed(setting: Setting) -> Transformations:
+    lengths = setting.view.sequences.lengths
+    yield Transformation([packed(lengths, sum(lengths))])
+    yield Transformation([packed(lengths, sum(lengths) + 2)])
+    if len(lengths) > 2:
+        yield Transformation([packed(lengths, max(max(lengths), sum(lengths) // 2) + 1)])
+
+
+def independent_of_documents(setting: Setting) -> Transformations:
+    view, lengths = setting.view, setting.view.sequences.lengths
+    if len(lengths) < 2:
+        raise Declined("there is one sequence only")
+    layout = packed(lengths, sum(lengths))
+    other = view.inputs.sample(view.seed + 2**20, lengths)
+    changed = replace(view, sequences=view.sequences.replace_first(other))
+
+    yield Transformation([layout], against=[layout], view=changed, exact=True, changed=1, rows_only=True)
+
+
+def same_in_every_mode(setting: Setting) -> Transformations:
+    _, *others = setting.view.side.modes
+    for mode in others:
+        yield Transformation([setting.base], mode=mode)
+    if not others:
+        raise Declined("there is one mode only")

@@ -1,0 +1,51 @@
+"""Check models in Keras: no false alarm for good ones; nothing missed and the layer named for bad ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import parity
+
+keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
+
+from tests.keras_models import BAD, GOOD  # noqa: E402
+
+
+def made(make: Any) -> Any:
+    keras.utils.set_random_seed(0)
+    return make()
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_model_holds(name: str) -> None:
+    make, inputs = GOOD[name]
+    verdict = parity.check_model(made(make), inputs, seeds=1)
+    assert verdict, str(verdict)
+    assert len(verdict.passed) >= 5
+    assert not [note for note in verdict.notes if "float32" in note]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_model_does_not_hold_and_the_layer_is_named(name: str) -> None:
+    bad = BAD[name]
+    verdict = parity.check_model(made(bad.make), bad.inputs, seeds=1)
+    assert not verdict
+    assert verdict.failed[0] == bad.breaks, str(verdict)
+    assert verdict.first_difference.layer.rpartition("/")[2] == bad.layer, str(verdict)
+
+
+def test_a_model_is_as_it_was() -> None:
+    model = made(GOOD["functional"][0])
+    before = [(variable.dtype, variable.value, variable.numpy()) for variable in model.variables]
+    call = keras.layers.Layer.__call__
+    parity.check_model(model, GOOD["functional"][1], seeds=1, contracts=["ignores_extra_padding"])
+    for variable, (dtype, value, array) in zip(model.variables, before, strict=True):
+        assert (variable.dtype, variable.value) == (dtype, value) or variable.value is value
+        np.testing.assert_array_equal(variable.numpy(), array)
+    assert keras.layers.Layer.__call__ is call
+    assert keras.config.floatx() == "float32"
+    assert model(np.array([[1, 2]])).dtype == "float32"
