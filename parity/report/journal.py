@@ -168,6 +168,7 @@ class Journal:
             mutants=[mutant for one in entries for mutant in one.mutants],
             replayed=self.head.replayed,
         )
+
     def on_the_way(self) -> Report:
         """Build the report of what is kept, with the name of the run, which has not ended."""
         built = self.report()
