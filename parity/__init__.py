@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from parity.models.sequences import batch as batch
     from parity.models.sequences import inputs as inputs
     from parity.models.sequences import lengths as lengths
+    from parity.models.testing import model as model
     from parity.models.verdict import Verdict as Verdict
     from parity.operations import OPERATIONS as OPERATIONS
 
@@ -61,6 +62,7 @@ _MODULES = {
     "batch": "models.sequences",
     "inputs": "models.sequences",
     "lengths": "models.sequences",
+    "model": "models.testing",
     "Verdict": "models.verdict",
     "Observation": "frameworks.observation",
     "OPERATIONS": "operations",

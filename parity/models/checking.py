@@ -65,7 +65,7 @@ def check_model(
     of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
     choose("dtype", dtype, DTYPES)
     whole_number("seeds", seeds, least=1, most=10_000)
-    chosen = _chosen(names("layouts", layouts), names("contracts", contracts))
+    chosen = chosen_contracts(names("layouts", layouts), names("contracts", contracts))
     expected = {
         choose("expected_failures", name, CONTRACTS): reason for name, reason in (expected_failures or {}).items()
     }
@@ -99,7 +99,7 @@ def assert_model(model: object, inputs: Inputs, **options: Any) -> None:
         raise AssertionError(str(verdict))
 
 
-def _chosen(layouts: list[str], contracts: list[str]) -> list[str]:
+def chosen_contracts(layouts: list[str], contracts: list[str]) -> list[str]:
     """Return the names of contracts to try."""
     for layout in layouts:
         choose("layouts", layout, LAYOUTS)

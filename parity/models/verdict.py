@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from parity.checks.result import FAILED, PASSED, Result, number
 from parity.checks.sentences import distinct
@@ -96,6 +97,11 @@ class Verdict(Struct, frozen=True, kw_only=True):
     def failed(self) -> tuple[str, ...]:
         """Return the contracts that are broken."""
         return tuple(dict.fromkeys(result.contract for result in self.results if result.status == FAILED))
+
+    def only(self, contract: str) -> Verdict:
+        """Return what it says of one contract."""
+        results = tuple(result for result in self.results if result.contract == contract)
+        return replace(self, results=results, declined={})
 
     @property
     def passed(self) -> tuple[str, ...]:
