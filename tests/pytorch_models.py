@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -179,6 +180,40 @@ class Decoder(nn.Module):  # type: ignore[misc, name-defined]
         return self.out(x + self.down(F.gelu(self.up(self.after(x)))))
 
 
+class Flat(nn.Module):  # type: ignore[misc, name-defined]
+    """Attention of all real steps without padding, which lie one behind the other; boundaries tell sequences apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(7, D) for _ in range(3))
+        self.out = nn.Linear(D, C)
+
+    def parts(self, boundaries: Any) -> list[slice]:
+        return [slice(*ends) for ends in pairwise(boundaries)]
+
+    def forward(self, x: Any, cu_seqlens: Any) -> Any:
+        q, k, v = self.q(x), self.k(x), self.v(x)
+        own = [torch.softmax(q[part] @ k[part].T / math.sqrt(D), -1) @ v[part] for part in self.parts(cu_seqlens)]
+        return self.out(torch.cat(own))
+
+
+def flat(model: Any, batch: Any) -> Any:
+    return model(batch.x[batch.mask], batch.boundaries)
+
+
+class Elementwise(nn.Module):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.out = nn.Linear(7, H), nn.Linear(H, C)
+
+    def forward(self, x: Any) -> Any:
+        return self.out(F.gelu(self.first(x)))
+
+
+def nested(model: Any, batch: Any) -> Any:
+    return model(torch.nested.nested_tensor_from_jagged(batch.x[batch.mask], offsets=batch.boundaries.long())).values()
+
+
 def cross_entropy(logits: Any, batch: Any) -> Any:
     return F.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=-100)
 
@@ -209,6 +244,8 @@ GOOD = {
     "attention pooling": Good(AttentionPooling, FEATURES),
     "steps first": Good(TimeMajor, FEATURES),
     "decoder": Good(Decoder, TOKENS, {"layouts": ["left", "holes", "packed"]}),
+    "boundaries": Good(Flat, FEATURES, {"call": flat, "layouts": ["left", "packed"]}),
+    "nested tensors": Good(Elementwise, FEATURES, {"call": nested, "layouts": ["packed"]}),
     "a loss of steps": Good(Tagger, TAGS, {"loss": cross_entropy}),
     "a loss of packed steps": Good(Decoder, NEXT, {"loss": cross_entropy, "layouts": ["left", "packed"]}),
 }
@@ -368,6 +405,11 @@ class AlwaysDrops(nn.Module):  # type: ignore[misc, name-defined]
         return self.out(F.dropout(x, 0.5))
 
 
+class OneBoundary(Flat):
+    def parts(self, boundaries: Any) -> list[slice]:
+        return [slice(0, int(boundaries[-1]))]
+
+
 def mean_of_rows(logits: Any, batch: Any) -> Any:
     loss = F.cross_entropy(logits.transpose(1, 2), batch.target, ignore_index=-100, reduction="none")
     mask = batch.target != -100
@@ -427,6 +469,7 @@ BAD = {
     "a roll of steps": Bad(Rolled, FEATURES, FILL, "out"),
     "a state is kept": Bad(Remembers, FEATURES, "repeatable", "rnn"),
     "dropout in inference": Bad(AlwaysDrops, FEATURES, "repeatable", "out"),
+    "boundaries are not read": Bad(OneBoundary, FEATURES, ALONE, "out", {"call": flat, "layouts": ["packed"]}),
     "a loss averaged over rows": Bad(Tagger, TAGS, ALONE, "", {"loss": mean_of_rows}),
     "a loss of padding": Bad(Tagger, TAGS, LONGER, "", {"loss": with_padding}),
     "a loss divided by B T": Bad(Tagger, TAGS, LONGER, "", {"loss": divided_by_all_steps}),

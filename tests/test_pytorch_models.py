@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import parity
 
 torch = pytest.importorskip("torch")
 
-from tests.pytorch_models import BAD, GOOD  # noqa: E402
+from tests.pytorch_models import BAD, FEATURES, GOOD, TOKENS  # noqa: E402
 
 
 def made(make: Any, scale: float = 1.0) -> Any:
@@ -30,6 +32,45 @@ def test_a_good_model_holds(name: str, scale: float) -> None:
     verdict = parity.check_model(made(good.make, scale), good.inputs, seeds=1, **good.options)
     assert verdict, str(verdict)
     assert len(verdict.passed) >= 5
+
+
+def raises(model: Any, batch: Any) -> Any:
+    raise RuntimeError("no such thing")
+
+
+def exits(model: Any, batch: Any) -> Any:
+    os._exit(0)
+
+
+FAILS = {
+    "raised RuntimeError: no such thing": raises,
+    "raised Exited: it called os._exit(0)": exits,
+    "raised Exited: it called sys.exit(3)": lambda _, batch: sys.exit(3),
+    "raised AttributeError: a batch has no 'input_ids'; it has ": lambda model, batch: model(batch.input_ids),
+}
+
+
+@pytest.mark.parametrize("sentence", FAILS)
+def test_a_model_that_does_not_run_is_one_sentence(sentence: str) -> None:
+    verdict = parity.check_model(torch.nn.Linear(7, 2), FEATURES, call=FAILS[sentence])
+    first, second = str(verdict).split("\n")
+    assert (bool(verdict), first) == (False, "✗ Linear (pytorch) cannot be run")
+    assert second.startswith(f"  repeatable (float32): {sentence}")
+
+
+def test_a_model_and_the_process_are_as_they_were() -> None:
+    model = made(GOOD["mean"].make).train()
+    model.register_buffer("counted", torch.zeros(2))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    states = torch.get_rng_state(), torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()
+    parity.check_model(model, TOKENS, seeds=1)
+    after = torch.get_rng_state(), torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()
+    assert torch.equal(states[0], after[0])
+    assert states[1:] == after[1:]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert model.training
+    assert not any(module._forward_hooks for module in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("name", BAD)

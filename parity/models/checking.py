@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from parity.arrays import numpy_defaults
-from parity.errors import choose, names, of_kind, whole_number
+from parity.errors import INTERRUPTS, InputError, choose, first_lines, message_of, names, of_kind, whole_number
 from parity.models.contracts import CONTRACTS
 from parity.models.findings import Findings
 from parity.models.sequences import Inputs
@@ -77,10 +77,14 @@ def check_model(
         found = Findings(side.name, side.framework, list(filter(None, [guessed])))
         try:
             subject = Subject(side, inputs, chosen, dtype)
+            for seed in range(seeds):
+                subject.add_to(found, seed)
+        except (InputError, *INTERRUPTS):
+            raise
         except NotRun as error:
             return found.not_run(str(error), dtype)
-        for seed in range(seeds):
-            subject.add_to(found, seed)
+        except BaseException as error:  # whatever a model raises is what there is to report
+            return found.not_run(f"raised {first_lines(message_of(error))}", dtype)
     return found.verdict(expected)
 
 

@@ -180,7 +180,10 @@ def perturber(noise):
     begins = random.Random(noise.seed)
 
     def perturb(tensor):
-        if not tensor.is_floating_point() or not tensor.numel():
+        if tensor.is_nested and tensor.layout == torch.jagged:
+            tensor._values.copy_(perturb(tensor._values))
+            return tensor
+        if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta or not tensor.numel():
             return tensor
         begin = begins.randrange(POOL // 2)
         own = steps[begin : begin + tensor.numel()]

@@ -132,11 +132,16 @@ class Verdict(Struct, frozen=True, kw_only=True):
         lines: list[str] = []
         for first, *others in self._by_cause():
             blame = self.blames.get(first)
-            lines.append(f"✗ {self.name} ({self.framework}) {PHRASES[first]}" + (f": {blame}" if blame else ""))
+            lines.append(f"✗ {self.name} ({self.framework}) {self._phrase(first)}" + (f": {blame}" if blame else ""))
             lines.append(f"  {self._details(first)}")
             if others:
                 lines.append(f"  so it also {', '.join(PHRASES[contract] for contract in others)}")
         return lines
+
+    def _phrase(self, contract: str) -> str:
+        """Say what a model does that a contract forbids; without a run, that it does not run."""
+        raised = any(result.contract == contract and result.problem == "raised" for result in self.results)
+        return "cannot be run" if raised and contract == "repeatable" else PHRASES[contract]
 
     def _by_cause(self) -> list[list[str]]:
         """Group contracts that break at the same layer; those of which only gradients differ follow from the first."""
