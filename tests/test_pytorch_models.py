@@ -12,7 +12,7 @@ import parity
 
 torch = pytest.importorskip("torch")
 
-from tests.pytorch_models import BAD, FEATURES, GOOD, TOKENS  # noqa: E402
+from tests.pytorch_models import BAD, FEATURES, GOOD, TOKENS, Encoder, H, Normalised  # noqa: E402
 
 
 def made(make: Any, scale: float = 1.0) -> Any:
@@ -56,6 +56,18 @@ def test_a_model_that_does_not_run_is_one_sentence(sentence: str) -> None:
     first, second = str(verdict).split("\n")
     assert (bool(verdict), first) == (False, "✗ Linear (pytorch) cannot be run")
     assert second.startswith(f"  repeatable (float32): {sentence}")
+
+
+def test_contracts_are_declined_in_training_with_the_layer() -> None:
+    encoder, norm = made(lambda: Encoder()), made(lambda: Normalised(torch.nn.BatchNorm1d(H)))
+    random = parity.check_model(encoder, TOKENS, seeds=1, training=True)
+    assert (bool(random), random.results) == (False, ())
+    assert str(random).startswith("✗ Encoder: nothing was compared\n  not tried: repeatable, ")
+    assert str(random).endswith(" (dropout is random in training, first in `layers.layers.0.self_attn`)"
+        "\n  matched by name: input_ids=tokens, attention_mask=mask, position_ids=positions")  # fmt: skip
+    coupled = parity.check_model(norm, FEATURES, seeds=1, training=True)
+    assert "ignores_padding" in coupled.failed
+    assert coupled.declined["independent_of_batchmates"] == "BatchNorm couples a batch in training, first in `norm`"
 
 
 def test_a_model_and_the_process_are_as_they_were() -> None:

@@ -146,14 +146,20 @@ class KerasSide:
             terms.append(tf.reduce_sum(tf.where(weight != 0, output, tf.zeros_like(output)) * weight))
         return tf.add_n(terms) if terms else None
 
-    def random_layers(self):
-        """Return the layers that are random, or couple the rows of a batch, in the mode of training."""
-        found = []
-        for layer in self.layer._flatten_layers() if self.layer is not None else ():
-            dropout = max(getattr(layer, "rate", 0) or 0, getattr(layer, "dropout", 0) or 0)
-            if isinstance(layer, keras.layers.BatchNormalization) or (isinstance(dropout, float) and dropout > 0):
-                found.append(f"{layer.path} ({type(layer).__name__})")
-        return found
+    def dropouts(self):
+        """Return the paths of layers that are random in the mode of training."""
+        rates = {
+            layer.path or layer.name: getattr(layer, "rate", getattr(layer, "dropout", 0)) for layer in self.layers()
+        }
+        return [path for path, rate in rates.items() if isinstance(rate, float) and rate > 0]
+
+    def batch_norms(self):
+        """Return the paths of layers that couple the rows of a batch in the mode of training."""
+        found = (layer for layer in self.layers() if isinstance(layer, keras.layers.BatchNormalization))
+        return [layer.path or layer.name for layer in found]
+
+    def layers(self):
+        return () if self.layer is None else self.layer._flatten_layers()
 
 
 def open_shape(name, tensor):

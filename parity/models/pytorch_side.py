@@ -123,15 +123,20 @@ class PyTorchSide:
             for name, tensor in state(module).items():
                 tensor.copy_(self.saved[dtype][name])
 
-    def random_layers(self):
-        """Return the layers that are random, or couple the rows of a batch, in the mode of training."""
-        found = []
-        for path, layer in self.model.named_modules() if isinstance(self.model, torch.nn.Module) else ():
-            kind = type(layer).__name__
-            dropout = getattr(layer, "p", 0) if "Dropout" in kind else getattr(layer, "dropout", 0)
-            if "BatchNorm" in kind or (isinstance(dropout, float) and dropout > 0):
-                found.append(f"{path} ({kind})")
-        return found
+    def dropouts(self):
+        """Return the paths of layers that are random in the mode of training."""
+        rates = {
+            path: getattr(layer, "p" if "Dropout" in type(layer).__name__ else "dropout", 0)
+            for path, layer in self.layers()
+        }
+        return [path for path, rate in rates.items() if isinstance(rate, float) and rate > 0]
+
+    def batch_norms(self):
+        """Return the paths of layers that couple the rows of a batch in the mode of training."""
+        return [path for path, layer in self.layers() if "BatchNorm" in type(layer).__name__]
+
+    def layers(self):
+        return self.model.named_modules() if isinstance(self.model, torch.nn.Module) else ()
 
 
 def state(module):

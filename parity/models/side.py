@@ -67,12 +67,14 @@ class Side(Protocol):
         framework, name: of the model.
         read: what it has read of batches so far.
         whole_masks: whether masks are whole numbers instead of booleans.
+        training: whether layers are in the mode of training.
     """
 
     framework: str
     name: str
     read: set[str]
     whole_masks: bool
+    training: bool
 
     @property
     def has_loss(self) -> bool: ...
@@ -107,5 +109,8 @@ class Side(Protocol):
             seed: of the framework's random numbers.
         """
 
-    def random_layers(self) -> list[str]:
-        """Return the paths of layers that are random, or couple the rows of a batch, in the mode of training."""
+    def dropouts(self) -> list[str]:
+        """Return the paths of layers that are random in the mode of training."""
+
+    def batch_norms(self) -> list[str]:
+        """Return the paths of layers that couple the rows of a batch in the mode of training."""

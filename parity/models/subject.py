@@ -72,6 +72,7 @@ class Subject:
         view = _view(self, seed, recognise_axes(self.side, self.inputs, self.inputs.sample(seed), self.precision), "")
         view = replace(view, dtype=self.precision)
         self._take_loss(view)
+        self._decline(found)
         found.axes = {name: axes.replace("M", "BT").replace("R", "BT") for name, axes in view.axes.items()}
         setting = Setting(view, frozenset(self.side.read), self.inputs.lengths.holes)
         if seed == 0 and self.precision == DOUBLE and not is_double(view, [setting.base]):
@@ -103,6 +104,16 @@ class Subject:
             self.side.take_as_loss(LOSS if LOSS in numbers else numbers[0])
         elif not others:
             raise InputError("outputs", _described(view), "an output with an axis of rows, or a loss")
+
+    def _decline(self, found: Findings) -> None:
+        """Decline what a layer in the mode of training makes impossible."""
+        random = self.side.dropouts() if self.side.training else []
+        coupling = self.side.batch_norms() if self.side.training else []
+        for contract in self.contracts:
+            if random:
+                found.declined[contract] = f"dropout is random in training, first in `{random[0]}`"
+            elif coupling and CONTRACTS[contract].couples:
+                found.declined[contract] = f"BatchNorm couples a batch in training, first in `{coupling[0]}`"
 
     def _judge(self, found: Findings, judge: Judge, seed: int) -> None:
         dtype = judge.setting.view.dtype
