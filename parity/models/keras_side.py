@@ -148,10 +148,7 @@ class KerasSide:
 
     def dropouts(self):
         """Return the paths of layers that are random in the mode of training."""
-        rates = {
-            layer.path or layer.name: getattr(layer, "rate", getattr(layer, "dropout", 0)) for layer in self.layers()
-        }
-        return [path for path, rate in rates.items() if isinstance(rate, float) and rate > 0]
+        return [layer.path or layer.name for layer in self.layers() if is_random(layer)]
 
     def batch_norms(self):
         """Return the paths of layers that couple the rows of a batch in the mode of training."""
@@ -160,6 +157,12 @@ class KerasSide:
 
     def layers(self):
         return () if self.layer is None else self.layer._flatten_layers()
+
+
+def is_random(layer):
+    """Tell whether a layer drops some of its numbers in training."""
+    rate = getattr(layer, "rate", getattr(layer, "dropout", 0))
+    return isinstance(rate, float) and rate > 0
 
 
 def open_shape(name, tensor):

@@ -125,11 +125,7 @@ class PyTorchSide:
 
     def dropouts(self):
         """Return the paths of layers that are random in the mode of training."""
-        rates = {
-            path: getattr(layer, "p" if "Dropout" in type(layer).__name__ else "dropout", 0)
-            for path, layer in self.layers()
-        }
-        return [path for path, rate in rates.items() if isinstance(rate, float) and rate > 0]
+        return [path for path, layer in self.layers() if is_random(layer)]
 
     def batch_norms(self):
         """Return the paths of layers that couple the rows of a batch in the mode of training."""
@@ -137,6 +133,12 @@ class PyTorchSide:
 
     def layers(self):
         return self.model.named_modules() if isinstance(self.model, torch.nn.Module) else ()
+
+
+def is_random(layer):
+    """Tell whether a layer drops some of its numbers in training."""
+    rate = layer.p if isinstance(layer, torch.nn.modules.dropout._DropoutNd) else getattr(layer, "dropout", 0)
+    return isinstance(rate, float) and rate > 0
 
 
 def state(module):

@@ -145,6 +145,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     def _by_cause(self) -> list[list[str]]:
         """Group contracts that break at the same layer; those of which only gradients differ follow from the first."""
+        if "repeatable" in self.failed:  # all else may follow from that
+            return [["repeatable", *(contract for contract in self.failed if contract != "repeatable")]]
         groups: dict[object, list[str]] = {}
         for contract in self.failed:
             blame = self.blames.get(contract)
