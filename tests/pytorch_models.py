@@ -214,6 +214,45 @@ def nested(model: Any, batch: Any) -> Any:
     return model(torch.nested.nested_tensor_from_jagged(batch.x[batch.mask], offsets=batch.boundaries.long())).values()
 
 
+class Score(MeanOfSteps):
+    """One number for each sequence, its class, and its length."""
+
+    def forward(self, tokens: Any, lengths: Any) -> Any:
+        y = super().forward(tokens, lengths)
+        return y[:, 0], y.argmax(-1), lengths
+
+
+class LargestInAll(LargestOfSteps):
+    def pool(self, y: Any, lengths: Any) -> Any:
+        return y.masked_fill(~real(y, lengths)[..., None], -math.inf).amax(1)
+
+
+class Classes(nn.Module):  # type: ignore[misc, name-defined]
+    """Classes of a sum that multiplies padding by 0, whose NaN would spread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(7, C)
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        y = (self.out(x) * mask[..., None]).sum(1)
+        return y, y.argmax(-1)
+
+
+class KnowsPaddingByItsId(Tagger):
+    def forward(self, tokens: Any) -> Any:
+        return super().forward(tokens, (tokens != 0).sum(1))
+
+
+class Lazy(nn.Module):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.LazyLinear(C)
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        return self.out(x)
+
+
 def cross_entropy(logits: Any, batch: Any) -> Any:
     return F.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=-100)
 
@@ -244,6 +283,11 @@ GOOD = {
     "attention pooling": Good(AttentionPooling, FEATURES),
     "steps first": Good(TimeMajor, FEATURES),
     "decoder": Good(Decoder, TOKENS, {"layouts": ["left", "holes", "packed"]}),
+    "scores": Good(Score, TOKENS),
+    "maximum by amax": Good(LargestInAll, TOKENS),
+    "classes": Good(Classes, FEATURES),
+    "lengths from ids": Good(KnowsPaddingByItsId, TOKENS),
+    "a lazy layer": Good(Lazy, FEATURES),
     "boundaries": Good(Flat, FEATURES, {"call": flat, "layouts": ["left", "packed"]}),
     "nested tensors": Good(Elementwise, FEATURES, {"call": nested, "layouts": ["packed"]}),
     "a loss of steps": Good(Tagger, TAGS, {"loss": cross_entropy}),
@@ -410,6 +454,14 @@ class OneBoundary(Flat):
         return [slice(0, int(boundaries[-1]))]
 
 
+class EqualNames(MeanOfAll):
+    """Outputs with one name in two places, of which one is right."""
+
+    def forward(self, tokens: Any, lengths: Any) -> Any:
+        y = self.encode(tokens, lengths)
+        return {"pooled": {"hidden": self.out(self.pool(y, lengths))}, "steps": {"hidden": self.out(y)}}
+
+
 def mean_of_rows(logits: Any, batch: Any) -> Any:
     loss = F.cross_entropy(logits.transpose(1, 2), batch.target, ignore_index=-100, reduction="none")
     mask = batch.target != -100
@@ -469,6 +521,7 @@ BAD = {
     "a roll of steps": Bad(Rolled, FEATURES, FILL, "out"),
     "a state is kept": Bad(Remembers, FEATURES, "repeatable", "rnn"),
     "dropout in inference": Bad(AlwaysDrops, FEATURES, "repeatable", "out"),
+    "the first of two outputs": Bad(EqualNames, TOKENS, LONGER, "out"),
     "boundaries are not read": Bad(OneBoundary, FEATURES, ALONE, "out", {"call": flat, "layouts": ["packed"]}),
     "a loss averaged over rows": Bad(Tagger, TAGS, ALONE, "", {"loss": mean_of_rows}),
     "a loss of padding": Bad(Tagger, TAGS, LONGER, "", {"loss": with_padding}),

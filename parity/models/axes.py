@@ -126,9 +126,14 @@ def collect(parts: Sequence[tuple[Layout, Array]], axes: str, lengths: Sequence[
     result = np.zeros((*size, *moved[0][1].shape[len(front) :]), moved[0][1].dtype)
     for layout, array in moved:
         for place in layout.places:
-            to = np.ix_(*[range(len(place.columns))] * steps) if steps else ...
-            result[place.sequence][to] = array[place.row][np.ix_(*[place.columns] * steps) if steps else ...]
+            to = _at(place.sequence, range(len(place.columns)), steps)
+            result[to] = array[_at(place.row, place.columns, steps)]
     return result
+
+
+def _at(row: int, columns: Sequence[int] | Array, axes: int) -> tuple[Array, ...]:
+    """Return the index of a row, and of its columns in each axis of steps."""
+    return np.ix_(np.asarray([row]), *[np.asarray(columns, np.intp)] * axes)
 
 
 def distribute(values: Array, layout: Layout, axes: str, shape: tuple[int, ...]) -> Array:
@@ -144,8 +149,8 @@ def distribute(values: Array, layout: Layout, axes: str, shape: tuple[int, ...])
     moved = np.moveaxis(array, front, range(len(front)))
     steps = len(front) - 1
     for place in layout.places:
-        to = np.ix_(*[place.columns] * steps) if steps else ...
-        moved[place.row][to] = values[place.sequence][np.ix_(*[range(len(place.columns))] * steps) if steps else ...]
+        to = _at(place.row, place.columns, steps)
+        moved[to] = values[_at(place.sequence, range(len(place.columns)), steps)]
     if whole == axes:
         return array
     at = front[0]

@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from parity.arrays import numpy_defaults
-from parity.errors import INTERRUPTS, InputError, choose, first_lines, message_of, names, of_kind, whole_number
+from parity.errors import (
+    INTERRUPTS,
+    InputError,
+    a_function,
+    choose,
+    first_lines,
+    message_of,
+    names,
+    of_kind,
+    whole_number,
+)
 from parity.models.contracts import CONTRACTS
 from parity.models.findings import Findings
 from parity.models.sequences import Inputs
@@ -66,6 +76,12 @@ def check_model(
     choose("dtype", dtype, DTYPES)
     whole_number("seeds", seeds, least=1, most=10_000)
     chosen = chosen_contracts(names("layouts", layouts), names("contracts", contracts))
+    for argument, received in {"call": call, "outputs": outputs, "loss": loss}.items():
+        if received is not None:
+            a_function(argument, received)
+    of_kind("training", training, bool, "True or False")
+    of_kind("framework", framework, str, "pytorch or tensorflow")
+    of_kind("expected_failures", expected_failures or {}, Mapping, "reasons by the names of contracts")
     expected = {
         choose("expected_failures", name, CONTRACTS): reason for name, reason in (expected_failures or {}).items()
     }

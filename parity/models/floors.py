@@ -48,7 +48,8 @@ class Floors:
         largest = roundoff * max(gradients, default=0.0)
         floors = {}
         for name, response in self.response.items():
-            floor = floor_of(_double(self.expected[name]), response * roundoff, roundoff)
+            finite = np.nan_to_num(_double(self.expected[name]), posinf=0.0, neginf=0.0)
+            floor = floor_of(finite, np.nan_to_num(response, posinf=0.0) * roundoff, roundoff)
             floors[name] = floor + largest * (floor > 0) if name.startswith("d_") else floor
         return floors
 
@@ -66,7 +67,9 @@ def noise_floor(view: View, layouts: Sequence[Layout], precision: str) -> Floors
     squares = {name: np.zeros(array.shape) for name, array in expected.items()}
     for copy in range(COPIES):
         for name, array in view.observe(layouts, noise=Noise(step, copy)).items():
-            squares[name] += np.square(_double(array) - _double(expected[name])) / COPIES
+            same = array == expected[name]  # inf among them, of which the difference is NaN
+            moved = np.subtract(_double(array), _double(expected[name]), where=~same, out=np.zeros(array.shape))
+            squares[name] += np.square(moved) / COPIES
     return Floors(expected, {name: np.sqrt(square) / step for name, square in squares.items()})
 
 

@@ -59,8 +59,6 @@ class Judge:
         before = transformation.kept(before, own)
         if transformation.mode:  # without gradients
             before = {name: array for name, array in before.items() if name in after}
-        if transformation.fill == len(("up", "down")):
-            after = _without_products_with_zero(after, before)
         modified = [name for ran in runs for name in ran.modified]
         found = [mismatch(name, f"the model writes to its input {name!r}") for name in dict.fromkeys(modified)]
         if not before:
@@ -83,11 +81,3 @@ class Judge:
             for name in features
             for on_padding in [np.where(base.mask[..., None], 0, gradients[name])]
         ]
-
-
-def _without_products_with_zero(after: Quantities, before: Quantities) -> Quantities:
-    """Take what is NaN or inf for the same: many models multiply padding by 0, and NaN times 0 is NaN."""
-    return {
-        name: np.where(np.isfinite(array), array, before[name]) if name in before else array
-        for name, array in after.items()
-    }

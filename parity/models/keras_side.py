@@ -345,22 +345,24 @@ def mapped(output, change):
     return tf.nest.map_structure(changed, output)
 
 
-def flattened(output, name="output"):
-    """Return the tensors of an output by name."""
+def flattened(output, name=""):
+    """Return the tensors of an output by name; those that are nested have dots in their names."""
     if isinstance(output, tf.RaggedTensor):
-        return {name: output.to_tensor()}
+        return {name or "output": output.to_tensor()}
     if tf.is_tensor(output) or isinstance(output, keras.Variable):
-        return {name: tf.convert_to_tensor(output)}
+        return {name or "output": tf.convert_to_tensor(output)}
     if isinstance(output, Mapping):
         pairs = [(str(key), value) for key, value in output.items()]
     elif dataclasses.is_dataclass(output) and not isinstance(output, type):
         pairs = [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
     elif isinstance(output, tuple | list):
-        names = getattr(output, "_fields", [f"{name}.{at}" for at in range(len(output))])
+        names = getattr(output, "_fields", map(str, range(len(output))))
         pairs = list(zip(names, output, strict=True))
+        name = name or ("" if hasattr(output, "_fields") else "output")
     else:
         return {}
-    return {key: tensor for inner, value in pairs for key, tensor in flattened(value, inner).items()}
+    named = ((f"{name}.{key}" if name else key, value) for key, value in pairs)
+    return {key: tensor for inner, value in named for key, tensor in flattened(value, inner).items()}
 
 
 def only_floats(tensors):

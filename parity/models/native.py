@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from parity.errors import InputError, shown
@@ -13,6 +13,10 @@ class NativeBatch(Mapping[str, Any]):
 
     def __init__(self, tensors: Mapping[str, Any], read: set[str]) -> None:
         self._tensors, self._read = tensors, read
+
+    def changed(self, is_changed: Callable[[str, Any], bool]) -> tuple[str, ...]:
+        """Return the names of the tensors for which a function is true; that counts as no reading."""
+        return tuple(name for name, tensor in self._tensors.items() if is_changed(name, tensor))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self._tensors:

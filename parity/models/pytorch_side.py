@@ -11,11 +11,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+from parity.errors import InputError, first_lines, message_of
 from parity.models.isolation import isolated
 from parity.models.native import NativeBatch, OutputError
 from parity.models.side import Layer, Ran
 from parity.pytorch.runtime import settings
 
+SELECTING = {"amax", "amin", "aminmax", "max", "min", "linalg_vector_norm", "scatter_reduce", "index_reduce"}
 POOL = 2**17  # random signs, from which each tensor gets a part
 
 
@@ -54,8 +56,12 @@ class PyTorchSide:
         if not isinstance(self.model, torch.nn.Module):
             return self.model
         if dtype not in self.copies:
-            module = copy.deepcopy(self.model).to("cpu", getattr(torch, dtype)).train(self.training)
-            self.copies[dtype] = module
+            try:
+                copied = copy.deepcopy(self.model)
+            except Exception as error:
+                received = f"a module that cannot be copied ({first_lines(message_of(error))})"
+                raise InputError("model", received, "one that copy.deepcopy copies") from error
+            self.copies[dtype] = copied.to("cpu", getattr(torch, dtype)).train(self.training)
         return self.copies[dtype]
 
     def release(self, dtype):
@@ -87,9 +93,9 @@ class PyTorchSide:
                 found = differentiated(total, [*parameters.values(), *floats.values()])
                 own = dict(zip(parameters, found, strict=False))
                 theirs = dict(zip(floats, found[len(own) :], strict=True))
-            modified = () if noise else (name for name, tensor in native.items() if not same(tensor, before[name]))
+            modified = () if noise else native.changed(lambda name, tensor: not same(tensor, before[name]))
             loss = float(total.detach()) if self.loss is not None else None
-            return Ran(plain(outputs), plain(own), plain(theirs), loss, tuple(layers), tuple(modified))
+            return Ran(plain(outputs), plain(own), plain(theirs), loss, tuple(layers), modified)
 
     def prepared(self, dtype, perturb, stack):
         """Return the copy in a dtype with perturbed parameters, and these by name; they are restored with the stack."""
@@ -119,9 +125,13 @@ class PyTorchSide:
 
     def restore(self, module, dtype):
         """Put parameters and buffers back: noise and BatchNorm change them, or the model itself does."""
+        saved = self.saved[dtype]
         with torch.no_grad():
             for name, tensor in state(module).items():
-                tensor.copy_(self.saved[dtype][name])
+                if name in saved and saved[name].shape == tensor.shape:
+                    tensor.copy_(saved[name])
+                else:  # a lazy layer has made it, or a cache that grows
+                    saved[name] = tensor.clone()
 
     def dropouts(self):
         """Return the paths of layers that are random in the mode of training."""
@@ -213,6 +223,8 @@ class PerturbedOperations(TorchDispatchMode):
         result = function(*args, **(kwargs or {}))
         if any(returned.alias_info is not None for returned in function._schema.returns):
             return result  # a view, or an argument that it has written to
+        if function._schema.name.removeprefix("aten::") in SELECTING:
+            return result  # the backward pass looks for the number that was selected
         return (
             self.perturb(result)
             if isinstance(result, torch.Tensor)
@@ -236,22 +248,24 @@ def hooked(layers, path, layer, args, kwargs, output):
     layers.append((Layer(path, type(layer).__name__, inputs, copied(flattened(output))), tensors_of(output)))
 
 
-def flattened(output, name="output"):
-    """Return the tensors of an output by name."""
+def flattened(output, name=""):
+    """Return the tensors of an output by name; those that are nested have dots in their names."""
     if isinstance(output, torch.nn.utils.rnn.PackedSequence):
-        return {name: torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True)[0]}
+        return {name or "output": torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True)[0]}
     if isinstance(output, torch.Tensor):
-        return {name: output.to_padded_tensor(0.0) if output.is_nested else output}
+        return {name or "output": output.to_padded_tensor(0.0) if output.is_nested else output}
     if isinstance(output, Mapping):
         pairs = [(str(key), value) for key, value in output.items()]
     elif dataclasses.is_dataclass(output) and not isinstance(output, type):
         pairs = [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
     elif isinstance(output, tuple | list):
-        names = getattr(output, "_fields", [f"{name}.{at}" for at in range(len(output))])
+        names = getattr(output, "_fields", map(str, range(len(output))))
         pairs = list(zip(names, output, strict=True))
+        name = name or ("" if hasattr(output, "_fields") else "output")
     else:
         return {}
-    return {key: tensor for inner, value in pairs for key, tensor in flattened(value, inner).items()}
+    named = ((f"{name}.{key}" if name else key, value) for key, value in pairs)
+    return {key: tensor for inner, value in named for key, tensor in flattened(value, inner).items()}
 
 
 def only_floats(tensors):

@@ -59,7 +59,8 @@ def _matched(model: Any, names: list[str], training: bool) -> tuple[Binding, Cal
             return binding, partial(_call_functional, binding, training)
         binding = bind(model.call, names, ignored=("training",))
         return binding, partial(_call, binding, {"training": training} if _takes_training(model) else {})
-    binding = bind(model.forward if _is_module(model, "torch.nn", "Module") else model, names)
+    inside = getattr(model, "_orig_mod", getattr(model, "module", model))  # of a compiled or a parallel module
+    binding = bind(inside.forward if _is_module(inside, "torch.nn", "Module") else model, names)
     return binding, partial(_call, binding, {})
 
 
@@ -83,9 +84,16 @@ def _made(model: object) -> object:
     """Call a factory."""
     if _is_module(model, "torch.nn", "Module") or _is_module(model, "keras", "Layer") or not callable(model):
         return _checked(model)
+    if inspect.isclass(model):
+        raise InputError("model", f"a class, {shown(model)}", EXPECTED)
     try:
-        inspect.signature(model).bind()
-    except (TypeError, ValueError):  # it takes a batch, or its arguments are unknown
+        parameters = inspect.signature(model).parameters
+    except (TypeError, ValueError):  # they are unknown
+        return model
+    if parameters:  # it takes a batch
+        if captured := _captured(model):
+            expected = "the module itself, with call=lambda model, batch: … if need be"
+            raise InputError("model", f"a function with a module of its own, {type(captured).__name__}", expected)
         return model
     try:
         return _checked(model())
@@ -93,6 +101,16 @@ def _made(model: object) -> object:
         raise
     except Exception as error:
         raise InputError("model", f"a factory that raised {first_lines(message_of(error))}", EXPECTED) from error
+
+
+def _captured(function: Any) -> object:
+    """Return a module or a layer that a function has of its own: it could be neither copied nor observed."""
+    own = getattr(function, "func", function)
+    values = [getattr(own, "__self__", None), own, *getattr(function, "args", ())]
+    values += [cell.cell_contents for cell in getattr(own, "__closure__", None) or ()]
+    names = getattr(getattr(own, "__code__", None), "co_names", ())
+    values += [getattr(own, "__globals__", {}).get(name) for name in names]
+    return next((v for v in values if _is_module(v, "torch.nn", "Module") or _is_module(v, "keras", "Layer")), None)
 
 
 def _checked(model: object) -> object:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from parity.arrays import ROUNDOFF
 from parity.errors import InputError, first_lines, message_of
 from parity.models.averages import is_over_rows, recognise_average
@@ -12,13 +14,14 @@ from parity.models.binding import OF_DOCUMENTS, OF_PADDING
 from parity.models.contracts import CONTRACTS
 from parity.models.findings import Findings
 from parity.models.floors import is_double, noise_floor
+from parity.models.inputs import Features
 from parity.models.judging import Judge
 from parity.models.native import OutputError
 from parity.models.observing import LOSS, View, arrays_of, recognise_axes
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.tracing import Tracer
-from parity.models.transformations import Declined, Setting
+from parity.models.transformations import FINITE, Declined, Setting
 
 DOUBLE, SINGLE = "float64", "float32"
 
@@ -85,14 +88,39 @@ class Subject:
             if is_over_rows(view, setting.base, setting.base.alone()) and view.average != "mean over sequences":
                 found.note("the loss is a mean over sequences of means over their steps")
             setting = replace(setting, view=view)
+        self._note_left_out(found, view)
         floors = noise_floor(view, [setting.base], self.precision)
+        if nan := [name for name, array in floors.expected.items() if np.isnan(array).any()]:
+            raise NotRun(f"gives NaN on real steps: {', '.join(nan[:3])}")
         for dtype in dict.fromkeys((self.precision, self.dtype)):
             own = replace(view, dtype=dtype)
             before = floors.expected if dtype == self.precision else own.observe([setting.base])
             judge = Judge(replace(setting, view=own), dict(before), floors.of(dtype))
             self._judge(found, judge, seed)
+        self._note_spread(found, setting)
         for note in self.notes:
             found.note(note)
+
+    def _note_left_out(self, found: Findings, view: View) -> None:
+        left_out = [
+            name
+            for name, axes in view.axes.items()
+            if not (is_readable(axes) and set(axes) & set("BMR")) and not (self.side.has_loss and axes == "")
+        ]
+        if left_out:
+            found.note(f"not compared, for axes that are neither rows nor steps: {', '.join(left_out)}")
+
+    def _note_spread(self, found: Findings, setting: Setting) -> None:
+        """Note whether inf and NaN in the padding spread, as they do in a product with a mask of 0."""
+        view = setting.view
+        if not setting.read & OF_PADDING or not any(isinstance(one, Features) for one in view.inputs.arrays.values()):
+            return
+        try:
+            outputs = view.outputs([setting.base], [view.run(setting.base, fill=FINITE)])
+        except Exception:  # a model may be right not to accept them
+            return
+        if any(np.isnan(array).any() for array in outputs.values() if array.dtype.kind == "f"):
+            found.note("inf and NaN in the padding would reach the outputs")
 
     def _take_loss(self, view: View) -> None:
         """Take one number of the model's own for its loss, if it is called so, or if there is nothing else."""

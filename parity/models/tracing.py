@@ -83,6 +83,8 @@ class Tracer:
         equal = mask = ""
         for name in (name for name in before if name in after):
             layer, other, floor = before[name], after[name], floors.get(name)
+            if not layer.outputs.keys() & other.outputs.keys():  # nothing that can be read into one order
+                continue
             place = _first_place(layer.outputs, other.outputs, floor, lengths, transformation.changed)
             if place is None:
                 equal, mask = name, name if layer.mask_out else mask

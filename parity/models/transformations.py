@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from parity.models.binding import OF_PADDING
+from parity.models.inputs import LARGE, Features
 from parity.models.layouts import Layout, packed, padded, with_holes
 from parity.models.observing import Quantities, View
 
+FINITE = len(LARGE)  # fills with finite numbers; the next one has inf and NaN
 ALWAYS = ("padded", "alone")
 LAYOUTS = (*ALWAYS, "left", "packed", "holes")
 
@@ -94,7 +96,7 @@ def ignores_padding(setting: Setting) -> Transformations:
     specs = setting.view.inputs.arrays.values()
     if all(getattr(spec, "known_by_value", True) for spec in specs):
         raise Declined("the value of the padding tells what is padding: no other may stand there")
-    for fill in range(3):
+    for fill in range(FINITE if any(isinstance(spec, Features) for spec in specs) else FINITE + 1):
         yield Transformation([setting.base], fill=fill, exact=True)
 
 
