@@ -66,7 +66,7 @@ TRAINING = """
     CurveTask.run = curves
 """
 VARIED = (  # each framework takes a process seconds to load
-    "(reverse_sequence or mean_squared_error-pytorch) and float32 and repeatable"
+    "(reverse_sequence-pytorch or mean_squared_error-pytorch) and float32 and repeatable"
     " or loss.denominator-pytorch or trains_alike"
 )
 
@@ -82,7 +82,7 @@ def timeless(finished: Report) -> Report:
 
 @needs_torch
 def test_xdist_gives_the_report_of_a_run_in_one_process(pytester: pytest.Pytester) -> None:
-    """Compare results of both frameworks and of two operations, a divergence, and made-up training."""
+    """Compare results of two operations, a divergence, and made-up training."""
     pytest.importorskip("xdist")
     pytester.makepyfile(TESTS)
     pytester.makeconftest(TRAINING)

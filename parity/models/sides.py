@@ -84,13 +84,15 @@ def _made(model: object) -> object:
     """Call a factory."""
     if _is_module(model, "torch.nn", "Module") or _is_module(model, "keras", "Layer") or not callable(model):
         return _checked(model)
-    if inspect.isclass(model):
-        raise InputError("model", f"a class, {shown(model)}", EXPECTED)
     try:
         parameters = inspect.signature(model).parameters
     except (TypeError, ValueError):  # they are unknown
         return model
-    if parameters:  # it takes a batch
+    if inspect.isclass(model):  # it makes one, if it needs no arguments
+        required = (one for one in parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD))
+        if any(one.default is one.empty for one in required):
+            raise InputError("model", f"a class that takes arguments, {shown(model)}", EXPECTED)
+    elif parameters:  # it takes a batch
         if captured := _captured(model):
             expected = "the module itself, with call=lambda model, batch: … if need be"
             raise InputError("model", f"a function with a module of its own, {type(captured).__name__}", expected)
