@@ -31,7 +31,11 @@ LOWEST = ROOT / "lowest.txt"  # the job of the oldest versions writes it
 
 DISTRIBUTIONS = {"markdown_it": "markdown-it-py", "xdist": "pytest-xdist", "yaml": "pyyaml"}  # other names than modules
 LIBRARY = (PROJECT["dependencies"], EXTRAS["torch"], EXTRAS["tensorflow"])
-PLUGIN = ("padding_parity_plugin.py", "parity/pytest_plugin.py")  # only pytest imports these
+PLUGIN = (
+    "parity/models/testing.py",
+    "padding_parity_plugin.py",
+    "parity/pytest_plugin.py",
+)  # only pytest imports these
 OWN = {"parity", "padding_parity_plugin", "tests", "benchmarks"}
 
 

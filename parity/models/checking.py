@@ -20,6 +20,7 @@ from parity.errors import (
 from parity.models.contracts import CONTRACTS
 from parity.models.findings import Findings
 from parity.models.sequences import Inputs
+from parity.models.side import Side
 from parity.models.sides import side_of
 from parity.models.subject import NotRun, Subject
 from parity.models.transformations import ALWAYS, LAYOUTS
@@ -90,18 +91,23 @@ def check_model(
     )
     guessed = f"matched by name: {binding}" if binding is not None and str(binding) else ""
     with numpy_defaults():
-        found = Findings(side.name, side.framework, list(filter(None, [guessed])))
-        try:
-            subject = Subject(side, inputs, chosen, dtype)
-            for seed in range(seeds):
-                subject.add_to(found, seed)
-        except (InputError, *INTERRUPTS):
-            raise
-        except NotRun as error:
-            return found.not_run(str(error), dtype)
-        except BaseException as error:  # whatever a model raises is what there is to report
-            return found.not_run(f"raised {first_lines(message_of(error))}", dtype)
-    return found.verdict(expected)
+        return _judged(side, inputs, chosen, dtype, seeds, list(filter(None, [guessed]))).verdict(expected)
+
+
+def _judged(side: Side, inputs: Inputs, chosen: list[str], dtype: str, seeds: int, notes: list[str]) -> Findings:
+    """Judge a model on the sequences of all seeds; what it raises is a finding too."""
+    found = Findings(side.name, side.framework, notes)
+    try:
+        subject = Subject(side, inputs, chosen, dtype)
+        for seed in range(seeds):
+            subject.add_to(found, seed)
+    except (InputError, *INTERRUPTS):
+        raise
+    except NotRun as error:
+        found.not_run(str(error), dtype)
+    except BaseException as error:  # whatever a model raises is what there is to report
+        found.not_run(f"raised {first_lines(message_of(error))}", dtype)
+    return found
 
 
 def assert_model(model: object, inputs: Inputs, **options: Any) -> None:

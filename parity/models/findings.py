@@ -28,6 +28,7 @@ class Findings:
     declined: dict[str, str] = field(default_factory=dict)
     blames: dict[str, Blame | None] = field(default_factory=dict)
     axes: dict[str, str] = field(default_factory=dict)
+    error: Result | None = None
     wide: str = "float64"
 
     def note(self, text: str) -> None:
@@ -49,6 +50,8 @@ class Findings:
 
     def verdict(self, expected: Mapping[str, str]) -> Verdict:
         """Conclude. Failures that are expected count as such; one that does not occur is a failure."""
+        if self.error is not None:
+            return Verdict(name=self.name, framework=self.framework, results=(self.error,), notes=tuple(self.notes))
         results = [
             _expecting(result, expected)
             for key, by_seed in self.differences.items()
@@ -66,11 +69,10 @@ class Findings:
             notes=tuple(self.notes),
         )
 
-    def not_run(self, reason: str, dtype: str) -> Verdict:
-        """Conclude that a model cannot be run."""
+    def not_run(self, reason: str, dtype: str) -> None:
+        """Conclude that a model cannot be run: nothing else counts."""
         result = self._result("repeatable", dtype, 0)
-        failed = replace(result, status=FAILED, problem="raised", detail=reason)
-        return Verdict(name=self.name, framework=self.framework, results=(failed,), notes=tuple(self.notes))
+        self.error = replace(result, status=FAILED, problem="raised", detail=reason)
 
     def _of(self, contract: str, dtype: str, by_seed: Mapping[int, list[Difference]]) -> list[Result]:
         """Return the results of a contract in a dtype: of each quantity, the worst of all seeds.
