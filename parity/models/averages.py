@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from parity.models.inputs import Labels
 from parity.models.layouts import Layout
-from parity.models.observing import AVERAGES, LOSS, View
+from parity.models.observing import AVERAGES, LOSS, OVER_SEQUENCES, View
 
 CLOSE = 1e-4  # in float64, or in float32 alone; averages differ by more, as do lengths
 
 
-def recognise_average(view: View, base: Layout) -> str:
-    """Return how a loss is averaged: one of `AVERAGES`; the mean over real steps if it is none of them.
+def recognise_average(view: View, base: Layout) -> tuple[str, bool]:
+    """Return how a loss is averaged, and whether that is the mean over sequences of a loss of steps.
 
     A mean over sequences is right only for a loss of sequences, which have labels. Over steps it would weigh those of
-    short sequences more.
+    short sequences more. If it is that, or none of `AVERAGES`, it should be the mean over real steps.
     """
     whole = float(view.observe([base])[LOSS])
     alone = base.alone()
     runs = [view.run(layout) for layout in alone]
-    over_sequences = any(isinstance(spec, Labels) for spec in view.inputs.arrays.values())
-    for name in AVERAGES:
-        if name == "mean over sequences" and not over_sequences:
-            continue
-        if _is_close(whole, float(replace(view, average=name).collected(alone, runs)[LOSS])):
-            return name
-    return "mean over sequences" if over_sequences else "mean over real steps"
-
-
-def is_over_rows(view: View, base: Layout, layouts: Sequence[Layout]) -> bool:
-    """Tell whether a loss is the mean of the means of sequences."""
-    whole = float(view.observe([base])[LOSS])
-    return _is_close(whole, float(replace(view, average="mean over sequences").observe(layouts)[LOSS]))
+    fitting = [
+        name for name in AVERAGES if _is_close(whole, float(replace(view, average=name).collected(alone, runs)[LOSS]))
+    ]
+    if any(isinstance(spec, Labels) for spec in view.inputs.arrays.values()):
+        return (*fitting, OVER_SEQUENCES)[0], False
+    right = [name for name in fitting if name != OVER_SEQUENCES]
+    return (*right, "mean over real steps")[0], OVER_SEQUENCES in fitting
 
 
 def _is_close(one: float, other: float) -> bool:

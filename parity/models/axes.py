@@ -23,6 +23,7 @@ from parity.arrays import Array
 from parity.models.layouts import Layout, padded
 from parity.models.sequences import Sequences
 
+ROWS = frozenset("BMR")
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -82,8 +83,17 @@ def is_readable(axes: str) -> bool:
     >>> [is_readable(axes) for axes in ("BT.", ".B.", "M.", "", "..", "T.", "B?")]
     [True, True, True, True, True, False, False]
     """
-    rows = sum(axes.count(letter) for letter in "BMR")
+    rows = sum(map(axes.count, ROWS))
     return "?" not in axes and rows <= 1 and ("T" not in axes or "B" in axes)
+
+
+def has_rows(axes: str) -> bool:
+    """Tell whether an output can be read into one order, and has rows: then it is compared.
+
+    >>> [has_rows(axes) for axes in ("BT.", ".B.", "M.", "", "..", "T.", "B?")]
+    [True, True, True, False, False, False, False]
+    """
+    return is_readable(axes) and not ROWS.isdisjoint(axes)
 
 
 def separate(array: Array, axes: str, layout: Layout) -> tuple[Array, str]:
@@ -93,9 +103,10 @@ def separate(array: Array, axes: str, layout: Layout) -> tuple[Array, str]:
             at = axes.index(letter)
             moved = np.moveaxis(array, at, 0)
             whole = np.zeros((layout.rows, layout.steps, *moved.shape[1:]), array.dtype)
-            whole[layout.mask if letter == "R" else slice(None)] = (
-                moved if letter == "R" else moved.reshape(whole.shape)
-            )
+            if letter == "R":
+                whole[layout.mask] = moved
+            else:
+                whole[...] = moved.reshape(whole.shape)
             return np.moveaxis(whole, (0, 1), (at, at + 1)), axes.replace(letter, "BT")
     return array, axes
 

@@ -50,7 +50,7 @@ TARGETS = ("target", "targets", "labels", "label")
 
 @dataclass(frozen=True)
 class Binding:
-    """What a model receives.
+    """Names of the arguments of a model, and of what they receive.
 
     Attributes:
         arguments: name of an argument -> name in the batch.
@@ -63,10 +63,6 @@ class Binding:
     def __str__(self) -> str:
         """Return what was guessed: the arguments that have another name in the batch."""
         return ", ".join(f"{argument}={name}" for argument, name in self.arguments.items() if argument != name)
-
-    @property
-    def fed(self) -> frozenset[str]:
-        return frozenset(self.arguments.values())
 
 
 def bind(function: Callable[..., object], names: Iterable[str], ignored: Iterable[str] = ()) -> Binding:
@@ -87,21 +83,13 @@ def bind(function: Callable[..., object], names: Iterable[str], ignored: Iterabl
     names, left_out = list(names), set(ignored)
     parameters = [one for one in _parameters(function) if one.name not in left_out]
     named = [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    found: dict[str, str] = {}
-    for parameter in named:
-        if name := _match(parameter.name, [name for name in names if name not in found.values()]):
-            found[parameter.name] = name
+    required = [one.name for one in named if one.default is one.empty]
+    found = _assign([one.name for one in named], names, required)
     rest = [name for name in names if name not in found.values()]
-    for parameter in named:
-        if parameter.name not in found and parameter.default is parameter.empty:
-            if not rest:
-                raise InputError("call", f"an argument {parameter.name!r} of the model", _expected(names))
-            found[parameter.name] = rest.pop(0)
     if unused := [name for name in rest if name not in TARGETS]:
         taken = ", ".join(parameter.name for parameter in named) or "nothing"
         raise InputError("inputs", f"{shown(unused[0])}, which the model does not take", f"some of: {taken}")
-    ordered = {one.name: found[one.name] for one in named if one.name in found}
-    return Binding(ordered, sum(one.kind == one.POSITIONAL_ONLY for one in named))
+    return Binding(found, sum(one.kind == one.POSITIONAL_ONLY for one in named))
 
 
 def bind_names(arguments: Iterable[str], names: Iterable[str]) -> Binding:
@@ -110,18 +98,23 @@ def bind_names(arguments: Iterable[str], names: Iterable[str]) -> Binding:
     >>> print(bind_names(["ids"], ["tokens"]))
     ids=tokens
     """
-    names, arguments = list(names), list(arguments)
+    arguments = list(arguments)
+    return Binding(_assign(arguments, list(names), arguments))
+
+
+def _assign(arguments: list[str], names: list[str], required: list[str]) -> dict[str, str]:
+    """Return what each argument receives: by its name, and those that are required what is left, in their order."""
     found: dict[str, str] = {}
     for argument in arguments:
         if name := _match(argument, [name for name in names if name not in found.values()]):
             found[argument] = name
     rest = [name for name in names if name not in found.values()]
-    for argument in arguments:
+    for argument in required:
         if argument not in found:
             if not rest:
-                raise InputError("call", f"an input {argument!r} of the model", _expected(names))
+                raise InputError("call", f"an argument {argument!r} of the model", _expected(names))
             found[argument] = rest.pop(0)
-    return Binding({argument: found[argument] for argument in arguments})
+    return {argument: found[argument] for argument in arguments if argument in found}
 
 
 def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:

@@ -98,9 +98,9 @@ def _judged(side: Side, inputs: Inputs, chosen: list[str], dtype: str, seeds: in
     """Judge a model on the sequences of all seeds; what it raises is a finding too."""
     found = Findings(side.name, side.framework, notes)
     try:
-        subject = Subject(side, inputs, chosen, dtype)
+        subject = Subject(side, inputs, chosen, dtype, found)
         for seed in range(seeds):
-            subject.add_to(found, seed)
+            subject.judge(seed)
     except (InputError, *INTERRUPTS):
         raise
     except NotRun as error:

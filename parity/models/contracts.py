@@ -15,6 +15,7 @@ class Contract:
 
     Attributes:
         promise: one sentence.
+        otherwise: what a model does that breaks it.
         transformations: yields the ways to try it; raises `Declined` where it does not apply.
         layout: the layout that has to be asked for, if any.
         asked_for: whether it is tried only if it is named.
@@ -22,6 +23,7 @@ class Contract:
     """
 
     promise: str
+    otherwise: str
     transformations: Callable[[Setting], Iterator[Transformation]]
     layout: str = "padded"
     asked_for: bool = False
@@ -29,40 +31,66 @@ class Contract:
 
 
 CONTRACTS: dict[str, Contract] = {
-    "repeatable": Contract("twice the same run gives the same bits", of.repeatable),
-    "ignores_padding": Contract("with other numbers and ids in the padding, every bit stays", of.ignores_padding),
+    "repeatable": Contract("twice the same run gives the same bits", "differs from run to run", of.repeatable),
+    "ignores_padding": Contract(
+        "with other numbers and ids in the padding, every bit stays", "reads padding", of.ignores_padding
+    ),
     "ignores_extra_padding": Contract(
-        "with more steps of padding, or less, everything stays", of.ignores_extra_padding, couples=True
+        "with more steps of padding, or less, everything stays",
+        "depends on how much padding there is",
+        of.ignores_extra_padding,
+        couples=True,
     ),
     "independent_of_batchmates": Contract(
-        "each sequence alone gives its row, and gradients add up", of.independent_of_batchmates, couples=True
+        "each sequence alone gives its row, and gradients add up",
+        "depends on batch-mates",
+        of.independent_of_batchmates,
+        couples=True,
     ),
-    "follows_permutation": Contract("a batch in another order gives its rows in that order", of.follows_permutation),
-    "zero_gradient_at_padding": Contract("gradients of float inputs are 0 on padding", of.repeatable),
+    "follows_permutation": Contract(
+        "a batch in another order gives its rows in that order",
+        "depends on the order of the batch",
+        of.follows_permutation,
+    ),
+    "zero_gradient_at_padding": Contract(
+        "gradients of float inputs are 0 on padding", "lets gradients reach padding", of.zero_gradient_at_padding
+    ),
     "accepts_empty_sequences": Contract(
-        "a sequence without steps disturbs no other", of.accepts_empty_sequences, asked_for=True, couples=True
+        "a sequence without steps disturbs no other",
+        "is disturbed by an empty sequence",
+        of.accepts_empty_sequences,
+        asked_for=True,
+        couples=True,
     ),
     "same_on_either_side": Contract(
-        "padded on the left, with positions and masks to match, everything stays", of.same_on_either_side, "left"
+        "padded on the left, with positions and masks to match, everything stays",
+        "depends on the side of the padding",
+        of.same_on_either_side,
+        "left",
     ),
     "same_with_holes": Contract(
         "with padding between the steps, and positions and masks to match, everything stays",
+        "depends on holes in the mask",
         of.same_with_holes,
         "holes",
     ),
     "same_when_packed": Contract(
         "with several sequences in a row, outputs, loss and every gradient stay",
+        "differs when sequences are packed",
         of.same_when_packed,
         "packed",
         couples=True,
     ),
     "independent_of_documents": Contract(
         "other values in one sequence of a row change no bit of the others",
+        "lets packed documents see each other",
         of.independent_of_documents,
         "packed",
         couples=True,
     ),
     "same_in_every_mode": Contract(
-        "without gradients, or in another mode of its framework, outputs are the same", of.same_in_every_mode
+        "without gradients, or in another mode of its framework, outputs are the same",
+        "differs without gradients",
+        of.same_in_every_mode,
     ),
 }

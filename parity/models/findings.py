@@ -19,7 +19,7 @@ ROUNDING = ("element", "norm", "exact")  # what a unit on the edge of a kink can
 
 @dataclass
 class Findings:
-    """The differences of all contracts, dtypes and seeds."""
+    """The differences of all contracts, dtypes and seeds; ``wide`` is the widest dtype in which a model computes."""
 
     name: str
     framework: str
@@ -41,12 +41,11 @@ class Findings:
         self.differences.setdefault((contract, dtype), {}).setdefault(seed, []).extend(light)
         return any(one.failed for one in differences)
 
-    def is_settled(self, contract: str, wide: str) -> bool:
+    def is_settled(self, contract: str) -> bool:
         """Tell whether a contract needs no more seeds: it does not apply, or is broken in the widest dtype."""
-        self.wide = wide
         if contract in self.declined:
             return True
-        return any(_fails(each) for each in self.differences.get((contract, wide), {}).values())
+        return any(_fails(each) for each in self.differences.get((contract, self.wide), {}).values())
 
     def verdict(self, expected: Mapping[str, str]) -> Verdict:
         """Conclude. Failures that are expected count as such; one that does not occur is a failure."""

@@ -1,4 +1,4 @@
-"""Hold a model to contracts on the sequences of one seed, and find the layer to blame."""
+"""Hold a model to contracts on the sequences of one seed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Judge:
         """
         for transformation in CONTRACTS[contract].transformations(self.setting):
             try:
-                differences = self._differences(contract, transformation)
+                differences = self._differences(transformation)
             except Declined:
                 raise
             except Exception as error:  # whatever a model raises is what there is to report
@@ -47,13 +47,12 @@ class Judge:
             if any(one.failed for one in differences):
                 return
 
-    def _differences(self, contract: str, transformation: Transformation) -> list[Difference]:
-        if contract == "zero_gradient_at_padding":
+    def _differences(self, transformation: Transformation) -> list[Difference]:
+        if transformation.on_padding:
             return self._on_padding()
         own = self.setting.view
         view = transformation.view or own
-        options = {"mode": transformation.mode, "seed": transformation.seed}
-        runs = [view.run(layout, fill=transformation.fill, **options) for layout in transformation.layouts]
+        runs = [view.run(layout, **transformation.options) for layout in transformation.layouts]
         after = transformation.kept(view.collected(transformation.layouts, runs), own)
         before = own.observe(transformation.against) if transformation.against else self.before
         before = transformation.kept(before, own)
@@ -73,11 +72,9 @@ class Judge:
     def _on_padding(self) -> list[Difference]:
         view, base = self.setting.view, self.setting.base
         gradients = view.run(base).input_gradients
-        features = [name for name, spec in view.inputs.arrays.items() if isinstance(spec, Features)]
-        if not features:
-            raise Declined("no input has a gradient")
         return [
             difference(f"d_{name}", on_padding, np.zeros_like(on_padding), None)
-            for name in features
+            for name, spec in view.inputs.arrays.items()
+            if isinstance(spec, Features)
             for on_padding in [np.where(base.mask[..., None], 0, gradients[name])]
         ]

@@ -1,8 +1,6 @@
 """Run a Keras model, a layer, or a function of a user's in TensorFlow on batches, in any dtype, and observe it."""
 
 import contextlib
-import dataclasses
-from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -10,7 +8,7 @@ import tensorflow as tf
 from keras.src.backend import get_keras_mask, set_keras_mask
 
 from parity.models.isolation import isolated
-from parity.models.native import NativeBatch, OutputError
+from parity.models.native import NativeBatch, OutputError, flatten
 from parity.models.side import Layer, Ran
 from parity.tensorflow.runtime import settings
 
@@ -248,10 +246,10 @@ def observed(perturb, layers, model):
             output = mapped(output, perturb)
         if layers is not None:
             received = {**dict(enumerate(args)), **kwargs}
-            mask = kwargs.get("mask") if kwargs.get("mask") is not None else first_mask([*args, *kwargs.values()])
             given = only_floats(flattened(list(received.values()), "input"))
             path = (layer.path or "").partition("/")[2] or layer.name
-            masks = [None if m is None else np.asarray(m) for m in (mask_array(mask), first_mask([output]))]
+            given_one = any(mask is not None for mask in tf.nest.flatten(kwargs.get("mask")))
+            masks = given_one or has_mask([*args, *kwargs.values()]), has_mask([output])
             layers.append((path, type(layer).__name__, plain(given), only_floats(flattened(output)), *masks))
         return output
 
@@ -262,17 +260,9 @@ def observed(perturb, layers, model):
         keras.layers.Layer.__call__ = original
 
 
-def mask_array(mask):
-    masks = [each for each in tf.nest.flatten(mask) if each is not None]
-    return masks[0] if masks else None
-
-
-def first_mask(values):
-    """Return the mask of the first tensor that has one."""
-    for tensor in tf.nest.flatten(values):
-        if tf.is_tensor(tensor) and get_keras_mask(tensor) is not None:
-            return get_keras_mask(tensor)
-    return None
+def has_mask(values):
+    """Tell whether a mask belongs to one of the tensors."""
+    return any(tf.is_tensor(one) and get_keras_mask(one) is not None for one in tf.nest.flatten(values))
 
 
 def used(layers, tape, total):
@@ -346,23 +336,14 @@ def mapped(output, change):
 
 
 def flattened(output, name=""):
-    """Return the tensors of an output by name; those that are nested have dots in their names."""
-    if isinstance(output, tf.RaggedTensor):
-        return {name or "output": output.to_tensor()}
-    if tf.is_tensor(output) or isinstance(output, keras.Variable):
-        return {name or "output": tf.convert_to_tensor(output)}
-    if isinstance(output, Mapping):
-        pairs = [(str(key), value) for key, value in output.items()]
-    elif dataclasses.is_dataclass(output) and not isinstance(output, type):
-        pairs = [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
-    elif isinstance(output, tuple | list):
-        names = getattr(output, "_fields", map(str, range(len(output))))
-        pairs = list(zip(names, output, strict=True))
-        name = name or ("" if hasattr(output, "_fields") else "output")
-    else:
-        return {}
-    named = ((f"{name}.{key}" if name else key, value) for key, value in pairs)
-    return {key: tensor for inner, value in named for key, tensor in flattened(value, inner).items()}
+    return flatten(output, as_tensor, name)
+
+
+def as_tensor(value):
+    """Return a tensor, padded if it is ragged; None for anything else."""
+    if isinstance(value, tf.RaggedTensor):
+        return value.to_tensor()
+    return tf.convert_to_tensor(value) if tf.is_tensor(value) or isinstance(value, keras.Variable) else None
 
 
 def only_floats(tensors):

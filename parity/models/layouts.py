@@ -16,7 +16,7 @@ from parity.arrays import Array, Lengths, Mask
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where one sequence stands: its number, its row, and for each of its steps the column, ``(L,)``."""
+    """The place of one sequence: its number, its row, and for each of its steps the column, ``(L,)``."""
 
     sequence: int
     row: int
@@ -25,15 +25,13 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where sequences stand in a batch of B rows and T steps.
+    """The places of sequences in a batch of B rows and T steps.
 
     Attributes:
-        name: "padded", "left", "alone", "packed" or "holes".
         rows, steps: B and T.
         places: of each sequence in this batch; those of one row follow each other.
     """
 
-    name: str
     rows: int
     steps: int
     places: tuple[Place, ...]
@@ -81,10 +79,7 @@ class Layout:
 
     def alone(self) -> list[Layout]:
         """Give each sequence a batch of its own, which ends with its last step; an empty one has a step of padding."""
-        return [
-            Layout("alone", 1, int(max(place.columns, default=0)) + 1, (replace(place, row=0),))
-            for place in self.places
-        ]
+        return [Layout(1, int(max(place.columns, default=0)) + 1, (replace(place, row=0),)) for place in self.places]
 
     def spread(self, sequences: Sequence[Array], padding: Array) -> Array:
         """Put the steps of sequences, each ``(L, ...)``, into ``padding``, ``(B, T, ...)``; return a new array."""
@@ -100,7 +95,7 @@ def padded(lengths: Sequence[int], steps: int, left: bool = False) -> Layout:
     for row, length in enumerate(lengths):
         start = steps - length if left else 0
         places.append(Place(row, row, np.arange(start, start + length)))
-    return Layout("left" if left else "padded", len(places), steps, tuple(places))
+    return Layout(len(places), steps, tuple(places))
 
 
 def packed(lengths: Sequence[int], steps: int) -> Layout:
@@ -112,11 +107,12 @@ def packed(lengths: Sequence[int], steps: int) -> Layout:
             row, used = row + 1, 0
         places.append(Place(sequence, row, np.arange(used, used + length)))
         used += length
-    return Layout("packed", row + 1, steps, tuple(places))
+    return Layout(row + 1, steps, tuple(places))
 
 
-def with_holes(lengths: Sequence[int], steps: int) -> Layout:
-    """Scatter the steps of each sequence over its row, in order."""
+def with_holes(lengths: Sequence[int]) -> Layout:
+    """Scatter the steps of each sequence over a row half as long again as the longest, in order."""
+    steps = max(lengths) + max(lengths) // 2 + 1
     rng = np.random.default_rng([len(lengths), steps, 17])
     places = [Place(row, row, np.sort(rng.permutation(steps)[:length])) for row, length in enumerate(lengths)]
-    return Layout("holes", len(places), steps, tuple(places))
+    return Layout(len(places), steps, tuple(places))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -32,6 +33,35 @@ class NativeBatch(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._tensors)
+
+
+def flatten(output: object, leaf: Callable[[Any], Any], name: str = "") -> dict[str, Any]:
+    """Return the tensors of an output by name; those that are nested have dots in their names.
+
+    Args:
+        output: a tensor, or mappings, dataclasses, tuples and lists of them; anything else counts as empty.
+        leaf: returns what is a tensor of the framework as a plain one, and None for all else.
+        name: of the output.
+
+    >>> flatten({"y": 1, "states": (2, 3), "cache": None}, lambda value: value if isinstance(value, int) else None)
+    {'y': 1, 'states.0': 2, 'states.1': 3}
+    """
+    tensor = leaf(output)
+    if tensor is not None:
+        return {name or "output": tensor}
+    if isinstance(output, Mapping):
+        pairs = [(str(key), value) for key, value in output.items()]
+    elif dataclasses.is_dataclass(output) and not isinstance(output, type):
+        pairs = [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
+    elif isinstance(output, tuple) and hasattr(output, "_fields"):
+        pairs = list(zip(output._fields, output, strict=True))
+    elif isinstance(output, tuple | list):
+        pairs = [(str(at), value) for at, value in enumerate(output)]
+        name = name or "output"
+    else:
+        return {}
+    named = ((f"{name}.{key}" if name else key, value) for key, value in pairs)
+    return {key: tensor for inner, value in named for key, tensor in flatten(value, leaf, inner).items()}
 
 
 class OutputError(InputError):

@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array
-from parity.models.axes import collect, distribute, is_readable, recognise, two_layouts
+from parity.models.axes import collect, distribute, has_rows, recognise, two_layouts
 from parity.models.layouts import Layout
 from parity.models.sequences import Inputs, Sequences
 from parity.models.side import Ran, Side
 
 LOSS = "loss"
+OVER_SEQUENCES = "mean over sequences"
 Quantities = dict[str, Array]
 
 
 def arrays_of(inputs: Inputs, sequences: Sequences, layout: Layout, fill: int | None = None) -> dict[str, Array]:
     """Return all arrays of a batch by name: those that the user describes, and those that follow from the layout."""
     mask, segments = layout.mask, layout.segments
-    causal = np.tri(layout.steps, dtype=bool)
-    block_mask = (segments[:, :, None] == segments[:, None, :]) & mask[:, :, None]
     batch: dict[str, Array] = {
         "lengths": layout.lengths,
         "mask": mask,
@@ -31,8 +30,7 @@ def arrays_of(inputs: Inputs, sequences: Sequences, layout: Layout, fill: int | 
         "bias": np.where(mask, 0.0, -np.inf),
         "positions": layout.positions,
         "segments": segments,
-        "block_mask": block_mask,
-        "causal_block_mask": block_mask & causal,
+        "block_mask": (segments[:, :, None] == segments[:, None, :]) & mask[:, :, None],
         "boundaries": layout.boundaries.astype(np.int32),
         "longest": np.asarray(max((len(place.columns) for place in layout.places), default=0)),
     }
@@ -100,7 +98,7 @@ class View:
                 self.sequences.lengths,
             )
             for name, axes in self.axes.items()
-            if is_readable(axes) and set(axes) & set("BMR")
+            if has_rows(axes)
         }
 
     def cotangent(self, layout: Layout) -> Cotangents:
@@ -116,7 +114,7 @@ class Cotangents:
 
     def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
         axes = self.view.axes.get(name, "?")
-        if not is_readable(axes) or not set(axes) & set("BMR") or len(axes) != len(shape):
+        if not has_rows(axes) or len(axes) != len(shape):
             return np.zeros(shape)
         rng = np.random.default_rng([self.view.seed, zlib.crc32(name.encode())])
         lengths = self.view.sequences.lengths
@@ -145,7 +143,7 @@ AVERAGES = {  # of a loss: the share that one of several batches has
     "sum": lambda *_: 1.0,
     "mean over real steps": _share_of_steps,
     "mean over real steps but the first of each sequence": _share_of_shifted_steps,
-    "mean over sequences": _share_of_sequences,
+    OVER_SEQUENCES: _share_of_sequences,
 }
 
 

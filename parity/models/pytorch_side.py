@@ -4,7 +4,6 @@ import contextlib
 import copy
 import dataclasses
 import random
-from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -13,7 +12,7 @@ from torch.utils._pytree import tree_map_only
 
 from parity.errors import InputError, first_lines, message_of
 from parity.models.isolation import isolated
-from parity.models.native import NativeBatch, OutputError
+from parity.models.native import NativeBatch, OutputError, flatten
 from parity.models.side import Layer, Ran
 from parity.pytorch.runtime import settings
 
@@ -63,11 +62,6 @@ class PyTorchSide:
                 raise InputError("model", received, "one that copy.deepcopy copies") from error
             self.copies[dtype] = copied.to("cpu", getattr(torch, dtype)).train(self.training)
         return self.copies[dtype]
-
-    def release(self, dtype):
-        """Drop the copy in a dtype."""
-        self.copies.pop(dtype, None)
-        self.saved.pop(dtype, None)
 
     def run(self, batch, cotangent, *, dtype, noise=None, traced=False, mode="", seed=0):
         """Run the model on a batch; see `parity.models.side.Side`."""
@@ -249,23 +243,16 @@ def hooked(layers, path, layer, args, kwargs, output):
 
 
 def flattened(output, name=""):
-    """Return the tensors of an output by name; those that are nested have dots in their names."""
-    if isinstance(output, torch.nn.utils.rnn.PackedSequence):
-        return {name or "output": torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True)[0]}
-    if isinstance(output, torch.Tensor):
-        return {name or "output": output.to_padded_tensor(0.0) if output.is_nested else output}
-    if isinstance(output, Mapping):
-        pairs = [(str(key), value) for key, value in output.items()]
-    elif dataclasses.is_dataclass(output) and not isinstance(output, type):
-        pairs = [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
-    elif isinstance(output, tuple | list):
-        names = getattr(output, "_fields", map(str, range(len(output))))
-        pairs = list(zip(names, output, strict=True))
-        name = name or ("" if hasattr(output, "_fields") else "output")
-    else:
-        return {}
-    named = ((f"{name}.{key}" if name else key, value) for key, value in pairs)
-    return {key: tensor for inner, value in named for key, tensor in flattened(value, inner).items()}
+    return flatten(output, as_tensor, name)
+
+
+def as_tensor(value):
+    """Return a tensor, padded if it is packed or nested; None for anything else."""
+    if isinstance(value, torch.nn.utils.rnn.PackedSequence):
+        return torch.nn.utils.rnn.pad_packed_sequence(value, batch_first=True)[0]
+    if isinstance(value, torch.Tensor):
+        return value.to_padded_tensor(0.0) if value.is_nested else value
+    return None
 
 
 def only_floats(tensors):

@@ -41,7 +41,7 @@ class Sequences:
 
 @dataclass(frozen=True)
 class LengthsSpec:
-    """How many sequences, and how long; made by `lengths`.
+    """A description of the lengths of sequences; made by `lengths`.
 
     Attributes:
         values: the lengths themselves, if they are given.
@@ -69,7 +69,7 @@ class LengthsSpec:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model takes; made by `inputs` or `batch`.
+    """A description of all inputs of a model; made by `inputs` or `batch`.
 
     Attributes:
         arrays: the description of each input, by name.

@@ -1,4 +1,4 @@
-"""What a model of a user's looks like from outside, in either framework: it runs on a batch, and can be observed."""
+"""Define how a model of a user's is run and observed, whatever its framework."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Layer:
         path: where the layer is in the model, such as "encoder.conv"; "#2" is added for its second call.
         kind: its class.
         inputs, outputs: its float tensors by name.
-        mask_in, mask_out: in Keras, the mask that it received and the one that it passed on; None if there is none.
+        mask_in, mask_out: whether it received a mask, and passed one on, in Keras.
     """
 
     path: str
     kind: str
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
-    mask_in: Array | None = None
-    mask_out: Array | None = None
+    mask_in: bool = False
+    mask_out: bool = False
 
 
 @dataclass(frozen=True, eq=False)

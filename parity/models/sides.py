@@ -1,4 +1,4 @@
-"""Find out what a user's model is, and make a side of it: which framework, how it is called, what it reads."""
+"""Make a side of a user's model: find its framework, and match its arguments."""
 
 from __future__ import annotations
 
@@ -108,11 +108,15 @@ def _made(model: object) -> object:
 def _captured(function: Any) -> object:
     """Return a module or a layer that a function has of its own: it could be neither copied nor observed."""
     own = getattr(function, "func", function)
-    values = [getattr(own, "__self__", None), own, *getattr(function, "args", ())]
-    values += [cell.cell_contents for cell in getattr(own, "__closure__", None) or ()]
-    names = getattr(getattr(own, "__code__", None), "co_names", ())
-    values += [getattr(own, "__globals__", {}).get(name) for name in names]
+    values = [getattr(own, "__self__", None), own, *getattr(function, "args", ()), *_values_used(own)]
     return next((v for v in values if _is_module(v, "torch.nn", "Module") or _is_module(v, "keras", "Layer")), None)
+
+
+def _values_used(function: Any) -> list[Any]:
+    """Return the values of a function's global and captured names."""
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    values = [getattr(function, "__globals__", {}).get(name) for name in names]
+    return [*values, *(cell.cell_contents for cell in getattr(function, "__closure__", None) or ())]
 
 
 def _checked(model: object) -> object:
@@ -133,7 +137,10 @@ def _framework_of(model: object) -> str:
     if _is_module(model, "keras", "Layer"):
         return "tensorflow"
     function = inspect.unwrap(model) if inspect.isroutine(model) else type(model).__call__
-    used = {name.partition(".")[0] for name in _names_used(function)}
+    values = _values_used(function)
+    modules = {value.__name__ for value in values if inspect.ismodule(value)}
+    modules |= {type(value).__module__ for value in values} | {getattr(v, "__module__", "") or "" for v in values}
+    used = {name.partition(".")[0] for name in modules}
     found = [
         framework
         for framework, packages in {"pytorch": {"torch"}, "tensorflow": {"tensorflow", "keras"}}.items()
@@ -143,14 +150,3 @@ def _framework_of(model: object) -> str:
         received = f"a function that uses {'both frameworks' if found else 'neither framework by name'}"
         raise InputError("framework", received, 'framework="pytorch" or framework="tensorflow"')
     return found[0]
-
-
-def _names_used(function: Any) -> set[str]:
-    """Return the modules to which a function's global and captured names belong."""
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return set()
-    values = [function.__globals__.get(name) for name in code.co_names]
-    values += [cell.cell_contents for cell in function.__closure__ or () if cell is not None]
-    modules = {value.__name__ for value in values if inspect.ismodule(value)}
-    return modules | {type(value).__module__ for value in values} | {getattr(v, "__module__", "") or "" for v in values}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from parity.arrays import ROUNDOFF
 from parity.errors import InputError, first_lines, message_of
-from parity.models.averages import is_over_rows, recognise_average
-from parity.models.axes import is_readable
+from parity.models.averages import recognise_average
+from parity.models.axes import has_rows
 from parity.models.binding import OF_DOCUMENTS, OF_PADDING
 from parity.models.contracts import CONTRACTS
 from parity.models.findings import Findings
@@ -43,74 +43,74 @@ class Subject:
     inputs: Inputs
     contracts: list[str]
     dtype: str
-    precision: str = DOUBLE
-    notes: list[str] = field(default_factory=list)
+    found: Findings
 
     def __post_init__(self) -> None:
-        self.precision = self._precision()
+        self.found.wide = self._precision()
         _check_layouts(self.contracts, frozenset(self.side.read))
 
     def _precision(self) -> str:
         """Return the widest dtype in which the model runs; masks become whole numbers if it needs them."""
-        sequences = self.inputs.sample(0)
-        layout = Setting(_view(self, 0, {}, DOUBLE), frozenset(), self.inputs.lengths.holes).base
+        view = self._view(0, DOUBLE)
+        layout = self._setting(view).base
+        batch = arrays_of(self.inputs, view.sequences, layout)
         errors: list[str] = []
         for dtype in (DOUBLE, SINGLE):
             for self.side.whole_masks in (False, True):
                 try:
-                    self.side.run(arrays_of(self.inputs, sequences, layout), None, dtype=dtype)
+                    self.side.run(batch, None, dtype=dtype)
                 except (OutputError, KeyboardInterrupt):
                     raise
                 except Exception as error:  # whatever a model raises is what there is to report
                     errors.append(first_lines(message_of(error)))
                     continue
                 if dtype == SINGLE:
-                    self.notes.append(f"judged in float32 alone: in float64 it raised {errors[0]}")
+                    self.found.note(f"judged in float32 alone: in float64 it raised {errors[0]}")
                 return dtype
-        shape = f"B = {layout.rows}, T = {layout.steps}"
-        raise NotRun(f"raised {errors[-2]} on a batch of {shape}")
+        raise NotRun(f"raised {errors[-2]} on a batch of B = {layout.rows}, T = {layout.steps}")
 
-    def add_to(self, found: Findings, seed: int) -> None:
+    def _view(self, seed: int, dtype: str) -> View:
+        return View(self.side, self.inputs, self.inputs.sample(seed), {}, dtype, seed)
+
+    def _setting(self, view: View) -> Setting:
+        return Setting(view, frozenset(self.side.read), self.inputs.lengths.holes)
+
+    def judge(self, seed: int) -> None:
         """Judge the model on the sequences of a seed."""
-        view = _view(self, seed, recognise_axes(self.side, self.inputs, self.inputs.sample(seed), self.precision), "")
-        view = replace(view, dtype=self.precision)
+        found = self.found
+        view = self._view(seed, found.wide)
+        view = replace(view, axes=recognise_axes(self.side, self.inputs, view.sequences, found.wide))
+        base = self._setting(view).base
         self._take_loss(view)
-        self._decline(found)
+        self._decline()
         found.axes = {name: axes.replace("M", "BT").replace("R", "BT") for name, axes in view.axes.items()}
-        setting = Setting(view, frozenset(self.side.read), self.inputs.lengths.holes)
-        if seed == 0 and self.precision == DOUBLE and not is_double(view, [setting.base]):
-            self.notes.append("judged in float32 alone: its copy in float64 rounds to less")
-            self.precision = SINGLE
+        if seed == 0 and found.wide == DOUBLE and not is_double(view, [base]):
+            found.note("judged in float32 alone: its copy in float64 rounds to less")
+            found.wide = SINGLE
             view = replace(view, dtype=SINGLE)
-            setting = replace(setting, view=view)
         if self.side.has_loss:
-            view = replace(view, average=recognise_average(view, setting.base))
-            if is_over_rows(view, setting.base, setting.base.alone()) and view.average != "mean over sequences":
+            average, is_wrong = recognise_average(view, base)
+            view = replace(view, average=average)
+            if is_wrong:
                 found.note("the loss is a mean over sequences of means over their steps")
-            setting = replace(setting, view=view)
-        self._note_left_out(found, view)
-        floors = noise_floor(view, [setting.base], self.precision)
+        self._note_left_out(view)
+        floors = noise_floor(view, [base], found.wide)
         if nan := [name for name, array in floors.expected.items() if np.isnan(array).any()]:
             raise NotRun(f"gives NaN on real steps: {', '.join(nan[:3])}")
-        for dtype in dict.fromkeys((self.precision, self.dtype)):
+        for dtype in dict.fromkeys((found.wide, self.dtype)):
             own = replace(view, dtype=dtype)
-            before = floors.expected if dtype == self.precision else own.observe([setting.base])
-            judge = Judge(replace(setting, view=own), dict(before), floors.of(dtype))
-            self._judge(found, judge, seed)
-        self._note_spread(found, setting)
-        for note in self.notes:
-            found.note(note)
+            before = floors.expected if dtype == found.wide else own.observe([base])
+            self._judge(Judge(self._setting(own), dict(before), floors.of(dtype)), seed)
+        self._note_spread(self._setting(view))
 
-    def _note_left_out(self, found: Findings, view: View) -> None:
+    def _note_left_out(self, view: View) -> None:
         left_out = [
-            name
-            for name, axes in view.axes.items()
-            if not (is_readable(axes) and set(axes) & set("BMR")) and not (self.side.has_loss and axes == "")
+            name for name, axes in view.axes.items() if not has_rows(axes) and not (self.side.has_loss and axes == "")
         ]
         if left_out:
-            found.note(f"not compared, for axes that are neither rows nor steps: {', '.join(left_out)}")
+            self.found.note(f"not compared, for axes that are neither rows nor steps: {', '.join(left_out)}")
 
-    def _note_spread(self, found: Findings, setting: Setting) -> None:
+    def _note_spread(self, setting: Setting) -> None:
         """Note whether inf and NaN in the padding spread, as they do in a product with a mask of 0."""
         view = setting.view
         if not setting.read & OF_PADDING or not any(isinstance(one, Features) for one in view.inputs.arrays.values()):
@@ -120,34 +120,34 @@ class Subject:
         except Exception:  # a model may be right not to accept them
             return
         if any(np.isnan(array).any() for array in outputs.values() if array.dtype.kind == "f"):
-            found.note("inf and NaN in the padding would reach the outputs")
+            self.found.note("inf and NaN in the padding would reach the outputs")
 
     def _take_loss(self, view: View) -> None:
         """Take one number of the model's own for its loss, if it is called so, or if there is nothing else."""
         if self.side.has_loss:
             return
         numbers = [name for name, axes in view.axes.items() if axes == ""]
-        others = [name for name, axes in view.axes.items() if is_readable(axes) and set(axes) & set("BMR")]
-        if LOSS in numbers or (numbers and not others):
+        compared = any(map(has_rows, view.axes.values()))
+        if LOSS in numbers or (numbers and not compared):
             self.side.take_as_loss(LOSS if LOSS in numbers else numbers[0])
-        elif not others:
+        elif not compared:
             raise InputError("outputs", _described(view), "an output with an axis of rows, or a loss")
 
-    def _decline(self, found: Findings) -> None:
+    def _decline(self) -> None:
         """Decline what a layer in the mode of training makes impossible."""
         random = self.side.dropouts() if self.side.training else []
         coupling = self.side.batch_norms() if self.side.training else []
         for contract in self.contracts:
             if random:
-                found.declined[contract] = f"dropout is random in training, first in `{random[0]}`"
+                self.found.declined[contract] = f"dropout is random in training, first in `{random[0]}`"
             elif coupling and CONTRACTS[contract].couples:
-                found.declined[contract] = f"BatchNorm couples a batch in training, first in `{coupling[0]}`"
+                self.found.declined[contract] = f"BatchNorm couples a batch in training, first in `{coupling[0]}`"
 
-    def _judge(self, found: Findings, judge: Judge, seed: int) -> None:
-        dtype = judge.setting.view.dtype
+    def _judge(self, judge: Judge, seed: int) -> None:
+        found, dtype = self.found, judge.setting.view.dtype
         tracer = Tracer(judge.setting, ROUNDOFF[dtype])
         for contract in self.contracts:
-            if found.is_settled(contract, self.precision):
+            if found.is_settled(contract):
                 continue
             try:
                 for transformation, differences in judge.judge(contract):
@@ -156,10 +156,6 @@ class Subject:
                         found.blames[contract] = tracer.blame(transformation, differences)
             except Declined as error:
                 found.declined[contract] = str(error)
-
-
-def _view(subject: Subject, seed: int, axes: dict[str, str], dtype: str) -> View:
-    return View(subject.side, subject.inputs, subject.inputs.sample(seed), axes, dtype, seed)
 
 
 def _described(view: View) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,8 +12,9 @@ import numpy as np
 
 from parity.arrays import Array
 from parity.checks.comparison import Difference, difference
-from parity.checks.noise import floor_of
-from parity.models.axes import collect, is_readable, recognise, two_layouts
+from parity.checks.noise import floor_of, response_of
+from parity.models.axes import collect, has_rows, recognise, two_layouts
+from parity.models.floors import STEPS
 from parity.models.layouts import Layout
 from parity.models.observing import View, arrays_of
 from parity.models.side import Layer, Noise, Ran
@@ -20,20 +22,7 @@ from parity.models.transformations import Setting, Transformation
 from parity.models.verdict import Blame
 
 COPIES = 3
-STEP = 2.0**-30
 Observed = Mapping[str, Array]
-
-
-@dataclass(frozen=True, eq=False)
-class Calls:
-    """A layer in one run: its calls, or one for each step; and whether a mask went in and came out, in Keras."""
-
-    path: str
-    kind: str
-    inputs: Mapping[str, Array]
-    outputs: Mapping[str, Array]
-    mask_in: bool = False
-    mask_out: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +37,7 @@ class Tracer:
         return _Axes(self.setting.view)
 
     @cached_property
-    def before(self) -> dict[str, Calls]:
+    def before(self) -> dict[str, Layer]:
         return self.axes.observed(self.setting.view, [self.setting.base])
 
     @cached_property
@@ -75,10 +64,8 @@ class Tracer:
 
     def _first(self, transformation: Transformation) -> Blame | None:
         view, lengths = self.setting.view, self.setting.view.sequences.lengths
-        run = transformation.mode, transformation.seed, transformation.fill
-        options: dict[str, Any] = dict(zip(("mode", "seed", "fill"), run, strict=True))
         before = self.axes.observed(view, transformation.against) if transformation.against else self.before
-        after = self.axes.observed(transformation.view or view, transformation.layouts, **options)
+        after = self.axes.observed(transformation.view or view, transformation.layouts, **transformation.options)
         floors: Mapping[str, Observed] = {} if transformation.exact else self.floors
         equal = mask = ""
         for name in (name for name in before if name in after):
@@ -131,20 +118,13 @@ class _Axes:
                 arrays_of(view.inputs, own, layout), other.cotangent(layout), dtype=view.dtype, traced=True
             )
             found.append(ran)
-        first, second = (self._counts(ran) for ran in found)
+        first, second = (Counter(layer.path for layer in ran.layers) for ran in found)
         steps = [layout.steps for _, layout in runs], [max(own.lengths) for own, _ in runs]
         self.stacked = {
-            path for path, count in first.items() if count > 1 and [count, second.get(path)] in (steps[0], steps[1])
+            path for path, count in first.items() if count > 1 and [count, second[path]] in (steps[0], steps[1])
         }
         shapes = list(map(self._shapes, found))
         self.letters = recognise(shapes[0], shapes[1], runs)
-
-    @staticmethod
-    def _counts(ran: Ran) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for layer in ran.layers:
-            counts[layer.path] = counts.get(layer.path, 0) + 1
-        return counts
 
     def _shapes(self, ran: Ran) -> dict[str, tuple[int, ...]]:
         return {
@@ -154,34 +134,27 @@ class _Axes:
             for key, array in getattr(calls, kind).items()
         }
 
-    def calls(self, ran: Ran) -> dict[str, Calls]:
+    def calls(self, ran: Ran) -> dict[str, Layer]:
         """Return the layers of a run in the order of their first calls; those called once a step as one."""
         by_path: dict[str, list[Layer]] = {}
         for layer in ran.layers:
             by_path.setdefault(layer.path, []).append(layer)
-        found: dict[str, Calls] = {}
+        found: dict[str, Layer] = {}
         seen: dict[str, int] = {}
         for layer in ran.layers:
             number = seen[layer.path] = seen.get(layer.path, 0) + 1
             every = by_path[layer.path]
             if layer.path not in self.stacked:
                 name = layer.path if number == 1 else f"{layer.path}#{number}"
-                masks = layer.mask_in is not None, layer.mask_out is not None
-                found[name] = Calls(layer.path, layer.kind, layer.inputs, layer.outputs, *masks)
+                found[name] = layer
             elif number == 1:
-                found[layer.path] = Calls(
-                    layer.path,
-                    layer.kind,
-                    _stacked([each.inputs for each in every]),
-                    _stacked([each.outputs for each in every]),
-                )
+                inputs, outputs = ([each.inputs for each in every], [each.outputs for each in every])
+                found[layer.path] = Layer(layer.path, layer.kind, _stacked(inputs), _stacked(outputs))
         return found
 
-    def observed(
-        self, view: View, layouts: Sequence[Layout], fill: int | None = None, **options: Any
-    ) -> dict[str, Calls]:
+    def observed(self, view: View, layouts: Sequence[Layout], **options: Any) -> dict[str, Layer]:
         """Run with traces, and read all that layers receive and return into one order."""
-        runs = [self.calls(view.run(layout, fill=fill, traced=True, **options)) for layout in layouts]
+        runs = [self.calls(view.run(layout, traced=True, **options)) for layout in layouts]
         found = {}
         for name, first in runs[0].items():
             if all(name in run for run in runs):
@@ -190,12 +163,12 @@ class _Axes:
         return found
 
     def _collected(
-        self, name: str, kind: str, runs: Sequence[dict[str, Calls]], layouts: Sequence[Layout], view: View
+        self, name: str, kind: str, runs: Sequence[dict[str, Layer]], layouts: Sequence[Layout], view: View
     ) -> Iterator[tuple[str, Array]]:
         for key in getattr(runs[0][name], kind):
             letters = self.letters.get(f"{name}/{kind}/{key}", "?")
             arrays = [getattr(run[name], kind).get(key) for run in runs]
-            if not is_readable(letters) or not set(letters) & set("BMR"):
+            if not has_rows(letters):
                 continue
             if any(array is None or array.ndim != len(letters) for array in arrays):
                 continue
@@ -210,16 +183,16 @@ def _stacked(each: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     return {name: np.stack([one[name] for one in each], axis=1 if each[0][name].ndim else 0) for name in names}
 
 
-def _floors(axes: _Axes, setting: Setting, before: Mapping[str, Calls], roundoff: float) -> dict[str, dict[str, Array]]:
-    copies = [axes.observed(setting.view, [setting.base], noise=Noise(STEP, seed)) for seed in range(COPIES)]
+def _floors(axes: _Axes, setting: Setting, before: Mapping[str, Layer], roundoff: float) -> dict[str, dict[str, Array]]:
+    step = STEPS[setting.view.dtype]
+    copies = [axes.observed(setting.view, [setting.base], noise=Noise(step, seed)) for seed in range(COPIES)]
     floors: dict[str, dict[str, Array]] = {}
     for name, layer in before.items():
         floors[name] = {}
         for kind in ("inputs", "outputs"):
             for key, array in getattr(layer, kind).items():
-                moved = [getattr(copy[name], kind)[key] - array for copy in copies if key in getattr(copy[name], kind)]
-                if not moved:  # it is another tensor once it is perturbed
-                    continue
-                response = np.sqrt(np.mean(np.square(np.asarray(moved, np.float64)), axis=0)) / STEP
-                floors[name][key] = floor_of(np.asarray(array, np.float64), response * roundoff, roundoff)
+                runs = [array, *(moved[key] for copy in copies if key in (moved := getattr(copy[name], kind)))]
+                if len(runs) > 1:  # else it is another tensor once it is perturbed
+                    double = np.asarray(runs, np.float64)
+                    floors[name][key] = floor_of(double[0], response_of(double) * (roundoff / step), roundoff)
     return floors

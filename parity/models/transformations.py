@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from parity.models.binding import OF_PADDING
 from parity.models.inputs import LARGE, Features
 from parity.models.layouts import Layout, packed, padded, with_holes
-from parity.models.observing import Quantities, View
+from parity.models.observing import OVER_SEQUENCES, Quantities, View
 
 FINITE = len(LARGE)  # fills with finite numbers; the next one has inf and NaN
 ALWAYS = ("padded", "alone")
@@ -26,7 +27,7 @@ class Declined(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What a transformation starts from: a model on the sequences of one seed, and what it is known to read.
+    """A model on the sequences of one seed, from which transformations start.
 
     Attributes:
         view: the model.
@@ -43,7 +44,7 @@ class Setting:
         """Return the layout that all others are compared with: there is padding behind each sequence."""
         lengths = self.view.sequences.lengths
         if self.holes:
-            return with_holes(lengths, max(lengths) + max(lengths) // 2 + 1)
+            return with_holes(lengths)
         return padded(lengths, max(lengths) + 1)
 
 
@@ -60,6 +61,7 @@ class Transformation:
         mode, seed: of the run.
         changed: how many sequences have other values, the first ones; they are not compared.
         rows_only: whether only that must stay which each sequence has of its own: not the loss, nor its gradients.
+        on_padding: whether gradients on padding are compared instead, with 0.
     """
 
     layouts: Sequence[Layout]
@@ -71,6 +73,12 @@ class Transformation:
     seed: int = 0
     changed: int = 0
     rows_only: bool = False
+    on_padding: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the options of `parity.models.observing.View.run`."""
+        return {"fill": self.fill, "mode": self.mode, "seed": self.seed}
 
     def kept(self, quantities: Quantities, view: View) -> Quantities:
         """Return what must stay, of the quantities of a model."""
@@ -84,6 +92,11 @@ class Transformation:
 
 
 Transformations = Iterator[Transformation]
+
+
+def _check_several(setting: Setting) -> None:
+    if len(setting.view.sequences.lengths) < 2:
+        raise Declined("there is one sequence only")
 
 
 def repeatable(setting: Setting) -> Transformations:
@@ -107,17 +120,21 @@ def ignores_extra_padding(setting: Setting) -> Transformations:
         yield Transformation([setting.base.widened(wider)])
 
 
+def zero_gradient_at_padding(setting: Setting) -> Transformations:
+    if not any(isinstance(spec, Features) for spec in setting.view.inputs.arrays.values()):
+        raise Declined("no input has a gradient")
+    yield Transformation([setting.base], exact=True, on_padding=True)
+
+
 def independent_of_batchmates(setting: Setting) -> Transformations:
-    if len(setting.base.places) < 2:
-        raise Declined("there is one sequence only")
+    _check_several(setting)
     yield Transformation(setting.base.alone())
 
 
 def follows_permutation(setting: Setting) -> Transformations:
     if setting.view.inputs.lengths.longest_first:
         raise Declined("the longest sequence comes first")
-    if setting.base.rows < 2:
-        raise Declined("there is one sequence only")
+    _check_several(setting)
     yield Transformation([setting.base.permuted()])
 
 
@@ -126,7 +143,7 @@ def accepts_empty_sequences(setting: Setting) -> Transformations:
     with_empty = replace(view, sequences=view.sequences.with_empty())
     (empty,) = padded(with_empty.sequences.lengths, base.steps).places[base.rows :]
     layout = replace(base, rows=base.rows + 1, places=(*base.places, empty))
-    yield Transformation([layout], view=with_empty, rows_only=view.average == "mean over sequences")
+    yield Transformation([layout], view=with_empty, rows_only=view.average == OVER_SEQUENCES)
 
 
 def same_on_either_side(setting: Setting) -> Transformations:
@@ -136,8 +153,7 @@ def same_on_either_side(setting: Setting) -> Transformations:
 
 
 def same_with_holes(setting: Setting) -> Transformations:
-    lengths = setting.view.sequences.lengths
-    yield Transformation([with_holes(lengths, max(lengths) + max(lengths) // 2 + 1)])
+    yield Transformation([with_holes(setting.view.sequences.lengths)])
 
 
 def same_when_packed(setting: Setting) -> Transformations:
@@ -149,13 +165,11 @@ def same_when_packed(setting: Setting) -> Transformations:
 
 
 def independent_of_documents(setting: Setting) -> Transformations:
+    _check_several(setting)
     view, lengths = setting.view, setting.view.sequences.lengths
-    if len(lengths) < 2:
-        raise Declined("there is one sequence only")
     layout = packed(lengths, sum(lengths))
     other = view.inputs.sample(view.seed + 2**20, lengths)
     changed = replace(view, sequences=view.sequences.replace_first(other))
-
     yield Transformation([layout], against=[layout], view=changed, exact=True, changed=1, rows_only=True)
 
 

@@ -7,29 +7,14 @@ from msgspec.structs import replace
 
 from parity.checks.result import FAILED, PASSED, Result, number
 from parity.checks.sentences import distinct
+from parity.models.contracts import CONTRACTS
 
-PHRASES = {
-    "repeatable": "differs from run to run",
-    "ignores_padding": "reads padding",
-    "ignores_extra_padding": "depends on how much padding there is",
-    "independent_of_batchmates": "depends on batch-mates",
-    "follows_permutation": "depends on the order of the batch",
-    "zero_gradient_at_padding": "lets gradients reach padding",
-    "accepts_empty_sequences": "is disturbed by an empty sequence",
-    "same_on_either_side": "depends on the side of the padding",
-    "same_with_holes": "depends on holes in the mask",
-    "same_when_packed": "differs when sequences are packed",
-    "independent_of_documents": "lets packed documents see each other",
-    "same_in_every_mode": "differs without gradients",
-    "same_when_compiled": "differs when compiled",
-    "agrees_with_recording": "differs from what was recorded",
-}
 MOST_LINES = 12
 NO_ROUNDING = 1e5  # noise floors; a score beyond it needs no limit beside it
 
 
 class Blame(Struct, frozen=True):
-    """Where a difference begins.
+    """The place where a difference begins.
 
     Attributes:
         layer: the first layer that differs, in the order of calls; empty if none does.
@@ -71,7 +56,7 @@ class Blame(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What is found about a model of a user's. It is true if it holds; as a text, it explains itself.
+    """The findings about a model of a user's. It is true if it holds; as a text, it explains itself.
 
     Attributes:
         name, framework: of the model.
@@ -135,13 +120,13 @@ class Verdict(Struct, frozen=True, kw_only=True):
             lines.append(f"✗ {self.name} ({self.framework}) {self._phrase(first)}" + (f": {blame}" if blame else ""))
             lines.append(f"  {self._details(first)}")
             if others:
-                lines.append(f"  so it also {', '.join(PHRASES[contract] for contract in others)}")
+                lines.append(f"  so it also {', '.join(CONTRACTS[contract].otherwise for contract in others)}")
         return lines
 
     def _phrase(self, contract: str) -> str:
         """Say what a model does that a contract forbids; without a run, that it does not run."""
         raised = any(result.contract == contract and result.problem == "raised" for result in self.results)
-        return "cannot be run" if raised and contract == "repeatable" else PHRASES[contract]
+        return "cannot be run" if raised and contract == "repeatable" else CONTRACTS[contract].otherwise
 
     def _by_cause(self) -> list[list[str]]:
         """Group contracts that break at the same layer; those of which only gradients differ follow from the first."""
