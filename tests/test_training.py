@@ -16,10 +16,11 @@ from parity import frameworks, training
 from parity.checks.result import FAILED, PASSED, SKIPPED, FirstDifference, Result
 from parity.checks.sentences import explain
 from parity.report.model import decode, encode
-from parity.training import MODELS, OPTIMISERS, STEPS
+from parity.training import MODELS, OPTIMISERS
 from tests.factories import report_of
 
-ALL = [(model, optimiser) for model in MODELS for optimiser in OPTIMISERS]
+EACH = list(zip(MODELS, OPTIMISERS, strict=True))  # the checks themselves train each model with each optimiser
+FEW = 3  # steps, where what shows after many shows after each
 
 
 def test_a_model_trains_alike(parity_training: list[Result]) -> None:
@@ -32,31 +33,31 @@ def test_a_model_trains_alike(parity_training: list[Result]) -> None:
     assert set(result.scores) == {"loss", "logits", *weights}
 
 
-@pytest.mark.parametrize(("model", "optimiser"), ALL)
+@pytest.mark.parametrize(("model", "optimiser"), EACH)
 def test_the_pad_row_ends_as_it_began(model: str, optimiser: str, framework: str) -> None:
-    trained = training.train(model, optimiser, framework)
+    trained = training.train(model, optimiser, framework, steps=FEW)
     if "table" not in trained.weights:
         pytest.skip("no embedding")
     pad = trained.weights["table"][:, 0]
     assert pad[0].any()
     assert all(row.tobytes() == pad[0].tobytes() for row in pad)
-    assert not training.envelope(model, STEPS, 0)[optimiser].floor.weights["table"][:, 0].any()
+    assert not training.envelope(model, FEW, 0)[optimiser].floor.weights["table"][:, 0].any()
 
 
-@pytest.mark.parametrize(("model", "optimiser"), ALL)
+@pytest.mark.parametrize(("model", "optimiser"), EACH)
 def test_a_curve_has_a_number_for_every_step(model: str, optimiser: str) -> None:
-    curve = training.growth(model, optimiser)
+    curve = training.growth(model, optimiser, steps=FEW)
     installed = [framework for framework in frameworks.FRAMEWORKS if not frameworks.missing(framework)]
     assert list(curve.frameworks) == installed
     series = [curve.loss, curve.envelope]
     for run in curve.frameworks.values():
         series += [run.loss, run.distance]
-    assert {len(numbers) for numbers in series} == {STEPS}
+    assert {len(numbers) for numbers in series} == {FEW}
     assert not any(None in numbers for numbers in series)
     assert decode(encode(report_of(training=[curve]))).training == (curve,)
 
 
-@pytest.mark.parametrize(("model", "optimiser"), ALL)
+@pytest.mark.parametrize(("model", "optimiser"), [("model.text_classifier", "sgd"), ("model.text_classifier", "adamw")])
 def test_a_model_learns_and_roundoff_grows_a_little(model: str, optimiser: str) -> None:
     """Check that there is something to compare, and that roundoff does not hide it."""
     curve = training.growth(model, optimiser)
