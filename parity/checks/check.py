@@ -16,6 +16,7 @@ from parity.cases.sampling import sample_case
 from parity.checks import error_maps, judges
 from parity.checks.comparison import Difference, to_results
 from parity.checks.contracts import CONTRACTS, FIRST
+from parity.checks.covering import is_covering
 from parity.checks.localisation import first_difference
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Problem, Result, Status
 from parity.checks.subject import Subject
@@ -113,12 +114,21 @@ class Check:
         return frameworks.FRAMEWORKS if both else (self.framework,)
 
     def runs(self) -> Iterator[tuple[Configuration, str, str]]:
-        """Yield the configurations, lengths and modes in which it is tried."""
-        modes = CONTRACTS[self.contract].modes(self.framework, self.dtype, self.full)
-        for config in find(self.operation).configurations:
+        """Yield the configurations, lengths and modes in which it is tried.
+
+        Whoever asks for a configuration, lengths or a mode gets all that there is of it, and so does a user's function.
+        """
+        contract, row = CONTRACTS[self.contract], find(self.operation)
+        every = self.full or self.config or self.lengths or self.mode or self.own
+        modes = [mode for mode in contract.modes(self.framework, self.dtype, self.full) if self.mode in ("", mode)]
+        for config in row.configurations:
             if self.config in ("", config.name):
-                for lengths in self._lengths(config):
-                    yield from ((config, lengths, mode) for mode in modes if self.mode in ("", mode))
+                tried = [
+                    mode
+                    for mode in modes
+                    if every or is_covering(contract, row, config, self.framework, self.dtype, mode)
+                ]
+                yield from ((config, lengths, mode) for lengths in self._lengths(config) for mode in tried)
 
     def _lengths(self, config: Configuration) -> list[str]:
         """List the lengths with which a configuration is tried; real data are not sampled with written ones."""

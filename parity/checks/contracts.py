@@ -44,6 +44,7 @@ class Contract:
     both_frameworks: bool = False  # whether it needs the other framework too
     echoes: str = ""  # the contract that fails wherever this one does, if any
     from_mode: int = 0  # the first mode it makes sense in: 0 eager, 1 the others
+    reruns: bool = False  # whether it runs each case again, transformed: see `parity.checks.covering`
     compiled: bool = False  # whether it is about compiled modes; those take long, and are tried in a full run only
     narrow: bool = False  # whether a full run tries it in narrow dtypes too
     recorded: bool = False  # whether it is about a recording, which was made eagerly; tried where one is replayed
@@ -105,6 +106,7 @@ CONTRACTS: dict[str, Contract] = {
             abbreviation="fill",
             against="what it is with other padding",
             judge=judges.ignores_padding,
+            reruns=True,
             lengths=(*FIRST, "one_sequence", "all_empty"),
             unless=_no_padding,
             unless_config=attrgetter("reads_padding"),
@@ -116,6 +118,7 @@ CONTRACTS: dict[str, Contract] = {
             abbreviation="longer",
             against="what it is with less padding",
             judge=judges.ignores_extra_padding,
+            reruns=True,
         ),
         Contract(
             "independent_of_batchmates",
@@ -123,6 +126,7 @@ CONTRACTS: dict[str, Contract] = {
             abbreviation="alone",
             against="what it is in the batch",
             judge=judges.independent_of_batchmates,
+            reruns=True,
             unless=_no_sequence,
             unless_config=attrgetter("coupling"),
         ),
@@ -132,6 +136,7 @@ CONTRACTS: dict[str, Contract] = {
             abbreviation="order",
             against="what it is in the other order",
             judge=judges.follows_permutation,
+            reruns=True,
         ),
         Contract(
             "zero_gradient_at_padding",
@@ -159,6 +164,7 @@ CONTRACTS: dict[str, Contract] = {
             abbreviation="twice",
             against="the first run",
             judge=judges.repeatable,
+            reruns=True,
         ),
         Contract(
             "same_in_every_mode",

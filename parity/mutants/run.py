@@ -18,6 +18,7 @@ from parity.cases.sampling import sample_case
 from parity.checks.check import SMALL_GROUPS
 from parity.checks.comparison import Difference
 from parity.checks.contracts import CONTRACTS, FIRST, Contract
+from parity.checks.covering import is_covering
 from parity.checks.result import FAILED, Measure, Result
 from parity.checks.subject import Subject
 from parity.errors import first_lines, message_of
@@ -116,7 +117,7 @@ def survived(mutant: Mutant, reason: str) -> MutantResult:
 
 
 def run_mutant(mutant: Mutant) -> MutantResult:
-    """Hold a mutant to all contracts, from the cheapest case on, until one kills it.
+    """Hold a mutant to all contracts, from the cheapest case on, until that of its entry kills it.
 
     A contract counts only if the unchanged variant keeps it on the same case.
     """
@@ -133,14 +134,17 @@ def _run_cases(mutant: Mutant) -> MutantResult:
     row, function = find(mutant.operation), mutated_function(mutant)
     omitted, names = tuple(row.omitted(mutant.subject)), [config.name for config in row.configurations]
     calls = {name: frameworks.bind(function, row, name, mutant.variant, omitted) for name in names}
+    first = _judged(mutant, {}, "", "", "")
     for dtype, mode, config, lengths in _runs(mutant):
         subject = Subject(mutant.framework, mutant.variant, mode, calls[config.name])
         case = sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
         broken = _broken_without(mutant.framework, mutant.variant, mode, case)
         kills = {name: kill for name, kill in kills_of(subject, case).items() if name not in broken}
-        if kills:
+        if mutant.killed_by in kills:
             return _judged(mutant, kills, case.name, mode, dtype)
-    return _judged(mutant, {}, "", "", "")
+        if kills and first.status == SURVIVED:
+            first = _judged(mutant, kills, case.name, mode, dtype)
+    return first
 
 
 def _judged(mutant: Mutant, kills: dict[str, Kill], case: str, mode: str, dtype: str) -> MutantResult:
@@ -202,7 +206,8 @@ def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
         return False
     if contract.both_frameworks and any(map(frameworks.missing, frameworks.FRAMEWORKS)):
         return False
-    return subject.mode in contract.modes(subject.framework, case.dtype)
+    where = subject.framework, case.dtype, subject.mode
+    return subject.mode in contract.modes(*where[:2]) and is_covering(contract, case.row, case.configuration, *where)
 
 
 def _worst(failed: Sequence[Difference | Result]) -> Kill | None:
