@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from parity.checks.noise import noise_floor as noise_floor
     from parity.checks.result import Result as Result
     from parity.checks.sentences import explain as explain
+    from parity.checks.verdict import Verdict as Verdict
     from parity.errors import FrameworkUnavailable as FrameworkUnavailable
     from parity.errors import InputError as InputError
     from parity.frameworks.observation import Observation as Observation
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from parity.models.sequences import inputs as inputs
     from parity.models.sequences import lengths as lengths
     from parity.models.testing import model as model
-    from parity.models.verdict import Verdict as Verdict
     from parity.operations import OPERATIONS as OPERATIONS
 
 __version__ = "0.1.0"
@@ -63,7 +63,7 @@ _MODULES = {
     "inputs": "models.sequences",
     "lengths": "models.sequences",
     "model": "models.testing",
-    "Verdict": "models.verdict",
+    "Verdict": "checks.verdict",
     "Observation": "frameworks.observation",
     "OPERATIONS": "operations",
     "observe": "frameworks",

@@ -166,7 +166,7 @@ SENTENCES: dict[str, tuple[Result, str]] = {
     ),
     "bits": (
         result(FAILED, problem="bits", error=0.1),
-        "breaks matches_reference: not the same bits: off by 0.1 at (3, 1) (0.5 where 0.4 is expected)",
+        "breaks matches_reference: off by 0.1 at (3, 1): 0.5 where 0.4 is expected, and every bit must be the same",
     ),
     "not_finite": (
         result(FAILED, problem="not_finite", places=1, worst_index=(0, 0)),

@@ -37,6 +37,7 @@ class Contract:
     promise: str  # one sentence
     abbreviation: str  # at most six letters, for the head of a narrow column
     against: str  # what the expected value is
+    otherwise: str  # what a function does that breaks it
     judge: Judge = _no_judge  # holds a subject to it on a case
     lengths: tuple[str, ...] = FIRST  # more where looking at a case that ran is enough: transforming one costs a run
     unless: Callable[[Case], str] = lambda _: ""  # why it does not apply to a case; empty when it does
@@ -86,6 +87,7 @@ CONTRACTS: dict[str, Contract] = {
             "outputs and gradients are within the noise floor of the float64 reference",
             abbreviation="ref",
             against="the reference",
+            otherwise="differs from the reference",
             judge=judges.matches_reference,
             lengths=EVERY,
             narrow=True,
@@ -95,6 +97,7 @@ CONTRACTS: dict[str, Contract] = {
             "PyTorch and TensorFlow are within the noise floor of each other",
             abbreviation="agree",
             against="the other framework",
+            otherwise="differs from the other framework",
             judge=judges.frameworks_agree,
             lengths=EVERY,
             both_frameworks=True,
@@ -105,6 +108,7 @@ CONTRACTS: dict[str, Contract] = {
             "with 1e3, inf, NaN and other ids in the padding of inputs and cotangents, every bit stays the same",
             abbreviation="fill",
             against="what it is with other padding",
+            otherwise="reads padding",
             judge=judges.ignores_padding,
             reruns=True,
             lengths=(*FIRST, "one_sequence", "all_empty"),
@@ -117,6 +121,7 @@ CONTRACTS: dict[str, Contract] = {
             "with more steps of padding, real steps stay within the noise floor and the rest is exactly 0",
             abbreviation="longer",
             against="what it is with less padding",
+            otherwise="depends on how much padding there is",
             judge=judges.ignores_extra_padding,
             reruns=True,
         ),
@@ -125,6 +130,7 @@ CONTRACTS: dict[str, Contract] = {
             "each sequence alone and unpadded gives its row, and gradients of parameters add up",
             abbreviation="alone",
             against="what it is in the batch",
+            otherwise="depends on batch-mates",
             judge=judges.independent_of_batchmates,
             reruns=True,
             unless=_no_sequence,
@@ -135,6 +141,7 @@ CONTRACTS: dict[str, Contract] = {
             "a batch in another order gives its rows in that order",
             abbreviation="order",
             against="what it is in the other order",
+            otherwise="depends on the order of the batch",
             judge=judges.follows_permutation,
             reruns=True,
         ),
@@ -143,6 +150,7 @@ CONTRACTS: dict[str, Contract] = {
             "outputs and gradients on padding are exactly 0, the pad row of an embedding included",
             abbreviation="zero",
             against="zero",
+            otherwise="is not zero on padding",
             judge=judges.zero_gradient_at_padding,
             lengths=EVERY,
             unless=_no_padding,
@@ -153,6 +161,7 @@ CONTRACTS: dict[str, Contract] = {
             "a sequence of length 0 gives zeros and keeps its initial state; no real step at all gives loss 0",
             abbreviation="empty",
             against="zero, or the initial state",
+            otherwise="gives no zeros, or not the initial state, for empty sequences",
             judge=judges.accepts_empty_sequences,
             lengths=EVERY,
             unless=_no_empty,
@@ -163,6 +172,7 @@ CONTRACTS: dict[str, Contract] = {
             "twice the same run gives the same bits, and inputs are not modified",
             abbreviation="twice",
             against="the first run",
+            otherwise="differs from run to run, or writes to its inputs",
             judge=judges.repeatable,
             reruns=True,
         ),
@@ -171,6 +181,7 @@ CONTRACTS: dict[str, Contract] = {
             "graph mode is within the noise floor of eager",
             abbreviation="modes",
             against="eager mode",
+            otherwise="differs in graph mode",
             judge=judges.same_in_every_mode,
             lengths=EVERY,
             from_mode=1,
@@ -180,6 +191,7 @@ CONTRACTS: dict[str, Contract] = {
             "compiled by XLA or torch.compile, it is within the noise floor of eager",
             abbreviation="jit",
             against="eager mode",
+            otherwise="differs when compiled",
             judge=judges.same_in_every_mode,
             compiled=True,
         ),
@@ -188,6 +200,7 @@ CONTRACTS: dict[str, Contract] = {
             "it is within the noise floor of what was recorded of it elsewhere, or earlier",
             abbreviation="record",
             against="what was recorded",
+            otherwise="differs from the recording",
             judge=judges.agrees_with_recording,
             lengths=EVERY,
             narrow=True,
@@ -198,6 +211,7 @@ CONTRACTS: dict[str, Contract] = {
             "after every step of training, losses and weights are within the noise floor carried through training",
             abbreviation="trains",
             against="the reference",
+            otherwise="trains differently",
             trained=True,
         ),
     )

@@ -12,6 +12,7 @@ from parity.checks.result import FAILED, Result, number, rounded
 from parity.errors import each
 
 SHOWN = 8  # failures that a message shows in full
+NO_ROUNDING = 1e5  # noise floors; an error beyond it is given as it is
 
 
 def sentence(result: Result) -> str:
@@ -63,31 +64,48 @@ def _subject(result: Result) -> str:
 
 def _difference(result: Result) -> str:
     at = f" at {result.worst_index}" if result.worst_index else ""
-    breaks = f"breaks {result.contract}: "
-    match result.problem:
-        case "element":
-            off = f"is {number(result.score)} noise floors off {_against(result.contract)}{at}"
-            return f"{off}{_values(result, ': {} where {} is expected')}; the limit is {number(result.limit)}"
-        case "norm":
-            off = f"is {number(result.norm_score)} noise floors off {_against(result.contract)} norm-wise"
-            return f"{off}; the limit is {number(result.norm_limit)}"
-        case "bits":
-            off = f"not the same bits: off by {number(result.error)}{at}"
-            return f"{breaks}{off}{_values(result, ' ({} where {} is expected)')}"
-        case "exact":
-            off = f"off by {number(result.error)}{at}{_values(result, ' ({} where {} is expected)')}"
-            return f"{breaks}{off}, where the floor is 0 and the value must be exact"
-    return breaks + replace(result, compared_with="").reason
+    words = measured(result, at, against=f" {_against(result.contract)}")
+    return f"is {words}" if result.problem in ("element", "norm") else f"breaks {result.contract}: {words}"
 
 
 def _against(contract: str) -> str:
     return CONTRACTS[contract].against if contract in CONTRACTS else "what is expected"
 
 
-def _values(result: Result, words: str) -> str:
+def measured(result: Result, at: str, against: str = "") -> str:
+    """Say how far off a quantity is, where, with both values, and what is allowed; else what else is wrong.
+
+    Args:
+        at: where the error is largest, in words that begin with a space; empty if there is no such place.
+        against: what it is off from, likewise.
+    """
+    values = _values(result)
+    match result.problem:
+        case "element" if _is_small(result.score):
+            return f"{number(result.score)} noise floors off{against}{at}{values}; the limit is {number(result.limit)}"
+        case "norm" if _is_small(result.norm_score):
+            limit = number(result.norm_limit)
+            return f"{number(result.norm_score)} noise floors off{against} norm-wise; the limit is {limit}"
+        case "element" | "norm":
+            return f"off{against} by {number(result.error)}{at}{values}"
+        case "bits":
+            return f"off by {number(result.error)}{at}{values}, and every bit must be the same"
+        case "exact":
+            return f"off by {number(result.error)}{at}{values}, and it must be exact: its noise floor is 0"
+        case "not_finite":
+            places = "1 place" if result.places == 1 else f"{result.places} places"
+            return f"NaN or inf on one side only, at {places}" + (f", the first{at}" if at else "")
+    return result.detail
+
+
+def _is_small(score: float | None) -> bool:
+    return score is not None and score < NO_ROUNDING
+
+
+def _values(result: Result) -> str:
     """Put both values into words; nothing where one is missing or not finite."""
-    values = distinct(result.observed, result.expected)
-    return "" if None in values else words.format(*(repr(value).removesuffix(".0") for value in values))
+    one, other = (repr(value).removesuffix(".0") for value in distinct(result.observed, result.expected))
+    return "" if "None" in (one, other) else f": {one} where {other} is expected"
 
 
 def distinct(one: float | None, other: float | None) -> tuple[float | None, float | None]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from parity.arrays import numpy_defaults
+from parity.checks.verdict import Verdict
 from parity.errors import (
     INTERRUPTS,
     InputError,
@@ -24,7 +25,6 @@ from parity.models.side import Side
 from parity.models.sides import side_of
 from parity.models.subject import NotRun, Subject
 from parity.models.transformations import ALWAYS, LAYOUTS
-from parity.models.verdict import Verdict
 
 DTYPES = ("float32", "float64")
 

@@ -9,9 +9,11 @@ from dataclasses import replace as replaced
 import numpy as np
 from msgspec.structs import replace
 
+from parity.checks.blame import Blame
 from parity.checks.comparison import Difference, to_results
 from parity.checks.result import FAILED, XFAILED, Result
-from parity.models.verdict import Blame, Verdict
+from parity.checks.verdict import Verdict
+from parity.models.contracts import CONTRACTS
 
 NO_ARRAYS = (np.zeros(0), np.zeros(0), None)  # in place of a gradient's, of which there would be one a contract
 ROUNDING = ("element", "norm", "exact")  # what a unit on the edge of a kink can cause too
@@ -64,6 +66,7 @@ class Findings:
             results=tuple(results),
             declined=self.declined,
             blames=blames,
+            otherwise={name: contract.otherwise for name, contract in CONTRACTS.items()},
             axes=self.axes,
             notes=tuple(self.notes),
         )

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any
 
 from parity.checks.result import FAILED, XFAILED
+from parity.checks.verdict import Verdict
 from parity.errors import FrameworkUnavailable, names
 from parity.models.checking import check_model, chosen_contracts
 from parity.models.sequences import Inputs
-from parity.models.verdict import Verdict
 
 Factory = Callable[[], object]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array
+from parity.checks.blame import Blame
 from parity.checks.comparison import Difference, difference
 from parity.checks.noise import floor_of, response_of
 from parity.models.axes import collect, has_rows, recognise, two_layouts
@@ -19,7 +20,6 @@ from parity.models.layouts import Layout
 from parity.models.observing import View, arrays_of
 from parity.models.side import Layer, Noise, Ran
 from parity.models.transformations import Setting, Transformation
-from parity.models.verdict import Blame
 
 COPIES = 3
 Observed = Mapping[str, Array]

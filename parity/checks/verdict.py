@@ -1,0 +1,65 @@
+"""The verdict on a model or a function of a user's: whether it holds, and the explanation."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from parity.checks.blame import Blame
+from parity.checks.explanation import explanation
+from parity.checks.result import FAILED, PASSED, XFAILED, Result
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The findings about a model or a function of a user's. It is true if it holds; as a text, it explains itself.
+
+    Attributes:
+        name, framework: of the model or function.
+        operation: what the function claims to compute; empty for a model.
+        results: of all contracts that were tried.
+        declined: contract -> why it was not tried.
+        blames: contract -> where the difference begins.
+        causes: contract -> why it is broken, in words.
+        otherwise: contract -> what one does that breaks it.
+        axes: output -> its axes, "B" for rows and "T" for steps.
+        notes: what is worth knowing besides: what was guessed, in which precision the tolerance was measured.
+    """
+
+    name: str
+    framework: str
+    operation: str = ""
+    results: tuple[Result, ...] = ()
+    declined: dict[str, str] = {}  # a Struct copies it
+    blames: dict[str, Blame] = {}
+    causes: dict[str, str] = {}
+    otherwise: dict[str, str] = {}
+    axes: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return not self.failed and any(result.status in (PASSED, XFAILED) for result in self.results)
+
+    def __str__(self) -> str:
+        """Explain it in at most twelve lines, a paragraph for each cause."""
+        return explanation(self)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Return the contracts that are broken."""
+        return tuple(dict.fromkeys(result.contract for result in self.results if result.status == FAILED))
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """Return the contracts that hold."""
+        tried = dict.fromkeys(result.contract for result in self.results if result.status == PASSED)
+        return tuple(contract for contract in tried if contract not in self.failed)
+
+    @property
+    def first_difference(self) -> Blame | None:
+        """Return where the first broken contract begins to differ."""
+        return next((self.blames[contract] for contract in self.failed if contract in self.blames), None)
+
+    def only(self, contract: str) -> Verdict:
+        """Return what it says of one contract."""
+        results = tuple(result for result in self.results if result.contract == contract)
+        return replace(self, results=results, declined={})
