@@ -22,10 +22,13 @@ settings.load_profile("parity")
 
 # doctests of a framework that is not installed are not collected: its files import it
 absent = [name for name, package in frameworks.EXTRAS.items() if importlib.util.find_spec(package) is None]
-SIDES = {"pytorch": "parity/models/pytorch_side.py", "tensorflow": "parity/models/keras_side.py"}
-collect_ignore_glob = [place for framework in absent for place in (f"parity/{framework}/*", SIDES[framework])]
+SIDES = {
+    "pytorch": ("parity/models/pytorch_side.py", "parity/functions/pytorch_modules.py"),
+    "tensorflow": ("parity/models/keras_side.py", "parity/functions/keras_layers.py"),
+}
+collect_ignore_glob = [place for framework in absent for place in (f"parity/{framework}/*", *SIDES[framework])]
 if "pytorch" in absent:
-    collect_ignore_glob.append("parity/checks/functions.py")  # its examples check PyTorch functions
+    collect_ignore_glob.append("parity/functions/checking.py")  # its examples check PyTorch functions
 if absent:
     collect_ignore_glob.append("parity/checks/sweep.py")  # its example compares both
 

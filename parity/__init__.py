@@ -19,16 +19,15 @@ if TYPE_CHECKING:
     from parity.cases.case import Case as Case
     from parity.cases.sampling import sample_case as sample_case
     from parity.checks.contracts import CONTRACTS as CONTRACTS
-    from parity.checks.functions import assert_function as assert_function
-    from parity.checks.functions import check_function as check_function
     from parity.checks.noise import noise_floor as noise_floor
     from parity.checks.result import Result as Result
-    from parity.checks.sentences import explain as explain
     from parity.checks.verdict import Verdict as Verdict
     from parity.errors import FrameworkUnavailable as FrameworkUnavailable
     from parity.errors import InputError as InputError
     from parity.frameworks.observation import Observation as Observation
     from parity.frameworks.running import observe as observe
+    from parity.functions.checking import assert_function as assert_function
+    from parity.functions.checking import check_function as check_function
     from parity.models.checking import assert_model as assert_model
     from parity.models.checking import check_model as check_model
     from parity.models.inputs import features as features
@@ -46,10 +45,9 @@ _MODULES = {
     "Batch": "cases.batch",
     "Case": "cases.case",
     "sample_case": "cases.sampling",
-    "assert_function": "checks.functions",
-    "check_function": "checks.functions",
+    "assert_function": "functions.checking",
+    "check_function": "functions.checking",
     "CONTRACTS": "checks.contracts",
-    "explain": "checks.sentences",
     "InputError": "errors",
     "FrameworkUnavailable": "errors",
     "Result": "checks.result",

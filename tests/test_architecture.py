@@ -99,7 +99,7 @@ LAYERS = (
         "models",
         "divergences",
     ),
-    *("training", "mutants", "throughput", "report", "diff", "cli", "pytest_plugin", "__main__"),
+    *("training", "mutants", "functions", "throughput", "report", "diff", "cli", "pytest_plugin", "__main__"),
 )
 
 

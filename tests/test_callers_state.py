@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import check_function, divergences, explain, frameworks, noise_floor, observe, sample_case, training
+from parity import check_function, divergences, frameworks, noise_floor, observe, sample_case, training
 from parity.caching import clear_caches
 from parity.checks.result import PASSED
+from parity.checks.sentences import explain
 
 Setting = tuple[Callable[[], Any], Callable[[Any], Any]]  # how to read it, and how to write it
 
@@ -149,9 +150,9 @@ def caller(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_a_right_function_passes_whatever_the_caller_has_set(caller: str) -> None:
     operation, function = sensitive(caller)
     before = state_of(caller)
-    results = check_function(operation, function, caller, lengths="ragged")
-    assert explain(results) == ""
-    assert {result.status for result in results} == {PASSED}
+    verdict = check_function(operation, function, caller, lengths="ragged")
+    assert verdict, verdict
+    assert {result.status for result in verdict.results} == {PASSED}
     assert state_of(caller) == before
 
 
@@ -273,10 +274,10 @@ def test_a_check_raises_nothing_where_the_caller_lets_numpy_raise(pytorch: str) 
     clear_caches()
     right = import_module("parity.pytorch.rnn").lstm
     with np.errstate(all="raise"):
-        results = check_function(
+        verdict = check_function(
             "rnn.lstm", right, pytorch, dtype="float16", contracts=["matches_reference"], config="one_layer", seed=1
         )
-    assert explain(results) == ""
+    assert verdict, verdict
 
 
 def test_building_layers_takes_no_random_number_from_the_caller(tensorflow: str) -> None:

@@ -29,6 +29,7 @@ from parity.cases.sampling import with_lengths
 from parity.checks import runner, selection, sweep
 from parity.checks.check import Check
 from parity.checks.comparison import compare, difference
+from parity.checks.sentences import explain
 from parity.cli.advise import read_lengths
 from parity.cli.diff import print_diff
 from parity.cli.diff import render_markdown as render_diff
@@ -115,7 +116,7 @@ CALLS: dict[str, partial[Any]] = {
         seed=0,
     ),
     "assert_function": partial(parity.assert_function, operation="rnn.gru", function=print, framework="pytorch"),
-    "explain": partial(parity.explain, results=[result("failed")]),
+    "explain": partial(explain, results=[result("failed")]),
     "Batch": partial(parity.Batch, values=np.zeros((2, 3)), lengths=[1, 2]),
     "Batch.of": partial(parity.Batch.of, sequences=[[1.0], [2.0, 3.0]], steps=4),
     "check_lengths": partial(check_lengths, lengths=[1, 2], steps=3, batch=2),

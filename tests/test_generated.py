@@ -17,8 +17,8 @@ from parity.arrays import FLOATS
 from parity.cases.lengths import LengthsSpec
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
-from parity.checks.functions import check_function
 from parity.checks.sentences import explain
+from parity.functions.checking import check_function
 from parity.operations import OPERATIONS
 
 SUBJECTS = [
@@ -85,6 +85,6 @@ def test_a_failure_is_shrunk_to_the_shortest_batch(pytorch: str) -> None:
 
     def wrong(lengths: str) -> bool:
         options: dict[str, Any] = {"lengths": lengths, "contracts": ["matches_reference"]}
-        return bool(explain(check_function("bidirectional.reverse_sequence", short_sighted, "pytorch", **options)))
+        return bool(check_function("bidirectional.reverse_sequence", short_sighted, "pytorch", **options).failed)
 
     assert find(batches(), wrong, settings=settings(derandomize=True, database=None)) == "3:3"

@@ -147,7 +147,7 @@ class Mute(Exception):
 
 def test_a_function_with_a_hostile_name_that_raises_hostile_things_gives_a_result(pytorch: str, tmp_path: Path) -> None:
     raised: list[Exception] = [ValueError(text) for text in HOSTILE.values()] + [Mute()]
-    results: list[Result] = []
+    results: tuple[Result, ...] = ()
     for error in raised:
 
         def function(x: Any, lengths: Any, error: Exception = error) -> Any:
@@ -156,7 +156,7 @@ def test_a_function_with_a_hostile_name_that_raises_hostile_things_gives_a_resul
         function.__name__ = HOSTILE["script"]
         results = check_function(
             "bidirectional.reverse_sequence", function, "pytorch", contracts=["accepts_empty_sequences"]
-        )
+        ).results
         assert {result.status for result in results} == {FAILED}
         assert all(result.reason.isprintable() for result in results)
     texts = {file.name: file.read_text() for file in report.write(report_of(*results), tmp_path)}

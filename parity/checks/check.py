@@ -18,6 +18,7 @@ from parity.checks.comparison import Difference, to_results
 from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.covering import is_covering
 from parity.checks.localisation import first_difference
+from parity.checks.own import PADDING_OUTPUTS, Own
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Problem, Result, Status
 from parity.checks.subject import Subject
 from parity.errors import INTERRUPTS, first_lines, message_of
@@ -49,9 +50,8 @@ class Check:
     lengths: str = ""  # may be written out, see `parity.cases.lengths`
     mode: str = ""
     device: frameworks.DeviceSettings = frameworks.CPU
-    own: tuple[tuple[str, frameworks.Call], ...] = ()  # a user's function, bound to each configuration by name
+    own: Own | None = None  # a user's function
     replay: str = ""  # the folder of the recording that it is compared with, if it is
-    omits: tuple[str, ...] = ()  # outputs that the user's function does not give
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.framework}.{self.variant}-{self.dtype}-{self.contract}"
@@ -59,12 +59,12 @@ class Check:
     @property
     def reproduce(self) -> str:
         """Return the command that shows its results again, or the call that checked a user's function."""
-        return self._call if self.own else self._command
+        return self._call(self.own) if self.own else self._command
 
-    @property
-    def _call(self) -> str:
-        given = {"dtype": self.dtype, "contracts": [self.contract], "config": self.config, "lengths": self.lengths}
-        given |= {"mode": self.mode, "omits": list(self.omits)}
+    def _call(self, own: Own) -> str:
+        given: dict[str, object] = {"dtype": self.dtype, "contracts": [self.contract], "config": self.config}
+        given |= {"lengths": self.lengths, "mode": self.mode, "omits": list(own.omits), "min_length": own.min_length}
+        given |= {"padding_output": own.padding_output if own.padding_output != PADDING_OUTPUTS[0] else ""}
         options = "".join(f", {name}={value!r}" for name, value in given.items() if value)
         subject = f"{self.operation!r}, {self.variant}, {self.framework!r}"
         return f"parity.check_function({subject}{options}, seed={self.seed})"
@@ -106,7 +106,7 @@ class Check:
         if results:
             return results
         nothing = "nothing was compared: the contract applies to no case"
-        return [self.result("", "", SKIPPED if self.lengths else FAILED, problem="other", detail=nothing)]
+        return [self.result("", "", SKIPPED if self.lengths or self.own else FAILED, problem="other", detail=nothing)]
 
     @property
     def _needed(self) -> tuple[str, ...]:
@@ -119,10 +119,10 @@ class Check:
         Whoever asks for a configuration, lengths or a mode gets all that there is of it, and so does a user's function.
         """
         contract, row = CONTRACTS[self.contract], find(self.operation)
-        every = self.full or self.config or self.lengths or self.mode or self.own
+        every = self.full or self.config or self.lengths or self.mode or self.own is not None
         modes = [mode for mode in contract.modes(self.framework, self.dtype, self.full) if self.mode in ("", mode)]
         for config in row.configurations:
-            if self.config in ("", config.name):
+            if self.config in ("", config.name) and (self.own is None or config.name in self.own.calls):
                 tried = [
                     mode
                     for mode in modes
@@ -140,18 +140,18 @@ class Check:
         tried = FIRST if self.dtype in NARROW else contract.lengths
         return [lengths for lengths in lengths_of(config) if lengths in tried and self.lengths in ("", lengths)]
 
-    def _subject(self, config: Configuration, mode: str) -> Subject:
-        own = dict(self.own).get(config.name)
+    def subject(self, config: Configuration, mode: str) -> Subject:
+        call = self.own.calls[config.name] if self.own else None
         recording = opened(self.replay) if self.replay else None
-        return Subject(self.framework, self.variant, mode, own, self.device, recording)
+        return Subject(self.framework, self.variant, mode, call, self.device, recording)
 
     def _judge(self, config: Configuration, lengths: str, mode: str) -> list[Result]:
-        contract, case = CONTRACTS[self.contract], self._case(config, lengths)
-        if contract.unless(case):
+        contract, case = CONTRACTS[self.contract], self.case(config, lengths)
+        if case is None or contract.unless(case):
             return []
         expected = self._expected_failure(case, mode)
         try:
-            subject = self._subject(config, mode)
+            subject = self.subject(config, mode)
             with bucketing.using(SMALL_GROUPS):
                 differences = contract.judge(subject, case)
                 results = self._results(subject, case, differences)
@@ -171,12 +171,11 @@ class Check:
             return self.result(mode, case, XFAILED, problem="raised", detail=expected.why)
         return self.result(mode, case, FAILED, problem="raised", detail=f"raised {first_lines(message)}")
 
-    def _case(self, config: Configuration, lengths: str) -> Case:
-        """Sample the case, without the outputs that the variant, or a user's function, does not give."""
-        case = sample_case(self.operation, config.name, lengths, self.dtype, self.seed)
-        if self.own:
-            return case.keeping(set(case.cotangents) - set(self.omits))
-        return case.given_by(f"{self.framework}.{self.variant}")
+    def case(self, config: Configuration, lengths: str) -> Case | None:
+        """Sample the case, without what the variant, or a user's function, does not give or take."""
+        sizes = self.own.sizes if self.own else ()
+        case = sample_case(self.operation, config.name, lengths, self.dtype, self.seed, sizes)
+        return self.own.given(case) if self.own else case.given_by(f"{self.framework}.{self.variant}")
 
     def _expected_failure(self, case: Case, mode: str) -> ExpectedFailure | None:
         """Find the claim that this run fails. A contract that compares a mode with eager may fail in either."""
@@ -197,7 +196,8 @@ class Check:
         if any(difference.failed for difference in differences):
             base = replace(base, status=FAILED)
             if case.lengths_name in (*FIRST, self.lengths):  # not for all: looking takes a run for each step
-                base = replace(base, first=first_difference(subject, case))
+                least = self.own.shortest(case) if self.own else 0
+                base = replace(base, first=first_difference(subject, case, least))
         return to_results(self._with_error_maps(base, case, differences), differences)
 
     def _with_error_maps(self, result: Result, case: Case, differences: list[Difference]) -> Result:

@@ -105,9 +105,10 @@ def _details(verdict: Verdict, contract: str) -> str:
     """Say which quantity differs, by how much and where: an output or the loss, rather than a gradient."""
     failed = _failed(verdict, contract)
     worst = min(failed, key=lambda result: (result.quantity.startswith("d_"), result.dtype != failed[0].dtype))
-    gradients = {result.quantity for result in failed if result.quantity.startswith("d_")}
+    gradients = {one.quantity for one in failed if one.quantity.startswith("d_") and one.run == worst.run}
+    others = gradients - {worst.quantity}
     every = {name for name in worst.scores if name.startswith("d_")}
-    also = f", and {len(gradients - {worst.quantity})} of {len(every)} gradients" if len(gradients) > 1 else ""
+    also = f", and {len(others)} of {len(every)} gradients" if others else ""
     run = ", ".join(filter(None, (worst.case, worst.dtype, worst.mode if verdict.operation else "")))
     return f"{contract} ({run}): {_words(verdict, worst)}{also}"
 

@@ -31,9 +31,12 @@ class Part:
     layer: int | None = None
 
 
-def first_difference(subject: Subject, case: Case) -> FirstDifference | None:
-    """Find the shortest prefix on which a subject differs from the reference, and what differs there first."""
-    for steps in range(case.steps + 1):
+def first_difference(subject: Subject, case: Case, least: int = 0) -> FirstDifference | None:
+    """Find the shortest prefix on which a subject differs from the reference, and what differs there first.
+
+    No sequence is cut to fewer steps than ``least``.
+    """
+    for steps in range(least, case.steps + 1):
         prefix = replace(case, lengths=np.minimum(case.lengths, steps))
         observed, reference = subject.observe_again(prefix), noise_floor(prefix)
         for part in parts(prefix):

@@ -88,6 +88,17 @@ def only_real(real, values):  # (B, T), (B, T, D)
     return torch.where(real[:, :, None], values, 0)
 
 
+def zero_on_padding(output, lengths, steps, left=False):  # (B, T, ...), (B,), T
+    """Return an output of T steps that is 0 on padding, whatever it holds there, and if its last steps are missing."""
+    if output.dim() < 2 or output.shape[:1] != lengths.shape or output.shape[1] > steps:
+        return output  # of another shape than expected: the comparison reports it
+    real = valid(lengths, steps)
+    real = real.flip(1) if left else real
+    missing = output.new_zeros(output.shape[0], steps - output.shape[1], *output.shape[2:])
+    whole = torch.cat([output, missing], 1) if missing.shape[1] else output
+    return torch.where(real.reshape(*real.shape, *[1] * (output.dim() - 2)), whole, output.new_zeros(()))
+
+
 def pick(variants, variant):
     """Return ``variant``, or its value in a dict, if it is one of ``variants``."""
     if variant not in variants:

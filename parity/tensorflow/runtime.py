@@ -91,6 +91,18 @@ def only_real(real, values):  # (B, T), (B, T, D)
     return tf.where(real[:, :, None], values, tf.zeros((), values.dtype))
 
 
+def zero_on_padding(output, lengths, steps, left=False):  # (B, T, ...), (B,), T
+    """Return an output of T steps that is 0 on padding, whatever it holds there, and if its last steps are missing."""
+    if output.shape.rank is None or output.shape.rank < 2:
+        return output  # of another shape than expected: the comparison reports it
+    missing = tf.maximum(steps - tf.shape(output)[1], 0)
+    whole = tf.pad(output, [[0, 0], [0, missing], *[[0, 0]] * (output.shape.rank - 2)])
+    real = valid(lengths, steps)
+    real = real[:, ::-1] if left else real
+    real = tf.reshape(real, tf.concat([tf.shape(real), [1] * (output.shape.rank - 2)], 0))
+    return tf.where(real, whole, tf.zeros((), output.dtype))
+
+
 @tf.custom_gradient
 def rearranged(rows, order, back):  # (N, ...) -> (N, ...), each row once; ``back`` undoes ``order``
     """Gather rows; the gradient gathers too, while that of `tf.gather` adds rows up."""

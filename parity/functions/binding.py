@@ -1,0 +1,105 @@
+"""Bind a function of a user's to the configurations of an operation, and check what it takes and returns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from parity import frameworks
+from parity.errors import INTERRUPTS, InputError
+from parity.operations import Configuration, Operation
+
+Function = Callable[..., Any]
+
+
+class WrongResult(InputError):
+    """A function returns something else than its operation does."""
+
+
+def bound(
+    function: Function,
+    row: Operation,
+    config: Configuration,
+    framework: str,
+    omits: Sequence[str] = (),
+    padding_output: str = "zero",
+) -> frameworks.Call:
+    """Return a function from arguments to outputs by name, which raises `WrongResult` for any other result.
+
+    A tensor stands for the only output. Outputs on padding are set to 0 if they may be anything there.
+    """
+    runtime = frameworks.runtime(framework)
+    expected = [name for name in config.outputs if name not in omits]
+    first = next(iter(config.inputs))
+
+    def checked(**arguments: Any) -> Mapping[str, Any]:
+        outputs: Any = function(**arguments)
+        if len(expected) == 1 and not isinstance(outputs, Mapping):
+            outputs = {expected[0]: outputs}
+        _check_names(outputs, expected)
+        try:
+            runtime.only_tensors(outputs)
+        except TypeError as error:
+            argument, _, rest = str(error).partition(": got ")
+            raise WrongResult(argument, *rest.split(", expected ")) from None
+        if padding_output == "zero":
+            return outputs  # type: ignore[no-any-return]
+        given, lengths = arguments[first], arguments["lengths"]
+        steps = given.shape[1] if framework == "pytorch" else runtime.tf.shape(given)[1]
+        return {
+            name: runtime.zero_on_padding(output, lengths, steps, config.left)
+            if config.outputs[name].startswith("BT")
+            else output
+            for name, output in outputs.items()
+        }
+
+    return frameworks.bind(checked, row, config.name, "", tuple(omits))
+
+
+def _check_names(outputs: object, expected: Sequence[str]) -> None:
+    if isinstance(outputs, Mapping) and set(outputs) == set(expected):
+        return
+    received = f"an object of type {type(outputs).__name__}"
+    wanted = f"a dict of tensors by name: {', '.join(expected)}"
+    if isinstance(outputs, Mapping):
+        received = f"one of {', '.join(map(str, outputs))}" if outputs else "{}"
+        if outputs and set(outputs) < set(expected):
+            missing = [name for name in expected if name not in outputs]
+            wanted += f" (or omits={missing}, if it does not give them)"
+    raise WrongResult("result", received, wanted)
+
+
+def takes(function: Function, configs: Sequence[Configuration]) -> bool:
+    """Tell whether a function can be called with all arguments of each of some configurations, weights too."""
+    signature = inspect.signature(function)
+    return not any(_mismatch(signature, config) for config in configs)
+
+
+def check_signature(function: Function, row: Operation, configs: Sequence[Configuration]) -> None:
+    """Make sure that a function can be called with the arguments of an operation, in each of some configurations.
+
+    Raises:
+        InputError: it cannot; the message says with which arguments, and which configuration it could do.
+    """
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)  # a wrapper may take other arguments
+    except INTERRUPTS:
+        raise
+    except BaseException:  # those of some functions in C are unknown; other objects answer with code of their own
+        return
+    for config in configs:
+        if error := _mismatch(signature, config):
+            able = [f"config={one.name!r}" for one in row.configurations if not _mismatch(signature, one)]
+            others = f", or {' or '.join(able)}" if able else ""
+            expected = f"one that takes {', '.join(config.arguments)} by name ({error}){others}"
+            raise InputError("function", f"one that takes ({', '.join(signature.parameters)})", expected)
+
+
+def _mismatch(signature: inspect.Signature, config: Configuration) -> str:
+    """Return why a function cannot be called with the arguments of a configuration; empty if it can."""
+    try:
+        signature.bind(**dict.fromkeys(config.arguments))
+    except TypeError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,116 @@
+"""Diagnose why a function breaks contracts: like a mutant, by weights without gradients, or on padding only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from parity import bucketing
+from parity.arrays import numpy_defaults
+from parity.cases.case import Case, along
+from parity.checks.check import SMALL_GROUPS, Check
+from parity.checks.comparison import compare
+from parity.checks.noise import noise_floor
+from parity.checks.result import MEASURED, Result
+from parity.errors import INTERRUPTS
+from parity.functions.evidence import Evidence, evidence
+from parity.functions.signatures import mutants_like
+
+ASSIGNED = (
+    "no gradient reaches {}: weights that are assigned (`.data =`, nn.Parameter(w), copy_ under no_grad, "
+    "tf.Variable.assign) or detached pass none on; call the layer with the tensors themselves, as "
+    "torch.func.functional_call(layer, weights, inputs) or layer.stateless_call(weights, …) do"
+)
+ON_PADDING = "outputs are right on real steps: with padding_output='any', those on padding are not compared"
+WITHOUT_EMPTY = "it runs without empty sequences: with min_length=1, none is given"
+SHOWN = 3
+
+
+@numpy_defaults()
+def causes_of(checks: Sequence[Check], failed: Sequence[Result]) -> dict[str, str]:
+    """Return the causes of failures by contract, as far as they are known."""
+    runs = list(evidence(checks, failed))
+    with bucketing.using(SMALL_GROUPS):
+        try:
+            return _causes(runs)
+        except INTERRUPTS:
+            raise
+        except BaseException:  # a function that differs from run to run may raise in this one
+            return {}
+
+
+def _causes(runs: Sequence[Evidence]) -> dict[str, str]:
+    hints = {run.result.contract: hint for run in reversed(runs) if (hint := _hint(run))}
+    measured = [run for run in runs if run.result.problem in MEASURED]
+    if any(run.result.contract == "repeatable" for run in runs) or any(map(_is_about_gradients, hints.values())):
+        return hints
+    alike = mutants_like(measured)
+    contracts = dict.fromkeys(run.result.contract for run in runs)
+    causes = {contract: [one[contract] for one in (alike, hints) if contract in one] for contract in contracts}
+    return {contract: "; ".join(known) for contract, known in causes.items() if known}
+
+
+def _is_about_gradients(hint: str) -> bool:
+    return hint.startswith(ASSIGNED.partition("{")[0])
+
+
+def _hint(run: Evidence) -> str:
+    if run.result.problem == "raised":
+        return WITHOUT_EMPTY if _runs_without_empty(run) else ""
+    if run.result.contract not in ("matches_reference", "zero_gradient_at_padding"):
+        return ""
+    if run.result.contract == "matches_reference" and (missing := _without_gradient(run)):
+        names = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
+        return ASSIGNED.format(names)
+    return ON_PADDING if _wrong_on_padding_only(run) else ""
+
+
+def _runs_without_empty(run: Evidence) -> bool:
+    """Tell whether a function raises with empty sequences, and runs without them."""
+    rows = np.flatnonzero(run.case.lengths)
+    if not 0 < rows.size < len(run.case.lengths):
+        return False
+    return not _runs(run, run.case) and _runs(run, run.case.taken(rows))
+
+
+def _runs(run: Evidence, case: Case) -> bool:
+    try:
+        run.subject.observe_again(case)
+    except INTERRUPTS:
+        raise
+    except BaseException:
+        return False
+    return True
+
+
+def _without_gradient(run: Evidence) -> list[str]:
+    """Return the weights whose gradients are all 0, and should not be, if all outputs are right."""
+    observed, reference = run.subject.observe(run.case).quantities, noise_floor(run.case)
+    outputs = [name for name in run.case.cotangents if name in observed]
+    compared = compare(
+        *({name: one[name] for name in outputs} for one in (observed, reference.expected, reference.floor))
+    )
+    if any(one.failed for one in compared):
+        return []
+    return [
+        name
+        for name, spec in run.case.configuration.inputs.items()
+        if "B" not in spec.axes and f"d_{name}" in observed
+        if not observed[f"d_{name}"].any() and reference.expected[f"d_{name}"].any()
+    ]
+
+
+def _wrong_on_padding_only(run: Evidence) -> bool:
+    """Tell whether outputs differ from the reference on padding, and on no real step."""
+    observed, reference = run.subject.observe(run.case).quantities, noise_floor(run.case)
+    own, expected, floor = {}, {}, {}
+    for name in run.case.cotangents:
+        if observed[name].shape != reference.expected[name].shape:
+            return False
+        on_steps = run.case.axes[name].startswith("BT")
+        padding = ~along(run.case.mask, observed[name]) if on_steps else np.zeros((), bool)
+        own[name] = np.where(padding, 0, observed[name].astype(np.float64))
+        expected[name], floor[name] = reference.expected[name], reference.floor[name]
+    whole = compare({name: observed[name] for name in own}, expected, floor)
+    return any(one.failed for one in whole) and not any(one.failed for one in compare(own, expected, floor))

@@ -1,0 +1,93 @@
+"""Prepare what a user gives to be checked: tell its framework, check its arguments, bind it to configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from parity import frameworks
+from parity.cases.case import Case
+from parity.cases.lengths import lengths_of
+from parity.cases.sampling import sample_case
+from parity.checks.own import Own
+from parity.functions.binding import Function, bound, check_signature, takes
+from parity.functions.modules import fitted
+from parity.functions.telling import framework_of, is_module
+from parity.operations import Configuration, Operation
+
+CALL = {"pytorch": "forward", "tensorflow": "call"}  # the method of a module or a layer that has its arguments
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A function, module or layer that is ready to be checked."""
+
+    framework: str
+    own: Own
+    notes: tuple[str, ...] = ()
+    is_module: bool = False
+
+
+def prepared(
+    function: Function,
+    row: Operation,
+    configs: Sequence[Configuration],
+    framework: str,
+    dtype: str,
+    own: Own,
+    lengths: str,
+    seed: int,
+) -> Prepared:
+    """Bind a function to configurations.
+
+    Args:
+        framework: empty if it has to be told.
+        own: what is asked of the function, without calls.
+
+    Raises:
+        InputError: it cannot be called with the arguments of the operation, or its framework cannot be told.
+        FrameworkUnavailable: its framework cannot be loaded.
+    """
+    by_class = next((one for one in frameworks.FRAMEWORKS if is_module(function, one)), "")
+    own_call = getattr(function, CALL[by_class]) if by_class else None
+    if own_call and not takes(own_call, configs):  # one that takes the weights too is a function
+        return _module(function, by_class, row, configs, dtype, own)
+    check_signature(own_call or function, row, configs)
+    if not framework:
+        trial = partial(bound, function, row, configs[0], omits=own.omits)
+        framework = framework_of(function, trial, _first_case(row, configs[0], dtype, own, lengths, seed))
+    frameworks.runtime(framework)
+    calls = {one.name: bound(function, row, one, framework, own.omits, own.padding_output) for one in configs}
+    return Prepared(framework, replace(own, calls=calls))
+
+
+def _module(
+    module: Function, framework: str, row: Operation, configs: Sequence[Configuration], dtype: str, own: Own
+) -> Prepared:
+    """Bind a module or a layer to those configurations that it can compute."""
+    frameworks.runtime(framework)
+    found = fitted(module, framework, row.name, configs, dtype)
+    able = [config for config in configs if config.name in found]
+    calls = {
+        config.name: bound(found[config.name].function, row, config, framework, own.omits, own.padding_output)
+        for config in able
+    }
+    notes = []
+    if len(able) < len(configs):
+        notes.append(f"tried as {', '.join(found)}, which it computes, and no other configuration")
+    least = own.min_length
+    if any(one.packed for one in found.values()) and not least:
+        least = 1
+        notes.append("its lengths are given by packing, which takes no empty sequence: min_length is 1")
+    sizes = tuple(next(iter(found.values())).sizes.items())
+    return Prepared(framework, replace(own, calls=calls, min_length=least, sizes=sizes), tuple(notes), is_module=True)
+
+
+def _first_case(row: Operation, config: Configuration, dtype: str, own: Own, lengths: str, seed: int) -> Case:
+    """Return the first case, without empty sequences if it has others: a function may raise on those."""
+    case = sample_case(row.name, config.name, lengths or lengths_of(config)[0], dtype, seed)
+    case = case.keeping(set(case.cotangents) - set(own.omits))
+    return case.taken(np.flatnonzero(case.lengths)) if case.lengths.any() else case
