@@ -1,0 +1,306 @@
+"""Describe the layers of a PyTorch module as units."""
+
+import copy
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from parity.pairs.units import PLAIN, Unit
+
+GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
+KINDS = {nn.LSTM: "lstm", nn.GRU: "gru", nn.RNN: "rnn", nn.LSTMCell: "lstm", nn.GRUCell: "gru", nn.RNNCell: "rnn"}
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+INSTANCE = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+BUFFERS = ("running_mean", "running_var")  # those that count as weights
+
+
+def describe(module, path, ids):
+    """Return the units of a module, and whether they cover what is inside of it too.
+
+    Args:
+        module: of the model.
+        path: its path.
+        ids: returns the numbers of one of its own arrays by its local name; None if there is none.
+    """
+    for kinds, function in DESCRIBE.items():
+        if isinstance(module, kinds):
+            return function(module, path, ids), True
+    if (own := by_names(module, path, ids)) is not None:
+        return own, True
+    return [plain(path, name, ids) for name in own_names(module)], False
+
+
+def own_names(module):
+    """Return the local names of a module's own arrays, parametrised ones as what they amount to."""
+    names = [name for name, p in module._parameters.items() if p is not None]
+    if parametrize.is_parametrized(module):
+        names += list(module.parametrizations)
+    old = [name.removesuffix("_g") for name in names if name.endswith("_g") and name.removesuffix("_g") + "_v" in names]
+    names = [name for name in names if name.removesuffix("_g").removesuffix("_v") not in old] + old  # weight_norm
+    return names + [name for name in BUFFERS if module._buffers.get(name) is not None]
+
+
+def plain(path, name, ids):
+    found = ids(name)
+    return Unit(f"{path}.{name}" if path else name, PLAIN, found.shape, {name: (found,)})
+
+
+def by_names(module, path, ids):
+    """Recognise a layer of the user's own by the names of its arrays and its class."""
+    names, kind = set(own_names(module)), type(module).__name__.lower()
+    if not names or any(True for _ in module.children()):
+        return None
+    flat = all(ids(name).ndim == 1 for name in names)
+    gain = {"gain": (ids("weight"),)} if "weight" in names else {}
+    gain |= {"bias": (ids("bias"),)} if "bias" in names else {}
+    if flat and {"weight", *BUFFERS} <= names <= {"weight", "bias", *BUFFERS}:
+        statistics = {"mean": (ids("running_mean"),), "variance": (ids("running_var"),)}
+        return [Unit(path, "batch_norm", ids("weight").shape, gain | statistics, settings=epsilon(module))]
+    if flat and "weight" in names <= {"weight", "bias"} and "norm" in kind:
+        rms = "rms" in kind or "bias" not in names
+        return [Unit(path, "rms_norm" if rms else "layer_norm", ids("weight").shape, gain, settings=epsilon(module))]
+    if names <= {"weight", "bias"} and "weight" in names and ids("weight").ndim == 2 and kind == "conv1d":
+        kernel = ids("weight")  # of GPT-2 in transformers: (in, out)
+        return [Unit(path, "dense", kernel.shape, {"kernel": (kernel,)} | optional(ids, bias="bias"))]
+    return None
+
+
+def epsilon(module):
+    found = next((getattr(module, n) for n in ("eps", "epsilon", "variance_epsilon") if hasattr(module, n)), None)
+    return {} if found is None else {"eps": float(found)}
+
+
+def optional(ids, **names):
+    found = {role.replace("_", " "): ids(name) for role, name in names.items()}
+    return {role: (own,) for role, own in found.items() if own is not None}
+
+
+def linear(module, path, ids):
+    kernel = ids("weight").T
+    alone = applied(module, path, lambda run, given: run(given["x"]))
+    return [Unit(path, "dense", kernel.shape, {"kernel": (kernel,)} | optional(ids, bias="bias"), alone=alone)]
+
+
+def embedding(module, path, ids):
+    table = ids("weight")
+    alone = applied(module, path, lambda run, given: run(given["ids"])) if isinstance(module, nn.Embedding) else None
+    settings = {} if module.max_norm is None else {"max_norm": module.max_norm}
+    return [Unit(path, "embedding", table.shape, {"table": (table,)}, settings=settings, alone=alone)]
+
+
+def convolution(module, path, ids):
+    """(out, in / groups, *width) -> (*width, in / groups, out); one of width 1 is a dense layer."""
+    weight = ids("weight")
+    kernel = np.moveaxis(weight, (0, 1), (-1, -2))
+    rank = weight.ndim - 2
+    alone = applied(module, path, lambda run, given: channels_last(run(channels_first(given["x"]))))
+    arrays = {"kernel": (kernel,)} | optional(ids, bias="bias")
+    stride = {"stride": tuple(module.stride)}
+    if math.prod(module.kernel_size) == 1 and module.groups == 1 and rank == 1:
+        arrays["kernel"] = (kernel.reshape(kernel.shape[-2:]),)
+        return [Unit(path, "dense", kernel.shape[-2:], arrays, settings=stride, alone=alone)]
+    settings = stride | {"dilation": tuple(module.dilation), "padding": paddings(module)}
+    size = (*kernel.shape, module.groups)
+    return [Unit(path, f"conv{rank}d", size, arrays, settings=settings, alone=alone)]
+
+
+def paddings(module):
+    total = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
+    if isinstance(module.padding, str):
+        return tuple((t // 2, t - t // 2) if module.padding == "same" else (0, 0) for t in total)
+    return tuple((p, p) for p in module.padding)
+
+
+def transposed(module, path, ids):
+    """(in, out / groups, *width) -> (*width, out / groups, in)."""
+    weight = ids("weight")
+    kernel = np.moveaxis(weight, (0, 1), (-1, -2))
+    alone = applied(module, path, lambda run, given: channels_last(run(channels_first(given["x"]))))
+    settings = {"stride": tuple(module.stride), "dilation": tuple(module.dilation)}
+    arrays = {"kernel": (kernel,)} | optional(ids, bias="bias")
+    kind, size = f"conv_transpose{weight.ndim - 2}d", (*kernel.shape, module.groups)
+    return [Unit(path, kind, size, arrays, settings=settings, alone=alone)]
+
+
+def recurrent(module, path, ids):
+    """Return one unit for each layer and direction."""
+    units, size = [], module.hidden_size
+    kind = next(kind for cell, kind in KINDS.items() if isinstance(module, cell))
+    names = [(0, "")] if isinstance(module, nn.RNNCellBase) else None
+    names = names or [(k, f"_l{k}{end}") for k in range(module.num_layers) for end in directions(module)]
+    for level, suffix in names:
+        arrays = gates(kind, size, lambda name, suffix=suffix: ids(name + suffix))
+        into, projected = arrays["kernel"][0].shape[0], arrays["recurrent"][0].shape[0]
+        direction = ("reverse" if suffix.endswith("_reverse") else "forward") if len(directions(module)) == 2 else ""
+        part = ", ".join(filter(None, [f"layer {level}" if len(names) > 1 else "", direction]))
+        settings = {"activation": module.nonlinearity} if kind == "rnn" else {}
+        settings |= {"recurrent activation": "sigmoid", "activation": "tanh"} if kind != "rnn" else {}
+        formula = {"reset_after": True} if kind == "gru" else {}
+        alone = recurrent_alone(module, path, suffix, kind, (into, size, projected))
+        options = dict(part=part, formula=formula, settings=settings, alone=alone, direction=direction, level=level)
+        units.append(Unit(path, kind, (into, size, projected), arrays, **options))
+    return units
+
+
+def directions(module):
+    return ("", "_reverse") if getattr(module, "bidirectional", False) else ("",)
+
+
+def gates(kind, size, ids):
+    """Return kernels with the gates in Keras' order: i f c o, and z r n for r z n."""
+
+    def ordered(own):
+        return own if kind != "gru" else np.concatenate([own[size : 2 * size], own[:size], own[2 * size :]])
+
+    arrays = {"kernel": (ordered(ids("weight_ih")).T,), "recurrent": (ordered(ids("weight_hh")).T,)}
+    if (projection := ids("weight_hr")) is not None:
+        arrays["projection"] = (projection.T,)
+    if ids("bias_ih") is None:
+        return arrays
+    biases = ordered(ids("bias_ih")), ordered(ids("bias_hh"))
+    if kind == "gru":
+        return arrays | {"input bias": biases[:1], "recurrent bias": biases[1:]}
+    return arrays | {"bias": biases}
+
+
+def recurrent_alone(module, path, suffix, kind, sizes):
+    into, hidden, projected = sizes
+
+    def alone(values, given):
+        options = {"proj_size": projected} if projected != hidden else {}
+        options |= {"nonlinearity": module.nonlinearity} if kind == "rnn" else {}
+        made = getattr(nn, kind.upper())(into, hidden, batch_first=True, dtype=torch.float64, **options)
+        own = {f"{name}_l0": values.get(f"{path}.{name}{suffix}".lstrip(".")) for name in LOCAL}
+        return run_with(made, own, lambda run: run(tensor(given["x"]))[0])
+
+    return alone
+
+
+LOCAL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+
+
+def batch_norm(module, path, ids):
+    arrays = optional(ids, gain="weight", bias="bias", mean="running_mean", variance="running_var")
+    rank = {nn.BatchNorm2d: 4, nn.BatchNorm3d: 5}.get(type(module), 3)
+    settings = {"eps": module.eps, "momentum": module.momentum}
+    alone = applied(module, path, lambda run, given: over_channels(run, given["x"], rank))
+    return [Unit(path, "batch_norm", (module.num_features,), arrays, settings=settings, alone=alone)]
+
+
+def layer_norm(module, path, ids):
+    arrays = optional(ids, gain="weight", bias="bias")
+    kind = "layer_norm" if isinstance(module, nn.LayerNorm) else "rms_norm"
+    alone = applied(module, path, lambda run, given: run(given["x"]))
+    settings = {} if module.eps is None else {"eps": module.eps}
+    return [Unit(path, kind, tuple(module.normalized_shape), arrays, settings=settings, alone=alone)]
+
+
+def group_norm(module, path, ids):
+    arrays = optional(ids, gain="weight", bias="bias")
+    instance = isinstance(module, INSTANCE)
+    channels, groups = [module.num_features] * 2 if instance else (module.num_channels, module.num_groups)
+    rank = INSTANCE.index(type(module)) + 3 if instance else 3
+    alone = applied(module, path, lambda run, given: over_channels(run, given["x"], rank))
+    return [Unit(path, "group_norm", (channels, groups), arrays, settings={"eps": module.eps}, alone=alone)]
+
+
+def attention(module, path, ids):
+    """Split the packed projection by head; kernels are (in, H, d), and that of the output is (H, d, out)."""
+    size, heads = module.embed_dim, module.num_heads
+    packed, biases = ids("in_proj_weight"), ids("in_proj_bias")
+    parts = [ids(f"{name}_proj_weight") for name in "qkv"] if packed is None else np.split(packed, 3)
+    biases = [None] * 3 if biases is None else np.split(biases, 3)
+    arrays = {}
+    for role, weight, bias in zip(("query", "key", "value"), parts, biases, strict=True):
+        arrays[role] = (weight.T.reshape(-1, heads, size // heads),)
+        if bias is not None:
+            arrays[f"{role} bias"] = (bias.reshape(heads, size // heads),)
+    arrays["output"] = (ids("out_proj.weight").T.reshape(heads, size // heads, size),)
+    arrays |= optional(ids, output_bias="out_proj.bias")
+    arrays |= {name: (own,) for name in ("bias_k", "bias_v") if (own := ids(name)) is not None}
+    sizes = (*(arrays[role][0].shape[0] for role in ("query", "key", "value")), size, heads, size // heads)
+    formula = {"heads": heads, "size of a head": size // heads}
+
+    def call(run, given):
+        query, key, value = (tensor(given[name]) for name in ("query", "key", "value"))
+        return first(run(*((t if module.batch_first else t.transpose(0, 1)) for t in (query, key, value))))
+
+    def first(output):
+        return output[0] if module.batch_first else output[0].transpose(0, 1)
+
+    alone = applied(module, path, call)
+    return [Unit(path, "attention", sizes[:4], arrays, formula=formula, alone=alone)]
+
+
+def prelu(module, path, ids):
+    alone = applied(module, path, lambda run, given: over_channels(run, given["x"], 3))
+    return [Unit(path, "prelu", (module.num_parameters,), {"slope": (ids("weight"),)}, alone=alone)]
+
+
+DESCRIBE = {
+    nn.Linear: linear,
+    (nn.Embedding, nn.EmbeddingBag): embedding,
+    TRANSPOSED: transposed,
+    CONVOLUTIONS: convolution,
+    (nn.RNNBase, nn.RNNCellBase): recurrent,
+    nn.modules.batchnorm._BatchNorm: batch_norm,
+    (nn.LayerNorm, nn.RMSNorm): layer_norm,
+    (nn.GroupNorm, *INSTANCE): group_norm,
+    nn.MultiheadAttention: attention,
+    nn.PReLU: prelu,
+}
+
+
+def tensor(array):
+    return torch.as_tensor(np.array(array))
+
+
+def applied(module, path, call):
+    """Return a function that runs a copy of a module in float64 and inference mode, with other values."""
+
+    def alone(values, given):
+        own = materialised(module)
+        prefix = f"{path}." if path else ""
+        theirs = {name.removeprefix(prefix): array for name, array in values.items() if name.startswith(prefix)}
+        given = {name: tensor(array) for name, array in given.items()}
+        return run_with(own, theirs, lambda run: call(run, given))
+
+    return alone
+
+
+def materialised(module):
+    """Return a copy in float64 with plain weights in place of parametrised ones."""
+    copied = copy.deepcopy(module).double().cpu().eval()
+    for name in list(getattr(copied, "parametrizations", ())):
+        parametrize.remove_parametrizations(copied, name)
+    for name in [n for n in own_names(copied) if n not in copied._parameters and n not in copied._buffers]:
+        nn.utils.remove_weight_norm(copied, name)
+    return copied
+
+
+def run_with(module, values, call):
+    """Run a module with values for its arrays by name."""
+    names = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    tensors = {name: tensor(np.asarray(a, np.float64)) for name, a in values.items() if a is not None and name in names}
+    with torch.no_grad():
+        run = lambda *inputs: torch.func.functional_call(module, tensors, inputs)  # noqa: E731
+        return call(run).numpy()
+
+
+def channels_first(x):
+    return x.movedim(-1, 1)
+
+
+def channels_last(x):
+    return x.movedim(1, -1)
+
+
+def over_channels(run, x, rank):
+    """Run a layer on (B, T, C), with as many axes as it takes."""
+    inside = channels_first(x)
+    inside = inside.reshape(*inside.shape, *[1] * (rank - 3))
+    return channels_last(run(inside).reshape(inside.shape[:3]))

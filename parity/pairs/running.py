@@ -1,0 +1,217 @@
+"""Make both models of a pair ready to be run on the same batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+
+from parity.arrays import Array
+from parity.errors import InputError, first_lines, message_of, shown
+from parity.models.inputs import features, tokens
+from parity.models.layouts import padded
+from parity.models.observing import arrays_of
+from parity.models.sequences import Inputs, LengthsSpec, Sequences
+from parity.models.sequences import inputs as described
+from parity.models.side import Side
+from parity.models.sides import side_of
+from parity.pairs.maps import Numbering
+from parity.pairs.observed import Observed
+from parity.pairs.units import Unit
+
+MODELS = {
+    "pytorch": ("parity.pairs.pytorch_model", "PyTorchModel"),
+    "tensorflow": ("parity.pairs.keras_model", "KerasModel"),
+}
+EXPECTED = "inputs=parity.inputs(…), or (arguments of the source, arguments of the target), on which both models run"
+EQUAL = (7, 7, 7)  # lengths of a batch without padding
+Batch = Mapping[str, Array]
+
+
+class Weights(Protocol):
+    """A model as a set of named arrays that layers share; one class for each framework."""
+
+    framework: str
+    separator: str
+    side: Side
+    numbering: Numbering
+
+    def arrays(self) -> dict[str, Array]: ...
+    def assign(self, arrays: Mapping[str, Array]) -> None: ...
+    def derived(self) -> set[str]: ...
+    def trainable(self) -> set[str]: ...
+    def pulled_back(self, gradients: Mapping[str, Array]) -> dict[str, Array]: ...
+    def buffers(self) -> list[str]: ...
+    def units(self) -> list[Unit]: ...
+    def observe(self, batch: Batch, dtype: str, changed: str | None = None) -> Observed: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Runnable:
+    """A model with the batches that it runs on.
+
+    Attributes:
+        model: its weights.
+        unequal: a batch with padding.
+        full: one without, if it can be made.
+        dtype: the widest in which it runs.
+    """
+
+    model: Weights
+    unequal: Batch
+    full: Batch
+    dtype: str
+
+    def observe(self, changed: str | None = None) -> Observed:
+        """Run it on the batch with padding."""
+        return self.model.observe(self.unequal, self.dtype, changed)
+
+    def outputs(self) -> list[Array]:
+        """Return its outputs on the batch without padding."""
+        return self.model.observe(self.full, self.dtype).outputs
+
+
+Given = Inputs | tuple[Any, Any] | None
+Call = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None
+
+
+def make_side(model: object, inputs: Inputs, call: Callable[..., Any] | None, argument: str) -> Side:
+    """Return a side of a model with layers."""
+    side, _ = side_of(model, inputs, call=call, outputs=None, loss=None, training=False)
+    if getattr(side, "layer", side) is None or not hasattr(getattr(side, "model"), "trainable_variables" if side.framework == "tensorflow" else "named_parameters"):  # noqa: B009,E501
+        raise InputError(argument, "a function", "a model with weights: an nn.Module, a Keras model or layer")
+    return side
+
+
+def weights_of(side: Side) -> Weights:
+    """Return the weights of a side's model."""
+    module, name = MODELS[side.framework]
+    found: Weights = getattr(import_module(module), name)(side)
+    return found
+
+
+def prepare(source: object, target: object, inputs: Given, call: Call) -> tuple[Runnable, Runnable]:
+    """Return both models with batches on which they have run once, so that they are built.
+
+    Args:
+        source, target: models or factories.
+        inputs: what both take; None if it is to be guessed; or the arguments of each, as arrays or tensors.
+        call: how to call them: one function for both, or one for each.
+
+    Raises:
+        InputError: a model does not run on them.
+    """
+    calls = call if isinstance(call, tuple) else (call, call)
+    models = [
+        made_of(model, name) for model, name in ((source, "source"), (target, "target"))
+    ]
+    if inputs is None:
+        inputs = guessed([side for side in models])
+    if isinstance(inputs, Inputs):
+        given = [_both(inputs)] * 2
+    elif isinstance(inputs, tuple) and len(inputs) == 2:
+        given, calls = [], list(calls)
+        for number, arguments in enumerate(inputs):
+            arrays: dict[str, Array] = {}
+            structure = _taken_apart(arguments, arrays)
+            given.append((arrays, arrays))
+            calls[number] = calls[number] or _Example(structure)
+        inputs = Inputs({}, LengthsSpec())
+    else:
+        raise InputError("inputs", shown(inputs), EXPECTED)
+    made = []
+    for name, side, batches, own in zip(("source", "target"), models, given, calls, strict=True):
+        made.append(_run_once(make_side(side.model, inputs, own, name), *batches, name))  # type: ignore[attr-defined]
+    return made[0], made[1]
+
+
+def made_of(model: object, argument: str) -> Side:
+    """Return a side of a model, or of what a factory makes, that cannot be run yet."""
+    return make_side(model, Inputs({}, LengthsSpec()), lambda model, batch: None, argument)
+
+
+def _both(inputs: Inputs) -> tuple[Batch, Batch]:
+    """Return a batch with padding, and one without."""
+    unequal = inputs.sample(0)
+    longest = max(unequal.lengths)
+    equal = EQUAL if inputs.given is None else tuple(longest for _ in unequal.lengths)
+    full = Sequences(equal, inputs.sample(0, equal).arrays)
+    return tuple(arrays_of(inputs, own, padded(own.lengths, max(own.lengths))) for own in (unequal, full))  # type: ignore[return-value]
+
+
+def guessed(sides: list[Side]) -> Inputs:
+    """Describe inputs by the first layer of either model: tokens for an embedding, else features."""
+    for side in sides:
+        for unit in _units(side):
+            if unit.kind == "embedding":
+                return described(tokens=tokens(max(2, unit.size[0])))
+            if unit.kind.startswith("conv"):
+                return described(features=features(unit.size[-3] * unit.size[-1]))
+            if unit.kind in ("dense", "lstm", "gru", "rnn", "attention"):
+                return described(features=features(unit.size[0]))
+    raise InputError("inputs", "None, and no layer that shows what the models take", EXPECTED)
+
+
+def _units(side: Side) -> Iterator[Unit]:
+    try:
+        yield from weights_of(side).units()
+    except Exception:  # a lazy layer has no shapes yet
+        return
+
+
+def _run_once(side: Side, unequal: Batch, full: Batch, argument: str) -> Runnable:
+    """Run a model in the widest dtype that it takes; masks become whole numbers if it needs them."""
+    errors = []
+    for dtype in ("float64", "float32"):
+        for side.whole_masks in (False, True):
+            try:
+                side.run(unequal, None, dtype=dtype)
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except Exception as error:  # whatever a model raises is what there is to report
+                errors.append(first_lines(message_of(error)))
+                continue
+            return Runnable(weights_of(side), unequal, full, dtype)
+    raise InputError(argument, f"a model that raised {errors[0]}", EXPECTED)
+
+
+def _taken_apart(arguments: Any, arrays: dict[str, Array]) -> Any:
+    """Put arrays and tensors into a dictionary, and return a structure with their names in their places."""
+    if isinstance(arguments, Mapping):
+        return {key: _taken_apart(value, arrays) for key, value in arguments.items()}
+    if isinstance(arguments, tuple | list):
+        return type(arguments)(_taken_apart(value, arrays) for value in arguments)
+    if hasattr(arguments, "__array__") or hasattr(arguments, "detach"):
+        tensor = arguments.detach().cpu() if hasattr(arguments, "detach") else arguments
+        name = _Name(f"argument{len(arrays)}")
+        arrays[name] = np.asarray(tensor)
+        return name
+    return arguments
+
+
+class _Name(str):
+    """The name of an array that was an argument."""
+
+
+@dataclass(frozen=True)
+class _Example:
+    """Calls a model with arguments that were given as an example."""
+
+    structure: Any
+
+    def __call__(self, model: Any, batch: Mapping[str, Any]) -> Any:
+        arguments = _put_together(self.structure, batch)
+        return model(*arguments) if isinstance(arguments, tuple) else model(arguments)
+
+
+def _put_together(structure: Any, batch: Mapping[str, Any]) -> Any:
+    if isinstance(structure, _Name):
+        return batch[structure]
+    if isinstance(structure, Mapping):
+        return {key: _put_together(value, batch) for key, value in structure.items()}
+    if isinstance(structure, tuple | list):
+        return type(structure)(_put_together(value, batch) for value in structure)
+    return structure

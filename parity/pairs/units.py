@@ -1,0 +1,66 @@
+"""Describe layers with weights in one way for both frameworks: a kind, sizes, and arrays in one layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from parity.arrays import Array
+from parity.pairs.maps import Ids
+
+# Runs one unit in float64, with values for its model's arrays by name, on inputs with channels last.
+Alone = Callable[[Mapping[str, Array], Mapping[str, Array]], Array]
+
+PLAIN = "parameter"
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """One layer, or one layer and direction of a stacked one.
+
+    Attributes:
+        path: of the layer in its model.
+        part: which part of the layer it is, such as "layer 1, reverse"; empty if it is all of it.
+        kind: "dense", "conv1d", "lstm" and so on, the same in both frameworks.
+        size: the sizes that a partner must share; they follow from the kind.
+        arrays: role -> its terms, each the numbers of the model's elements in the layout of the kind. The array is the
+            sum of the terms: two biases in PyTorch are one in Keras.
+        formula: settings that no weights make up for, such as ``reset_after``.
+        settings: others that change the function, such as an epsilon.
+        alone: runs it alone; None if it cannot be.
+        direction: "forward" or "reverse" in a bidirectional layer; empty elsewhere.
+        level: its place in a stacked layer.
+    """
+
+    path: str
+    kind: str
+    size: tuple[int, ...]
+    arrays: Mapping[str, tuple[Ids, ...]]
+    part: str = ""
+    formula: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+    alone: Alone | None = None
+    direction: str = ""
+    level: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return its path, with its part."""
+        return f"{self.path} ({self.part})" if self.part else self.path
+
+    @property
+    def described(self) -> str:
+        """Return its name, kind and sizes."""
+        shapes = " × ".join(map(str, self.size))
+        return f"`{self.name}` ({self.kind}{' ' + shapes if shapes else ''})"
+
+
+def neutral(role: str) -> float | None:
+    """Return the value of an array that a layer does not have; None if it cannot be without it.
+
+    >>> neutral("query bias"), neutral("gain"), neutral("kernel")
+    (0.0, 1.0, None)
+    """
+    if role.endswith("bias"):
+        return 0.0
+    return 1.0 if role == "gain" else None
