@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from parity.models.sequences import lengths as lengths
     from parity.models.testing import model as model
     from parity.operations import OPERATIONS as OPERATIONS
+    from parity.pairs.transfer import Transfer as Transfer
+    from parity.pairs.transferring import transfer_weights as transfer_weights
 
 __version__ = "0.1.0"
 
@@ -62,6 +64,8 @@ _MODULES = {
     "lengths": "models.sequences",
     "model": "models.testing",
     "Verdict": "checks.verdict",
+    "Transfer": "pairs.transfer",
+    "transfer_weights": "pairs.transferring",
     "Observation": "frameworks.observation",
     "OPERATIONS": "operations",
     "observe": "frameworks",

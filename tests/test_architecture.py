@@ -97,6 +97,7 @@ LAYERS = (
         "frameworks",
         "checks",
         "models",
+        "pairs",
         "divergences",
     ),
     *("training", "mutants", "functions", "throughput", "report", "diff", "cli", "pytest_plugin", "__main__"),

@@ -45,7 +45,10 @@ def example(unit: Unit) -> dict[str, Array]:
     if kind == "embedding":
         return {"ids": rng.integers(0, size[0], (2, 9))}
     if kind == "attention":
-        return {name: rng.standard_normal((2, 5 + (name != "query"), own)) for name, own in zip(("query", "key", "value"), size, strict=False)}
+        return {
+            name: rng.standard_normal((2, 5 + (name != "query"), own))
+            for name, own in zip(("query", "key", "value"), size, strict=False)
+        }
     if kind.startswith("conv_transpose"):
         return {"x": rng.standard_normal((2, *[STEPS] * (len(size) - 3), size[-2]))}
     if kind.startswith("conv"):

@@ -12,7 +12,7 @@ from parity.pairs.maps import Ids, Map, Numbering
 from parity.pairs.units import Unit, neutral
 
 REASONS = {
-    "reset_after": "`reset_after` is {} here and {} there: the gate is applied before or after the product, two formulas",
+    "reset_after": "`reset_after` is {} here and {} there: two formulas, and PyTorch has that of True",
     "heads": "{} heads here and {} there",
     "size of a head": "a head has {} numbers here and {} there; in PyTorch it has E / heads",
     "heads of keys": "keys and values have fewer heads on one side",
@@ -115,7 +115,7 @@ def composed(parts: list[Unit], whole: Unit) -> Unit | str:
         A reason instead, if they do not fit.
     """
     if whole.kind != "attention" or any(part.kind != "dense" for part in parts) or len(parts) not in (2, 4):
-        return "several layers stand for one of kind attention only: query, key, value and output, or a fused one and output"
+        return "several layers may stand for attention only: query, key, value and output, or a fused one and output"
     arrays: dict[str, tuple[Ids, ...]] = {}
     inner = _split(parts[0]) if len(parts) == 2 else [part.arrays for part in parts[:3]]
     for role, own in zip(("query", "key", "value", "output"), [*inner, parts[-1].arrays], strict=True):
@@ -131,9 +131,8 @@ def composed(parts: list[Unit], whole: Unit) -> Unit | str:
 
 
 def _split(fused: Unit) -> list[Mapping[str, tuple[Ids, ...]]]:
-    kernels = np.split(fused.arrays["kernel"][0], 3, axis=1) if fused.size[1] % 3 == 0 else [fused.arrays["kernel"][0]] * 3
-    biases = np.split(fused.arrays["bias"][0], 3) if "bias" in fused.arrays and fused.size[1] % 3 == 0 else [None] * 3
-    return [
-        {"kernel": (kernel,)} | ({} if bias is None else {"bias": (bias,)})
-        for kernel, bias in zip(kernels, biases, strict=True)
-    ]
+    """Split a dense layer into three, for query, key and value."""
+    if fused.size[1] % 3:
+        return [fused.arrays] * 3  # none of them has the right shape
+    parts = {role: np.split(terms[0], 3, axis=-1) for role, terms in fused.arrays.items()}
+    return [{role: (own[number],) for role, own in parts.items()} for number in range(3)]

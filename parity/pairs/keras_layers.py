@@ -1,21 +1,14 @@
 """Describe the layers of a Keras model as units."""
 
-import contextlib
-
 import keras
 import numpy as np
-import tensorflow as tf
 
-from parity.models.isolation import isolated
-from parity.models.keras_side import turned
+from parity.pairs.keras_alone import CELLS, TRANSPOSED, applied, attending, over_channels, over_image
 from parity.pairs.units import PLAIN, Unit
-from parity.tensorflow.runtime import settings
 
 L = keras.layers
-CELLS = {L.LSTMCell: "lstm", L.GRUCell: "gru", L.SimpleRNNCell: "rnn"}
 RECURRENT = (L.RNN, L.Bidirectional, *CELLS)
 CONVOLUTIONS = (L.Conv1D, L.Conv2D, L.Conv3D)
-TRANSPOSED = (L.Conv1DTranspose, L.Conv2DTranspose, L.Conv3DTranspose)
 DEPTHWISE = (L.DepthwiseConv1D, L.DepthwiseConv2D)
 SEPARABLE = (L.SeparableConv1D, L.SeparableConv2D)
 RMS = getattr(L, "RMSNormalization", ())
@@ -81,7 +74,9 @@ def einsum_dense(layer, path, ids):
         arrays["bias"] = (bias.reshape(-1),)
     ends = inputs.endswith("".join(summed)) and outputs.endswith("".join(kept))
     shape = [sizes[letter] for letter in summed]
-    alone = applied(layer, lambda run, x: flat_last(run(split_last(x, shape, len(inputs))), len(kept))) if ends else None
+    alone = (
+        applied(layer, lambda run, x: flat_last(run(split_last(x, shape, len(inputs))), len(kept))) if ends else None
+    )
     settings = {"activation": name_of(layer.activation)}
     return [Unit(path, "dense", arrays["kernel"][0].shape, arrays, settings=settings, alone=alone)]
 
@@ -119,8 +114,8 @@ def convolution_settings(layer):
     rank = len(layer.kernel_size)
     dilation, stride = ([one] * rank if isinstance(one, int) else one for one in (layer.dilation_rate, layer.strides))
     total = [d * (k - 1) for d, k in zip(dilation, layer.kernel_size, strict=True)]
-    padding = {"valid": lambda t: (0, 0), "causal": lambda t: (t, 0), "same": lambda t: (t // 2, t - t // 2)}
-    own = tuple(map(padding[layer.padding], total))
+    left = {"valid": 0, "causal": 1, "same": 0.5}[layer.padding]  # the part of the padding that is before the steps
+    own = tuple((int(t * left), 0 if left in (0, 1) else t - t // 2) for t in total)
     if layer.padding == "same" and max(stride) > 1:
         own = "same, which depends on T"
     options = {"stride": tuple(stride), "dilation": tuple(dilation), "padding": own}
@@ -128,7 +123,7 @@ def convolution_settings(layer):
 
 
 def transposed(layer, path, ids):
-    kernel, options = ids(layer._kernel), convolution_settings(layer)
+    kernel, options = ids(layer.kernel), convolution_settings(layer)
     del options["padding"]
     arrays = {"kernel": (kernel,)} | optional(ids, bias=layer.bias)
     size = (*kernel.shape, 1)
@@ -231,7 +226,9 @@ def layer_norm(layer, path, ids):
 
 def rms_norm(layer, path, ids):
     scale = ids(layer.scale)
-    return [Unit(path, "rms_norm", scale.shape, {"gain": (scale,)}, settings={"eps": layer.epsilon}, alone=applied(layer))]
+    return [
+        Unit(path, "rms_norm", scale.shape, {"gain": (scale,)}, settings={"eps": layer.epsilon}, alone=applied(layer))
+    ]
 
 
 def group_norm(layer, path, ids):
@@ -253,18 +250,21 @@ def attention(layer, path, ids):
     if shapes["key"][1:] != shapes["query"][1:] or shapes["value"][1:] != shapes["query"][1:]:
         formula |= {"heads of keys": shapes["key"][1], "size of a value": shapes["value"][2]}
 
-    def alone(values, given):
-        with standing_alone(layer, values):
-            query, value, key = (constant(given[name]) for name in ("query", "value", "key"))
-            return layer(query, value, key).numpy()
-
-    return [Unit(path, "attention", sizes, arrays, formula=formula, alone=alone)]
+    return [Unit(path, "attention", sizes, arrays, formula=formula, alone=attending(layer))]
 
 
 def prelu(layer, path, ids):
     slope = ids(layer.alpha)
     shared = slope.size == max(slope.shape)
-    return [Unit(path, "prelu", (slope.size,) if shared else slope.shape, {"slope": (slope.reshape(-1),)}, alone=applied(layer))]
+    return [
+        Unit(
+            path,
+            "prelu",
+            (slope.size,) if shared else slope.shape,
+            {"slope": (slope.reshape(-1),)},
+            alone=applied(layer),
+        )
+    ]
 
 
 DESCRIBE = {
@@ -283,68 +283,3 @@ DESCRIBE = {
     L.PReLU: prelu,
     RMS: rms_norm,
 }
-
-
-@contextlib.contextmanager
-def standing_alone(layer, values):
-    """Turn a layer to float64 and inference mode, with other values for its variables, until the context ends."""
-    with isolated(), settings():
-        keras.config.set_floatx("float64")
-        keras.config.set_dtype_policy("float64")
-        with turned(layer, "float64", {}, lambda tensor: tensor):
-            for variable in layer.variables:
-                if (given := values.get(id(variable))) is not None:
-                    variable._value.assign(given)
-            yield
-
-
-@contextlib.contextmanager
-def linear(layer):
-    """Take away a layer's activation, which is a step of its own elsewhere, until the context ends."""
-    before = layer.__dict__.get("activation")
-    recurrent = isinstance(layer, tuple(CELLS))
-    try:
-        if before is not None and not recurrent:
-            layer.activation = keras.activations.linear
-        yield
-    finally:
-        if before is not None and not recurrent:
-            layer.activation = before
-
-
-def applied(layer, call=lambda run, x: run(x), key="x", make=None):
-    """Return a function that runs a layer in float64 without its activation, with other values."""
-
-    def alone(values, given):
-        with standing_alone(layer, values), linear(layer):
-            one = make() if make else layer
-            return np.asarray(call(lambda x: one(constant(x), training=False).numpy(), given[key]))
-
-    return alone
-
-
-def over_channels(layer):
-    """Run a layer on (B, T, C), with as many axes as it takes and its own axis for C."""
-
-    def call(run, x):
-        rank = layer.input_spec.ndim or layer.input_spec.min_ndim or 3 if layer.input_spec else 3
-        axis = layer.axis % rank
-        shaped = x.reshape(-1, x.shape[-1]) if rank == 2 else x.reshape(*x.shape[:2], *[1] * (rank - 3), x.shape[-1])
-        return np.moveaxis(run(np.moveaxis(shaped, -1, axis)), axis, -1).reshape(x.shape)
-
-    return applied(layer, call)
-
-
-def over_image(layer):
-    """Run a convolution on what has its channels last."""
-
-    def call(run, x):
-        if layer.data_format == "channels_first":
-            return np.moveaxis(run(np.moveaxis(x, -1, 1)), 1, -1)
-        return run(x)
-
-    return applied(layer, call)
-
-
-def constant(array):
-    return tf.constant(array)

@@ -52,15 +52,18 @@ def _without_partner(
     arrays = ", ".join(f"{name} {shapes[name]}" for name in sides[number].names_of(unit))
     text = f"{side}: {unit.described}{called} has no partner ({arrays})"
     near = nearest(unit, number, left)
-    ignore = f"ignore=({unit.path!r},)"
+    ignore = f"ignore=({unit.path or unit.name!r},)"
+    if tied := [u for u in sides[1 - number].units if u.kind == "embedding" and u.size[::-1] == unit.size]:
+        return f"{text}; `{tied[0].name}` may be used for it (tied weights): tie it here too"
     if near is None:
         taken = [theirs[1 - number] for theirs in couples if theirs[number].kind == unit.kind]
         other = f"; all of its kind there have one, such as `{taken[0].name}`" if taken else ""
         return f"{text}{other}: {ignore}"
     alike = near.kind == unit.kind and near.size == unit.size
-    couple = (unit.path, near.path) if number == 0 else (near.path, unit.path)
+    couple = (unit.path or unit.name, near.path or near.name)[:: 1 if number == 0 else -1]
     line = f"pairs={{{couple[0]!r}: {couple[1]!r}}} or " if alike else ""
-    return f"{text}; nearest: {near.described}: {line}{ignore}"
+    but = ", of other sizes" if near.kind == unit.kind else ", of another kind"
+    return f"{text}; nearest: {near.described}{'' if alike else but}: {line}{ignore}"
 
 
 def nearest(unit: Unit, number: int, left: Group) -> Unit | None:

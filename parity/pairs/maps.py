@@ -104,7 +104,7 @@ class Map:
 
     def forward(self, arrays: Mapping[str, Array], dtypes: Mapping[str, Any]) -> dict[str, Array]:
         """Return the target's complete arrays, in their dtypes; what is only copied keeps its bits."""
-        flat = _flat(self.source, arrays)
+        flat = flattened(self.source, arrays)
         return {name: self._image(name, flat).astype(dtypes[name]) for name in self.complete()}
 
     def _image(self, name: str, flat: Array) -> Array:
@@ -136,7 +136,7 @@ class Map:
         return {name: total[ids] for name, ids in found.items() if ids.size and has[ids].any()}
 
 
-def _flat(numbering: Numbering, arrays: Mapping[str, Array]) -> Array:
+def flattened(numbering: Numbering, arrays: Mapping[str, Array]) -> Array:
     """Return all elements in the order of their numbers."""
     dtypes = {arrays[name].dtype for name in numbering.shapes}
     kind = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float64)

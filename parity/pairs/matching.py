@@ -120,7 +120,9 @@ def groups_of(source: Sequence[Unit], target: Sequence[Unit]) -> list[Group]:
     return every  # type: ignore[return-value]
 
 
-def pair(source: Layers, target: Layers, units: Group, is_right: Callable[[Sequence[tuple[Unit, Unit]]], bool]) -> Pairing:
+def pair(
+    source: Layers, target: Layers, units: Group, is_right: Callable[[Sequence[tuple[Unit, Unit]]], bool]
+) -> Pairing:
     """Pair units.
 
     Layers that do not depend on each other may be called in any order. Where such layers are alike, the order of calls

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from parity.errors import InputError, choose, of_kind, shown
 from parity.pairs.connecting import composed
+from parity.pairs.maps import Ids
 from parity.pairs.matching import Layers
 from parity.pairs.units import PLAIN, Unit
 
@@ -37,7 +40,9 @@ def explicit(pairs: Mapping[Named, Named], source: Layers, target: Layers) -> tu
     for own, theirs in of_kind("pairs", pairs, Mapping, "a mapping of names: source to target").items():
         left, right = (_all(side, name) for side, name in ((source, own), (target, theirs)))
         if isinstance(own, tuple | list) or isinstance(theirs, tuple | list):
-            several, one, is_source = (left, right[0], True) if isinstance(own, tuple | list) else (right, left[0], False)
+            several, one, is_source = (
+                (left, right[0], True) if isinstance(own, tuple | list) else (right, left[0], False)
+            )
             made = composed(several, one)
             if isinstance(made, str):
                 problems.append(f"pairs={{{own!r}: {theirs!r}}}: {made}")
@@ -80,7 +85,7 @@ def _all(side: Layers, name: Named) -> list[Unit]:
 def known_names(side: Layers) -> list[str]:
     """Return the names of all layers and arrays."""
     every = [*side.units, *side.unused]
-    return list(dict.fromkeys([*(unit.path for unit in every), *side.runnable.model.numbering.shapes]))
+    return list(dict.fromkeys([*(unit.path for unit in every if unit.path), *side.runnable.model.numbering.shapes]))
 
 
 def units_of(side: Layers, name: str) -> list[Unit]:
@@ -108,10 +113,10 @@ def units_of(side: Layers, name: str) -> list[Unit]:
     return [_single(every, arrays[0], numbering.ids(arrays[0]))] if arrays else []
 
 
-def _single(every: Sequence[Unit], name: str, ids: object) -> Unit:
+def _single(every: Sequence[Unit], name: str, ids: Ids) -> Unit:
     """Return a unit for one array: in the layout of its layer's kind, if it is all of one role there."""
     for unit in every:
         for role, terms in unit.arrays.items():
-            if len(terms) == 1 and unit.kind != PLAIN and terms[0].size == ids.size and set(terms[0].flat) == set(ids.flat):  # type: ignore[attr-defined]
+            if len(terms) == 1 and unit.kind != PLAIN and np.array_equal(np.sort(terms[0], axis=None), ids.reshape(-1)):
                 return Unit(name, f"{role} of {unit.kind}", terms[0].shape, {role: terms})
-    return Unit(name, PLAIN, ids.shape, {"value": (ids,)})  # type: ignore[attr-defined]
+    return Unit(name, PLAIN, ids.shape, {"value": (ids,)})

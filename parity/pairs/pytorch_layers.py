@@ -1,13 +1,19 @@
 """Describe the layers of a PyTorch module as units."""
 
-import copy
 import math
 
 import numpy as np
-import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
+from parity.pairs.pytorch_alone import (
+    BUFFERS,
+    applied,
+    channels_first,
+    channels_last,
+    over_channels,
+    own_names,
+    recurrent_alone,
+)
 from parity.pairs.units import PLAIN, Unit
 
 GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
@@ -15,7 +21,6 @@ KINDS = {nn.LSTM: "lstm", nn.GRU: "gru", nn.RNN: "rnn", nn.LSTMCell: "lstm", nn.
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 INSTANCE = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-BUFFERS = ("running_mean", "running_var")  # those that count as weights
 
 
 def describe(module, path, ids):
@@ -32,16 +37,6 @@ def describe(module, path, ids):
     if (own := by_names(module, path, ids)) is not None:
         return own, True
     return [plain(path, name, ids) for name in own_names(module)], False
-
-
-def own_names(module):
-    """Return the local names of a module's own arrays, parametrised ones as what they amount to."""
-    names = [name for name, p in module._parameters.items() if p is not None]
-    if parametrize.is_parametrized(module):
-        names += list(module.parametrizations)
-    old = [name.removesuffix("_g") for name in names if name.endswith("_g") and name.removesuffix("_g") + "_v" in names]
-    names = [name for name in names if name.removesuffix("_g").removesuffix("_v") not in old] + old  # weight_norm
-    return names + [name for name in BUFFERS if module._buffers.get(name) is not None]
 
 
 def plain(path, name, ids):
@@ -97,7 +92,9 @@ def convolution(module, path, ids):
     weight = ids("weight")
     kernel = np.moveaxis(weight, (0, 1), (-1, -2))
     rank = weight.ndim - 2
-    alone = applied(module, path, lambda run, given: channels_last(run(channels_first(given["x"]))))
+    alone = applied(
+        module, path, lambda run, given: channels_last(run(channels_first(given["x"]))), padding=(0,) * rank
+    )
     arrays = {"kernel": (kernel,)} | optional(ids, bias="bias")
     stride = {"stride": tuple(module.stride)}
     if math.prod(module.kernel_size) == 1 and module.groups == 1 and rank == 1:
@@ -141,8 +138,8 @@ def recurrent(module, path, ids):
         settings |= {"recurrent activation": "sigmoid", "activation": "tanh"} if kind != "rnn" else {}
         formula = {"reset_after": True} if kind == "gru" else {}
         alone = recurrent_alone(module, path, suffix, kind, (into, size, projected))
-        options = dict(part=part, formula=formula, settings=settings, alone=alone, direction=direction, level=level)
-        units.append(Unit(path, kind, (into, size, projected), arrays, **options))
+        sizes = into, size, projected
+        units.append(Unit(path, kind, sizes, arrays, part, formula, settings, alone, direction, level))
     return units
 
 
@@ -165,22 +162,6 @@ def gates(kind, size, ids):
     if kind == "gru":
         return arrays | {"input bias": biases[:1], "recurrent bias": biases[1:]}
     return arrays | {"bias": biases}
-
-
-def recurrent_alone(module, path, suffix, kind, sizes):
-    into, hidden, projected = sizes
-
-    def alone(values, given):
-        options = {"proj_size": projected} if projected != hidden else {}
-        options |= {"nonlinearity": module.nonlinearity} if kind == "rnn" else {}
-        made = getattr(nn, kind.upper())(into, hidden, batch_first=True, dtype=torch.float64, **options)
-        own = {f"{name}_l0": values.get(f"{path}.{name}{suffix}".lstrip(".")) for name in LOCAL}
-        return run_with(made, own, lambda run: run(tensor(given["x"]))[0])
-
-    return alone
-
-
-LOCAL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
 def batch_norm(module, path, ids):
@@ -226,8 +207,8 @@ def attention(module, path, ids):
     formula = {"heads": heads, "size of a head": size // heads}
 
     def call(run, given):
-        query, key, value = (tensor(given[name]) for name in ("query", "key", "value"))
-        return first(run(*((t if module.batch_first else t.transpose(0, 1)) for t in (query, key, value))))
+        inputs = (given[name] for name in ("query", "key", "value"))
+        return first(run(*(tensor if module.batch_first else tensor.transpose(0, 1) for tensor in inputs)))
 
     def first(output):
         return output[0] if module.batch_first else output[0].transpose(0, 1)
@@ -253,54 +234,3 @@ DESCRIBE = {
     nn.MultiheadAttention: attention,
     nn.PReLU: prelu,
 }
-
-
-def tensor(array):
-    return torch.as_tensor(np.array(array))
-
-
-def applied(module, path, call):
-    """Return a function that runs a copy of a module in float64 and inference mode, with other values."""
-
-    def alone(values, given):
-        own = materialised(module)
-        prefix = f"{path}." if path else ""
-        theirs = {name.removeprefix(prefix): array for name, array in values.items() if name.startswith(prefix)}
-        given = {name: tensor(array) for name, array in given.items()}
-        return run_with(own, theirs, lambda run: call(run, given))
-
-    return alone
-
-
-def materialised(module):
-    """Return a copy in float64 with plain weights in place of parametrised ones."""
-    copied = copy.deepcopy(module).double().cpu().eval()
-    for name in list(getattr(copied, "parametrizations", ())):
-        parametrize.remove_parametrizations(copied, name)
-    for name in [n for n in own_names(copied) if n not in copied._parameters and n not in copied._buffers]:
-        nn.utils.remove_weight_norm(copied, name)
-    return copied
-
-
-def run_with(module, values, call):
-    """Run a module with values for its arrays by name."""
-    names = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    tensors = {name: tensor(np.asarray(a, np.float64)) for name, a in values.items() if a is not None and name in names}
-    with torch.no_grad():
-        run = lambda *inputs: torch.func.functional_call(module, tensors, inputs)  # noqa: E731
-        return call(run).numpy()
-
-
-def channels_first(x):
-    return x.movedim(-1, 1)
-
-
-def channels_last(x):
-    return x.movedim(1, -1)
-
-
-def over_channels(run, x, rank):
-    """Run a layer on (B, T, C), with as many axes as it takes."""
-    inside = channels_first(x)
-    inside = inside.reshape(*inside.shape, *[1] * (rank - 3))
-    return channels_last(run(inside).reshape(inside.shape[:3]))

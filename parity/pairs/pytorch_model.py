@@ -81,7 +81,9 @@ class PyTorchModel:
             with torch.enable_grad():
                 weight = weight_of(copied, local)
             given = torch.as_tensor(found.pop(name)).reshape(weight.shape)
-            for (local_name, _), gradient in zip(own, torch.autograd.grad(weight, [p for _, p in own], given), strict=True):
+            for (local_name, _), gradient in zip(
+                own, torch.autograd.grad(weight, [p for _, p in own], given), strict=True
+            ):
                 found[prefix + local_name] = gradient.numpy()
         return found
 
@@ -124,7 +126,7 @@ class PyTorchModel:
             hook = lambda module, args, kwargs, path=path: enter(path, module, args, kwargs)  # noqa: E731
             handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
             if path == changed:
-                handles.append(module.register_forward_hook(lambda m, args, output: moved(output)))
+                handles.append(module.register_forward_hook(lambda *called: moved(called[-1])))
         try:
             ran = self.side.run(batch, random_cotangent, dtype=dtype)
         finally:

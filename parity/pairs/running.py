@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
 
-import numpy as np
-
 from parity.arrays import Array
 from parity.errors import InputError, first_lines, message_of, shown
 from parity.models.inputs import features, tokens
@@ -18,6 +16,7 @@ from parity.models.sequences import Inputs, LengthsSpec, Sequences
 from parity.models.sequences import inputs as described
 from parity.models.side import Side
 from parity.models.sides import side_of
+from parity.pairs.examples import example
 from parity.pairs.maps import Numbering
 from parity.pairs.observed import Observed
 from parity.pairs.units import Unit
@@ -79,11 +78,23 @@ Call = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None
 
 
 def make_side(model: object, inputs: Inputs, call: Callable[..., Any] | None, argument: str) -> Side:
-    """Return a side of a model with layers."""
+    """Return a side of a model with layers.
+
+    Raises:
+        InputError: it is a function.
+    """
     side, _ = side_of(model, inputs, call=call, outputs=None, loss=None, training=False)
-    if getattr(side, "layer", side) is None or not hasattr(getattr(side, "model"), "trainable_variables" if side.framework == "tensorflow" else "named_parameters"):  # noqa: B009,E501
+    if not hasattr(model_of(side), LAYERS[side.framework]):
         raise InputError(argument, "a function", "a model with weights: an nn.Module, a Keras model or layer")
     return side
+
+
+LAYERS = {"pytorch": "named_modules", "tensorflow": "trainable_variables"}
+
+
+def model_of(side: Side) -> Any:
+    """Return the model of a side, which a factory may have made."""
+    return side.model  # type: ignore[attr-defined]
 
 
 def weights_of(side: Side) -> Weights:
@@ -104,33 +115,26 @@ def prepare(source: object, target: object, inputs: Given, call: Call) -> tuple[
     Raises:
         InputError: a model does not run on them.
     """
-    calls = call if isinstance(call, tuple) else (call, call)
-    models = [
-        made_of(model, name) for model, name in ((source, "source"), (target, "target"))
-    ]
+    first, second = call if isinstance(call, tuple) else (call, call)
+    sides = [made_of(model, name) for model, name in ((source, "source"), (target, "target"))]
     if inputs is None:
-        inputs = guessed([side for side in models])
+        inputs = guessed(sides)
     if isinstance(inputs, Inputs):
-        given = [_both(inputs)] * 2
+        batches = _both(inputs)
+        own = [(inputs, batches, first), (inputs, batches, second)]
     elif isinstance(inputs, tuple) and len(inputs) == 2:
-        given, calls = [], list(calls)
-        for number, arguments in enumerate(inputs):
-            arrays: dict[str, Array] = {}
-            structure = _taken_apart(arguments, arrays)
-            given.append((arrays, arrays))
-            calls[number] = calls[number] or _Example(structure)
-        inputs = Inputs({}, LengthsSpec())
+        own = [example(arguments, each) for arguments, each in zip(inputs, (first, second), strict=True)]
     else:
         raise InputError("inputs", shown(inputs), EXPECTED)
     made = []
-    for name, side, batches, own in zip(("source", "target"), models, given, calls, strict=True):
-        made.append(_run_once(make_side(side.model, inputs, own, name), *batches, name))  # type: ignore[attr-defined]
+    for name, side, (spec, given, each) in zip(("source", "target"), sides, own, strict=True):
+        made.append(_run_once(make_side(model_of(side), spec, each, name), *given, name))
     return made[0], made[1]
 
 
 def made_of(model: object, argument: str) -> Side:
     """Return a side of a model, or of what a factory makes, that cannot be run yet."""
-    return make_side(model, Inputs({}, LengthsSpec()), lambda model, batch: None, argument)
+    return make_side(model, Inputs({}, LengthsSpec()), _not_called, argument)
 
 
 def _both(inputs: Inputs) -> tuple[Batch, Batch]:
@@ -139,7 +143,8 @@ def _both(inputs: Inputs) -> tuple[Batch, Batch]:
     longest = max(unequal.lengths)
     equal = EQUAL if inputs.given is None else tuple(longest for _ in unequal.lengths)
     full = Sequences(equal, inputs.sample(0, equal).arrays)
-    return tuple(arrays_of(inputs, own, padded(own.lengths, max(own.lengths))) for own in (unequal, full))  # type: ignore[return-value]
+    first, second = (arrays_of(inputs, own, padded(own.lengths, max(own.lengths))) for own in (unequal, full))
+    return first, second
 
 
 def guessed(sides: list[Side]) -> Inputs:
@@ -178,40 +183,5 @@ def _run_once(side: Side, unequal: Batch, full: Batch, argument: str) -> Runnabl
     raise InputError(argument, f"a model that raised {errors[0]}", EXPECTED)
 
 
-def _taken_apart(arguments: Any, arrays: dict[str, Array]) -> Any:
-    """Put arrays and tensors into a dictionary, and return a structure with their names in their places."""
-    if isinstance(arguments, Mapping):
-        return {key: _taken_apart(value, arrays) for key, value in arguments.items()}
-    if isinstance(arguments, tuple | list):
-        return type(arguments)(_taken_apart(value, arrays) for value in arguments)
-    if hasattr(arguments, "__array__") or hasattr(arguments, "detach"):
-        tensor = arguments.detach().cpu() if hasattr(arguments, "detach") else arguments
-        name = _Name(f"argument{len(arrays)}")
-        arrays[name] = np.asarray(tensor)
-        return name
-    return arguments
-
-
-class _Name(str):
-    """The name of an array that was an argument."""
-
-
-@dataclass(frozen=True)
-class _Example:
-    """Calls a model with arguments that were given as an example."""
-
-    structure: Any
-
-    def __call__(self, model: Any, batch: Mapping[str, Any]) -> Any:
-        arguments = _put_together(self.structure, batch)
-        return model(*arguments) if isinstance(arguments, tuple) else model(arguments)
-
-
-def _put_together(structure: Any, batch: Mapping[str, Any]) -> Any:
-    if isinstance(structure, _Name):
-        return batch[structure]
-    if isinstance(structure, Mapping):
-        return {key: _put_together(value, batch) for key, value in structure.items()}
-    if isinstance(structure, tuple | list):
-        return type(structure)(_put_together(value, batch) for value in structure)
-    return structure
+def _not_called(*_: Any) -> None:
+    """Stand for a call that is not known yet."""

@@ -108,10 +108,14 @@ class Transfer:
         for name, array in of_kind("gradients", gradients, Mapping, "arrays by name").items():
             if name not in known or np.shape(array) != known[name]:
                 received = f"{name!r} with shape {np.shape(array)}"
-                raise InputError("gradients", received, f"shape {known[name]}" if name in known else "a name of the target's")
+                raise InputError(
+                    "gradients", received, f"shape {known[name]}" if name in known else "a name of the target's"
+                )
         return self.source.pulled_back(self.map.gradients(gradients))
 
     def __str__(self) -> str:
         """Return a line for each pair of layers, and the notes."""
-        head = f"{len(self.weights)} of {len(self.target.numbering.shapes)} arrays transferred, {len(self.table)} layers"
+        head = (
+            f"{len(self.weights)} of {len(self.target.numbering.shapes)} arrays transferred, {len(self.table)} layers"
+        )
         return "\n".join([head, *map(str, self.table), *(f"note: {note}" for note in self.notes)])

@@ -12,6 +12,7 @@ from parity.pairs.maps import Ids
 Alone = Callable[[Mapping[str, Array], Mapping[str, Array]], Array]
 
 PLAIN = "parameter"
+WHOLE = "(model)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +46,13 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """Return its path, with its part."""
-        return f"{self.path} ({self.part})" if self.part else self.path
+        """Return its path, with its part; that of a model that is one layer is `WHOLE`."""
+        return f"{self.path or WHOLE} ({self.part})" if self.part else self.path or WHOLE
 
     @property
     def described(self) -> str:
         """Return its name, kind and sizes."""
-        shapes = " × ".join(map(str, self.size))
+        shapes = " x ".join(map(str, self.size))
         return f"`{self.name}` ({self.kind}{' ' + shapes if shapes else ''})"
 
 

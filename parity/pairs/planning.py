@@ -1,0 +1,143 @@
+"""Decide which layers of two models stand for each other, or list all that stands against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from parity.arrays import Array
+from parity.pairs.connecting import Connection
+from parity.pairs.leftovers import TransferError, leftovers, question
+from parity.pairs.maps import Ids, flattened
+from parity.pairs.matching import Layers, Pairing, numbers_of, pair
+from parity.pairs.names import Named, explicit, ignored
+from parity.pairs.observed import agree
+from parity.pairs.units import Unit
+
+AGREE = {"float64": 1e-6, "float32": 1e-4}  # of the largest output; other orders of layers differ by much more
+Couple = tuple[Unit, Unit]
+
+
+@dataclass(eq=False)
+class Plan:
+    """Everything that is known about a transfer before it is decided."""
+
+    source: Layers
+    target: Layers
+    pairs: Mapping[Named, Named]
+    ignore: list[str]
+    problems: list[str] = field(default_factory=list)
+
+    @cached_property
+    def values(self) -> dict[str, Array]:
+        return self.source.runnable.model.arrays()
+
+    @cached_property
+    def flat(self) -> Array:
+        return flattened(self.source.runnable.model.numbering, self.values).astype(np.float64)
+
+    def connection(self) -> Connection:
+        own, theirs = self.source.runnable.model, self.target.runnable.model
+        return Connection.between(own.numbering, theirs.numbering, self.flat)
+
+    def decide(self) -> tuple[Connection, list[Couple], list[str]]:
+        """Pair all layers and connect their arrays; return the connection, the pairs and notes.
+
+        Raises:
+            TransferError: something stands against it.
+        """
+        given, wrong = explicit(self.pairs, self.source, self.target)
+        self.problems += wrong
+        self.ignored = ignored(self.ignore, self.source, self.target)
+        found = self.paired(given)
+        couples = [*given, *found.pairs]
+        connection = self.connection()
+        for own, theirs in couples:
+            lines = list(connection.connect(own, theirs))
+            self.problems += [f"{own.described} and {theirs.described}: {line}" for line in lines]
+        if not self.problems:
+            self.check_ties(connection)
+        left = self.uncovered(connection, couples)
+        self.problems += leftovers(left, (self.source, self.target), couples)
+        self.problems += [question(group) for group in found.questions]
+        if self.problems:
+            raise TransferError(self.problems)
+        return connection, couples, [*found.notes, *connection.notes, *self.unused()]
+
+    def paired(self, given: Sequence[Couple]) -> Pairing:
+        """Pair what the user has neither paired nor ignored."""
+        out = [*(numbers_of(unit) for unit, _ in given)], [*(numbers_of(unit) for _, unit in given)]
+        every = [*map(id, self.ignored)]
+        open_units = []
+        for side, taken in zip((self.source, self.target), out, strict=True):
+            gone = np.concatenate([np.zeros(0, np.int64), *taken, *self.ignored_ids(side)])
+            open_units.append([u for u in side.units if id(u) not in every and not np.isin(numbers_of(u), gone).all()])
+        return pair(
+            self.source, self.target, (open_units[0], open_units[1]), lambda pairs: self.is_right([*given, *pairs])
+        )
+
+    def ignored_ids(self, side: Layers) -> list[Ids]:
+        """Return the numbers of all elements of one side that are ignored."""
+        own = {id(unit) for unit in [*side.units, *side.unused]}
+        single = [u for u in self.ignored if id(u) not in own and u.path in side.runnable.model.numbering.shapes]
+        return [numbers_of(unit) for unit in self.ignored if id(unit) in own] + [numbers_of(unit) for unit in single]
+
+    def is_right(self, couples: Sequence[Couple]) -> bool:
+        """Tell whether both models give the same outputs with the weights of some pairs; the target stays as it is.
+
+        True if they could not anyway, as some layers have no partner or cannot be equal: nothing is decided by it then.
+        """
+        connection = self.connection()
+        wrong = [line for own, theirs in couples for line in connection.connect(own, theirs)]
+        if wrong or any(self.uncovered(connection, couples)):
+            return True
+        model = self.target.runnable.model
+        before = model.arrays()
+        dtypes = {name: array.dtype for name, array in before.items()}
+        try:
+            model.assign(connection.there.forward(self.values, dtypes))
+            outputs = self.source.runnable.outputs(), self.target.runnable.outputs()
+        except Exception:  # a model may not run without padding
+            return False
+        finally:
+            model.assign(before)
+        narrow = min(side.runnable.dtype for side in (self.source, self.target))
+        return agree(*outputs, AGREE[narrow])
+
+    def uncovered(self, connection: Connection, couples: Sequence[Couple]) -> tuple[list[Unit], list[Unit]]:
+        """Return the units of both sides of which some element has neither a partner nor is ignored."""
+        paired = [{id(couple[side]) for couple in couples} for side in (0, 1)]
+        done = connection.back.assigned | connection.there.used(), connection.there.assigned.copy()
+        found: tuple[list[Unit], list[Unit]] = ([], [])
+        for number, side in enumerate((self.source, self.target)):
+            done[number][np.concatenate([np.zeros(0, np.int64), *self.ignored_ids(side)])] = True
+            for unit in side.units:
+                if id(unit) not in paired[number] and not done[number][numbers_of(unit)].all():
+                    found[number].append(unit)
+        return found
+
+    def check_ties(self, connection: Connection) -> None:
+        """Refuse weights that are one on one side and several on the other."""
+        model = (self.source.runnable.model, self.target.runnable.model)
+        for ids, number, there in (
+            (connection.there.repeated(), 0, "the target has several"),
+            (np.concatenate([np.zeros(0, np.int64), *connection.there.conflicts]), 1, "the source has several"),
+        ):
+            for name in model[number].numbering.names_of(ids) if ids.size else []:
+                side = ("source", "target")[number]
+                self.problems.append(
+                    f"{side}: `{name}` is one array (tied weights) for which {there}: tie them there too"
+                )
+
+    def unused(self) -> list[str]:
+        """Return notes about what was not transferred."""
+        found = []
+        for name, side in (("source", self.source), ("target", self.target)):
+            own = [unit.name for unit in side.unused]
+            found += [f"{name}: not transferred, as nothing was computed with it: {', '.join(own)}"] if own else []
+            buffers = side.runnable.model.buffers()
+            found += [f"{name}: buffers are no weights: {', '.join(buffers[:4])}"] if buffers else []
+        return found + ([f"ignored: {', '.join(self.ignore)}"] if self.ignore else [])
