@@ -23,8 +23,8 @@ settings.load_profile("parity")
 # doctests of a framework that is not installed are not collected: its files import it
 absent = [name for name, package in frameworks.EXTRAS.items() if importlib.util.find_spec(package) is None]
 SIDES = {
-    "pytorch": ("parity/models/pytorch_side.py", "parity/functions/pytorch_modules.py"),
-    "tensorflow": ("parity/models/keras_side.py", "parity/functions/keras_layers.py"),
+    "pytorch": ("parity/models/pytorch_side.py", "parity/functions/pytorch_modules.py", "parity/pairs/pytorch_*.py"),
+    "tensorflow": ("parity/models/keras_side.py", "parity/functions/keras_layers.py", "parity/pairs/keras_*.py"),
 }
 collect_ignore_glob = [place for framework in absent for place in (f"parity/{framework}/*", *SIDES[framework])]
 if "pytorch" in absent:

@@ -9,7 +9,7 @@ import sys
 from parity.errors import INTERRUPTS, InputError, first_lines, message_of, printable, shown
 from parity.models.checking import DTYPES, check_model
 from parity.models.inputs import Input, features, tokens
-from parity.models.sequences import inputs, lengths
+from parity.models.sequences import Inputs, LengthsSpec, inputs, lengths
 from parity.models.transformations import LAYOUTS
 
 HELP = "Check whether a model of your own ignores padding, batch-mates and the side of the padding."
@@ -19,9 +19,7 @@ EXPECTED = "package.module:name of a model, or of a function that makes one"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity model``."""
     parser.add_argument("model", help=f"check this: {EXPECTED}")
-    parser.add_argument("--tokens", type=int, metavar="V", help="it takes ids below V, called tokens")
-    parser.add_argument("--padding", type=int, default=0, help="the id on padding (default 0)")
-    parser.add_argument("--features", type=int, metavar="D", help="it takes D floats on each step, called features")
+    add_inputs(parser)
     parser.add_argument("--lengths", metavar="L,…", help="sequences of these lengths, such as 3,1 (default: sampled)")
     parser.add_argument("--layout", action="append", default=[], help=f"try this one too: {', '.join(LAYOUTS[2:])}")
     parser.add_argument("--contract", action="append", default=[], help="try only this one")
@@ -30,19 +28,32 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--training", action="store_true", help="leave layers in the mode of training")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Check a model, print the verdict, and return 1 if it does not hold."""
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options that describe what a model takes."""
+    parser.add_argument("--tokens", type=int, metavar="V", help="it takes ids below V, called tokens")
+    parser.add_argument("--padding", type=int, default=0, help="the id on padding (default 0)")
+    parser.add_argument("--features", type=int, metavar="D", help="it takes D floats on each step, called features")
+
+
+def inputs_of(options: argparse.Namespace, spec: LengthsSpec | None = None) -> Inputs | None:
+    """Return the inputs that the options describe; None if they describe nothing."""
     described: dict[str, Input] = {}
     if options.tokens is not None:
         described["tokens"] = tokens(options.tokens, options.padding)
     if options.features is not None:
         described["features"] = features(options.features)
-    if not described:
-        raise InputError("parity model", "neither --tokens nor --features", "what the model takes")
+    return inputs(lengths=spec, **described) if described else None
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check a model, print the verdict, and return 1 if it does not hold."""
     spec = None if options.lengths is None else lengths(_whole_numbers(options.lengths))
+    own = inputs_of(options, spec)
+    if own is None:
+        raise InputError("parity model", "neither --tokens nor --features", "what the model takes")
     verdict = check_model(
-        _imported(options.model),
-        inputs(lengths=spec, **described),
+        imported(options.model),
+        own,
         layouts=options.layout or ("padded",),
         contracts=options.contract,
         dtype=options.dtype,
@@ -64,7 +75,7 @@ def _whole_numbers(text: str) -> list[int]:
         raise InputError("--lengths", shown(text), "whole numbers with commas between them, such as 3,1") from None
 
 
-def _imported(place: str) -> object:
+def imported(place: str) -> object:
     """Return what is called ``package.module:name``; modules in the current folder are found first."""
     module, _, name = place.partition(":")
     if not module or not name:

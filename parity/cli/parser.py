@@ -12,7 +12,19 @@ from parity import __version__
 from parity.cli.options import make_strict
 from parity.errors import first_lines
 
-COMMANDS = ("check", "model", "record", "report", "diff", "describe", "divergences", "mutants", "sweep", "advise")
+COMMANDS = (
+    "check",
+    "model",
+    "transfer",
+    "record",
+    "report",
+    "diff",
+    "describe",
+    "divergences",
+    "mutants",
+    "sweep",
+    "advise",
+)
 STATUS = "Exit status: 0 all agree, 1 something failed, 2 wrong usage, 130 interrupted."
 
 

@@ -113,8 +113,9 @@ class Map:
         for number, term in enumerate(self.terms):
             ids = term[at]
             taken = flat[np.maximum(ids, 0)] if flat.size else value
-            only_copied = (value == 0) & (number == 0)  # 0 + -0.0 would not be -0.0
-            value = np.where(ids == NONE, value, np.where(only_copied, taken, value + taken))
+            total = np.where(taken == 0, value, value + taken)  # to add 0 changes no bit of -0.0
+            total = np.where(value == 0, taken, total) if number == 0 else total
+            value = np.where(ids == NONE, value, total)
         return value
 
     def gradients(self, gradients: Mapping[str, Array]) -> dict[str, Array]:

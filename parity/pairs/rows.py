@@ -8,8 +8,10 @@ import numpy as np
 
 from parity.arrays import Array
 from parity.pairs.alone import difference_alone
-from parity.pairs.connecting import Connection
-from parity.pairs.matching import Layers
+from parity.pairs.connecting import Connection, unequal
+from parity.pairs.maps import Map
+from parity.pairs.matching import Layers, numbers_of
+from parity.pairs.running import Weights
 from parity.pairs.transfer import Row
 from parity.pairs.units import Unit
 
@@ -39,6 +41,26 @@ def rows_of(
     return [_row(own, theirs, sides, (double, moved), copied) for own, theirs in couples]
 
 
+def rows_of_map(source: Weights, target: Weights, there: Map, values: Mapping[str, Array]) -> list[Row]:
+    """Return a row for each layer of the target, with the layers of the source that its weights are from."""
+    double = {name: array.astype(np.float64) for name, array in values.items()}
+    moved = there.forward(double, dict.fromkeys(target.numbering.shapes, np.float64))
+    units, rows = source.units(), []
+    owner = np.full(source.numbering.size + 1, len(units))
+    for number, unit in enumerate(units):
+        owner[numbers_of(unit)] = number
+    for theirs in target.units():
+        at = numbers_of(theirs)
+        numbers = np.unique(np.concatenate([owner[term[at]] for term in there.terms]))
+        own = [units[number] for number in numbers if number < len(units)]
+        alone = len(own) == 1 and not list(unequal(own[0], theirs)) and there.assigned[at].all()
+        difference, note = difference_alone(own[0], theirs, (double, moved)) if alone else (None, "")
+        names = " + ".join(unit.name for unit in own) or "nothing"
+        settings = _settings(own[0], theirs) if alone else {}
+        rows.append(Row(names, theirs.name, theirs.kind, "by your function", {}, difference, settings, note))
+    return rows
+
+
 def _row(
     own: Unit,
     theirs: Unit,
@@ -51,12 +73,17 @@ def _row(
         role: (_shape(sides[0], own, role), _shape(sides[1], theirs, role))
         for role in dict.fromkeys([*own.arrays, *theirs.arrays])
     }
-    settings = {
+    named = rule(own, theirs, copied)
+    return Row(own.name, theirs.name, own.kind, named, shapes, difference, _settings(own, theirs), note)
+
+
+def _settings(own: Unit, theirs: Unit) -> dict[str, tuple[object, object]]:
+    """Return the settings that two layers have and that differ."""
+    return {
         name: (value, theirs.settings[name])
         for name, value in own.settings.items()
         if name in theirs.settings and value != theirs.settings[name]
     }
-    return Row(own.name, theirs.name, own.kind, rule(own, theirs, copied), shapes, difference, settings, note)
 
 
 def _shape(side: Layers, unit: Unit, role: str) -> tuple[int, ...]:

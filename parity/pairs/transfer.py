@@ -61,6 +61,8 @@ class Transfer:
         notes: choices that were made, constants, and what was not transferred as it was not used or is ignored.
         map: the elements of the source of which each element of the target is the sum.
         inexact: names of the source's arrays that do not come back with the same bits, with the reason.
+        source, target: both models.
+        computed: names of the target's arrays that a user's function makes by more than copying and adding.
     """
 
     weights: Mapping[str, Array]
@@ -70,6 +72,7 @@ class Transfer:
     inexact: Mapping[str, str]
     source: Weights = field(repr=False)
     target: Weights = field(repr=False)
+    computed: Sequence[str] = ()
 
     @property
     def differing(self) -> list[Row]:
@@ -111,7 +114,8 @@ class Transfer:
                 raise InputError(
                     "gradients", received, f"shape {known[name]}" if name in known else "a name of the target's"
                 )
-        return self.source.pulled_back(self.map.gradients(gradients))
+        mapped = {name: array for name, array in gradients.items() if name not in self.computed}
+        return self.source.pulled_back(self.map.gradients(mapped))
 
     def __str__(self) -> str:
         """Return a line for each pair of layers, and the notes."""

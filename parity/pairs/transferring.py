@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from parity.arrays import numpy_defaults
+from parity.errors import InputError, a_function, of_kind
 from parity.errors import names as name_list
-from parity.errors import of_kind
 from parity.pairs.matching import Layers
 from parity.pairs.names import Named
 from parity.pairs.planning import Plan
-from parity.pairs.rows import round_trip, rows_of
-from parity.pairs.running import Call, Given, prepare
+from parity.pairs.reading import Reader, Transferring
+from parity.pairs.rows import round_trip, rows_of, rows_of_map
+from parity.pairs.running import Call, Given, Weights, prepare
 from parity.pairs.transfer import Transfer
 
 
@@ -23,6 +24,7 @@ def transfer_weights(
     call: Call = None,
     pairs: Mapping[Named, Named] | None = None,
     ignore: Iterable[str] = (),
+    transfer: Transferring | None = None,
     apply: bool = True,
 ) -> Transfer:
     """Copy the weights of one model to another, in PyTorch or Keras, and return the table of what went where.
@@ -38,6 +40,8 @@ def transfer_weights(
         pairs: names of layers or arrays of the source -> those of the target. Three or four dense layers may stand for
             one attention layer: ``{("query", "key", "value", "output"): "attention"}``.
         ignore: names of layers or arrays, on either side, that are left as they are.
+        transfer: a function of your own that copies the weights of its first argument to its second, in place of
+            ``pairs`` and ``ignore``. Its map is read off it by numbers in place of weights; both models keep theirs.
         apply: whether to set the weights of the target.
 
     Returns:
@@ -49,26 +53,41 @@ def transfer_weights(
         InputError: a wrong argument, or a model that does not run.
         FrameworkUnavailable: a framework cannot be loaded.
 
-    >>> from torch import nn
-    >>> source, target = nn.Linear(3, 2), nn.Linear(3, 2)
-    >>> print(transfer_weights(source, target, inputs=(np.ones((1, 3)), np.ones((1, 3)))).weights["bias"].shape)
-    (2,)
+    For example, ``print(parity.transfer_weights(module, keras_model))``.
     """
     of_kind("apply", apply, bool, "True or False")
     with numpy_defaults():
         first, second = prepare(source, target, inputs, call)
-        plan = Plan(Layers(first), Layers(second), dict(pairs or {}), name_list("ignore", ignore))
-        transfer = _transfer(plan)
+        if transfer is not None:
+            if pairs or ignore:
+                raise InputError("transfer", "a function, with pairs or ignore", "one of them")
+            found = _read(first.model, second.model, a_function("transfer", transfer))
+        else:
+            found = _transfer(Plan(Layers(first), Layers(second), dict(pairs or {}), name_list("ignore", ignore)))
     if apply:
-        transfer.apply()
-    return transfer
+        found.apply()
+    return found
 
 
 def _transfer(plan: Plan) -> Transfer:
-    """Compute the weights, and compare each pair of layers alone."""
+    """Compute the weights of a plan, and compare each pair of layers alone."""
     connection, couples, notes = plan.decide()
     source, target = plan.source.runnable.model, plan.target.runnable.model
     weights = connection.there.forward(plan.values, {name: a.dtype for name, a in target.arrays().items()})
     rows = rows_of(couples, (plan.source, plan.target), connection, plan.values)
     inexact = round_trip(connection, plan.values, weights) | dict.fromkeys(source.derived(), "it is computed")
     return Transfer(weights, rows, notes, connection.there, inexact, source, target)
+
+
+def _read(source: Weights, target: Weights, function: Transferring) -> Transfer:
+    """Read the map of a user's function off it, and compare the layers that it connects."""
+    found, weights, computed = Reader(source, target, function).read()
+    values = source.arrays()
+    notes = [f"{name}: it is computed by more than copying and adding; its gradient is not mapped" for name in computed]
+    left = [name for name in target.numbering.shapes if name not in weights]
+    notes += [f"the function leaves as it is: {', '.join(left)}"] if left else []
+    unused = [name for name in source.numbering.shapes if not found.used()[source.numbering.ids(name)].all()]
+    inexact = dict.fromkeys(unused, "some of it has no image")
+    return Transfer(
+        weights, rows_of_map(source, target, found, values), notes, found, inexact, source, target, computed
+    )
