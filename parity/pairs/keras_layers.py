@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from parity.pairs.keras_alone import CELLS, TRANSPOSED, applied, attending, over_channels, over_image
-from parity.pairs.units import PLAIN, Unit
+from parity.pairs.units import PLAIN, Unit, normalisation
 
 L = keras.layers
 RECURRENT = (L.RNN, L.Bidirectional, *CELLS)
@@ -27,7 +27,11 @@ def describe(layer, path, ids):
         for kinds, function in DESCRIBE.items():
             if isinstance(layer, kinds) and (units := function(layer, path, ids)) is not None:
                 return units, True
-    return [plain(path, v, ids) for v in own_variables(layer)], False
+    own = own_variables(layer)
+    arrays = {v.name: ids(v) for v in own}
+    settings = {"eps": float(layer.epsilon)} if hasattr(layer, "epsilon") else {}
+    found = normalisation(path, type(layer).__name__, arrays, settings) if own else None
+    return ([found], True) if found else ([plain(path, v, ids) for v in own], False)
 
 
 def own_variables(layer):

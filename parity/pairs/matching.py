@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -28,6 +28,7 @@ class Layers:
     runnable: Runnable
     units: list[Unit] = field(default_factory=list)
     unused: list[Unit] = field(default_factory=list)
+    dependents: Mapping[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         placed = []
@@ -60,17 +61,15 @@ class Layers:
             return observed.order[unit.path]
         return observed.place(unit.path, model.separator) if used else None
 
-    @cached_property
-    def _changed(self) -> dict[str, Observed]:
-        return {}
+    def find_dependents(self, units: Iterable[Unit]) -> None:
+        """Find out which layers receive something else when one of these returns something else."""
+        self.dependents = self.runnable.dependents(list(dict.fromkeys(unit.path for unit in units)))
 
     def depends(self, first: Unit, second: Unit) -> bool:
-        """Tell whether a layer receives something else when another one returns something else."""
+        """Tell whether a layer depends on another one; see `find_dependents`."""
         if first.path == second.path:
             return first.level < second.level
-        if first.path not in self._changed:
-            self._changed[first.path] = self.runnable.observe(first.path)
-        return self.observed.differs(self._changed[first.path], second.path)
+        return second.path in self.dependents[first.path]
 
     def blocks(self, units: Sequence[Unit]) -> list[list[Unit]]:
         """Split units into blocks, each of which depends on all of the blocks before it."""
@@ -101,6 +100,8 @@ class Pairing:
 
 
 Group = tuple[list[Unit], list[Unit]]
+Attempt = Callable[[Sequence[tuple[Unit, Unit]]], tuple[bool, int]]
+NOTHING = np.zeros(0, np.int64)
 
 
 def groups_of(source: Sequence[Unit], target: Sequence[Unit]) -> list[Group]:
@@ -120,9 +121,7 @@ def groups_of(source: Sequence[Unit], target: Sequence[Unit]) -> list[Group]:
     return every  # type: ignore[return-value]
 
 
-def pair(
-    source: Layers, target: Layers, units: Group, is_right: Callable[[Sequence[tuple[Unit, Unit]]], bool]
-) -> Pairing:
+def pair(source: Layers, target: Layers, units: Group, attempt: Attempt) -> Pairing:
     """Pair units.
 
     Layers that do not depend on each other may be called in any order. Where such layers are alike, the order of calls
@@ -132,7 +131,7 @@ def pair(
     Args:
         source, target: all layers of both models.
         units: those that are to be paired.
-        is_right: tells whether both models give the same outputs with some pairs.
+        attempt: tells whether both models give the same outputs with some pairs, and how far they agree.
     """
     found = Pairing()
     groups = groups_of(*units)
@@ -146,10 +145,14 @@ def pair(
             open_groups.append((own, theirs))
         else:
             settled += zip(own, theirs, strict=True)
-    _pair_plain(found, settled)
     by_order = [couple for group in open_groups for couple in zip(*group, strict=True)]
-    if by_order and not is_right([*settled, *by_order]):
-        by_order = _in_blocks(source, target, open_groups, settled, found, is_right)
+    for side in (0, 1):
+        paired = [numbers_of(couple[side]) for couple in [*settled, *by_order]]
+        rest = [part for unit in found.left[side] for part in without(unit, np.concatenate([NOTHING, *paired]))]
+        found.left[side][:] = rest
+    _pair_plain(found, settled)
+    if by_order and not attempt([*settled, *by_order])[0]:
+        by_order = _in_blocks(source, target, open_groups, settled, found, attempt)
     found.pairs = [*settled, *by_order]
     return found
 
@@ -181,11 +184,13 @@ def _in_blocks(
     groups: Sequence[Group],
     settled: Sequence[tuple[Unit, Unit]],
     found: Pairing,
-    is_right: Callable[[Sequence[tuple[Unit, Unit]]], bool],
+    attempt: Attempt,
 ) -> list[tuple[Unit, Unit]]:
     """Pair what depends on each other in the order of calls, and decide about the rest."""
     from parity.pairs.parallel import decide  # only needed here
 
+    for side, layers in enumerate((source, target)):
+        layers.find_dependents(unit for group in groups for unit in group[side])
     certain: list[tuple[Unit, Unit]] = []
     uncertain: list[Group] = []
     for own, theirs in groups:
@@ -198,7 +203,16 @@ def _in_blocks(
                 certain.append((left[0], right[0]))
             else:
                 uncertain.append((left, right))
-    return [*certain, *decide(uncertain, [*settled, *certain], found, is_right)]
+    return [*certain, *decide(uncertain, [*settled, *certain], found, attempt)]
+
+
+def without(unit: Unit, gone: Ids) -> list[Unit]:
+    """Return a unit, or plain parameters for its other arrays if some have a partner already, as tied ones do."""
+    is_gone = {role: all(np.isin(term, gone).all() for term in terms) for role, terms in unit.arrays.items()}
+    if not any(is_gone.values()):
+        return [unit]
+    rest = {role: terms for role, terms in unit.arrays.items() if not is_gone[role]}
+    return [Unit(f"{unit.path}: {role}", PLAIN, terms[0].shape, {role: terms}) for role, terms in rest.items()]
 
 
 def numbers_of(unit: Unit) -> Ids:

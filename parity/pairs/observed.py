@@ -62,6 +62,12 @@ def agree(left: Sequence[Array], right: Sequence[Array], most: float) -> bool:
     return bool(fewer) and all(any(_close(a, b, most) for b in others) for a in fewer)
 
 
+def receive_the_same(own: Sequence[Array] | None, theirs: Sequence[Array] | None, most: float) -> bool:
+    """Tell whether two layers receive the same numbers, in whatever order of axes."""
+    sorted_arrays = [[np.sort(array, axis=None) for array in each or ()] for each in (own, theirs)]
+    return any(_close(a, b, most) for a in sorted_arrays[0] for b in sorted_arrays[1])
+
+
 def _close(a: Array, b: Array, most: float) -> bool:
     if a.shape != b.shape or not a.size:
         return False

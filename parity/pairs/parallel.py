@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, permutations, product
 from math import factorial
 
-from parity.pairs.matching import Group, Pairing
+from parity.pairs.matching import Attempt, Group, Pairing
 from parity.pairs.units import Unit
 
 MOST = 48  # choices that are tried
@@ -15,12 +15,7 @@ GENERAL = {"proj", "layer", "linear", "dense", "fc", "w", "lstm", "gru", "rnn", 
 Couples = list[tuple[Unit, Unit]]
 
 
-def decide(
-    groups: Sequence[Group],
-    settled: Sequence[tuple[Unit, Unit]],
-    found: Pairing,
-    is_right: Callable[[Sequence[tuple[Unit, Unit]]], bool],
-) -> Couples:
+def decide(groups: Sequence[Group], settled: Sequence[tuple[Unit, Unit]], found: Pairing, attempt: Attempt) -> Couples:
     """Return the pairs with which both models give the same outputs, or else those with one name.
 
     What neither decides is put into the questions of ``found``, and paired in the order of calls for now.
@@ -29,19 +24,28 @@ def decide(
         return []
     named = [by_names(*group) for group in groups]
     choices = [list(_choices(group, own)) for group, own in zip(groups, named, strict=True)]
+    scores: list[tuple[int, Sequence[Couples]]] = []
     for combination in islice(product(*choices), MOST):
-        couples = [couple for chosen in combination for couple in chosen]
-        if is_right([*settled, *couples]):
-            found.notes += [f"paired as the outputs agree: {_listed(chosen)}" for chosen in combination]
-            return couples
+        is_right, score = attempt([*settled, *(couple for chosen in combination for couple in chosen)])
+        if is_right:
+            return _noted(combination, found, "paired as the outputs agree")
+        scores.append((score, combination))
+    scores.sort(key=lambda one: -one[0])
+    if len(scores) > 1 and scores[0][0] > scores[1][0]:
+        return _noted(scores[0][1], found, "paired as later layers receive the same")
     result: Couples = []
     for group, own in zip(groups, named, strict=True):
         if own is None:
             found.questions.append(group)
         else:
-            found.notes.append(f"paired by name, as nothing else tells: {_listed(own)}")
+            _noted([own], found, "paired by name, as nothing else tells")
         result += own or list(zip(*group, strict=True))
     return result
+
+
+def _noted(combination: Sequence[Couples], found: Pairing, why: str) -> Couples:
+    found.notes += [f"{why}: {_listed(chosen)}" for chosen in combination]
+    return [couple for chosen in combination for couple in chosen]
 
 
 def _choices(group: Group, named: Couples | None) -> Iterator[Couples]:
@@ -50,7 +54,9 @@ def _choices(group: Group, named: Couples | None) -> Iterator[Couples]:
         yield named
     if factorial(len(own)) <= MOST:
         for order in permutations(theirs):
-            yield list(zip(own, order, strict=True))
+            couples = list(zip(own, order, strict=True))
+            if named is None or {(id(a), id(b)) for a, b in couples} != {(id(a), id(b)) for a, b in named}:
+                yield couples
     elif named is None:
         yield list(zip(own, theirs, strict=True))
 

@@ -12,9 +12,9 @@ from parity.arrays import Array
 from parity.pairs.connecting import Connection
 from parity.pairs.leftovers import TransferError, leftovers, question
 from parity.pairs.maps import Ids, flattened
-from parity.pairs.matching import Layers, Pairing, numbers_of, pair
+from parity.pairs.matching import Layers, Pairing, numbers_of, pair, without
 from parity.pairs.names import Named, explicit, ignored
-from parity.pairs.observed import agree
+from parity.pairs.observed import Observed, agree, receive_the_same
 from parity.pairs.units import Unit
 
 AGREE = {"float64": 1e-6, "float32": 1e-4}  # of the largest output; other orders of layers differ by much more
@@ -76,7 +76,7 @@ class Plan:
             gone = np.concatenate([np.zeros(0, np.int64), *taken, *self.ignored_ids(side)])
             open_units.append([u for u in side.units if id(u) not in every and not np.isin(numbers_of(u), gone).all()])
         return pair(
-            self.source, self.target, (open_units[0], open_units[1]), lambda pairs: self.is_right([*given, *pairs])
+            self.source, self.target, (open_units[0], open_units[1]), lambda pairs: self.attempt([*given, *pairs])
         )
 
     def ignored_ids(self, side: Layers) -> list[Ids]:
@@ -85,27 +85,35 @@ class Plan:
         single = [u for u in self.ignored if id(u) not in own and u.path in side.runnable.model.numbering.shapes]
         return [numbers_of(unit) for unit in self.ignored if id(unit) in own] + [numbers_of(unit) for unit in single]
 
-    def is_right(self, couples: Sequence[Couple]) -> bool:
+    @cached_property
+    def ran(self) -> Observed:
+        return self.source.runnable.observe_full()
+
+    def attempt(self, couples: Sequence[Couple]) -> tuple[bool, int]:
         """Tell whether both models give the same outputs with the weights of some pairs; the target stays as it is.
 
         True if they could not anyway, as some layers have no partner or cannot be equal: nothing is decided by it then.
+
+        Returns:
+            That, and how many of the layers receive the same.
         """
         connection = self.connection()
         wrong = [line for own, theirs in couples for line in connection.connect(own, theirs)]
         if wrong or any(self.uncovered(connection, couples)):
-            return True
+            return True, 0
         model = self.target.runnable.model
         before = model.arrays()
         dtypes = {name: array.dtype for name, array in before.items()}
         try:
             model.assign(connection.there.forward(self.values, dtypes))
-            outputs = self.source.runnable.outputs(), self.target.runnable.outputs()
+            own, theirs = self.ran, self.target.runnable.observe_full()
         except Exception:  # a model may not run without padding
-            return False
+            return False, 0
         finally:
             model.assign(before)
-        narrow = min(side.runnable.dtype for side in (self.source, self.target))
-        return agree(*outputs, AGREE[narrow])
+        most = AGREE[min(side.runnable.dtype for side in (self.source, self.target))]
+        received = sum(receive_the_same(own.inputs.get(a.path), theirs.inputs.get(b.path), most) for a, b in couples)
+        return agree(own.outputs, theirs.outputs, most), received
 
     def uncovered(self, connection: Connection, couples: Sequence[Couple]) -> tuple[list[Unit], list[Unit]]:
         """Return the units of both sides of which some element has neither a partner nor is ignored."""
@@ -116,7 +124,7 @@ class Plan:
             done[number][np.concatenate([np.zeros(0, np.int64), *self.ignored_ids(side)])] = True
             for unit in side.units:
                 if id(unit) not in paired[number] and not done[number][numbers_of(unit)].all():
-                    found[number].append(unit)
+                    found[number].extend(without(unit, np.flatnonzero(done[number])))
         return found
 
     def check_ties(self, connection: Connection) -> None:

@@ -5,16 +5,8 @@ import math
 import numpy as np
 from torch import nn
 
-from parity.pairs.pytorch_alone import (
-    BUFFERS,
-    applied,
-    channels_first,
-    channels_last,
-    over_channels,
-    own_names,
-    recurrent_alone,
-)
-from parity.pairs.units import PLAIN, Unit
+from parity.pairs.pytorch_alone import applied, channels_first, channels_last, over_channels, own_names, recurrent_alone
+from parity.pairs.units import PLAIN, Unit, normalisation
 
 GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
 KINDS = {nn.LSTM: "lstm", nn.GRU: "gru", nn.RNN: "rnn", nn.LSTMCell: "lstm", nn.GRUCell: "gru", nn.RNNCell: "rnn"}
@@ -46,20 +38,14 @@ def plain(path, name, ids):
 
 def by_names(module, path, ids):
     """Recognise a layer of the user's own by the names of its arrays and its class."""
-    names, kind = set(own_names(module)), type(module).__name__.lower()
+    names, kind = own_names(module), type(module).__name__
     if not names or any(True for _ in module.children()):
         return None
-    flat = all(ids(name).ndim == 1 for name in names)
-    gain = {"gain": (ids("weight"),)} if "weight" in names else {}
-    gain |= {"bias": (ids("bias"),)} if "bias" in names else {}
-    if flat and {"weight", *BUFFERS} <= names <= {"weight", "bias", *BUFFERS}:
-        statistics = {"mean": (ids("running_mean"),), "variance": (ids("running_var"),)}
-        return [Unit(path, "batch_norm", ids("weight").shape, gain | statistics, settings=epsilon(module))]
-    if flat and "weight" in names <= {"weight", "bias"} and "norm" in kind:
-        rms = "rms" in kind or "bias" not in names
-        return [Unit(path, "rms_norm" if rms else "layer_norm", ids("weight").shape, gain, settings=epsilon(module))]
-    if names <= {"weight", "bias"} and "weight" in names and ids("weight").ndim == 2 and kind == "conv1d":
-        kernel = ids("weight")  # of GPT-2 in transformers: (in, out)
+    arrays = {name: ids(name) for name in names}
+    if (found := normalisation(path, kind, arrays, epsilon(module))) is not None:
+        return [found]
+    if kind == "Conv1D" and set(arrays) <= {"weight", "bias"} and arrays["weight"].ndim == 2:
+        kernel = arrays["weight"]  # of GPT-2 in transformers: (in, out)
         return [Unit(path, "dense", kernel.shape, {"kernel": (kernel,)} | optional(ids, bias="bias"))]
     return None
 

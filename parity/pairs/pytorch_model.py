@@ -137,6 +137,12 @@ class PyTorchModel:
         found.used = {self.aliases.get(name, name) for name in gradients}
         return found
 
+    def dependents(self, batch, dtype, paths):
+        """Return the layers that receive something else when one of these returns something else."""
+        before = self.observe(batch, dtype)
+        after = {path: self.observe(batch, dtype, path) for path in paths}
+        return {path: {name for name in before.order if before.differs(own, name)} for path, own in after.items()}
+
 
 def own_tensor(module, local):
     """Return a parameter or a buffer; None for a weight that is computed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
@@ -45,7 +45,8 @@ class Weights(Protocol):
     def pulled_back(self, gradients: Mapping[str, Array]) -> dict[str, Array]: ...
     def buffers(self) -> list[str]: ...
     def units(self) -> list[Unit]: ...
-    def observe(self, batch: Batch, dtype: str, changed: str | None = None) -> Observed: ...
+    def observe(self, batch: Batch, dtype: str) -> Observed: ...
+    def dependents(self, batch: Batch, dtype: str, paths: Sequence[str]) -> dict[str, set[str]]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +65,17 @@ class Runnable:
     full: Batch
     dtype: str
 
-    def observe(self, changed: str | None = None) -> Observed:
+    def observe(self) -> Observed:
         """Run it on the batch with padding."""
-        return self.model.observe(self.unequal, self.dtype, changed)
+        return self.model.observe(self.unequal, self.dtype)
 
-    def outputs(self) -> list[Array]:
-        """Return its outputs on the batch without padding."""
-        return self.model.observe(self.full, self.dtype).outputs
+    def observe_full(self) -> Observed:
+        """Run it on the batch without padding."""
+        return self.model.observe(self.full, self.dtype)
+
+    def dependents(self, paths: Sequence[str]) -> dict[str, set[str]]:
+        """Return the layers that receive something else when one returns something else."""
+        return self.model.dependents(self.unequal, self.dtype, paths)
 
 
 Given = Inputs | tuple[Any, Any] | None

@@ -56,6 +56,34 @@ class Unit:
         return f"`{self.name}` ({self.kind}{' ' + shapes if shapes else ''})"
 
 
+NAMES = {  # of the arrays of a normalisation that a user has written
+    **dict.fromkeys(("weight", "gamma", "scale", "gain", "g"), "gain"),
+    **dict.fromkeys(("bias", "beta", "shift", "b"), "bias"),
+    **dict.fromkeys(("running_mean", "moving_mean"), "mean"),
+    **dict.fromkeys(("running_var", "moving_variance", "moving_var", "running_variance"), "variance"),
+}
+
+
+def normalisation(path: str, name: str, arrays: Mapping[str, Ids], settings: Mapping[str, object]) -> Unit | None:
+    """Recognise a normalisation of a user's own by the names of its arrays and of its class.
+
+    Args:
+        path: of the layer.
+        name: of its class.
+        arrays: the numbers of its arrays by their names.
+        settings: its epsilon, if it has one.
+    """
+    roles = {NAMES.get(own.lower(), own): (ids,) for own, ids in arrays.items()}
+    if "gain" not in roles or len(roles) < len(arrays) or len({ids.shape for ids in arrays.values()}) > 1:
+        return None
+    size, rest, name = roles["gain"][0].shape, set(roles) - {"gain", "bias"}, name.lower()
+    if rest == {"mean", "variance"} and len(size) == 1:
+        return Unit(path, "batch_norm", size, roles, settings=settings)
+    if rest or len(size) != 1 or "norm" not in name:
+        return None
+    return Unit(path, "rms_norm" if "rms" in name else "layer_norm", size, roles, settings=settings)
+
+
 def neutral(role: str) -> float | None:
     """Return the value of an array that a layer does not have; None if it cannot be without it.
 
