@@ -63,7 +63,7 @@ def two(ahead: str, back: str) -> Any:
     return Module(lambda own, x: torch.tanh(getattr(own, ahead)(x)) - getattr(own, back)(x), **layers)
 
 
-def test_branches_that_are_called_in_another_order_are_told_apart_by_their_outputs() -> None:
+def test_branches_that_are_called_in_another_order_are_distinguished_by_their_outputs() -> None:
     found = transfer(two("one", "two"), branches("a", "b"))
     assert sorted(pairs_of(found)) == [("one", "a"), ("two", "b")]
     assert "paired as the outputs agree: `one` and `a`, `two` and `b`" in str(found)

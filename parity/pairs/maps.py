@@ -7,6 +7,7 @@ layer's arrays gives the weights in both directions, and the gradients by the tr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,22 @@ class Numbering:
 
     def names_of(self, ids: Ids) -> list[str]:
         """Return the names of the arrays to which elements belong."""
-        starts = np.asarray(list(self.offsets.values()) or [0])
         names = list(self.offsets)
-        at = np.searchsorted(starts, np.unique(ids[ids != NONE]), side="right") - 1
-        return [names[index] for index in dict.fromkeys(at.tolist())]
+        counts = np.bincount(self._owners[ids[ids != NONE]], minlength=len(names))
+        return [names[index] for index in np.flatnonzero(counts)]
+
+    @cached_property
+    def _owners(self) -> Ids:
+        """Return the number of the array to which each element belongs."""
+        sizes = [int(np.prod(shape, dtype=np.int64)) for shape in self.shapes.values()]
+        return np.repeat(np.arange(len(sizes)), sizes)
+
+    def mask(self, *ids: Ids) -> npt.NDArray[np.bool_]:
+        """Return which elements are among some, ``(size,)``."""
+        found = np.zeros(self.size, bool)
+        for one in ids:
+            found[one] = True
+        return found
 
 
 class Map:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
-from parity.pairs.maps import Ids
 from parity.pairs.observed import Observed
 from parity.pairs.running import Runnable
 from parity.pairs.units import PLAIN, Unit
@@ -46,8 +46,7 @@ class Layers:
 
     def names_of(self, unit: Unit) -> list[str]:
         """Return the names of a unit's arrays."""
-        ids = [term.reshape(-1) for terms in unit.arrays.values() for term in terms]
-        return self.runnable.model.numbering.names_of(np.concatenate(ids)) if ids else []
+        return self.runnable.model.numbering.names_of(unit.numbers)
 
     def _place(self, unit: Unit) -> int | None:
         """Return when a unit is first used; None if it is not."""
@@ -101,7 +100,6 @@ class Pairing:
 
 Group = tuple[list[Unit], list[Unit]]
 Attempt = Callable[[Sequence[tuple[Unit, Unit]]], tuple[bool, int]]
-NOTHING = np.zeros(0, np.int64)
 
 
 def groups_of(source: Sequence[Unit], target: Sequence[Unit]) -> list[Group]:
@@ -146,10 +144,10 @@ def pair(source: Layers, target: Layers, units: Group, attempt: Attempt) -> Pair
         else:
             settled += zip(own, theirs, strict=True)
     by_order = [couple for group in open_groups for couple in zip(*group, strict=True)]
-    for side in (0, 1):
-        paired = [numbers_of(couple[side]) for couple in [*settled, *by_order]]
-        rest = [part for unit in found.left[side] for part in without(unit, np.concatenate([NOTHING, *paired]))]
-        found.left[side][:] = rest
+    for side, layers in enumerate((source, target)):
+        paired = [couple[side].numbers for couple in [*settled, *by_order]]
+        gone = layers.runnable.model.numbering.mask(*paired)
+        found.left[side][:] = [part for unit in found.left[side] for part in without(unit, gone)]
     _pair_plain(found, settled)
     if by_order and not attempt([*settled, *by_order])[0]:
         by_order = _in_blocks(source, target, open_groups, settled, found, attempt)
@@ -206,16 +204,10 @@ def _in_blocks(
     return [*certain, *decide(uncertain, [*settled, *certain], found, attempt)]
 
 
-def without(unit: Unit, gone: Ids) -> list[Unit]:
+def without(unit: Unit, gone: npt.NDArray[np.bool_]) -> list[Unit]:
     """Return a unit, or plain parameters for its other arrays if some have a partner already, as tied ones do."""
-    is_gone = {role: all(np.isin(term, gone).all() for term in terms) for role, terms in unit.arrays.items()}
+    is_gone = {role: all(gone[term].all() for term in terms) for role, terms in unit.arrays.items()}
     if not any(is_gone.values()):
         return [unit]
     rest = {role: terms for role, terms in unit.arrays.items() if not is_gone[role]}
     return [Unit(f"{unit.path}: {role}", PLAIN, terms[0].shape, {role: terms}) for role, terms in rest.items()]
-
-
-def numbers_of(unit: Unit) -> Ids:
-    """Return the numbers of all elements of a unit."""
-    ids = [term.reshape(-1) for terms in unit.arrays.values() for term in terms]
-    return np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)

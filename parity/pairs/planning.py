@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from parity.arrays import Array
 from parity.pairs.connecting import Connection
 from parity.pairs.leftovers import TransferError, leftovers, question
 from parity.pairs.maps import Ids, flattened
-from parity.pairs.matching import Layers, Pairing, numbers_of, pair, without
+from parity.pairs.matching import Layers, Pairing, pair, without
 from parity.pairs.names import Named, explicit, ignored
 from parity.pairs.observed import Observed, agree, receive_the_same
 from parity.pairs.units import Unit
@@ -69,21 +70,21 @@ class Plan:
 
     def paired(self, given: Sequence[Couple]) -> Pairing:
         """Pair what the user has neither paired nor ignored."""
-        out = [*(numbers_of(unit) for unit, _ in given)], [*(numbers_of(unit) for _, unit in given)]
-        every = [*map(id, self.ignored)]
+        skipped = set(map(id, self.ignored))
         open_units = []
-        for side, taken in zip((self.source, self.target), out, strict=True):
-            gone = np.concatenate([np.zeros(0, np.int64), *taken, *self.ignored_ids(side)])
-            open_units.append([u for u in side.units if id(u) not in every and not np.isin(numbers_of(u), gone).all()])
+        for number, side in enumerate((self.source, self.target)):
+            gone = self.ignored_on(side, *(couple[number].numbers for couple in given))
+            open_units.append([u for u in side.units if id(u) not in skipped and not gone[u.numbers].all()])
         return pair(
             self.source, self.target, (open_units[0], open_units[1]), lambda pairs: self.attempt([*given, *pairs])
         )
 
-    def ignored_ids(self, side: Layers) -> list[Ids]:
-        """Return the numbers of all elements of one side that are ignored."""
+    def ignored_on(self, side: Layers, *others: Ids) -> npt.NDArray[np.bool_]:
+        """Return which elements of one side are ignored, or among others."""
         own = {id(unit) for unit in [*side.units, *side.unused]}
-        single = [u for u in self.ignored if id(u) not in own and u.path in side.runnable.model.numbering.shapes]
-        return [numbers_of(unit) for unit in self.ignored if id(unit) in own] + [numbers_of(unit) for unit in single]
+        arrays = side.runnable.model.numbering.shapes
+        ignored = [unit.numbers for unit in self.ignored if id(unit) in own or unit.path in arrays]
+        return side.runnable.model.numbering.mask(*ignored, *others)
 
     @cached_property
     def ran(self) -> Observed:
@@ -118,13 +119,13 @@ class Plan:
     def uncovered(self, connection: Connection, couples: Sequence[Couple]) -> tuple[list[Unit], list[Unit]]:
         """Return the units of both sides of which some element has neither a partner nor is ignored."""
         paired = [{id(couple[side]) for couple in couples} for side in (0, 1)]
-        done = connection.back.assigned | connection.there.used(), connection.there.assigned.copy()
+        done = connection.back.assigned | connection.there.used(), connection.there.assigned
         found: tuple[list[Unit], list[Unit]] = ([], [])
         for number, side in enumerate((self.source, self.target)):
-            done[number][np.concatenate([np.zeros(0, np.int64), *self.ignored_ids(side)])] = True
+            own = done[number] | self.ignored_on(side)
             for unit in side.units:
-                if id(unit) not in paired[number] and not done[number][numbers_of(unit)].all():
-                    found[number].extend(without(unit, np.flatnonzero(done[number])))
+                if id(unit) not in paired[number] and not own[unit.numbers].all():
+                    found[number].extend(without(unit, own))
         return found
 
     def check_ties(self, connection: Connection) -> None:

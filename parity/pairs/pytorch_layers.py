@@ -119,7 +119,7 @@ def recurrent(module, path, ids):
         arrays = gates(kind, size, lambda name, suffix=suffix: ids(name + suffix))
         into, projected = arrays["kernel"][0].shape[0], arrays["recurrent"][0].shape[0]
         direction = ("reverse" if suffix.endswith("_reverse") else "forward") if len(directions(module)) == 2 else ""
-        part = ", ".join(filter(None, [f"layer {level}" if len(names) > 1 else "", direction]))
+        part = ", ".join(filter(None, [f"layer {level}" if names[-1][0] else "", direction]))
         settings = {"activation": module.nonlinearity} if kind == "rnn" else {}
         settings |= {"recurrent activation": "sigmoid", "activation": "tanh"} if kind != "rnn" else {}
         formula = {"reset_after": True} if kind == "gru" else {}

@@ -10,7 +10,7 @@ from parity.arrays import Array
 from parity.pairs.alone import difference_alone
 from parity.pairs.connecting import Connection, unequal
 from parity.pairs.maps import Map
-from parity.pairs.matching import Layers, numbers_of
+from parity.pairs.matching import Layers
 from parity.pairs.running import Weights
 from parity.pairs.transfer import Row
 from parity.pairs.units import Unit
@@ -48,9 +48,9 @@ def rows_of_map(source: Weights, target: Weights, there: Map, values: Mapping[st
     units, rows = source.units(), []
     owner = np.full(source.numbering.size + 1, len(units))
     for number, unit in enumerate(units):
-        owner[numbers_of(unit)] = number
+        owner[unit.numbers] = number
     for theirs in target.units():
-        at = numbers_of(theirs)
+        at = theirs.numbers
         numbers = np.unique(np.concatenate([owner[term[at]] for term in there.terms]))
         own = [units[number] for number in numbers if number < len(units)]
         alone = len(own) == 1 and not list(unequal(own[0], theirs)) and there.assigned[at].all()
@@ -111,16 +111,15 @@ def round_trip(connection: Connection, values: Mapping[str, Array], weights: Map
     back = connection.back
     every = {name: weights.get(name, np.zeros(shape)) for name, shape in back.source.shapes.items()}
     returned = back.forward(every, {name: array.dtype for name, array in values.items()})
+    changed = [name for name, array in returned.items() if array.tobytes() != values[name].tobytes()]
+    if not changed:
+        return {}
+    origins = {name: connection.there.sources_of(name) for name in weights}
     found = {}
-    for name, array in returned.items():
-        if array.tobytes() != values[name].tobytes():
-            images = [own for own in weights if name in connection.there.sources_of(own)]
-            added = any(len(connection.there.sources_of(own)) > 1 for own in images)
-            found[name] = (
-                "it is added to another"
-                if added
-                else f"it is rounded to {weights[images[0]].dtype}"
-                if images
-                else "constant"
-            )
+    for name in changed:
+        images = [own for own, origin in origins.items() if name in origin]
+        if any(len(origins[own]) > 1 for own in images):
+            found[name] = "it is added to another"
+        else:
+            found[name] = f"it is rounded to {weights[images[0]].dtype}" if images else "it has no image"
     return found

@@ -40,7 +40,7 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether the layers alone are not the same function."""
+        """Tell whether the layers alone are not the same function."""
         return self.difference is not None and not self.difference <= DIFFERS
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Transfer:
 
     @property
     def differing(self) -> list[Row]:
-        """The layers that alone are not the same function: they differ in their configuration."""
+        """Return the layers that alone are not the same function: they differ in their configuration."""
         return [row for row in self.table if row.differs]
 
     def apply(self, target: object = None) -> None:

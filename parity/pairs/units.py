@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
 
 from parity.arrays import Array
 from parity.pairs.maps import Ids
@@ -43,6 +46,12 @@ class Unit:
     alone: Alone | None = None
     direction: str = ""
     level: int = 0
+
+    @cached_property
+    def numbers(self) -> Ids:
+        """Return the numbers of all elements of its arrays."""
+        terms = [term.reshape(-1) for terms in self.arrays.values() for term in terms]
+        return np.concatenate(terms) if terms else np.zeros(0, np.int64)
 
     @property
     def name(self) -> str:

@@ -1,0 +1,27 @@
+"""Run the programs of the page about transferring weights."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("keras")
+
+PAGE = (Path(__file__).parents[1] / "docs" / "your-own-pair.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_print_what_the_page_says(capsys: Any) -> None:
+    """Compare all but the differences, which another machine rounds in another way."""
+    names: dict[str, Any] = {"__name__": "pair"}
+    for program in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(program, names)
+    quoted = "".join(re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL))
+    printed = capsys.readouterr().out
+    number = r"[0-9.]+e([-+][0-9]+) apart"
+    assert re.sub(number, "apart", printed) == re.sub(number, "apart", quoted)
+    exponents = [[int(one) for one in re.findall(number, text)] for text in (printed, quoted)]
+    assert all(abs(a - b) <= 1 or (a < -14 and b < -14) or not (a and b) for a, b in zip(*exponents, strict=True))
