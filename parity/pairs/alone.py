@@ -57,4 +57,4 @@ def example(unit: Unit) -> dict[str, Array]:
         return {"x": rng.standard_normal((2, 3, *size))}
     if kind == "prelu" and size == (1,):
         return {"x": rng.standard_normal((2, 5, 3))}
-    return {"x": rng.standard_normal((2, 5, size[0]))}
+    return {"x": rng.standard_normal((2, 3, size[0]))}
