@@ -29,7 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help=f"take the weights of this: {EXPECTED}")
     parser.add_argument("target", help="lay them out for this")
     add_inputs(parser)
-    parser.add_argument("--pair", action="append", default=[], metavar="A=B", help="A of the source is B of the target")
+    parser.add_argument(
+        "--pair", action="append", default=[], metavar="NAMES", help="A=B: A of the source is B of the target"
+    )
     parser.add_argument(
         "--ignore", action="append", default=[], metavar="NAME", help="leave this layer or array as it is"
     )
