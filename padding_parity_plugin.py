@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 
 if TYPE_CHECKING:
     from parity.checks.result import Result
+    from parity.checks.verdict import Verdict
     from parity.divergences import Trial
     from parity.mutants import MutantResult
     from parity.pytest_plugin import Plugin
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 OPTIONS: dict[str, dict[str, Any]] = {
     "--parity-report": {
         "metavar": "DIR",
-        "default": "parity-report",
-        "help": "write the report here (default parity-report)",
+        "help": "write the report here (default parity-report); with it, checks of your own models have one too",
     },
     "--parity-seed": {"metavar": "N", "type": int, "default": 0, "help": "sample cases with this seed (default 0)"},
     "--parity-require": {"metavar": "FRAMEWORKS", "default": "", "help": "fail at once if one does not load"},
@@ -162,6 +162,22 @@ def parity_trial(request: pytest.FixtureRequest) -> Trial:
 def parity_mutant(request: pytest.FixtureRequest) -> MutantResult:
     """Return the result of one mutant; skip the test if its framework is missing."""
     return cast("MutantResult", load(request.config).results(request)[0])
+
+
+@pytest.fixture
+def parity_report(request: pytest.FixtureRequest) -> Callable[[Verdict], Verdict]:
+    """Return a function that puts a verdict into the session's report, if it writes one, and returns the verdict."""
+    return partial(keep, request.node)
+
+
+def keep(item: pytest.Item, verdict: Verdict, name: str = "") -> Verdict:
+    """Put a verdict into the report of the session, under a name or that of the test, and return it.
+
+    A session writes a report with ``--parity-report DIR``, or if it has checks of this package. Else, nothing is done.
+    """
+    if PLUGIN in item.config.stash:
+        item.config.stash[PLUGIN].keep(item, verdict, name)
+    return verdict
 
 
 FIXTURES = ("parity_results", "parity_training", "parity_trial", "parity_mutant")

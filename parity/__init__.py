@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from parity.models.sequences import batch as batch
     from parity.models.sequences import inputs as inputs
     from parity.models.sequences import lengths as lengths
-    from parity.models.testing import model as model
     from parity.operations import OPERATIONS as OPERATIONS
     from parity.pairs.transfer import Transfer as Transfer
     from parity.pairs.transferring import transfer_weights as transfer_weights
+    from parity.testing import function as function
+    from parity.testing import model as model
 
 __version__ = "0.1.0"
 
@@ -62,7 +63,8 @@ _MODULES = {
     "batch": "models.sequences",
     "inputs": "models.sequences",
     "lengths": "models.sequences",
-    "model": "models.testing",
+    "function": "testing",
+    "model": "testing",
     "Verdict": "checks.verdict",
     "Transfer": "pairs.transfer",
     "transfer_weights": "pairs.transferring",

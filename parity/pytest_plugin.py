@@ -9,13 +9,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from parity.cli.session import Session
 from parity.errors import FrameworkUnavailable, InputError, NotWritten, printable
 
+if TYPE_CHECKING:
+    from parity.checks.verdict import Verdict
+
+KEPT = pytest.StashKey[int]()  # how many verdicts a test has put into the report
 ENCODED = pytest.StashKey[list[str]]()  # of the tasks of a test; JSON, because not every text can travel as it is
 
 
@@ -87,6 +91,9 @@ class Plugin:
         if tasks := [task for item in session.items for task in self._tasks(item)]:
             with _usage_errors():
                 self.session.start(tasks)
+        if any(map(_makes_verdicts, session.items)):
+            with _usage_errors():
+                self.session.begin_if_asked()
 
     def expect(self, ids: Sequence[str]) -> None:
         """Begin the report of tests that xdist's workers collected."""
@@ -96,6 +103,13 @@ class Plugin:
         if began and reporter:
             for line in self._header():
                 reporter.write_line(line)
+
+    def keep(self, item: pytest.Item, verdict: Verdict, name: str) -> None:
+        """Put a verdict of a test into the report, under a name or that of the test; those of one name are joined."""
+        number = item.stash[KEPT] = item.stash.get(KEPT, 0) + 1
+        test = item.nodeid if number == 1 else f"{item.nodeid} ({number})"
+        encoded = self.session.keep_verdict(test, name or test, verdict)
+        item.stash.setdefault(ENCODED, []).append(encoded)
 
     def results(self, request: pytest.FixtureRequest) -> list[Any]:
         """Return the results of a test's task, and put them into the report."""
@@ -144,3 +158,9 @@ class Plugin:
             terminalreporter.section("parity")
             for message in messages:  # pytest escapes what an encoding lacks, and then all of a line
                 terminalreporter.line(printable(message))
+
+
+def _makes_verdicts(item: pytest.Item) -> bool:
+    """Tell whether a test is made by ``@parity.model`` or ``@parity.function``, or has the fixture for verdicts."""
+    made = getattr(getattr(item, "function", None), "makes_verdicts", False)
+    return made or "parity_report" in getattr(item, "fixturenames", ())

@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 
 from parity import report
+from parity.checks.batch_errors import BatchErrors
+from parity.checks.blame import Blame, LayerMask
 from parity.checks.check import Check
 from parity.checks.result import FAILED, PASSED, STATUSES, FirstDifference, HeatMap, Result, Scores, Status
 from parity.checks.sweep import SweepReport, SweepRow, Tally, summarise
+from parity.checks.verdict import Verdict
 from parity.divergences import DIVERGENCES, DivergenceEntry, Trial
 from parity.divergences.entry import report_entry, trial
 from parity.mutants import MUTANTS, Kill, MutantResult
@@ -131,6 +134,36 @@ def benchmarks(*rows: dict[str, Any]) -> Throughput:
     return throughput(written(*rows))
 
 
+def own_verdict(status: Status = FAILED, contract: str = "ignores_padding", **fields: Any) -> Verdict:
+    """Make a verdict on a model of a user's, with one contract that has a result and one that was declined."""
+    measured = {"quantity": "output", "score": 2.0, "limit": 64.0, "worst_index": (0, 1), "compared": 9}
+    problem: Any = "element" if status == FAILED else ""
+    one = Result(
+        operation="Model",
+        framework="pytorch",
+        variant="",
+        mode="eager",
+        dtype="float32",
+        case="",
+        seed=0,
+        contract=contract,
+        status=status,
+        problem=problem,
+        scores={"output": Scores(2.0, 0.5)},
+        **measured,  # type: ignore[arg-type]
+    )
+    errors = BatchErrors("conv", sequences=(0, 2), lengths=(3, 1), steps_per_column=1, rows=((0.0, 1e-3, 2.0), (None,)))
+    usual: dict[str, Any] = {
+        "declined": {"repeatable": "it is random"},
+        "blames": {contract: Blame("conv", "Conv1d", "in", "embed", 0, 1, 3, errors=errors)} if problem else {},
+        "otherwise": {contract: "reads padding"},
+        "axes": {"output": "BT."},
+        "masks": (LayerMask("embed", "Embedding", False, True), LayerMask("conv", "Conv1D", True, False)),
+        "notes": ("matched by name: ids=tokens",),
+    }
+    return Verdict(name="Model", framework="pytorch", results=(one,), **(usual | fields))
+
+
 @cache
 def small_report() -> Report:
     """Build a report with something in every part."""
@@ -160,6 +193,7 @@ def small_report() -> Report:
         mutants=[mutant()],
         sweep=sweep(result(FAILED)),
         throughput=benchmarks(),
+        own={"test_model.py::test_model": own_verdict(PASSED)},
     )
 
 
@@ -396,6 +430,25 @@ def hostile_throughput(text: str) -> Throughput:
     )
 
 
+def hostile_verdict(text: str) -> Verdict:
+    """Make a verdict with a text in every field."""
+    contract = f"{FAILED} contract {text}"
+    errors = BatchErrors(f"layer {text}", sequences=(0,), lengths=(1,), steps_per_column=1, rows=((0.5,),))
+    return Verdict(
+        name=f"model {text}",
+        framework=f"framework {text}",
+        operation=f"operation {text}",
+        results=(hostile_result(text, FAILED), hostile_result(text, PASSED)),
+        declined={f"declined {text}": f"why {text}"},
+        blames={contract: Blame(f"layer {text}", f"kind {text}", "in", f"equal {text}", 0, 0, 1, text, errors)},
+        causes={contract: f"cause {text}"},
+        otherwise={contract: f"breaks {text}"},
+        axes={f"output {text}": f"BT {text}"},
+        masks=(LayerMask(f"embed {text}", f"kind {text}", False, True),),
+        notes=(f"note {text}",),
+    )
+
+
 def hostile_report(text: str) -> Report:
     """Build a report with a text in every field of every part."""
     settings = {f"device {text}": f"on {text}", "tf32": {f"of {text}": True}}
@@ -409,6 +462,7 @@ def hostile_report(text: str) -> Report:
         mutants=[hostile_mutant(text)],
         sweep=hostile_sweep(text),
         throughput=hostile_throughput(text),
+        own={f"test {text}": hostile_verdict(text)},
     )
     environment = msgspec.structs.replace(
         made.environment, python=text, platform=text, cpu=text, versions={f"numpy {text}": text}

@@ -100,7 +100,18 @@ LAYERS = (
         "pairs",
         "divergences",
     ),
-    *("training", "mutants", "functions", "throughput", "report", "diff", "cli", "pytest_plugin", "__main__"),
+    *(
+        "training",
+        "mutants",
+        "functions",
+        "testing",
+        "throughput",
+        "report",
+        "diff",
+        "cli",
+        "pytest_plugin",
+        "__main__",
+    ),
 )
 
 

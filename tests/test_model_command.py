@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from parity import report
 from parity.__main__ import main
 
 MODELS = """
@@ -48,9 +49,10 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 @pytest.mark.parametrize(("model", "status"), [("Mean", 0), ("Inside.make", 0), ("Wrong", 1)])
 def test_the_verdict_is_printed_and_is_the_exit_status(model: str, status: int, models: str, capsys: Any) -> None:
-    options = ["--features", "3", "--seeds", "1", "--lengths", "4,2,1"]
+    options = ["--features", "3", "--seeds", "1", "--lengths", "4,2,1", "--output", "there"]
     assert main(["model", f"{models}:{model}", *options]) == status
     printed = capsys.readouterr().out
+    assert list(report.read("there").own) == [f"{models}:{model}"]
     assert printed.startswith("✗ Wrong (pytorch) reads padding: first in code" if status else "✓ Mean (pytorch) keeps ")
 
 

@@ -1,10 +1,12 @@
-"""Make tests of a model with ``@parity.model``: one for each contract, with names, skips and expected failures."""
+"""Make tests of models and functions with decorators: names, skips, expected failures, and a part of the report."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
 import pytest
+
+from parity import report
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
@@ -54,3 +56,61 @@ def test_each_contract_is_a_test(pytester: pytest.Pytester) -> None:
             "SKIPPED*no input has a gradient",
         ]
     )
+
+
+FUNCTIONS = """
+import parity
+
+@parity.function("bidirectional.reverse_sequence", "pytorch", contracts=["repeatable", "ignores_padding"])
+def test_reverse():
+    return lambda x, lengths: {"y": x.flip(1)}
+
+@parity.model(parity.inputs(x=parity.features(3)))
+def test_elsewhere():
+    import torch.no_such_part
+
+def test_by_hand(parity_report):
+    model = parity.check_model(lambda x: x * 2, parity.inputs(x=parity.features(2)), framework="pytorch", seeds=1)
+    assert parity_report(model)
+    assert parity_report(model) is model
+"""
+
+
+def test_results_of_every_kind_are_in_the_report_that_was_asked_for(pytorch: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_functions=FUNCTIONS)
+    options = ("-v", "-p", "no:cacheprovider", "-k", "not independent", "--parity-report", "there")
+    run = pytester.runpytest_inprocess(*options)
+    run.assert_outcomes(passed=2, failed=1, skipped=6)
+    run.stdout.fnmatch_lines_random(["*test_reverse[[]ignores_padding] FAILED*", "1 of 22 checks failed; * results"])
+    finished = report.read(pytester.path / "there")
+    own = finished.own
+    assert list(own) == [
+        *(f"test_functions.py::{name}" for name in ("test_reverse", "test_elsewhere", "test_by_hand")),
+        "test_functions.py::test_by_hand (2)",
+    ]
+    assert own["test_functions.py::test_reverse"].failed == ("ignores_padding",)
+    assert own["test_functions.py::test_reverse"].passed == ("repeatable",)
+    assert set(own["test_functions.py::test_elsewhere"].declined.values()) == {"No module named 'torch.no_such_part'"}
+    assert finished.summary.checks["skipped"] == len(own["test_functions.py::test_elsewhere"].declined) + 2
+
+
+@pytest.mark.parametrize("options", [(), ("-p", "no:padding_parity_plugin")])
+def test_without_a_report_nothing_is_written(options: tuple[str, ...], pytorch: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MODELS)
+    run = pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider", "-k", "test_tokens", *options)
+    run.assert_outcomes(skipped=1)
+    assert "parity" not in run.stdout.str().replace("padding_parity", "")
+    assert not (pytester.path / "parity-report").exists()
+
+
+def test_tests_in_another_process_make_one_verdict(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    pytester.makepyfile(test_models=MODELS)
+    command = ("-q", "-n", "1", "-p", "no:cacheprovider", "-k", "test_expected", "--parity-report", "there")
+    assert pytester.runpytest_subprocess(*command).ret == pytest.ExitCode.TESTS_FAILED
+    own = report.read(pytester.path / "there").own
+    (expected,) = (verdict for name, verdict in own.items() if name.endswith("test_expected"))
+    assert {result.contract: result.status for result in expected.results} == {
+        "ignores_extra_padding": "xfailed",
+        "repeatable": "failed",
+    }

@@ -31,11 +31,7 @@ LOWEST = ROOT / "lowest.txt"  # the job of the oldest versions writes it
 
 DISTRIBUTIONS = {"markdown_it": "markdown-it-py", "xdist": "pytest-xdist", "yaml": "pyyaml"}  # other names than modules
 LIBRARY = (PROJECT["dependencies"], EXTRAS["torch"], EXTRAS["tensorflow"], EXTRAS["safetensors"])
-PLUGIN = (
-    "parity/models/testing.py",
-    "padding_parity_plugin.py",
-    "parity/pytest_plugin.py",
-)  # only pytest imports these
+PLUGIN = ("parity/testing.py", "padding_parity_plugin.py", "parity/pytest_plugin.py")  # only pytest imports these
 OWN = {"parity", "padding_parity_plugin", "tests", "benchmarks"}
 
 

@@ -1,8 +1,10 @@
-"""The place in a model where a difference begins."""
+"""The place in a model where a difference begins, and the masks of its layers."""
 
 from __future__ import annotations
 
 from msgspec import Struct
+
+from parity.checks.batch_errors import BatchErrors
 
 
 class Blame(Struct, frozen=True):
@@ -16,6 +18,7 @@ class Blame(Struct, frozen=True):
         sequence, step: the first place; the step is -1 where there are no steps.
         length: of that sequence.
         mask: in Keras, the last layer that passed on a mask, if none reaches this layer.
+        errors: of what differs first, for each sequence and step.
     """
 
     layer: str
@@ -26,6 +29,7 @@ class Blame(Struct, frozen=True):
     step: int
     length: int
     mask: str = ""
+    errors: BatchErrors | None = None
 
     def __str__(self) -> str:
         """Return it in words.
@@ -45,3 +49,12 @@ class Blame(Struct, frozen=True):
         if self.where == "gradients":
             return f"in gradients only, first in that of `{self.layer}`"
         return f"first in code after `{self.equal}`, the last layer"
+
+
+class LayerMask(Struct, frozen=True):
+    """Whether a layer of Keras received a mask, and whether it passed one on."""
+
+    layer: str
+    kind: str
+    received: bool
+    passed_on: bool

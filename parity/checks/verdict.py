@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec import Struct
 from msgspec.structs import replace
 
-from parity.checks.blame import Blame
+import parity
+from parity.checks.blame import Blame, LayerMask
 from parity.checks.explanation import explanation
 from parity.checks.result import FAILED, PASSED, XFAILED, Result
 
@@ -22,6 +25,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         causes: contract -> why it is broken, in words.
         otherwise: contract -> what one does that breaks it.
         axes: output -> its axes, "B" for rows and "T" for steps.
+        masks: in Keras, those of all layers in the order of calls; empty where no layer has one.
         notes: what is worth knowing besides: what was guessed, in which precision the tolerance was measured.
     """
 
@@ -34,6 +38,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     causes: dict[str, str] = {}
     otherwise: dict[str, str] = {}
     axes: dict[str, str] = {}
+    masks: tuple[LayerMask, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -62,4 +67,20 @@ class Verdict(Struct, frozen=True, kw_only=True):
     def only(self, contract: str) -> Verdict:
         """Return what it says of one contract."""
         results = tuple(result for result in self.results if result.contract == contract)
-        return replace(self, results=results, declined={})
+        declined = {name: why for name, why in self.declined.items() if name == contract}
+        blames = {name: blame for name, blame in self.blames.items() if name == contract}
+        causes = {name: why for name, why in self.causes.items() if name == contract}
+        return replace(self, results=results, declined=declined, blames=blames, causes=causes)
+
+    def report(self, folder: str | Path) -> list[Path]:
+        """Write it as a report: report.json, report.md and index.html, which replace those of an earlier one.
+
+        Args:
+            folder: created when it is not there.
+
+        Raises:
+            InputError: the folder has other files of these names, or cannot be written.
+            NotWritten: a file cannot be written, as on a full disk.
+        """
+        files: list[Path] = parity.report.write_verdict(self.name, self, folder)
+        return files

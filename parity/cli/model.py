@@ -6,6 +6,8 @@ import argparse
 import importlib
 import sys
 
+from parity import report
+from parity.cli.terminal import report_lines
 from parity.errors import INTERRUPTS, InputError, first_lines, message_of, printable, shown
 from parity.models.checking import DTYPES, check_model
 from parity.models.inputs import Input, features, tokens
@@ -25,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contract", action="append", default=[], help="try only this one")
     parser.add_argument("--dtype", default=DTYPES[0], help=f"check in this dtype beside float64 (default {DTYPES[0]})")
     parser.add_argument("--seeds", type=int, default=3, help="try so many samples (default 3)")
+    parser.add_argument("--output", metavar="DIR", help="write a report to this folder")
     parser.add_argument("--training", action="store_true", help="leave layers in the mode of training")
 
 
@@ -61,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
         training=options.training,
     )
     print(printable_lines(str(verdict)))
+    if options.output is not None:
+        print("\n".join(report_lines(report.write_verdict(options.model, verdict, options.output))))
     return int(not verdict)
 
 

@@ -12,8 +12,11 @@ from parity.frameworks.recording import apart, verified
 
 if TYPE_CHECKING:
     from parity.checks.runner import Runner, Task
+    from parity.checks.verdict import Verdict
     from parity.files import Claim
-    from parity.report.journal import Journal
+    from parity.report.journal import Entry, Journal
+
+FOLDER = "parity-report"  # of a report that has no other
 
 
 class Session:
@@ -25,6 +28,7 @@ class Session:
         debugging: whether every task runs in this process, where a debugger finds it.
 
     Attributes:
+        asked: whether the folder of the report was given: then verdicts on a user's models are enough for one.
         messages: lines for the summary at the end.
         journal: the results so far; None until the report begins, and always in a worker of xdist.
 
@@ -44,10 +48,11 @@ class Session:
             self.jobs = 1
         device = choose("--parity-device", option("--parity-device") or "cpu", frameworks.DEVICES)
         self.device = frameworks.DeviceSettings(device, option("--parity-tf32"))
-        folder = option("--parity-replay")
-        self.recording = None if folder is None else verified(folder)
+        replayed = option("--parity-replay")
+        self.recording = None if replayed is None else verified(replayed)
         _check_frameworks(option("--parity-require"), device)
-        self.folder: str = option("--parity-report")
+        folder = option("--parity-report")
+        self.asked, self.folder = folder is not None, FOLDER if folder is None else folder
         apart(self.recording, self.folder, "--parity-report")
         self.is_worker = is_worker
         self.messages: list[str] = []
@@ -101,6 +106,11 @@ class Session:
         self._begin(planned=len({task for task in tasks if isinstance(task, Check | Training)}))
         self.runner.start()
 
+    def begin_if_asked(self) -> None:
+        """Begin the report of a session in which tests make verdicts, if its folder was given."""
+        if self.asked:
+            self._begin(planned=0)
+
     def _begin(self, planned: int) -> None:
         """Write an empty report; do nothing if it has begun, or in a worker of xdist."""
         from parity.report import claim, describe_recording
@@ -149,15 +159,27 @@ class Session:
             results = [*results, *CurveTask(task.model, task.optimiser, task.seed).run()]
         return self._keep(task, results, frameworks.environment(self.device))
 
+    def keep_verdict(self, test: str, name: str, verdict: Verdict) -> str:
+        """Keep a verdict of a test under a name, if this session writes a report; encode it as `keep` does."""
+        from parity.report.journal import Entry
+
+        self.begin_if_asked()
+        if not (self.asked or self.journal or self.runner):  # in a worker of xdist, tasks tell that there is a report
+            return ""
+        return self._keep_entry(Entry(task=test, frameworks=frameworks.environment(self.device), own={name: verdict}))
+
     def _keep_from_worker(self, task: Task, results: Sequence[Any]) -> None:
         """Keep the results of a worker process, in a thread, which must not call a framework."""
         self._keep(task, results, self.runner.environment if self.runner else {})
 
     def _keep(self, task: Task, results: Sequence[Any], settings: Mapping[str, dict[str, Any]]) -> str:
         from parity.report.journal import entry
+
+        return self._keep_entry(entry(task, results, settings))
+
+    def _keep_entry(self, kept: Entry) -> str:
         from parity.report.model import encode_part
 
-        kept = entry(task, results, settings)
         if self.is_worker:
             return encode_part(kept).decode()
         if self.journal:
@@ -187,7 +209,8 @@ class Session:
             return True
         finished = self.journal.report(interrupted)
         passed = not report.failed(finished)
-        self.messages.append(f"{report.verdict(finished)}; {len(finished.results)} results")
+        amount = sum(finished.summary.results.values())
+        self.messages.append(f"{report.verdict(finished)}; {amount} results")
         try:
             self.messages += report_lines(self.journal.end(finished))
         except NotWritten as error:

@@ -23,7 +23,9 @@ class ReportDiff:
     same_cases: bool  # both sampled from one seed, and were compared case by case
     transitions: Mapping[Transition, Sequence[RunPair]]  # of checks, where the seeds differ
     score_changes: Sequence[ScoreChange]  # beyond the noise, the largest ratio first; see `parity.diff.scores`
-    divergences: Sequence[EntryChange]  # those newly wrong first
+    own: Sequence[EntryChange]  # contracts of a user's own models, those newly broken first; so are the next two
+    own_contracts: int  # how many there are in either report
+    divergences: Sequence[EntryChange]
     mutants: Sequence[EntryChange]
     false_alarms: tuple[int, int]  # failures of random cases
     environment: Sequence[SettingChange]
@@ -36,6 +38,7 @@ class ReportDiff:
         more_alarms = max(0, self.false_alarms[1] - self.false_alarms[0])
         counts = [
             count(self.checks("newly fails"), "check newly fails", "checks newly fail"),
+            count(_worse(self.own), "own contract is newly broken", "own contracts are newly broken"),
             count(_worse(self.divergences), "divergence is newly out of date", "divergences are newly out of date"),
             count(_worse(self.mutants), "mutant is no longer killed", "mutants are no longer killed"),
             count(more_alarms, "more false alarm", "more false alarms"),
@@ -48,6 +51,7 @@ class ReportDiff:
     def other_changes(self) -> list[str]:
         """Say what else changed."""
         others = [entry for entry in (*self.divergences, *self.mutants) if not entry.worse]
+        own = [entry for entry in self.own if not entry.worse]
         counts = [
             count(self.checks("newly passes"), "check newly passes", "checks newly pass"),
             count(len(self.score_changes), "check has a score change", "checks have score changes"),
@@ -56,6 +60,7 @@ class ReportDiff:
             count(self.checks("added"), "check has added cases", "checks have added cases"),
             count(self.checks("removed"), "check has removed cases", "checks have removed cases"),
             count(self.checks("not run"), "check was not run on one side", "checks were not run on one side"),
+            count(len(own), "own contract changed otherwise", "own contracts changed otherwise"),
             count(len(others), "divergence or mutant changed otherwise", "divergences and mutants changed otherwise"),
         ]
         return [text for text in counts if text]
@@ -66,7 +71,9 @@ class ReportDiff:
         every = {run.key.check for run in self.runs}
         changed = {run.key.check for run in self.runs if run.transition not in ("unchanged", "still fails")}
         changed |= {change.check for change in self.score_changes}
-        unchanged = f"{len(every - changed)} of {count(len(every), 'check', 'checks') or 'no check'} unchanged"
+        total = len(every) + self.own_contracts
+        same = len(every - changed) + self.own_contracts - len(self.own)
+        unchanged = f"{same} of {count(total, 'check', 'checks') or 'no check'} unchanged"
         return "; ".join([", ".join(self.regressions) or "nothing got worse", *self.other_changes, unchanged])
 
     @property
@@ -98,6 +105,8 @@ def compare_reports(old: Report, new: Report) -> ReportDiff:
         same_cases=same_cases,
         transitions=transitions,
         score_changes=find_score_changes(runs, same_cases),
+        own=entry_changes(old, new, entries.own),
+        own_contracts=len(entries.own(old).keys() | entries.own(new).keys()),
         divergences=entry_changes(old, new, entries.divergences),
         mutants=entry_changes(old, new, entries.mutants),
         false_alarms=(alarms[0], alarms[1]),

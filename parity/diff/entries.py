@@ -18,14 +18,22 @@ from parity.diff.runs import ABSENT, NOT_RUN, absence
 from parity.report import Report
 from parity.report.formatting import setting
 from parity.report.model import Environment
+from parity.report.own import reason_of
+from parity.report.verdicts import statuses
 
 FAILURES = (FAILED, "survived", "stale")  # of a divergence, of a mutant
+PARTS = (  # of a report: name, and field
+    ("divergences", "divergences"),
+    ("mutants", "mutants"),
+    ("random cases", "sweep"),
+    ("models of your own", "own"),
+)
 NO_SETTING = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
 class EntryChange:
-    """A divergence in one framework, or a mutant, that changed; `ABSENT` and `NOT_RUN` are statuses too."""
+    """A divergence in one framework, a mutant or an own contract that changed; `ABSENT` and `NOT_RUN` are statuses."""
 
     name: str
     before: str
@@ -59,6 +67,18 @@ def divergences(report: Report) -> dict[str, Entry]:
 def mutants(report: Report) -> dict[str, Entry]:
     """Return the mutants of a report by name."""
     return {mutant.name: Entry(mutant.status, mutant.reason) for mutant in report.mutants}
+
+
+def own(report: Report) -> dict[str, Entry]:
+    """Return the contracts of a user's own models by name; a broken one has the place where it differs first."""
+    entries = {}
+    for name, verdict in report.own.items():
+        for contract, status in statuses(verdict).items():
+            blame = verdict.blames.get(contract)
+            entries[f"{name}, {contract}"] = Entry(
+                status, reason_of(verdict, contract), observed={"the first difference": str(blame)} if blame else {}
+            )
+    return entries
 
 
 def entry_changes(old: Report, new: Report, entries: Entries) -> list[EntryChange]:
@@ -96,7 +116,7 @@ def _change(name: str, before: Entry, after: Entry) -> EntryChange | None:
 def one_sided_parts(old: Report, new: Report) -> list[str]:
     """Say which parts only one of the reports has, so that they cannot be compared."""
     one_sided = []
-    for name, part in (("divergences", "divergences"), ("mutants", "mutants"), ("random cases", "sweep")):
+    for name, part in PARTS:
         before, after = bool(getattr(old, part)), bool(getattr(new, part))
         if before != after:
             one_sided.append(f"only {'NEW' if after else 'OLD'} has {name}")
@@ -104,8 +124,8 @@ def one_sided_parts(old: Report, new: Report) -> list[str]:
 
 
 def any_in_both(old: Report, new: Report) -> bool:
-    """Tell whether both reports ran the same divergence, the same mutant, or random cases."""
-    for entries in (divergences, mutants):
+    """Tell whether both reports ran the same divergence, mutant or own contract, or random cases."""
+    for entries in (divergences, mutants, own):
         before, after = entries(old), entries(new)
         if any(SKIPPED not in (before[name].status, after[name].status) for name in before.keys() & after.keys()):
             return True

@@ -72,6 +72,7 @@ def arrange_sections(diff: ReportDiff) -> list[Section]:
     sections = [
         Section("Environment", ["", "OLD", "NEW"], environment, " ".join(_remarks(diff))),
         Section("Newly failing", [*CHECK, "fails in"], failures=_new_failures(runs["newly fails"])),
+        _entries("Your own models", diff.own),
         _entries("Divergences", diff.divergences),
         _entries("Mutants", diff.mutants),
         Section("Still failing", [*CHECK, "OLD", "NEW"], _failing_in(runs["still fails"], OLD_SIDE, NEW_SIDE)),

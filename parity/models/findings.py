@@ -9,7 +9,7 @@ from dataclasses import replace as replaced
 import numpy as np
 from msgspec.structs import replace
 
-from parity.checks.blame import Blame
+from parity.checks.blame import Blame, LayerMask
 from parity.checks.comparison import Difference, to_results
 from parity.checks.result import FAILED, XFAILED, Result
 from parity.checks.verdict import Verdict
@@ -30,6 +30,7 @@ class Findings:
     declined: dict[str, str] = field(default_factory=dict)
     blames: dict[str, Blame | None] = field(default_factory=dict)
     axes: dict[str, str] = field(default_factory=dict)
+    masks: tuple[LayerMask, ...] = ()
     error: Result | None = None
     wide: str = "float64"
 
@@ -68,6 +69,7 @@ class Findings:
             blames=blames,
             otherwise={name: contract.otherwise for name, contract in CONTRACTS.items()},
             axes=self.axes,
+            masks=self.masks,
             notes=tuple(self.notes),
         )
 

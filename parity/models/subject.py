@@ -16,6 +16,7 @@ from parity.models.findings import Findings
 from parity.models.floors import is_double, noise_floor
 from parity.models.inputs import Features
 from parity.models.judging import Judge
+from parity.models.locating import masks_of
 from parity.models.native import OutputError
 from parity.models.observing import LOSS, View, arrays_of, recognise_axes
 from parity.models.sequences import Inputs
@@ -102,6 +103,8 @@ class Subject:
             before = floors.expected if dtype == found.wide else own.observe([base])
             self._judge(Judge(self._setting(own), dict(before), floors.of(dtype)), seed)
         self._note_spread(self._setting(view))
+        if seed == 0 and self.side.framework == "tensorflow":
+            found.masks = masks_of(view.run(base, traced=True).layers)
 
     def _note_left_out(self, view: View) -> None:
         left_out = [

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from parity.arrays import Array
 from parity.checks.blame import Blame
@@ -17,6 +18,7 @@ from parity.checks.noise import floor_of, response_of
 from parity.models.axes import collect, has_rows, recognise, two_layouts
 from parity.models.floors import STEPS
 from parity.models.layouts import Layout
+from parity.models.locating import errors_of_first, errors_of_layer
 from parity.models.observing import View, arrays_of
 from parity.models.side import Layer, Noise, Ran
 from parity.models.transformations import Setting, Transformation
@@ -54,13 +56,16 @@ class Tracer:
         failed = [one.quantity for one in differences if one.failed]
         if any(one.failed and one.problem in ("mismatch", "raised") for one in differences):
             return None
+        lengths = self.setting.view.sequences.lengths[transformation.changed :]
+        errors = errors_of_first(differences, lengths)
         if all(name.startswith("d_") for name in failed):
             name = failed[-1].removeprefix("d_")
-            return Blame(name.rpartition(".")[0] or name, "", "gradients", "", -1, -1, 0)
+            return Blame(name.rpartition(".")[0] or name, "", "gradients", "", -1, -1, 0, errors=errors)
         try:
-            return self._first(transformation)
+            blame = self._first(transformation)
         except Exception:  # the model, which is traced once more, may raise anything
             return None
+        return structs.replace(blame, errors=errors) if blame and not blame.errors else blame
 
     def _first(self, transformation: Transformation) -> Blame | None:
         view, lengths = self.setting.view, self.setting.view.sequences.lengths
@@ -78,7 +83,9 @@ class Tracer:
                 continue
             received = _first_place(layer.inputs, other.inputs, floor, lengths, transformation.changed)
             where = "in" if received is None else "before"
-            return Blame(name, layer.kind, where, equal, *place, lengths[place[0]], "" if layer.mask_in else mask)
+            errors = errors_of_layer(name, layer.outputs, other.outputs, floor, lengths, transformation.changed)
+            mask = "" if layer.mask_in else mask
+            return Blame(name, layer.kind, where, equal, *place, lengths[place[0]], mask, errors)
         return Blame("", "", "after", equal, -1, -1, 0) if before else None
 
 

@@ -9,15 +9,19 @@ from typing import Any
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import PASSED, STATUSES, Count, Result, Status, worst_status
 from parity.checks.sweep import SweepReport
+from parity.checks.verdict import Verdict
 from parity.divergences import DivergenceEntry
 from parity.errors import each, finite, of_kind, whole_number
 from parity.mutants import MUTANTS, MutantResult
 from parity.operations import OPERATIONS
+from parity.report import verdicts
 from parity.report.environment import describe_environment
 from parity.report.formatting import index
 from parity.report.model import SCHEMA, Replayed, Report, Summary, Worst
 from parity.throughput.results import Throughput
 from parity.training import MODELS, Curve
+
+NO_VERDICTS: Mapping[str, Verdict] = {}
 
 
 def build(
@@ -35,6 +39,7 @@ def build(
     sweep: SweepReport | None = None,
     throughput: Throughput | None = None,
     replayed: Replayed | None = None,
+    own: Mapping[str, Verdict] = NO_VERDICTS,
 ) -> Report:
     """Build a report.
 
@@ -44,34 +49,39 @@ def build(
     Args:
         results: in any order; the report has that of the operations table.
         frameworks, seed, replayed: as in `Environment`.
-        seconds, planned, checked, interrupted: as in `Summary`.
+        seconds, planned, checked, interrupted: as in `Summary`, without those of ``own``.
+        own: verdicts on models and functions of a user's, by name; each of their contracts counts as a check.
 
     >>> build([], {}, seed=0, seconds=0.0, planned=0, checked=0).summary.compared
     0
     """
     ordered = tuple(sorted(each("results", results, Result), key=_position))
+    own_checks = list(verdicts.each_check(own))
     return Report(
         schema=SCHEMA,
         environment=describe_environment(frameworks, seed, replayed),
         summary=Summary(
-            planned=whole_number("planned", planned),
-            checked=whole_number("checked", checked),
+            planned=whole_number("planned", planned) + len(own_checks),
+            checked=whole_number("checked", checked) + len(own_checks),
             interrupted=of_kind("interrupted", interrupted, bool, "True or False"),
             seconds=round(finite("seconds", seconds, "a number of seconds"), 2),
-            checks=_count(_status_of_each_check(ordered)),
-            results=_count(result.status for result in ordered),
-            compared=_compared(ordered),
+            checks=_count([*_status_of_each_check(ordered), *own_checks]),
+            results=_count([*(result.status for result in ordered), *verdicts.each_result(own)]),
+            compared=_compared(ordered) + verdicts.compared(own),
             worst=_worst(ordered),
         ),
+        own=dict(own),
         results=ordered,
         divergences=tuple(each("divergences", divergences, DivergenceEntry)),
-        training=tuple(
-            sorted(each("training", training, Curve), key=lambda one: (index(MODELS, one.model), one.optimiser))
-        ),
+        training=tuple(sorted(each("training", training, Curve), key=_model_and_optimiser)),
         mutants=tuple(sorted(each("mutants", mutants, MutantResult), key=lambda mutant: index(MUTANTS, mutant.name))),
         sweep=of_kind("sweep", sweep, (SweepReport, type(None)), "a SweepReport"),
         throughput=of_kind("throughput", throughput, (Throughput, type(None)), "a Throughput"),
     )
+
+
+def _model_and_optimiser(curve: Curve) -> tuple[int, str]:
+    return index(MODELS, curve.model), curve.optimiser
 
 
 def _position(result: Result) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from parity.files import append
 from parity.report.markdown import render_markdown
 from parity.report.markdown_text import shorten
 from parity.report.model import Report
+from parity.report.own import broken_contracts
 from parity.report.view import TITLE, View, arrange
 
 SUMMARY, ACTIONS = "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"  # variables of the environment
@@ -70,6 +71,8 @@ def workflow_commands(view: View) -> list[str]:
 
 def _failures(view: View) -> Iterator[tuple[str, str]]:
     """Yield a title and a message for each."""
+    for own, contract in broken_contracts(view.own):
+        yield f"{own.title} breaks {contract.name}", f"{_short(contract.text)}\n{_short(own.name)}"
     for group in view.failures:
         title = f"{group.worst.operation} {group.worst.subject} breaks {group.worst.contract}"
         yield title, _message(group.worst, group.others)

@@ -29,7 +29,7 @@ from parity.report.groups import worst_first
 from parity.report.summaries import MUTANT_HEADS, SWEEP_HEADS, TOTALS_HEADS, margin, summarise_divergence
 from parity.report.table import SMALL, Matrix
 from parity.report.templates import FOLDER, render, visible
-from parity.report.view import EXPECTED_FAILURES, QUESTION, TITLE, View
+from parity.report.view import EXPECTED_FAILURES, TITLE, View
 
 CONSTANTS = {"STATUSES": PRECEDENCE, "SYMBOLS": SYMBOLS, "MEANINGS": MEANINGS, "SMALL": SMALL}  # of the script
 TEXT_FIELDS = 8  # of a packed result, the first
@@ -42,9 +42,13 @@ def render_page(view: View) -> str:
     return render(
         "index",
         view=view,
-        plots={"training": plots.training(view.report), "throughput": plots.throughput(view.report)},
+        plots={
+            "own": plots.own(view.own),
+            "training": plots.training(view.report),
+            "throughput": plots.throughput(view.report),
+        },
         title=TITLE,
-        question=QUESTION,
+        question=view.question,
         expected_failures=EXPECTED_FAILURES,
         contracts=CONTRACTS.values(),
         verdicts=VERDICTS,

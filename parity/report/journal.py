@@ -22,11 +22,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from parity.checks.result import Count, Result
+from parity.checks.verdict import Verdict
 from parity.divergences import Trial, report_entries
 from parity.errors import InputError, NotWritten, cause, message_of, printable, shown
 from parity.files import append, read_regular, replace_files
 from parity.mutants import MutantResult
-from parity.report import model
+from parity.report import model, verdicts
 from parity.report.assembly import build
 from parity.report.model import Replayed, Report
 from parity.throughput.results import Settings
@@ -39,7 +40,7 @@ SHARE = 0.03  # and writing them may take this share of the time: a full one tak
 
 
 class Entry(Struct, frozen=True, omit_defaults=True):
-    """The results of one task, by kind, and what the frameworks reported."""
+    """The results of one task, by kind, and what the frameworks reported; ``own`` are a user's verdicts by name."""
 
     task: str
     seconds: float = 0.0
@@ -48,6 +49,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     trials: tuple[Trial, ...] = ()
     mutants: tuple[MutantResult, ...] = ()
     curves: tuple[Curve, ...] = ()
+    own: dict[str, Verdict] = {}
 
 
 class Line(Struct, frozen=True, omit_defaults=True):
@@ -167,6 +169,7 @@ class Journal:
             training=curves.values(),
             mutants=[mutant for one in entries for mutant in one.mutants],
             replayed=self.head.replayed,
+            own=verdicts.gather(one.own for one in entries),
         )
 
     def on_the_way(self) -> Report:

@@ -15,9 +15,10 @@ from parity.mutants import MutantResult
 from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, number, plural
 from parity.report.groups import Group
 from parity.report.markdown_text import Part, code_block, escape, join_parts, one_line, shorten, table_head, table_row
+from parity.report.own import OwnContract, OwnView
 from parity.report.summaries import MUTANT_HEADS, TOTALS_HEADS
 from parity.report.table import Cell, Column, Matrix, Row
-from parity.report.view import EXPECTED_FAILURES, QUESTION, TITLE, View
+from parity.report.view import EXPECTED_FAILURES, TITLE, View
 
 LIMIT = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
 LONGEST, LONGEST_COMMAND = 300, 1000  # characters of a text of the report, and of a command
@@ -35,12 +36,15 @@ def render_markdown(view: View, limit: int = LIMIT) -> str:
 
 def _parts(view: View) -> Iterator[Part]:
     yield Part("", [_top(view)], tail="")
+    for own in view.own:
+        yield Part("contracts", own.contracts, _own_contract, _own_head(own), share=0.5)
     numbered = list(enumerate(view.failures, 1))
     yield Part("failures", numbered, _failure, "## Failures\n\nWorst first.\n\n", share=0.6)
     yield _list("divergences that are not as described", "Stale divergences", _stale(view), _text)
     yield _list("mutants that were not killed", "Surviving mutants", view.survivors, _survivor)
     yield _list("false alarms", "False alarms", view.false_alarms, _false_alarm)
-    yield Part("", [f"## Operations against contracts\n\n{_legend()}\n\n"], tail="")
+    if view.matrices or not view.own:
+        yield Part("", [f"## Operations against contracts\n\n{_legend()}\n\n"], tail="")
     yield from map(_matrix, sorted(view.matrices, key=lambda matrix: not any(map(_fails, matrix.rows))))
     head = f"{_folded('Expected failures', view.expected_failures)}{EXPECTED_FAILURES}\n\n{table_head(EXPECTED_HEADS)}"
     yield Part("expected failures", view.expected_failures, _expected_failure, head, FOLDED_END)
@@ -76,7 +80,20 @@ def _top(view: View) -> str:
     versions = ", ".join(f"{name} {shorten(environment[name], 40)}" for name in VERSIONS if name in environment)
     facts = [*view.facts[:8], ("with", versions)]
     lines = "".join(f"- {_text(name)}: {_text(text)}\n" for name, text in facts)
-    return f"# {TITLE}\n\n{QUESTION}\n\n**{mark} {_text(view.verdict)}**\n\nResults: {counts}\n\n{lines}\n{MORE}\n\n"
+    return (
+        f"# {TITLE}\n\n{view.question}\n\n**{mark} {_text(view.verdict)}**\n\nResults: {counts}\n\n{lines}\n{MORE}\n\n"
+    )
+
+
+def _own_head(own: OwnView) -> str:
+    first, *others = own.lines
+    lines = "".join(f"- {_text(line.strip(), 10 * LONGEST)}\n" for line in [*others, *filter(None, [own.masks])])
+    title = f"## {_text(own.title)}: {_text(own.name)}\n\n{_text(first, 10 * LONGEST)}\n\n"
+    return f"{title}{lines}\n{table_head(['contract', '', *map(_text, own.dtypes), 'what was found'])}"
+
+
+def _own_contract(contract: OwnContract) -> str:
+    return _row([contract.name, SYMBOLS[contract.status], *contract.scores, contract.text])
 
 
 def _failure(numbered: tuple[int, Group]) -> str:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from parity.checks.result import Count, Measure, Result, Status
 from parity.checks.sweep import SweepReport
+from parity.checks.verdict import Verdict
 from parity.divergences.entry import DivergenceEntry
 from parity.errors import InputError, printable, shown
 from parity.mutants.run import MutantResult
@@ -102,11 +103,16 @@ class Summary(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A report: everything that a run found."""
+    """A report: everything that a run found.
+
+    Attributes:
+        own: what checked a model or a function of a user's, such as a test -> the verdict.
+    """
 
     schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
     environment: Environment
     summary: Summary
+    own: dict[str, Verdict] = {}
     results: tuple[Result, ...] = ()
     divergences: tuple[DivergenceEntry, ...] = ()
     training: tuple[Curve, ...] = ()
@@ -128,15 +134,16 @@ def encode_part(part: Struct) -> bytes:
     try:
         return msgspec.json.encode(part)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_printable(msgspec.to_builtins(part)))
+        return msgspec.json.encode(all_printable(msgspec.to_builtins(part)))
 
 
-def _printable(value: Any) -> Any:
+def all_printable(value: Any) -> Any:
+    """Make every text of a structure of dicts, lists and tuples printable."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
-        return {printable(name): _printable(item) for name, item in value.items()}
-    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
+        return {printable(name): all_printable(item) for name, item in value.items()}
+    return [all_printable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def decode(text: str | bytes, argument: str = "report") -> Report:

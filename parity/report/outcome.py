@@ -10,6 +10,7 @@ from parity.errors import of_kind
 from parity.mutants import KILLED, MutantResult
 from parity.report.formatting import plural
 from parity.report.model import Report
+from parity.report.verdicts import is_compared
 
 A_REPORT = "a Report, from parity.report.build or read"
 
@@ -88,7 +89,8 @@ def _checks(number: int) -> str:
 def _compared_nothing(report: Report) -> bool:
     summary = report.summary
     if summary.planned:
-        return not summary.checks.get(PASSED) or not summary.compared
+        expected = any(map(is_compared, report.own.values()))  # a user's own expected failures count as compared
+        return not (summary.checks.get(PASSED) or expected) or not summary.compared
     statuses = [trial.status for entry in report.divergences for trial in entry.frameworks.values()]
     tried = any(status != SKIPPED for status in statuses) or any(one.status != "skipped" for one in report.mutants)
     return not tried and not (report.sweep and report.sweep.checks)  # no checks were asked for

@@ -11,8 +11,10 @@ from pathlib import Path
 import msgspec
 
 from parity.checks.sweep import SweepReport
+from parity.checks.verdict import Verdict
 from parity.errors import InputError, NotWritten, cause, each, file_name, of_kind, shown
 from parity.files import Claim, no_folders, read_regular, remove_temporary, replace_files, writable
+from parity.frameworks import environment
 from parity.mutants import MUTANTS, MutantResult
 from parity.operations import OPERATIONS
 from parity.report import journal
@@ -56,6 +58,15 @@ def _texts(report: Report) -> dict[str, str]:
 
     arranged = arrange(report)
     return {REPORT: encode(report), "report.md": render_markdown(arranged), "index.html": render_page(arranged)}
+
+
+def write_verdict(name: str, verdict: Verdict, folder: str | Path) -> list[Path]:
+    """Write the report of a verdict on a user's own model; see `Verdict.report`."""
+    from parity.report.assembly import build
+
+    began = build([], environment(), seed=0, seconds=0.0, planned=0, checked=0, own={name: verdict})
+    with claim(folder, "folder"):
+        return write(began, folder)
 
 
 def claim(folder: str | Path, argument: str = "output") -> Claim:
@@ -143,7 +154,8 @@ def _read(path: Path) -> Report:
 def _size(report: Report) -> int:
     """Count what a run has found; its journal and its report both have the first so many."""
     trials = sum(len(entry.frameworks) for entry in report.divergences)
-    return len(report.results) + trials + len(report.training) + len(report.mutants)
+    own = sum(len(verdict.results) + len(verdict.declined) for verdict in report.own.values())
+    return len(report.results) + trials + len(report.training) + len(report.mutants) + own
 
 
 def _read_finished(path: Path) -> Report:

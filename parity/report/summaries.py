@@ -17,6 +17,7 @@ from parity.report.model import Environment, Report
 from parity.report.outcome import stale_entries, survivors
 from parity.report.speedups import fastest
 from parity.report.table import Matrix
+from parity.report.verdicts import broken
 
 SHORT = 240  # characters: two lines of the page
 MUTANT_HEADS = ("contract", "mutants killed", "by it alone")
@@ -40,6 +41,8 @@ def list_sections(
     skips: Sequence[Group],
 ) -> Iterator[Section]:
     """Yield the sections that have something in them, in the order of the page."""
+    if report.own:
+        yield Section("own", "Your own models", _own(report))
     if failures:
         yield Section("failures", "Failures", f"{plural(len(failures), 'kind')}, worst first")
     if matrices:
@@ -66,6 +69,11 @@ def list_sections(
         yield Section("skipped", "Skipped and expected failures", _skipped(expected_failures, skips))
     yield Section("reading", "How to read a score", "scores, noise floors, contracts")
     yield Section("environment", "Environment", _environment(report.environment))
+
+
+def _own(report: Report) -> str:
+    total, wrong = plural(len(report.own), "verdict"), len(broken(report.own))
+    return f"{wrong} of {total}: a contract is broken" if wrong else f"{total}, no contract is broken"
 
 
 def _divergences(report: Report) -> str:

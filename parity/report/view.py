@@ -12,11 +12,13 @@ from parity.report.formatting import MEANINGS, SYMBOLS, amount, number, setting
 from parity.report.groups import Group, expected_failures, failures, group_by, skips
 from parity.report.model import Environment, Report, Summary
 from parity.report.outcome import failed, stale_entries, survivors, verdict
+from parity.report.own import OwnView, arrange_own
 from parity.report.summaries import Section, kills_by_contract, list_sections, sweep_rows, sweep_totals
 from parity.report.table import Matrix, matrices
 
 TITLE = "Padding parity"
 QUESTION = "Do PyTorch and TensorFlow compute the same outputs and gradients, whatever the padding holds?"
+OF_OWN = "Does a model give the same outputs and gradients, whatever the padding, the batch and the layout?"
 EXPECTED_FAILURES = "Each is a claim that runs: its check fails as soon as the framework no longer fails as expected."
 
 
@@ -27,6 +29,7 @@ class View:
     report: Report  # training and throughput are plotted from it
     verdict: str
     failed: bool
+    own: Sequence[OwnView]
     counts: Sequence[tuple[str, str, str, str]]  # status, symbol, meaning and number of results
     facts: Sequence[tuple[str, str]]  # name and text
     matrices: Sequence[Matrix]
@@ -44,6 +47,10 @@ class View:
     environment: Sequence[tuple[str, str]]  # name and text
     contents: Sequence[Section]
 
+    @property
+    def question(self) -> str:
+        return OF_OWN if self.own and not self.matrices else QUESTION
+
 
 def arrange(report: Report) -> View:
     """Arrange a report for a reader."""
@@ -54,6 +61,7 @@ def arrange(report: Report) -> View:
         report=report,
         verdict=verdict(report),
         failed=failed(report),
+        own=arrange_own(report.own),
         counts=[(status, SYMBOLS[status], MEANINGS[status], amount(counts.get(status, 0))) for status in STATUSES],
         facts=_facts(report.summary, tables),
         matrices=tables,

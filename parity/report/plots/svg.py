@@ -220,6 +220,18 @@ class Sheet:
         if marks:
             self.elements.append(f'<g class="{role}{" hollow" if hollow else ""}">{"".join(marks)}</g>')
 
+    def square(self, x: float, y: float, width: float, height: float, depth: float, words: str, title: str) -> None:
+        """Add a square of a heat map, its colour between 0 and 1, with words in it and a title."""
+        text = f'<text class="value" x="{_short(x + width / 2)}" y="{_short(y + 13)}">{escape(words)}</text>'
+        self.elements.append(
+            f'<g class="error" style="--depth:{depth:.2f}"><title>{escape(printable(title))}</title>'
+            f"{_rectangle('square', x, y, width, height)}{text if words else ''}</g>"
+        )
+
+    def outline(self, x: float, y: float, width: float, height: float) -> None:
+        """Add a frame around a square."""
+        self.elements.append(_rectangle("worst", x + 1, y + 1, width - 2, height - 2))
+
     def svg(self, name: str, title: str, description: str) -> Markup:
         """Return the plot: its ids begin with a name that no other has; title and description are read aloud."""
         return Markup(
@@ -233,6 +245,12 @@ class Sheet:
 
 def _joined(points: Iterable[Point], between: str) -> str:
     return between.join(f"{_short(x)},{_short(y)}" for x, y in points)
+
+
+def _rectangle(role: str, x: float, y: float, width: float, height: float) -> str:
+    sizes = {"x": x, "y": y, "width": width, "height": height}
+    attributes = " ".join(f'{name}="{_short(size)}"' for name, size in sizes.items())
+    return f'<rect class="{role}" {attributes} rx="2"/>'
 
 
 def _short(number: float) -> str:

@@ -1,0 +1,132 @@
+"""Make tests of pytest out of a model or a function of your own: one for each contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from parity.checks.result import SKIPPED, XFAILED
+from parity.checks.selection import plan
+from parity.checks.verdict import Verdict
+from parity.errors import FrameworkUnavailable, choose, names
+from parity.frameworks import FRAMEWORKS
+from parity.functions.checking import check_function
+from parity.models.checking import check_model, chosen_contracts
+from parity.models.sequences import Inputs
+
+if TYPE_CHECKING:
+    import pytest
+
+PLUGIN = "padding_parity_plugin"  # it may be blocked; then there is no report
+PACKAGES = ("torch", "tensorflow", "keras")
+Factory = Callable[[], Any]
+Decorator = Callable[[Factory], Callable[..., None]]
+
+
+def model(inputs: Inputs, **options: Any) -> Decorator:
+    """Return a decorator that makes tests of a function which returns a model: one for each contract.
+
+    The model is checked once, when the first of them runs. A contract that does not apply is skipped with the reason,
+    and so are all where the framework is missing. An expected failure that does not occur is a failure. The verdict
+    is part of the session's report, if it writes one (``--parity-report DIR``).
+
+    Args:
+        inputs, options: those of `parity.check_model`.
+
+    Raises:
+        InputError: an unknown contract or layout.
+
+    >>> import parity
+    >>> @parity.model(parity.inputs(x=parity.features(3)))
+    ... def test_encoder():
+    ...     return Encoder()
+    >>> test_encoder.__name__
+    'test_encoder'
+    """
+    layouts = names("layouts", options.get("layouts", ("padded",)))
+    chosen = chosen_contracts(layouts, names("contracts", options.get("contracts", ())))
+    return _decorator(chosen, lambda made: check_model(made, inputs, **options))
+
+
+def function(operation: str, framework: str = "", **options: Any) -> Decorator:
+    """Return a decorator that makes tests of a factory of a function: one for each contract of an operation.
+
+    Args:
+        operation: the row that the function claims to compute, such as ``"rnn.lstm"``.
+        framework: "pytorch" or "tensorflow"; that of the tensors that the function returns when empty.
+        options: those of `parity.check_function`.
+
+    Raises:
+        InputError: an unknown operation, framework or contract.
+
+    >>> import parity
+    >>> @parity.function("bidirectional.reverse_sequence", "pytorch")
+    ... def test_reverse():
+    ...     return lambda x, lengths: {"y": x.flip(1)}
+    >>> test_reverse.__name__
+    'test_reverse'
+    """
+    wanted = [choose("framework", framework, FRAMEWORKS)] if framework else list(FRAMEWORKS)
+    planned = plan([operation], wanted, (), [options.get("dtype", "float32")], options.get("contracts", ()))
+    chosen = dict.fromkeys(check.contract for check in planned)
+    return _decorator(chosen, lambda made: check_function(operation, made, framework, **options))
+
+
+def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decorator:
+    import pytest
+
+    def decorate(factory: Factory) -> Callable[..., None]:
+        @cache
+        def verdict() -> Verdict:
+            try:
+                return check(factory())
+            except FrameworkUnavailable as error:
+                reason = str(error)
+            except ModuleNotFoundError as error:
+                if (error.name or "").partition(".")[0] not in PACKAGES:
+                    raise
+                reason = str(error)
+            return Verdict(name=factory.__name__, framework="", declined=dict.fromkeys(chosen, reason))
+
+        @pytest.mark.parametrize("contract", chosen)
+        def test(contract: str, request: pytest.FixtureRequest) -> None:
+            __tracebackhide__ = True
+            own = _of_contract(verdict(), contract)
+            if plugin := request.config.pluginmanager.get_plugin(PLUGIN):
+                plugin.keep(request.node, own, request.node.nodeid.rpartition("[")[0])
+            _conclude(own, contract)
+
+        for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
+            setattr(test, attribute, getattr(factory, attribute))
+        test.makes_verdicts = True  # type: ignore[attr-defined]
+        return test
+
+    return decorate
+
+
+def _of_contract(verdict: Verdict, contract: str) -> Verdict:
+    """Return what a verdict says of one contract; the whole of it if the model does not run."""
+    own = verdict.only(contract)
+    if own.results or own.declined:
+        return own
+    if verdict.failed == ("repeatable",) and len(verdict.results) == 1:  # it raised on the first batch
+        return verdict
+    return replace(own, declined={contract: "it does not apply here"})
+
+
+def _conclude(verdict: Verdict, contract: str) -> None:
+    """Fail, skip or pass a test, as a contract of a verdict does."""
+    import pytest
+
+    __tracebackhide__ = True
+    if verdict.failed:
+        pytest.fail(str(verdict), pytrace=False)
+    if contract in verdict.declined:
+        pytest.skip(verdict.declined[contract])
+    if all(result.status == SKIPPED for result in verdict.results):
+        pytest.skip(verdict.results[0].reason)
+    if all(result.status == XFAILED for result in verdict.results):
+        pytest.xfail(verdict.results[0].detail)
