@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from parity.models.inputs import features as features
     from parity.models.inputs import labels as labels
     from parity.models.inputs import tokens as tokens
+    from parity.models.recording import record_model as record_model
     from parity.models.sequences import batch as batch
     from parity.models.sequences import inputs as inputs
     from parity.models.sequences import lengths as lengths
@@ -60,6 +61,7 @@ _MODULES = {
     "features": "models.inputs",
     "labels": "models.inputs",
     "tokens": "models.inputs",
+    "record_model": "models.recording",
     "batch": "models.sequences",
     "inputs": "models.sequences",
     "lengths": "models.sequences",

@@ -47,7 +47,8 @@ def model(inputs: Inputs, **options: Any) -> Decorator:
     'test_encoder'
     """
     layouts = names("layouts", options.get("layouts", ("padded",)))
-    chosen = chosen_contracts(layouts, names("contracts", options.get("contracts", ())))
+    contracts = names("contracts", options.get("contracts", ()))
+    chosen = chosen_contracts(layouts, contracts, recorded=bool(options.get("recording")))
     return _decorator(chosen, lambda made: check_model(made, inputs, **options))
 
 

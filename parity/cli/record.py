@@ -14,12 +14,15 @@ from parity.checks.recorder import RecordingResult, plan_recordings
 from parity.checks.runner import Runner
 from parity.checks.selection import plan
 from parity.cli.options import add_device, add_jobs, add_seed, add_selection
+from parity.cli.own_model import EXPECTED, add_inputs, add_runs, imported, needed_inputs
 from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import run_tasks
-from parity.errors import FrameworkUnavailable, printable
+from parity.errors import FrameworkUnavailable, InputError, printable
 from parity.frameworks import writing
 from parity.frameworks.manifest import Manifest, Origin, RecordedFile
 from parity.frameworks.recording import verified
+from parity.models.checking import DTYPES
+from parity.models.recording import record_model
 from parity.report.environment import describe_environment
 from parity.report.formatting import plural
 
@@ -29,7 +32,10 @@ SHOWN = 10  # unexpected errors
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity record``."""
-    parser.add_argument("--framework", required=True, help="record this framework")
+    parser.add_argument("--framework", default="", help="record this framework")
+    parser.add_argument("--model", metavar="M", help=f"record a model of your own instead: {EXPECTED}")
+    add_inputs(parser)
+    add_runs(parser)
     parser.add_argument(
         "--output", required=True, metavar="DIR", help="write the recording to this folder; an earlier one is replaced"
     )
@@ -41,7 +47,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Observe all cases and write the recording."""
+    """Observe all cases, or a model of a user's, and write the recording."""
+    if options.model is not None:
+        return _record_model(options)
+    if not options.framework:
+        raise InputError("parity record", "neither --framework nor --model", "what to record")
     device = frameworks.DeviceSettings(options.device, options.tf32)
     checks = plan(
         options.operation,
@@ -64,6 +74,27 @@ def run(options: argparse.Namespace) -> int:
             print("interrupted: no recording was written")
             return 130
         return _finish(options, [result for results in by_task.values() for result in results], runner.environment)
+
+
+def _record_model(options: argparse.Namespace) -> int:
+    """Record a model of a user's."""
+    dtypes = options.dtype or [DTYPES[0]]
+    if options.operation or options.variant or len(dtypes) > 1:
+        raise InputError("parity record --model", "--operation, --variant or several --dtype", "at most one --dtype")
+    inputs = needed_inputs(options, "parity record --model")
+    recording = record_model(
+        imported(options.model),
+        inputs,
+        options.output,
+        dtype=dtypes[0],
+        seeds=options.seeds,
+        training=options.training,
+        framework=options.framework,
+    )
+    size = sum(file.bytes for file in recording.manifest.files.values())
+    samples = plural(recording.manifest.seeds, "sample")
+    print(printable(f"{samples} in {' and '.join(recording.manifest.dtypes)}, {size / 1e6:.1f} MB: {recording}"))
+    return 0
 
 
 def _finish(

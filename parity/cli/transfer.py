@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.arrays import Array
-from parity.cli.model import EXPECTED, add_inputs, imported, inputs_of, printable_lines
+from parity.cli.own_model import EXPECTED, add_inputs, imported, inputs_of, printable_lines
 from parity.errors import InputError, cause, shown
 from parity.files import replace_files
 from parity.pairs.leftovers import TransferError

@@ -1,9 +1,9 @@
 """Read the manifest of a recording, which lists its contents and their checksums.
 
 A recording is a folder: an ``.npz`` for each operation and dtype, and ``manifest.json``, the encoding of a `Manifest`,
-which is written last. The checksums detect files that were cut off, mixed up or edited by accident. They are no
-signature, because anybody can compute them: a manifest from elsewhere may have anything in it, and is checked here for
-all that others rely on.
+which is written last. That of a user's model is in `parity.frameworks.model_manifest`. The checksums detect files that
+were cut off, mixed up or edited by accident. They are no signature, because anybody can compute them: a manifest from
+elsewhere may have anything in it, and is checked here for all that others rely on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -35,7 +35,8 @@ MOST_IN_ALL = 2**28  # bytes of all files, which have 2**23
 
 OPERATION = r"[a-z0-9_]+\.[a-z0-9_]+"
 DTYPE = "|".join(FLOATS)
-FILE = re.compile(rf"{OPERATION}-(?:{DTYPE})\.npz|{re.escape(MANIFEST)}")  # of a recording, and of nothing else
+OF_MODEL = rf"weights\.npz|seed-\d+-(?:{DTYPE})\.npz"
+FILE = re.compile(rf"{OPERATION}-(?:{DTYPE})\.npz|{OF_MODEL}|{re.escape(MANIFEST)}")  # of a recording alone
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.,:+/-]+\Z", max_length=200)]
 Text = Annotated[str, Meta(max_length=4000)]
@@ -80,18 +81,31 @@ class RecordedFile(Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"no input of {odd[0]}")
 
 
-class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A manifest of either kind; ``sha256`` is that of the manifest without this field."""
+
+    schema: int = SCHEMA
+    sha256: str = ""
+
+    def with_checksum(self) -> Self:
+        """Return it with the checksum of all its other fields."""
+        fields = {name: value for name, value in msgspec.to_builtins(self).items() if name != "sha256"}
+        text = json.dumps(fields, sort_keys=True)
+        return replace(self, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+AnyManifest = TypeVar("AnyManifest", bound=Sealed)
+
+
+class Manifest(Sealed, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The contents of a recording.
 
     Attributes:
-        sha256: of the manifest without this field.
         framework, seed, dtypes: what was recorded.
         device, environment: where it was recorded.
         files: name -> file.
     """
 
-    schema: int = SCHEMA
-    sha256: str = ""
     framework: str
     seed: Whole
     dtypes: tuple[Dtype, ...]
@@ -108,12 +122,6 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise ValueError(f"a file {shown(name)}, expected {expected}")
         if sum(file.bytes for file in self.files.values()) > MOST_IN_ALL:
             raise ValueError(f"files of more than {MOST_IN_ALL} bytes")
-
-    def with_checksum(self) -> Manifest:
-        """Return it with the checksum of all its other fields."""
-        fields = {name: value for name, value in msgspec.to_builtins(self).items() if name != "sha256"}
-        text = json.dumps(fields, sort_keys=True)
-        return replace(self, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 
 def file_name(operation: str, dtype: str) -> str:
@@ -157,33 +165,41 @@ def read(folder: Path) -> Manifest:
     Raises:
         InputError: there is none, it has another schema, it was changed, or it contradicts itself.
     """
+    return read_as(Manifest, folder, "replay")
+
+
+def read_as(kind: type[AnyManifest], folder: Path, argument: str) -> AnyManifest:
+    """Read a manifest of some kind, as `read` does; ``argument`` is what the recording was given for."""
     path = folder / MANIFEST
     try:
         content = msgspec.json.decode(read_regular(path, MOST_TEXT, follow=False))
     except (FileNotFoundError, NotADirectoryError) as error:
         if not folder.is_dir():
-            raise rejected(f"{str(folder)!r}, which is no folder") from error
-        raise rejected(
-            f"{str(folder)!r} without {MANIFEST}: no recording, or one that was not finished (record it again)"
-        ) from error
+            raise rejected(f"{str(folder)!r}, which is no folder", argument=argument) from error
+        received = f"{str(folder)!r} without {MANIFEST}: no recording, or one that was not finished (record it again)"
+        raise rejected(received, argument=argument) from error
     except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(path, error, argument) from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
-        received = f"schema {shown(schema)} in {str(path)!r}"
-        raise rejected(received, f"schema {SCHEMA}, which this version writes and reads")
+        expected = f"schema {SCHEMA}, which this version writes and reads"
+        raise rejected(f"schema {shown(schema)} in {str(path)!r}", expected, argument)
+    if ("model" in content) != ("model" in kind.__struct_fields__):
+        of, instead = (("operations", "a model"), ("a model", "operations"))["model" in content]
+        raise rejected(f"{str(folder)!r}, a recording of {of}", f"one of {instead}", argument)
     try:
-        manifest = msgspec.convert(content, Manifest)
+        manifest = msgspec.convert(content, kind)
     except ValueError as error:
-        raise rejected(f"{str(path)!r}, which was changed after it was written ({cause(error)})") from error
+        received = f"{str(path)!r}, which was changed after it was written ({cause(error)})"
+        raise rejected(received, argument=argument) from error
     if manifest != manifest.with_checksum():
-        raise rejected(f"{str(path)!r}, which was changed after it was written")
+        raise rejected(f"{str(path)!r}, which was changed after it was written", argument=argument)
     return manifest
 
 
-def rejected(received: str, expected: str = WRITTEN) -> InputError:
-    return InputError("replay", received, expected)
+def rejected(received: str, expected: str = WRITTEN, argument: str = "replay") -> InputError:
+    return InputError(argument, received, expected)
 
 
-def unreadable(path: Path, error: Exception) -> InputError:
-    return rejected(f"{str(path)!r}, which cannot be read ({cause(error)})")
+def unreadable(path: Path, error: Exception, argument: str = "replay") -> InputError:
+    return rejected(f"{str(path)!r}, which cannot be read ({cause(error)})", argument=argument)

@@ -162,18 +162,9 @@ def observations(path: Path, sha256: str, size: int) -> dict[str, dict[str, Arra
     Raises:
         InputError: it is missing, has another size or checksum, or is no ``.npz`` of numbers.
     """
+    arrays = read_file(path, sha256, size, MOST)
     try:
-        content = read_regular(path, size, follow=False)
-    except FileNotFoundError as error:
-        raise rejected(f"{str(path.parent)!r} without {path.name}") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
-    if len(content) != size:
-        raise rejected(f"{str(path)!r} of {len(content)} bytes", f"the {size} bytes that were written")
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise rejected(f"{str(path)!r}, which was changed after it was written")
-    try:
-        arrays = restored(read_arrays(content, MOST))
+        arrays = restored(arrays)
     except (ValueError, TypeError) as error:
         raise unreadable(path, error) from error
     quantities: dict[str, dict[str, Array]] = {}
@@ -182,6 +173,34 @@ def observations(path: Path, sha256: str, size: int) -> dict[str, dict[str, Arra
         array.setflags(write=False)  # observations are cached and shared
         quantities.setdefault(key, {})[quantity] = array
     return quantities
+
+
+def read_file(path: Path, sha256: str, size: int, most: int, argument: str = "replay") -> dict[str, Array]:
+    """Read the arrays of a file of a recording.
+
+    Args:
+        sha256, size: those of its manifest.
+        most: how many bytes its arrays may have.
+        argument: what the recording was given for.
+
+    Raises:
+        InputError: as for `observations`.
+    """
+    try:
+        content = read_regular(path, size, follow=False)
+    except FileNotFoundError as error:
+        raise rejected(f"{str(path.parent)!r} without {path.name}", argument=argument) from error
+    except OSError as error:
+        raise unreadable(path, error, argument) from error
+    if len(content) != size:
+        received = f"{str(path)!r} of {len(content)} bytes"
+        raise rejected(received, f"the {size} bytes that were written", argument)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise rejected(f"{str(path)!r}, which was changed after it was written", argument=argument)
+    try:
+        return read_arrays(content, most)
+    except (ValueError, TypeError) as error:
+        raise unreadable(path, error, argument) from error
 
 
 _cached_observations = lru_cache(maxsize=4)(observations)

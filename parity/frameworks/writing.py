@@ -16,7 +16,8 @@ import msgspec
 
 from parity.errors import InputError, file_name
 from parity.files import Claim, writable, write_new
-from parity.frameworks.manifest import FILE, MANIFEST, Manifest, read
+from parity.frameworks.manifest import FILE, MANIFEST, Manifest
+from parity.frameworks.model_manifest import ModelManifest, read_either
 
 UNFINISHED = ".unfinished"  # inside the recording's folder, so that files need not move to another file system
 REPLACEABLE = "a new folder, an empty one, or a recording to replace"
@@ -37,14 +38,14 @@ def begin(folder: str | Path) -> Claim:
         path.mkdir(parents=True, exist_ok=True)
         claimed = Claim(path)
         if _is_replaced(path):
-            _replace(path, read(path / UNFINISHED))
+            _replace(path, read_either(path / UNFINISHED))
         if foreign := _foreign(path):
             raise InputError("output", f"{str(folder)!r} with {foreign} in it", REPLACEABLE)
         (path / UNFINISHED).mkdir()
     return claimed
 
 
-def finish(folder: str | Path, manifest: Manifest) -> None:
+def finish(folder: str | Path, manifest: Manifest | ModelManifest) -> None:
     """Replace an earlier recording with the new files, and write the manifest.
 
     The manifest is moved last, so that an incomplete recording cannot be mistaken for a complete one.
@@ -70,13 +71,13 @@ def _is_replaced(folder: Path) -> bool:
     if unfinished.is_symlink() or not (unfinished / MANIFEST).is_file():
         return False
     try:
-        files = read(unfinished).files
+        files = read_either(unfinished).files
     except InputError:
         return False
     return all((unfinished / name).is_file() or (folder / name).is_file() for name in files)
 
 
-def _replace(folder: Path, manifest: Manifest) -> None:
+def _replace(folder: Path, manifest: Manifest | ModelManifest) -> None:
     """Move new files to where the earlier ones are, and remove those that are no more. Any part may be done already."""
     (folder / MANIFEST).unlink(missing_ok=True)
     for name in _files(folder):
@@ -110,7 +111,7 @@ def _foreign(folder: Path) -> str:
 def _earlier(folder: Path) -> set[str]:
     """Return the names of the files of an earlier recording."""
     try:
-        return {MANIFEST, *read(folder).files}
+        return {MANIFEST, *read_either(folder).files}
     except InputError:
         return set()
 

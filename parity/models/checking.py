@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from parity.arrays import numpy_defaults
@@ -18,8 +21,9 @@ from parity.errors import (
     of_kind,
     whole_number,
 )
-from parity.models.contracts import CONTRACTS
+from parity.models.contracts import CONTRACTS, RECORDING
 from parity.models.findings import Findings
+from parity.models.recordings import opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.sides import side_of
@@ -27,6 +31,37 @@ from parity.models.subject import NotRun, Subject
 from parity.models.transformations import ALWAYS, LAYOUTS
 
 DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is run: the arguments of `check_model` of the same names."""
+
+    call: Callable[..., Any] | None
+    outputs: Callable[..., Any] | None
+    loss: Callable[..., Any] | None
+    dtype: str
+    training: bool
+    seeds: int
+    framework: str
+
+    def side_of(self, model: object, inputs: Inputs) -> tuple[Side, list[str]]:
+        """Return a side, and notes about what was guessed.
+
+        Raises:
+            InputError: a wrong option, inputs or model.
+        """
+        of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
+        choose("dtype", self.dtype, DTYPES)
+        whole_number("seeds", self.seeds, least=1, most=10_000)
+        functions = {"call": self.call, "outputs": self.outputs, "loss": self.loss}
+        for argument, received in functions.items():
+            if received is not None:
+                a_function(argument, received)
+        training = of_kind("training", self.training, bool, "True or False")
+        framework = of_kind("framework", self.framework, str, "pytorch or tensorflow")
+        side, binding = side_of(model, inputs, training=training, framework=framework, **functions)
+        return side, [f"matched by name: {binding}"] if binding is not None and str(binding) else []
 
 
 def check_model(
@@ -43,6 +78,7 @@ def check_model(
     seeds: int = 3,
     expected_failures: Mapping[str, str] | None = None,
     framework: str = "",
+    recording: str | Path = "",
 ) -> Verdict:
     """Hold a model of your own to the contracts about padding, in outputs and in every gradient.
 
@@ -65,6 +101,8 @@ def check_model(
         seeds: how many samples of sequences and values are tried.
         expected_failures: contract -> reason. One that holds all the same is a failure.
         framework: "pytorch" or "tensorflow", for a function that does not tell.
+        recording: a folder written by `parity.record_model`, which outputs and gradients are compared with. The model
+            runs with the recorded weights.
 
     Returns:
         A `Verdict`: true if all contracts hold; ``str`` explains it.
@@ -73,32 +111,23 @@ def check_model(
         InputError: a wrong argument, or a model that cannot be called with the inputs.
         FrameworkUnavailable: its framework cannot be loaded.
     """
-    of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
-    choose("dtype", dtype, DTYPES)
-    whole_number("seeds", seeds, least=1, most=10_000)
-    chosen = chosen_contracts(names("layouts", layouts), names("contracts", contracts))
-    for argument, received in {"call": call, "outputs": outputs, "loss": loss}.items():
-        if received is not None:
-            a_function(argument, received)
-    of_kind("training", training, bool, "True or False")
-    of_kind("framework", framework, str, "pytorch or tensorflow")
+    chosen = chosen_contracts(names("layouts", layouts), names("contracts", contracts), recorded=bool(recording))
     of_kind("expected_failures", expected_failures or {}, Mapping, "reasons by the names of contracts")
     expected = {
         choose("expected_failures", name, CONTRACTS): reason for name, reason in (expected_failures or {}).items()
     }
-    side, binding = side_of(
-        model, inputs, call=call, outputs=outputs, loss=loss, training=training, framework=framework
-    )
-    guessed = f"matched by name: {binding}" if binding is not None and str(binding) else ""
+    options = Options(call, outputs, loss, dtype, training, seeds, framework)
+    side, notes = options.side_of(model, inputs)
     with numpy_defaults():
-        return _judged(side, inputs, chosen, dtype, seeds, list(filter(None, [guessed]))).verdict(expected)
+        found = Findings(side.name, side.framework, notes)
+        make = partial(Subject, side, inputs, chosen, dtype, found, opened(recording) if recording else None)
+        return _judged(make, found, dtype, seeds).verdict(expected)
 
 
-def _judged(side: Side, inputs: Inputs, chosen: list[str], dtype: str, seeds: int, notes: list[str]) -> Findings:
+def _judged(make: Callable[[], Subject], found: Findings, dtype: str, seeds: int) -> Findings:
     """Judge a model on the sequences of all seeds; what it raises is a finding too."""
-    found = Findings(side.name, side.framework, notes)
     try:
-        subject = Subject(side, inputs, chosen, dtype, found)
+        subject = make()
         for seed in range(seeds):
             subject.judge(seed)
     except (InputError, *INTERRUPTS):
@@ -125,11 +154,11 @@ def assert_model(model: object, inputs: Inputs, **options: Any) -> None:
         raise AssertionError(str(verdict))
 
 
-def chosen_contracts(layouts: list[str], contracts: list[str]) -> list[str]:
-    """Return the names of contracts to try."""
+def chosen_contracts(layouts: list[str], contracts: list[str], recorded: bool = False) -> list[str]:
+    """Return the names of contracts to try; with a recording, that of a recording too."""
     for layout in layouts:
         choose("layouts", layout, LAYOUTS)
-    wanted = {*ALWAYS, *layouts}
+    wanted = {*ALWAYS, *layouts, *([RECORDING] if recorded else [])}
     if contracts:
         return [choose("contracts", name, CONTRACTS) for name in contracts]
     return [name for name, one in CONTRACTS.items() if one.layout in wanted and not one.asked_for]

@@ -30,6 +30,8 @@ class Contract:
     couples: bool = False
 
 
+RECORDING = "recording"  # in place of a layout
+
 CONTRACTS: dict[str, Contract] = {
     "repeatable": Contract("twice the same run gives the same bits", "differs from run to run", of.repeatable),
     "ignores_padding": Contract(
@@ -92,5 +94,11 @@ CONTRACTS: dict[str, Contract] = {
         "without gradients, or in another mode of its framework, outputs are the same",
         "differs without gradients",
         of.same_in_every_mode,
+    ),
+    "agrees_with_recording": Contract(
+        "outputs and every gradient are those that were recorded elsewhere, or earlier",
+        "differs from the recording",
+        of.agrees_with_recording,
+        RECORDING,
     ),
 }

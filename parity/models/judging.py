@@ -54,7 +54,7 @@ class Judge:
         view = transformation.view or own
         runs = [view.run(layout, **transformation.options) for layout in transformation.layouts]
         after = transformation.kept(view.collected(transformation.layouts, runs), own)
-        before = own.observe(transformation.against) if transformation.against else self.before
+        before = self._compared_with(transformation)
         before = transformation.kept(before, own)
         if transformation.mode:  # without gradients
             before = {name: array for name, array in before.items() if name in after}
@@ -64,6 +64,11 @@ class Judge:
             raise Declined("there is nothing to compare")
         floors = None if transformation.exact else self._floors(transformation, before)
         return found + compare(after, before, floors)
+
+    def _compared_with(self, transformation: Transformation) -> Quantities:
+        if transformation.recorded is not None:
+            return transformation.recorded
+        return self.setting.view.observe(transformation.against) if transformation.against else self.before
 
     def _floors(self, transformation: Transformation, before: Quantities) -> dict[str, Array]:
         kept = transformation.kept(dict(self.floor), self.setting.view)

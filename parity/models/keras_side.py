@@ -37,6 +37,7 @@ class KerasSide:
         self.layer = model if is_layer else None
         self.read, self.whole_masks = set(), False
         self.values, self.graphs, self.has_graph = {}, {}, True
+        self.loaded = {}  # other values in place of those of variables, by their id
         self.cotangent = None  # of the run; a graph asks for it
 
     @property
@@ -63,7 +64,7 @@ class KerasSide:
             perturb, layers = Perturber(noise), []
             if self.layer is not None:
                 self.build(arrays)
-                stack.enter_context(turned(self.layer, dtype, self.values, perturb))
+                stack.enter_context(turned(self.layer, dtype, self.values, perturb, self.loaded))
                 stack.enter_context(observed(perturb, layers if traced else None, self.layer))
             self.cotangent = cotangent
             if self.has_graph and self.read and not traced and mode != "eager":
@@ -144,6 +145,14 @@ class KerasSide:
             terms.append(tf.reduce_sum(tf.where(weight != 0, output, tf.zeros_like(output)) * weight))
         return tf.add_n(terms) if terms else None
 
+    def weights(self):
+        """Return the paths and values of all weights."""
+        return [] if self.layer is None else [(v.path, np.asarray(v.value)) for v in self.layer.weights]
+
+    def load(self, weights):
+        """Let the model run with other weights, in the order of `weights`; the user's own variables keep theirs."""
+        self.loaded = {id(v): array for v, array in zip(self.layer.weights, weights, strict=True)}
+
     def dropouts(self):
         """Return the paths of layers that are random in the mode of training."""
         return [layer.path or layer.name for layer in self.layers() if is_random(layer)]
@@ -170,7 +179,7 @@ def open_shape(name, tensor):
 
 
 @contextlib.contextmanager
-def turned(model, dtype, values, perturb):
+def turned(model, dtype, values, perturb, loaded):
     """Give a model's variables values of a dtype, and all of its layers that dtype; give their own back afterwards.
 
     Keras has no copy of a subclassed model, and one made from a configuration may stay in float32. So the model itself
@@ -178,6 +187,7 @@ def turned(model, dtype, values, perturb):
 
     Args:
         values: dtype -> the variables of that dtype, which graphs refer to.
+        loaded: values in place of the model's own, by the id of a variable.
     """
     layers = list(model._flatten_layers())
     variables = list({id(v): v for v in model.variables}.values())
@@ -197,7 +207,7 @@ def turned(model, dtype, values, perturb):
                 layer._dtype_policy = keras.DTypePolicy(dtype)
         for variable, value, _ in own:
             other = values[dtype][id(variable)]
-            given = tf.cast(value, other.dtype)
+            given = tf.cast(loaded.get(id(variable), value), other.dtype)
             other.assign(perturb(given) if variable.trainable else given)
             variable._value, variable._dtype = other, other.dtype.name
         for tensor, attribute, kind in dtypes:

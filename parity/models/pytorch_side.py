@@ -127,6 +127,25 @@ class PyTorchSide:
                 else:  # a lazy layer has made it, or a cache that grows
                     saved[name] = tensor.clone()
 
+    def weights(self):
+        """Return the names and values of parameters and buffers, those that a module saves."""
+        if not isinstance(self.model, torch.nn.Module):
+            return []
+        tensors = {name: t for name, t in self.model.state_dict().items() if isinstance(t, torch.Tensor)}
+        if lazy := [name for name, t in tensors.items() if isinstance(t, torch.nn.parameter.UninitializedTensorMixin)]:
+            raise InputError("model", f"{lazy[0]!r}, which a lazy layer has not made yet", "a module that has run once")
+        return list(plain(tensors).items())
+
+    def load(self, weights):
+        """Let the model run with other weights, in the order of `weights`; the user's own module keeps its own."""
+        self.model = copy.deepcopy(self.model)
+        tensors = [tensor for tensor in self.model.state_dict().values() if isinstance(tensor, torch.Tensor)]
+        with torch.no_grad():
+            for tensor, array in zip(tensors, weights, strict=True):
+                tensor.copy_(torch.from_numpy(array.copy()))
+        self.copies.clear()
+        self.saved.clear()
+
     def dropouts(self):
         """Return the paths of layers that are random in the mode of training."""
         return [path for path, layer in self.layers() if is_random(layer)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -108,6 +108,12 @@ class Side(Protocol):
             mode: one of `modes`.
             seed: of the framework's random numbers.
         """
+
+    def weights(self) -> list[tuple[str, Array]]:
+        """Return the names and values of all weights, in the dtypes that they have."""
+
+    def load(self, weights: Sequence[Array]) -> None:
+        """Let the model run with other weights, in the order of `weights`; the user's own model keeps its own."""
 
     def dropouts(self) -> list[str]:
         """Return the paths of layers that are random in the mode of training."""

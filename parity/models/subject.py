@@ -19,6 +19,7 @@ from parity.models.judging import Judge
 from parity.models.locating import masks_of
 from parity.models.native import OutputError
 from parity.models.observing import LOSS, View, arrays_of, recognise_axes
+from parity.models.recordings import ModelRecording
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.tracing import Tracer
@@ -45,15 +46,18 @@ class Subject:
     contracts: list[str]
     dtype: str
     found: Findings
+    recording: ModelRecording | None = None
 
     def __post_init__(self) -> None:
         self.found.wide = self._precision()
+        if self.recording:
+            self.found.note(self.recording.load(self.side))
         _check_layouts(self.contracts, frozenset(self.side.read))
 
     def _precision(self) -> str:
         """Return the widest dtype in which the model runs; masks become whole numbers if it needs them."""
         view = self._view(0, DOUBLE)
-        layout = self._setting(view).base
+        layout = self.setting(view).base
         batch = arrays_of(self.inputs, view.sequences, layout)
         errors: list[str] = []
         for dtype in (DOUBLE, SINGLE):
@@ -73,17 +77,36 @@ class Subject:
     def _view(self, seed: int, dtype: str) -> View:
         return View(self.side, self.inputs, self.inputs.sample(seed), {}, dtype, seed)
 
-    def _setting(self, view: View) -> Setting:
+    def setting(self, view: View) -> Setting:
+        """Return the model on its sequences as contracts see it."""
         return Setting(view, frozenset(self.side.read), self.inputs.lengths.holes)
 
     def judge(self, seed: int) -> None:
         """Judge the model on the sequences of a seed."""
+        found, view = self.found, self.prepare(seed)
+        base = self.setting(view).base
+        self._decline()
+        self._note_left_out(view)
+        floors = noise_floor(view, [base], found.wide)
+        if nan := [name for name, array in floors.expected.items() if np.isnan(array).any()]:
+            raise NotRun(f"gives NaN on real steps: {', '.join(nan[:3])}")
+        for dtype in dict.fromkeys((found.wide, self.dtype)):
+            own = replace(view, dtype=dtype)
+            before = floors.expected if dtype == found.wide else own.observe([base])
+            recorded = self.recording.observed(own, base, before) if self.recording else None
+            setting = replace(self.setting(own), recorded=recorded)
+            self._judge(Judge(setting, dict(before), floors.of(dtype)), seed)
+        self._note_spread(self.setting(view))
+        if seed == 0 and self.side.framework == "tensorflow":
+            found.masks = masks_of(view.run(base, traced=True).layers)
+
+    def prepare(self, seed: int) -> View:
+        """Return the model on the sequences of a seed, in the widest dtype, with what is known about its outputs."""
         found = self.found
         view = self._view(seed, found.wide)
         view = replace(view, axes=recognise_axes(self.side, self.inputs, view.sequences, found.wide))
-        base = self._setting(view).base
+        base = self.setting(view).base
         self._take_loss(view)
-        self._decline()
         found.axes = {name: axes.replace("M", "BT").replace("R", "BT") for name, axes in view.axes.items()}
         if seed == 0 and found.wide == DOUBLE and not is_double(view, [base]):
             found.note("judged in float32 alone: its copy in float64 rounds to less")
@@ -94,17 +117,7 @@ class Subject:
             view = replace(view, average=average)
             if is_wrong:
                 found.note("the loss is a mean over sequences of means over their steps")
-        self._note_left_out(view)
-        floors = noise_floor(view, [base], found.wide)
-        if nan := [name for name, array in floors.expected.items() if np.isnan(array).any()]:
-            raise NotRun(f"gives NaN on real steps: {', '.join(nan[:3])}")
-        for dtype in dict.fromkeys((found.wide, self.dtype)):
-            own = replace(view, dtype=dtype)
-            before = floors.expected if dtype == found.wide else own.observe([base])
-            self._judge(Judge(self._setting(own), dict(before), floors.of(dtype)), seed)
-        self._note_spread(self._setting(view))
-        if seed == 0 and self.side.framework == "tensorflow":
-            found.masks = masks_of(view.run(base, traced=True).layers)
+        return view
 
     def _note_left_out(self, view: View) -> None:
         left_out = [

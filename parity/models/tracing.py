@@ -53,6 +53,8 @@ class Tracer:
         Returns:
             None if there is nothing to trace: a run raises, for example.
         """
+        if transformation.recorded is not None:  # of which there is no trace
+            return None
         failed = [one.quantity for one in differences if one.failed]
         if any(one.failed and one.problem in ("mismatch", "raised") for one in differences):
             return None

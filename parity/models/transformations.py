@@ -33,11 +33,13 @@ class Setting:
         view: the model.
         read: what of a batch the model reads.
         holes: whether padding is between steps too.
+        recorded: what a recording of the model has for these sequences, if there is one.
     """
 
     view: View
     read: frozenset[str]
     holes: bool
+    recorded: Quantities | None = None
 
     @cached_property
     def base(self) -> Layout:
@@ -62,6 +64,7 @@ class Transformation:
         changed: how many sequences have other values, the first ones; they are not compared.
         rows_only: whether only that must stay which each sequence has of its own: not the loss, nor its gradients.
         on_padding: whether gradients on padding are compared instead, with 0.
+        recorded: what is compared with instead of a run.
     """
 
     layouts: Sequence[Layout]
@@ -74,6 +77,7 @@ class Transformation:
     changed: int = 0
     rows_only: bool = False
     on_padding: bool = False
+    recorded: Quantities | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -179,3 +183,9 @@ def same_in_every_mode(setting: Setting) -> Transformations:
         yield Transformation([setting.base], mode=mode)
     if not others:
         raise Declined("there is one mode only")
+
+
+def agrees_with_recording(setting: Setting) -> Transformations:
+    if setting.recorded is None:
+        raise Declined("there is no recording of these sequences")
+    yield Transformation([setting.base], recorded=setting.recorded)

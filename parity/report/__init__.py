@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from parity.files import InUse as InUse
 from parity.report.assembly import build as build
+from parity.report.environment import describe_environment as describe_environment
 from parity.report.environment import describe_recording as describe_recording
 from parity.report.environment import versions as versions
 from parity.report.model import Report as Report
