@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -130,8 +131,11 @@ def test_the_first_example_prints_what_it_says(pytorch: str) -> None:
     assert f"AssertionError: {str(error.value).splitlines()[0]}\n" == quoted
 
 
-def test_the_example_of_a_model_goes_as_it_says(pytorch: str, capsys: Any) -> None:
-    """Run the programs of the page one after the other: the model fails, and is mended."""
+def test_the_example_of_a_model_goes_as_it_says(
+    pytorch: str, capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run the programs of the page one after the other: the model fails, is mended, reported and recorded."""
+    monkeypatch.chdir(tmp_path)
     page = DOCS["your-own-model"]
     names: dict[str, Any] = {"__name__": "model"}
     for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
@@ -140,6 +144,10 @@ def test_the_example_of_a_model_goes_as_it_says(pytorch: str, capsys: Any) -> No
     assert capsys.readouterr().out.startswith(quoted)
     with pytest.raises(AssertionError, match="depends on how much padding there is"):
         names["test_padding_does_not_matter"]()
+    without_plugin = SimpleNamespace(get_plugin=lambda _: None)
+    request = SimpleNamespace(config=SimpleNamespace(pluginmanager=without_plugin))
+    names["test_reverse"]("ignores_padding", request)
+    assert {folder.name for folder in tmp_path.iterdir()} == {"classifier-report", "recording"}
 
 
 def test_the_docs_name_every_contract_of_a_model() -> None:
