@@ -21,7 +21,7 @@ def standing_alone(layer, values):
     with isolated(), settings():
         keras.config.set_floatx("float64")
         keras.config.set_dtype_policy("float64")
-        with turned(layer, "float64", {}, lambda tensor: tensor):
+        with turned(layer, "float64", {}, lambda tensor: tensor, {}):
             for variable in layer.variables:
                 if (given := values.get(id(variable))) is not None:
                     variable._value.assign(given)
