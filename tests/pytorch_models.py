@@ -1,4 +1,4 @@
-"""Models in PyTorch that keep the contracts about padding, and models with one mistake each that is often made."""
+"""Models in PyTorch that keep the contracts about padding."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ import parity
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
-V, D, H, C = 50, 16, 12, 3
 
-TOKENS = parity.inputs(tokens=parity.tokens(V))
-FEATURES = parity.inputs(x=parity.features(7))
-TAGS = parity.inputs(tokens=parity.tokens(V), target=parity.tokens(C, padding=-100))
-NEXT = parity.inputs(tokens=parity.tokens(V), target=parity.tokens(V, padding=-100))
+from tests import pytorch_blocks as blocks  # noqa: E402
+from tests.pytorch_blocks import C, D, H, V, real  # noqa: E402
+
+FEW = parity.lengths(batch=4, longest=7)  # a check takes half as long as with lengths up to 11
+TOKENS = parity.inputs(tokens=parity.tokens(V), lengths=FEW)
+FEATURES = parity.inputs(x=parity.features(7), lengths=FEW)
+TAGS = parity.inputs(tokens=parity.tokens(V), target=parity.tokens(C, padding=-100), lengths=FEW)
+NEXT = parity.inputs(tokens=parity.tokens(V), target=parity.tokens(V, padding=-100), lengths=FEW)
+BOTH = parity.inputs(tokens=parity.tokens(V), x=parity.features(7), lengths=FEW)
+TRANSCRIPTS = parity.inputs(x=parity.features(7), target=parity.tokens(C, padding=0), lengths=FEW)
+LABELLED = parity.inputs(x=parity.features(7), label=parity.labels(C), lengths=FEW)
+FRAMES = parity.inputs(x=parity.features(7), target=parity.tokens(C, padding=-100), lengths=FEW)
 
 
-def real(x: Any, lengths: Any) -> Any:
-    return torch.arange(x.shape[1]) < lengths[:, None]
-
-
-class Tagger(nn.Module):  # type: ignore[misc, name-defined]
+class Tagger(nn.Module):
     """Two packed recurrent layers in both directions, and a label for each step."""
 
     kind = nn.LSTM
@@ -72,7 +75,7 @@ class LastStep(Tagger):
         return y[torch.arange(len(y)), lengths - 1]
 
 
-class Convolutions(nn.Module):  # type: ignore[misc, name-defined]
+class Convolutions(nn.Module):
     """Two convolutions, each with a mask before and after it."""
 
     def __init__(self) -> None:
@@ -89,7 +92,7 @@ class Convolutions(nn.Module):  # type: ignore[misc, name-defined]
         return self.out(self.norm(y.transpose(1, 2)))
 
 
-class Encoder(nn.Module):  # type: ignore[misc, name-defined]
+class Encoder(nn.Module):
     """A transformer encoder with the arguments and results of `transformers`."""
 
     def __init__(self, norm_first: bool = False, causal: bool = False) -> None:
@@ -113,7 +116,7 @@ class Encoder(nn.Module):  # type: ignore[misc, name-defined]
         return position_ids
 
 
-class Attention(nn.Module):  # type: ignore[misc, name-defined]
+class Attention(nn.Module):
     """Attention of one head, written out."""
 
     def __init__(self, masked: float = -math.inf) -> None:
@@ -129,7 +132,7 @@ class Attention(nn.Module):  # type: ignore[misc, name-defined]
         return self.out(weights @ self.v(x.masked_fill(~mask[..., None], 0)))
 
 
-class AttentionPooling(nn.Module):  # type: ignore[misc, name-defined]
+class AttentionPooling(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.rnn, self.score, self.out = nn.GRU(7, H, batch_first=True), nn.Linear(H, 1), nn.Linear(H, C)
@@ -143,7 +146,7 @@ class AttentionPooling(nn.Module):  # type: ignore[misc, name-defined]
         return self.out((self.weights(self.score(y)[..., 0], mask)[..., None] * y).sum(1))
 
 
-class TimeMajor(nn.Module):  # type: ignore[misc, name-defined]
+class TimeMajor(nn.Module):
     """A packed LSTM whose first axis is that of steps; it returns its last states too."""
 
     def __init__(self) -> None:
@@ -156,7 +159,7 @@ class TimeMajor(nn.Module):  # type: ignore[misc, name-defined]
         return self.out(nn.utils.rnn.pad_packed_sequence(y, total_length=x.shape[1])[0]), states
 
 
-class Decoder(nn.Module):  # type: ignore[misc, name-defined]
+class Decoder(nn.Module):
     """A block of a language model, with several documents in a row."""
 
     def __init__(self) -> None:
@@ -180,7 +183,7 @@ class Decoder(nn.Module):  # type: ignore[misc, name-defined]
         return self.out(x + self.down(F.gelu(self.up(self.after(x)))))
 
 
-class Flat(nn.Module):  # type: ignore[misc, name-defined]
+class Flat(nn.Module):
     """Attention of all real steps without padding, which lie one behind the other; boundaries tell sequences apart."""
 
     def __init__(self) -> None:
@@ -201,7 +204,7 @@ def flat(model: Any, batch: Any) -> Any:
     return model(batch.x[batch.mask], batch.boundaries)
 
 
-class Elementwise(nn.Module):  # type: ignore[misc, name-defined]
+class Elementwise(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.out = nn.Linear(7, H), nn.Linear(H, C)
@@ -227,7 +230,7 @@ class LargestInAll(LargestOfSteps):
         return y.masked_fill(~real(y, lengths)[..., None], -math.inf).amax(1)
 
 
-class Classes(nn.Module):  # type: ignore[misc, name-defined]
+class Classes(nn.Module):
     """Classes of a sum that multiplies padding by 0, whose NaN would spread."""
 
     def __init__(self) -> None:
@@ -244,7 +247,7 @@ class KnowsPaddingByItsId(Tagger):
         return super().forward(tokens, (tokens != 0).sum(1))
 
 
-class Lazy(nn.Module):  # type: ignore[misc, name-defined]
+class Lazy(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.out = nn.LazyLinear(C)
@@ -255,6 +258,25 @@ class Lazy(nn.Module):  # type: ignore[misc, name-defined]
 
 def cross_entropy(logits: Any, batch: Any) -> Any:
     return F.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=-100)
+
+
+def connectionist(output: Any, batch: Any) -> Any:
+    """Return the CTC loss of half as many labels as there are steps."""
+    log_probs = F.log_softmax(output, -1).transpose(0, 1)
+    return F.ctc_loss(log_probs, batch.target, batch.lengths, batch.lengths // 2, reduction="sum")
+
+
+def by_label(logits: Any, batch: Any) -> Any:
+    return F.cross_entropy(logits, batch.label)
+
+
+def mean_of_real(logits: Any, batch: Any) -> Any:
+    loss = F.cross_entropy(logits.transpose(1, 2), batch.target.clamp(min=0), reduction="none")
+    return (loss * batch.mask).sum() / batch.mask.sum()
+
+
+def likelihood(output: Any, batch: Any) -> Any:
+    return output.sum()
 
 
 class Good(NamedTuple):
@@ -292,238 +314,28 @@ GOOD = {
     "nested tensors": Good(Elementwise, FEATURES, {"call": nested, "layouts": ["packed"]}),
     "a loss of steps": Good(Tagger, TAGS, {"loss": cross_entropy}),
     "a loss of packed steps": Good(Decoder, NEXT, {"loss": cross_entropy, "layouts": ["left", "packed"]}),
-}
-
-
-class UnmaskedConvolutions(Convolutions):
-    def masked(self, y: Any, mask: Any) -> Any:
-        return y
-
-
-class MaskOfTheInputOnly(Convolutions):
-    def masked(self, y: Any, mask: Any) -> Any:
-        return y if y.shape[1] == H else super().masked(y, mask)
-
-
-class Normalised(nn.Module):  # type: ignore[misc, name-defined]
-    """A normalisation over steps, or over rows and steps."""
-
-    def __init__(self, norm: Any) -> None:
-        super().__init__()
-        self.first, self.norm, self.out = nn.Linear(7, H), norm, nn.Linear(H, C)
-
-    def forward(self, x: Any, mask: Any) -> Any:
-        return self.out(self.norm(self.first(x).transpose(1, 2)).transpose(1, 2))
-
-
-class StandardisedSteps(Normalised):
-    def forward(self, x: Any, mask: Any) -> Any:
-        y = self.first(x)
-        return self.out((y - y.mean(1, keepdim=True)) / (1 + y.var(1, keepdim=True, correction=0)))
-
-
-class Unpacked(Tagger):
-    def encode(self, tokens: Any, lengths: Any) -> Any:
-        return self.rnn(self.embed(tokens))[0]
-
-
-class MeanOfAll(Tagger):
-    def pool(self, y: Any, lengths: Any) -> Any:
-        return y.mean(1)
-
-
-class LargestOfAll(Tagger):
-    def pool(self, y: Any, lengths: Any) -> Any:
-        return y.max(1).values
-
-
-class LastOfAll(Tagger):
-    def pool(self, y: Any, lengths: Any) -> Any:
-        return y[:, -1]
-
-
-class LastOfAllInOneDirection(Tagger):
-    def pool(self, y: Any, lengths: Any) -> Any:
-        return torch.cat([y[torch.arange(len(y)), lengths - 1, :H], y[:, -1, H:]], -1)
-
-
-class OneStepTooFar(Tagger):
-    def pool(self, y: Any, lengths: Any) -> Any:
-        return y[torch.arange(len(y)), lengths.clamp(max=y.shape[1] - 1)]
-
-
-class AdditiveMask(Attention):
-    def weights(self, scores: Any, mask: Any) -> Any:
-        return torch.softmax(scores + ~mask[:, None] * -1e4, -1)
-
-
-class NoMask(Attention):
-    def weights(self, scores: Any, mask: Any) -> Any:
-        return torch.softmax(scores, -1)
-
-
-class ScoresTimesMask(Attention):
-    def weights(self, scores: Any, mask: Any) -> Any:
-        return torch.softmax(scores * mask[:, None], -1)
-
-
-class MaskOfQueries(Attention):
-    def weights(self, scores: Any, mask: Any) -> Any:
-        return torch.softmax(scores.masked_fill(~mask[:, :, None], -1e9), -1)
-
-
-class MaskAfterSoftmax(Attention):
-    def weights(self, scores: Any, mask: Any) -> Any:
-        return torch.softmax(scores, -1) * mask[:, None]
-
-
-class PositionsOfColumns(Encoder):
-    def places(self, position_ids: Any) -> Any:
-        return torch.arange(position_ids.shape[1]).expand_as(position_ids)
-
-
-class CausalMaskOnly(Encoder):
-    def drop(self, attention_mask: Any) -> Any:
-        return torch.zeros_like(attention_mask, dtype=torch.bool)
-
-
-class InvertedMask(Encoder):
-    def drop(self, attention_mask: Any) -> Any:
-        return attention_mask.bool() & (attention_mask.sum(1, keepdim=True) < attention_mask.shape[1])
-
-
-class SeesOtherDocuments(Decoder):
-    def sees(self, segments: Any, block_mask: Any) -> Any:
-        return ((segments > 0)[:, None] & (segments > 0)[:, :, None]).tril()
-
-
-class RunningPositions(Decoder):
-    def places(self, positions: Any) -> Any:
-        return torch.arange(positions.shape[1]).expand_as(positions)
-
-
-class FlippedWithPadding(nn.Module):  # type: ignore[misc, name-defined]
-    def __init__(self) -> None:
-        super().__init__()
-        self.forwards, self.backwards = nn.GRU(7, H, batch_first=True), nn.GRU(7, H, batch_first=True)
-        self.out = nn.Linear(2 * H, C)
-
-    def forward(self, x: Any, mask: Any) -> Any:
-        return self.out(torch.cat([self.forwards(x)[0], self.backwards(x.flip(1))[0].flip(1)], -1))
-
-
-class UnmaskedPooling(AttentionPooling):
-    def weights(self, scores: Any, mask: Any) -> Any:
-        return torch.softmax(scores, 1)
-
-
-class Rolled(nn.Module):  # type: ignore[misc, name-defined]
-    def __init__(self) -> None:
-        super().__init__()
-        self.out = nn.Linear(14, C)
-
-    def forward(self, x: Any, mask: Any) -> Any:
-        return self.out(torch.cat([x, x.roll(1, 1)], -1))
-
-
-class Remembers(nn.Module):  # type: ignore[misc, name-defined]
-    """Keeps its state from one batch to the next."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rnn, self.out, self.state = nn.GRU(7, H, batch_first=True), nn.Linear(H, C), None
-
-    def forward(self, x: Any, lengths: Any) -> Any:
-        fits = self.state is not None and self.state.shape[1] == len(x)
-        y, state = self.rnn(x, self.state if fits else None)
-        self.state = state.detach()
-        return self.out(y)
-
-
-class AlwaysDrops(nn.Module):  # type: ignore[misc, name-defined]
-    def __init__(self) -> None:
-        super().__init__()
-        self.out = nn.Linear(7, C)
-
-    def forward(self, x: Any, mask: Any) -> Any:
-        return self.out(F.dropout(x, 0.5))
-
-
-class OneBoundary(Flat):
-    def parts(self, boundaries: Any) -> list[slice]:
-        return [slice(0, int(boundaries[-1]))]
-
-
-class EqualNames(MeanOfAll):
-    """Outputs with one name in two places, of which one is right."""
-
-    def forward(self, tokens: Any, lengths: Any) -> Any:
-        y = self.encode(tokens, lengths)
-        return {"pooled": {"hidden": self.out(self.pool(y, lengths))}, "steps": {"hidden": self.out(y)}}
-
-
-def mean_of_rows(logits: Any, batch: Any) -> Any:
-    loss = F.cross_entropy(logits.transpose(1, 2), batch.target, ignore_index=-100, reduction="none")
-    mask = batch.target != -100
-    return ((loss * mask).sum(1) / mask.sum(1)).mean()
-
-
-def with_padding(logits: Any, batch: Any) -> Any:
-    return F.cross_entropy(logits.flatten(0, 1), batch.target.clamp(min=0).flatten())
-
-
-def divided_by_all_steps(logits: Any, batch: Any) -> Any:
-    loss = F.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=-100, reduction="sum")
-    return loss / batch.target.numel()
-
-
-class Bad(NamedTuple):
-    """A model with a mistake: the contract that fails first, and the layer at or before which it shows."""
-
-    make: Callable[[], Any]
-    inputs: Any
-    breaks: str
-    layer: str
-    options: dict[str, Any] = {}  # noqa: RUF012 - it is not written to
-
-
-FILL, LONGER, ALONE = "ignores_padding", "ignores_extra_padding", "independent_of_batchmates"
-LEFT, PACKED = {"layouts": ["left"]}, {"layouts": ["packed"]}
-BAD = {
-    "convolutions read padding": Bad(UnmaskedConvolutions, FEATURES, FILL, "first"),
-    "the second convolution reads padding": Bad(MaskOfTheInputOnly, FEATURES, LONGER, "second"),
-    "BatchNorm reads padding": Bad(
-        lambda: Normalised(nn.BatchNorm1d(H, track_running_stats=False)), FEATURES, FILL, "norm"
+    "projected states": Good(blocks.Projected, FEATURES),
+    "a cell that waits": Good(blocks.MaskedCell, FEATURES, ANYWHERE),
+    "reversed by lengths": Good(blocks.ReversedByLengths, FEATURES),
+    "causal convolutions": Good(blocks.Causal, FEATURES),
+    "causal convolutions by cutting": Good(blocks.CausalByCutting, FEATURES),
+    "dilated convolutions": Good(blocks.Dilated, FEATURES),
+    "translator, post-norm": Good(blocks.Translator, BOTH),
+    "translator, pre-norm": Good(lambda: blocks.Translator(norm_first=True), BOTH),
+    "rotary decoder": Good(blocks.Rotary, TOKENS, {"layouts": ["left", "holes", "packed"]}),
+    "rotary decoder with a loss": Good(blocks.Rotary, NEXT, {"loss": cross_entropy, "layouts": ["packed"]}),
+    "linear attention": Good(blocks.Linear, FEATURES, ANYWHERE),
+    "statistics": Good(blocks.Statistics, FEATURES, ANYWHERE),
+    "learnt queries": Good(blocks.Query, FEATURES, ANYWHERE),
+    "excitation": Good(blocks.Excited, FEATURES, ANYWHERE),
+    "conformer": Good(blocks.Conformer, FEATURES),
+    "strides": Good(blocks.Convolved, FEATURES),
+    "results of transformers": Good(blocks.Bert, TOKENS, ANYWHERE),
+    "a field of tags": Good(
+        blocks.FieldOfTags, FRAMES, {"loss": likelihood, "call": lambda m, b: m(b.x, b.mask, b.target)}
     ),
-    "GroupNorm reads padding": Bad(lambda: Normalised(nn.GroupNorm(3, H)), FEATURES, FILL, "norm"),
-    "InstanceNorm reads padding": Bad(lambda: Normalised(nn.InstanceNorm1d(H)), FEATURES, FILL, "norm"),
-    "a normalisation in code reads padding": Bad(lambda: StandardisedSteps(None), FEATURES, FILL, "out"),
-    "lengths never arrive": Bad(Unpacked, TOKENS, FILL, "rnn"),
-    "the mean is over T": Bad(MeanOfAll, TOKENS, LONGER, "out"),
-    "the maximum is over zeros": Bad(LargestOfAll, TOKENS, LONGER, "out"),
-    "[:, -1]": Bad(LastOfAll, TOKENS, LONGER, "out"),
-    "[:, -1] of one direction": Bad(LastOfAllInOneDirection, TOKENS, LONGER, "out"),
-    "[lengths]": Bad(OneStepTooFar, TOKENS, LONGER, "out"),
-    "a mask of -1e4": Bad(AdditiveMask, FEATURES, FILL, "out"),
-    "no mask": Bad(NoMask, FEATURES, FILL, "out"),
-    "scores times mask": Bad(ScoresTimesMask, FEATURES, LONGER, "out"),
-    "a mask of queries": Bad(MaskOfQueries, FEATURES, FILL, "out"),
-    "a mask after the softmax": Bad(MaskAfterSoftmax, FEATURES, FILL, "out"),
-    "positions are not shifted": Bad(PositionsOfColumns, TOKENS, "same_on_either_side", "place", LEFT),
-    "a causal mask only": Bad(
-        lambda: CausalMaskOnly(causal=True), TOKENS, "same_on_either_side", "layers.layers.0.self_attn", LEFT
-    ),
-    "an inverted mask": Bad(InvertedMask, TOKENS, FILL, "layers.layers.0.self_attn"),
-    "documents see each other": Bad(SeesOtherDocuments, TOKENS, "same_when_packed", "attention", PACKED),
-    "positions run on": Bad(RunningPositions, TOKENS, "same_when_packed", "place", PACKED),
-    "a flip with the padding": Bad(FlippedWithPadding, FEATURES, FILL, "backwards"),
-    "pooling without a mask": Bad(UnmaskedPooling, FEATURES, LONGER, "out"),
-    "a roll of steps": Bad(Rolled, FEATURES, FILL, "out"),
-    "a state is kept": Bad(Remembers, FEATURES, "repeatable", "rnn"),
-    "dropout in inference": Bad(AlwaysDrops, FEATURES, "repeatable", "out"),
-    "the first of two outputs": Bad(EqualNames, TOKENS, LONGER, "out"),
-    "boundaries are not read": Bad(OneBoundary, FEATURES, ALONE, "out", {"call": flat, "layouts": ["packed"]}),
-    "a loss averaged over rows": Bad(Tagger, TAGS, ALONE, "", {"loss": mean_of_rows}),
-    "a loss of padding": Bad(Tagger, TAGS, LONGER, "", {"loss": with_padding}),
-    "a loss divided by B T": Bad(Tagger, TAGS, LONGER, "", {"loss": divided_by_all_steps}),
+    "state space": Good(blocks.Recurrence, FEATURES, {"layouts": ["left", "holes", "packed"]}),
+    "CTC": Good(blocks.Projected, TRANSCRIPTS, {"loss": connectionist}),
+    "a loss of sequences": Good(blocks.Statistics, LABELLED, {"loss": by_label}),
+    "a masked loss of steps": Good(blocks.Dilated, FRAMES, {"loss": mean_of_real}),
 }

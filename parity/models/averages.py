@@ -21,7 +21,7 @@ def recognise_average(view: View, base: Layout) -> tuple[str, bool]:
     """
     whole = float(view.observe([base])[LOSS])
     alone = base.alone()
-    runs = [view.run(layout) for layout in alone]
+    runs = [replace(view.run(layout), gradients={}, input_gradients={}) for layout in alone]
     fitting = [
         name for name in AVERAGES if _is_close(whole, float(replace(view, average=name).collected(alone, runs)[LOSS]))
     ]

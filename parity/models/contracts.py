@@ -34,6 +34,7 @@ RECORDING = "recording"  # in place of a layout
 
 CONTRACTS: dict[str, Contract] = {
     "repeatable": Contract("twice the same run gives the same bits", "differs from run to run", of.repeatable),
+    "keeps_inputs": Contract("inputs are not written to", "modifies its input", of.keeps_inputs),
     "ignores_padding": Contract(
         "with other numbers and ids in the padding, every bit stays", "reads padding", of.ignores_padding
     ),
@@ -92,7 +93,7 @@ CONTRACTS: dict[str, Contract] = {
     ),
     "same_in_every_mode": Contract(
         "without gradients, or in another mode of its framework, outputs are the same",
-        "differs without gradients",
+        "differs from mode to mode",
         of.same_in_every_mode,
     ),
     "agrees_with_recording": Contract(

@@ -68,23 +68,31 @@ def noise_floor(view: View, layouts: Sequence[Layout], precision: str) -> Floors
     for copy in range(COPIES):
         for name, array in view.observe(layouts, noise=Noise(step, copy)).items():
             same = array == expected[name]  # inf among them, of which the difference is NaN
-            moved = np.subtract(_double(array), _double(expected[name]), where=~same, out=np.zeros(array.shape))
-            squares[name] += np.square(moved) / COPIES
-    return Floors(expected, {name: np.sqrt(square) / step for name, square in squares.items()})
+            moved = np.subtract(array, expected[name], where=~same, out=np.zeros(array.shape))
+            moved *= moved  # in place: with the gradients of a large model, each array counts
+            squares[name] += moved
+    for square in squares.values():
+        square /= COPIES
+        np.sqrt(square, out=square)
+        square /= step
+    return Floors(expected, squares)
 
 
 def is_double(view: View, layouts: Sequence[Layout]) -> bool:
     """Measure whether a model computes in float64: its response to small perturbations must be smooth."""
-    base, small, smaller = (
-        view.observe(layouts, noise=noise) for noise in (None, Noise(SMALL, seed=1), Noise(SMALLER, seed=1))
-    )
-    moved = {name: _norm(array - base[name]) for name, array in small.items() if array.dtype.kind == "f"}
-    for name, far in moved.items():
-        near = _norm(smaller[name] - base[name]) * (SMALL / SMALLER)
-        typical = _norm(base[name]) * SMALL
-        if far > typical * 2.0**-10 and not far / SMOOTH <= near <= far * SMOOTH:
+    base = view.observe(layouts)
+    far, near = (_distances(base, view.observe(layouts, noise=Noise(step, 1, False))) for step in (SMALL, SMALLER))
+    gradient = max((_norm(array) for name, array in base.items() if name.startswith("d_")), default=0.0)
+    for name, distance in far.items():
+        typical = SMALL * (gradient if name.startswith("d_") else _norm(base[name]))  # some are 0, but for rounding
+        scaled = near[name] * (SMALL / SMALLER)
+        if distance > typical * 2.0**-10 and not distance / SMOOTH <= scaled <= distance * SMOOTH:
             return False
     return all(array.dtype == np.float64 for array in base.values() if array.dtype.kind == "f")
+
+
+def _distances(base: Quantities, other: Quantities) -> dict[str, float]:
+    return {name: _norm(array - base[name]) for name, array in other.items() if array.dtype.kind == "f"}
 
 
 def _norm(array: Array) -> float:

@@ -103,14 +103,16 @@ def features(size: int, padding: float = 0.0, scale: float = 1.0, known_by_value
         known_by_value: whether the model recognises padding by this number, as with ``Masking`` in Keras.
 
     Raises:
-        InputError: a size below 1, or a number that is not finite.
+        InputError: a size below 1, a number that is not finite, or no deviation.
 
     >>> features(2).sample(np.random.default_rng(0), 1)
     array([[ 0.12573022, -0.13210486]])
     """
     whole_number("size", size, least=1, most=MOST)
     padding = finite("padding", padding, "the number on padding")
-    scale = finite("scale", scale, "a standard deviation, a finite number")
+    scale = finite("scale", scale, "a standard deviation, a finite number above 0")
+    if scale <= 0:
+        raise InputError("scale", shown(scale), "a standard deviation, a finite number above 0")
     return Features(int(size), padding, scale, of_kind("known_by_value", known_by_value, bool, "True or False"))
 
 

@@ -50,20 +50,23 @@ class Judge:
     def _differences(self, transformation: Transformation) -> list[Difference]:
         if transformation.on_padding:
             return self._on_padding()
+        if transformation.on_inputs:
+            return self._on_inputs(transformation)
         own = self.setting.view
         view = transformation.view or own
-        runs = [view.run(layout, **transformation.options) for layout in transformation.layouts]
+        unreadable = [name for name in own.steps if not own.can_read(name, transformation.layouts)]
+        if unreadable and not own.side.has_loss:  # else gradients are those of the loss
+            raise Declined(f"{unreadable[0]} has a stride, and is compared where each sequence begins a row")
+        runs = (view.run(layout, **transformation.options) for layout in transformation.layouts)
         after = transformation.kept(view.collected(transformation.layouts, runs), own)
         before = self._compared_with(transformation)
         before = transformation.kept(before, own)
-        if transformation.mode:  # without gradients
+        if transformation.mode or unreadable:  # without gradients, or without an output
             before = {name: array for name, array in before.items() if name in after}
-        modified = [name for ran in runs for name in ran.modified]
-        found = [mismatch(name, f"the model writes to its input {name!r}") for name in dict.fromkeys(modified)]
         if not before:
             raise Declined("there is nothing to compare")
         floors = None if transformation.exact else self._floors(transformation, before)
-        return found + compare(after, before, floors)
+        return compare(after, before, floors)
 
     def _compared_with(self, transformation: Transformation) -> Quantities:
         if transformation.recorded is not None:
@@ -73,6 +76,17 @@ class Judge:
     def _floors(self, transformation: Transformation, before: Quantities) -> dict[str, Array]:
         kept = transformation.kept(dict(self.floor), self.setting.view)
         return {name: kept[name] for name in before}
+
+    def _on_inputs(self, transformation: Transformation) -> list[Difference]:
+        (layout,) = transformation.layouts
+        ran = self.setting.view.run(layout, **transformation.options)
+        nothing = np.zeros(0)
+        return [
+            mismatch(name, f"it writes to {name!r}")
+            if name in ran.modified
+            else difference(name, nothing, nothing, None)
+            for name in sorted(self.setting.read)
+        ]
 
     def _on_padding(self) -> list[Difference]:
         view, base = self.setting.view, self.setting.base

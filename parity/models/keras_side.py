@@ -27,6 +27,7 @@ class KerasSide:
     """
 
     framework = "tensorflow"
+    factory = None
 
     def __init__(self, model, call, outputs=None, loss=None, training=False):
         self.model, self.call, self.outputs, self.loss, self.training = model, call, outputs, loss, training
@@ -38,6 +39,7 @@ class KerasSide:
         self.read, self.whole_masks = set(), False
         self.values, self.graphs, self.has_graph = {}, {}, True
         self.loaded = {}  # other values in place of those of variables, by their id
+        self.autograph = None  # whether graphs need it, which takes time
         self.cotangent = None  # of the run; a graph asks for it
 
     @property
@@ -68,13 +70,14 @@ class KerasSide:
                 stack.enter_context(observed(perturb, layers if traced else None, self.layer))
             self.cotangent = cotangent
             if self.has_graph and self.read and not traced and mode != "eager":
-                try:
-                    return self.in_graph(arrays, perturb, dtype)
-                except Exception:  # not everything that runs eagerly can be traced
-                    self.has_graph = False
+                for autograph in (False, True) if self.autograph is None else (self.autograph,):
+                    self.autograph = autograph
+                    with contextlib.suppress(Exception):  # not everything that runs eagerly can be traced
+                        return self.in_graph(arrays, perturb, dtype)
+                self.has_graph = False
             tf.random.set_seed(seed)  # not above: it drops the kernels of all graphs
-            tape, total, found = self.forward(arrays, perturb)
-            return self.ran(found, used(layers, tape, total), cotangent)
+            found, connected = self.forward(arrays, perturb, layers)
+            return self.ran(found, used(layers, connected), cotangent)
 
     def build(self, arrays):
         """Run a model without weights once, in the dtype that it was made with, so that it has some."""
@@ -82,11 +85,11 @@ class KerasSide:
             with contextlib.suppress(Exception):  # it will be raised again, when the model runs
                 self.call(self.layer, NativeBatch(arrays, set()))
 
-    def forward(self, arrays, perturb):
-        """Return a tape, the number that is differentiated, and outputs, gradients and loss."""
+    def forward(self, arrays, perturb, layers=()):
+        """Return outputs, gradients and loss, and the ids of those outputs of layers on which the result depends."""
         floats = {name: t for name, t in arrays.items() if t.dtype.is_floating and name != "bias"}
         variables = {v.path: v.value for v in self.layer.trainable_variables} if self.layer is not None else {}
-        with tf.GradientTape(persistent=True) as tape:
+        with tf.GradientTape() as tape:  # a persistent one makes a graph of loops ten times as slow to trace
             tape.watch(list(floats.values()))
             native = NativeBatch({name: perturb(tensor) for name, tensor in arrays.items()}, self.read)
             raw = self.call(self.model, native)
@@ -98,31 +101,30 @@ class KerasSide:
                 total = one_number(self.loss(raw, native))
             elif self.cotangent is not None:
                 total = self.weighted(outputs)
-        own = theirs = {}
+        own, theirs, connected = {}, {}, None
         if self.cotangent is not None:
-            every = differentiated(tape, total, variables | floats)
-            own, theirs = ({name: every[name] for name in wanted} for wanted in (variables, floats))
+            inner = [tensor for *_, outputs_of, _, _ in layers for tensor in outputs_of.values()]
+            own, theirs, connected = differentiated(tape, total, variables, floats, inner)
         loss = {} if self.loss is None else {"loss": total}
-        return tape, total, (outputs, own, theirs, loss)
+        return (outputs, own, theirs, loss), connected
 
     def in_graph(self, arrays, perturb, dtype):
         """Run in a graph that is traced once for all shapes."""
         arrays = {name: tensor for name, tensor in arrays.items() if name in self.read}
-        key = (dtype, self.cotangent is not None, *arrays)
+        key = (dtype, self.cotangent is not None, self.autograph, *arrays)
         if key not in self.graphs:
             specs = {name: tf.TensorSpec(open_shape(name, t), t.dtype) for name, t in arrays.items()}
             number = tf.TensorSpec((), tf.float64), tf.TensorSpec((), tf.int64)
 
             def traced(arrays, step, seed):
                 perturb.graph = GraphPerturber(step, seed)
-                return self.forward(arrays, perturb.graph)[-1]
+                return self.forward(arrays, perturb.graph)[0]
 
-            self.graphs[key] = tf.function(traced, input_signature=(specs, *number))
+            self.graphs[key] = tf.function(traced, input_signature=(specs, *number), autograph=self.autograph)
         noise = perturb.noise
         step, seed = (noise.step, noise.seed) if noise else (0.0, 0)
-        return self.ran(
-            self.graphs[key](arrays, tf.constant(step, tf.float64), tf.constant(seed, tf.int64)), (), self.cotangent
-        )
+        found = self.graphs[key](arrays, tf.constant(step, tf.float64), tf.constant(seed, tf.int64))
+        return self.ran(found, (), self.cotangent)
 
     def ran(self, found, layers, cotangent):
         outputs, own, theirs, loss = map(plain, found)
@@ -254,13 +256,17 @@ def observed(perturb, layers, model):
             return output
         if not layer._layers:
             output = mapped(output, perturb)
-        if layers is not None:
+        # a cell is called for each step; what reads backwards returns its steps in that order
+        in_order = not any(isinstance(one, keras.layers.RNN) for one in depth) and not getattr(
+            layer, "go_backwards", False
+        )
+        if layers is not None and in_order:
             received = {**dict(enumerate(args)), **kwargs}
             given = only_floats(flattened(list(received.values()), "input"))
             path = (layer.path or "").partition("/")[2] or layer.name
             given_one = any(mask is not None for mask in tf.nest.flatten(kwargs.get("mask")))
             masks = given_one or has_mask([*args, *kwargs.values()]), has_mask([output])
-            layers.append((path, type(layer).__name__, plain(given), only_floats(flattened(output)), *masks))
+            layers.append((path, type(layer).__name__, given, only_floats(flattened(output)), *masks))
         return output
 
     keras.layers.Layer.__call__ = call
@@ -275,15 +281,12 @@ def has_mask(values):
     return any(tf.is_tensor(one) and get_keras_mask(one) is not None for one in tf.nest.flatten(values))
 
 
-def used(layers, tape, total):
+def used(layers, connected):
     """Return traced layers with those outputs on which the result depends."""
     found = []
     for path, kind, inputs, outputs, mask_in, mask_out in layers:
-        kept = outputs
-        if total is not None and outputs:
-            gradients = tape.gradient(total, list(outputs.values()))
-            kept = {name: t for (name, t), g in zip(outputs.items(), gradients, strict=True) if g is not None}
-        found.append(Layer(path, kind, inputs, plain(kept), mask_in, mask_out))
+        kept = {name: t for name, t in outputs.items() if connected is None or id(t) in connected}
+        found.append(Layer(path, kind, plain(inputs), plain(kept), mask_in, mask_out))
     return found
 
 
@@ -366,12 +369,16 @@ def one_number(loss):
     return tf.reshape(loss, ())
 
 
-def differentiated(tape, total, wanted):
-    """Return the gradients of a number; 0 for what it does not depend on."""
-    if total is None:
-        return {name: tf.zeros_like(tensor) for name, tensor in wanted.items()}
-    zero = tf.UnconnectedGradients.ZERO
-    return dict(zip(wanted, tape.gradient(total, list(wanted.values()), unconnected_gradients=zero), strict=True))
+def differentiated(tape, total, variables, floats, inner):
+    """Return the gradients of a number, 0 where there are none, and the ids of inner tensors that it depends on."""
+    every = [*variables.values(), *floats.values(), *inner]
+    found = [None] * len(every) if total is None else tape.gradient(total, every)
+    dense = [tf.zeros_like(t) if g is None else tf.convert_to_tensor(g) for t, g in zip(every, found, strict=True)]
+    own = dict(zip(variables, dense, strict=False))
+    theirs = dict(zip(floats, dense[len(own) :], strict=False))
+    after = found[len(own) + len(theirs) :]
+    connected = {id(tensor) for tensor, gradient in zip(inner, after, strict=True) if gradient is not None}
+    return own, theirs, None if total is None else connected
 
 
 def plain(tensors):

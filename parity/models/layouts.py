@@ -68,10 +68,19 @@ class Layout:
         ordered = sorted(self.places, key=lambda place: (place.row, *place.columns[:1]))
         return np.cumsum([0, *(len(place.columns) for place in ordered)])
 
+    @property
+    def begins_rows(self) -> bool:
+        """Tell whether each sequence begins a row, and has its padding behind it."""
+        return all(np.array_equal(place.columns, np.arange(len(place.columns))) for place in self.places)
+
     def permuted(self) -> Layout:
         """Return it with the first row at the end."""
         places = tuple(replace(place, row=(place.row - 1) % self.rows) for place in self.places)
         return replace(self, places=places)
+
+    def reversed(self) -> Layout:
+        """Return it with its rows in reverse order."""
+        return replace(self, places=tuple(replace(place, row=self.rows - 1 - place.row) for place in self.places))
 
     def widened(self, steps: int) -> Layout:
         """Return it with another number of steps."""

@@ -64,6 +64,16 @@ def flatten(output: object, leaf: Callable[[Any], Any], name: str = "") -> dict[
     return {key: tensor for inner, value in named for key, tensor in flatten(value, leaf, inner).items()}
 
 
+class NotCopied(InputError):
+    """A model cannot be copied, so that it cannot run in other dtypes without being changed."""
+
+    def __init__(self, why: str) -> None:
+        received = f"a module that cannot be copied ({why})"
+        super().__init__(
+            "model", received, "one that copy.deepcopy copies, or a function without arguments that makes it"
+        )
+
+
 class OutputError(InputError):
     """A model returned something that cannot be compared."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from parity.arrays import Array
-from parity.models.axes import collect, distribute, has_rows, recognise, two_layouts
-from parity.models.layouts import Layout
+from parity.models.axes import collect, distribute, has_rows, recognise, subsampled, two_layouts
+from parity.models.layouts import Layout, padded
 from parity.models.sequences import Inputs, Sequences
 from parity.models.side import Ran, Side
 
@@ -51,6 +51,7 @@ class View:
     Attributes:
         axes: the letters of each output; see `parity.models.axes`.
         average: how losses of several batches are combined; see `AVERAGES`.
+        steps: for outputs with a stride, how many steps a sequence of each length has.
     """
 
     side: Side
@@ -60,6 +61,7 @@ class View:
     dtype: str
     seed: int
     average: str = "sum"
+    steps: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
     def run(self, layout: Layout, *, fill: int | None = None, **options: Any) -> Ran:
         """Run it on one batch, with gradients; the options are those of `parity.models.side.Side.run`."""
@@ -68,41 +70,64 @@ class View:
 
     def observe(self, layouts: Sequence[Layout], *, fill: int | None = None, **options: Any) -> Quantities:
         """Return outputs, loss and gradients in one order; of several batches, losses and gradients are combined."""
-        return self.collected(layouts, [self.run(layout, fill=fill, **options) for layout in layouts])
+        return self.collected(layouts, (self.run(layout, fill=fill, **options) for layout in layouts))
 
-    def collected(self, layouts: Sequence[Layout], runs: Sequence[Ran]) -> Quantities:
-        """Read the outcome of runs into one order."""
-        first, lengths = runs[0], self.sequences.lengths
-        found = self.outputs(layouts, runs)
+    def collected(self, layouts: Sequence[Layout], runs: Iterable[Ran]) -> Quantities:
+        """Read the outcome of runs into one order; of gradients, those of one run at a time are kept."""
         shares = [AVERAGES[self.average](self.sequences, layout, layouts) for layout in layouts]
+        total = Total()
+        light = []
+        for share, ran in zip(shares, runs, strict=True):
+            total.add(share, ran.gradients)
+            light.append(replace(ran, gradients={}))
+        found = self.outputs(layouts, light)
+        first, lengths = light[0], self.sequences.lengths
         if first.loss is not None:
-            found[LOSS] = np.asarray(sum(share * (ran.loss or 0.0) for share, ran in zip(shares, runs, strict=True)))
-        for name in first.gradients:
-            found[f"d_{name}"] = np.asarray(
-                sum(share * ran.gradients[name] for share, ran in zip(shares, runs, strict=True))
-            )
+            found[LOSS] = np.asarray(sum(share * (ran.loss or 0.0) for share, ran in zip(shares, light, strict=True)))
+        found |= {f"d_{name}": array for name, array in total.arrays.items()}
         for name, array in first.input_gradients.items():
             parts = [
                 (layout, np.asarray(share * ran.input_gradients[name]))
-                for share, layout, ran in zip(shares, layouts, runs, strict=True)
+                for share, layout, ran in zip(shares, layouts, light, strict=True)
             ]
             found[f"d_{name}"] = collect(parts, "BT" + "." * (array.ndim - 2), lengths)
         return found
 
     def outputs(self, layouts: Sequence[Layout], runs: Sequence[Ran]) -> Quantities:
         """Read outputs into one order, without those whose axes are unknown, or which have no rows."""
-        return {
-            name: collect(
-                [(layout, ran.outputs[name]) for layout, ran in zip(layouts, runs, strict=True)],
-                axes,
-                self.sequences.lengths,
-            )
-            for name, axes in self.axes.items()
-            if has_rows(axes)
-        }
+        found = {}
+        for name, axes in self.axes.items():
+            if has_rows(axes) and self.can_read(name, layouts):
+                parts = [(layout, ran.outputs[name]) for layout, ran in zip(layouts, runs, strict=True)]
+                found[name] = collect(parts, axes, self.sequences.lengths, self.steps.get(name))
+        return found
+
+    def can_read(self, name: str, layouts: Sequence[Layout]) -> bool:
+        """Tell whether an output can be read: after a stride, if each sequence begins a row."""
+        return name not in self.steps or all(layout.begins_rows for layout in layouts)
 
     def cotangent(self, layout: Layout) -> Cotangents:
         return Cotangents(self, layout)
+
+
+class Total:
+    """A sum of gradients, each times a share, without copies that are not needed: a model may be large."""
+
+    def __init__(self) -> None:
+        self.arrays: Quantities = {}
+        self.count = 0
+
+    def add(self, share: float, gradients: Mapping[str, Array]) -> None:
+        """Add gradients times a share."""
+        self.count += 1
+        for name, gradient in gradients.items():
+            scaled = gradient if share == 1 else np.asarray(share * gradient)
+            if self.count == 1:
+                self.arrays[name] = scaled
+            elif self.count == 2 or not gradient.ndim:  # the first one belongs to its run
+                self.arrays[name] = np.asarray(self.arrays[name] + scaled)
+            else:
+                self.arrays[name] += scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +139,15 @@ class Cotangents:
 
     def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
         axes = self.view.axes.get(name, "?")
-        if not has_rows(axes) or len(axes) != len(shape):
+        if not has_rows(axes) or len(axes) != len(shape) or not self.view.can_read(name, [self.layout]):
             return np.zeros(shape)
         rng = np.random.default_rng([self.view.seed, zlib.crc32(name.encode())])
         lengths = self.view.sequences.lengths
-        steps = [max(lengths)] * (axes.count("T") + axes.count("M") + axes.count("R"))
+        own = self.view.steps.get(name)
+        most = max(lengths) if own is None else max(own.values())
+        steps = [most] * sum(map(axes.count, "TMRS"))
         rest = [size for letter, size in zip(axes, shape, strict=True) if letter == "."]
-        return distribute(rng.standard_normal((len(lengths), *steps, *rest)), self.layout, axes, shape)
+        return distribute(rng.standard_normal((len(lengths), *steps, *rest)), self.layout, axes, shape, own)
 
 
 def _steps(sequences: Sequences, layout: Layout, less: int = 0) -> int:
@@ -147,11 +174,27 @@ AVERAGES = {  # of a loss: the share that one of several batches has
 }
 
 
-def recognise_axes(side: Side, inputs: Inputs, sequences: Sequences, dtype: str) -> dict[str, str]:
-    """Find the letters of the axes of all outputs, from two runs."""
-    runs = two_layouts(sequences)
-    shapes = []
-    for own, layout in runs:
-        ran = side.run(arrays_of(inputs, own, layout), lambda _, shape: np.zeros(shape), dtype=dtype)
-        shapes.append({name: array.shape for name, array in ran.outputs.items()})
-    return recognise(shapes[0], shapes[1], runs)
+def recognise_axes(view: View) -> View:
+    """Return a view with the letters of the axes of all outputs, from two runs; and from more if there is a stride."""
+    runs = two_layouts(view.sequences)
+    shapes = [_shapes(replace(view, sequences=own), layout) for own, layout in runs]
+    axes = recognise(shapes[0], shapes[1], runs)
+    if not any("?" in letters for letters in axes.values()) or view.inputs.lengths.holes:
+        return replace(view, axes=axes)
+    try:
+        axes, steps = subsampled(axes, {length: _shapes(view, layout) for length, layout in alone(view).items()})
+    except Exception:  # a sequence may be too short, which the contracts about sequences alone will report
+        return replace(view, axes=axes)
+    return replace(view, axes=axes, steps=steps)
+
+
+def alone(view: View) -> dict[int, Layout]:
+    """Return a sequence of each length, alone and without padding."""
+    layouts = padded(view.sequences.lengths, max(view.sequences.lengths)).alone()
+    return {length: layout for length, layout in zip(view.sequences.lengths, layouts, strict=True) if length}
+
+
+def _shapes(view: View, layout: Layout) -> dict[str, tuple[int, ...]]:
+    batch = arrays_of(view.inputs, view.sequences, layout)
+    ran = view.side.run(batch, lambda _, shape: np.zeros(shape), dtype=view.dtype)
+    return {name: array.shape for name, array in ran.outputs.items()}

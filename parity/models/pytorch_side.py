@@ -1,22 +1,27 @@
 """Run a module or a function of a user's in PyTorch on batches, in any dtype, and observe it."""
 
 import contextlib
-import copy
 import dataclasses
 import random
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from parity.errors import InputError, first_lines, message_of
-from parity.models.isolation import isolated
+from parity.errors import InputError
+from parity.models.isolation import contents, isolated
 from parity.models.native import NativeBatch, OutputError, flatten
+from parity.models.pytorch_copying import copied
 from parity.models.side import Layer, Ran
 from parity.pytorch.runtime import settings
 
 SELECTING = {"amax", "amin", "aminmax", "max", "min", "linalg_vector_norm", "scatter_reduce", "index_reduce"}
+GLOBAL = [
+    value
+    for name, value in vars(torch.nn.modules.module).items()
+    if name.startswith("_global") and isinstance(value, dict)
+]
 POOL = 2**17  # random signs, from which each tensor gets a part
 
 
@@ -32,6 +37,7 @@ class PyTorchSide:
     """
 
     framework = "pytorch"
+    factory = None  # makes another module, if a function without arguments was given
     modes = ("eager", "without gradients")
 
     def __init__(self, model, call, outputs=None, loss=None, training=False):
@@ -55,12 +61,8 @@ class PyTorchSide:
         if not isinstance(self.model, torch.nn.Module):
             return self.model
         if dtype not in self.copies:
-            try:
-                copied = copy.deepcopy(self.model)
-            except Exception as error:
-                received = f"a module that cannot be copied ({first_lines(message_of(error))})"
-                raise InputError("model", received, "one that copy.deepcopy copies") from error
-            self.copies[dtype] = copied.to("cpu", getattr(torch, dtype)).train(self.training)
+            other = copied(self.model, self.factory)
+            self.copies[dtype] = other.to("cpu", getattr(torch, dtype)).train(self.training)
         return self.copies[dtype]
 
     def run(self, batch, cotangent, *, dtype, noise=None, traced=False, mode="", seed=0):
@@ -68,10 +70,12 @@ class PyTorchSide:
         with_gradients = cotangent is not None and mode != "without gradients"
         with isolated(), settings(), by_default(dtype), seeded(seed), contextlib.ExitStack() as stack:
             perturb, layers = perturber(noise), []
-            model, parameters = self.prepared(dtype, perturb, stack)
+            if isinstance(self.model, torch.jit.ScriptModule):  # its optimiser computes tanh in less than float64
+                stack.enter_context(torch.jit.optimized_execution(False))
+            model, parameters = self.prepared(dtype, perturb, stack, noise is not None)
             if traced and model is not self.model:
                 observe(model, layers, stack)
-            if noise is not None:
+            if noise is not None and noise.inside:
                 stack.enter_context(PerturbedOperations(perturb))
             tensors = {name: to_tensor(array, dtype, self.whole_masks) for name, array in batch.items()}
             before = {name: tensor.clone() for name, tensor in tensors.items()}
@@ -91,7 +95,7 @@ class PyTorchSide:
             loss = float(total.detach()) if self.loss is not None else None
             return Ran(plain(outputs), plain(own), plain(theirs), loss, tuple(layers), modified)
 
-    def prepared(self, dtype, perturb, stack):
+    def prepared(self, dtype, perturb, stack, noisy):
         """Return the copy in a dtype with perturbed parameters, and these by name; they are restored with the stack."""
         model = self.copied(dtype)
         if not isinstance(model, torch.nn.Module):
@@ -99,7 +103,7 @@ class PyTorchSide:
         self.save(model, dtype)
         stack.callback(self.restore, model, dtype)
         with torch.no_grad():
-            for parameter in model.parameters():
+            for parameter in model.parameters() if noisy else ():
                 parameter.copy_(perturb(parameter))
         return model, {name: p for name, p in model.named_parameters() if p.requires_grad}
 
@@ -114,16 +118,24 @@ class PyTorchSide:
         return outputs, None if cotangent is None else weighted(outputs, cotangent)
 
     def save(self, module, dtype):
+        """Keep what the model itself has no numbers of: buffers, and parameters that a lazy layer has made."""
         if dtype not in self.saved:
-            self.saved[dtype] = {name: tensor.clone() for name, tensor in state(module).items()}
+            own = {id(t) for t in module.parameters()}
+            known = state(self.model)
+            self.saved[dtype] = {
+                name: tensor.clone()
+                for name, tensor in state(module).items()
+                if id(tensor) not in own or name not in known or known[name].shape != tensor.shape
+            }
 
     def restore(self, module, dtype):
         """Put parameters and buffers back: noise and BatchNorm change them, or the model itself does."""
-        saved = self.saved[dtype]
+        saved, own = self.saved[dtype], state(self.model)
         with torch.no_grad():
             for name, tensor in state(module).items():
-                if name in saved and saved[name].shape == tensor.shape:
-                    tensor.copy_(saved[name])
+                source = saved.get(name, own.get(name))
+                if source is not None and source.shape == tensor.shape:
+                    tensor.copy_(source)
                 else:  # a lazy layer has made it, or a cache that grows
                     saved[name] = tensor.clone()
 
@@ -138,7 +150,7 @@ class PyTorchSide:
 
     def load(self, weights):
         """Let the model run with other weights, in the order of `weights`; the user's own module keeps its own."""
-        self.model = copy.deepcopy(self.model)
+        self.model = copied(self.model, self.factory)
         tensors = [tensor for tensor in self.model.state_dict().values() if isinstance(tensor, torch.Tensor)]
         with torch.no_grad():
             for tensor, array in zip(tensors, weights, strict=True):
@@ -180,8 +192,12 @@ def seeded(seed):
 
 @contextlib.contextmanager
 def by_default(dtype):
-    """Let the tensors that a model creates have the dtype of its copy; one thread computes, as batches are small."""
+    """Let the tensors that a model creates have the dtype of its copy; one thread computes, as batches are small.
+
+    Hooks on all modules, which a model may leave behind, are removed.
+    """
     before, threads = torch.get_default_dtype(), torch.get_num_threads()
+    saved = [(write, read()) for read, write in map(contents, GLOBAL)]
     torch.set_default_dtype(getattr(torch, dtype))
     torch.set_num_threads(1)
     try:
@@ -189,6 +205,8 @@ def by_default(dtype):
     finally:
         torch.set_default_dtype(before)
         torch.set_num_threads(threads)
+        for write, value in saved:
+            write(value)
 
 
 def to_tensor(array, dtype, whole_masks):
@@ -207,7 +225,7 @@ def perturber(noise):
         return lambda tensor: tensor
     generator = torch.Generator().manual_seed(noise.seed)
     steps = noise.step * (2 * torch.randint(0, 2, (POOL,), generator=generator).double() - 1)
-    begins = random.Random(noise.seed)
+    begins, pools = random.Random(noise.seed), {}
 
     def perturb(tensor):
         if tensor.is_nested and tensor.layout == torch.jagged:
@@ -215,12 +233,16 @@ def perturber(noise):
             return tensor
         if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta or not tensor.numel():
             return tensor
-        begin = begins.randrange(POOL // 2)
-        own = steps[begin : begin + tensor.numel()]
-        if len(own) < tensor.numel():
-            own = own.repeat(-(-tensor.numel() // len(own)))[: tensor.numel()]
-        moved = tensor * own.view(tensor.shape).to(tensor.dtype)
-        return tensor + moved.masked_fill_(tensor == tensor.round(), 0)
+        begin, count = int(begins.random() * POOL / 2), tensor.numel()
+        if count > POOL and tensor.is_contiguous() and not tensor.requires_grad:
+            parts = tensor.view(-1).split(POOL // 2)  # a part at a time: weights and gradients of a model may be large
+            return torch.cat([perturb(part) for part in parts]).view(tensor.shape)
+        own = pools[tensor.dtype] if tensor.dtype in pools else pools.setdefault(tensor.dtype, steps.to(tensor.dtype))
+        own = own[begin : begin + count]
+        if len(own) < count:
+            own = own.repeat(-(-count // len(own)))[:count]
+        moved = tensor * own.view(tensor.shape)
+        return moved.masked_fill_(tensor == tensor.round(), 0).add_(tensor)
 
     return perturb
 
@@ -234,19 +256,25 @@ class PerturbedOperations(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        if any(returned.alias_info is not None for returned in function._schema.returns):
-            return result  # a view, or an argument that it has written to
-        if function._schema.name.removeprefix("aten::") in SELECTING:
-            return result  # the backward pass looks for the number that was selected
-        return (
-            self.perturb(result)
-            if isinstance(result, torch.Tensor)
-            else tree_map_only(torch.Tensor, self.perturb, result)
-        )
+        if is_exact(function):
+            return result
+        if isinstance(result, torch.Tensor):
+            return self.perturb(result)
+        return tree_map_only(torch.Tensor, self.perturb, result)
 
     @classmethod
     def _should_skip_dynamo(cls):
         return False  # else the compiler is loaded, which takes seconds
+
+
+@cache
+def is_exact(function):
+    """Tell whether an operation rounds nothing: it returns a view, an argument that it wrote to, or one of its numbers.
+
+    The backward pass of a maximum looks for the number that was selected.
+    """
+    schema = function._schema
+    return schema.name.removeprefix("aten::") in SELECTING or any(one.alias_info for one in schema.returns)
 
 
 def observe(module, layers, stack):
@@ -257,8 +285,8 @@ def observe(module, layers, stack):
 
 
 def hooked(layers, path, layer, args, kwargs, output):
-    inputs = copied(flattened([*args, *kwargs.values()], "input"))
-    layers.append((Layer(path, type(layer).__name__, inputs, copied(flattened(output))), tensors_of(output)))
+    inputs = arrays(flattened([*args, *kwargs.values()], "input"))
+    layers.append((Layer(path, type(layer).__name__, inputs, arrays(flattened(output))), tensors_of(output)))
 
 
 def flattened(output, name=""):
@@ -290,19 +318,18 @@ def tensors_of(output):
 
 def used(layers, total):
     """Return traced layers with those outputs on which the result depends."""
-    found = []
-    for layer, tensors in layers:
-        smooth = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
-        if total is not None and total.requires_grad and smooth:
-            gradients = torch.autograd.grad(total, list(smooth.values()), allow_unused=True, retain_graph=True)
-            unused = {name for name, gradient in zip(smooth, gradients, strict=True) if gradient is None}
-            kept = {name: array for name, array in layer.outputs.items() if name not in unused}
-            layer = dataclasses.replace(layer, outputs=kept)
-        found.append(layer)
-    return found
+    smooth = [tensor for _, tensors in layers for tensor in tensors.values() if tensor.requires_grad]
+    if total is None or not total.requires_grad or not smooth:
+        return [layer for layer, _ in layers]
+    gradients = torch.autograd.grad(total, smooth, allow_unused=True, retain_graph=True)
+    unused = {id(tensor) for tensor, gradient in zip(smooth, gradients, strict=True) if gradient is None}
+    return [
+        dataclasses.replace(layer, outputs={n: a for n, a in layer.outputs.items() if id(tensors.get(n)) not in unused})
+        for layer, tensors in layers
+    ]
 
 
-def copied(tensors):
+def arrays(tensors):
     """Return the floats among tensors as arrays that a later change in place does not reach."""
     return {name: array.copy() for name, array in plain(only_floats(tensors)).items()}
 
@@ -332,7 +359,12 @@ def differentiated(total, tensors):
 
 
 def same(tensor, before):
-    return tensor.shape == before.shape and torch.equal(tensor.detach().nan_to_num(), before.nan_to_num())
+    """Tell whether nothing was written to a tensor, not even the numbers that it had."""
+    return (
+        tensor._version == 0
+        and tensor.shape == before.shape
+        and torch.equal(tensor.detach().nan_to_num(), before.nan_to_num())
+    )
 
 
 def plain(tensors):

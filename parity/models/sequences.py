@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.arrays import Array, check_lengths
-from parity.errors import InputError, listed, of_kind, plain_array, shown, whole_number
+from parity.errors import InputError, choose, finite, listed, of_kind, plain_array, shown, whole_number
+from parity.models.binding import KNOWN
 from parity.models.inputs import MOST, Features, Input, Labels, Tokens
 
 
@@ -28,6 +29,11 @@ class Sequences:
         """Cut each sequence to its first steps."""
         arrays = {name: tuple(each[:steps] if each.ndim else each for each in own) for name, own in self.arrays.items()}
         return Sequences(tuple(min(length, steps) for length in self.lengths), arrays)
+
+    def only(self, chosen: Sequence[int]) -> Sequences:
+        """Choose sequences by their numbers, some perhaps twice."""
+        arrays = {name: tuple(own[n] for n in chosen) for name, own in self.arrays.items()}
+        return Sequences(tuple(self.lengths[n] for n in chosen), arrays)
 
     def with_empty(self) -> Sequences:
         """Add a sequence without steps at the end."""
@@ -150,12 +156,14 @@ def inputs(*, lengths: LengthsSpec | None = None, **arrays: Input) -> Inputs:
         arrays: `parity.tokens`, `parity.features` or `parity.labels` by name.
 
     Raises:
-        InputError: no input with steps, or something that is no description.
+        InputError: no input with steps, something that is no description, or a name that every batch has already,
+            such as ``mask`` or ``positions``: these follow from the lengths.
 
     >>> import parity
     >>> sorted(inputs(tokens=parity.tokens(100), target=parity.labels(3)).sample(seed=0).arrays)
     ['target', 'tokens']
     """
+    _check_names(arrays)
     for name, spec in arrays.items():
         of_kind(name, spec, (Tokens, Features, Labels), "parity.tokens(…), parity.features(…) or parity.labels(…)")
     if all(isinstance(spec, Labels) for spec in arrays.values()):
@@ -173,12 +181,14 @@ def batch(*, lengths: Sequence[int] | Array, padding: Mapping[str, float] | None
         arrays: ``(B, T)`` ids, ``(B, T, D)`` floats, or ``(B,)`` labels, by name.
 
     Raises:
-        InputError: arrays that do not fit each other or the lengths.
+        InputError: arrays that do not fit each other or the lengths, ids below 0 or from 2^31 on, floats that are not
+            finite on real steps, or a name that every batch has already, such as ``mask``.
 
     >>> own = batch(tokens=np.array([[5, 7], [3, 0]]), lengths=[2, 1])
     >>> own.sample(seed=0).arrays["tokens"][1]
     array([3])
     """
+    _check_names(arrays)
     received = {name: np.asarray(plain_array(name, array)) for name, array in arrays.items()}
     with_steps = [array for array in received.values() if array.ndim > 1]
     if not with_steps:
@@ -190,25 +200,52 @@ def batch(*, lengths: Sequence[int] | Array, padding: Mapping[str, float] | None
     for name, array in received.items():
         if not array.ndim or len(array) != len(real) or (array.ndim > 1 and array.shape[1] != steps):
             raise InputError(name, f"shape {array.shape}", f"B = {len(real)} and T = {steps} first")
-    values = {} if padding is None else dict(of_kind("padding", padding, Mapping, "values by the names of arrays"))
-    specs = {name: _described(name, array, values.get(name, 0)) for name, array in received.items()}
     own = {
         name: tuple(row[:length] if row.ndim else row for row, length in zip(array, real, strict=True))
         for name, array in received.items()
     }
+    fills = _paddings(padding, received)
+    specs = {name: _described(name, array, own[name], fills[name]) for name, array in received.items()}
     each = tuple(map(int, real))
     return Inputs(specs, LengthsSpec(each, len(each), max(each), min(each)), Sequences(each, own))
 
 
-def _described(name: str, array: Array, padding: float) -> Input:
-    """Return the description of a user's own array."""
+def _check_names(arrays: Mapping[str, object]) -> None:
+    """Refuse the names of what every batch has: it follows from the lengths, in each layout."""
+    for name in arrays:
+        if name in KNOWN:
+            raise InputError("inputs", f"the name {name!r}", f"other names than {', '.join(KNOWN)}, which batches have")
+
+
+def _paddings(padding: Mapping[str, float] | None, arrays: Mapping[str, Array]) -> dict[str, float]:
+    """Return the value on padding of each array."""
+    values = {} if padding is None else dict(of_kind("padding", padding, Mapping, "values by the names of arrays"))
+    known = [name for name, array in arrays.items() if array.ndim > 1]
+    for name, value in values.items():
+        choose("padding", name, known)
+        expected = "a whole number of 32 bits" if arrays[name].dtype.kind in "biu" else "a finite number"
+        number = finite(f"padding[{name!r}]", value, expected)
+        if expected != "a finite number" and (number != int(number) or not -(2**31) <= number < 2**31):
+            raise InputError(f"padding[{name!r}]", shown(value), expected)
+    return {name: values.get(name, 0) for name in arrays}
+
+
+def _described(name: str, array: Array, own: Sequence[Array], padding: float) -> Input:
+    """Return the description of a user's own array, of whose real steps each sequence has its ``own``."""
     whole = array.dtype.kind in "biu"
-    if array.ndim == 1 and whole:
-        return Labels(max(2, int(array.max(initial=0)) + 1))
-    if array.ndim == 2 and whole:
-        vocabulary = max(2, int(array.max(initial=0)) + 1)
-        return Tokens(vocabulary, int(padding), not 0 <= padding < vocabulary)
-    if array.ndim == 3 and not whole:
+    if not (array.ndim in (1, 2) and whole) and not (array.ndim == 3 and not whole and array.shape[2]):
+        expected = "ids (B, T), floats (B, T, D) or whole labels (B,)"
+        raise InputError(name, f"shape {array.shape} of {array.dtype}", expected)
+    if not whole:
+        if not all(np.isfinite(each).all() for each in own):
+            raise InputError(name, "NaN or inf on real steps", "finite numbers there")
         return Features(array.shape[2], float(padding), 1.0, known_by_value=False)
-    expected = "ids (B, T), floats (B, T, D) or whole labels (B,)"
-    raise InputError(name, f"shape {array.shape} of {array.dtype}", expected)
+    ids = array if array.ndim == 1 else np.concatenate(own)
+    ids = ids[ids != padding]  # a loss ignores some real steps too, by the value of padding
+    least, most = ids.min(initial=0), ids.max(initial=0)
+    if least < 0 or most >= 2**31:
+        raise InputError(name, f"{least if least < 0 else most}", "ids from 0 to 2147483647 on real steps")
+    if array.ndim == 1:
+        return Labels(max(2, int(most) + 1))
+    vocabulary = max(2, int(most) + 1, min(int(array.max(initial=0)) + 1, 2**31))
+    return Tokens(vocabulary, int(padding), not 0 <= padding < vocabulary)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from parity.arrays import Array
 
@@ -51,10 +51,11 @@ class Ran:
 
 @dataclass(frozen=True)
 class Noise:
-    """A perturbation of inputs, weights and what is computed on the way, each by ``step``, up or down."""
+    """A perturbation of inputs, weights and, if ``inside``, what is computed on the way, by ``step``, up or down."""
 
     step: float
     seed: int
+    inside: bool = True
 
 
 Cotangent = Callable[[str, tuple[int, ...]], Array]
@@ -68,8 +69,10 @@ class Side(Protocol):
         read: what it has read of batches so far.
         whole_masks: whether masks are whole numbers instead of booleans.
         training: whether layers are in the mode of training.
+        factory: makes another model of the same kind, if a function without arguments was given.
     """
 
+    factory: Callable[[], Any] | None
     framework: str
     name: str
     read: set[str]

@@ -39,8 +39,8 @@ def side_of(
         InputError: something that is no model, or arguments that nothing is known for.
         FrameworkUnavailable: its framework cannot be loaded.
     """
-    model = _made(model)
-    framework = choose("framework", framework, frameworks.FRAMEWORKS) if framework else _framework_of(model)
+    given, model = model, _made(model)
+    framework = _chosen(framework, model) if framework else _framework_of(model)
     frameworks.runtime(framework)
     binding = None
     if call is None:
@@ -48,7 +48,18 @@ def side_of(
         binding, call = _matched(model, names, training)
     module, name = SIDES[framework]
     side: Side = getattr(import_module(module), name)(model, call, outputs, loss, training)
+    if model is not given and callable(given):
+        side.factory = given
     return side, binding
+
+
+def _chosen(framework: str, model: object) -> str:
+    """Return the framework that a user names, unless the model is of the other one."""
+    own = _own_framework(model)
+    choose("framework", framework, frameworks.FRAMEWORKS)
+    if own and framework != own:
+        raise InputError("framework", f"{framework!r} for {type(model).__name__}", f"{own!r}, of which the model is")
+    return framework
 
 
 def _matched(model: Any, names: list[str], training: bool) -> tuple[Binding, Callable[..., Any]]:
@@ -131,11 +142,16 @@ def _is_module(model: object, package: str, name: str) -> bool:
     return module is not None and isinstance(model, getattr(module, name))
 
 
-def _framework_of(model: object) -> str:
+def _own_framework(model: object) -> str:
+    """Return the framework of a module, a model or a layer; nothing for a function."""
     if _is_module(model, "torch.nn", "Module"):
         return "pytorch"
-    if _is_module(model, "keras", "Layer"):
-        return "tensorflow"
+    return "tensorflow" if _is_module(model, "keras", "Layer") else ""
+
+
+def _framework_of(model: object) -> str:
+    if own := _own_framework(model):
+        return own
     function = inspect.unwrap(model) if inspect.isroutine(model) else type(model).__call__
     values = _values_used(function)
     modules = {value.__name__ for value in values if inspect.ismodule(value)}

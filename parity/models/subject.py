@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from parity.models.floors import is_double, noise_floor
 from parity.models.inputs import Features
 from parity.models.judging import Judge
 from parity.models.locating import masks_of
-from parity.models.native import OutputError
+from parity.models.native import NotCopied, OutputError
 from parity.models.observing import LOSS, View, arrays_of, recognise_axes
 from parity.models.recordings import ModelRecording
 from parity.models.sequences import Inputs
@@ -64,7 +65,7 @@ class Subject:
             for self.side.whole_masks in (False, True):
                 try:
                     self.side.run(batch, None, dtype=dtype)
-                except (OutputError, KeyboardInterrupt):
+                except (NotCopied, OutputError, KeyboardInterrupt):
                     raise
                 except Exception as error:  # whatever a model raises is what there is to report
                     errors.append(first_lines(message_of(error)))
@@ -103,8 +104,7 @@ class Subject:
     def prepare(self, seed: int) -> View:
         """Return the model on the sequences of a seed, in the widest dtype, with what is known about its outputs."""
         found = self.found
-        view = self._view(seed, found.wide)
-        view = replace(view, axes=recognise_axes(self.side, self.inputs, view.sequences, found.wide))
+        view = recognise_axes(self._view(seed, found.wide))
         base = self.setting(view).base
         self._take_loss(view)
         found.axes = {name: axes.replace("M", "BT").replace("R", "BT") for name, axes in view.axes.items()}
@@ -124,7 +124,8 @@ class Subject:
             name for name, axes in view.axes.items() if not has_rows(axes) and not (self.side.has_loss and axes == "")
         ]
         if left_out:
-            self.found.note(f"not compared, for axes that are neither rows nor steps: {', '.join(left_out)}")
+            names = ", ".join(left_out) + _hint(view)
+            self.found.note(f"not compared, for axes that are neither rows nor steps: {names}")
 
     def _note_spread(self, setting: Setting) -> None:
         """Note whether inf and NaN in the padding spread, as they do in a product with a mask of 0."""
@@ -147,7 +148,7 @@ class Subject:
         if LOSS in numbers or (numbers and not compared):
             self.side.take_as_loss(LOSS if LOSS in numbers else numbers[0])
         elif not compared:
-            raise InputError("outputs", _described(view), "an output with an axis of rows, or a loss")
+            raise InputError("outputs", _described(view), "an output with an axis of rows, or a loss" + _hint(view))
 
     def _decline(self) -> None:
         """Decline what a layer in the mode of training makes impossible."""
@@ -170,12 +171,22 @@ class Subject:
                     failed = found.add(contract, dtype, seed, differences)
                     if failed and contract not in found.blames:
                         found.blames[contract] = tracer.blame(transformation, differences)
+                        if tracer.only_in_graph:
+                            found.note("it differs in a graph, whose layers are not observed, and not in eager mode")
             except Declined as error:
                 found.declined[contract] = str(error)
 
 
 def _described(view: View) -> str:
     return ", ".join(f"{name} with axes {axes or 'none'}" for name, axes in view.axes.items())
+
+
+def _hint(view: View) -> str:
+    """Return what to do with a list that has a tensor for each sequence."""
+    groups = Counter(name.rpartition(".")[0] for name in view.axes)
+    if len(view.sequences.lengths) not in groups.values():
+        return ""
+    return "; pad what is a list with a tensor for each sequence, by outputs=lambda returned: …"
 
 
 def _check_layouts(contracts: list[str], read: frozenset[str]) -> None:

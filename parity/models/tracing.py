@@ -15,11 +15,11 @@ from parity.arrays import Array
 from parity.checks.blame import Blame
 from parity.checks.comparison import Difference, difference
 from parity.checks.noise import floor_of, response_of
-from parity.models.axes import collect, has_rows, recognise, two_layouts
+from parity.models.axes import collect, has_rows, recognise, subsampled, two_layouts
 from parity.models.floors import STEPS
 from parity.models.layouts import Layout
 from parity.models.locating import errors_of_first, errors_of_layer
-from parity.models.observing import View, arrays_of
+from parity.models.observing import View, alone, arrays_of
 from parity.models.side import Layer, Noise, Ran
 from parity.models.transformations import Setting, Transformation
 
@@ -27,12 +27,18 @@ COPIES = 3
 Observed = Mapping[str, Array]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Tracer:
-    """Traces the layers of a model on the sequences of one seed; what is traced once serves all contracts."""
+    """Traces the layers of a model on the sequences of one seed; what is traced once serves all contracts.
+
+    Attributes:
+        roundoff: unit roundoff of the dtype.
+        only_in_graph: whether a difference was found that eager runs do not have.
+    """
 
     setting: Setting
     roundoff: float
+    only_in_graph: bool = False
 
     @cached_property
     def axes(self) -> _Axes:
@@ -65,9 +71,27 @@ class Tracer:
             return Blame(name.rpartition(".")[0] or name, "", "gradients", "", -1, -1, 0, errors=errors)
         try:
             blame = self._first(transformation)
+            if blame is not None and blame.where == "after" and self._agrees_eagerly(transformation):
+                self.only_in_graph = True  # of which no layer can be observed
+                return None
         except Exception:  # the model, which is traced once more, may raise anything
             return None
         return structs.replace(blame, errors=errors) if blame and not blame.errors else blame
+
+    def _agrees_eagerly(self, transformation: Transformation) -> bool:
+        """Tell whether a difference is in a graph only."""
+        view = self.setting.view
+        if view.side.modes[0] != "graph":
+            return False
+        layouts = transformation.layouts
+        runs = [
+            (transformation.view or view).run(each, **{**transformation.options, "mode": "eager"}) for each in layouts
+        ]
+        base = transformation.against or [self.setting.base]
+        before = view.outputs(base, [view.run(each, mode="eager") for each in base])
+        after = view.outputs(layouts, runs)
+        close = 2.0**10 * self.roundoff
+        return all(np.allclose(after[name], array, close, close) for name, array in before.items() if name in after)
 
     def _first(self, transformation: Transformation) -> Blame | None:
         view, lengths = self.setting.view, self.setting.view.sequences.lengths
@@ -134,6 +158,11 @@ class _Axes:
         }
         shapes = list(map(self._shapes, found))
         self.letters = recognise(shapes[0], shapes[1], runs)
+        self.steps: Mapping[str, Mapping[int, int]] = {}
+        if any("?" in letters for letters in self.letters.values()) and not view.inputs.lengths.holes:
+            each = {length: self._shapes(view.run(layout, traced=True)) for length, layout in alone(view).items()}
+            self.letters, counts = subsampled(self.letters, each)
+            self.steps = {name: _without_border(own) for name, own in counts.items()}
 
     def _shapes(self, ran: Ran) -> dict[str, tuple[int, ...]]:
         return {
@@ -175,16 +204,25 @@ class _Axes:
         self, name: str, kind: str, runs: Sequence[dict[str, Layer]], layouts: Sequence[Layout], view: View
     ) -> Iterator[tuple[str, Array]]:
         for key in getattr(runs[0][name], kind):
-            letters = self.letters.get(f"{name}/{kind}/{key}", "?")
+            full = f"{name}/{kind}/{key}"
+            letters, steps = self.letters.get(full, "?"), self.steps.get(full)
             arrays = [getattr(run[name], kind).get(key) for run in runs]
             if not has_rows(letters):
+                continue
+            if steps is not None and not all(layout.begins_rows for layout in layouts):
                 continue
             if any(array is None or array.ndim != len(letters) for array in arrays):
                 continue
             try:
-                yield key, collect(list(zip(layouts, arrays, strict=True)), letters, view.sequences.lengths)
+                yield key, collect(list(zip(layouts, arrays, strict=True)), letters, view.sequences.lengths, steps)
             except (IndexError, ValueError):  # fewer steps than expected
                 continue
+
+
+def _without_border(counts: Mapping[int, int]) -> Mapping[int, int]:
+    """Return the number of steps by length, less those that a convolution adds at the end, to be cut off later."""
+    added = {count - length for length, count in counts.items()}
+    return {length: length for length in counts} if len(added) == 1 and min(added) > 0 else counts
 
 
 def _stacked(each: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

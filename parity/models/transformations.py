@@ -65,6 +65,7 @@ class Transformation:
         rows_only: whether only that must stay which each sequence has of its own: not the loss, nor its gradients.
         on_padding: whether gradients on padding are compared instead, with 0.
         recorded: what is compared with instead of a run.
+        on_inputs: whether it is asked instead which inputs the model writes to.
     """
 
     layouts: Sequence[Layout]
@@ -78,6 +79,7 @@ class Transformation:
     rows_only: bool = False
     on_padding: bool = False
     recorded: Quantities | None = None
+    on_inputs: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
@@ -105,6 +107,13 @@ def _check_several(setting: Setting) -> None:
 
 def repeatable(setting: Setting) -> Transformations:
     yield Transformation([setting.base], exact=True, seed=1)
+
+
+def keeps_inputs(setting: Setting) -> Transformations:
+    if setting.view.side.framework != "pytorch":
+        raise Declined("its tensors cannot be written to")
+    yield Transformation([setting.base], on_inputs=True)
+    yield Transformation([setting.base], fill=0, on_inputs=True)
 
 
 def ignores_padding(setting: Setting) -> Transformations:
@@ -140,6 +149,7 @@ def follows_permutation(setting: Setting) -> Transformations:
         raise Declined("the longest sequence comes first")
     _check_several(setting)
     yield Transformation([setting.base.permuted()])
+    yield Transformation([setting.base.reversed()])
 
 
 def accepts_empty_sequences(setting: Setting) -> Transformations:
