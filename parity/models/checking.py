@@ -19,7 +19,6 @@ from parity.errors import (
     message_of,
     names,
     of_kind,
-    shown,
     whole_number,
 )
 from parity.models.contracts import CONTRACTS, RECORDING
@@ -159,10 +158,7 @@ def chosen_contracts(layouts: list[str], contracts: list[str], recorded: bool = 
     """Return the names of contracts to try; with a recording, that of a recording too."""
     for layout in layouts:
         choose("layouts", layout, LAYOUTS)
-    for name in contracts:
-        if name not in CONTRACTS:  # there are few enough to list them all
-            raise InputError("contracts", shown(name), f"some of: {', '.join(CONTRACTS)}")
     wanted = {*ALWAYS, *layouts, *([RECORDING] if recorded else [])}
     if contracts:
-        return contracts
+        return [choose("contracts", name, CONTRACTS) for name in contracts]
     return [name for name, one in CONTRACTS.items() if one.layout in wanted and not one.asked_for]
