@@ -28,6 +28,8 @@ def is_covering(
         return True
     turns = [(DTYPES[0], MODES[framework][-1]), (DTYPES[1], MODES[framework][0])]
     promising = [one.name for one in operation.configurations if not contract.unless_config(one)]
+    if config.name not in promising:
+        return False
     if len(promising) < len(turns):  # too few for turns
         return (dtype, mode) in turns
     turn = list(CONTRACTS).index(contract.name) + promising.index(config.name)
