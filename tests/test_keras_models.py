@@ -9,6 +9,7 @@ import pytest
 
 import parity
 
+tensorflow = pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
 
@@ -55,3 +56,17 @@ def test_a_model_is_as_it_was() -> None:
     assert keras.layers.Layer.__call__ is call
     assert keras.config.floatx() == "float32"
     assert model(np.array([[1, 2]])).dtype == "float32"
+
+
+class Traced(keras.layers.Dense):
+    def call(self, inputs: Any) -> Any:
+        static = inputs.shape[1] is not None  # as it is eagerly and for XLA, and not in a graph for all shapes
+        return super().call(inputs) * (1.001 if static and not tensorflow.executing_eagerly() else 1.0)
+
+
+@pytest.mark.parametrize("make", [keras.layers.Dense, Traced])
+def test_a_compiled_model_is_compared_with_itself(make: Any) -> None:
+    inputs, options = parity.inputs(x=parity.features(3)), {"contracts": ["same_when_compiled"], "dtype": "float64"}
+    verdict = parity.check_model(made(lambda: make(2)), inputs, seeds=1, **options)
+    assert verdict.failed == (("same_when_compiled",) if make is Traced else ()), str(verdict)
+    assert verdict.results

@@ -234,3 +234,26 @@ def test_a_bad_model_does_not_hold_and_the_layer_is_named(name: str) -> None:
     layer = verdict.first_difference.layer if verdict.first_difference else ""
     assert (verdict.failed[0], layer) == (bad.breaks, bad.layer), str(verdict)
     assert len(str(verdict).splitlines()) <= 12
+
+
+class Compiled(torch.nn.Linear):
+    def __init__(self, factor: float) -> None:
+        super().__init__(3, 2)
+        self.factor = factor
+
+    def forward(self, x: Any) -> Any:
+        y = super().forward(x)
+        return y * self.factor if torch.compiler.is_compiling() else y
+
+
+COMPILED = {
+    "keeps same_when_compiled": lambda: Compiled(1.0),
+    "differs when it is compiled": lambda: Compiled(1.001),
+    "same_when_compiled (torch.compile makes no graph of it)": lambda: torch.nn.LSTM(3, 2, batch_first=True),
+}
+
+
+@pytest.mark.parametrize("sentence", COMPILED)
+def test_a_compiled_model_is_compared_with_itself(sentence: str) -> None:
+    options: dict[str, Any] = {"contracts": ["same_when_compiled"], "dtype": "float64", "seeds": 1}
+    assert sentence in str(parity.check_model(COMPILED[sentence](), parity.inputs(x=parity.features(3)), **options))

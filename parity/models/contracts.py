@@ -96,6 +96,12 @@ CONTRACTS: dict[str, Contract] = {
         "differs from mode to mode",
         of.same_in_every_mode,
     ),
+    "same_when_compiled": Contract(
+        "compiled by torch.compile or XLA, outputs and every gradient stay",
+        "differs when it is compiled",
+        of.same_when_compiled,
+        asked_for=True,
+    ),
     "agrees_with_recording": Contract(
         "outputs and every gradient are those that were recorded elsewhere, or earlier",
         "differs from the recording",

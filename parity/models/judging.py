@@ -12,6 +12,7 @@ from parity.checks.comparison import Difference, compare, difference, mismatch
 from parity.errors import first_lines, message_of
 from parity.models.contracts import CONTRACTS
 from parity.models.inputs import Features
+from parity.models.native import NotCompiled
 from parity.models.observing import Quantities
 from parity.models.transformations import Declined, Setting, Transformation
 
@@ -41,6 +42,8 @@ class Judge:
                 differences = self._differences(transformation)
             except Declined:
                 raise
+            except NotCompiled as error:
+                raise Declined(str(error)) from error
             except Exception as error:  # whatever a model raises is what there is to report
                 differences = [mismatch("", f"raised {first_lines(message_of(error))}", "raised")]
             yield transformation, differences

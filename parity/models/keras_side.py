@@ -9,7 +9,7 @@ from keras.src.backend import get_keras_mask, set_keras_mask
 
 from parity.models.isolation import isolated
 from parity.models.native import NativeBatch, OutputError, flatten
-from parity.models.side import Layer, Ran
+from parity.models.side import COMPILED, Layer, Ran
 from parity.tensorflow.runtime import settings
 
 
@@ -40,7 +40,7 @@ class KerasSide:
         self.values, self.graphs, self.has_graph = {}, {}, True
         self.loaded = {}  # other values in place of those of variables, by their id
         self.autograph = None  # whether graphs need it, which takes time
-        self.cotangent = None  # of the run; a graph asks for it
+        self.cotangent, self.fixed = None, False  # of the run; a graph asks for them
 
     @property
     def has_loss(self):
@@ -68,7 +68,9 @@ class KerasSide:
                 self.build(arrays)
                 stack.enter_context(turned(self.layer, dtype, self.values, perturb, self.loaded))
                 stack.enter_context(observed(perturb, layers if traced else None, self.layer))
-            self.cotangent = cotangent
+            self.cotangent, self.fixed = cotangent, mode == COMPILED
+            if self.fixed:
+                return self.by_xla(arrays, perturb)
             if self.has_graph and self.read and not traced and mode != "eager":
                 for autograph in (False, True) if self.autograph is None else (self.autograph,):
                     self.autograph = autograph
@@ -126,6 +128,11 @@ class KerasSide:
         found = self.graphs[key](arrays, tf.constant(step, tf.float64), tf.constant(seed, tf.int64))
         return self.ran(found, (), self.cotangent)
 
+    def by_xla(self, arrays, perturb):
+        """Run what XLA compiles for these shapes."""
+        function = tf.function(lambda given: self.forward(given, perturb)[0], jit_compile=True)
+        return self.ran(function({name: arrays[name] for name in arrays if name in self.read}), (), self.cotangent)
+
     def ran(self, found, layers, cotangent):
         outputs, own, theirs, loss = map(plain, found)
         if cotangent is None:
@@ -136,14 +143,15 @@ class KerasSide:
         """Return the sum of all float outputs times their cotangents."""
         terms = []
         for name, output in only_floats(outputs).items():
-            weight = tf.numpy_function(
-                lambda shape, name=name, kind=output.dtype.as_numpy_dtype: self.cotangent(name, tuple(shape)).astype(
-                    kind
-                ),
-                [tf.shape(output)],
-                output.dtype,
-            )
-            weight = tf.stop_gradient(tf.reshape(weight, tf.shape(output)))
+
+            def cotangent(shape, name=name, kind=output.dtype.as_numpy_dtype):
+                return self.cotangent(name, tuple(shape)).astype(kind)
+
+            if self.fixed:  # XLA calls no function of Python
+                weight = tf.constant(cotangent(output.shape))
+            else:
+                weight = tf.numpy_function(cotangent, [tf.shape(output)], output.dtype)
+                weight = tf.stop_gradient(tf.reshape(weight, tf.shape(output)))
             terms.append(tf.reduce_sum(tf.where(weight != 0, output, tf.zeros_like(output)) * weight))
         return tf.add_n(terms) if terms else None
 

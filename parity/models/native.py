@@ -64,6 +64,10 @@ def flatten(output: object, leaf: Callable[[Any], Any], name: str = "") -> dict[
     return {key: tensor for inner, value in named for key, tensor in flatten(value, leaf, inner).items()}
 
 
+class NotCompiled(Exception):
+    """Nothing of a model was compiled; the message says why."""
+
+
 class NotCopied(InputError):
     """A model cannot be copied, so that it cannot run in other dtypes without being changed."""
 

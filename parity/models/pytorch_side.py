@@ -11,10 +11,10 @@ from torch.utils._pytree import tree_map_only
 
 from parity.errors import InputError
 from parity.models.isolation import contents, isolated
-from parity.models.native import NativeBatch, OutputError, flatten
+from parity.models.native import NativeBatch, NotCompiled, OutputError, flatten
 from parity.models.pytorch_copying import copied
-from parity.models.side import Layer, Ran
-from parity.pytorch.runtime import settings
+from parity.models.side import COMPILED, Layer, Ran
+from parity.pytorch.runtime import quiet, settings
 
 SELECTING = {"amax", "amin", "aminmax", "max", "min", "linalg_vector_norm", "scatter_reduce", "index_reduce"}
 GLOBAL = [
@@ -77,6 +77,8 @@ class PyTorchSide:
                 observe(model, layers, stack)
             if noise is not None and noise.inside:
                 stack.enter_context(PerturbedOperations(perturb))
+            if mode == COMPILED:
+                model = stack.enter_context(compiled(model))
             tensors = {name: to_tensor(array, dtype, self.whole_masks) for name, array in batch.items()}
             before = {name: tensor.clone() for name, tensor in tensors.items()}
             floats = {name: t for name, t in tensors.items() if t.is_floating_point() and name != "bias"}
@@ -168,6 +170,25 @@ class PyTorchSide:
 
     def layers(self):
         return self.model.named_modules() if isinstance(self.model, torch.nn.Module) else ()
+
+
+@contextlib.contextmanager
+def compiled(model):
+    """Return what torch.compile makes of a module or a function, until the end of a run.
+
+    Raises:
+        NotCompiled: it made no graph, and everything ran as before.
+    """
+    torch._dynamo.reset()
+    graphs = torch._dynamo.utils.counters["stats"]
+    before = graphs["unique_graphs"]
+    try:
+        with quiet():
+            yield torch.compile(model)
+        if graphs["unique_graphs"] == before:
+            raise NotCompiled("torch.compile makes no graph of it")
+    finally:
+        torch._dynamo.reset()  # which frees the copy of the model
 
 
 def is_random(layer):

@@ -60,6 +60,8 @@ class Noise:
 
 Cotangent = Callable[[str, tuple[int, ...]], Array]
 
+COMPILED = "compiled"  # the mode of torch.compile, and of XLA
+
 
 class Side(Protocol):
     """A model in one framework. A run leaves it, and the state of the process, as they were.
@@ -108,7 +110,7 @@ class Side(Protocol):
             dtype: that of floats.
             noise: what to perturb.
             traced: whether layers are observed.
-            mode: one of `modes`.
+            mode: one of `modes`, or `COMPILED`.
             seed: of the framework's random numbers.
         """
 

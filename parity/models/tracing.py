@@ -20,7 +20,7 @@ from parity.models.floors import STEPS
 from parity.models.layouts import Layout
 from parity.models.locating import errors_of_first, errors_of_layer
 from parity.models.observing import View, alone, arrays_of
-from parity.models.side import Layer, Noise, Ran
+from parity.models.side import COMPILED, Layer, Noise, Ran
 from parity.models.transformations import Setting, Transformation
 
 COPIES = 3
@@ -59,7 +59,7 @@ class Tracer:
         Returns:
             None if there is nothing to trace: a run raises, for example.
         """
-        if transformation.recorded is not None:  # of which there is no trace
+        if transformation.recorded is not None or transformation.mode == COMPILED:  # of which there is no trace
             return None
         failed = [one.quantity for one in differences if one.failed]
         if any(one.failed and one.problem in ("mismatch", "raised") for one in differences):

@@ -15,6 +15,7 @@ from parity.models.binding import OF_PADDING
 from parity.models.inputs import LARGE, Features
 from parity.models.layouts import Layout, packed, padded, with_holes
 from parity.models.observing import OVER_SEQUENCES, Quantities, View
+from parity.models.side import COMPILED
 
 FINITE = len(LARGE)  # fills with finite numbers; the next one has inf and NaN
 ALWAYS = ("padded", "alone")
@@ -193,6 +194,10 @@ def same_in_every_mode(setting: Setting) -> Transformations:
         yield Transformation([setting.base], mode=mode)
     if not others:
         raise Declined("there is one mode only")
+
+
+def same_when_compiled(setting: Setting) -> Transformations:
+    yield Transformation([setting.base], mode=COMPILED)
 
 
 def agrees_with_recording(setting: Setting) -> Transformations:
