@@ -24,7 +24,7 @@ from parity.__main__ import main
 from parity.errors import InputError
 from parity.frameworks import manifest, recording
 from parity.frameworks.model_manifest import WEIGHTS, run_file
-from parity.models.recordings import canonical, opened
+from parity.models.replaying import canonical, opened
 from tests.strategies import JSON, spoilt
 
 torch = pytest.importorskip("torch", reason="torch is not installed")

@@ -15,7 +15,7 @@ from parity.cases.sampling import sample_case
 from parity.checks.own import Own
 from parity.functions.binding import Function, bound, check_signature, takes
 from parity.functions.modules import fitted
-from parity.functions.telling import framework_of, is_module
+from parity.functions.recognising import framework_of, is_module
 from parity.operations import Configuration, Operation
 
 CALL = {"pytorch": "forward", "tensorflow": "call"}  # the method of a module or a layer that has its arguments

@@ -23,7 +23,7 @@ from parity.errors import (
 )
 from parity.models.contracts import CONTRACTS, RECORDING
 from parity.models.findings import Findings
-from parity.models.recordings import opened
+from parity.models.replaying import opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.sides import side_of

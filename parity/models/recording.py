@@ -20,7 +20,7 @@ from parity.frameworks.manifest import Origin
 from parity.frameworks.model_manifest import WEIGHTS, ModelFile, ModelManifest, describe, run_file
 from parity.models.checking import Options
 from parity.models.findings import Findings
-from parity.models.recordings import ModelRecording, canonical, digest_of_inputs, opened
+from parity.models.replaying import ModelRecording, canonical, digest_of_inputs, opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.subject import NotRun, Subject

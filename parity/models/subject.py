@@ -20,7 +20,7 @@ from parity.models.judging import Judge
 from parity.models.locating import masks_of
 from parity.models.native import NotCopied, OutputError
 from parity.models.observing import LOSS, View, arrays_of, recognise_axes
-from parity.models.recordings import ModelRecording
+from parity.models.replaying import ModelRecording
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.tracing import Tracer

@@ -1,4 +1,4 @@
-"""Tell the framework of a function, by what comes back from it."""
+"""Recognise the framework of a function, by what comes back from it."""
 
 from __future__ import annotations
 
