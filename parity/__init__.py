@@ -38,10 +38,13 @@ if TYPE_CHECKING:
     from parity.models.sequences import inputs as inputs
     from parity.models.sequences import lengths as lengths
     from parity.operations import OPERATIONS as OPERATIONS
+    from parity.pairs.checking import assert_pair as assert_pair
+    from parity.pairs.checking import check_pair as check_pair
     from parity.pairs.transfer import Transfer as Transfer
     from parity.pairs.transferring import transfer_weights as transfer_weights
     from parity.testing import function as function
     from parity.testing import model as model
+    from parity.testing import pair as pair
 
 __version__ = "0.1.0"
 
@@ -68,6 +71,9 @@ _MODULES = {
     "function": "testing",
     "model": "testing",
     "Verdict": "checks.verdict",
+    "assert_pair": "pairs.checking",
+    "check_pair": "pairs.checking",
+    "pair": "testing",
     "Transfer": "pairs.transfer",
     "transfer_weights": "pairs.transferring",
     "Observation": "frameworks.observation",

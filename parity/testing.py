@@ -16,6 +16,9 @@ from parity.frameworks import FRAMEWORKS
 from parity.functions.checking import check_function
 from parity.models.checking import check_model, chosen_contracts
 from parity.models.sequences import Inputs
+from parity.pairs.checking import check_pair, chosen_of_sides
+from parity.pairs.halves import NAMES
+from parity.pairs.verdict import SAME, PairVerdict
 
 if TYPE_CHECKING:
     import pytest
@@ -76,6 +79,30 @@ def function(operation: str, framework: str = "", **options: Any) -> Decorator:
     return _decorator(chosen, lambda made: check_function(operation, made, framework, **options))
 
 
+def pair(inputs: Inputs, **options: Any) -> Decorator:
+    """Return a decorator that makes tests of a function which returns two models: one for each contract.
+
+    The pair is checked once, when the first of them runs. The first test is that both are the same function; the others
+    are the contracts of each. One that does not apply is skipped with the reason.
+
+    Args:
+        inputs, options: those of `parity.check_pair`.
+
+    Raises:
+        InputError: an unknown contract.
+
+    >>> import parity
+    >>> @parity.pair(parity.inputs(x=parity.features(3)), transfer="left to right")
+    ... def test_port():
+    ...     return Encoder(), encoder_in_keras()
+    >>> test_port.__name__
+    'test_port'
+    """
+    own = chosen_of_sides(names("contracts", options.get("contracts", ())))
+    chosen = [SAME, *(f"{half}.{contract}" for half in NAMES for contract in own)]
+    return _decorator(chosen, lambda made: check_pair(made[0], made[1], inputs, **options))
+
+
 def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decorator:
     import pytest
 
@@ -96,7 +123,8 @@ def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decora
         def test(contract: str, request: pytest.FixtureRequest) -> None:
             __tracebackhide__ = True
             own = _of_contract(verdict(), contract)
-            if plugin := request.config.pluginmanager.get_plugin(PLUGIN):
+            plugin = request.config.pluginmanager.get_plugin(PLUGIN)
+            if plugin and not isinstance(own, PairVerdict):  # of which a report has no section
                 plugin.keep(request.node, own, request.node.nodeid.rpartition("[")[0])
             _conclude(own, contract)
 

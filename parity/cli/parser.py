@@ -15,6 +15,7 @@ from parity.errors import first_lines
 COMMANDS = (
     "check",
     "model",
+    "pair",
     "transfer",
     "record",
     "report",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from parity.errors import (
 )
 from parity.models.contracts import CONTRACTS, RECORDING
 from parity.models.findings import Findings
-from parity.models.replaying import opened
+from parity.models.replaying import ModelRecording, opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.sides import side_of
@@ -119,15 +118,25 @@ def check_model(
     options = Options(call, outputs, loss, dtype, training, seeds, framework)
     side, notes = options.side_of(model, inputs)
     with numpy_defaults():
-        found = Findings(side.name, side.framework, notes)
-        make = partial(Subject, side, inputs, chosen, dtype, found, opened(recording) if recording else None)
-        return _judged(make, found, dtype, seeds).verdict(expected)
+        recorded = opened(recording) if recording else None
+        return judge_side(side, inputs, chosen, dtype, seeds, notes, recorded).verdict(expected)
 
 
-def _judged(make: Callable[[], Subject], found: Findings, dtype: str, seeds: int) -> Findings:
+def judge_side(
+    side: Side,
+    inputs: Inputs,
+    chosen: list[str],
+    dtype: str,
+    seeds: int,
+    notes: list[str],
+    recording: ModelRecording | None = None,
+    *,
+    blamed: bool = True,
+) -> Findings:
     """Judge a model on the sequences of all seeds; what it raises is a finding too."""
+    found = Findings(side.name, side.framework, notes)
     try:
-        subject = make()
+        subject = Subject(side, inputs, chosen, dtype, found, recording, blamed)
         for seed in range(seeds):
             subject.judge(seed)
     except (InputError, *INTERRUPTS):

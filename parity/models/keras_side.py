@@ -37,7 +37,9 @@ class KerasSide:
             self.name = model.name
         self.layer = model if is_layer else None
         self.read, self.whole_masks = set(), False
-        self.values, self.graphs, self.has_graph = {}, {}, True
+        self.values, self.graphs = {}, {}
+        # in a graph for all shapes, `TimeDistributed` computes B steps instead of T
+        self.has_graph = not any(isinstance(one, keras.layers.TimeDistributed) for one in self.layers())
         self.loaded = {}  # other values in place of those of variables, by their id
         self.autograph = None  # whether graphs need it, which takes time
         self.cotangent, self.fixed = None, False  # of the run; a graph asks for them
@@ -109,6 +111,16 @@ class KerasSide:
             own, theirs, connected = differentiated(tape, total, variables, floats, inner)
         loss = {} if self.loss is None else {"loss": total}
         return (outputs, own, theirs, loss), connected
+
+    def in_some_graph(self, arrays, perturb, dtype):
+        """Run in a graph; with autograph, which takes long, only if it does not work without."""
+        while self.has_graph:
+            try:
+                return self.in_graph(arrays, perturb, dtype)
+            except Exception:  # not everything that runs eagerly can be traced
+                self.has_graph, self.autograph = not self.autograph, True
+                self.graphs.clear()
+        return None
 
     def in_graph(self, arrays, perturb, dtype):
         """Run in a graph that is traced once for all shapes."""

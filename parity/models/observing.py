@@ -52,6 +52,8 @@ class View:
         axes: the letters of each output; see `parity.models.axes`.
         average: how losses of several batches are combined; see `AVERAGES`.
         steps: for outputs with a stride, how many steps a sequence of each length has.
+        names: output -> the name under which it is compared; all, under their own names, when empty.
+        differentiated: whether runs have gradients.
     """
 
     side: Side
@@ -62,6 +64,8 @@ class View:
     seed: int
     average: str = "sum"
     steps: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    differentiated: bool = True
 
     def run(self, layout: Layout, *, fill: int | None = None, **options: Any) -> Ran:
         """Run it on one batch, with gradients; the options are those of `parity.models.side.Side.run`."""
@@ -97,17 +101,23 @@ class View:
         """Read outputs into one order, without those whose axes are unknown, or which have no rows."""
         found = {}
         for name, axes in self.axes.items():
-            if has_rows(axes) and self.can_read(name, layouts):
+            if self.is_compared(name) and self.can_read(name, layouts):
                 parts = [(layout, ran.outputs[name]) for layout, ran in zip(layouts, runs, strict=True)]
-                found[name] = collect(parts, axes, self.sequences.lengths, self.steps.get(name))
+                label = self.names.get(name, name)
+                found[label] = collect(parts, axes, self.sequences.lengths, self.steps.get(name))
         return found
 
     def can_read(self, name: str, layouts: Sequence[Layout]) -> bool:
         """Tell whether an output can be read: after a stride, if each sequence begins a row."""
         return name not in self.steps or all(layout.begins_rows for layout in layouts)
 
-    def cotangent(self, layout: Layout) -> Cotangents:
-        return Cotangents(self, layout)
+    def is_compared(self, name: str) -> bool:
+        """Tell whether an output is compared: its axes are known, and it has rows."""
+        return has_rows(self.axes.get(name, "?")) and (not self.names or name in self.names)
+
+    def cotangent(self, layout: Layout) -> Cotangents | None:
+        """Return the cotangents of all outputs in a layout; None for runs without gradients."""
+        return Cotangents(self, layout) if self.differentiated else None
 
 
 class Total:
@@ -139,9 +149,11 @@ class Cotangents:
 
     def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
         axes = self.view.axes.get(name, "?")
-        if not has_rows(axes) or len(axes) != len(shape) or not self.view.can_read(name, [self.layout]):
+        is_read = self.view.is_compared(name) and self.view.can_read(name, [self.layout])
+        if not is_read or len(axes) != len(shape):
             return np.zeros(shape)
-        rng = np.random.default_rng([self.view.seed, zlib.crc32(name.encode())])
+        label = self.view.names.get(name, name)
+        rng = np.random.default_rng([self.view.seed, zlib.crc32(label.encode())])
         lengths = self.view.sequences.lengths
         own = self.view.steps.get(name)
         most = max(lengths) if own is None else max(own.values())

@@ -41,8 +41,8 @@ class Tracer:
     only_in_graph: bool = False
 
     @cached_property
-    def axes(self) -> _Axes:
-        return _Axes(self.setting.view)
+    def axes(self) -> TracedAxes:
+        return TracedAxes(self.setting.view)
 
     @cached_property
     def before(self) -> dict[str, Layer]:
@@ -51,7 +51,7 @@ class Tracer:
     @cached_property
     def floors(self) -> Mapping[str, Observed]:
         """Return the noise floor of all that layers receive and return."""
-        return _floors(self.axes, self.setting, self.before, self.roundoff)
+        return traced_floors(self.axes, self.setting, self.before, self.roundoff)
 
     def blame(self, transformation: Transformation, differences: Sequence[Difference]) -> Blame | None:
         """Find the first layer on which two runs differ, and where in a sequence.
@@ -139,7 +139,7 @@ def _first_place(
     return None
 
 
-class _Axes:
+class TracedAxes:
     """Knows the axes of all that layers receive and return, from two runs."""
 
     def __init__(self, view: View) -> None:
@@ -230,7 +230,9 @@ def _stacked(each: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     return {name: np.stack([one[name] for one in each], axis=1 if each[0][name].ndim else 0) for name in names}
 
 
-def _floors(axes: _Axes, setting: Setting, before: Mapping[str, Layer], roundoff: float) -> dict[str, dict[str, Array]]:
+def traced_floors(
+    axes: TracedAxes, setting: Setting, before: Mapping[str, Layer], roundoff: float
+) -> dict[str, dict[str, Array]]:
     step = STEPS[setting.view.dtype]
     copies = [axes.observed(setting.view, [setting.base], noise=Noise(step, seed)) for seed in range(COPIES)]
     floors: dict[str, dict[str, Array]] = {}

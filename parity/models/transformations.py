@@ -35,17 +35,21 @@ class Setting:
         read: what of a batch the model reads.
         holes: whether padding is between steps too.
         recorded: what a recording of the model has for these sequences, if there is one.
+        layout: that of the base, if it is given.
     """
 
     view: View
     read: frozenset[str]
     holes: bool
     recorded: Quantities | None = None
+    layout: Layout | None = None
 
     @cached_property
     def base(self) -> Layout:
         """Return the layout that all others are compared with: there is padding behind each sequence."""
         lengths = self.view.sequences.lengths
+        if self.layout is not None:
+            return self.layout
         if self.holes:
             return with_holes(lengths)
         return padded(lengths, max(lengths) + 1)

@@ -15,10 +15,11 @@ class TransferError(InputError):
 
     Attributes:
         problems: the reasons.
+        unequal: those that no choice of partners mends: no weights make the layers equal.
     """
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = list(problems)
+    def __init__(self, problems: Sequence[str], unequal: Sequence[str] = ()) -> None:
+        self.problems, self.unequal = list(problems), list(unequal)
         super().__init__("transfer_weights", f"{len(self.problems)} problems", "a partner for every layer with weights")
 
     def __str__(self) -> str:

@@ -61,11 +61,12 @@ class Plan:
             self.problems += [f"{own.described} and {theirs.described}: {line}" for line in lines]
         if not self.problems:
             self.check_ties(connection)
+        unequal = list(self.problems)
         left = self.uncovered(connection, couples)
         self.problems += leftovers(left, (self.source, self.target), couples)
         self.problems += [question(group) for group in found.questions]
         if self.problems:
-            raise TransferError(self.problems)
+            raise TransferError(self.problems, unequal)
         return connection, couples, [*found.notes, *connection.notes, *self.unused()]
 
     def paired(self, given: Sequence[Couple]) -> Pairing:

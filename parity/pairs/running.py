@@ -125,7 +125,7 @@ def prepare(source: object, target: object, inputs: Given, call: Call) -> tuple[
     if inputs is None:
         inputs = guessed(sides)
     if isinstance(inputs, Inputs):
-        batches = _both(inputs)
+        batches = both_batches(inputs)
         own = [(inputs, batches, first), (inputs, batches, second)]
     elif isinstance(inputs, tuple) and len(inputs) == 2:
         own = [example(arguments, each) for arguments, each in zip(inputs, (first, second), strict=True)]
@@ -133,7 +133,7 @@ def prepare(source: object, target: object, inputs: Given, call: Call) -> tuple[
         raise InputError("inputs", shown(inputs), EXPECTED)
     made = []
     for name, side, (spec, given, each) in zip(("source", "target"), sides, own, strict=True):
-        made.append(_run_once(make_side(model_of(side), spec, each, name), *given, name))
+        made.append(run_once(make_side(model_of(side), spec, each, name), *given, name))
     return made[0], made[1]
 
 
@@ -142,7 +142,7 @@ def made_of(model: object, argument: str) -> Side:
     return make_side(model, Inputs({}, LengthsSpec()), _not_called, argument)
 
 
-def _both(inputs: Inputs) -> tuple[Batch, Batch]:
+def both_batches(inputs: Inputs) -> tuple[Batch, Batch]:
     """Return a batch with padding, and one without."""
     unequal = inputs.sample(0)
     longest = max(unequal.lengths)
@@ -172,7 +172,7 @@ def _units(side: Side) -> Iterator[Unit]:
         return
 
 
-def _run_once(side: Side, unequal: Batch, full: Batch, argument: str) -> Runnable:
+def run_once(side: Side, unequal: Batch, full: Batch, argument: str) -> Runnable:
     """Run a model in the widest dtype that it takes; masks become whole numbers if it needs them."""
     errors = []
     for dtype in ("float64", "float32"):

@@ -1,0 +1,171 @@
+"""Name the cause of a difference: an alternative that was tried, and makes both models agree in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from parity.checks.comparison import Difference
+from parity.pairs.comparing import Links, Seen, compare_pair
+from parity.pairs.first_difference import Component, FirstDifference, Traces
+from parity.pairs.recognising import recognised
+
+DIVERGENCES = {  # entries of `parity divergences` about a cause
+    ("eps", "BatchNorm"): "normalisation.batchnorm_conventions",
+    ("eps", "LayerNorm"): "normalisation.layernorm_epsilon",
+    ("mask", ""): "masking.lost_silently",
+    ("lengths", ""): "rnn.output_on_padding",
+    ("key_padding_mask", ""): "attention.polarity",
+    ("padding of its input", ""): "convolution.stack_bias",
+}
+
+GONE = "taken away"
+
+
+@dataclass(eq=False)
+class Trials:
+    """Runs both models again with one thing changed.
+
+    Attributes:
+        traces: the layers of both.
+        seen: their outputs and noise floors.
+        first: where they begin to differ.
+    """
+
+    traces: Traces
+    seen: tuple[Seen, Seen]
+    links: Links | None
+    first: FirstDifference
+
+    @property
+    def component(self) -> Component | None:
+        """Return the layers that differ."""
+        at = 0 if self.first.where == "between" else -1
+        if self.first.where not in ("in", "between"):
+            return None
+        return next((one for one in self.traces.components if one.left[at] == self.first.left), None)
+
+    def agreement(self, number: int, context: AbstractContextManager[object]) -> float | None:
+        """Return how far both are apart if one model is run in a context; None if that is more than rounding."""
+        component, tracer = self.component, self.traces.tracers[number]
+        try:
+            with context:
+                if component is None:
+                    return self._whole(number)
+                before = tracer.axes.observed(tracer.setting.view, [tracer.setting.base])
+        except Exception:  # not every alternative fits every layer
+            return None
+        known = {**self.traces.known, number: before}
+        other = replace(self.traces, known=known)
+        apart = other.apart(component, "outputs" if self.first.where == "in" else "inputs")
+        return None if apart is None or apart.differs else apart.difference
+
+    def _whole(self, number: int) -> float | None:
+        """Compare outputs, and gradients when only these differ."""
+        quantities = [dict(one.floors.expected) for one in self.seen]
+        setting = self.seen[number].setting
+        quantities[number] = setting.view.observe([setting.base])
+        links = self.links if self.first.where == "gradients" else None
+        found = compare_pair(self.seen, (quantities[0], quantities[1]), links, "float64")
+        if links is None:
+            found = [one for one in found if not one.quantity.startswith("d_")]
+        return None if any(one.failed for one in found) else largest(found)
+
+    def layers(self, number: int) -> list[str]:
+        """Return the paths of one model's layers that may cause it: those that differ, or lie between, and around."""
+        traces, first = self.traces, self.first
+        equal = first.equal[number]
+        own = (first.left, first.right)[number]
+        paths = [own] if first.where in ("in", "gradients") else [equal, *traces.window(number, equal, own or None)]
+        if (component := self.component) is not None and first.where == "in":
+            paths = list((component.left, component.right)[number])
+        separator = traces.halves[number].weights.separator
+        around = [path[:at] for path in [*paths, own] for at in range(len(path)) if path.startswith(separator, at)]
+        return [path for path in dict.fromkeys([*paths, *around]) if path]
+
+
+def largest(differences: list[Difference]) -> float:
+    """Return the largest error of outputs."""
+    return max((one.max_abs_error for one in differences), default=0.0)
+
+
+def cause_of(trials: Trials) -> str:
+    """Return the cause of a difference in words; nothing if none of the known ones explains it."""
+    found = next(_alternatives(trials), "")
+    if not found and trials.first.where in ("between", "after"):
+        found = recognised(trials.traces, trials.first, trials.component)
+    return found
+
+
+def _alternatives(trials: Trials) -> Iterator[str]:
+    """Yield the alternatives of the layers in question that make both agree, settings that differ first."""
+    halves = trials.traces.halves
+    mask = trials.traces.tracers[0].setting.base.mask
+    tried = []
+    for number, half in enumerate(halves):
+        other = trials.traces.halves[1 - number]
+        for own, theirs in _with_partners(trials, number):
+            settings = other.framework.settings_of(other.side, theirs)
+            for what, before, after, context in half.framework.alternatives(half.side, own, settings, mask):
+                equal = what == "eps" and f"{settings.get('eps', '')}" != "" and after == f"{settings['eps']:g}"
+                tried.append((not equal, number, own, what, before, after, context))
+    for _, number, own, what, before, after, context in sorted(tried, key=lambda one: one[0]):
+        apart = trials.agreement(number, context)
+        if apart is not None:
+            yield _sentence(trials, number, own, (what, before, after), apart)
+
+
+def _with_partners(trials: Trials, number: int) -> Iterator[tuple[str, str]]:
+    theirs = trials.layers(1 - number)
+    for own in trials.layers(number):
+        yield own, theirs[0] if theirs else ""
+
+
+def _sentence(trials: Trials, number: int, own: str, tried: tuple[str, str, str], apart: float) -> str:
+    what, before, after = tried
+    halves = trials.traces.halves
+    name, other = halves[number].name, halves[1 - number].name
+    kind = trials.first.kind or _kind(trials, number, own)
+    if what == "eps":
+        values = {name: before, other: after}
+        said = f"eps is {values['left']} left, {values['right']} right; with {after} on both sides"
+    else:
+        was = f" is {before};" if before else ":"
+        said = (
+            f"{what} of `{own}` {name}{was} with {after}" if after != GONE else f"without the {what} of `{own}` {name},"
+        )
+    entry = (
+        ""
+        if after == GONE
+        else next(
+            (e for (w, k), e in DIVERGENCES.items() if w == what and k in kind.replace("Normalization", "Norm")), ""
+        )
+    )
+    return f"{said} it agrees to {apart:.1e}" + (f"   (parity divergences {entry})" if entry else "")
+
+
+def _kind(trials: Trials, number: int, path: str) -> str:
+    traced = trials.traces.before(number)
+    return traced[path].kind if path in traced else ""
+
+
+def gradients_first(traces: Traces, failed: list[Difference]) -> FirstDifference | None:
+    """Return the layer whose gradient differs, going backward from the loss."""
+    names = {one.quantity.removeprefix("d_"): one for one in failed if one.quantity.startswith("d_")}
+    best: tuple[int, str] | None = None
+    calls = list(traces.before(0))
+    separator = traces.halves[0].weights.separator
+    for name in names:
+        path = name
+        while path and path not in calls:
+            path = path.rpartition(separator)[0]
+        place = calls.index(path) if path else -1
+        if best is None or place > best[0]:
+            best = place, name
+    if best is None:
+        return None
+    error = names[best[1]].max_abs_error
+    return FirstDifference(best[1], best[1], where="gradients", difference=error if np.isfinite(error) else 0.0)

@@ -1,0 +1,120 @@
+"""Check whether two models of your own are the same function, and if not, in which layer, at which step, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from parity.arrays import numpy_defaults
+from parity.errors import a_function, choose, names, of_kind, whole_number
+from parity.models.checking import DTYPES
+from parity.models.contracts import CONTRACTS
+from parity.models.sequences import Inputs
+from parity.pairs.carrying import Carrier
+from parity.pairs.examination import Examination
+from parity.pairs.halves import NAMES, Function, both, prepare_halves
+from parity.pairs.names import Named
+from parity.pairs.verdict import SAME, PairVerdict
+
+Functions = Function | tuple[Function, Function]
+
+
+def check_pair(
+    left: object,
+    right: object,
+    inputs: Inputs,
+    *,
+    call: Functions = None,
+    outputs: Functions = None,
+    loss: Functions = None,
+    transfer: str | Callable[[Any, Any], object] | None = None,
+    pairs: Mapping[Named, Named] | None = None,
+    ignore: Iterable[str] = (),
+    contracts: Iterable[str] = (),
+    dtype: str = "float32",
+    training: bool = False,
+    seeds: int = 3,
+    expected_failures: Mapping[str, str] | None = None,
+) -> PairVerdict:
+    """Hold two models of your own to being the same function, and each to the contracts about padding.
+
+    Outputs on real steps and the gradients of all weights and float inputs are compared in float64, where the same
+    function differs by rounding only, and then in the dtype asked for. Limits are the noise floors of both models.
+    Neither model is changed.
+
+    Args:
+        left, right: modules, Keras models or layers, or functions without arguments that make one.
+        inputs: what both take: `parity.inputs` or `parity.batch`.
+        call, outputs, loss: those of `parity.check_model`; one function, or a tuple of two.
+        transfer: "left to right" or "right to left" carries the weights by `parity.transfer_weights`; a function of
+            both models carries them itself; with None, it is verified that they are equal.
+        pairs, ignore: those of `parity.transfer_weights`; names of the left model first.
+        contracts: those of `parity.check_model` that each model is held to; all when empty. ``["same_function"]``
+            alone holds them to none.
+        dtype: the one to check beside float64.
+        training: whether layers are in the mode of training; dropout is 0 then.
+        seeds: how many samples of sequences and values are tried; a third of them, in float64, for each model alone.
+        expected_failures: contract -> reason: "same_function", or one of `parity.check_model`, for both models or as
+            "left.ignores_padding" for one. One that holds all the same is a failure.
+
+    Returns:
+        A `Verdict`: true if all contracts hold; ``same_function`` is whether both agree; ``str`` explains it.
+
+    Raises:
+        TransferError: layers without a partner, or choices that are left to the user.
+        InputError: a wrong argument, or a model that cannot be called with the inputs.
+        FrameworkUnavailable: a framework cannot be loaded.
+    """
+    of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
+    choose("dtype", dtype, DTYPES)
+    of_kind("training", training, bool, "True or False")
+    whole_number("seeds", seeds, least=1, most=10_000)
+    functions = {"call": call, "outputs": outputs, "loss": loss}
+    for argument, received in functions.items():
+        for one in both(argument, received):
+            if one is not None:
+                a_function(argument, one)
+    chosen = chosen_of_sides(names("contracts", contracts))
+    expected = expectations(expected_failures or {})
+    with numpy_defaults(), ExitStack() as stack:
+        halves = prepare_halves((left, right), inputs, functions, training, stack)
+        carrier = Carrier(halves, inputs, both("call", call), dict(pairs or {}), names("ignore", ignore))
+        carried = carrier.carry(transfer)
+        return Examination(halves, inputs, carrier, carried, dtype, seeds).verdict(chosen, expected)
+
+
+def chosen_of_sides(contracts: list[str]) -> list[str]:
+    """Return the contracts that each model is held to."""
+    known = (SAME, *CONTRACTS)
+    chosen = [choose("contracts", name, known) for name in contracts]
+    if not chosen:
+        return [name for name, one in CONTRACTS.items() if one.layout == "padded" and not one.asked_for]
+    return [name for name in chosen if name != SAME]
+
+
+def expectations(expected: Mapping[str, str]) -> dict[str, str]:
+    """Return the expected failures of both models and of each, by full names."""
+    of_kind("expected_failures", expected, Mapping, "reasons by the names of contracts")
+    known = [SAME, *CONTRACTS, *(f"{half}.{name}" for half in NAMES for name in CONTRACTS)]
+    found = {}
+    for name, reason in expected.items():
+        choose("expected_failures", name, known)
+        for full in [name] if name == SAME or "." in name else [f"{half}.{name}" for half in NAMES]:
+            found[full] = reason
+    return found
+
+
+def assert_pair(left: object, right: object, inputs: Inputs, **options: Any) -> None:
+    """Raise an AssertionError that explains itself, unless two models of your own are the same function.
+
+    Args:
+        left, right, inputs, options: those of `check_pair`.
+
+    Raises:
+        AssertionError: they are not, a contract is broken, or nothing was compared.
+        TransferError, InputError, FrameworkUnavailable: as for `check_pair`.
+    """
+    verdict = check_pair(left, right, inputs, **options)
+    if not verdict:
+        raise AssertionError(str(verdict))

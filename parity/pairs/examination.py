@@ -1,0 +1,201 @@
+"""Examine a pair whose weights are carried: compare, explain differences, hold each model to contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from msgspec.structs import replace
+
+from parity.checks.blame import Blame
+from parity.checks.comparison import Difference, mismatch
+from parity.checks.result import Result
+from parity.checks.verdict import Verdict
+from parity.errors import INTERRUPTS, InputError, first_lines, message_of
+from parity.models.checking import judge_side
+from parity.models.contracts import CONTRACTS
+from parity.models.findings import Findings
+from parity.models.sequences import Inputs
+from parity.pairs.carrying import Carried, Carrier
+from parity.pairs.causes import Trials, cause_of, gradients_first
+from parity.pairs.comparing import Links, Seen, compare_pair, observe
+from parity.pairs.first_difference import FirstDifference, Traces
+from parity.pairs.halves import DOUBLE, SINGLE, Half, match_outputs, measure_precision
+from parity.pairs.verdict import SAME, PairVerdict
+
+
+@dataclass(eq=False)
+class Examination:
+    """Both models with equal weights, or those of the user.
+
+    Attributes:
+        halves: both models.
+        inputs: what they take.
+        carrier, carried: the transfer of weights.
+        dtype: to check beside float64.
+        seeds: how many samples.
+    """
+
+    halves: tuple[Half, Half]
+    inputs: Inputs
+    carrier: Carrier
+    carried: Carried
+    dtype: str
+    seeds: int
+    notes: list[str] = field(default_factory=list)
+    double: float | None = None
+    single: float | None = None
+    error: float | None = None
+
+    def __post_init__(self) -> None:
+        framework = "/".join(dict.fromkeys(half.side.framework for half in self.halves))
+        self.found = Findings(" = ".join(half.side.name for half in self.halves), framework, self.notes)
+
+    def verdict(self, chosen: list[str], expected: Mapping[str, str]) -> PairVerdict:
+        """Examine the pair and conclude."""
+        own = {name: reason for name, reason in expected.items() if name == SAME}
+        if not chosen and self.seeds == 1:  # too few runs for a graph
+            for half in self.halves:
+                vars(half.side).update({"has_graph": False} if "has_graph" in vars(half.side) else {})
+        first, cause, same = None, "", None
+        try:
+            if self.carried.unequal:
+                same, cause = False, "no weights make them equal: " + "; ".join(self.carried.unequal[:2])
+                self.found.add(SAME, DOUBLE, 0, [mismatch("weights", cause)])
+            else:
+                same, first, cause = self._compared()
+        except (InputError, *INTERRUPTS):
+            raise
+        except Exception as error:  # whatever a model raises is what there is to report
+            self.found.add(SAME, DOUBLE, 0, [mismatch("", f"raised {first_lines(message_of(error))}", "raised")])
+        found = self.found.verdict(own)
+        sides = [self._of_side(number, chosen, expected) for number in (0, 1)] if chosen else []
+        return self._concluded(found, sides, first, cause, same)
+
+    def _compared(self) -> tuple[bool, FirstDifference | None, str]:
+        self.notes += match_outputs(self.halves, self.inputs)
+        self.notes += measure_precision(self.halves, self.inputs)
+        self.notes += self.carried.notes[:2]
+        wide = SINGLE if all(half.wide == SINGLE for half in self.halves) else DOUBLE
+        self.found.wide = wide
+        transfer = self.carried.transfer
+        links = None if transfer is None else Links.of(transfer, self.carried.forward)
+        for seed in range(self.seeds):
+            seen = observe(self.halves[0], self.inputs, seed), observe(self.halves[1], self.inputs, seed)
+            differences = compare_pair(seen, (seen[0].expected, seen[1].expected), links, wide)
+            failed = self.found.add(SAME, wide, seed, differences)
+            self.double = max(self.double or 0.0, _relative(differences, seen))
+            self._in_dtype(seen, links, seed)
+            if failed:
+                with np.errstate(all="ignore"):  # inf and NaN are results too
+                    first, cause = self._explained(seen, links, seed, differences)
+                return False, first, cause
+        return True, None, ""
+
+    def _in_dtype(self, seen: tuple[Seen, Seen], links: Links | None, seed: int) -> None:
+        """Compare in the dtype asked for."""
+        if self.dtype == self.found.wide or self.dtype == DOUBLE:
+            return
+        settings = [one.half.setting(self.inputs, seed, self.dtype) for one in seen]
+        left, right = (
+            setting.view.observe([setting.base], mode="eager") for setting in settings
+        )  # a graph takes longer
+        differences = compare_pair(seen, (left, right), links, self.dtype)
+        self.found.add(SAME, self.dtype, seed, differences)
+        outputs = [one for one in differences if not one.quantity.startswith("d_")]
+        self.error = max([self.error or 0.0, *(one.max_abs_error for one in outputs)])
+        scores = [one.score for one in differences if np.isfinite(one.score)]
+        self.single = max([self.single or 0.0, *scores])
+
+    def _explained(
+        self, seen: tuple[Seen, Seen], links: Links | None, seed: int, differences: list[Difference]
+    ) -> tuple[FirstDifference | None, str]:
+        """Find where both models begin to differ, and why."""
+        failed = [one for one in differences if one.failed]
+        tracers = self.halves[0].tracer(self.inputs, seed), self.halves[1].tracer(self.inputs, seed)
+        traces = Traces(self.halves, tracers, self.carried.rows, self.carried.forward)
+        if all(one.quantity.startswith("d_") for one in failed):
+            first = gradients_first(traces, failed)
+        else:
+            first = traces.first()
+        if first is None:
+            return None, self._cause_in_weights(seen)
+        cause = self._cause_in_weights(seen) or cause_of(Trials(traces, seen, links, first))
+        return first, cause
+
+    def _cause_in_weights(self, seen: tuple[Seen, Seen]) -> str:
+        """Name weights of the user's that are not those of the rules, if these make both agree."""
+        carried = self.carried
+        if not carried.wrong or carried.transfer is None:
+            return ""
+        number = 1 if carried.forward else 0
+        weights = self.halves[number].weights
+        before = weights.arrays()
+        try:
+            weights.assign({name: carried.expected[name] for name in carried.wrong})
+            self.carrier.forget()
+            quantities = [one.expected for one in seen]
+            setting = seen[number].setting
+            quantities[number] = setting.view.observe([setting.base])
+            found = compare_pair(seen, (quantities[0], quantities[1]), None, DOUBLE)
+        finally:
+            weights.assign(before)
+            self.carrier.forget()
+        if any(one.failed for one in found):
+            return ""
+        name, (array, instead) = self.halves[number].name, next(iter(carried.wrong.items()))
+        more = f", and {len(carried.wrong) - 1} arrays more are wrong" if len(carried.wrong) > 1 else ""
+        apart = max(one.max_abs_error for one in found)
+        return f"weights: `{array}` {name} {instead}{more}; with those of transfer_weights both agree to {apart:.1e}"
+
+    def _of_side(self, number: int, chosen: list[str], expected: Mapping[str, str]) -> Verdict:
+        """Hold one model to contracts."""
+        half = self.halves[number]
+        own = {name.partition(".")[2]: why for name, why in expected.items() if name.startswith(f"{half.name}.")}
+        return judge_side(half.side, self.inputs, chosen, DOUBLE, max(1, self.seeds // 3), [], blamed=False).verdict(
+            own
+        )
+
+    def _concluded(
+        self, found: Verdict, sides: list[Verdict], first: FirstDifference | None, cause: str, same: bool | None
+    ) -> PairVerdict:
+        results: list[Result] = list(found.results)
+        declined: dict[str, str] = {}
+        blames: dict[str, Blame] = {}
+        for half, verdict in zip(self.halves, sides, strict=False):
+            results += [
+                replace(one, contract=f"{half.name}.{one.contract}", variant=half.name) for one in verdict.results
+            ]
+            declined |= {f"{half.name}.{name}": why for name, why in verdict.declined.items()}
+            blames |= {f"{half.name}.{name}": blame for name, blame in verdict.blames.items()}
+        return PairVerdict(
+            name=found.name,
+            framework=found.framework,
+            results=tuple(results),
+            declined=declined,
+            blames=blames,
+            otherwise={name: contract.otherwise for name, contract in CONTRACTS.items()},
+            axes=dict(self.halves[0].axes),
+            notes=tuple(dict.fromkeys(self.notes)),
+            same_function=same,
+            transfer=self.carried.transfer,
+            difference=first,
+            cause=cause,
+            double=self.double,
+            single=self.single,
+            error=self.error,
+            dtype=self.dtype,
+            wide=self.found.wide,
+            weights=self.carried.summary,
+        )
+
+
+def _relative(differences: list[Difference], seen: tuple[Seen, Seen]) -> float:
+    """Return the largest difference of outputs over the largest output."""
+    found = [0.0]
+    for one in differences:
+        if one.quantity in seen[0].expected and not one.quantity.startswith("d_"):
+            largest = float(np.max(np.abs(seen[0].expected[one.quantity]), initial=1e-300))
+            found.append(one.max_abs_error / largest)
+    return max(found)

@@ -1,0 +1,166 @@
+"""Make both models of a pair ready to be compared: held in float64, on the same batches."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from types import FunctionType
+from typing import Any
+
+from parity.arrays import ROUNDOFF
+from parity.errors import InputError, shown
+from parity.models.axes import has_rows
+from parity.models.floors import is_double
+from parity.models.layouts import padded
+from parity.models.observing import LOSS, View, recognise_axes
+from parity.models.sequences import Inputs
+from parity.models.side import Side
+from parity.models.sides import side_of
+from parity.models.tracing import Tracer
+from parity.models.transformations import Setting
+from parity.pairs.running import LAYERS, Weights, both_batches, model_of, run_once, weights_of
+
+HOLDING = {"pytorch": "parity.pairs.pytorch_half", "tensorflow": "parity.pairs.keras_half"}
+NAMES = ("left", "right")
+WIDER = (1, 0, 3)  # steps of padding behind the longest sequence, by seed
+DOUBLE, SINGLE = "float64", "float32"
+Function = Callable[..., Any] | None
+
+
+@dataclass(eq=False)
+class Half:
+    """One of the two models.
+
+    Attributes:
+        name: "left" or "right".
+        side: runs it.
+        weights: its weights.
+        wide: the widest dtype in which it computes.
+        axes: the letters of its outputs.
+        steps: for its outputs with a stride, how many steps a sequence of each length has.
+        names: its outputs -> the names under which they are compared.
+        guessed: how its arguments were matched.
+    """
+
+    name: str
+    side: Side
+    weights: Weights
+    wide: str
+    axes: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    guessed: str = ""
+
+    @property
+    def model(self) -> Any:
+        return model_of(self.side)
+
+    @property
+    def framework(self) -> Any:
+        """Return the module that changes layers of a model in its framework."""
+        return import_module(HOLDING[self.side.framework])
+
+    def setting(self, inputs: Inputs, seed: int, dtype: str) -> Setting:
+        """Return the model on the sequences of a seed; there is more or less padding, by the seed."""
+        sequences = inputs.sample(seed)
+        view = View(self.side, inputs, sequences, self.axes, dtype, seed, steps=self.steps, names=self.names)
+        layout = padded(sequences.lengths, max(sequences.lengths) + WIDER[seed % len(WIDER)])
+        given = None if inputs.lengths.holes else layout
+        return Setting(view, frozenset(self.side.read), inputs.lengths.holes, layout=given)
+
+    def tracer(self, inputs: Inputs, seed: int) -> Tracer:
+        """Return what traces its layers in the widest dtype."""
+        setting = self.setting(inputs, seed, self.wide)
+        if self.side.framework == "tensorflow":  # where gradients of all layers take long
+            setting = replace(setting, view=replace(setting.view, differentiated=False))
+        return Tracer(setting, ROUNDOFF[self.wide])
+
+
+def both(argument: str, given: Any) -> tuple[Any, Any]:
+    """Return what is given for the left and for the right model."""
+    if not isinstance(given, tuple):
+        return given, given
+    if len(given) != 2:
+        raise InputError(argument, shown(given), "one function, or a tuple of two: for the left and the right model")
+    return given
+
+
+def made(model: Any) -> Any:
+    """Call a factory, which may have arguments that it does not need."""
+    if isinstance(model, FunctionType):
+        parameters = inspect.signature(model).parameters.values()
+        if all(one.default is not one.empty or one.kind is one.VAR_KEYWORD for one in parameters):
+            return model()
+    return model
+
+
+def prepare_halves(
+    models: tuple[object, object], inputs: Inputs, options: Mapping[str, Any], training: bool, stack: ExitStack
+) -> tuple[Half, Half]:
+    """Return both models, held until the stack is closed.
+
+    Args:
+        models: left and right.
+        inputs: what both take.
+        options: "call", "outputs" and "loss", each one function, a tuple of two, or None.
+        training: whether layers are in the mode of training.
+        stack: gives the models their own weights and dtypes back.
+    """
+    calls, outputs, losses = (both(name, options[name]) for name in ("call", "outputs", "loss"))
+    unequal, full = both_batches(inputs)
+    halves = []
+    for number, (name, model) in enumerate(zip(NAMES, models, strict=True)):
+        side, binding = side_of(
+            made(model), inputs, call=calls[number], outputs=outputs[number], loss=losses[number], training=training
+        )
+        if not hasattr(model_of(side), LAYERS[side.framework]):
+            raise InputError(name, "a function", "a model with weights: an nn.Module, a Keras model or layer")
+        ran = run_once(side, unequal, full, name)
+        import_module(HOLDING[side.framework]).hold(side, ran.dtype, stack)
+        guessed = str(binding) if binding is not None else ""
+        halves.append(Half(name, side, weights_of(side), ran.dtype, guessed=guessed))
+    return halves[0], halves[1]
+
+
+def match_outputs(halves: tuple[Half, Half], inputs: Inputs) -> list[str]:
+    """Find the axes of all outputs, and which of both models are compared; return notes."""
+    sequences = inputs.sample(0)
+    for half in halves:
+        view = recognise_axes(View(half.side, inputs, sequences, {}, half.wide, 0))
+        half.axes, half.steps = view.axes, view.steps
+        numbers = [name for name, axes in half.axes.items() if axes == ""]
+        if not half.side.has_loss and LOSS in numbers:
+            half.side.take_as_loss(LOSS)
+    own = [[name for name, axes in half.axes.items() if has_rows(axes)] for half in halves]
+    common = [name for name in own[0] if name in own[1]]
+    if not common or len(own[0]) == len(own[1]) == 1:
+        common = own[0][: min(map(len, own))]
+        for half, names in zip(halves, own, strict=True):
+            half.names = dict(zip(names, common, strict=False))
+    else:
+        for half in halves:
+            half.names = {name: name for name in common}
+    if not common and not all(half.side.has_loss for half in halves):
+        received = " and ".join(f"{half.name} {', '.join(half.axes.values()) or 'none'}" for half in halves)
+        raise InputError("outputs", f"outputs with these axes: {received}", "an output with rows on both sides")
+    return [
+        f"{half.name}: not compared: {', '.join(rest)}"
+        for half in halves
+        if (rest := [name for name in half.axes if name not in half.names and half.axes[name]])
+    ]
+
+
+def measure_precision(halves: tuple[Half, Half], inputs: Inputs) -> list[str]:
+    """Measure in which dtype each model computes; return a note for one that only computes in float32."""
+    notes = []
+    for half in halves:
+        setting = half.setting(inputs, 0, half.wide)
+        if half.wide == DOUBLE and not is_double(setting.view, [setting.base]):
+            half.wide = SINGLE
+        if half.wide == SINGLE:
+            other = halves[half is halves[0]].name
+            notes.append(f"{half.name} computes in float32 only: judged by the noise floor of {other}")
+    return notes

@@ -1,0 +1,146 @@
+"""Check pairs of models: right ones are the same function; wrong ones are not, with the layer and the cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import parity
+
+torch = pytest.importorskip("torch")
+keras = pytest.importorskip("keras")
+
+from tests import pairs_of_models as m  # noqa: E402
+
+F = torch.nn.functional
+ONLY = ("same_function",)
+RIGHT: dict[str, Any] = {
+    "functional tagger": (lambda: m.stirred(m.Tagger()), m.tagger, m.TOKENS, "left to right"),
+    "subclassed last state": (lambda: m.stirred(m.Classifier()), m.Pooled, m.TOKENS, "left to right"),
+    "subclassed mean": (lambda: m.stirred(m.Classifier("mean")), lambda: m.Pooled("mean"), m.TOKENS, "left to right"),
+    "sequential convolutions": (lambda: m.stirred(m.Convolutions()), m.convolutions, m.FEATURES, "left to right"),
+    "post-norm": (lambda: m.stirred(m.Block()), m.block, m.FEATURES, "left to right"),
+    "gelu, rounded": (
+        lambda: m.stirred(m.Block(activation="gelu")),
+        lambda: m.block("gelu"),
+        m.FEATURES,
+        "left to right",
+    ),
+    "two of keras": (m.perceptron, m.perceptron, m.FEATURES, "right to left"),
+    "two of pytorch": (m.Perceptron, m.Perceptron, m.FEATURES, "right to left"),
+    "a transfer of one's own": (lambda: m.stirred(m.Perceptron()), m.perceptron, m.FEATURES, m.copied()),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_pair_is_the_same_function(name: str) -> None:
+    left, right, inputs, transfer = RIGHT[name]
+    verdict = parity.check_pair(left(), right(), inputs, transfer=transfer, seeds=1, contracts=ONLY)
+    assert verdict, str(verdict)
+    assert verdict.same_function
+    assert verdict.double < 1e-13
+
+
+def tagger_pair(**options: Any) -> Any:
+    return m.stirred(m.Tagger()), m.tagger(**options), m.TOKENS
+
+
+def perceptron_pair(left: Any, right: str = "tanh") -> Any:
+    return m.stirred(left), m.perceptron(right), m.FEATURES
+
+
+def classifier_pair(pool: str, other: str) -> Any:
+    return m.stirred(m.Classifier(pool)), m.Pooled(other), m.TOKENS
+
+
+def convolution_pair(left: Any, **options: Any) -> Any:
+    return m.stirred(left), m.convolutions(**options), m.FEATURES
+
+
+def block_pair(left: Any, **options: Any) -> Any:
+    return m.stirred(left), m.block(**options), m.FEATURES
+
+
+WRONG: dict[str, Any] = {  # pair, transfer, where, cause
+    "eps of layer norm": (
+        lambda: tagger_pair(eps=1e-3),
+        "",
+        "`norm` = LayerNormalization `normal`",
+        "eps is 1e-05 left",
+    ),
+    "no mask": (lambda: tagger_pair(mask_zero=False), "", "`both`", "mask of `both` right: with True on real steps"),
+    "not packed": (
+        lambda: (m.stirred(m.Tagger(packed=False)), m.tagger(), m.TOKENS),
+        "",
+        "`rnn`",
+        "lengths of `rnn` left: with those of the batch",
+    ),
+    "halves exchanged": (
+        lambda: (m.stirred(m.Tagger(reverse=True)), m.tagger(), m.TOKENS),
+        "",
+        "between `rnn` = `both` and `norm`",
+        "the halves of its channels exchanged",
+    ),
+    "gates": (
+        lambda: tagger_pair(recurrent_activation="hard_sigmoid"),
+        "",
+        "`both`",
+        "recurrent_activation of `both` right is hard_sigmoid of Keras 3; with sigmoid",
+    ),
+    "directions swapped": (lambda: tagger_pair(), m.copied_tagger(swap=True), "`rnn`", "has what `both/backward"),
+    "one bias": (lambda: tagger_pair(), m.copied_tagger(one_bias=True), "`rnn`", "lacks `rnn.bias_hh_l0`"),
+    "last column": (lambda: classifier_pair("column", "last"), "", "`head`", "the last column"),
+    "mean over T": (lambda: classifier_pair("over T", "mean"), "", "`head`", "the mean over all steps"),
+    "max and 0": (lambda: classifier_pair("max and 0", "max"), "", "`head`", "the maximum over real steps and 0"),
+    "gelu tanh": (
+        lambda: convolution_pair(m.Convolutions(lambda x: F.gelu(x, approximate="tanh"))),
+        "",
+        "between",
+        "gelu with tanh",
+    ),
+    "same for causal": (lambda: convolution_pair(m.Convolutions(), padding="same"), "", "`one`", "padding of `one`"),
+    "eps of batch norm": (lambda: convolution_pair(m.Convolutions(eps=1e-5)), "", "`norm`", "eps is 1e-05 left"),
+    "mask inverted": (lambda: block_pair(m.Block(invert=True)), "", "attention", "True on padding"),
+    "no attention mask": (
+        lambda: block_pair(m.Block(), masked=False),
+        "",
+        "attention",
+        "without the key_padding_mask of `block.self_attn` left",
+    ),
+    "pre-norm": (lambda: block_pair(m.Block(norm_first=True)), "", "", "order of `block` left is pre-norm"),
+    "activation": (lambda: perceptron_pair(m.Perceptron(torch.relu)), "", "`one`", "relu"),
+    "leaky slope": (lambda: perceptron_pair(m.Perceptron(F.leaky_relu), "leaky_relu"), "", "`one`", "leaky_relu with"),
+    "softmax twice": (
+        lambda: perceptron_pair(m.Perceptron(lambda x: x.softmax(-1), between=lambda x: x.softmax(-1)), "softmax"),
+        "",
+        "`one`",
+        "softmax of the softmax",
+    ),
+    "square kernel": (lambda: perceptron_pair(m.Perceptron()), m.copied(square=False), "`one`", "is not transposed"),
+    "bias forgotten": (lambda: perceptron_pair(m.Perceptron()), m.copied(bias=False), "`one`", "everywhere"),
+    "embedding frozen": (
+        lambda: (m.stirred(m.Classifier()), m.Pooled(trained=False), m.TOKENS),
+        "",
+        "`embed.weight`",
+        "",
+    ),
+    "gradient stopped": (
+        lambda: (m.stirred(m.Classifier()), m.Pooled(stopped=True), m.TOKENS),
+        "",
+        "`embed.weight`",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_pair_is_not_with_the_layer_and_the_cause(name: str) -> None:
+    make, transfer, where, cause = WRONG[name]
+    left, right, inputs = make()
+    verdict = parity.check_pair(
+        left, right, inputs, transfer=transfer or "left to right", seeds=1, contracts=ONLY, dtype="float64"
+    )
+    assert verdict.same_function is False, str(verdict)
+    assert where in str(verdict.first_difference), str(verdict)
+    assert cause in verdict.cause if cause else not verdict.cause, str(verdict)
