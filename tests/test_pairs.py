@@ -11,6 +11,9 @@ import parity
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 
+from parity.divergences import find  # noqa: E402
+from parity.pairs.causes import DIVERGENCES  # noqa: E402
+from parity.pairs.recognising import ENTRIES  # noqa: E402
 from tests import pairs_of_models as m  # noqa: E402
 
 F = torch.nn.functional
@@ -144,3 +147,54 @@ def test_a_wrong_pair_is_not_with_the_layer_and_the_cause(name: str) -> None:
     assert verdict.same_function is False, str(verdict)
     assert where in str(verdict.first_difference), str(verdict)
     assert cause in verdict.cause if cause else not verdict.cause, str(verdict)
+
+
+@pytest.mark.parametrize("name", list(DIVERGENCES.values()) + list(ENTRIES.values()))
+def test_a_cause_refers_to_an_entry_that_exists(name: str) -> None:
+    assert find(name).name == name
+
+
+def test_both_models_keep_their_weights_and_dtypes() -> None:
+    left, right = m.stirred(m.Perceptron()), m.perceptron()
+    before = [p.detach().clone() for p in left.parameters()], [v.numpy() for v in right.variables]
+    parity.check_pair(left, right, m.FEATURES, transfer="right to left", seeds=1, contracts=ONLY)
+    assert all(torch.equal(a, b) for a, b in zip(before[0], left.parameters(), strict=True))
+    assert all((a == v.numpy()).all() and v.dtype == "float32" for a, v in zip(before[1], right.variables, strict=True))
+
+
+def test_weights_that_are_not_equal_are_named() -> None:
+    left, right = m.stirred(m.Perceptron()), m.perceptron()
+    verdict = parity.check_pair(left, right, m.FEATURES, seeds=1, contracts=ONLY)
+    assert "/one/kernel` right is not `one.weight`" in verdict.cause, str(verdict)
+    parity.transfer_weights(left, right)
+    parity.assert_pair(left, right, m.FEATURES, seeds=1, contracts=ONLY)
+
+
+def test_a_pair_that_agrees_and_reads_padding_on_both_sides_is_told() -> None:
+    models = m.stirred(m.Block(masked=False)), m.stirred(m.Block(masked=False))
+    verdict = parity.check_pair(*models, m.FEATURES, transfer="left to right", seeds=1, contracts=["ignores_padding"])
+    assert verdict.same_function
+    assert not verdict
+    assert "both: reads padding" in str(verdict)
+    expected = {"ignores_padding": "no mask"}
+    assert parity.check_pair(
+        *models,
+        m.FEATURES,
+        transfer="left to right",
+        seeds=1,
+        contracts=["ignores_padding"],
+        expected_failures=expected,
+    )
+
+
+def test_an_expected_difference_that_does_not_occur_is_a_failure() -> None:
+    models = m.stirred(m.Perceptron()), m.perceptron()
+    with pytest.raises(AssertionError, match="holds, but was expected to fail: no reason"):
+        parity.assert_pair(
+            *models,
+            m.FEATURES,
+            transfer="left to right",
+            seeds=1,
+            contracts=ONLY,
+            expected_failures={"same_function": "no reason"},
+        )

@@ -16,6 +16,7 @@ from parity.pairs.recognising import recognised
 DIVERGENCES = {  # entries of `parity divergences` about a cause
     ("eps", "BatchNorm"): "normalisation.batchnorm_conventions",
     ("eps", "LayerNorm"): "normalisation.layernorm_epsilon",
+    ("padding_idx", ""): "embedding.pad_row",
     ("mask", ""): "masking.lost_silently",
     ("lengths", ""): "rnn.output_on_padding",
     ("key_padding_mask", ""): "attention.polarity",

@@ -47,6 +47,7 @@ class Examination:
     double: float | None = None
     single: float | None = None
     error: float | None = None
+    masks: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         framework = "/".join(dict.fromkeys(half.side.framework for half in self.halves))
@@ -76,7 +77,7 @@ class Examination:
     def _compared(self) -> tuple[bool, FirstDifference | None, str]:
         self.notes += match_outputs(self.halves, self.inputs)
         self.notes += measure_precision(self.halves, self.inputs)
-        self.notes += self.carried.notes[:2]
+        self.notes += [*self.carried.notes[:2], *self._of_training()]
         wide = SINGLE if all(half.wide == SINGLE for half in self.halves) else DOUBLE
         self.found.wide = wide
         transfer = self.carried.transfer
@@ -92,6 +93,21 @@ class Examination:
                     first, cause = self._explained(seen, links, seed, differences)
                 return False, first, cause
         return True, None, ""
+
+    def _of_training(self) -> list[str]:
+        """Return notes about settings that differ, and that only training shows."""
+        notes = []
+        for row in self.carried.rows:
+            if "momentum" in row.configuration:
+                own, theirs = row.configuration["momentum"][:: 1 if self.carried.forward else -1]
+                text = f"momentum of `{row.source}` is {own} left, {theirs} right: statistics differ after training"
+                notes.append(text)
+                if self.halves[0].side.training:
+                    self.found.add(SAME, DOUBLE, 0, [mismatch("statistics", text)])
+        rates = [sorted(rate for *_, rate in half.framework.dropouts(half.side)) for half in self.halves]
+        if set(rates[0]) != set(rates[1]):
+            notes.append(f"dropout rates are {rates[0] or 'none'} left, {rates[1] or 'none'} right")
+        return notes
 
     def _in_dtype(self, seen: tuple[Seen, Seen], links: Links | None, seed: int) -> None:
         """Compare in the dtype asked for."""
@@ -115,6 +131,7 @@ class Examination:
         failed = [one for one in differences if one.failed]
         tracers = self.halves[0].tracer(self.inputs, seed), self.halves[1].tracer(self.inputs, seed)
         traces = Traces(self.halves, tracers, self.carried.rows, self.carried.forward)
+        self.masks = {half.name: end for number, half in enumerate(self.halves) if (end := traces.mask_end(number))}
         if all(one.quantity.startswith("d_") for one in failed):
             first = gradients_first(traces, failed)
         else:
@@ -182,6 +199,7 @@ class Examination:
             transfer=self.carried.transfer,
             difference=first,
             cause=cause,
+            masks=self.masks,
             double=self.double,
             single=self.single,
             error=self.error,

@@ -187,6 +187,15 @@ class Traces:
             and not any(_inside_of(a, b, separator) for p in paired for a, b in ((name, p), (p, name)))
         ]
 
+    def mask_end(self, number: int) -> str:
+        """Return the Keras layer that receives a mask, returns steps, and passes no mask on; nothing if none does."""
+        steps = max(self.lengths)
+        for name, layer in self.tracers[number].before.items():
+            has_steps = any(array.ndim > 2 and array.shape[1] == steps for array in layer.outputs.values())
+            if layer.mask_in and not layer.mask_out and has_steps:
+                return name
+        return ""
+
     def apart(self, component: Component, kind: str) -> Apart | None:
         """Return how far inputs or outputs of layers are apart; None if nothing can be compared."""
         ends = [paths[0] if kind == "inputs" else paths[-1] for paths in (component.left, component.right)]

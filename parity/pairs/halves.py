@@ -121,6 +121,10 @@ def prepare_halves(
         ran = run_once(side, unequal, full, name)
         import_module(HOLDING[side.framework]).hold(side, ran.dtype, stack)
         guessed = str(binding) if binding is not None else ""
+        if training:
+            framework = import_module(HOLDING[side.framework])
+            for _, layer, attribute, _ in framework.dropouts(side):
+                stack.enter_context(framework.changed(layer, attribute, 0.0))
         halves.append(Half(name, side, weights_of(side), ran.dtype, guessed=guessed))
     return halves[0], halves[1]
 

@@ -100,6 +100,8 @@ def alternatives(side, path, other, mask):
         for value in (0.01, 0.1, 0.2, 0.3):
             if value != layer.negative_slope:
                 yield "slope", f"{layer.negative_slope:g}", f"{value:g}", changed(layer, "negative_slope", value)
+    if isinstance(layer, nn.Embedding) and layer.padding_idx is not None:
+        yield "padding_idx", f"{layer.padding_idx}", "None", changed(layer, "padding_idx", None)
     own = getattr(layer, "activation", None)
     if callable(own):
         for name, function in ACTIVATIONS.items():
