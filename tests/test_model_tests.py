@@ -97,7 +97,7 @@ def test_results_of_every_kind_are_in_the_report_that_was_asked_for(pytorch: str
 @pytest.mark.parametrize("options", [(), ("-p", "no:padding_parity_plugin")])
 def test_without_a_report_nothing_is_written(options: tuple[str, ...], pytorch: str, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MODELS)
-    run = pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider", "-k", "test_tokens", *options)
+    run = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "test_tokens", *options)
     run.assert_outcomes(skipped=1)
     assert "parity" not in run.stdout.str().replace("padding_parity", "")
     assert not (pytester.path / "parity-report").exists()

@@ -140,10 +140,11 @@ def _run_cases(mutant: Mutant) -> MutantResult:
         case = sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
         broken = _broken_without(mutant.framework, mutant.variant, mode, case)
         kills = {name: kill for name, kill in kills_of(subject, case).items() if name not in broken}
-        if mutant.killed_by in kills:
-            return _judged(mutant, kills, case.name, mode, dtype)
-        if kills and first.status == SURVIVED:
-            first = _judged(mutant, kills, case.name, mode, dtype)
+        found = _judged(mutant, kills, case.name, mode, dtype)
+        if found.status == KILLED:
+            return found
+        if first.status == SURVIVED:
+            first = found
     return first
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import structs
 
 from parity.checks.comparison import Difference
 from parity.pairs.comparing import Links, Seen, compare_pair
@@ -98,6 +99,8 @@ def cause_of(trials: Trials) -> str:
     found = next(_alternatives(trials), "")
     if not found and trials.first.where in ("between", "after"):
         found = recognised(trials.traces, trials.first, trials.component)
+    if not found and trials.first.where == "between":  # its own padding may be there to undo the other model's
+        found = next(_alternatives(replace(trials, first=structs.replace(trials.first, where="in"))), "")
     return found
 
 

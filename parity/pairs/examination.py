@@ -199,7 +199,7 @@ class Examination:
             transfer=self.carried.transfer,
             difference=first,
             cause=cause,
-            masks=self.masks,
+            mask_ends=self.masks,
             double=self.double,
             single=self.single,
             error=self.error,
