@@ -116,6 +116,19 @@ def choose_all(argument: str, received: Iterable[str], known: Iterable[str]) -> 
     return list(dict.fromkeys(chosen))
 
 
+def reasons(argument: str, received: object, known: Iterable[str]) -> dict[str, str]:
+    """Return the reasons in ``received`` by name, if the names are known.
+
+    >>> reasons("expected_failures", {"repeatable": "it is random"}, ["repeatable"])
+    {'repeatable': 'it is random'}
+    """
+    given = of_kind(argument, received or {}, Mapping, "reasons by the names of contracts")
+    known = list(known)
+    return {
+        choose(argument, name, known): of_kind(argument, why, str, "reasons in words") for name, why in given.items()
+    }
+
+
 def whole_number(argument: str, received: Any, least: int = 0, most: int | None = None) -> int:
     """Return ``received`` if it is a whole number from ``least`` to ``most``."""
     import numpy as np  # here, so that a NumPy that does not load can be reported

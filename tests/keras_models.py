@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 import parity
+from tests.model_tables import ANYWHERE, Bad, Good
 
 keras = pytest.importorskip("keras")
 L, ops = keras.layers, keras.ops
@@ -144,15 +145,6 @@ def cross_entropy(logits: Any, batch: Any) -> Any:
     return ops.sum(each * mask) / ops.sum(mask)
 
 
-class Good(NamedTuple):
-    """A model that keeps what the layouts ask for."""
-
-    make: Callable[[], Any]
-    inputs: Any
-    options: dict[str, Any] = {}  # noqa: RUF012 - it is not written to
-
-
-ANYWHERE = {"layouts": ["left", "holes"]}
 GOOD = {
     "functional": Good(lambda: of_tokens(L.Bidirectional(L.LSTM(H, return_sequences=True)), L.Dense(3)), TOKENS),
     "sequential": Good(
@@ -175,16 +167,6 @@ GOOD = {
     "heads": Good(by_itself, TOKENS),
     "a loss of steps": Good(lambda: of_tokens(L.Dense(3)), TAGS, {"loss": cross_entropy}),
 }
-
-
-class Bad(NamedTuple):
-    """A model with a mistake: the contract that fails first, and the layer at or before which it shows."""
-
-    make: Callable[[], Any]
-    inputs: Any
-    breaks: str
-    layer: str
-    options: dict[str, Any] = {}  # noqa: RUF012 - it is not written to
 
 
 class SeenConvolutions(Convolutions):

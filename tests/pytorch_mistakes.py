@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from tests import pytorch_blocks as blocks
+from tests.model_tables import Bad
 from tests.pytorch_models import (
     BOTH,
     FEATURES,
@@ -435,16 +436,6 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "the next step is read": (lambda y, mask: F.pad(y[:, 1:], (0, 0, 0, 1)), "ignores_padding"),
     "masked with the mask of the first row": (lambda y, mask: y * mask[:1, :, None], "follows_permutation"),
 }
-
-
-class Bad(NamedTuple):
-    """A model with a mistake: the contract that fails first, and the layer at or before which it shows."""
-
-    make: Callable[[], Any]
-    inputs: Any
-    breaks: str
-    layer: str
-    options: dict[str, Any] = {}  # noqa: RUF012 - it is not written to
 
 
 FILL, LONGER, ALONE = "ignores_padding", "ignores_extra_padding", "independent_of_batchmates"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -15,6 +14,7 @@ torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
 
 from tests import pytorch_blocks as blocks  # noqa: E402
+from tests.model_tables import ANYWHERE, Good  # noqa: E402
 from tests.pytorch_blocks import C, D, H, V, real  # noqa: E402
 
 FEW = parity.lengths(batch=4, longest=7)  # a check takes half as long as with lengths up to 11
@@ -279,15 +279,6 @@ def likelihood(output: Any, batch: Any) -> Any:
     return output.sum()
 
 
-class Good(NamedTuple):
-    """A model that keeps what the layouts ask for."""
-
-    make: Callable[[], Any]
-    inputs: Any
-    options: dict[str, Any] = {}  # noqa: RUF012 - it is not written to
-
-
-ANYWHERE = {"layouts": ["left", "holes"]}
 GOOD = {
     "packed LSTM": Good(Tagger, TOKENS),
     "packed GRU": Good(Gated, TOKENS),

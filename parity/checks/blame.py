@@ -52,7 +52,7 @@ class Blame(Struct, frozen=True):
 
 
 class LayerMask(Struct, frozen=True):
-    """Whether a layer of Keras received a mask, and whether it passed one on."""
+    """The masks that a layer of Keras received and passed on, if any."""
 
     layer: str
     kind: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from parity import report
-from parity.cli.own_model import EXPECTED, add_inputs, add_runs, imported, needed_inputs, printable_lines
+from parity.cli.own_model import EXPECTED, add_checks, add_inputs, checks_of, imported, needed_inputs, printable_lines
 from parity.cli.terminal import report_lines
-from parity.models.checking import DTYPES, check_model
+from parity.models.checking import check_model
 from parity.models.transformations import LAYOUTS
 
 HELP = "Check whether a model of your own ignores padding, batch-mates and the side of the padding."
@@ -17,10 +17,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity model``."""
     parser.add_argument("model", help=f"check this: {EXPECTED}")
     add_inputs(parser)
-    add_runs(parser)
+    add_checks(parser, "try only this one")
     parser.add_argument("--layout", action="append", default=[], help=f"try this one too: {', '.join(LAYOUTS[2:])}")
-    parser.add_argument("--contract", action="append", default=[], help="try only this one")
-    parser.add_argument("--dtype", default=DTYPES[0], help=f"check in this dtype beside float64 (default {DTYPES[0]})")
     parser.add_argument("--recording", default="", metavar="DIR", help="compare with what parity record --model wrote")
     parser.add_argument("--output", metavar="DIR", help="write a report to this folder")
 
@@ -32,11 +30,8 @@ def run(options: argparse.Namespace) -> int:
         imported(options.model),
         inputs,
         layouts=options.layout or ("padded",),
-        contracts=options.contract,
-        dtype=options.dtype,
-        seeds=options.seeds,
-        training=options.training,
         recording=options.recording,
+        **checks_of(options),
     )
     print(printable_lines(str(verdict)))
     if options.output is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from typing import Any
 
 from parity.errors import INTERRUPTS, InputError, first_lines, message_of, printable, shown
+from parity.models.checking import DTYPES
 from parity.models.inputs import Input, features, tokens
 from parity.models.sequences import Inputs, inputs, lengths
 
@@ -25,6 +27,18 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
     """Add the options for how a model is run."""
     parser.add_argument("--seeds", type=int, default=3, help="try so many samples (default 3)")
     parser.add_argument("--training", action="store_true", help="leave layers in the mode of training")
+
+
+def add_checks(parser: argparse.ArgumentParser, contract: str) -> None:
+    """Add the options for what is checked, and how; ``contract`` is the help for one contract."""
+    parser.add_argument("--contract", action="append", default=[], help=contract)
+    parser.add_argument("--dtype", default=DTYPES[0], help=f"check in this dtype beside float64 (default {DTYPES[0]})")
+    add_runs(parser)
+
+
+def checks_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return these options as arguments of a check."""
+    return {"contracts": options.contract, **{name: getattr(options, name) for name in ("dtype", "seeds", "training")}}
 
 
 def needed_inputs(options: argparse.Namespace, command: str) -> Inputs:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from parity.cli.own_model import EXPECTED, add_inputs, add_runs, imported, needed_inputs, printable_lines
-from parity.models.checking import DTYPES
+from parity.cli.own_model import EXPECTED, add_checks, add_inputs, checks_of, imported, needed_inputs, printable_lines
 from parity.pairs.checking import check_pair
 
 HELP = "Check whether two models of your own are the same function, and if not, in which layer and why."
@@ -17,26 +16,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("left", help=f"compare this: {EXPECTED}")
     parser.add_argument("right", help="with this")
     add_inputs(parser)
-    add_runs(parser)
+    add_checks(parser, "hold each model to this one only")
     parser.add_argument(
         "--transfer", metavar="DIRECTION", help=f"carry the weights {' or '.join(DIRECTIONS)} (default: they are equal)"
     )
-    parser.add_argument("--contract", action="append", default=[], help="hold each model to this one only")
-    parser.add_argument("--dtype", default=DTYPES[0], help=f"check in this dtype beside float64 (default {DTYPES[0]})")
 
 
 def run(options: argparse.Namespace) -> int:
     """Check a pair, print the verdict, and return 1 if it does not hold."""
     inputs = needed_inputs(options, "parity pair")
     verdict = check_pair(
-        imported(options.left),
-        imported(options.right),
-        inputs,
-        transfer=options.transfer,
-        contracts=options.contract,
-        dtype=options.dtype,
-        seeds=options.seeds,
-        training=options.training,
+        imported(options.left), imported(options.right), inputs, transfer=options.transfer, **checks_of(options)
     )
     print(printable_lines(str(verdict)))
     return int(not verdict)

@@ -14,9 +14,9 @@ from parity.checks.own import PADDING_OUTPUTS, Own
 from parity.checks.result import FAILED, Result
 from parity.checks.selection import plan
 from parity.checks.verdict import Verdict
-from parity.errors import INTERRUPTS, a_function, choose, first_lines, message_of, name_of, names, whole_number
+from parity.errors import INTERRUPTS, a_function, choose, first_lines, message_of, name_of, names, reasons, whole_number
 from parity.functions.binding import Function, WrongResult
-from parity.functions.concluding import conclude, expectations
+from parity.functions.concluding import conclude
 from parity.functions.preparing import prepared
 from parity.operations import find
 
@@ -47,7 +47,7 @@ def check_function(
         function: takes that operation's arguments as tensors of the framework, by name, weights among them, and
             returns a dict of tensors, or one tensor where there is one output. ``parity describe rnn.lstm`` lists
             arguments and results. A module or layer takes the arguments without the weights: its own are set.
-        framework: "pytorch" or "tensorflow"; told by the tensors that it returns when empty.
+        framework: "pytorch" or "tensorflow"; that of the tensors that it returns when empty.
         dtype: "float32", "float64", "bfloat16" or "float16". An epsilon in the wrong place shows in float64.
         contracts: some of `CONTRACTS`; all that the operation promises when empty.
         config: only this configuration of the operation, where it has several: only its arguments are asked for.
@@ -79,7 +79,7 @@ def check_function(
     choose("padding_output", padding_output, PADDING_OUTPUTS)
     whole_number("min_length", min_length)
     framework = choose("framework", framework, frameworks.FRAMEWORKS) if framework != "" else ""
-    expected = expectations(expected_failures)
+    expected = reasons("expected_failures", expected_failures, CONTRACTS)
     chosen = names("contracts", contracts)
     sides = [framework] if framework else frameworks.FRAMEWORKS
     selection: dict[str, Any] = {"config": config, "lengths": lengths, "mode": mode}

@@ -10,22 +10,8 @@ from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, SKIPPED, XFAILED, Result
 from parity.checks.verdict import Verdict
-from parity.errors import choose, of_kind
 from parity.functions.diagnosis import causes_of
 from parity.operations import find
-
-
-def expectations(expected_failures: object) -> dict[str, str]:
-    """Return the reasons for expected failures by contract.
-
-    Raises:
-        InputError: no mapping, or an unknown contract.
-    """
-    given = of_kind("expected_failures", expected_failures or {}, Mapping, "reasons by the names of contracts")
-    return {
-        choose("expected_failures", name, CONTRACTS): of_kind("expected_failures", reason, str, "reasons in words")
-        for name, reason in given.items()
-    }
 
 
 def conclude(

@@ -69,7 +69,7 @@ def fitted(
     """Fit a module to those of some configurations that it can compute.
 
     Raises:
-        InputError: it can compute none of them, or which one cannot be told.
+        InputError: it can compute none of them, or several are possible.
     """
     fit = import_module(FITTING[framework]).fit
     found: dict[str, Fitted] = {}

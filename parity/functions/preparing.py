@@ -1,4 +1,4 @@
-"""Prepare what a user gives to be checked: tell its framework, check its arguments, bind it to configurations."""
+"""Prepare what a user gives to be checked: recognise its framework, check its arguments, bind it to configurations."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def prepared(
     """Bind a function to configurations.
 
     Args:
-        framework: empty if it has to be told.
+        framework: empty if it has to be recognised.
         own: what is asked of the function, without calls.
 
     Raises:
-        InputError: it cannot be called with the arguments of the operation, or its framework cannot be told.
+        InputError: it cannot be called with the arguments of the operation, or its framework cannot be recognised.
         FrameworkUnavailable: its framework cannot be loaded.
     """
     by_class = next((one for one in frameworks.FRAMEWORKS if is_module(function, one)), "")

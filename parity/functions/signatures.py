@@ -35,7 +35,7 @@ _mutated = cached(maxsize=128)(mutated_function)
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """What a function gave on a case, which a mutant has to give too.
+    """The results of a function on a case, which a mutant has to give too.
 
     Attributes:
         plain: whether it counts on real steps only.

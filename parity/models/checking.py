@@ -18,6 +18,7 @@ from parity.errors import (
     message_of,
     names,
     of_kind,
+    reasons,
     whole_number,
 )
 from parity.models.contracts import CONTRACTS, RECORDING
@@ -34,7 +35,7 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Options:
-    """How a model is run: the arguments of `check_model` of the same names."""
+    """The way in which a model is run: the arguments of `check_model` of the same names."""
 
     call: Callable[..., Any] | None
     outputs: Callable[..., Any] | None
@@ -111,10 +112,7 @@ def check_model(
         FrameworkUnavailable: its framework cannot be loaded.
     """
     chosen = chosen_contracts(names("layouts", layouts), names("contracts", contracts), recorded=bool(recording))
-    of_kind("expected_failures", expected_failures or {}, Mapping, "reasons by the names of contracts")
-    expected = {
-        choose("expected_failures", name, CONTRACTS): reason for name, reason in (expected_failures or {}).items()
-    }
+    expected = reasons("expected_failures", expected_failures, CONTRACTS)
     options = Options(call, outputs, loss, dtype, training, seeds, framework)
     side, notes = options.side_of(model, inputs)
     with numpy_defaults():

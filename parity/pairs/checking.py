@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from parity.arrays import numpy_defaults
-from parity.errors import a_function, choose, names, of_kind, whole_number
+from parity.errors import a_function, choose, names, of_kind, reasons, whole_number
 from parity.models.checking import DTYPES
 from parity.models.contracts import CONTRACTS
 from parity.models.sequences import Inputs
@@ -95,11 +95,9 @@ def chosen_of_sides(contracts: list[str]) -> list[str]:
 
 def expectations(expected: Mapping[str, str]) -> dict[str, str]:
     """Return the expected failures of both models and of each, by full names."""
-    of_kind("expected_failures", expected, Mapping, "reasons by the names of contracts")
     known = [SAME, *CONTRACTS, *(f"{half}.{name}" for half in NAMES for name in CONTRACTS)]
     found = {}
-    for name, reason in expected.items():
-        choose("expected_failures", name, known)
+    for name, reason in reasons("expected_failures", expected, known).items():
         for full in [name] if name == SAME or "." in name else [f"{half}.{name}" for half in NAMES]:
             found[full] = reason
     return found

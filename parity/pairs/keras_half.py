@@ -8,9 +8,11 @@ import tensorflow as tf
 from keras.src.backend import get_keras_mask, set_keras_mask
 
 from parity.models.keras_side import turned
+from parity.pairs.alternatives import of_epsilon, of_slope, settings
 from parity.pairs.keras_exact import exact_constants
 
 L = keras.layers
+SETTINGS = {"eps": ("epsilon", "eps"), "padding": ("padding",), "stride": ("strides",)}  # common name -> those of Keras
 
 
 def hold(side, dtype, stack):
@@ -60,13 +62,7 @@ def activation_of(side, path):
 
 def settings_of(side, path):
     """Return the settings of a layer by their common names."""
-    layer = layers_of(side).get(path)
-    found = {}
-    for common, names in {"eps": ("epsilon", "eps"), "padding": ("padding",), "stride": ("strides",)}.items():
-        for name in names:
-            if hasattr(layer, name):
-                found[common] = getattr(layer, name)
-    return found
+    return settings(layers_of(side).get(path), SETTINGS)
 
 
 def cells(layer):
@@ -129,11 +125,7 @@ def alternatives(side, path, other, mask):
     layer = layers_of(side).get(path)
     if layer is None:
         return
-    for name in ("epsilon", "eps"):
-        if isinstance(own := getattr(layer, name, None), float):
-            for value in dict.fromkeys([*([other["eps"]] if "eps" in other else []), *EPSILONS]):
-                if value != own:
-                    yield "eps", f"{own:g}", f"{value:g}", changed(layer, name, value)
+    yield from of_epsilon(layer, SETTINGS["eps"], other, changed)
     yield from of_activations(layer)
     if isinstance(layer, L.Bidirectional):
         for mode in ("concat", "sum", "mul", "ave"):
@@ -144,13 +136,8 @@ def alternatives(side, path, other, mask):
             if padding != layer.padding:
                 yield "padding", layer.padding, padding, changed(layer, "padding", padding)
     if isinstance(layer, L.LeakyReLU):
-        for value in (0.01, 0.1, 0.2, 0.3):
-            if value != layer.negative_slope:
-                yield "slope", f"{layer.negative_slope:g}", f"{value:g}", changed(layer, "negative_slope", value)
+        yield from of_slope(layer, changed)
     yield from of_masks(layer, mask)
-
-
-EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12)
 
 
 def of_activations(layer):

@@ -8,6 +8,11 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from parity.pairs.alternatives import of_epsilon, of_slope, settings
+
+# common name -> those of modules, also of people's own
+SETTINGS = {"eps": ("eps", "epsilon", "variance_epsilon"), "padding": ("padding",), "stride": ("stride",)}
+
 
 def hold(side, dtype, stack):  # noqa: ARG001
     """Let a side have a copy of its module in a dtype; the user's own is not touched."""
@@ -49,17 +54,7 @@ def activation_of(side, path):
 
 def settings_of(side, path):
     """Return the settings of a layer by their common names."""
-    layer = layers_of(side).get(path)
-    found = {}
-    for common, names in {"eps": EPS, "padding": ("padding",), "stride": ("stride",)}.items():
-        for name in names:
-            if hasattr(layer, name):
-                found[common] = getattr(layer, name)
-    return found
-
-
-EPS = ("eps", "epsilon", "variance_epsilon")
-EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12)
+    return settings(layers_of(side).get(path), SETTINGS)
 
 
 def gelu_tanh(x):
@@ -88,18 +83,12 @@ def alternatives(side, path, other, mask):
     layer = layers_of(side).get(path)
     if layer is None:
         return
-    for name in EPS:
-        if isinstance(own := getattr(layer, name, None), float):
-            for value in dict.fromkeys([*([other["eps"]] if "eps" in other else []), *EPSILONS]):
-                if value != own:
-                    yield "eps", f"{own:g}", f"{value:g}", changed(layer, name, value)
+    yield from of_epsilon(layer, SETTINGS["eps"], other, changed)
     if isinstance(layer, nn.GELU):
         new = "tanh" if layer.approximate == "none" else "none"
         yield "approximate", layer.approximate, new, changed(layer, "approximate", new)
     if isinstance(layer, nn.LeakyReLU):
-        for value in (0.01, 0.1, 0.2, 0.3):
-            if value != layer.negative_slope:
-                yield "slope", f"{layer.negative_slope:g}", f"{value:g}", changed(layer, "negative_slope", value)
+        yield from of_slope(layer, changed)
     if isinstance(layer, nn.Embedding) and layer.padding_idx is not None:
         yield "padding_idx", f"{layer.padding_idx}", "None", changed(layer, "padding_idx", None)
     own = getattr(layer, "activation", None)
