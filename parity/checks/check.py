@@ -16,7 +16,7 @@ from parity.cases.sampling import sample_case
 from parity.checks import error_maps, judges
 from parity.checks.comparison import Difference, to_results
 from parity.checks.contracts import CONTRACTS, FIRST
-from parity.checks.covering import is_covering
+from parity.checks.covering import covering
 from parity.checks.localisation import first_difference
 from parity.checks.own import PADDING_OUTPUTS, Own
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Problem, Result, Status
@@ -118,17 +118,18 @@ class Check:
 
         Whoever asks for a configuration, lengths or a mode gets all that there is of it, and so does a user's function.
         """
-        contract, row = CONTRACTS[self.contract], find(self.operation)
-        every = self.full or self.config or self.lengths or self.mode or self.own is not None
+        contract = CONTRACTS[self.contract]
         modes = [mode for mode in contract.modes(self.framework, self.dtype, self.full) if self.mode in ("", mode)]
-        for config in row.configurations:
+        for config in find(self.operation).configurations:
             if self.config in ("", config.name) and (self.own is None or config.name in self.own.calls):
-                tried = [
-                    mode
-                    for mode in modes
-                    if every or is_covering(contract, row, config, self.framework, self.dtype, mode)
-                ]
-                yield from ((config, lengths, mode) for lengths in self._lengths(config) for mode in tried)
+                for lengths in self._lengths(config):
+                    yield from ((config, lengths, mode) for mode in modes if self._is_covering(config, lengths, mode))
+
+    def _is_covering(self, config: Configuration, lengths: str, mode: str) -> bool:
+        if self.full or self.config or self.lengths or self.mode or self.replay or self.own or self.slow:
+            return True
+        place = find(self.operation), config, lengths, self.framework, self.variant
+        return (self.dtype, mode) in covering(CONTRACTS[self.contract], *place)
 
     def _lengths(self, config: Configuration) -> list[str]:
         """List the lengths with which a configuration is tried; real data are not sampled with written ones."""

@@ -1,36 +1,55 @@
-"""Cover every pair of a contract, a configuration, a dtype and a mode, in place of every combination.
+"""Cover every pair of a contract, a configuration, lengths, a dtype and a mode, in place of every combination.
 
-A contract that transforms a case costs runs of its own in each dtype and mode. In a default run, such contracts take
-turns over the configurations of an operation: float32 in the last mode, float64 in the first. Contracts that look at
-runs that are there anyway are tried in all of them, and a full run tries every combination.
+Most of the time goes into tracing graphs and into eager runs of TensorFlow. So in a default run
+
+- the variants of a framework take turns in graph mode, each with every second configuration;
+- lengths beside the first ones are tried in one dtype of a mode, not in both;
+- contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
+  configuration.
+
+Contracts that look at runs that are there anyway are tried on all of these. A full run tries every combination.
 """
 
 from __future__ import annotations
 
 from parity.arrays import DTYPES
-from parity.checks.contracts import CONTRACTS, Contract
+from parity.cases.lengths import lengths_of
+from parity.checks.contracts import CONTRACTS, FIRST, Contract
 from parity.frameworks import MODES
 from parity.operations import Configuration, Operation
 
+Setting = tuple[str, str]  # a dtype and a mode
+SINGLE, DOUBLE = ((dtype, "eager") for dtype in DTYPES)
 
-def is_covering(
-    contract: Contract, operation: Operation, config: Configuration, framework: str, dtype: str, mode: str
-) -> bool:
-    """Tell whether a default run tries a contract on a configuration in this dtype and mode.
+
+def covering(
+    contract: Contract, operation: Operation, config: Configuration, lengths: str, framework: str, variant: str
+) -> list[Setting]:
+    """Return the dtypes and modes in which a default run tries a contract on a configuration and lengths.
 
     >>> from parity.operations import OPERATIONS
     >>> lstm = OPERATIONS["rnn.lstm"]
-    >>> contract = CONTRACTS["follows_permutation"]
-    >>> [is_covering(contract, lstm, config, "pytorch", "float32", "eager") for config in lstm.configurations]
-    [False, True]
+    >>> for config in lstm.configurations:
+    ...     covering(CONTRACTS["follows_permutation"], lstm, config, "ragged", "tensorflow", "masked")
+    [('float32', 'graph')]
+    [('float64', 'eager')]
     """
-    if not contract.reruns or dtype not in DTYPES:
-        return True
-    turns = [(DTYPES[0], MODES[framework][-1]), (DTYPES[1], MODES[framework][0])]
-    promising = [one.name for one in operation.configurations if not contract.unless_config(one)]
-    if config.name not in promising:
-        return False
-    if len(promising) < len(turns):  # too few for turns
-        return (dtype, mode) in turns
-    turn = list(CONTRACTS).index(contract.name) + promising.index(config.name)
-    return (dtype, mode) == turns[turn % len(turns)]
+    variants, configs = operation.variants[framework], operation.configurations
+    turn, alone = variants.index(variant) + configs.index(config), 1 in (len(variants), len(configs))
+    has_graphs = len(MODES[framework]) > 1
+    graphs = [(DTYPES[0], mode) for mode in MODES[framework][1:] if alone or turn % 2 == 0]
+    eager = [SINGLE, DOUBLE]
+    if lengths not in FIRST and not alone:
+        in_double = bool(graphs) if has_graphs else (turn + lengths_of(config).index(lengths)) % 2
+        eager = [DOUBLE if in_double else SINGLE]
+    if contract.from_mode:  # graphs are compared with eager runs
+        return graphs if SINGLE in eager else []
+    if not contract.reruns:
+        return graphs + eager
+    settings = [*graphs, DOUBLE] if graphs else eager
+    promising = [one.name for one in configs if not contract.unless_config(one)]
+    if len(promising) == 1:
+        return settings
+    if has_graphs and not alone:
+        return settings[:1] if graphs else settings[-1:]
+    return [settings[(list(CONTRACTS).index(contract.name) + promising.index(config.name)) % len(settings)]]

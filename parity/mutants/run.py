@@ -18,7 +18,7 @@ from parity.cases.sampling import sample_case
 from parity.checks.check import SMALL_GROUPS
 from parity.checks.comparison import Difference
 from parity.checks.contracts import CONTRACTS, FIRST, Contract
-from parity.checks.covering import is_covering
+from parity.checks.covering import covering
 from parity.checks.result import FAILED, Measure, Result
 from parity.checks.subject import Subject
 from parity.errors import first_lines, message_of
@@ -207,8 +207,10 @@ def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
         return False
     if contract.both_frameworks and any(map(frameworks.missing, frameworks.FRAMEWORKS)):
         return False
-    where = subject.framework, case.dtype, subject.mode
-    return subject.mode in contract.modes(*where[:2]) and is_covering(contract, case.row, case.configuration, *where)
+    if subject.mode not in contract.modes(subject.framework, case.dtype):
+        return False
+    place = case.row, case.configuration, case.lengths_name, subject.framework, subject.variant
+    return (case.dtype, subject.mode) in covering(contract, *place)
 
 
 def _worst(failed: Sequence[Difference | Result]) -> Kill | None:
