@@ -18,19 +18,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    from parity.cli.packages import unusable
+    from parity.cli.parser import COMMANDS, command_parser
 
-    if reason := unusable():
-        print(f"parity: {reason}", file=sys.stderr)
-        return 2
-    from parity.cli.parser import command_parser
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    command = given[0] if given and given[0] in COMMANDS else ""
+    if command:
+        from parity.cli.packages import unusable
+
+        if reason := unusable():
+            print(f"parity: {reason}", file=sys.stderr)
+            return 2
+    try:
+        options = command_parser(command).parse_args(given)
+    except SystemExit as exit_:
+        return int(str(exit_.code))
     from parity.errors import FrameworkUnavailable, InputError, NotWritten, printable
     from parity.throughput.benchmark import WrongAnswer
 
-    try:
-        options = command_parser().parse_args(arguments)
-    except SystemExit as exit_:
-        return int(str(exit_.code))
     try:
         return int(options.run(options))
     except InputError as error:

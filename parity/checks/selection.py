@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 from parity.arrays import DTYPES, FLOATS, NARROW
-from parity.cases.lengths import REAL, parse_lengths
+from parity.cases.lengths import REAL, lengths_of, parse_lengths
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS, EVERY, Contract
 from parity.errors import InputError, choose, choose_all, names, of_kind, whole_number
@@ -62,6 +62,30 @@ def plan(
     if not checks:
         raise InputError("selection", "no check at all", _hint(mode, floats, full))
     return checks
+
+
+def quick(checks: Iterable[Check]) -> list[Check]:
+    """Select one case for a first look: the first variant of an operation in each framework, as people use it most.
+
+    Each contract is tried eagerly on the first configuration and lengths, in the first dtype that was planned. Models
+    of real data, which take long, are left out unless nothing else was planned.
+
+    >>> checks = quick(plan(["rnn.lstm"], ["pytorch"]))
+    >>> {(check.variant, check.dtype, check.config, check.lengths, check.mode) for check in checks}
+    {('packed', 'float32', 'one_layer', 'ragged', 'eager')}
+    """
+    planned = list(checks)
+    sampled = [check for check in planned if not OPERATIONS[check.operation].configurations[0].data]
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    selected = []
+    for check in sampled or planned:
+        kept = first.setdefault((check.operation, check.framework), (check.variant, check.dtype))
+        config, *_ = OPERATIONS[check.operation].configurations
+        place = {"config": check.config or config.name, "mode": check.mode or MODES[check.framework][0]}
+        one = replace(check, lengths=check.lengths or lengths_of(config)[0], **place)
+        if (check.variant, check.dtype) == kept and any(one.runs()):
+            selected.append(one)
+    return selected
 
 
 def _combinations(

@@ -25,7 +25,6 @@ from parity.throughput.timing import time_all
 
 Seconds = Mapping[str, float]  # by "framework.variant"
 
-HELP = "Predict which variant is fastest for your lengths, and measure it."
 SAMPLED = 4096  # sequences, where a distribution is given and not a file
 BATCHES = 32  # random batches, for a prediction
 MOST = 2**22  # bytes of a file of lengths, so that batches can be planned in memory

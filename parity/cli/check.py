@@ -35,7 +35,6 @@ from parity.report.journal import Journal
 from parity.report.outcome import stale_entries
 from parity.training import Training
 
-HELP = "Check every variant of every operation against its contracts, and write a report."
 SHOWN = 3  # failures, or results nearest to a limit; the report has all
 
 
@@ -50,7 +49,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='select only these lengths, by name or written out: "3,0,1:5" is three sequences padded to 5 steps',
     )
     cases.add_argument("--mode", default="", help="select only eager, graph, xla or compiled")
-    parser.add_argument("--full", action="store_true", help="add what takes long: compiled modes and narrow dtypes")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--quick", action="store_true", help="try one case of each operation's first variants only")
+    amount.add_argument("--full", action="store_true", help="add what takes long: compiled modes and narrow dtypes")
     parser.add_argument("--replay", metavar="DIR", help="compare with the recording in this folder too")
     add_seed(parser)
     add_require(parser)

@@ -15,8 +15,6 @@ from parity.errors import choose_all
 from parity.operations import OPERATIONS, Configuration, Input, Operation, find
 from parity.report.journal import warn
 
-HELP = "Describe what an operation computes, takes and returns."
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity describe``."""

@@ -19,8 +19,6 @@ from parity.report import Report
 from parity.report.formatting import SYMBOLS, amount
 from parity.report.markdown_text import code_block, escape, one_line, table_head, table_row
 
-HELP = "Compare two reports: new failures, new passes, score changes, added and removed cases."
-
 TERMINAL_ROWS = 20  # of a table
 TERMINAL_FAILURES = 3  # shown in full
 MARKDOWN_ROWS = 40  # with all of them, a summary stays far below the megabyte that it may have

@@ -19,8 +19,6 @@ from parity.cli.terminal import console, print_lines
 from parity.divergences import DIVERGENCES, VERDICTS, Divergence, DivergenceEntry, Trial, plan, report_entries
 from parity.errors import printable
 
-HELP = "List what the frameworks do differently and what people believe, or explain some of it."
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity divergences``."""

@@ -10,8 +10,6 @@ from parity.cli.terminal import report_lines
 from parity.models.checking import check_model
 from parity.models.transformations import LAYOUTS
 
-HELP = "Check whether a model of your own ignores padding, batch-mates and the side of the padding."
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity model``."""

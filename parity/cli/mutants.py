@@ -19,8 +19,6 @@ from parity.report.formatting import plural, several
 from parity.report.groups import group_by
 from parity.report.summaries import MUTANT_HEADS, killed_by, kills_by_contract
 
-HELP = "Run mutants, small mistakes that people make, and show which contracts kill them."
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity mutants``."""

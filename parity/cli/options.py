@@ -11,7 +11,7 @@ from parity import divergences, training
 from parity.arrays import FLOATS
 from parity.checks.check import Check
 from parity.checks.runner import TIMEOUT, Task
-from parity.checks.selection import check_recorded, plan
+from parity.checks.selection import check_recorded, plan, quick
 from parity.errors import InputError, choose, choose_all, shown
 from parity.frameworks import FRAMEWORKS, DeviceSettings, lacks
 from parity.frameworks.recording import Recording
@@ -105,6 +105,8 @@ def plan_tasks(options: argparse.Namespace, device: DeviceSettings, recording: R
     Raises:
         InputError: an unknown name, a selection without a check, or a recording that lacks some of it.
     """
+    if options.quick:
+        return [*quick(_plan_checks(options, options.contract, device, recording))]
     if not any(getattr(options, name) for name in (*REPEATED, *SINGLE)):
         checks = _plan_checks(options, [], device, recording)
         seed = options.seed

@@ -7,7 +7,6 @@ import argparse
 from parity.cli.own_model import EXPECTED, add_checks, add_inputs, checks_of, imported, needed_inputs, printable_lines
 from parity.pairs.checking import check_pair
 
-HELP = "Check whether two models of your own are the same function, and if not, in which layer and why."
 DIRECTIONS = ("left-to-right", "right-to-left")
 
 

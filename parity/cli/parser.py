@@ -9,23 +9,21 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from parity import __version__
-from parity.cli.options import make_strict
-from parity.errors import first_lines
 
-COMMANDS = (
-    "check",
-    "model",
-    "pair",
-    "transfer",
-    "record",
-    "report",
-    "diff",
-    "describe",
-    "divergences",
-    "mutants",
-    "sweep",
-    "advise",
-)
+COMMANDS = {
+    "check": "Check every variant of every operation against its contracts, and write a report.",
+    "model": "Check whether a model of your own ignores padding, batch-mates and the side of the padding.",
+    "pair": "Check whether two models of your own are the same function, and if not, in which layer and why.",
+    "transfer": "Write the weights of one model in the layout of another one, in PyTorch or Keras.",
+    "record": "Record what a framework observes, so that parity check --replay can compare with it elsewhere.",
+    "report": "Write the Markdown and the page of a report again, or the report of a run that was killed.",
+    "diff": "Compare two reports: new failures, new passes, score changes, added and removed cases.",
+    "describe": "Describe what an operation computes, takes and returns.",
+    "divergences": "List what the frameworks do differently and what people believe, or explain some of it.",
+    "mutants": "Run mutants, small mistakes that people make, and show which contracts kill them.",
+    "sweep": "Check random cases of many seeds: count false alarms, and show how scores are distributed.",
+    "advise": "Predict which variant is fastest for your lengths, and measure it.",
+}
 STATUS = "Exit status: 0 all agree, 1 something failed, 2 wrong usage, 130 interrupted."
 
 
@@ -37,6 +35,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str, nearest: Sequence[str] = ()) -> NoReturn:
         """Exit with status 2 and the error."""
+        from parity.errors import first_lines
+
         hint = f"; nearest: {nearest[0]}" if nearest else ""
         self.exit(2, f"parity: error: {first_lines(message)}; {self.prog} --help lists what it takes{hint}\n")
 
@@ -50,17 +50,20 @@ class Parser(argparse.ArgumentParser):
         return options, unknown
 
 
-def command_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def command_parser(command: str = "") -> argparse.ArgumentParser:
+    """Return the parser of all commands; only the module of one of them is imported, for its options."""
     parser = Parser(
         prog="parity", description="Check whether PyTorch and TensorFlow agree about padding.", epilog=STATUS
     )
     parser.add_argument("--version", action="version", version=f"parity {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for name in COMMANDS:
-        module = import_module(f"parity.cli.{name}")
-        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
-        command.set_defaults(run=module.run)
-        make_strict(command)
-        module.add_options(command)
+    for name, text in COMMANDS.items():
+        added = commands.add_parser(name, help=text, description=text)
+        if name == command:
+            from parity.cli.options import make_strict
+
+            module = import_module(f"parity.cli.{name}")
+            added.set_defaults(run=module.run)
+            make_strict(added)
+            module.add_options(added)
     return parser

@@ -26,7 +26,6 @@ from parity.models.recording import record_model
 from parity.report.environment import describe_environment
 from parity.report.formatting import plural
 
-HELP = "Record what a framework observes, so that parity check --replay can compare with it elsewhere."
 SHOWN = 10  # unexpected errors
 
 

@@ -13,8 +13,6 @@ from parity.report import journal
 from parity.report.storage import REPORT
 from parity.report.throughput import read as read_benchmarks
 
-HELP = "Write the Markdown and the page of a report again, or the report of a run that was killed."
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity report``."""

@@ -16,8 +16,6 @@ from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import announce, console, run_tasks
 from parity.report.groups import failures
 
-HELP = "Check random cases of many seeds: count false alarms, and show how scores are distributed."
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity sweep``."""

@@ -19,7 +19,6 @@ from parity.pairs.leftovers import TransferError
 from parity.pairs.names import Named
 from parity.pairs.transferring import transfer_weights
 
-HELP = "Write the weights of one model in the layout of another one, in PyTorch or Keras."
 ENDINGS = (".safetensors", ".npz")
 Encode = Callable[[Mapping[str, Array]], bytes]
 
