@@ -205,10 +205,18 @@ def state(module):
 
 @contextlib.contextmanager
 def seeded(seed):
-    """Give a run random numbers of its own, and leave the caller's generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    """Give a run random numbers of its own, and leave the caller's generator as it was.
+
+    `torch.manual_seed` formats a stack for each kind of device that has not been used, a tenth of the time of a check.
+    """
+    before = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+    try:
         yield
+    finally:
+        torch.default_generator.set_state(before)
 
 
 @contextlib.contextmanager
