@@ -6,6 +6,7 @@ import argparse
 
 from parity.cli.own_model import EXPECTED, add_checks, add_inputs, checks_of, imported, needed_inputs, printable_lines
 from parity.pairs.checking import check_pair
+from parity.pairs.rules import NAMED
 
 DIRECTIONS = ("left-to-right", "right-to-left")
 
@@ -16,6 +17,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("right", help="with this")
     add_inputs(parser)
     add_checks(parser, "hold each model to this one only")
+    parser.add_argument("--steps", type=int, default=0, help="train both on so many batches, and compare weights")
+    parser.add_argument(
+        "--optimiser", choices=tuple(NAMED), help="train with this one, the same mathematics on both sides"
+    )
     parser.add_argument(
         "--transfer", metavar="DIRECTION", help=f"carry the weights {' or '.join(DIRECTIONS)} (default: they are equal)"
     )
@@ -24,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check a pair, print the verdict, and return 1 if it does not hold."""
     inputs = needed_inputs(options, "parity pair")
-    verdict = check_pair(
-        imported(options.left), imported(options.right), inputs, transfer=options.transfer, **checks_of(options)
-    )
+    models = imported(options.left), imported(options.right)
+    training = {name: getattr(options, name) for name in ("transfer", "steps", "optimiser")}
+    verdict = check_pair(*models, inputs, **training, **checks_of(options))
     print(printable_lines(str(verdict)))
     return int(not verdict)

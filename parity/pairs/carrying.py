@@ -104,6 +104,10 @@ class Carrier:
         self.forget()
         return found
 
+    def planned(self, forward: bool) -> Transfer:
+        """Return the transfer in a direction by the layers' rules, without applying it."""
+        return self._automatic(forward, apply=False)
+
     def forget(self) -> None:
         """Drop the copies that sides have of a model's weights."""
         for half in self.halves:

@@ -69,7 +69,7 @@ class Trials:
         """Compare outputs, and gradients when only these differ."""
         quantities = [dict(one.floors.expected) for one in self.seen]
         setting = self.seen[number].setting
-        quantities[number] = setting.view.observe([setting.base])
+        quantities[number] = setting.view.observe([setting.base], mode="eager")  # a graph keeps what it was traced with
         links = self.links if self.first.where == "gradients" else None
         found = compare_pair(self.seen, (quantities[0], quantities[1]), links, "float64")
         if links is None:

@@ -15,6 +15,7 @@ from parity.pairs.carrying import Carrier
 from parity.pairs.examination import Examination
 from parity.pairs.halves import NAMES, Function, both, prepare_halves
 from parity.pairs.names import Named
+from parity.pairs.training import check_optimiser
 from parity.pairs.verdict import SAME, PairVerdict
 
 Functions = Function | tuple[Function, Function]
@@ -34,6 +35,8 @@ def check_pair(
     contracts: Iterable[str] = (),
     dtype: str = "float32",
     training: bool = False,
+    steps: int = 0,
+    optimiser: Any = None,
     seeds: int = 3,
     expected_failures: Mapping[str, str] | None = None,
 ) -> PairVerdict:
@@ -53,7 +56,12 @@ def check_pair(
         contracts: those of `parity.check_model` that each model is held to; all when empty. ``["same_function"]``
             alone holds them to none.
         dtype: the one to check beside float64.
-        training: whether layers are in the mode of training; dropout is 0 then.
+        training: whether layers are in the mode of training; dropout is 0 then, and moving statistics are compared.
+        steps: how many batches both models are trained on, from the same weights, with the same loss, without dropout;
+            their weights are compared after each step. Neither model keeps what it has learned.
+        optimiser: "sgd", "momentum", "nesterov", "adam", "amsgrad", "adamw", "nadam", "adamax", "rmsprop", "adagrad"
+            or "adadelta": the same mathematics on both sides, of two biases as of one. Or your own, a tuple of two, in
+            the order of the models: optimisers, or functions that make them, in PyTorch from a list of parameters.
         seeds: how many samples of sequences and values are tried; a third of them, in float64, for each model alone.
         expected_failures: contract -> reason: "same_function", or one of `parity.check_model`, for both models or as
             "left.ignores_padding" for one. One that holds all the same is a failure.
@@ -69,6 +77,8 @@ def check_pair(
     of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
     choose("dtype", dtype, DTYPES)
     of_kind("training", training, bool, "True or False")
+    whole_number("steps", steps, least=0, most=999)
+    check_optimiser(steps, optimiser)
     whole_number("seeds", seeds, least=1, most=10_000)
     functions = {"call": call, "outputs": outputs, "loss": loss}
     for argument, received in functions.items():
@@ -81,7 +91,7 @@ def check_pair(
         halves = prepare_halves((left, right), inputs, functions, training, stack)
         carrier = Carrier(halves, inputs, both("call", call), dict(pairs or {}), names("ignore", ignore))
         carried = carrier.carry(transfer)
-        return Examination(halves, inputs, carrier, carried, dtype, seeds).verdict(chosen, expected)
+        return Examination(halves, inputs, carrier, carried, dtype, seeds, steps, optimiser).verdict(chosen, expected)
 
 
 def chosen_of_sides(contracts: list[str]) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -22,6 +24,9 @@ from parity.pairs.causes import Trials, cause_of, gradients_first
 from parity.pairs.comparing import Links, Seen, compare_pair, observe
 from parity.pairs.first_difference import FirstDifference, Traces
 from parity.pairs.halves import DOUBLE, SINGLE, Half, match_outputs, measure_precision
+from parity.pairs.interventions import cause_in_dropout, cause_in_gradients, rounded_constants, unreached
+from parity.pairs.randomness import Dropouts, rates_note, rates_of, still_random
+from parity.pairs.training import Training
 from parity.pairs.verdict import SAME, PairVerdict
 
 
@@ -35,6 +40,7 @@ class Examination:
         carrier, carried: the transfer of weights.
         dtype: to check beside float64.
         seeds: how many samples.
+        steps, optimiser: of training.
     """
 
     halves: tuple[Half, Half]
@@ -43,6 +49,8 @@ class Examination:
     carried: Carried
     dtype: str
     seeds: int
+    steps: int = 0
+    optimiser: Any = None
     notes: list[str] = field(default_factory=list)
     double: float | None = None
     single: float | None = None
@@ -56,7 +64,7 @@ class Examination:
     def verdict(self, chosen: list[str], expected: Mapping[str, str]) -> PairVerdict:
         """Examine the pair and conclude."""
         own = {name: reason for name, reason in expected.items() if name == SAME}
-        if not chosen and self.seeds == 1:  # too few runs for a graph
+        if not chosen and self.seeds == 1 and not self.steps:  # too few runs for a graph
             for half in self.halves:
                 vars(half.side).update({"has_graph": False} if "has_graph" in vars(half.side) else {})
         first, cause, same = None, "", None
@@ -92,21 +100,59 @@ class Examination:
                 with np.errstate(all="ignore"):  # inf and NaN are results too
                     first, cause = self._explained(seen, links, seed, differences)
                 return False, first, cause
-        return True, None, ""
+            if not seed:
+                pairs = enumerate(zip(seen, reversed(seen), strict=True))
+                self.notes += filter(None, (rounded_constants(one, number, other) for number, (one, other) in pairs))
+        return self._trained(links)
+
+    def _trained(self, links: Links | None) -> tuple[bool, FirstDifference | None, str]:
+        """Compare both models in the mode of training, if that is asked for."""
+        if not (self.steps or self._is_training):
+            return True, None, ""
+        with ExitStack() as stack:
+            if not self._is_training:
+                for half in self.halves:
+                    half.enter_training(stack)
+                self.notes += self._of_randomness()
+                seen = observe(self.halves[0], self.inputs, 0), observe(self.halves[1], self.inputs, 0)
+                differences = compare_pair(seen, (seen[0].expected, seen[1].expected), links, self.found.wide)
+                if self.found.add(SAME, self.found.wide, 0, differences):
+                    self.notes.append("in the mode of inference both agree")
+                    return False, *self._explained(seen, links, 0, differences)
+            options = self.carrier, self.carried, self.steps, self.optimiser, self.dtype
+            trained = Training(self.halves, self.inputs, *options).run()
+        if trained is None:
+            self.notes += ["training: weights cannot be compared"] if self.steps else []
+            return True, None, ""
+        self.notes += trained.notes
+        self.found.add(SAME, self.found.wide, 0, trained.wide)
+        if trained.narrow:
+            self.found.add(SAME, self.dtype, 0, trained.narrow)
+        return trained.first is None, trained.first, trained.cause
 
     def _of_training(self) -> list[str]:
-        """Return notes about settings that differ, and that only training shows."""
+        """Return notes about settings that differ and that only training shows, and about what is random."""
         notes = []
-        for row in self.carried.rows:
+        for row in self.carried.rows if not (self.steps or self._is_training) else ():
             if "momentum" in row.configuration:
                 own, theirs = row.configuration["momentum"][:: 1 if self.carried.forward else -1]
-                text = f"momentum of `{row.source}` is {own} left, {theirs} right: statistics differ after training"
-                notes.append(text)
-                if self.halves[0].side.training:
-                    self.found.add(SAME, DOUBLE, 0, [mismatch("statistics", text)])
-        rates = [sorted(rate for *_, rate in half.framework.dropouts(half.side)) for half in self.halves]
-        if set(rates[0]) != set(rates[1]):
-            notes.append(f"dropout rates are {rates[0] or 'none'} left, {rates[1] or 'none'} right")
+                notes.append(f"momentum of `{row.source}` is {own} left, {theirs} right: try training=True")
+        if not (self.steps or self._is_training):
+            notes += rates_note(*(rates_of(half.side) for half in self.halves))
+        return notes + self._of_randomness() if self._is_training else notes
+
+    @property
+    def _is_training(self) -> bool:
+        return self.halves[0].side.training
+
+    def _of_randomness(self) -> list[str]:
+        """Return notes about dropout, and what stays random in the mode of training."""
+        dropped = [half.dropped or Dropouts() for half in self.halves]
+        random = [(half.name, name) for half in self.halves if (name := still_random(half, self.inputs))]
+        notes = rates_note(*dropped)  # after a run, which calls functions too
+        notes += [f"{name} stays random in the mode of training: {layer}" for name, layer in random]
+        if any(one.rates for one in dropped) and len(notes) == len(random):
+            notes.append(f"dropout was set to 0: left {dropped[0]}; right {dropped[1]}")
         return notes
 
     def _in_dtype(self, seen: tuple[Seen, Seen], links: Links | None, seed: int) -> None:
@@ -138,8 +184,12 @@ class Examination:
             first = traces.first()
         if first is None:
             return None, self._cause_in_weights(seen)
-        cause = self._cause_in_weights(seen) or cause_of(Trials(traces, seen, links, first))
-        return first, cause
+        cause = self._cause_in_weights(seen) or cause_in_dropout(seen, links)
+        if not cause and first.where == "gradients":
+            note, where = unreached(traces, seen, failed)
+            self.notes += [note] if note else []
+            cause = cause_in_gradients(seen, links, failed, where)
+        return first, cause or cause_of(Trials(traces, seen, links, first))
 
     def _cause_in_weights(self, seen: tuple[Seen, Seen]) -> str:
         """Name weights of the user's that are not those of the rules, if these make both agree."""

@@ -26,7 +26,8 @@ class FirstDifference(Struct, frozen=True):
     Attributes:
         left, right: the layers that differ; those that receive something else when it is "between".
         kind: the class of the right one.
-        where: "in" the layers, "between" them and those before, "after" the last ones, or in "gradients" only.
+        where: "in" the layers, "between" them and those before, "after" the last ones, in "gradients" only, or only in
+            weights after so many steps of "training".
         equal: the last pair of layers before, whose outputs agree, left and right.
         inside: layers without weights between them, "left" or "right" and their names.
         step: the first, -1 where there are no steps.
@@ -53,12 +54,16 @@ class FirstDifference(Struct, frozen=True):
         layers = _named(self.left, self.right, self.kind)
         if self.where == "in":
             return f"first in {layers}{measured}"
+        if self.where == "training":
+            after = f"after step {self.step}, first in {layers}, {self.difference:.1e} in float64"
+            return f"outputs and gradients agree; weights differ {after}"
         inside = f" ({', '.join(self.inside)})" if self.inside else ""
         before = _named(*self.equal) if any(self.equal) else "the inputs"
         if self.where == "between":
             return f"first between {before} and {layers}{inside}{measured}"
         if self.where == "after":
             return f"first after {before}{inside}{measured}"
+        measured = measured if self.difference else ""  # one of them is not trained
         return f"outputs agree; gradients differ, going backward first in that of {layers}{measured}"
 
 

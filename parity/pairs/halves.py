@@ -21,9 +21,11 @@ from parity.models.side import Side
 from parity.models.sides import side_of
 from parity.models.tracing import Tracer
 from parity.models.transformations import Setting
+from parity.pairs.randomness import Dropouts, without_dropout
 from parity.pairs.running import LAYERS, Weights, both_batches, model_of, run_once, weights_of
 
 HOLDING = {"pytorch": "parity.pairs.pytorch_half", "tensorflow": "parity.pairs.keras_half"}
+TRAINING = {"pytorch": "parity.pairs.pytorch_training", "tensorflow": "parity.pairs.keras_training"}
 NAMES = ("left", "right")
 WIDER = (1, 0, 3)  # steps of padding behind the longest sequence, by seed
 DOUBLE, SINGLE = "float64", "float32"
@@ -43,6 +45,7 @@ class Half:
         steps: for its outputs with a stride, how many steps a sequence of each length has.
         names: its outputs -> the names under which they are compared.
         guessed: how its arguments were matched.
+        dropped: the dropout that was set to 0 for the mode of training; None in that of inference.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Half:
     steps: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     guessed: str = ""
+    dropped: Dropouts | None = None
 
     @property
     def model(self) -> Any:
@@ -70,6 +74,11 @@ class Half:
         layout = padded(sequences.lengths, max(sequences.lengths) + WIDER[seed % len(WIDER)])
         given = None if inputs.lengths.holes else layout
         return Setting(view, frozenset(self.side.read), inputs.lengths.holes, layout=given)
+
+    def enter_training(self, stack: ExitStack) -> None:
+        """Put the model in the mode of training, without dropout, until the stack is closed."""
+        stack.enter_context(import_module(TRAINING[self.side.framework]).in_training(self.side))
+        self.dropped = stack.enter_context(without_dropout(self.side))
 
     def tracer(self, inputs: Inputs, seed: int) -> Tracer:
         """Return what traces its layers in the widest dtype."""
@@ -121,11 +130,9 @@ def prepare_halves(
         ran = run_once(side, unequal, full, name)
         import_module(HOLDING[side.framework]).hold(side, ran.dtype, stack)
         guessed = str(binding) if binding is not None else ""
-        if training:
-            framework = import_module(HOLDING[side.framework])
-            for _, layer, attribute, _ in framework.dropouts(side):
-                stack.enter_context(framework.changed(layer, attribute, 0.0))
         halves.append(Half(name, side, weights_of(side), ran.dtype, guessed=guessed))
+        if training:
+            halves[-1].enter_training(stack)
     return halves[0], halves[1]
 
 

@@ -9,7 +9,7 @@ from keras.src.backend import get_keras_mask, set_keras_mask
 
 from parity.models.keras_side import turned
 from parity.pairs.alternatives import of_epsilon, of_slope, settings
-from parity.pairs.keras_exact import exact_constants
+from parity.pairs.keras_exact import Constants, exact_constants
 
 L = keras.layers
 SETTINGS = {"eps": ("epsilon", "eps"), "padding": ("padding",), "stride": ("strides",)}  # common name -> those of Keras
@@ -17,7 +17,8 @@ SETTINGS = {"eps": ("epsilon", "eps"), "padding": ("padding",), "stride": ("stri
 
 def hold(side, dtype, stack):
     """Let a model have weights of a dtype, and constants that are not rounded, until the stack is closed."""
-    stack.enter_context(exact_constants())
+    side.constants = Constants({id(layer): path for path, layer in layers_of(side).items()} | {id(side.layer): ""})
+    stack.enter_context(exact_constants(side.constants))
     stack.enter_context(turned(side.layer, dtype, {}, lambda tensor: tensor, {}))
     side.values.clear()
     side.graphs.clear()
@@ -37,17 +38,6 @@ def changed(layer, name, value):
         yield
     finally:
         object.__setattr__(layer, name, before)
-
-
-def dropouts(side):
-    """Return all layers that drop numbers in training: their path, attribute and rate."""
-    found = []
-    for path, layer in layers_of(side).items():
-        for name in ("rate", "dropout", "recurrent_dropout"):
-            rate = getattr(layer, name, None)
-            if isinstance(rate, float) and rate > 0 and not isinstance(layer, L.RNN | L.Bidirectional):
-                found.append((path, layer, name, rate))
-    return found
 
 
 def activation_of(side, path):

@@ -16,6 +16,7 @@ SETTINGS = {"eps": ("eps", "epsilon", "variance_epsilon"), "padding": ("padding"
 
 def hold(side, dtype, stack):  # noqa: ARG001
     """Let a side have a copy of its module in a dtype; the user's own is not touched."""
+    side.originals = {id(p): name for name, p in side.model.named_parameters()}  # to which an optimiser refers
     side.model = copy.deepcopy(side.copied(dtype))
     side.copies.clear()
     side.saved.clear()
@@ -35,17 +36,6 @@ def changed(layer, name, value):
         yield
     finally:
         setattr(layer, name, before)
-
-
-def dropouts(side):
-    """Return all layers that drop numbers in training: their path, attribute and rate."""
-    found = []
-    for path, layer in side.model.named_modules():
-        for name in ("p", "dropout"):
-            rate = getattr(layer, name, None)
-            if isinstance(rate, float) and rate > 0:
-                found.append((path, layer, name, rate))
-    return found
 
 
 def activation_of(side, path):

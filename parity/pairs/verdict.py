@@ -71,7 +71,8 @@ class PairVerdict(Verdict, frozen=True, kw_only=True):
             return f"{mark} the same function{measured}{apart}{only}{self._unexpected()}"
         where = f": {self.difference}" if self.difference else ""
         measured = "" if self.difference or self.double is None else f": {self.double:.1e} apart in {self.wide}"
-        return f"{mark} not the same function{where}{measured}{self._expected(SAME)}"
+        what = "in training" if self.difference and self.difference.where == "training" else "function"
+        return f"{mark} not the same {what}{where}{measured}{self._expected(SAME)}"
 
     def _unexpected(self) -> str:
         failed = [one for one in self.results if one.contract == SAME and one.detail.startswith("holds, but")]
