@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
-from parity.checks.result import PASSED
-from parity.divergences import Trial
+from dataclasses import replace
+
+import pytest
+
+from parity.checks.result import PASSED, SKIPPED
+from parity.divergences import DIVERGENCES, Trial, find, try_out
 
 
 def test_divergence(parity_trial: Trial) -> None:
     """Check that the naive code gives the values of the entry."""
     assert parity_trial.status == PASSED, parity_trial.reason
+
+
+SEARCHED = {  # words of somebody who has the symptom -> the entry
+    "bias_hh learning rate twice": "optimiser.two_biases",
+    "RMSprop epsilon root": "optimiser.epsilon_placement",
+    "Keras float64 float32 torch": "precision.keras_float64",
+    "hard_sigmoid recurrent_activation Keras 2": "rnn.hard_sigmoid",
+    "initial_state mask lost": "masking.initial_state",
+    "TimeDistributed steps missing": "masking.time_distributed",
+    "padding stride same even": "convolution.same_stride_even",
+}
+
+
+@pytest.mark.parametrize("words", SEARCHED)
+def test_an_entry_is_found_by_the_words_of_a_symptom(words: str) -> None:
+    found = [name for name, entry in DIVERGENCES.items() if entry.has(words.split())]
+    assert SEARCHED[words] in found
+    assert len(found) <= 3
+
+
+def test_an_entry_that_needs_a_package_is_skipped_without_it() -> None:
+    entry = replace(find("loss.all_ignored"), needs=("no_such_package",))
+    trial = try_out(entry, next(iter(entry.snippets)))
+    assert trial.status == SKIPPED
+    assert "no_such_package" in trial.reason or "not installed" in trial.reason

@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", nargs="*", help='explain these, such as "loss.all_ignored", or a topic, "loss"; without one, list all'
     )
+    parser.add_argument("--search", nargs="+", default=[], metavar="WORD", help="list those whose text has all words")
     parser.add_argument("--all", action="store_true", help="run all of them, and show which are stale")
     add_require(parser)
 
@@ -34,8 +35,9 @@ def run(options: argparse.Namespace) -> int:
     frameworks.require("require", options.require)
     terminal = console(120)
     if not options.name and not options.all:
-        terminal.print(_contents(DIVERGENCES.values()))
-        return 0
+        found = [entry for entry in DIVERGENCES.values() if entry.has(options.search)]
+        terminal.print(_contents(found) if found else "no entry has all of these words")
+        return int(not found)
     tasks = track(plan(options.name), "running", console=Console(stderr=True), transient=True)
     trials = [trial for task in tasks for trial in task.run()]
     if options.all:

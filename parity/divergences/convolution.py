@@ -1,6 +1,6 @@
 """Record how convolutions mix padding with real steps."""
 
-from parity.divergences.entry import DIFFERS, FALSE, TRUE, divergence
+from parity.divergences.entry import DIFFERS, FALSE, PARTLY, TRUE, divergence
 
 
 @divergence(
@@ -158,3 +158,59 @@ class causal:
             "in a batch": stack(1.0, 2.0, 0.0, 0.0)[:2],
             "padded on the left": stack(0.0, 0.0, 1.0, 2.0)[2:],
         }
+
+
+@divergence(
+    claim="With a stride of 2 and a window of 3, `padding='same'` in Keras is `padding=1` in PyTorch.",
+    verdict=PARTLY,
+    expected={
+        "pytorch": {
+            "convolution, T=5": [210.0, 432.0, 54.0],
+            "convolution, T=6": [210.0, 432.0, 654.0],
+            "maximum, T=5": [2.0, 4.0, 5.0],
+            "maximum, T=6": [2.0, 4.0, 6.0],
+        },
+        "tensorflow": {
+            "convolution, T=5": [210.0, 432.0, 54.0],
+            "convolution, T=6": [321.0, 543.0, 65.0],
+            "maximum, T=5": [2.0, 4.0, 5.0],
+            "maximum, T=6": [3.0, 5.0, 6.0],
+        },
+    },
+    why="For odd T both pad one step on each side. For even T one step of padding is enough, and TensorFlow puts it on "
+    "the right, so that all windows begin a step later. A port that was tried at T = 5 or 7 is wrong at 6 and 8; so is "
+    "pooling.",
+    instead="Give both explicit padding: `ZeroPadding1D` before `padding='valid'` in Keras, or `F.pad(x, (0, 1))` in "
+    "PyTorch for even T.",
+    operation="feedforward.conv1d",
+    sources=(
+        "https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2",
+        "https://github.com/pytorch/pytorch/issues/67551",
+    ),
+)
+class same_stride_even:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        kernel, found = torch.tensor([[[1.0, 10.0, 100.0]]]), {}
+        for steps in (5, 6):
+            x = torch.arange(1.0, steps + 1)[None, None]  # (B, C, T)
+            found[f"convolution, T={steps}"] = F.conv1d(x, kernel, stride=2, padding=1)[0, 0].tolist()
+            found[f"maximum, T={steps}"] = F.max_pool1d(x, 3, stride=2, padding=1)[0, 0].tolist()
+        return found
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        found = {}
+        convolution = keras.layers.Conv1D(1, 3, strides=2, padding="same", use_bias=False)
+        convolution.build((None, None, 1))
+        convolution.kernel.assign(tf.constant([1.0, 10.0, 100.0])[:, None, None])
+        pool = keras.layers.MaxPooling1D(3, strides=2, padding="same")
+        for steps in (5, 6):
+            x = tf.range(1.0, steps + 1)[None, :, None]  # (B, T, C)
+            found[f"convolution, T={steps}"] = convolution(x)[0, :, 0].numpy().tolist()
+            found[f"maximum, T={steps}"] = pool(x)[0, :, 0].numpy().tolist()
+        return found

@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from textwrap import dedent
 from typing import Any
 
@@ -43,6 +44,7 @@ class Divergence:
         instead: what to write instead.
         operation: the row of `parity.OPERATIONS` that does so; empty when none does.
         sources: documentation, issues, papers.
+        needs: packages without which it cannot be tried, beside the framework.
     """
 
     name: str
@@ -54,11 +56,23 @@ class Divergence:
     instead: str
     operation: str
     sources: tuple[str, ...]
+    needs: tuple[str, ...] = ()
 
     def code(self, framework: str) -> str:
         """Return a framework's snippet as one would write it: the body of its function."""
         _, _, body = inspect.getsource(self._snippet(framework)).partition("():\n")
         return dedent(body).strip()
+
+    def has(self, words: Iterable[str]) -> bool:
+        """Tell whether all words are in its text or code, in any case.
+
+        >>> from parity.divergences import find
+        >>> find("loss.all_ignored").has(["NaN", "ignored"])
+        True
+        """
+        code = " ".join(map(self.code, self.snippets))
+        text = " ".join([self.name, self.claim, self.why, self.instead, code]).lower()
+        return all(word.lower() in text for word in words)
 
     def run(self, framework: str) -> Values:
         """Return what a framework's snippet gives today.
@@ -160,6 +174,8 @@ def try_out(divergence: Divergence, framework: str) -> Trial:
     reason, broken = frameworks.unavailable(framework)
     if reason:
         return trial(divergence, framework, FAILED if broken else SKIPPED, reason)
+    if absent := [package for package in divergence.needs if find_spec(package) is None]:
+        return trial(divergence, framework, SKIPPED, f"{absent[0]} is not installed")
     try:
         observed = divergence.run(framework)
     except Exception as error:  # whatever it raises is news about the framework
@@ -192,6 +208,7 @@ def divergence(
     instead: str,
     sources: tuple[str, ...],
     operation: str = "",
+    needs: tuple[str, ...] = (),
 ) -> Callable[[type], Divergence]:
     """Turn a class of snippets, one function for each framework, into an entry named after it and its module."""
 
@@ -208,6 +225,7 @@ def divergence(
             instead=instead,
             operation=operation,
             sources=sources,
+            needs=needs,
         )
 
     return entry

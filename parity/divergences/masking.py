@@ -325,3 +325,82 @@ class features_become_integers:
             "padded": keras.utils.pad_sequences(sequences, padding="post").tolist(),
             "dtype='float32'": keras.utils.pad_sequences(sequences, padding="post", dtype="float32").tolist(),
         }
+
+
+@divergence(
+    claim="A recurrent Keras layer that is given `initial_state` still ignores the masked steps of its input.",
+    verdict=FALSE,
+    expected={
+        "tensorflow": {
+            "SimpleRNN": 4.0,
+            "with initial_state": 5.0,
+            "with initial_state and mask": 4.0,
+            "Bidirectional, with initial_state": [5.0, 5.0],
+        }
+    },
+    why="The last of three steps is masked; the state of 0 is the one that the layer begins "
+    "with anyway. With one tensor as its argument, a layer gets that tensor's mask. "
+    "With two, Keras looks for an argument `sequences_mask`, which the layer does not have: the mask is lost "
+    "silently, and the padding is read. So is every decoder that starts from an encoder's state.",
+    instead="Pass the mask: `rnn(x, initial_state=state, mask=embedding.compute_mask(tokens))`.",
+    operation="rnn.lstm",
+    sources=(
+        "https://keras.io/guides/understanding_masking_and_padding/",
+        "https://keras.io/api/layers/recurrent_layers/rnn/",
+    ),
+)
+class initial_state:
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x, state = tf.constant([[[1.0], [1.0], [9.0]]]), tf.zeros((1, 1))  # (B, T, D); the last step is padding
+        x = keras.layers.Masking(9.0)(x)
+        ones = {"kernel_initializer": "ones", "recurrent_initializer": "ones", "bias_initializer": "ones"}
+        rnn = keras.layers.SimpleRNN(1, activation="linear", **ones)
+        both = keras.layers.Bidirectional(keras.layers.SimpleRNN(1, activation="linear", **ones))
+        mask = tf.constant([[True, True, False]])
+        return {
+            "SimpleRNN": rnn(x).numpy()[0, 0].item(),
+            "with initial_state": rnn(x, initial_state=[state]).numpy()[0, 0].item(),
+            "with initial_state and mask": rnn(x, initial_state=[state], mask=mask).numpy()[0, 0].item(),
+            "Bidirectional, with initial_state": both(x, initial_state=[state, state])[0].numpy().tolist(),
+        }
+
+
+@divergence(
+    claim="`TimeDistributed` applies a layer to each step, however many there are.",
+    verdict=PARTLY,
+    expected={
+        "tensorflow": {
+            "eager, B=2 and T=5": 5,
+            "graph of open shape, B=2 and T=5": 2,
+            "graph of open shape, B=5 and T=2": "InvalidArgumentError: … slice index 4 of dimension 0 out of bounds …",
+        }
+    },
+    why="Each value is the number of steps that come out. Where T is known, Keras loops over the steps. In a graph for "
+    "batches of any size, as `predict` makes once sizes vary, it maps over a range of what it takes for T, and that "
+    "is B (Keras 3.15): steps from B on are missing if B is less than T, and it raises if B is larger.",
+    instead="Leave `TimeDistributed` out around Dense, which takes steps as they are; else fix T, or reshape to B · T.",
+    sources=(
+        "https://keras.io/api/layers/recurrent_layers/time_distributed/",
+        "https://github.com/keras-team/keras/blob/master/keras/src/layers/rnn/time_distributed.py",
+    ),
+)
+class time_distributed:
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        from parity.divergences.entry import raised
+
+        layer = keras.layers.TimeDistributed(keras.layers.Dense(1))
+        layer.build((None, None, 3))
+        graph = tf.function(lambda x: layer(x), input_signature=[tf.TensorSpec((None, None, 3))])  # B, T, D
+        return {
+            "eager, B=2 and T=5": layer(tf.ones((2, 5, 3))).shape[1],
+            "graph of open shape, B=2 and T=5": graph(tf.ones((2, 5, 3))).shape[1],
+            "graph of open shape, B=5 and T=2": raised(
+                lambda: graph(tf.ones((5, 2, 3))), says="slice index 4 of dimension 0 out of bounds"
+            ),
+        }

@@ -313,3 +313,99 @@ class clipping_infinity:
 
         clipped, _ = tf.clip_by_global_norm([tf.constant([float("inf")]), tf.constant([2.0])], 1.0)
         return {"clipped": [float(gradient[0]) for gradient in clipped]}
+
+
+@divergence(
+    claim="A recurrent layer with equal weights learns as fast in both.",
+    verdict=DIFFERS,
+    expected={"pytorch": {"SGD": 0.2, "Adam": 0.2}, "tensorflow": {"SGD": 0.1, "Adam": 0.1}},
+    why="Each value is how far the bias of a cell moves in a step with gradient 1 and learning rate 0.1. PyTorch has "
+    "two biases of each gate, `bias_ih` and `bias_hh`. Only their sum counts; both have its gradient, and both move: "
+    "the sum moves twice as far, whatever the optimiser. Keras has one, except for a GRU with `reset_after`.",
+    instead="Halve the learning rate of both biases in PyTorch, or set one of them to 0 and `requires_grad_(False)`.",
+    operation="rnn.lstm",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
+        "https://github.com/pytorch/pytorch/issues/36905",
+        "https://github.com/onnx/onnx/issues/1127",
+    ),
+)
+class two_biases:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        def moved(optimizer):
+            rnn = nn.RNN(1, 1, nonlinearity="relu")
+            for parameter in rnn.parameters():
+                nn.init.ones_(parameter)
+            rnn(torch.ones(1, 1, 1))[0].sum().backward()
+            optimizer(rnn.parameters(), lr=0.1).step()
+            return 2 - (rnn.bias_ih_l0 + rnn.bias_hh_l0).item()
+
+        return {"SGD": moved(torch.optim.SGD), "Adam": moved(torch.optim.Adam)}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def moved(optimizer):
+            ones = {"kernel_initializer": "ones", "recurrent_initializer": "ones", "bias_initializer": "ones"}
+            rnn = keras.layers.SimpleRNN(1, activation="relu", **ones)
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(rnn(tf.ones((1, 1, 1))))
+            variables = rnn.trainable_variables
+            optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
+            return 1 - float(rnn.cell.bias.numpy()[0])
+
+        return {"SGD": moved(keras.optimizers.SGD(0.1)), "Adam": moved(keras.optimizers.Adam(0.1))}
+
+
+@divergence(
+    claim="With equal settings, RMSprop, Adagrad and Adamax take equal steps.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"RMSprop": 0.7597, "Adagrad": 0.5, "Adamax": 0.5},
+        "tensorflow": {"RMSprop": 0.01, "Adagrad": 0.01, "Adamax": 0.5},
+    },
+    why="Each value is the first step for a gradient and an epsilon of 1e-4, with learning rate 1. PyTorch adds "
+    "epsilon to the root of the squares, Keras to the squares themselves, where 1e-4 is as much as 0.01 outside of the "
+    "root. In Adamax, PyTorch adds it to the gradient inside of the maximum, and Keras to the maximum: the first step "
+    "is the same, and later ones are not. The defaults differ as well: RMSprop's `alpha` is 0.99 and `rho` 0.9, "
+    "Adagrad starts from 0 in PyTorch and from 0.1 in Keras, and Nadam's `momentum_decay` is 0.004 and 1.",
+    instead="Make epsilon so small that it does not matter, or write the step yourself; no constant makes both equal.",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html",
+        "https://keras.io/api/optimizers/rmsprop/",
+        "https://github.com/pytorch/pytorch/issues/23796",
+        "https://github.com/tensorflow/tensorflow/issues/58412",
+    ),
+)
+class epsilon_placement:
+    def pytorch():
+        import torch
+
+        def step(optimizer, **options):
+            weight = torch.zeros(1, requires_grad=True)
+            weight.grad = torch.tensor([1e-4])
+            optimizer([weight], lr=1.0, eps=1e-4, **options).step()
+            return -weight.item()
+
+        optim = torch.optim
+        return {"RMSprop": step(optim.RMSprop, alpha=0.9), "Adagrad": step(optim.Adagrad), "Adamax": step(optim.Adamax)}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def step(optimizer, **options):
+            weight = keras.Variable([0.0])
+            optimizer(1.0, epsilon=1e-4, **options).apply([tf.constant([1e-4])], [weight])
+            return -float(weight.numpy()[0])
+
+        optimizers = keras.optimizers
+        return {
+            "RMSprop": step(optimizers.RMSprop, rho=0.9),
+            "Adagrad": step(optimizers.Adagrad, initial_accumulator_value=0.0),
+            "Adamax": step(optimizers.Adamax),
+        }

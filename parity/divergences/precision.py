@@ -1,6 +1,6 @@
 """Record which float dtypes recurrent layers and losses accept."""
 
-from parity.divergences.entry import DIFFERS, divergence
+from parity.divergences.entry import DIFFERS, PARTLY, divergence
 
 
 @divergence(
@@ -83,3 +83,38 @@ class ctc:
 
         dtypes = ("float16", "bfloat16", "float32", "float64")
         return {"rejected": [d for d in dtypes if raised(lambda d=d: loss(d)) != "nothing raised"]}
+
+
+@divergence(
+    claim="A Keras layer with `dtype='float64'` computes in float64.",
+    verdict=PARTLY,
+    expected={"tensorflow": {"on tensorflow": ["float64", "float64", True], "on torch": ["float32", "float32", False]}},
+    why="Each list has the dtype of `result_type('float64', 'float64')`, that of the outputs of a Dense layer in "
+    "float64, and whether an input of 1 + 2^-40 passes it as it is. On TensorFlow, Keras keeps float64. On torch, and "
+    "on JAX by its sources, it silently promotes to float32 at most: a comparison in float64 compares rounding.",
+    instead="Compare Keras models in float64 on TensorFlow, and measure the precision, since a dtype does not show it.",
+    needs=("torch",),
+    sources=("https://github.com/keras-team/keras/issues/23704", "https://keras.io/api/utils/config_utils/"),
+)
+class keras_float64:
+    def tensorflow():
+        import os
+        import subprocess
+        import sys
+
+        program = """
+import keras, numpy as np
+dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", dtype="float64")
+y = keras.ops.convert_to_numpy(dense(np.array([[1 + 2.0**-40]])))
+print(keras.backend.result_type("float64", "float64"), y.dtype, float(y[0, 0]) == 1 + 2.0**-40)
+"""
+
+        def run(backend):
+            environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+            ran = subprocess.run(
+                [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+            )
+            *dtypes, same = ran.stdout.split()
+            return [*dtypes, same == "True"]
+
+        return {"on tensorflow": run("tensorflow"), "on torch": run("torch")}

@@ -408,3 +408,40 @@ class lstm_conventions:
             return float(lstm(x)[0, 0])
 
         return {"bias_ih only": last_output(b_in), "bias_ih + bias_hh": last_output(b_in + b_rec)}
+
+
+@divergence(
+    claim="`hard_sigmoid` is one function.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"F.hardsigmoid": [0.03333, 0.6667, 0.9333]},
+        "tensorflow": {"Keras 3": [0.03333, 0.6667, 0.9333], "Keras 2": [0.0, 0.7, 1.0]},
+    },
+    why="The values are those at -2.8, 1 and 2.6. Keras 2 and 1 compute 0.2 x + 0.5, cut at ±2.5; Keras 3 and PyTorch "
+    "x / 6 + 0.5, cut at ±3. It was the default `recurrent_activation` of LSTM and GRU until TensorFlow 2, so that a "
+    "model of that time gives other outputs when it is loaded in Keras 3, or ported to PyTorch with either.",
+    instead="Pass `recurrent_activation=lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)` for weights of Keras 2.",
+    operation="rnn.lstm",
+    sources=(
+        "https://github.com/tensorflow/tensorflow/issues/65381",
+        "https://github.com/keras-team/keras/pull/19477",
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardsigmoid.html",
+    ),
+)
+class hard_sigmoid:
+    def pytorch():
+        import torch
+        from torch.nn import functional as F
+
+        return {"F.hardsigmoid": F.hardsigmoid(torch.tensor([-2.8, 1.0, 2.6])).tolist()}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+        from keras.src.legacy.backend import hard_sigmoid  # as it was in Keras 2
+
+        x = tf.constant([-2.8, 1.0, 2.6])
+        return {
+            "Keras 3": keras.activations.hard_sigmoid(x).numpy().tolist(),
+            "Keras 2": hard_sigmoid(x).numpy().tolist(),
+        }

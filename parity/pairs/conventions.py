@@ -69,7 +69,10 @@ def _of_setting(key: str, known: Mapping[str, Any], partners: Mapping[str, str])
         whose = "" if len(differing) == len(values) else f" of `{name}`"
         left, right = (_words(each, pair[0][1:] != pair[1][1:]) for each in pair)
         said = f"{key.replace('_', ' ')}{whose} is {left} left, {right} right"
-        yield Convention(key, said, _taking(partners, keys))
+        kind = known[name][0]["kind"]
+        yield Convention(
+            f"{key} of {kind}" if (key, kind) == ("epsilon", "adam") else key, said, _taking(partners, keys)
+        )
 
 
 def _words(value: Sequence[Any], whole: bool) -> str:

@@ -19,6 +19,7 @@ from parity.pairs.trajectories import Layout, Path, Trajectory, compared
 
 ENTRIES = {
     "two biases": "optimiser.two_biases",
+    "epsilon of adam": "optimiser.adam_epsilon",
     "epsilon": "optimiser.epsilon_placement",
     "weight_decay": "optimiser.adam_weight_decay",
     "clipping": "optimiser.clipnorm",
