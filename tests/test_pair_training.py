@@ -31,9 +31,13 @@ def perceptrons() -> Any:
     return m.stirred(m.Perceptron()), m.perceptron()
 
 
-ALWAYS = {  # the other rows run with --parity-full: a verdict takes half a second
-    *("adam", "rmsprop", "nesterov", "adam's epsilon", "coupled decay", "clipping", "momentum", "both")
-}
+ALWAYS = {
+    "adam",
+    "adam's epsilon",
+    "coupled decay",
+    "momentum of statistics",
+    "right to left",
+}  # and with --parity-full
 
 
 @pytest.fixture(autouse=True)
@@ -151,9 +155,9 @@ def test_two_biases_learn_twice_as_fast_with_the_frameworks_own_optimisers() -> 
     assert "optimiser.two_biases" in verdict.cause
 
 
-@pytest.mark.parametrize("transfer", ["left to right", "right to left"])
-def test_two_biases_are_trained_as_one_with_a_named_optimiser(transfer: str) -> None:
-    verdict = checked(m.stirred(Recurrent()), recurrent(), steps=2, optimiser="adam", transfer=transfer)
+@pytest.mark.parametrize("name", ["left to right", "right to left"])
+def test_two_biases_are_trained_as_one_with_a_named_optimiser(name: str) -> None:
+    verdict = checked(m.stirred(Recurrent()), recurrent(), steps=2, optimiser="adam", transfer=name)
     assert verdict, str(verdict)
     assert "are trained as one" in str(verdict)
 
@@ -197,7 +201,7 @@ def native(**options: Any) -> Any:
 
 
 STATISTICS: dict[str, Any] = {
-    "momentum": (
+    "momentum of statistics": (
         lambda: Framed(Kept()),
         {"momentum": 0.01},
         "momentum of `norm` right is 0.01, that left amounts to 0.99",
@@ -217,7 +221,7 @@ def test_moving_statistics_are_compared_after_training(name: str, how: dict[str,
 
 
 def test_equal_statistics_are_no_difference() -> None:
-    assert checked(m.stirred(Framed(Kept(0.01))), framed(momentum=0.01), steps=2, optimiser="adam")
+    assert checked(m.stirred(Framed(Kept(0.01))), framed(momentum=0.01), steps=1, optimiser="adam")
     assert checked(m.stirred(native()), native(), steps=2, optimiser=(T.Adam, T.Adam))
 
 

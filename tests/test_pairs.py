@@ -140,13 +140,31 @@ WRONG: dict[str, Any] = {  # pair, transfer, where, cause
         lambda: (m.stirred(m.Classifier()), m.Pooled(trained=False), m.TOKENS),
         "",
         "`embed.weight`",
-        "",
+        "is frozen right (trainable is False); trained, all gradients agree",
     ),
     "gradient stopped": (
         lambda: (m.stirred(m.Classifier()), m.Pooled(stopped=True), m.TOKENS),
         "",
         "`embed.weight`",
+        "(stop_gradient); without it all gradients agree",
+    ),
+    "frozen": (
+        lambda: perceptron_pair(m.Perceptron(frozen=True)),
         "",
+        "`one.weight`",
+        "`one.weight` and 1 more are frozen left (requires_grad is False)",
+    ),
+    "detached": (
+        lambda: perceptron_pair(m.Perceptron(between=lambda x: x.detach())),
+        "",
+        "`one.weight`",
+        "a gradient is stopped left between `one` and `two` (detach)",
+    ),
+    "dropout left on": (
+        lambda: perceptron_pair(m.Perceptron(between=lambda x: F.dropout(x, 0.4))),
+        "",
+        "between `one`",
+        "left drops numbers in the mode of inference, too: `the model` 0.4",
     ),
 }
 
@@ -199,6 +217,48 @@ def test_a_pair_that_agrees_and_reads_padding_on_both_sides_is_told() -> None:
         contracts=["ignores_padding"],
         expected_failures=expected,
     )
+
+
+class Dropping(torch.nn.Module):  # type: ignore[name-defined, misc]
+    """A dense layer, dropout, and noise that nothing can be done about."""
+
+    def __init__(self, noise: float = 0.0) -> None:
+        super().__init__()
+        self.one, self.drop, self.noise = torch.nn.Linear(m.D, m.C), torch.nn.Dropout(0.3), noise
+
+    def forward(self, x: Any) -> Any:
+        x = F.dropout(self.drop(self.one(x)), 0.2, self.training)
+        return x + self.noise * torch.randn_like(x) if self.noise else x
+
+
+def dropping(rate: float) -> Any:
+    given = keras.Input((None, m.D), name="x")
+    return keras.Model(given, m.L.Dropout(rate, name="out")(m.L.Dense(m.C, name="one")(given)))
+
+
+def trained(left: Any, right: Any) -> Any:
+    options: dict[str, Any] = {"transfer": "left to right", "seeds": 1, "contracts": ONLY, "dtype": "float64"}
+    return parity.check_pair(m.stirred(left), right, m.FEATURES, training=True, **options)
+
+
+def test_dropout_is_0_in_training_and_rates_that_differ_are_listed() -> None:
+    verdict = trained(Dropping(), dropping(0.5))
+    assert verdict, str(verdict)
+    assert "dropout rates differ: left `drop` 0.3, `the model` 0.2; right `out` 0.5" in str(verdict)
+
+
+def test_what_stays_random_in_training_is_named() -> None:
+    verdict = trained(Dropping(0.1), Dropping(0.1))
+    assert "left stays random in the mode of training: an operation between its layers" in str(verdict)
+
+
+def test_constants_that_keras_rounds_are_exact_and_named() -> None:
+    layers = [keras.Input((None, m.D), name="x"), m.L.Dense(m.D), m.L.LeakyReLU(0.3, name="act"), m.L.Dense(m.C)]
+    left = m.stirred(m.Perceptron(lambda x: F.leaky_relu(x, 0.3)))
+    options: dict[str, Any] = {"transfer": "left to right", "seeds": 1, "contracts": ONLY, "dtype": "float64"}
+    verdict = parity.check_pair(left, keras.Sequential(layers), m.FEATURES, **options)
+    assert verdict, str(verdict)
+    assert "right: constants that Keras rounds to float32 were exact: `act` 0.3; rounded, " in str(verdict)
 
 
 def test_an_expected_difference_that_does_not_occur_is_a_failure() -> None:
