@@ -29,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check a pair, print the verdict, and return 1 if it does not hold."""
     inputs = needed_inputs(options, "parity pair")
-    models = imported(options.left), imported(options.right)
+    left, right = imported(options.left), imported(options.right)
     training = {name: getattr(options, name) for name in ("transfer", "steps", "optimiser")}
-    verdict = check_pair(*models, inputs, **training, **checks_of(options))
+    verdict = check_pair(left, right, inputs, **training, **checks_of(options))
     print(printable_lines(str(verdict)))
     return int(not verdict)
