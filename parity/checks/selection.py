@@ -81,8 +81,8 @@ def quick(checks: Iterable[Check]) -> list[Check]:
     for check in sampled or planned:
         kept = first.setdefault((check.operation, check.framework), (check.variant, check.dtype))
         config, *_ = OPERATIONS[check.operation].configurations
-        place = {"config": check.config or config.name, "mode": check.mode or MODES[check.framework][0]}
-        one = replace(check, lengths=check.lengths or lengths_of(config)[0], **place)
+        lengths, mode = check.lengths or lengths_of(config)[0], check.mode or MODES[check.framework][0]
+        one = replace(check, config=check.config or config.name, lengths=lengths, mode=mode)
         if (check.variant, check.dtype) == kept and any(one.runs()):
             selected.append(one)
     return selected
