@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from parity import InputError, check_function
+from parity.cases.lengths import lengths_of
 from parity.checks.result import FAILED
 from parity.mutants import KILLED, MutantResult
+from parity.operations import find
 
 Function = Callable[..., dict[str, Any]]
 TF = "parity.tensorflow"
@@ -23,7 +25,12 @@ TF = "parity.tensorflow"
 
 def failing(operation: str, function: Function, framework: str, *contracts: str, mode: str = "eager") -> set[str]:
     """Return the contracts that a function breaks, of those given; a graph takes long to trace."""
-    return set(check_function(operation, function, framework, contracts=contracts, mode=mode).failed)
+    options: dict[str, Any] = {
+        "contracts": contracts,
+        "mode": mode,
+        "lengths": lengths_of(find(operation).configurations[0])[0],
+    }
+    return set(check_function(operation, function, framework, **options).failed)
 
 
 def right(operation: str, framework: str) -> Function:
