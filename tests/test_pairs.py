@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 
 from parity.divergences import find  # noqa: E402
+from parity.pairs.candidates import ENTRIES  # noqa: E402
 from parity.pairs.causes import DIVERGENCES  # noqa: E402
-from parity.pairs.recognising import ENTRIES  # noqa: E402
 from tests import pairs_of_models as m  # noqa: E402
 
 F = torch.nn.functional
@@ -123,7 +123,7 @@ WRONG: dict[str, Any] = {  # pair, transfer, where, cause
         lambda: block_pair(m.Block(), masked=False),
         "",
         "attention",
-        "without the key_padding_mask of `block.self_attn` left",
+        "mask of `attention` right: with True on real steps",
     ),
     "pre-norm": (lambda: block_pair(m.Block(norm_first=True)), "", "", "order of `block` left is pre-norm"),
     "activation": (lambda: perceptron_pair(m.Perceptron(torch.relu)), "", "`one`", "relu"),

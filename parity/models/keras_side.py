@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.backend import get_keras_mask, set_keras_mask
+from tensorflow.python.framework import random_seed
 
 from parity.models.isolation import isolated
 from parity.models.native import NativeBatch, OutputError, flatten
@@ -43,6 +44,7 @@ class KerasSide:
         self.loaded = {}  # other values in place of those of variables, by their id
         self.autograph = None  # whether graphs need it, which takes time
         self.cotangent, self.fixed = None, False  # of the run; a graph asks for them
+        self.draws = True  # whether operations may ask for the seed, as those of `tf.random` do
 
     @property
     def has_loss(self):
@@ -79,9 +81,15 @@ class KerasSide:
                     with contextlib.suppress(Exception):  # not everything that runs eagerly can be traced
                         return self.in_graph(arrays, perturb, dtype)
                 self.has_graph = False
-            tf.random.set_seed(seed)  # not above: it drops the kernels of all graphs
-            found, connected = self.forward(arrays, perturb, layers)
-            return self.ran(found, used(layers, connected), cotangent)
+            if self.draws:  # not above, nor if nothing is random: it drops all kernels, which take longer than to run
+                tf.random.set_seed(seed)
+            with asked_for_seeds() as asked:
+                found, connected = self.forward(arrays, perturb, layers)
+            if not asked or self.draws:
+                self.draws = bool(asked)
+                return self.ran(found, used(layers, connected), cotangent)
+        self.draws = True  # what was not random before is now: run it again with its seed
+        return self.run(batch, cotangent, dtype=dtype, noise=noise, traced=traced, mode=mode, seed=seed)
 
     def build(self, arrays):
         """Run a model without weights once, in the dtype that it was made with, so that it has some."""
@@ -186,6 +194,22 @@ class KerasSide:
 
     def layers(self):
         return () if self.layer is None else self.layer._flatten_layers()
+
+
+@contextlib.contextmanager
+def asked_for_seeds():
+    """Yield a list that is filled with the seeds for which operations ask TensorFlow until the context ends."""
+    original, asked = random_seed.get_seed, []
+
+    def get_seed(own):
+        asked.append(own)
+        return original(own)
+
+    random_seed.get_seed = get_seed
+    try:
+        yield asked
+    finally:
+        random_seed.get_seed = original
 
 
 def is_random(layer):

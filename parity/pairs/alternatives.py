@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12)
 SLOPES = (0.01, 0.1, 0.2, 0.3)  # of a leaky ReLU
+SHARED = ("stride", "dilation", "padding")  # settings whose values mean the same in both frameworks
+GONE = "taken away"
+
+# The order in which alternatives are tried: what mends one model before what spoils the other in the same way.
+PARTNERS, REPAIRED, OTHER, SPOILED = range(4)
 
 Changed = Callable[[Any, str, object], AbstractContextManager[object]]  # a layer with another attribute
-Alternative = tuple[
-    str, str, str, AbstractContextManager[object]
-]  # what, its value, that which is tried, and a context
+
+
+@dataclass(frozen=True, eq=False)
+class Alternative:
+    """Something that one model may do otherwise.
+
+    Attributes:
+        what: is changed.
+        before: its value, if there is one to tell.
+        after: the value that is tried; `GONE` for none.
+        context: in which the model does that.
+        rank: when it is tried.
+    """
+
+    what: str
+    before: str
+    after: str
+    context: AbstractContextManager[object]
+    rank: int = OTHER
 
 
 def settings(layer: object, names: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
@@ -26,13 +48,27 @@ def of_epsilon(
     """Yield other epsilons, first that of the layer's partner."""
     for name in names:
         if isinstance(own := getattr(layer, name, None), float):
-            for value in dict.fromkeys([*([other["eps"]] if "eps" in other else []), *EPSILONS]):
+            theirs = [other["eps"]] if "eps" in other else []
+            for value in dict.fromkeys([*theirs, *EPSILONS]):
                 if value != own:
-                    yield "eps", f"{own:g}", f"{value:g}", changed(layer, name, value)
+                    rank = PARTNERS if value in theirs else OTHER
+                    yield Alternative("eps", f"{own:g}", f"{value:g}", changed(layer, name, value), rank)
+
+
+def of_partner(
+    layer: object, names: Mapping[str, tuple[str, ...]], other: Mapping[str, Any], changed: Changed
+) -> Iterator[Alternative]:
+    """Yield the settings of a layer's partner that the layer has too, with another value."""
+    for common in SHARED:
+        for name in names[common]:
+            own, theirs = getattr(layer, name, None), other.get(common)
+            if own is not None and type(own) is type(theirs) and own != theirs:
+                yield Alternative(common, f"{own}", f"{theirs}", changed(layer, name, theirs), PARTNERS)
 
 
 def of_slope(layer: Any, changed: Changed) -> Iterator[Alternative]:
     """Yield other slopes of a leaky ReLU."""
     for value in SLOPES:
         if value != layer.negative_slope:
-            yield "slope", f"{layer.negative_slope:g}", f"{value:g}", changed(layer, "negative_slope", value)
+            own = f"{layer.negative_slope:g}"
+            yield Alternative("slope", own, f"{value:g}", changed(layer, "negative_slope", value))

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
 from typing import Any
-
-import numpy as np
 
 from parity.arrays import Array
 from parity.errors import InputError, shown
 from parity.models.sequences import Inputs
 from parity.pairs.halves import Half
 from parity.pairs.leftovers import TransferError
-from parity.pairs.maps import NONE, flattened
+from parity.pairs.maps import NONE
+from parity.pairs.mistakes import differing
 from parity.pairs.names import Named
 from parity.pairs.transfer import Transfer
 from parity.pairs.transferring import transfer_weights
 
 DIRECTIONS = {"left to right": True, "right to left": False}
-SAME = 2.0**-20  # of the largest number: weights that are equal but for the rounding of a sum to float32
 EXPECTED = "'left to right', 'right to left', a function of both models, or None"
 
 
@@ -35,6 +32,7 @@ class Carried:
         wrong: arrays of the target -> what they have instead of the weights that the layers' rules give.
         expected: these weights, if the user has set others.
         unequal: reasons why no weights make both models equal.
+        layers: the first ones, left and right, of which that is so.
         notes: about the transfer.
     """
 
@@ -44,6 +42,7 @@ class Carried:
     wrong: Mapping[str, str] = field(default_factory=dict)
     expected: Mapping[str, Array] = field(default_factory=dict)
     unequal: Sequence[str] = ()
+    layers: tuple[str, str] = ("", "")
     notes: Sequence[str] = ()
 
     @property
@@ -86,7 +85,7 @@ class Carrier:
             except TransferError as error:
                 if not error.unequal or len(error.unequal) < len(error.problems):
                     raise
-                return Carried(None, unequal=error.unequal)
+                return Carried(None, unequal=error.unequal, layers=_of_both(error.layers, forward))
             return Carried(found, forward, found.table, notes=_kept(found.notes))
         if not callable(transfer):
             raise InputError("transfer", shown(transfer), EXPECTED)
@@ -143,9 +142,8 @@ class Carrier:
                 found = self._automatic(forward, apply=False)
             except TransferError as error:
                 if not forward:
-                    return Carried(
-                        None, unequal=error.unequal, notes=["weights: gradients are not compared", *error.problems[:3]]
-                    )
+                    notes = ["weights: gradients are not compared", *error.problems[:3]]
+                    return Carried(None, unequal=error.unequal, layers=_of_both(error.layers, forward), notes=notes)
                 continue
             wrong = dict(differing(found, found.target.arrays()))
             tried.append((len(wrong), not forward, found, wrong))
@@ -161,83 +159,14 @@ def _called(call: Callable[..., Any] | None, half: Half) -> Callable[..., Any]:
     return call or half.side.call  # type: ignore[attr-defined]
 
 
+def _of_both(layers: tuple[str, str], forward: bool) -> tuple[str, str]:
+    """Return the layers of a source and a target as those of the left and the right model."""
+    return layers if forward else layers[::-1]
+
+
 def _key(name: Named) -> Named:
     return tuple(name) if isinstance(name, list) else name
 
 
 def _kept(notes: Sequence[str]) -> list[str]:
     return [note for note in notes if "buffers" not in note]
-
-
-def differing(rules: Transfer, actual: Mapping[str, Array]) -> Iterator[tuple[str, str]]:
-    """Yield the arrays of a target that differ from those that the rules give, and what they have instead."""
-    values = flattened(rules.source.numbering, rules.source.arrays()).astype(np.float64)
-    for name, expected in rules.weights.items():
-        own = actual[name]
-        if np.max(np.abs(own - expected), initial=0.0) > SAME * np.max(np.abs(expected), initial=1e-30):
-            yield name, instead(rules, name, np.asarray(own, np.float64), np.asarray(expected, np.float64), values)
-
-
-def instead(rules: Transfer, name: str, own: Array, expected: Array, values: Array) -> str:
-    """Say what an array has instead of what it should have."""
-    at = rules.target.numbering.ids(name)
-    terms = [np.where(term[at] == NONE, 0.0, values[np.maximum(term[at], 0)]) for term in rules.map.terms]
-    origins = [rules.source.numbering.names_of(term[at].reshape(-1)) for term in rules.map.terms]
-    used = [number for number, names in enumerate(origins) if names]
-    for number in used if len(used) > 1 else ():
-        if _equal(own, expected - terms[number]):
-            return f"lacks {_names(origins[number])}"
-        if _equal(own, expected + terms[number]):
-            return f"has {_names(origins[number])} twice"
-    for description, other in rearranged(expected):
-        if _equal(own, other):
-            return description
-    for other_name, other in rules.weights.items():
-        if other_name != name and other.shape == own.shape and _equal(own, np.asarray(other, np.float64)):
-            return f"has what `{other_name}` should have"
-    if own.size > 1 and np.all(own == own.flat[0]):
-        return f"is {own.flat[0]:g} everywhere: it has not been copied"
-    if _equal(np.sort(own, axis=None), np.sort(expected, axis=None)):
-        return "has its numbers in another order"
-    sources = [one for names in origins for one in names]
-    return f"is not {_names(sources)}: {np.max(np.abs(own - expected)):.1e} apart"
-
-
-def rearranged(array: Array) -> Iterator[tuple[str, Array]]:
-    """Yield the usual wrong orders of an array's numbers."""
-    if array.ndim == 2 and array.shape[0] == array.shape[1]:
-        yield "is not transposed", array.T
-    for axis in range(array.ndim - 2) if array.ndim > 2 else ():
-        yield "is flipped along its width", np.flip(array, axis)
-    if array.ndim == 3 and array.shape[0] == array.shape[2]:
-        yield "has inputs and outputs exchanged", array.transpose(2, 1, 0)
-    if array.ndim == 3 and array.shape[1] == array.shape[2]:
-        yield "has inputs and outputs exchanged", array.transpose(0, 2, 1)
-    for count in (4, 3):
-        if array.ndim <= 2 and array.shape[-1] % count == 0:
-            parts = np.split(array, count, axis=-1)
-            for order in list(permutations(range(count)))[1:]:
-                text = "has its gates in the order " + " ".join(str(one + 1) for one in order)
-                yield text, np.concatenate([parts[one] for one in order], axis=-1)
-    for axis in range(1, array.ndim) if array.ndim == 3 else ():
-        before = array.shape
-        swapped = np.reshape(np.swapaxes(array, axis, axis - 1), before)
-        yield "has its heads interleaved", swapped
-        flat = array.reshape(before[0], -1) if axis == 2 else array.reshape(-1, before[2])
-        yield "has its heads interleaved", _interleaved(flat, before, axis)
-
-
-def _interleaved(flat: Array, shape: tuple[int, ...], axis: int) -> Array:
-    if axis == 2:  # (in, H, d) from (in, d, H)
-        return np.asarray(flat.reshape(shape[0], shape[2], shape[1]).transpose(0, 2, 1))
-    return np.asarray(flat.reshape(shape[1], shape[0], shape[2]).transpose(1, 0, 2))
-
-
-def _equal(own: Array, other: Array) -> bool:
-    if own.shape != other.shape:
-        return False
-    return bool(np.max(np.abs(own - other), initial=0.0) <= SAME * np.max(np.abs(other), initial=1e-30))
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names[:3])

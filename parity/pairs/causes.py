@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 import numpy as np
 from msgspec import structs
 
 from parity.checks.comparison import Difference
+from parity.models.observing import LOSS
+from parity.pairs.alternatives import GONE, PARTNERS, SHARED, Alternative
 from parity.pairs.comparing import Links, Seen, compare_pair
 from parity.pairs.first_difference import Component, FirstDifference, Traces
 from parity.pairs.recognising import recognised
@@ -24,7 +27,7 @@ DIVERGENCES = {  # entries of `parity divergences` about a cause
     ("padding of its input", ""): "convolution.stack_bias",
 }
 
-GONE = "taken away"
+TRYING = {"pytorch": "parity.pairs.pytorch_alternatives", "tensorflow": "parity.pairs.keras_alternatives"}
 
 
 @dataclass(eq=False)
@@ -81,7 +84,9 @@ class Trials:
         traces, first = self.traces, self.first
         equal = first.equal[number]
         own = (first.left, first.right)[number]
-        paths = [own] if first.where in ("in", "gradients") else [equal, *traces.window(number, equal, own or None)]
+        paths = [own]
+        if first.where not in ("in", "gradients"):
+            paths = [equal, *traces.window(number, equal, own or None), *traces.untraced(number)]
         if (component := self.component) is not None and first.where == "in":
             paths = list((component.left, component.right)[number])
         separator = traces.halves[number].weights.separator
@@ -105,21 +110,21 @@ def cause_of(trials: Trials) -> str:
 
 
 def _alternatives(trials: Trials) -> Iterator[str]:
-    """Yield the alternatives of the layers in question that make both agree, settings that differ first."""
+    """Yield the alternatives of the layers in question that make both agree, in the order of their ranks."""
     halves = trials.traces.halves
     mask = trials.traces.tracers[0].setting.base.mask
-    tried = []
+    tried: list[tuple[int, str, Alternative]] = []
     for number, half in enumerate(halves):
-        other = trials.traces.halves[1 - number]
+        other = halves[1 - number]
+        framework = import_module(TRYING[half.side.framework])
         for own, theirs in _with_partners(trials, number):
             settings = other.framework.settings_of(other.side, theirs)
-            for what, before, after, context in half.framework.alternatives(half.side, own, settings, mask):
-                equal = what == "eps" and f"{settings.get('eps', '')}" != "" and after == f"{settings['eps']:g}"
-                tried.append((not equal, number, own, what, before, after, context))
-    for _, number, own, what, before, after, context in sorted(tried, key=lambda one: one[0]):
-        apart = trials.agreement(number, context)
+            tried += [(number, own, one) for one in framework.alternatives(half.side, own, settings, mask)]
+        tried += [(number, "", one) for one in framework.operations(mask)]
+    for number, own, one in sorted(tried, key=lambda each: each[2].rank):
+        apart = trials.agreement(number, one.context)
         if apart is not None:
-            yield _sentence(trials, number, own, (what, before, after), apart)
+            yield _sentence(trials, number, own, one, apart)
 
 
 def _with_partners(trials: Trials, number: int) -> Iterator[tuple[str, str]]:
@@ -128,32 +133,41 @@ def _with_partners(trials: Trials, number: int) -> Iterator[tuple[str, str]]:
         yield own, theirs[0] if theirs else ""
 
 
-def _sentence(trials: Trials, number: int, own: str, tried: tuple[str, str, str], apart: float) -> str:
-    what, before, after = tried
+def _sentence(trials: Trials, number: int, path: str, tried: Alternative, apart: float) -> str:
     halves = trials.traces.halves
     name, other = halves[number].name, halves[1 - number].name
-    kind = trials.first.kind or _kind(trials, number, own)
-    if what == "eps":
-        values = {name: before, other: after}
-        said = f"eps is {values['left']} left, {values['right']} right; with {after} on both sides"
+    whose = f"of `{path}` {name}" if path else name
+    if tried.what == "eps" or (tried.what in SHARED and tried.rank == PARTNERS):
+        values = {name: tried.before, other: tried.after}
+        said = f"{tried.what} is {values['left']} left, {values['right']} right; with {tried.after} on both sides"
+    elif tried.after == GONE:
+        said = f"without the {tried.what} {whose},"
     else:
-        was = f" is {before};" if before else ":"
-        said = (
-            f"{what} of `{own}` {name}{was} with {after}" if after != GONE else f"without the {what} of `{own}` {name},"
-        )
-    entry = (
-        ""
-        if after == GONE
-        else next(
-            (e for (w, k), e in DIVERGENCES.items() if w == what and k in kind.replace("Normalization", "Norm")), ""
-        )
-    )
+        was = f" is {tried.before};" if tried.before else ":"
+        said = f"{tried.what} {whose}{was} with {tried.after}"
+    entry = _entry(trials, number, path, tried)
     return f"{said} it agrees to {apart:.1e}" + (f"   (parity divergences {entry})" if entry else "")
+
+
+def _entry(trials: Trials, number: int, path: str, tried: Alternative) -> str:
+    """Return the divergence that a cause is an example of; nothing if there is none."""
+    kind = (trials.first.kind or _kind(trials, number, path)).replace("Normalization", "Norm")
+    if tried.after == GONE:
+        return ""
+    return next((entry for (what, own), entry in DIVERGENCES.items() if what == tried.what and own in kind), "")
 
 
 def _kind(trials: Trials, number: int, path: str) -> str:
     traced = trials.traces.before(number)
     return traced[path].kind if path in traced else ""
+
+
+def only_loss(failed: list[Difference]) -> FirstDifference | None:
+    """Return the loss as the first difference, if all outputs agree."""
+    names = {one.quantity: one for one in failed if not one.quantity.startswith("d_")}
+    if set(names) != {LOSS}:
+        return None
+    return FirstDifference("", "", where="loss", difference=names[LOSS].max_abs_error)
 
 
 def gradients_first(traces: Traces, failed: list[Difference]) -> FirstDifference | None:

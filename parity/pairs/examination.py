@@ -20,16 +20,17 @@ from parity.models.contracts import CONTRACTS
 from parity.models.findings import Findings
 from parity.models.sequences import Inputs
 from parity.pairs.carrying import Carried, Carrier
-from parity.pairs.causes import Trials, cause_of, gradients_first
+from parity.pairs.causes import Trials, cause_of, gradients_first, only_loss
 from parity.pairs.comparing import Links, Seen, compare_pair, observe
 from parity.pairs.first_difference import FirstDifference, Traces
 from parity.pairs.halves import DOUBLE, SINGLE, Half, match_outputs, measure_precision
 from parity.pairs.interventions import cause_in_dropout, cause_in_gradients, rounded_constants, unreached
+from parity.pairs.losses import recognised_losses
 from parity.pairs.randomness import Dropouts, rates_note, rates_of, still_random
 from parity.pairs.training import Training
 from parity.pairs.verdict import SAME, PairVerdict
 
-FEW = 3  # seeds
+FEW = 8  # seeds
 
 
 @dataclass(eq=False)
@@ -73,6 +74,7 @@ class Examination:
         try:
             if self.carried.unequal:
                 same, cause = False, "no weights make them equal: " + "; ".join(self.carried.unequal[:2])
+                first = FirstDifference(*self.carried.layers, where="weights") if any(self.carried.layers) else None
                 self.found.add(SAME, DOUBLE, 0, [mismatch("weights", cause)])
             else:
                 same, first, cause = self._compared()
@@ -99,9 +101,7 @@ class Examination:
             self.double = max(self.double or 0.0, _relative(differences, seen))
             self._in_dtype(seen, links, seed)
             if failed:
-                with np.errstate(all="ignore"):  # inf and NaN are results too
-                    first, cause = self._explained(seen, links, seed, differences)
-                return False, first, cause
+                return False, *self._explained(seen, links, seed, differences)
             if not seed:
                 pairs = enumerate(zip(seen, reversed(seen), strict=True))
                 self.notes += filter(None, (rounded_constants(one, number, other) for number, (one, other) in pairs))
@@ -162,7 +162,7 @@ class Examination:
         if self.dtype == self.found.wide or self.dtype == DOUBLE:
             return
         settings = [one.half.setting(self.inputs, seed, self.dtype) for one in seen]
-        # a graph takes longer to trace than a few runs; with many, a run without one would drop the kernels of graphs
+        # a graph takes longer to trace than a few runs
         mode = "eager" if self.seeds < FEW else ""
         left, right = (setting.view.observe([setting.base], mode=mode) for setting in settings)
         differences = compare_pair(seen, (left, right), links, self.dtype)
@@ -175,17 +175,33 @@ class Examination:
     def _explained(
         self, seen: tuple[Seen, Seen], links: Links | None, seed: int, differences: list[Difference]
     ) -> tuple[FirstDifference | None, str]:
-        """Find where both models begin to differ, and why."""
+        """Find where both models begin to differ, and why; a model that cannot be traced may raise anything."""
+        try:
+            with np.errstate(all="ignore"):  # inf and NaN are results too
+                return self._located(seen, links, seed, differences)
+        except INTERRUPTS:
+            raise
+        except Exception as error:
+            self.notes.insert(0, f"where they begin to differ is not known: {first_lines(message_of(error))}")
+            return None, ""
+
+    def _located(
+        self, seen: tuple[Seen, Seen], links: Links | None, seed: int, differences: list[Difference]
+    ) -> tuple[FirstDifference | None, str]:
         failed = [one for one in differences if one.failed]
         tracers = self.halves[0].tracer(self.inputs, seed), self.halves[1].tracer(self.inputs, seed)
         traces = Traces(self.halves, tracers, self.carried.rows, self.carried.forward)
         self.masks = {half.name: end for number, half in enumerate(self.halves) if (end := traces.mask_end(number))}
         if all(one.quantity.startswith("d_") for one in failed):
             first = gradients_first(traces, failed)
+        elif (loss := only_loss(failed)) is not None:
+            return loss, recognised_losses(seen)
         else:
             first = traces.first()
         if first is None:
             return None, self._cause_in_weights(seen)
+        if first.where == "after":
+            first = replace(first, difference=max(one.max_abs_error for one in failed))
         cause = self._cause_in_weights(seen) or cause_in_dropout(seen, links)
         if not cause and first.where == "gradients":
             note, where = unreached(traces, seen, failed)

@@ -26,8 +26,8 @@ class FirstDifference(Struct, frozen=True):
     Attributes:
         left, right: the layers that differ; those that receive something else when it is "between".
         kind: the class of the right one.
-        where: "in" the layers, "between" them and those before, "after" the last ones, in "gradients" only, or only in
-            weights after so many steps of "training".
+        where: "in" the layers, "between" them and those before, "after" the last ones, in "gradients" or the "loss"
+            only, only in weights after so many steps of "training", or in "weights" that cannot be made equal.
         equal: the last pair of layers before, whose outputs agree, left and right.
         inside: layers without weights between them, "left" or "right" and their names.
         step: the first, -1 where there are no steps.
@@ -61,6 +61,11 @@ class FirstDifference(Struct, frozen=True):
         before = _named(*self.equal) if any(self.equal) else "the inputs"
         if self.where == "between":
             return f"first between {before} and {layers}{inside}{measured}"
+        if self.where == "weights":
+            own = self.left or self.right
+            return f"in {_named(own, self.right or own)}, which no weights make equal"
+        if self.where == "loss":
+            return f"outputs agree; the loss differs, {self.difference:.1e} in float64"
         if self.where == "after":
             return f"first after {before}{inside}{measured}"
         measured = measured if self.difference else ""  # one of them is not trained
@@ -192,6 +197,11 @@ class Traces:
             and not any(_inside_of(a, b, separator) for p in paired for a, b in ((name, p), (p, name)))
         ]
 
+    def untraced(self, number: int) -> list[str]:
+        """Return the layers of the table that were not traced, such as those that read backwards."""
+        names = [(row.source, row.target)[(number == 0) != self.forward] for row in self.rows]
+        return [path for name in names for path in self._paths(name) if path not in self.tracers[number].before]
+
     def mask_end(self, number: int) -> str:
         """Return the Keras layer that receives a mask, returns steps, and passes no mask on; nothing if none does."""
         steps = max(self.lengths)
@@ -265,8 +275,9 @@ def _by_step(error: Array) -> Array:
 
 def _largest(floor: Array | None, array: Array) -> float:
     """Return one floor for all numbers of an array: layers are compared in whatever order of axes."""
-    usual = 2.0**-53 * float(np.max(np.abs(array), initial=1e-300))
-    return usual if floor is None or not floor.size else max(usual, float(np.sqrt(np.mean(np.square(floor)))))
+    usual = 2.0**-53 * float(np.max(np.abs(array[np.isfinite(array)]), initial=1e-300))
+    finite = np.zeros(0) if floor is None else floor[np.isfinite(floor)]
+    return max(usual, float(np.sqrt(np.mean(np.square(finite))))) if finite.size else usual
 
 
 def _inside_of(path: str, other: str, separator: str) -> bool:

@@ -9,6 +9,8 @@ from parity.errors import InputError, printable
 from parity.pairs.matching import Group, Layers
 from parity.pairs.units import Unit
 
+TIED = "tie it here too"
+
 
 class TransferError(InputError):
     """Weights cannot be transferred; the message has one line for each reason.
@@ -16,10 +18,13 @@ class TransferError(InputError):
     Attributes:
         problems: the reasons.
         unequal: those that no choice of partners mends: no weights make the layers equal.
+        layers: the first layers, of the source and of the target, that no weights make equal; "" for none.
     """
 
-    def __init__(self, problems: Sequence[str], unequal: Sequence[str] = ()) -> None:
-        self.problems, self.unequal = list(problems), list(unequal)
+    def __init__(
+        self, problems: Sequence[str], unequal: Sequence[str] = (), layers: tuple[str, str] = ("", "")
+    ) -> None:
+        self.problems, self.unequal, self.layers = list(problems), list(unequal), layers
         super().__init__("transfer_weights", f"{len(self.problems)} problems", "a partner for every layer with weights")
 
     def __str__(self) -> str:
@@ -55,7 +60,7 @@ def _without_partner(
     near = nearest(unit, number, left)
     ignore = f"ignore=({unit.path or unit.name!r},)"
     if tied := [u for u in sides[1 - number].units if u.kind == "embedding" and u.size[::-1] == unit.size]:
-        return f"{text}; `{tied[0].name}` may be used for it (tied weights): tie it here too"
+        return f"{text}; `{tied[0].name}` may be used for it (tied weights): {TIED}"
     if near is None:
         taken = [theirs[1 - number] for theirs in couples if theirs[number].kind == unit.kind]
         other = f"; all of its kind there have one, such as `{taken[0].name}`" if taken else ""

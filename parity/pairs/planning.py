@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from parity.arrays import Array
 from parity.pairs.connecting import Connection
-from parity.pairs.leftovers import TransferError, leftovers, question
+from parity.pairs.leftovers import TIED, TransferError, leftovers, question
 from parity.pairs.maps import Ids, flattened
 from parity.pairs.matching import Layers, Pairing, pair, without
 from parity.pairs.names import Named, explicit, ignored
@@ -56,17 +56,24 @@ class Plan:
         found = self.paired(given)
         couples = [*given, *found.pairs]
         connection = self.connection()
+        layers = ("", "")
         for own, theirs in couples:
             lines = list(connection.connect(own, theirs))
             self.problems += [f"{own.described} and {theirs.described}: {line}" for line in lines]
+            layers = (own.path, theirs.path) if lines and layers == ("", "") else layers
         if not self.problems:
             self.check_ties(connection)
         unequal = list(self.problems)
         left = self.uncovered(connection, couples)
-        self.problems += leftovers(left, (self.source, self.target), couples)
+        without = leftovers(left, (self.source, self.target), couples)
+        self.problems += without
+        for line, unit in zip(without, [*left[0], *left[1]], strict=True):
+            if line.endswith(TIED):
+                unequal.append(line)
+                layers = ("", unit.path) if unit in left[1] else (unit.path, "")
         self.problems += [question(group) for group in found.questions]
         if self.problems:
-            raise TransferError(self.problems, unequal)
+            raise TransferError(self.problems, unequal, layers)
         return connection, couples, [*found.notes, *connection.notes, *self.unused()]
 
     def paired(self, given: Sequence[Couple]) -> Pairing:

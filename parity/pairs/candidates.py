@@ -1,0 +1,266 @@
+"""Compute what models usually do between two layers: activations, pooling, other orders of steps and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from math import erf
+
+import numpy as np
+
+from parity.arrays import Array, Mask
+
+AS_THEY_ARE = "these as they are"
+Elementwise = Callable[[Array], Array]
+
+
+def _erf(x: Array) -> Array:
+    return np.asarray(np.vectorize(erf, otypes=[float])(x))
+
+
+def _softmax(x: Array) -> Array:
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _leaky(slope: float) -> Elementwise:
+    return lambda x: np.where(x > 0, x, slope * x)
+
+
+def _halves(x: Array) -> Array:
+    return np.concatenate(np.split(x, 2, axis=-1)[::-1], axis=-1) if x.shape[-1] % 2 == 0 else x
+
+
+def _interleaved(x: Array) -> Array:
+    return x.reshape(*x.shape[:-1], 2, -1).swapaxes(-1, -2).reshape(x.shape) if x.shape[-1] % 2 == 0 else x
+
+
+ELEMENTWISE: dict[str, Elementwise] = {
+    AS_THEY_ARE: lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "exact gelu": lambda x: 0.5 * x * (1 + _erf(x / np.sqrt(2))),
+    "gelu with tanh": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "hard_sigmoid of Keras 3 and PyTorch": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "hard_sigmoid of Keras 2": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "elu with 0.5": lambda x: np.where(x > 0, x, 0.5 * np.expm1(np.minimum(x, 0))),
+    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "quick gelu": lambda x: x / (1 + np.exp(-1.702 * x)),
+    "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
+    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "softmax": _softmax,
+    "log_softmax": lambda x: np.log(_softmax(x)),
+    "softmax of the softmax": lambda x: _softmax(_softmax(x)),
+    **{f"leaky_relu with slope {slope:g}": _leaky(slope) for slope in (0.01, 0.1, 0.2, 0.3)},
+    "the halves of its channels exchanged": _halves,
+    "the halves of its channels interleaved": _interleaved,
+    "its square": lambda x: x**2,
+    "its quotient by its norm": lambda x: x / np.sqrt(np.sum(x**2, axis=-1, keepdims=True)),
+    "its product with the root of its size": lambda x: x * np.sqrt(x.shape[-1]),
+    "its quotient by the root of its size": lambda x: x / np.sqrt(x.shape[-1]),
+}
+
+
+def _last_real(x: Array, mask: Mask) -> Array:
+    return np.asarray(x[np.arange(len(x)), mask.shape[1] - 1 - np.argmax(mask[:, ::-1], axis=1)])
+
+
+def _both_ends(x: Array, mask: Mask) -> Array:
+    half = x.shape[-1] // 2
+    last, first = _last_real(x, mask), x[np.arange(len(x)), np.argmax(mask, axis=1)]
+    return np.concatenate([last[..., :half], first[..., half:]], -1)
+
+
+def _filled(x: Array, mask: Mask, value: float) -> Array:
+    return np.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, value)
+
+
+Pool = Callable[[Array, Mask], Array]
+POOLS: dict[str, Pool] = {
+    "the mean over real steps": lambda x, m: (_filled(x, m, 0).sum(1).T / m.sum(1)).T,
+    "the mean over all steps, padding included": lambda x, m: x.mean(1),  # noqa: ARG005
+    "the sum over real steps divided by T": lambda x, m: _filled(x, m, 0).sum(1) / m.shape[1],
+    "the maximum over real steps": lambda x, m: _filled(x, m, -np.inf).max(1),
+    "the maximum over all steps, padding included": lambda x, m: x.max(1),  # noqa: ARG005
+    "the maximum over real steps and 0": lambda x, m: _filled(x, m, 0).max(1),
+    "the sum over real steps": lambda x, m: _filled(x, m, 0).sum(1),
+    "the sum over all steps, padding included": lambda x, m: x.sum(1),  # noqa: ARG005
+    "the last real step": _last_real,
+    "the last column, padding included": lambda x, m: x[:, -1],  # noqa: ARG005
+    "the column before the last": lambda x, m: x[:, -2],  # noqa: ARG005
+    "the first step": lambda x, m: x[:, 0],  # noqa: ARG005
+    "the end of each direction": _both_ends,
+    "the end of the forward direction": lambda x, m: _both_ends(x, m)[..., : x.shape[-1] // 2],
+    "the end of the backward direction": lambda x, m: _both_ends(x, m)[..., x.shape[-1] // 2 :],
+}
+ENTRIES = {
+    "the last column, padding included": "packing.last_output",
+    "the mean over all steps, padding included": "masking.lost_silently",
+    "the sum over real steps divided by T": "pooling.multiply_then_mean",
+    "the maximum over real steps and 0": "pooling.max_of_zeros",
+    "the end of the backward direction": "bidirectional.last_output",
+}
+
+
+def _orders(x: Array, mask: Mask) -> Iterator[tuple[str, Array]]:
+    """Yield the steps in other orders; what is behind the end counts as 0."""
+    last = mask.sum(1) - 1
+    flipped = x.copy()
+    for row, end in enumerate(last):
+        flipped[row, : end + 1] = x[row, end::-1] if end >= 0 else x[row, :0]
+    yield "its steps reversed", flipped
+    yield "its columns reversed, padding included", x[:, ::-1]
+    for name, by in (("a step later", 1), ("a step earlier", -1)):
+        moved = np.roll(x, by, axis=1)
+        moved[:, 0 if by > 0 else -1] = 0
+        yield f"its steps shifted {name}", moved
+
+
+def _of_halves(x: Array, of_both: bool) -> Iterator[tuple[str, Array]]:
+    """Yield one half of the channels, which a bidirectional layer has for each direction, and their combinations."""
+    if x.shape[-1] % 2 == 0:
+        first, second = np.split(x, 2, axis=-1)
+        ends = ("the end of the forward direction", "the end of the backward direction")
+        yield from zip(
+            ends if of_both else ("the first half of its channels", "the second half"), (first, second), strict=True
+        )
+        yield "the sum of its halves", first + second
+        yield "the mean of its halves", (first + second) / 2
+        yield "the product of its halves", first * second
+
+
+def _of_states(x: Array, of_both: bool) -> Iterator[tuple[str, Array]]:
+    """Yield the last states of a recurrent layer, of which each layer and direction has one."""
+    directions = ("forward", "backward") if of_both else ("",)
+    layers = x.shape[1] // len(directions)
+    for number in range(layers * len(directions)):
+        layer, direction = divmod(number, len(directions))
+        last = layer + 1 == layers
+        own = f"the end of the {directions[direction]} direction" if of_both else "the state"
+        yield AS_THEY_ARE if last and not of_both else own + ("" if last else f" of layer {layer + 1}"), x[:, number]
+    yield AS_THEY_ARE, x[:, -len(directions) :].reshape(len(x), -1)
+
+
+def _of_axes(x: Array) -> Iterator[tuple[str, Array]]:
+    """Yield the axes behind the steps as one, in both orders."""
+    for name, function in ELEMENTWISE.items() if x.ndim == 4 else ():
+        own, of = function(x), "" if name == AS_THEY_ARE else f" of {name}"
+        yield f"the last two axes{of} as one", own.reshape(*x.shape[:2], -1)
+        yield f"the last two axes{of} exchanged, as one", own.swapaxes(2, 3).reshape(*x.shape[:2], -1)
+
+
+def _of_steps(x: Array, mask: Mask) -> Iterator[tuple[str, Array]]:
+    """Yield what mixes steps and channels."""
+    count, steps, size = x.shape
+    yield "its steps and channels reshaped, not transposed", x.reshape(count, size, steps).swapaxes(1, 2)
+    yield "the softmax over all steps, padding included", _softmax(x.swapaxes(1, 2)).swapaxes(1, 2)
+    yield "the softmax over real steps", _softmax(_filled(x, mask, -np.inf).swapaxes(1, 2)).swapaxes(1, 2)
+    for scale, of in ((1.0, "these"), (np.sqrt(size), "its product with the root of its size")):
+        for name, table in positions(steps, size):
+            yield f"{of} plus {name}", scale * x + table
+
+
+def positions(steps: int, size: int) -> Iterator[tuple[str, Array]]:
+    """Yield the usual tables of sinusoidal positions, (T, D)."""
+    half = (size + 1) // 2
+    rates = {
+        "": 10000.0 ** (-2 * np.arange(half) / size),
+        ", of rates that end at 1 / 10000": 10000.0 ** (-np.arange(half) / max(1, half - 1)),
+    }
+    for first in (0, 1, 2):
+        since = f" from position {first}" if first else ""
+        for of_rates, rate in rates.items():
+            angles = (first + np.arange(steps))[:, None] * rate
+            sines, cosines = np.sin(angles), np.cos(angles)
+            both = np.stack([sines, cosines], axis=-1).reshape(steps, -1)[:, :size]
+            yield f"sines and cosines interleaved{of_rates}{since}", both
+            for order, pair in (("sines beside", (sines, cosines)), ("cosines beside", (cosines, sines))):
+                other = "cosines" if order.startswith("s") else "sines"
+                yield f"{order} {other}{of_rates}{since}", np.concatenate(pair, axis=-1)[:, :size]
+
+
+def _of_numbers(x: Array, target: Array) -> Iterator[tuple[str, Array]]:
+    """Yield the product with a number, and the sum with one, that fit best."""
+    if x.shape == target.shape and np.isfinite(x).all() and np.isfinite(target).all():
+        factor = float(np.sum(x * target)) / max(float(np.sum(x * x)), 1e-300)
+        if abs(factor) > 1e-12:
+            yield f"these times {factor:.6g}", factor * x
+        added = float(np.mean(target - x))
+        yield f"these plus {added:.6g}", x + added
+
+
+def candidates(
+    x: Array, mask: Mask, has_steps: tuple[bool, bool], target: Array, others: Mapping[str, Array], of_both: bool
+) -> Iterator[tuple[str, Array]]:
+    """Yield what may have been computed from the outputs of a layer, simple things first.
+
+    Args:
+        x: the outputs, rows and steps first.
+        mask: True on real steps.
+        has_steps: whether they have steps, and what was computed has.
+        target: what was computed.
+        others: the outputs of other layers, which may have been added.
+        of_both: whether they are the ends of both directions.
+    """
+    with np.errstate(all="ignore"):
+        if has_steps == (True, False):
+            yield from _pooled(x, mask)
+        elif not has_steps[0] and x.ndim == target.ndim + 1 == 3:
+            yield from _of_states(x, of_both)
+        else:
+            yield from _alike(x, mask, has_steps[0], target, others, of_both)
+
+
+def _alike(
+    x: Array, mask: Mask, has_steps: bool, target: Array, others: Mapping[str, Array], of_both: bool
+) -> Iterator[tuple[str, Array]]:
+    """Yield what has steps if the outputs have."""
+    for name, function in ELEMENTWISE.items():
+        yield name, function(x)
+    for name, function in list(ELEMENTWISE.items())[1:] if x.shape[-1] % 2 == 0 else ():
+        yield f"the halves of its channels exchanged, then {name}", function(_halves(x))
+    yield from _of_halves(x, of_both)
+    for name, other in others.items():
+        if other.shape == x.shape:
+            yield f"their sum with {name}", x + other
+            yield f"their product with {name}", x * other
+            yield f"{name}, without them", other
+        if other.shape[:-1] == x.shape[:-1]:
+            yield f"these and {name}, joined in this order", np.concatenate([x, other], -1)
+            yield f"{name} and these, joined in this order", np.concatenate([other, x], -1)
+    if has_steps:
+        yield from _orders(x, mask)
+        yield from _of_axes(x)
+    if has_steps and x.ndim == 3:
+        yield from _of_steps(x, mask)
+    if has_steps or x.ndim == 2:
+        yield from _of_numbers(_real(x, mask, has_steps), _real(target, mask, has_steps))
+
+
+def _real(x: Array, mask: Mask, has_steps: bool) -> Array:
+    return _filled(x, mask, 0) if has_steps and x.ndim == 3 and x.shape[:2] == mask.shape else x
+
+
+def related(x: Array, mask: Mask, has_steps: bool) -> Iterator[tuple[str, Array]]:
+    """Yield what one model may have in place of what the other has, whatever that is."""
+    if x.shape[-1] % 2 == 0:
+        yield "the halves of its channels exchanged", _halves(x)
+        yield "the halves of its channels interleaved", _interleaved(x)
+    if has_steps:
+        yield from _orders(x, mask)
+
+
+def _pooled(x: Array, mask: Mask) -> Iterator[tuple[str, Array]]:
+    for name, pool in POOLS.items():
+        yield name, pool(x, mask)
+    for name, pool in POOLS.items():
+        for own, function in list(ELEMENTWISE.items())[1:]:
+            yield f"{name} of {own}", pool(function(x), mask)
+            yield f"{own} of {name}", function(pool(x, mask))
+        for own, half in _of_halves(x, of_both=False):
+            yield f"{name} of {own}", pool(half, mask)

@@ -1,0 +1,53 @@
+"""Check pairs of many kinds: right ones are the same function; of wrong ones, the layer and the cause are named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import parity
+
+pytest.importorskip("torch")
+pytest.importorskip("keras")
+
+from tests.pair_zoo import attending, convolving, decoding, recurrent  # noqa: E402
+
+MODULES = (recurrent, attending, convolving, decoding)
+RIGHT: dict[str, Any] = {name: pair for module in MODULES for name, pair in module.RIGHT.items()}
+WRONG: dict[str, Any] = {name: pair for module in MODULES for name, pair in module.WRONG.items()}
+QUICK = {  # the others take seconds each
+    *("layer and cell, two of pytorch", "encoder and by hand, two of pytorch", "depthwise", "classifier with its loss"),
+    *("relu forgotten", "channels and features exchanged", "rounded on the way", "label smoothing", "dropout left on"),
+    *("scaled by the whole width", "key and value exchanged by hand", "positions from one", "softmax over padding"),
+    *("halves exchanged, two of pytorch", "bias on one side", "tied on one side"),
+}
+ONLY = ("same_function",)
+
+
+@pytest.fixture(autouse=True)
+def _slow_in_a_full_run(request: pytest.FixtureRequest) -> None:
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if params.get("name") in {*RIGHT, *WRONG} - QUICK and not request.config.getoption("--parity-full"):
+        pytest.skip("run with --parity-full")
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_pair_is_the_same_function(name: str) -> None:
+    pair = RIGHT[name]
+    options = {"seeds": 1, "contracts": ONLY, **pair.options}
+    verdict = parity.check_pair(pair.left(), pair.right(), pair.inputs, transfer=pair.transfer, **options)
+    assert verdict, str(verdict)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_pair_is_not_with_the_layer_and_the_cause(name: str) -> None:
+    pair = WRONG[name]
+    options = {"seeds": 1, "contracts": ONLY, "dtype": "float64", **pair.options}
+    verdict = parity.check_pair(pair.left(), pair.right(), pair.inputs, transfer=pair.transfer, **options)
+    assert pair.judged(verdict) == (True, True, True), str(verdict)
+
+
+def test_names_are_of_one_pair_each() -> None:
+    assert len(RIGHT) == sum(len(module.RIGHT) for module in MODULES)
+    assert len(WRONG) == sum(len(module.WRONG) for module in MODULES)
