@@ -11,7 +11,7 @@ import parity
 pytest.importorskip("torch")
 pytest.importorskip("keras")
 
-from tests.pair_zoo import attending, convolving, decoding, recurrent  # noqa: E402
+from tests.pair_zoo import attending, convolving, decoding, recurrent
 
 MODULES = (recurrent, attending, convolving, decoding)
 RIGHT: dict[str, Any] = {name: pair for module in MODULES for name, pair in module.RIGHT.items()}
@@ -20,7 +20,7 @@ QUICK = {  # the others take seconds each
     *("layer and cell, two of pytorch", "encoder and by hand, two of pytorch", "depthwise", "classifier with its loss"),
     *("relu forgotten", "channels and features exchanged", "rounded on the way", "label smoothing", "dropout left on"),
     *("scaled by the whole width", "key and value exchanged by hand", "positions from one", "softmax over padding"),
-    *("halves exchanged, two of pytorch", "bias on one side", "tied on one side"),
+    *("halves exchanged, two of pytorch", "bias on one side", "tied on one side", "momentum"),
 }
 ONLY = ("same_function",)
 

@@ -39,7 +39,7 @@ RIGHT: dict[str, Any] = {
 SLOW = {  # recurrent layers in Keras take seconds each
     *("subclassed last state", "subclassed mean", "gelu, rounded", "no mask", "one bias", "not packed", "gates"),
     *("last column", "max and 0", "eps of layer norm", "gradient stopped", "no attention mask", "embedding frozen"),
-    *("mean over T", "post-norm"),
+    *("mean over T", "post-norm", "halves exchanged", "mask inverted", "pre-norm"),
 }
 
 

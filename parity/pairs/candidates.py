@@ -184,13 +184,16 @@ def positions(steps: int, size: int) -> Iterator[tuple[str, Array]]:
                 yield f"{order} {other}{of_rates}{since}", np.concatenate(pair, axis=-1)[:, :size]
 
 
-def _of_numbers(x: Array, target: Array) -> Iterator[tuple[str, Array]]:
-    """Yield the product with a number, and the sum with one, that fit best."""
-    if x.shape == target.shape and np.isfinite(x).all() and np.isfinite(target).all():
-        factor = float(np.sum(x * target)) / max(float(np.sum(x * x)), 1e-300)
+def _of_numbers(x: Array, mask: Mask, has_steps: bool, target: Array) -> Iterator[tuple[str, Array]]:
+    """Yield the product with a number, and the sum with one, that fit best on real steps."""
+    if x.shape != target.shape:
+        return
+    own, theirs = (x[mask], target[mask]) if has_steps else (x, target)
+    if np.isfinite(own).all() and np.isfinite(theirs).all():
+        factor = float(np.sum(own * theirs)) / max(float(np.sum(own * own)), 1e-300)
         if abs(factor) > 1e-12:
             yield f"these times {factor:.6g}", factor * x
-        added = float(np.mean(target - x))
+        added = float(np.mean(theirs - own))
         yield f"these plus {added:.6g}", x + added
 
 
@@ -238,12 +241,8 @@ def _alike(
         yield from _of_axes(x)
     if has_steps and x.ndim == 3:
         yield from _of_steps(x, mask)
-    if has_steps or x.ndim == 2:
-        yield from _of_numbers(_real(x, mask, has_steps), _real(target, mask, has_steps))
-
-
-def _real(x: Array, mask: Mask, has_steps: bool) -> Array:
-    return _filled(x, mask, 0) if has_steps and x.ndim == 3 and x.shape[:2] == mask.shape else x
+    if not has_steps or x.shape[:2] == mask.shape:
+        yield from _of_numbers(x, mask, has_steps, target)
 
 
 def related(x: Array, mask: Mask, has_steps: bool) -> Iterator[tuple[str, Array]]:

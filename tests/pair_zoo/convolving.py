@@ -359,6 +359,13 @@ WRONG = {
         layers=NORM,
         cause="training|statistics of the batch",
     ),
+    "momentum": Wrong(
+        lambda: normed(nn.BatchNorm1d(H, eps=1e-3, momentum=0.1)).train(),
+        lambda: normed(nn.BatchNorm1d(H, eps=1e-3, momentum=0.01)).train(),
+        options={"training": True},
+        layers=NORM,
+        cause="momentum of `norm` is 0.1 left, 0.01 right",
+    ),
     "an epsilon that only float64 sees": Wrong(
         lambda: normed(nn.LayerNorm(H, eps=1e-9)),
         lambda: keras_normed(L.LayerNormalization(epsilon=1e-8, name="norm")),
