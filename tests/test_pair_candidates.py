@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parity.pairs.candidates import AS_THEY_ARE, ENTRIES, candidates, positions, related
+from parity.pairs.candidates import candidates, positions, related
+from parity.pairs.elementwise import AS_THEY_ARE
 from parity.pairs.losses import losses
 from parity.pairs.mistakes import changed, rearranged
+from parity.pairs.pools import ENTRIES
 
 RNG = np.random.default_rng(16)
 X = RNG.standard_normal((3, 5, 4))

@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 
 from parity.divergences import find  # noqa: E402
-from parity.pairs.candidates import ENTRIES  # noqa: E402
 from parity.pairs.causes import DIVERGENCES  # noqa: E402
+from parity.pairs.pools import ENTRIES  # noqa: E402
 from tests import pairs_of_models as m  # noqa: E402
 
 F = torch.nn.functional

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,15 @@ class Alternative:
     after: str
     context: AbstractContextManager[object]
     rank: int = OTHER
+
+
+@contextmanager
+def together(*contexts: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter several contexts."""
+    with ExitStack() as stack:
+        for context in contexts:
+            stack.enter_context(context)
+        yield
 
 
 def settings(layer: object, names: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:

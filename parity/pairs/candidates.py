@@ -2,109 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from math import erf
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from parity.arrays import Array, Mask
-
-AS_THEY_ARE = "these as they are"
-Elementwise = Callable[[Array], Array]
-
-
-def _erf(x: Array) -> Array:
-    return np.asarray(np.vectorize(erf, otypes=[float])(x))
-
-
-def _softmax(x: Array) -> Array:
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-
-
-def _leaky(slope: float) -> Elementwise:
-    return lambda x: np.where(x > 0, x, slope * x)
-
-
-def _halves(x: Array) -> Array:
-    return np.concatenate(np.split(x, 2, axis=-1)[::-1], axis=-1) if x.shape[-1] % 2 == 0 else x
-
-
-def _interleaved(x: Array) -> Array:
-    return x.reshape(*x.shape[:-1], 2, -1).swapaxes(-1, -2).reshape(x.shape) if x.shape[-1] % 2 == 0 else x
-
-
-ELEMENTWISE: dict[str, Elementwise] = {
-    AS_THEY_ARE: lambda x: x,
-    "relu": lambda x: np.maximum(x, 0),
-    "exact gelu": lambda x: 0.5 * x * (1 + _erf(x / np.sqrt(2))),
-    "gelu with tanh": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
-    "tanh": np.tanh,
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "hard_sigmoid of Keras 3 and PyTorch": lambda x: np.clip(x / 6 + 0.5, 0, 1),
-    "hard_sigmoid of Keras 2": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
-    "silu": lambda x: x / (1 + np.exp(-x)),
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-    "elu with 0.5": lambda x: np.where(x > 0, x, 0.5 * np.expm1(np.minimum(x, 0))),
-    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),
-    "relu6": lambda x: np.clip(x, 0, 6),
-    "quick gelu": lambda x: x / (1 + np.exp(-1.702 * x)),
-    "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
-    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
-    "softsign": lambda x: x / (1 + np.abs(x)),
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "softmax": _softmax,
-    "log_softmax": lambda x: np.log(_softmax(x)),
-    "softmax of the softmax": lambda x: _softmax(_softmax(x)),
-    **{f"leaky_relu with slope {slope:g}": _leaky(slope) for slope in (0.01, 0.1, 0.2, 0.3)},
-    "the halves of its channels exchanged": _halves,
-    "the halves of its channels interleaved": _interleaved,
-    "its square": lambda x: x**2,
-    "its quotient by its norm": lambda x: x / np.sqrt(np.sum(x**2, axis=-1, keepdims=True)),
-    "its product with the root of its size": lambda x: x * np.sqrt(x.shape[-1]),
-    "its quotient by the root of its size": lambda x: x / np.sqrt(x.shape[-1]),
-}
-
-
-def _last_real(x: Array, mask: Mask) -> Array:
-    return np.asarray(x[np.arange(len(x)), mask.shape[1] - 1 - np.argmax(mask[:, ::-1], axis=1)])
-
-
-def _both_ends(x: Array, mask: Mask) -> Array:
-    half = x.shape[-1] // 2
-    last, first = _last_real(x, mask), x[np.arange(len(x)), np.argmax(mask, axis=1)]
-    return np.concatenate([last[..., :half], first[..., half:]], -1)
-
-
-def _filled(x: Array, mask: Mask, value: float) -> Array:
-    return np.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, value)
-
-
-Pool = Callable[[Array, Mask], Array]
-POOLS: dict[str, Pool] = {
-    "the mean over real steps": lambda x, m: (_filled(x, m, 0).sum(1).T / m.sum(1)).T,
-    "the mean over all steps, padding included": lambda x, m: x.mean(1),  # noqa: ARG005
-    "the sum over real steps divided by T": lambda x, m: _filled(x, m, 0).sum(1) / m.shape[1],
-    "the maximum over real steps": lambda x, m: _filled(x, m, -np.inf).max(1),
-    "the maximum over all steps, padding included": lambda x, m: x.max(1),  # noqa: ARG005
-    "the maximum over real steps and 0": lambda x, m: _filled(x, m, 0).max(1),
-    "the sum over real steps": lambda x, m: _filled(x, m, 0).sum(1),
-    "the sum over all steps, padding included": lambda x, m: x.sum(1),  # noqa: ARG005
-    "the last real step": _last_real,
-    "the last column, padding included": lambda x, m: x[:, -1],  # noqa: ARG005
-    "the column before the last": lambda x, m: x[:, -2],  # noqa: ARG005
-    "the first step": lambda x, m: x[:, 0],  # noqa: ARG005
-    "the end of each direction": _both_ends,
-    "the end of the forward direction": lambda x, m: _both_ends(x, m)[..., : x.shape[-1] // 2],
-    "the end of the backward direction": lambda x, m: _both_ends(x, m)[..., x.shape[-1] // 2 :],
-}
-ENTRIES = {
-    "the last column, padding included": "packing.last_output",
-    "the mean over all steps, padding included": "masking.lost_silently",
-    "the sum over real steps divided by T": "pooling.multiply_then_mean",
-    "the maximum over real steps and 0": "pooling.max_of_zeros",
-    "the end of the backward direction": "bidirectional.last_output",
-}
+from parity.pairs.elementwise import AS_THEY_ARE, ELEMENTWISE, halves, interleaved, softmax
+from parity.pairs.pools import POOLS, filled
 
 
 def _orders(x: Array, mask: Mask) -> Iterator[tuple[str, Array]]:
@@ -158,8 +62,8 @@ def _of_steps(x: Array, mask: Mask) -> Iterator[tuple[str, Array]]:
     """Yield what mixes steps and channels."""
     count, steps, size = x.shape
     yield "its steps and channels reshaped, not transposed", x.reshape(count, size, steps).swapaxes(1, 2)
-    yield "the softmax over all steps, padding included", _softmax(x.swapaxes(1, 2)).swapaxes(1, 2)
-    yield "the softmax over real steps", _softmax(_filled(x, mask, -np.inf).swapaxes(1, 2)).swapaxes(1, 2)
+    yield "the softmax over all steps, padding included", softmax(x.swapaxes(1, 2)).swapaxes(1, 2)
+    yield "the softmax over real steps", softmax(filled(x, mask, -np.inf).swapaxes(1, 2)).swapaxes(1, 2)
     for scale, of in ((1.0, "these"), (np.sqrt(size), "its product with the root of its size")):
         for name, table in positions(steps, size):
             yield f"{of} plus {name}", scale * x + table
@@ -226,7 +130,7 @@ def _alike(
     for name, function in ELEMENTWISE.items():
         yield name, function(x)
     for name, function in list(ELEMENTWISE.items())[1:] if x.shape[-1] % 2 == 0 else ():
-        yield f"the halves of its channels exchanged, then {name}", function(_halves(x))
+        yield f"the halves of its channels exchanged, then {name}", function(halves(x))
     yield from _of_halves(x, of_both)
     for name, other in others.items():
         if other.shape == x.shape:
@@ -248,8 +152,8 @@ def _alike(
 def related(x: Array, mask: Mask, has_steps: bool) -> Iterator[tuple[str, Array]]:
     """Yield what one model may have in place of what the other has, whatever that is."""
     if x.shape[-1] % 2 == 0:
-        yield "the halves of its channels exchanged", _halves(x)
-        yield "the halves of its channels interleaved", _interleaved(x)
+        yield "the halves of its channels exchanged", halves(x)
+        yield "the halves of its channels interleaved", interleaved(x)
     if has_steps:
         yield from _orders(x, mask)
 

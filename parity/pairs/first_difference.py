@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,14 +10,12 @@ import numpy as np
 from msgspec import Struct
 
 from parity.arrays import Array
-from parity.checks.comparison import difference
 from parity.models.side import Layer
 from parity.models.tracing import Tracer
+from parity.pairs.apart import Apart, Arrays, apart
 from parity.pairs.halves import Half
 from parity.pairs.transfer import Row
 from parity.pairs.units import WHOLE
-
-Arrays = Mapping[str, Array]
 
 
 class FirstDifference(Struct, frozen=True):
@@ -82,15 +80,6 @@ class Component:
 
     left: tuple[str, ...]
     right: tuple[str, ...]
-
-
-@dataclass(eq=False)
-class Apart:
-    """The distance of two lists of arrays: whether it is more than rounding, the first step, the largest difference."""
-
-    differs: bool
-    step: int
-    difference: float
 
 
 @dataclass(eq=False)
@@ -220,10 +209,10 @@ class Traces:
         arrays = [dict(getattr(layer, kind)) for layer in layers]
         floors = [self.tracers[number].floors.get(path, {}) for number, path in enumerate(ends)]
         if kind == "outputs" and (found := self._activated(ends, arrays)) is not None:
-            activated = self._compare(found, floors)
+            activated = apart(found, floors, self.lengths)
             if activated is not None and not activated.differs:
                 return activated
-        return self._compare((arrays[0], arrays[1]), floors)
+        return apart((arrays[0], arrays[1]), floors, self.lengths)
 
     def _activated(self, ends: Sequence[str], arrays: Sequence[Arrays]) -> tuple[Arrays, Arrays] | None:
         """Apply the activation that one side has in its layer to the other's outputs."""
@@ -241,44 +230,6 @@ class Traces:
         real = np.arange(array.shape[1]) < np.asarray(self.lengths)[:, None]
         return np.where(real.reshape(*real.shape, *[1] * (array.ndim - 2)), array, 0.0)
 
-    def _compare(self, arrays: tuple[Arrays, Arrays], floors: Sequence[Arrays]) -> Apart | None:
-        """Compare each array of the side with fewer of them with those of the other that have its shape."""
-        fewer = 0 if len(arrays[0]) <= len(arrays[1]) else 1
-        worst: Apart | None = None
-        for name, array in arrays[fewer].items():
-            floor = _largest(floors[fewer].get(name), array)
-            tried = [
-                self._step(array, shaped, floor + _largest(floors[1 - fewer].get(other), theirs))
-                for other, theirs in arrays[1 - fewer].items()
-                for shaped in as_shape(theirs, array.shape, self.lengths)
-            ]
-            if tried:
-                nearest = min(tried, key=lambda one: (one.differs, one.difference))
-                worst = max(filter(None, (worst, nearest)), key=lambda one: (one.differs, one.difference))
-        return worst
-
-    def _step(self, own: Array, theirs: Array, floor: float) -> Apart:
-        differs = difference("", theirs, own, np.full(own.shape, floor)).failed
-        error = np.abs(own - theirs)
-        has_steps = own.ndim > 1 and own.shape[1] == max(self.lengths)
-        steps = [
-            int(np.argmax(over))
-            for row in range(len(own))
-            if has_steps and (over := _by_step(error[row]) > 64 * floor).any()
-        ]
-        return Apart(differs, min(steps, default=-1), float(np.nanmax(error, initial=0.0)))
-
-
-def _by_step(error: Array) -> Array:
-    return np.asarray(error.reshape(len(error), -1).max(axis=1, initial=0.0))
-
-
-def _largest(floor: Array | None, array: Array) -> float:
-    """Return one floor for all numbers of an array: layers are compared in whatever order of axes."""
-    usual = 2.0**-53 * float(np.max(np.abs(array[np.isfinite(array)]), initial=1e-300))
-    finite = np.zeros(0) if floor is None else floor[np.isfinite(floor)]
-    return max(usual, float(np.sqrt(np.mean(np.square(finite))))) if finite.size else usual
-
 
 def _inside_of(path: str, other: str, separator: str) -> bool:
     return path.startswith(other + separator)
@@ -286,21 +237,3 @@ def _inside_of(path: str, other: str, separator: str) -> bool:
 
 def _ordered(own: list[str], theirs: list[str], forward: bool) -> tuple[list[str], list[str]]:
     return (own, theirs) if forward else (theirs, own)
-
-
-def as_shape(array: Array, shape: tuple[int, ...], lengths: Sequence[int]) -> Iterator[Array]:
-    """Yield an array in the ways in which it can have a shape: other axes, or one answer for each sequence."""
-    if array.shape == shape:
-        yield array
-    has_steps = array.ndim > 2 and array.shape[1] == max(lengths)
-    keep = 2 if has_steps and len(shape) > 1 and shape[1] == array.shape[1] else 1
-    if array.shape[:keep] == shape[:keep] and array.size == int(np.prod(shape)) and array.shape != shape:
-        yield array.reshape(shape)
-        if array.ndim > keep + 1:
-            yield np.moveaxis(array, keep, -1).reshape(shape)
-    if len(shape) == 2 and array.shape[0] == shape[0] and array.ndim == 3 and min(lengths) > 0:
-        if has_steps and array.shape[2] == shape[1]:
-            yield array[np.arange(len(array)), np.asarray(lengths) - 1]
-        for last in (1, 2):
-            if array[:, -last:].reshape(len(array), -1).shape == shape:
-                yield array[:, -last:].reshape(shape)

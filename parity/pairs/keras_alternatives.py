@@ -1,12 +1,11 @@
 """Yield what Keras layers, and operations between them, may do otherwise."""
 
-import contextlib
 from unittest import mock
 
 import keras
 import tensorflow as tf
 
-from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, Alternative, of_epsilon, of_partner, of_slope
+from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, Alternative, of_epsilon, of_partner, of_slope, together
 from parity.pairs.keras_half import SETTINGS, changed, layers_of
 from parity.pairs.keras_masking import of_calls, of_masks, padded_by_hand
 
@@ -121,14 +120,6 @@ def of_padding(layer):
     for before, behind in dict.fromkeys([(total // 2, total // 2), (0, total), (total - total // 2, total // 2)]):
         context = together(changed(layer, "padding", "valid"), padded_by_hand(layer, before, behind))
         yield Alternative("padding", layer.padding, f"{before} steps before and {behind} behind", context)
-
-
-@contextlib.contextmanager
-def together(*contexts):
-    with contextlib.ExitStack() as stack:
-        for context in contexts:
-            stack.enter_context(context)
-        yield
 
 
 def cells(layer):

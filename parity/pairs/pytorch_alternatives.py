@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, Alternative, of_epsilon, of_partner, of_slope
+from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, Alternative, of_epsilon, of_partner, of_slope, together
 from parity.pairs.pytorch_half import SETTINGS, changed, layers_of
 from parity.pairs.pytorch_masking import of_calls, of_masks
 
@@ -82,14 +82,6 @@ def of_kind(layer):
         own = layer.batch_first
         rank = REPAIRED if not own else PARTNERS + 2
         yield Alternative("batch_first", f"{own}", f"{not own}", changed(layer, "batch_first", not own), rank)
-
-
-@contextlib.contextmanager
-def together(*contexts):
-    with contextlib.ExitStack() as stack:
-        for context in contexts:
-            stack.enter_context(context)
-        yield
 
 
 @contextlib.contextmanager

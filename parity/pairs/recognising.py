@@ -12,8 +12,9 @@ import numpy as np
 from parity.arrays import Array, Mask
 from parity.models.observing import arrays_of
 from parity.models.side import Ran
-from parity.pairs.candidates import ENTRIES, candidates, related
+from parity.pairs.candidates import candidates, related
 from parity.pairs.first_difference import Component, FirstDifference, Traces
+from parity.pairs.pools import ENTRIES
 
 EXACT = 1e-11  # of the largest number, in float64
 
