@@ -13,6 +13,7 @@ keras = pytest.importorskip("keras")
 
 from parity.divergences import find  # noqa: E402
 from parity.pairs.causes import DIVERGENCES  # noqa: E402
+from parity.pairs.losses import ENTRIES as LOSSES  # noqa: E402
 from parity.pairs.pools import ENTRIES  # noqa: E402
 from tests import pairs_of_models as m  # noqa: E402
 
@@ -181,7 +182,7 @@ def test_a_wrong_pair_is_not_with_the_layer_and_the_cause(name: str) -> None:
     assert cause in verdict.cause if cause else not verdict.cause, str(verdict)
 
 
-@pytest.mark.parametrize("name", list(DIVERGENCES.values()) + list(ENTRIES.values()))
+@pytest.mark.parametrize("name", [*DIVERGENCES.values(), *ENTRIES.values(), *LOSSES.values()])
 def test_a_cause_refers_to_an_entry_that_exists(name: str) -> None:
     assert find(name).name == name
 

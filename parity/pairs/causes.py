@@ -25,6 +25,10 @@ DIVERGENCES = {  # entries of `parity divergences` about a cause
     ("lengths", ""): "rnn.output_on_padding",
     ("key_padding_mask", ""): "attention.polarity",
     ("padding of its input", ""): "convolution.stack_bias",
+    ("batch_first", ""): "packing.batch_first_forgotten",
+    ("packing", ""): "masking.side",
+    ("go_backwards", ""): "bidirectional.go_backwards",
+    ("count_include_pad", ""): "pooling.average_at_the_edge",
 }
 
 TRYING = {"pytorch": "parity.pairs.pytorch_alternatives", "tensorflow": "parity.pairs.keras_alternatives"}

@@ -11,6 +11,10 @@ from parity.models.observing import LOSS, arrays_of
 from parity.pairs.comparing import Seen
 
 EXACT = 1e-11  # of the loss, in float64
+ENTRIES = {  # of divergences, by what the name of one loss has and that of the other lacks
+    "label smoothing": "loss.label_smoothing",
+    "all steps, padding included": "loss.denominator",
+}
 SMOOTHINGS = (0.0, 0.1, 0.2, 0.05, 0.01)
 Weights = Mapping[str, Array]
 
@@ -21,7 +25,10 @@ def recognised_losses(seen: tuple[Seen, Seen]) -> str:
     alone = [[name for name in ordered[n] if name not in ordered[1 - n]] for n in (0, 1)]
     if not alone[0] or not alone[1]:
         return ""
-    return f"the loss left is {alone[0][0]}, right {alone[1][0]} (both reproduced to 1e-11)"
+    own, theirs = alone[0][0], alone[1][0]
+    entry = next((entry for text, entry in ENTRIES.items() if (text in own) != (text in theirs)), "")
+    said = f"the loss left is {own}, right {theirs} (both reproduced to 1e-11)"
+    return said + (f"   (parity divergences {entry})" if entry else "")
 
 
 def _names(seen: Seen) -> Iterator[str]:
