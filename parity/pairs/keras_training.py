@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from parity.errors import InputError, first_lines, message_of, shown
 from parity.models.isolation import isolated
-from parity.pairs.keras_half import called, changed, layers_of
+from parity.pairs.keras_half import changed, layers_of
+from parity.pairs.keras_masking import called
 from parity.pairs.keras_model import KerasModel
 from parity.pairs.rules import BESIDE, CORRECTED, DECOUPLED, INSIDE, UNCORRECTED, Rule
 from parity.tensorflow.runtime import settings
