@@ -20,6 +20,7 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "RMSprop epsilon root": "optimiser.epsilon_placement",
     "Keras float64 float32 torch": "precision.keras_float64",
     "hard_sigmoid recurrent_activation Keras 2": "rnn.hard_sigmoid",
+    "ONNX padding Keras": "rnn.onnx_padding",
     "initial_state mask lost": "masking.initial_state",
     "TimeDistributed steps missing": "masking.time_distributed",
     "padding stride same even": "convolution.same_stride_even",

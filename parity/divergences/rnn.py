@@ -445,3 +445,43 @@ class hard_sigmoid:
             "Keras 3": keras.activations.hard_sigmoid(x).numpy().tolist(),
             "Keras 2": hard_sigmoid(x).numpy().tolist(),
         }
+
+
+@divergence(
+    claim="A recurrent layer that is exported to ONNX has the outputs of Keras on padding.",
+    verdict=FALSE,
+    expected={"tensorflow": {"Keras": [1.0, 2.0, 2.0], "ONNX": [1.0, 2.0, 0.0]}},
+    why="The last of three steps is masked. Keras repeats the last output there; ONNX's `RNN`, `LSTM` and `GRU` with "
+    "`sequence_lens` give 0, as PyTorch does. A sum, a mean or a convolution over the steps behind it shows that.",
+    instead="Pass `zero_output_for_mask=True` before the export, and compare real steps only.",
+    operation="rnn.rnn",
+    needs=("onnx", "onnxruntime"),
+    sources=("https://onnx.ai/onnx/operators/onnx__RNN.html", "https://keras.io/api/layers/recurrent_layers/rnn"),
+)
+class onnx_padding:
+    def tensorflow():
+        import keras
+        import numpy as np
+        import onnxruntime
+        import tensorflow as tf
+        from onnx import TensorProto, helper, numpy_helper
+
+        x = np.float32([1, 2, 9])[None, :, None]  # (B, T, D); the last step is padding
+        initial = {"kernel_initializer": "ones", "recurrent_initializer": "zeros"}
+        rnn = keras.layers.SimpleRNN(1, activation="relu", return_sequences=True, **initial)
+        arrays = {"W": np.ones((1, 1, 1), "float32"), "R": np.zeros((1, 1, 1), "float32")}
+        graph = helper.make_graph(
+            [helper.make_node("RNN", ["x", "W", "R", "", "lengths"], ["y"], hidden_size=1, activations=["Relu"])],
+            "rnn",
+            [
+                helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", "B", 1]),
+                helper.make_tensor_value_info("lengths", TensorProto.INT32, ["B"]),
+            ],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        (y,) = session.run(None, {"x": x.transpose(1, 0, 2), "lengths": np.int32([2])})
+        mask = tf.constant([[True, True, False]])
+        return {"Keras": rnn(x, mask=mask)[0, :, 0].numpy().tolist(), "ONNX": y.ravel().tolist()}
