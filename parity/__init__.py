@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from parity.models.inputs import features as features
     from parity.models.inputs import labels as labels
     from parity.models.inputs import tokens as tokens
-    from parity.models.recording import record_model as record_model
     from parity.models.sequences import batch as batch
     from parity.models.sequences import inputs as inputs
     from parity.models.sequences import lengths as lengths
     from parity.operations import OPERATIONS as OPERATIONS
     from parity.pairs.checking import assert_pair as assert_pair
     from parity.pairs.checking import check_pair as check_pair
+    from parity.pairs.recording import record_model as record_model
     from parity.pairs.transfer import Transfer as Transfer
     from parity.pairs.transferring import transfer_weights as transfer_weights
     from parity.testing import function as function
@@ -64,7 +64,7 @@ _MODULES = {
     "features": "models.inputs",
     "labels": "models.inputs",
     "tokens": "models.inputs",
-    "record_model": "models.recording",
+    "record_model": "pairs.recording",
     "batch": "models.sequences",
     "inputs": "models.sequences",
     "lengths": "models.sequences",

@@ -23,7 +23,7 @@ import parity
 from parity.__main__ import main
 from parity.errors import InputError
 from parity.frameworks import manifest, recording
-from parity.frameworks.model_manifest import WEIGHTS, run_file
+from parity.frameworks.model_manifest import LAYERS, WEIGHTS, layers_file, run_file
 from parity.models.replaying import canonical, opened
 from tests.strategies import JSON, spoilt
 
@@ -109,7 +109,10 @@ def test_a_recording_is_replaced_and_nothing_else_is(recorded: Path, tmp_path: P
     folder = tmp_path / "copy"
     shutil.copytree(recorded, folder)
     parity.record_model(Model(5), INPUTS, folder, seeds=1, dtype="float64")
-    assert {file.name for file in folder.iterdir()} == {manifest.MANIFEST, WEIGHTS, run_file(0, "float64")}
+    assert {file.name for file in folder.iterdir()} == {
+        *(manifest.MANIFEST, WEIGHTS, run_file(0, "float64")),
+        *(LAYERS, layers_file(0)),
+    }
     (folder / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match=r"^output: got .* with thesis.tex in it"):
         parity.record_model(Model(), INPUTS, folder, seeds=1)

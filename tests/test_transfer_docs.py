@@ -10,12 +10,16 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("keras")
+pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 PAGE = (Path(__file__).parents[1] / "docs" / "your-own-pair.md").read_text(encoding="utf-8")
 
 
-def test_the_examples_print_what_the_page_says(capsys: Any) -> None:
+@pytest.mark.filterwarnings("ignore")  # of the export to ONNX
+def test_the_examples_print_what_the_page_says(capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Compare all but the differences, which another machine rounds in another way."""
+    monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "pair"}
     for program in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(program, names)

@@ -22,7 +22,7 @@ from parity.frameworks import writing
 from parity.frameworks.manifest import Manifest, Origin, RecordedFile
 from parity.frameworks.recording import verified
 from parity.models.checking import DTYPES
-from parity.models.recording import record_model
+from parity.pairs.recording import record_model
 from parity.report.environment import describe_environment
 from parity.report.formatting import plural
 
@@ -93,6 +93,8 @@ def _record_model(options: argparse.Namespace) -> int:
     size = sum(file.bytes for file in recording.manifest.files.values())
     samples = plural(recording.manifest.seeds, "sample")
     print(printable(f"{samples} in {' and '.join(recording.manifest.dtypes)}, {size / 1e6:.1f} MB: {recording}"))
+    if recording.manifest.lacking:
+        print(printable(f"without layers, so that parity pair does not take it: {recording.manifest.lacking}"))
     return 0
 
 

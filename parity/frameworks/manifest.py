@@ -35,7 +35,7 @@ MOST_IN_ALL = 2**28  # bytes of all files, which have 2**23
 
 OPERATION = r"[a-z0-9_]+\.[a-z0-9_]+"
 DTYPE = "|".join(FLOATS)
-OF_MODEL = rf"weights\.npz|seed-\d+-(?:{DTYPE})\.npz"
+OF_MODEL = rf"(?:weights|layers)\.npz|seed-\d+-(?:{DTYPE}|layers)\.npz"
 FILE = re.compile(rf"{OPERATION}-(?:{DTYPE})\.npz|{OF_MODEL}|{re.escape(MANIFEST)}")  # of a recording alone
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.,:+/-]+\Z", max_length=200)]

@@ -18,6 +18,7 @@ from parity.frameworks.loading import FRAMEWORKS
 from parity.frameworks.manifest import Dtype, Manifest, Origin, Sealed, Text, Whole, read, read_as
 
 WEIGHTS = "weights.npz"
+LAYERS = "layers.npz"
 MOST_FILE = 2**31  # bytes
 MOST_AXES = 32
 
@@ -32,7 +33,10 @@ class RecordedArray(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """A file with arrays, in the order of ``arrays``; ``inputs`` is the SHA-256 of all input of the run."""
+    """A file with arrays, in the order of ``arrays``; ``inputs`` is the SHA-256 of all input of the run.
+
+    One about layers describes its arrays itself.
+    """
 
     bytes: Annotated[int, Meta(ge=0, le=MOST_FILE)]
     sha256: Text
@@ -47,6 +51,8 @@ class ModelManifest(Sealed, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         model, framework, training: its name, and the mode of its layers.
         seeds, dtypes: what was recorded: a file for each seed from 0 on and each dtype.
         environment: where it was recorded.
+        layers: whether there is what the check of a pair needs: a file about the model, and one for each seed.
+        lacking: why there is not.
         files: name -> file; one has the weights.
     """
 
@@ -56,11 +62,15 @@ class ModelManifest(Sealed, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     seeds: Annotated[int, Meta(ge=1, le=10_000)]
     dtypes: Annotated[tuple[Dtype, ...], Meta(min_length=1)]
     environment: Origin
+    layers: bool = False
+    lacking: Text = ""
     files: dict[str, ModelFile]
 
     def __post_init__(self) -> None:
         choose("framework of the recording", self.framework, FRAMEWORKS)
         names = {WEIGHTS, *(run_file(seed, dtype) for seed in range(self.seeds) for dtype in self.dtypes)}
+        if self.layers:
+            names |= {LAYERS, *(layers_file(seed) for seed in range(self.seeds))}
         if odd := sorted(names ^ self.files.keys()):
             raise ValueError(f"a file {shown(odd[0])} that is missing or that it cannot have")
 
@@ -72,6 +82,11 @@ def run_file(seed: int, dtype: str) -> str:
     'seed-0-float64.npz'
     """
     return f"seed-{seed}-{dtype}.npz"
+
+
+def layers_file(seed: int) -> str:
+    """Return the name of the file about the layers in the run of a seed."""
+    return f"seed-{seed}-layers.npz"
 
 
 def digest_of(array: Array) -> str:

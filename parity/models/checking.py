@@ -54,7 +54,7 @@ class Options:
         of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
         choose("dtype", self.dtype, DTYPES)
         whole_number("seeds", self.seeds, least=1, most=10_000)
-        functions = {"call": self.call, "outputs": self.outputs, "loss": self.loss}
+        functions: dict[str, Any] = {"call": self.call, "outputs": self.outputs, "loss": self.loss}
         for argument, received in functions.items():
             if received is not None:
                 a_function(argument, received)

@@ -64,6 +64,8 @@ def noise_floor(view: View, layouts: Sequence[Layout], precision: str) -> Floors
     """
     step = STEPS[precision]
     expected = view.observe(layouts)
+    if view.side.response is not None:
+        return Floors(expected, view.side.response(view, layouts))
     squares = {name: np.zeros(array.shape) for name, array in expected.items()}
     for copy in range(COPIES):
         for name, array in view.observe(layouts, noise=Noise(step, copy)).items():

@@ -25,12 +25,14 @@ class KerasSide:
         outputs: selects tensors from what the model returns.
         loss: takes what the model returns, and a batch; returns one number.
         training: whether layers are in the mode of training.
+        graphs: whether runs are traced into a graph, which pays off when there are many.
     """
 
     framework = "tensorflow"
     factory = None
+    response = None
 
-    def __init__(self, model, call, outputs=None, loss=None, training=False):
+    def __init__(self, model, call, outputs=None, loss=None, training=False, graphs=True):
         self.model, self.call, self.outputs, self.loss, self.training = model, call, outputs, loss, training
         is_layer = isinstance(model, keras.layers.Layer)
         self.name = type(model).__name__ if is_layer else getattr(model, "__name__", "function")
@@ -40,7 +42,8 @@ class KerasSide:
         self.read, self.whole_masks = set(), False
         self.values, self.graphs = {}, {}
         # in a graph for all shapes, `TimeDistributed` computes B steps instead of T
-        self.has_graph = not any(isinstance(one, keras.layers.TimeDistributed) for one in self.layers())
+        in_time = any(isinstance(one, keras.layers.TimeDistributed) for one in self.layers())
+        self.has_graph = graphs and not in_time
         self.loaded = {}  # other values in place of those of variables, by their id
         self.autograph = None  # whether graphs need it, which takes time
         self.cotangent, self.fixed = None, False  # of the run; a graph asks for them

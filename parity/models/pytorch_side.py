@@ -34,13 +34,15 @@ class PyTorchSide:
         outputs: selects tensors from what the model returns.
         loss: takes what the model returns, and a batch; returns one number.
         training: whether layers are in the mode of training.
+        graphs: taken as Keras' side takes it; modules run eagerly.
     """
 
     framework = "pytorch"
     factory = None  # makes another module, if a function without arguments was given
+    response = None
     modes = ("eager", "without gradients")
 
-    def __init__(self, model, call, outputs=None, loss=None, training=False):
+    def __init__(self, model, call, outputs=None, loss=None, training=False, graphs=True):  # noqa: ARG002
         self.model, self.call, self.outputs, self.loss, self.training = model, call, outputs, loss, training
         self.name = (
             type(model).__name__ if isinstance(model, torch.nn.Module) else getattr(model, "__name__", "function")

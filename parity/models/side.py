@@ -72,8 +72,11 @@ class Side(Protocol):
         whole_masks: whether masks are whole numbers instead of booleans.
         training: whether layers are in the mode of training.
         factory: makes another model of the same kind, if a function without arguments was given.
+        response: takes a view and layouts, and returns the response to noise of what stands in for the model, if that
+            has none of its own.
     """
 
+    response: Callable[..., Mapping[str, Array]] | None
     factory: Callable[[], Any] | None
     framework: str
     name: str

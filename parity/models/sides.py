@@ -32,8 +32,11 @@ def side_of(
     loss: Callable[..., Any] | None,
     training: bool,
     framework: str = "",
+    graphs: bool = True,
 ) -> tuple[Side, Binding | None]:
     """Return a side, and how its arguments were matched with the inputs if there is no ``call``.
+
+    With ``graphs``, a model in Keras is traced into a graph, which pays off when it runs often.
 
     Raises:
         InputError: something that is no model, or arguments that nothing is known for.
@@ -47,7 +50,7 @@ def side_of(
         names = [name for name in inputs.arrays if loss is None or name not in TARGETS]
         binding, call = _matched(model, names, training)
     module, name = SIDES[framework]
-    side: Side = getattr(import_module(module), name)(model, call, outputs, loss, training)
+    side: Side = getattr(import_module(module), name)(model, call, outputs, loss, training, graphs)
     if model is not given and callable(given):
         side.factory = given
     return side, binding

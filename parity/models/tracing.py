@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -42,11 +42,22 @@ class Tracer:
 
     @cached_property
     def axes(self) -> TracedAxes:
-        return TracedAxes(self.setting.view)
+        return TracedAxes.of(self.setting.view)
+
+    @cached_property
+    def ran(self) -> Ran:
+        """Return the run on the base layout, as the model gave it."""
+        return self.setting.view.run(self.setting.base, traced=True)
+
+    @cached_property
+    def calls(self) -> dict[str, Layer]:
+        """Return the layers of this run in the order of their first calls."""
+        return self.axes.calls(self.ran)
 
     @cached_property
     def before(self) -> dict[str, Layer]:
-        return self.axes.observed(self.setting.view, [self.setting.base])
+        """Return these layers with all that they receive and return in one order."""
+        return self.axes.read([self.calls], [self.setting.base], self.setting.view)
 
     @cached_property
     def floors(self) -> Mapping[str, Observed]:
@@ -139,10 +150,23 @@ def _first_place(
     return None
 
 
+@dataclass(eq=False)
 class TracedAxes:
-    """Knows the axes of all that layers receive and return, from two runs."""
+    """The axes of all that layers receive and return.
 
-    def __init__(self, view: View) -> None:
+    Attributes:
+        letters: by "layer/inputs/name" or "layer/outputs/name".
+        steps: for axes with a stride, how many steps a sequence of each length has, by the same names.
+        stacked: paths of layers that are called once a step.
+    """
+
+    letters: Mapping[str, str]
+    steps: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    stacked: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, view: View) -> TracedAxes:
+        """Recognise them from two runs, and from more if there is a stride."""
         runs = two_layouts(view.sequences)
         found = []
         for own, layout in runs:
@@ -153,16 +177,15 @@ class TracedAxes:
             found.append(ran)
         first, second = (Counter(layer.path for layer in ran.layers) for ran in found)
         steps = [layout.steps for _, layout in runs], [max(own.lengths) for own, _ in runs]
-        self.stacked = {
-            path for path, count in first.items() if count > 1 and [count, second[path]] in (steps[0], steps[1])
-        }
-        shapes = list(map(self._shapes, found))
-        self.letters = recognise(shapes[0], shapes[1], runs)
-        self.steps: Mapping[str, Mapping[int, int]] = {}
-        if any("?" in letters for letters in self.letters.values()) and not view.inputs.lengths.holes:
-            each = {length: self._shapes(view.run(layout, traced=True)) for length, layout in alone(view).items()}
-            self.letters, counts = subsampled(self.letters, each)
-            self.steps = {name: _without_border(own) for name, own in counts.items()}
+        stacked = {path for path, count in first.items() if count > 1 and [count, second[path]] in (steps[0], steps[1])}
+        axes = cls({}, {}, stacked)
+        shapes = list(map(axes._shapes, found))
+        axes.letters = recognise(shapes[0], shapes[1], runs)
+        if any("?" in letters for letters in axes.letters.values()) and not view.inputs.lengths.holes:
+            each = {length: axes._shapes(view.run(layout, traced=True)) for length, layout in alone(view).items()}
+            axes.letters, counts = subsampled(axes.letters, each)
+            axes.steps = {name: _without_border(own) for name, own in counts.items()}
+        return axes
 
     def _shapes(self, ran: Ran) -> dict[str, tuple[int, ...]]:
         return {
@@ -192,7 +215,10 @@ class TracedAxes:
 
     def observed(self, view: View, layouts: Sequence[Layout], **options: Any) -> dict[str, Layer]:
         """Run with traces, and read all that layers receive and return into one order."""
-        runs = [self.calls(view.run(layout, traced=True, **options)) for layout in layouts]
+        return self.read([self.calls(view.run(layout, traced=True, **options)) for layout in layouts], layouts, view)
+
+    def read(self, runs: Sequence[dict[str, Layer]], layouts: Sequence[Layout], view: View) -> dict[str, Layer]:
+        """Read all that layers receive and return in runs into one order."""
         found = {}
         for name, first in runs[0].items():
             if all(name in run for run in runs):

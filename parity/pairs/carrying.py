@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from parity.arrays import Array
 from parity.errors import InputError, shown
 from parity.models.sequences import Inputs
@@ -34,6 +36,9 @@ class Carried:
         unequal: reasons why no weights make both models equal.
         layers: the first ones, left and right, of which that is so.
         notes: about the transfer.
+        rounded: whether weights are equal up to rounding to float32 only, in two recordings.
+        exported: whether one model has its weights in its graph.
+        mending: the model that is given other weights to try them, and these, if it is not the target.
     """
 
     transfer: Transfer | None
@@ -44,10 +49,22 @@ class Carried:
     unequal: Sequence[str] = ()
     layers: tuple[str, str] = ("", "")
     notes: Sequence[str] = ()
+    mending: tuple[int, Mapping[str, Array]] | None = None
+    rounded: bool = False
+    exported: bool = False
+
+    @property
+    def mended(self) -> tuple[int, Mapping[str, Array]] | None:
+        """Return the number of a model that can run, and the weights with which it has those of the rules."""
+        if self.mending is not None or self.transfer is None:
+            return self.mending
+        return int(self.forward), self.expected
 
     @property
     def summary(self) -> str:
         """Say how many arrays were transferred."""
+        if self.exported:
+            return "weights: those that were exported, and those of the other model"
         if self.transfer is None:
             return "weights: those that both models have"
         every = len(self.transfer.target.numbering.shapes)
@@ -73,6 +90,10 @@ class Carrier:
 
     def carry(self, transfer: object) -> Carried:
         """Carry the weights as the user asks for it."""
+        if any(half.is_whole for half in self.halves):
+            if transfer is not None:
+                raise InputError("transfer", f"{shown(transfer)} for an ONNX model", "None: it has its own weights")
+            return Carried(None, exported=True)
         if transfer is None:
             return self._verified()
         if isinstance(transfer, str):
@@ -80,6 +101,8 @@ class Carrier:
             if direction not in DIRECTIONS:
                 raise InputError("transfer", shown(transfer), EXPECTED)
             forward = DIRECTIONS[direction]
+            if not (target := self.halves[1 if forward else 0]).runs:
+                raise InputError("transfer", f"{direction!r}, into the recording", self._expected(target))
             try:
                 found = self._automatic(forward, apply=True)
             except TransferError as error:
@@ -89,7 +112,16 @@ class Carrier:
             return Carried(found, forward, found.table, notes=_kept(found.notes))
         if not callable(transfer):
             raise InputError("transfer", shown(transfer), EXPECTED)
+        if fixed := [half for half in self.halves if not half.runs]:
+            raise InputError("transfer", "a function, with a recording", self._expected(fixed[0]))
         return self._by_function(transfer)
+
+    def _expected(self, fixed: Half) -> str:
+        """Say what a transfer with a recording may be."""
+        if not any(half.runs for half in self.halves):
+            return "None, for two recordings, whose weights are compared"
+        away = "left to right" if fixed is self.halves[0] else "right to left"
+        return f"{away!r}, or None if the weights are equal already"
 
     def _automatic(self, forward: bool, apply: bool, **options: Any) -> Transfer:
         order = 1 if forward else -1
@@ -136,23 +168,32 @@ class Carrier:
 
     def _verified(self) -> Carried:
         """Verify that weights are equal, in either direction: sums are not."""
-        tried = []
+        tried: dict[bool, tuple[Transfer, dict[str, str]]] = {}
         for forward in (True, False):
             try:
                 found = self._automatic(forward, apply=False)
             except TransferError as error:
-                if not forward:
-                    notes = ["weights: gradients are not compared", *error.problems[:3]]
-                    return Carried(None, unequal=error.unequal, layers=_of_both(error.layers, forward), notes=notes)
+                failure = error
                 continue
-            wrong = dict(differing(found, found.target.arrays()))
-            tried.append((len(wrong), not forward, found, wrong))
-            if not wrong:
-                found.apply()
-                self.forget()
+            tried[forward] = found, dict(differing(found, found.target.arrays()))
+            if not tried[forward][1] and self.halves[1 if forward else 0].runs:
                 break
-        _, back, found, wrong = min(tried, key=lambda one: one[:2])
-        return Carried(found, not back, found.table, wrong, found.weights)
+        if not tried:
+            notes = ["weights: gradients are not compared", *failure.problems[:3]]
+            return Carried(None, unequal=failure.unequal, layers=_of_both(failure.layers, forward), notes=notes)
+        forward = min(tried, key=lambda one: (len(tried[one][1]), not one))
+        found, wrong = tried[forward]
+        into = next((one for one in (forward, not forward) if one in tried and self.halves[1 if one else 0].runs), None)
+        mending: tuple[int, Mapping[str, Array]] | None = None
+        if into is not None:
+            mending = (1 if into else 0), tried[into][0].weights
+            if not wrong:  # equal but for rounding
+                tried[into][0].apply()
+                self.forget()
+        own = found.target.arrays()
+        equal = all(np.array_equal(own[name], array) for name, array in found.weights.items())
+        rounded = into is None and not wrong and not equal
+        return Carried(found, forward, found.table, wrong, found.weights, mending=mending, rounded=rounded)
 
 
 def _called(call: Callable[..., Any] | None, half: Half) -> Callable[..., Any]:

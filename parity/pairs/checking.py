@@ -13,8 +13,9 @@ from parity.models.contracts import CONTRACTS
 from parity.models.sequences import Inputs
 from parity.pairs.carrying import Carrier
 from parity.pairs.examination import Examination
-from parity.pairs.halves import NAMES, Function, both, prepare_halves
+from parity.pairs.halves import NAMES, Function, Options, both
 from parity.pairs.names import Named
+from parity.pairs.preparing import check_asked, prepare_halves
 from parity.pairs.training import check_optimiser
 from parity.pairs.verdict import SAME, PairVerdict
 
@@ -47,7 +48,9 @@ def check_pair(
     Neither model is changed.
 
     Args:
-        left, right: modules, Keras models or layers, or functions without arguments that make one.
+        left, right: modules, Keras models or layers, or functions without arguments that make one. One of them may be
+            an ONNX model, the name of an ``.onnx`` file or its bytes, whose outputs alone are compared; either may be
+            the folder of a recording by `parity.record_model` of the same inputs, which needs no framework.
         inputs: what both take: `parity.inputs` or `parity.batch`.
         call, outputs, loss: those of `parity.check_model`; one function, or a tuple of two.
         transfer: "left to right" or "right to left" carries the weights by `parity.transfer_weights`; a function of
@@ -88,7 +91,9 @@ def check_pair(
     chosen = chosen_of_sides(names("contracts", contracts))
     expected = expectations(expected_failures or {})
     with numpy_defaults(), ExitStack() as stack:
-        halves = prepare_halves((left, right), inputs, functions, training, stack)
+        graphs = bool(chosen or steps) or seeds > 1  # else there are too few runs for them
+        halves = prepare_halves((left, right), inputs, Options(**functions, training=training, graphs=graphs), stack)
+        check_asked(halves, seeds, dtype, steps)
         carrier = Carrier(halves, inputs, both("call", call), dict(pairs or {}), names("ignore", ignore))
         carried = carrier.carry(transfer)
         return Examination(halves, inputs, carrier, carried, dtype, seeds, steps, optimiser).verdict(chosen, expected)

@@ -9,12 +9,13 @@ import numpy as np
 
 from parity.arrays import Array
 from parity.checks.comparison import Difference, difference, mismatch
-from parity.models.floors import Floors, noise_floor
+from parity.models.floors import Floors
 from parity.models.observing import LOSS, Quantities
 from parity.models.sequences import Inputs
 from parity.models.transformations import Setting
 from parity.pairs.halves import SINGLE, Half
 from parity.pairs.maps import NONE, Ids, Map
+from parity.pairs.onnx_half import OnnxHalf
 from parity.pairs.transfer import Transfer
 
 Halves = tuple[Half, Half]
@@ -65,7 +66,17 @@ class Seen:
 def observe(half: Half, inputs: Inputs, seed: int) -> Seen:
     """Observe one model in its widest dtype."""
     setting = half.setting(inputs, seed, half.wide)
-    return Seen(half, setting, noise_floor(setting.view, [setting.base], half.wide))
+    return Seen(half, setting, half.floors(setting))
+
+
+def observe_both(halves: Halves, inputs: Inputs, seed: int) -> tuple[Seen, Seen]:
+    """Observe both models; one without noise floor takes that of the other."""
+    seen = {half.name: observe(half, inputs, seed) for half in halves if not half.is_whole}
+    for half, other in (halves, halves[::-1]):
+        if isinstance(half, OnnxHalf):
+            setting = half.setting(inputs, seed, half.wide)
+            seen[half.name] = Seen(half, setting, half.floors_by(setting, seen[other.name].floors))
+    return seen[halves[0].name], seen[halves[1].name]
 
 
 def compare_pair(
@@ -74,6 +85,8 @@ def compare_pair(
     """Compare what both models give in a dtype with the sum of their noise floors."""
     floors = tuple(one.floors.of(SINGLE if one.half.wide == SINGLE else dtype) for one in seen)
     found = []
+    if any(one.half.is_whole for one in seen):  # it has outputs only
+        return [_difference(name, quantities, floors) for name in seen[0].half.names.values()]
     for name in quantities[0]:
         if name in seen[0].half.names.values() or name == LOSS or name in _inputs(seen[0]):
             found.append(_difference(name, quantities, floors))

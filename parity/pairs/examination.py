@@ -21,12 +21,13 @@ from parity.models.findings import Findings
 from parity.models.sequences import Inputs
 from parity.pairs.carrying import Carried, Carrier
 from parity.pairs.causes import Trials, cause_of, gradients_first, only_loss
-from parity.pairs.comparing import Links, Seen, compare_pair, observe
+from parity.pairs.comparing import Links, Seen, compare_pair, observe_both
 from parity.pairs.first_difference import FirstDifference, Traces
 from parity.pairs.halves import DOUBLE, SINGLE, Half, match_outputs, measure_precision
 from parity.pairs.interventions import cause_in_dropout, cause_in_gradients, rounded_constants, unreached
 from parity.pairs.losses import recognised_losses
-from parity.pairs.randomness import Dropouts, rates_note, rates_of, still_random
+from parity.pairs.onnx_half import OnnxHalf
+from parity.pairs.randomness import Dropouts, rates_note, still_random
 from parity.pairs.training import Training
 from parity.pairs.verdict import SAME, PairVerdict
 
@@ -67,9 +68,6 @@ class Examination:
     def verdict(self, chosen: list[str], expected: Mapping[str, str]) -> PairVerdict:
         """Examine the pair and conclude."""
         own = {name: reason for name, reason in expected.items() if name == SAME}
-        if not chosen and self.seeds == 1 and not self.steps:  # too few runs for a graph
-            for half in self.halves:
-                vars(half.side).update({"has_graph": False} if "has_graph" in vars(half.side) else {})
         first, cause, same = None, "", None
         try:
             if self.carried.unequal:
@@ -87,19 +85,22 @@ class Examination:
         return self._concluded(found, sides, first, cause, same)
 
     def _compared(self) -> tuple[bool, FirstDifference | None, str]:
-        self.notes += match_outputs(self.halves, self.inputs)
-        self.notes += measure_precision(self.halves, self.inputs)
+        notes = [*match_outputs(self.halves, self.inputs), *measure_precision(self.halves, self.inputs)]
+        self.notes += [half.caveat for half in self.halves if half.caveat] + notes
         self.notes += [*self.carried.notes[:2], *self._of_training()]
-        wide = SINGLE if all(half.wide == SINGLE for half in self.halves) else DOUBLE
-        self.found.wide = wide
+        if self.carried.rounded:
+            self.notes.append("weights are equal up to rounding to float32 only: both are compared so")
+        wide = SINGLE if all(half.wide == SINGLE for half in self.halves) or self.carried.rounded else DOUBLE
+        whole = [half for half in self.halves if half.is_whole]
+        self.found.wide = whole[0].wide if whole else wide
         transfer = self.carried.transfer
         links = None if transfer is None else Links.of(transfer, self.carried.forward)
         for seed in range(self.seeds):
-            seen = observe(self.halves[0], self.inputs, seed), observe(self.halves[1], self.inputs, seed)
+            seen = observe_both(self.halves, self.inputs, seed)
             differences = compare_pair(seen, (seen[0].expected, seen[1].expected), links, wide)
-            failed = self.found.add(SAME, wide, seed, differences)
+            failed = self.found.add(SAME, self.found.wide, seed, differences)
             self.double = max(self.double or 0.0, _relative(differences, seen))
-            self._in_dtype(seen, links, seed)
+            self._in_dtype(seen, links, seed, differences)
             if failed:
                 return False, *self._explained(seen, links, seed, differences)
             if not seed:
@@ -111,12 +112,15 @@ class Examination:
         """Compare both models in the mode of training, if that is asked for."""
         if not (self.steps or self._is_training):
             return True, None, ""
+        if not all(half.runs for half in self.halves):
+            self.notes.append("moving statistics are not compared with a recording")
+            return True, None, ""
         with ExitStack() as stack:
             if not self._is_training:
                 for half in self.halves:
                     half.enter_training(stack)
                 self.notes += self._of_randomness()
-                seen = observe(self.halves[0], self.inputs, 0), observe(self.halves[1], self.inputs, 0)
+                seen = observe_both(self.halves, self.inputs, 0)
                 differences = compare_pair(seen, (seen[0].expected, seen[1].expected), links, self.found.wide)
                 if self.found.add(SAME, self.found.wide, 0, differences):
                     self.notes.append("in the mode of inference both agree")
@@ -134,13 +138,15 @@ class Examination:
 
     def _of_training(self) -> list[str]:
         """Return notes about settings that differ and that only training shows, and about what is random."""
+        if any(half.is_whole for half in self.halves):
+            return []
         notes = []
         for row in self.carried.rows if not (self.steps or self._is_training) else ():
             if "momentum" in row.configuration:
                 own, theirs = row.configuration["momentum"][:: 1 if self.carried.forward else -1]
                 notes.append(f"momentum of `{row.source}` is {own} left, {theirs} right: try training=True")
         if not (self.steps or self._is_training):
-            notes += rates_note(*(rates_of(half.side) for half in self.halves))
+            notes += rates_note(*(half.rates() for half in self.halves))
         return notes + self._of_randomness() if self._is_training else notes
 
     @property
@@ -150,23 +156,24 @@ class Examination:
     def _of_randomness(self) -> list[str]:
         """Return notes about dropout, and what stays random in the mode of training."""
         dropped = [half.dropped or Dropouts() for half in self.halves]
-        random = [(half.name, name) for half in self.halves if (name := still_random(half, self.inputs))]
+        live = [half for half in self.halves if half.runs]
+        random = [(half.name, name) for half in live if (name := still_random(half, self.inputs))]
         notes = rates_note(*dropped)  # after a run, which calls functions too
         notes += [f"{name} stays random in the mode of training: {layer}" for name, layer in random]
         if any(one.rates for one in dropped) and len(notes) == len(random):
             notes.append(f"dropout was set to 0: left {dropped[0]}; right {dropped[1]}")
         return notes
 
-    def _in_dtype(self, seen: tuple[Seen, Seen], links: Links | None, seed: int) -> None:
-        """Compare in the dtype asked for."""
-        if self.dtype == self.found.wide or self.dtype == DOUBLE:
+    def _in_dtype(self, seen: tuple[Seen, Seen], links: Links | None, seed: int, differences: list[Difference]) -> None:
+        """Compare in the dtype asked for, unless that is the widest one, whose differences are known."""
+        if self.dtype == DOUBLE:
             return
-        settings = [one.half.setting(self.inputs, seed, self.dtype) for one in seen]
-        # a graph takes longer to trace than a few runs
-        mode = "eager" if self.seeds < FEW else ""
-        left, right = (setting.view.observe([setting.base], mode=mode) for setting in settings)
-        differences = compare_pair(seen, (left, right), links, self.dtype)
-        self.found.add(SAME, self.dtype, seed, differences)
+        if self.dtype != self.found.wide:
+            settings = [one.half.setting(self.inputs, seed, self.dtype) for one in seen]
+            mode = "eager" if self.seeds < FEW else ""  # a graph takes longer to trace than a few runs
+            left, right = (one.half.observed(setting, mode) for one, setting in zip(seen, settings, strict=True))
+            differences = compare_pair(seen, (left, right), links, self.dtype)
+            self.found.add(SAME, self.dtype, seed, differences)
         outputs = [one for one in differences if not one.quantity.startswith("d_")]
         self.error = max([self.error or 0.0, *(one.max_abs_error for one in outputs)])
         scores = [one.score for one in differences if np.isfinite(one.score)]
@@ -176,6 +183,8 @@ class Examination:
         self, seen: tuple[Seen, Seen], links: Links | None, seed: int, differences: list[Difference]
     ) -> tuple[FirstDifference | None, str]:
         """Find where both models begin to differ, and why; a model that cannot be traced may raise anything."""
+        if any(half.is_whole for half in self.halves):
+            return None, ""
         try:
             with np.errstate(all="ignore"):  # inf and NaN are results too
                 return self._located(seen, links, seed, differences)
@@ -207,18 +216,40 @@ class Examination:
             note, where = unreached(traces, seen, failed)
             self.notes += [note] if note else []
             cause = cause_in_gradients(seen, links, failed, where)
-        return first, cause or cause_of(Trials(traces, seen, links, first))
+        cause = cause or cause_of(Trials(traces, seen, links, first))
+        if not cause:
+            self.notes += self._not_tried(first)
+        return first, cause
+
+    def _not_tried(self, first: FirstDifference) -> list[str]:
+        """Return notes about settings that differ where models begin to, if a recording has one of them."""
+        if all(half.runs for half in self.halves):
+            return []
+        names = [first.left, first.right][:: 1 if self.carried.forward else -1]
+        order = 1 if self.carried.forward else -1
+        return [
+            f"{setting} is {values[::order][0]} left, {values[::order][1]} right, which was not tried on a recording"
+            for row in self.carried.rows
+            if [row.source, row.target] == names
+            for setting, values in row.configuration.items()
+        ]
 
     def _cause_in_weights(self, seen: tuple[Seen, Seen]) -> str:
         """Name weights of the user's that are not those of the rules, if these make both agree."""
         carried = self.carried
-        if not carried.wrong or carried.transfer is None:
+        if not carried.wrong or carried.mended is None:
             return ""
-        number = 1 if carried.forward else 0
+        number, instead = carried.mended
+        name, (array, has) = self.halves[int(carried.forward)].name, next(iter(carried.wrong.items()))
+        more = f", and {len(carried.wrong) - 1} arrays more are wrong" if len(carried.wrong) > 1 else ""
+        said = f"weights: `{array}` {name} {has}{more}"
+        if not self.halves[number].runs:
+            self.notes.append(said)
+            return ""
         weights = self.halves[number].weights
         before = weights.arrays()
         try:
-            weights.assign({name: carried.expected[name] for name in carried.wrong})
+            weights.assign(instead)
             self.carrier.forget()
             quantities = [one.expected for one in seen]
             setting = seen[number].setting
@@ -229,18 +260,27 @@ class Examination:
             self.carrier.forget()
         if any(one.failed for one in found):
             return ""
-        name, (array, instead) = self.halves[number].name, next(iter(carried.wrong.items()))
-        more = f", and {len(carried.wrong) - 1} arrays more are wrong" if len(carried.wrong) > 1 else ""
         apart = max(one.max_abs_error for one in found)
-        return f"weights: `{array}` {name} {instead}{more}; with those of transfer_weights both agree to {apart:.1e}"
+        return f"{said}; with those of transfer_weights both agree to {apart:.1e}"
 
     def _of_side(self, number: int, chosen: list[str], expected: Mapping[str, str]) -> Verdict:
         """Hold one model to contracts."""
         half = self.halves[number]
+        if not half.runs:
+            declined = dict.fromkeys(chosen, f"{half.name} is a recording, which runs on no other batch")
+            return Verdict(name=half.side.name, framework=half.side.framework, declined=declined)
         own = {name.partition(".")[2]: why for name, why in expected.items() if name.startswith(f"{half.name}.")}
-        return judge_side(half.side, self.inputs, chosen, DOUBLE, max(1, self.seeds // 3), [], blamed=False).verdict(
-            own
-        )
+        seeds = max(1, self.seeds // 3)
+        if not isinstance(half, OnnxHalf):
+            return judge_side(half.side, self.inputs, chosen, DOUBLE, seeds, [], blamed=False).verdict(own)
+        declined = half.declined(chosen)
+        rest = [name for name in chosen if name not in declined]
+        if not rest:
+            return Verdict(name=half.side.name, framework=half.side.framework, declined=declined)
+        half.lend()
+        found = judge_side(half.side, self.inputs, rest, half.wide, seeds, [], blamed=False)
+        found.declined |= declined
+        return found.verdict(own)
 
     def _concluded(
         self, found: Verdict, sides: list[Verdict], first: FirstDifference | None, cause: str, same: bool | None

@@ -8,20 +8,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 from parity.arrays import ROUNDOFF
 from parity.errors import InputError, shown
 from parity.models.axes import has_rows
-from parity.models.floors import is_double
+from parity.models.floors import Floors, is_double, noise_floor
 from parity.models.layouts import padded
-from parity.models.observing import LOSS, View, recognise_axes
+from parity.models.observing import LOSS, Quantities, View, recognise_axes
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.sides import side_of
 from parity.models.tracing import Tracer
 from parity.models.transformations import Setting
-from parity.pairs.randomness import Dropouts, without_dropout
+from parity.pairs.randomness import Dropouts, rates_of, without_dropout
 from parity.pairs.running import LAYERS, Weights, both_batches, model_of, run_once, weights_of
 
 HOLDING = {"pytorch": "parity.pairs.pytorch_half", "tensorflow": "parity.pairs.keras_half"}
@@ -58,9 +58,17 @@ class Half:
     guessed: str = ""
     dropped: Dropouts | None = None
 
+    runs: ClassVar[bool] = True  # on any batch; a recording does not
+    is_whole: ClassVar[bool] = False  # it has neither layers nor gradients
+
     @property
     def model(self) -> Any:
         return model_of(self.side)
+
+    @property
+    def caveat(self) -> str:
+        """Say what cannot be had of it; nothing for a model."""
+        return ""
 
     @property
     def framework(self) -> Any:
@@ -87,6 +95,34 @@ class Half:
             setting = replace(setting, view=replace(setting.view, differentiated=False))
         return Tracer(setting, ROUNDOFF[self.wide])
 
+    def check(self, seeds: int, dtype: str, steps: int) -> None:
+        """Check that it can be run on so many seeds in a dtype, and be trained, as a model can."""
+
+    def rates(self) -> Dropouts:
+        """Return the layers that drop numbers in training."""
+        return self.dropped or rates_of(self.side)
+
+    def recognise(self, inputs: Inputs) -> None:
+        """Find the axes of all outputs; one that is called loss becomes the loss."""
+        view = recognise_axes(View(self.side, inputs, inputs.sample(0), {}, self.wide, 0))
+        self.axes, self.steps = view.axes, view.steps
+        if not self.side.has_loss and self.axes.get(LOSS) == "":
+            self.side.take_as_loss(LOSS)
+
+    def measure(self, inputs: Inputs) -> None:
+        """Measure in which dtype it computes."""
+        setting = self.setting(inputs, 0, self.wide)
+        if self.wide == DOUBLE and not is_double(setting.view, [setting.base]):
+            self.wide = SINGLE
+
+    def floors(self, setting: Setting) -> Floors:
+        """Observe it in its widest dtype, and its response to noise."""
+        return noise_floor(setting.view, [setting.base], self.wide)
+
+    def observed(self, setting: Setting, mode: str = "eager") -> Quantities:
+        """Observe it in the dtype of a setting."""
+        return setting.view.observe([setting.base], mode=mode)
+
 
 def both(argument: str, given: Any) -> tuple[Any, Any]:
     """Return what is given for the left and for the right model."""
@@ -106,54 +142,65 @@ def made(model: Any) -> Any:
     return model
 
 
-def prepare_halves(
-    models: tuple[object, object], inputs: Inputs, options: Mapping[str, Any], training: bool, stack: ExitStack
-) -> tuple[Half, Half]:
-    """Return both models, held until the stack is closed.
+@dataclass(frozen=True)
+class Options:
+    """The way in which both models are run: the arguments of `parity.check_pair` of the same names.
 
-    Args:
-        models: left and right.
-        inputs: what both take.
-        options: "call", "outputs" and "loss", each one function, a tuple of two, or None.
-        training: whether layers are in the mode of training.
-        stack: gives the models their own weights and dtypes back.
+    Attributes:
+        graphs: whether Keras models are traced into graphs, which pays off for many runs.
     """
-    calls, outputs, losses = (both(name, options[name]) for name in ("call", "outputs", "loss"))
-    unequal, full = both_batches(inputs)
-    halves = []
-    for number, (name, model) in enumerate(zip(NAMES, models, strict=True)):
-        side, binding = side_of(
-            made(model), inputs, call=calls[number], outputs=outputs[number], loss=losses[number], training=training
-        )
-        if not hasattr(model_of(side), LAYERS[side.framework]):
-            raise InputError(name, "a function", "a model with weights: an nn.Module, a Keras model or layer")
-        ran = run_once(side, unequal, full, name)
-        import_module(HOLDING[side.framework]).hold(side, ran.dtype, stack)
-        guessed = str(binding) if binding is not None else ""
-        halves.append(Half(name, side, weights_of(side), ran.dtype, guessed=guessed))
-        if training:
-            halves[-1].enter_training(stack)
-    return halves[0], halves[1]
+
+    call: Any = None
+    outputs: Any = None
+    loss: Any = None
+    training: bool = False
+    graphs: bool = True
+
+    def of(self, number: int) -> Options:
+        """Return those of the left model, 0, or of the right one, 1."""
+        own = {name: both(name, getattr(self, name))[number] for name in ("call", "outputs", "loss")}
+        return replace(self, **own)
+
+
+def prepare_half(name: str, model: object, inputs: Inputs, options: Options, stack: ExitStack) -> Half:
+    """Return one model of a pair, held in the widest dtype that it takes."""
+    side, binding = side_of(
+        model,
+        inputs,
+        call=options.call,
+        outputs=options.outputs,
+        loss=options.loss,
+        training=options.training,
+        graphs=options.graphs,
+    )
+    if not hasattr(model_of(side), LAYERS[side.framework]):
+        raise InputError(name, "a function", "a model with weights: an nn.Module, a Keras model or layer")
+    ran = run_once(side, *both_batches(inputs), name)
+    import_module(HOLDING[side.framework]).hold(side, ran.dtype, stack)
+    half = Half(name, side, weights_of(side), ran.dtype, guessed=str(binding) if binding is not None else "")
+    if options.training:
+        half.enter_training(stack)
+    return half
 
 
 def match_outputs(halves: tuple[Half, Half], inputs: Inputs) -> list[str]:
     """Find the axes of all outputs, and which of both models are compared; return notes."""
-    sequences = inputs.sample(0)
     for half in halves:
-        view = recognise_axes(View(half.side, inputs, sequences, {}, half.wide, 0))
-        half.axes, half.steps = view.axes, view.steps
-        numbers = [name for name, axes in half.axes.items() if axes == ""]
-        if not half.side.has_loss and LOSS in numbers:
-            half.side.take_as_loss(LOSS)
+        half.recognise(inputs)
     own = [[name for name, axes in half.axes.items() if has_rows(axes)] for half in halves]
-    common = [name for name in own[0] if name in own[1]]
+    first = 0 if halves[1].runs or not halves[0].runs else 1  # a recording has cotangents by its own names
+    common = [name for name in own[first] if name in own[1 - first]]
     if not common or len(own[0]) == len(own[1]) == 1:
-        common = own[0][: min(map(len, own))]
+        common = own[first][: min(map(len, own))]
         for half, names in zip(halves, own, strict=True):
             half.names = dict(zip(names, common, strict=False))
     else:
         for half in halves:
             half.names = {name: name for name in common}
+    if odd := [half.name for half in halves if not half.runs and any(a != b for a, b in half.names.items())]:
+        raise InputError("outputs", f"other names in the recording that is {odd[0]}", "recordings with the same names")
+    if halves[0].side.has_loss != halves[1].side.has_loss and not all(half.runs for half in halves):
+        raise InputError("loss", "one on one side only", "both sides, the recording too, with or without a loss")
     if not common and not all(half.side.has_loss for half in halves):
         received = " and ".join(f"{half.name} {', '.join(half.axes.values()) or 'none'}" for half in halves)
         raise InputError("outputs", f"outputs with these axes: {received}", "an output with rows on both sides")
@@ -168,9 +215,7 @@ def measure_precision(halves: tuple[Half, Half], inputs: Inputs) -> list[str]:
     """Measure in which dtype each model computes; return a note for one that only computes in float32."""
     notes = []
     for half in halves:
-        setting = half.setting(inputs, 0, half.wide)
-        if half.wide == DOUBLE and not is_double(setting.view, [setting.base]):
-            half.wide = SINGLE
+        half.measure(inputs)
         if half.wide == SINGLE:
             other = halves[half is halves[0]].name
             notes.append(f"{half.name} computes in float32 only: judged by the noise floor of {other}")

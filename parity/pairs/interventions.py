@@ -41,7 +41,7 @@ def cause_in_dropout(seen: Both, links: Links | None) -> str:
     """Name the layers that drop numbers in the mode of inference, if both models agree without."""
     for number, one in enumerate(seen):
         side = one.half.side
-        if one.half.dropped is not None:
+        if one.half.dropped is not None or not one.half.runs:
             continue
         context = _Noting(side)
         apart = agreement(seen, links, number, context)
@@ -90,6 +90,8 @@ def cause_in_gradients(seen: Both, links: Links | None, failed: Sequence[Differe
         where: between which layers no gradient passes, if that is known.
     """
     for number, one in enumerate(seen):
+        if not one.half.runs:
+            continue
         framework: Any = import_module(GRADIENTS[one.half.side.framework])
         names = list(frozen(seen, links, number, failed))
         if names:

@@ -46,12 +46,25 @@ def changed(layer, name, value):
 
 def activation_of(side, path):
     """Return the activation of a dense layer or a convolution as a function of arrays; None if it has none."""
+    own = own_activation(side, path)
+    return None if own is None else lambda array: np.asarray(own(tf.constant(array)))
+
+
+def activation_name(side, path):
+    """Return how a message calls this activation; nothing if there is none."""
+    from parity.pairs.keras_alternatives import name_of  # which needs this module
+
+    own = own_activation(side, path)
+    return "" if own is None else name_of(own)
+
+
+def own_activation(side, path):
     layer = layers_of(side).get(path)
     layer = getattr(layer, "layer", layer) if isinstance(layer, L.TimeDistributed) else layer
     own = getattr(layer, "activation", None)
     if own is None or own is keras.activations.linear or isinstance(layer, L.RNN | L.Activation):
         return None
-    return lambda array: np.asarray(own(tf.constant(array)))
+    return own
 
 
 def settings_of(side, path):

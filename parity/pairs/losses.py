@@ -33,6 +33,8 @@ def recognised_losses(seen: tuple[Seen, Seen]) -> str:
 
 def _names(seen: Seen) -> Iterator[str]:
     """Yield the names of the losses that a model may have."""
+    if not seen.half.runs:
+        return
     setting = seen.setting
     layout = setting.base
     ran = setting.view.run(layout)

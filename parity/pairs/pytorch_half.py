@@ -42,6 +42,11 @@ def activation_of(side, path):
     """Return None: activations are layers or functions of their own."""
 
 
+def activation_name(side, path):  # noqa: ARG001
+    """Return nothing: no layer has an activation of its own."""
+    return ""
+
+
 def settings_of(side, path):
     """Return the settings of a layer by their common names."""
     return settings(layers_of(side).get(path), SETTINGS)

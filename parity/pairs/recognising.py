@@ -86,8 +86,7 @@ def _between(traces: Traces, number: int, first: FirstDifference, component: Com
     """Run a model, and keep what it has before and after the difference."""
     tracer = traces.tracers[number]
     setting, letters = tracer.setting, tracer.axes.letters
-    ran = setting.view.run(setting.base, traced=True)
-    calls = tracer.axes.calls(ran)
+    calls = tracer.calls
     path = first.equal[number]
     end = None if component is None else (component.left, component.right)[number][0]
     batch = arrays_of(setting.view.inputs, setting.view.sequences, setting.base)
@@ -96,14 +95,16 @@ def _between(traces: Traces, number: int, first: FirstDifference, component: Com
         before = _arrays(letters, f"{path}/outputs", calls[path].outputs) if path in calls else []
     else:
         before = [("BT" + "." * (batch[name].ndim - 2), batch[name]) for name in floats]
-    after = _outputs(traces, number, ran) if end is None else _arrays(letters, f"{end}/inputs", calls[end].inputs)
+    after = (
+        _outputs(traces, number, tracer.ran) if end is None else _arrays(letters, f"{end}/inputs", calls[end].inputs)
+    )
     others = {f"the input `{name}`": batch[name] for name in floats} if path else {}
     for own in list(calls)[: list(calls).index(path) if path in calls else 0]:
         found = _arrays(letters, f"{own}/outputs", calls[own].outputs)
         if len(found) == 1 and (called := _of_pair(traces, number, own)):
             others[called] = found[0][1]
     half: Any = traces.halves[number]
-    layer = half.framework.layers_of(half.side).get(path)
+    layer = half.framework.layers_of(half.side).get(path) if half.runs else None
     of_both = type(layer).__name__ == "Bidirectional" or bool(getattr(layer, "bidirectional", False))
     return Between(before, after, others, setting.base.mask, of_both)
 

@@ -13,7 +13,7 @@ from parity.models.inputs import features, tokens
 from parity.models.layouts import padded
 from parity.models.observing import arrays_of
 from parity.models.sequences import Inputs, LengthsSpec, Sequences
-from parity.models.sequences import inputs as described
+from parity.models.sequences import inputs as described_by
 from parity.models.side import Side
 from parity.models.sides import side_of
 from parity.pairs.examples import example
@@ -120,21 +120,37 @@ def prepare(source: object, target: object, inputs: Given, call: Call) -> tuple[
     Raises:
         InputError: a model does not run on them.
     """
+    from parity.pairs.recorded import recorded_of  # which needs this module
+
     first, second = call if isinstance(call, tuple) else (call, call)
+    models = ((source, "source", first), (target, "target", second))
+    recordings = [recorded_of(model, name) for model, name, _ in models]
+    if any(recordings):
+        if not isinstance(inputs, Inputs):
+            raise InputError("inputs", shown(inputs), "parity.inputs(…) or parity.batch(…), those of the recording")
+        own, theirs = (
+            recorded.runnable(inputs) if recorded else _ran(model, inputs, each, name)
+            for recorded, (model, name, each) in zip(recordings, models, strict=True)
+        )
+        return own, theirs
     sides = [made_of(model, name) for model, name in ((source, "source"), (target, "target"))]
     if inputs is None:
         inputs = guessed(sides)
     if isinstance(inputs, Inputs):
         batches = both_batches(inputs)
-        own = [(inputs, batches, first), (inputs, batches, second)]
+        described = [(inputs, batches, first), (inputs, batches, second)]
     elif isinstance(inputs, tuple) and len(inputs) == 2:
-        own = [example(arguments, each) for arguments, each in zip(inputs, (first, second), strict=True)]
+        described = [example(arguments, each) for arguments, each in zip(inputs, (first, second), strict=True)]
     else:
         raise InputError("inputs", shown(inputs), EXPECTED)
     made = []
-    for name, side, (spec, given, each) in zip(("source", "target"), sides, own, strict=True):
+    for name, side, (spec, given, each) in zip(("source", "target"), sides, described, strict=True):
         made.append(run_once(make_side(model_of(side), spec, each, name), *given, name))
     return made[0], made[1]
+
+
+def _ran(model: object, inputs: Inputs, call: Callable[..., Any] | None, argument: str) -> Runnable:
+    return run_once(make_side(model, inputs, call, argument), *both_batches(inputs), argument)
 
 
 def made_of(model: object, argument: str) -> Side:
@@ -157,11 +173,11 @@ def guessed(sides: list[Side]) -> Inputs:
     for side in sides:
         for unit in _units(side):
             if unit.kind == "embedding":
-                return described(tokens=tokens(max(2, unit.size[0])))
+                return described_by(tokens=tokens(max(2, unit.size[0])))
             if unit.kind.startswith("conv"):
-                return described(features=features(unit.size[-3] * unit.size[-1]))
+                return described_by(features=features(unit.size[-3] * unit.size[-1]))
             if unit.kind in ("dense", "lstm", "gru", "rnn", "attention"):
-                return described(features=features(unit.size[0]))
+                return described_by(features=features(unit.size[0]))
     raise InputError("inputs", "None, and no layer that shows what the models take", EXPECTED)
 
 

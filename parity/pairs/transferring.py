@@ -11,8 +11,9 @@ from parity.pairs.matching import Layers
 from parity.pairs.names import Named
 from parity.pairs.planning import Plan
 from parity.pairs.reading import Reader, Transferring
+from parity.pairs.recorded import Recorded
 from parity.pairs.rows import round_trip, rows_of, rows_of_map
-from parity.pairs.running import Call, Given, Weights, prepare
+from parity.pairs.running import Call, Given, Runnable, Weights, model_of, prepare
 from parity.pairs.transfer import Transfer
 
 
@@ -33,7 +34,8 @@ def transfer_weights(
     every array finds a partner, nothing is changed, and the error lists all that did not.
 
     Args:
-        source, target: modules, Keras models or layers, or functions without arguments that make one.
+        source, target: modules, Keras models or layers, or functions without arguments that make one. The source may
+            be the folder of a recording by `parity.record_model`; ``inputs`` are those of the recording then.
         inputs: what both take: `parity.inputs` or `parity.batch`; or a tuple of the arguments of each, such as
             ``((ids, lengths), ids)``, as arrays or tensors. Guessed from the first layer when None.
         call: takes a model and a batch, as for `check_model`; or a tuple of two, one for each model.
@@ -58,6 +60,7 @@ def transfer_weights(
     of_kind("apply", apply, bool, "True or False")
     with numpy_defaults():
         first, second = prepare(source, target, inputs, call)
+        _check_recordings(first, second, transfer is not None, apply)
         if transfer is not None:
             if pairs or ignore:
                 raise InputError("transfer", "a function, with pairs or ignore", "one of them")
@@ -67,6 +70,15 @@ def transfer_weights(
     if apply:
         found.apply()
     return found
+
+
+def _check_recordings(source: Runnable, target: Runnable, by_function: bool, apply: bool) -> None:
+    """Refuse to change a recording, or to call a user's function with one."""
+    recorded = [isinstance(model_of(one.model.side), Recorded) for one in (source, target)]
+    if by_function and any(recorded):
+        raise InputError("transfer", "a function, with a recording", "two models, or no function")
+    if apply and recorded[1]:
+        raise InputError("target", "a recording", "a model, which can be given weights")
 
 
 def _transfer(plan: Plan) -> Transfer:

@@ -6,6 +6,7 @@ from typing import Any
 
 from parity.checks.result import FAILED, XFAILED
 from parity.checks.verdict import Verdict
+from parity.errors import printable
 from parity.pairs.first_difference import FirstDifference
 
 MOST_LINES = 12
@@ -56,7 +57,7 @@ class PairVerdict(Verdict, frozen=True, kw_only=True):
             also = f": a tolerance of {_power(passing)} would have passed this" if passing else ""
             lines.append(f"  in {self.dtype} the outputs differ by {self.error:.1e}{also}")
         lines += [f"  {note}" for note in self.notes]
-        return "\n".join(lines[:MOST_LINES])
+        return "\n".join(map(printable, lines[:MOST_LINES]))
 
     def _headline(self) -> str:
         mark = "✓" if self else "✗"

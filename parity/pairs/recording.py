@@ -1,4 +1,4 @@
-"""Record what a model of your own gives, for another version, machine or environment to be compared with."""
+"""Record what a model of your own gives, for another version, machine, environment or framework to be compared with."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ import numpy as np
 import parity
 from parity import frameworks
 from parity.arrays import Array, numpy_defaults
-from parity.errors import InputError
+from parity.errors import INTERRUPTS, InputError, first_lines, message_of
 from parity.frameworks import writing
 from parity.frameworks.manifest import Origin
-from parity.frameworks.model_manifest import WEIGHTS, ModelFile, ModelManifest, describe, run_file
-from parity.models.checking import Options
+from parity.frameworks.model_manifest import LAYERS, WEIGHTS, ModelFile, ModelManifest, describe, layers_file, run_file
+from parity.models.checking import Options as Checking
 from parity.models.findings import Findings
 from parity.models.replaying import ModelRecording, canonical, digest_of_inputs, opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.subject import NotRun, Subject
+from parity.pairs.halves import Options
+from parity.pairs.recording_layers import record_layers
+from parity.pairs.running import model_of
 
 RUNS = "a model that runs on the inputs"
 
@@ -43,8 +46,9 @@ def record_model(
 ) -> ModelRecording:
     """Record what a model gives: its outputs on real steps and all gradients, in float64 and in a dtype.
 
-    The recording has the weights and the versions of the environment too. ``parity.check_model(…, recording=folder)``
-    compares with it.
+    The recording has the weights, what each layer receives and returns, and the versions of the environment too.
+    ``parity.check_model(…, recording=folder)`` compares the same model with it, and ``parity.check_pair`` takes the
+    folder in place of one of both models: the other framework need not be installed there.
 
     Args:
         model, inputs, call, outputs, loss, dtype, training, seeds, framework: those of `parity.check_model`.
@@ -54,10 +58,13 @@ def record_model(
         InputError: a wrong argument, a model that does not run, or a folder that has something else in it.
         FrameworkUnavailable: its framework cannot be loaded.
     """
-    side, notes = Options(call, outputs, loss, dtype, training, seeds, framework).side_of(model, inputs)
+    side, notes = Checking(call, outputs, loss, dtype, training, seeds, framework).side_of(model, inputs)
     with numpy_defaults(), writing.begin(folder):
         try:
-            files, dtypes = _files(side, inputs, dtype, seeds, notes, Path(folder) / writing.UNFINISHED)
+            new = Path(folder) / writing.UNFINISHED
+            files, dtypes = _files(side, inputs, dtype, seeds, notes, new)
+            options = Options(call, outputs, loss, training, graphs=seeds > 1)
+            layers, lacking = _layers(side, inputs, options, seeds, dtype, new)
             origin = parity.report.describe_environment(frameworks.environment(), 0)
             manifest = ModelManifest(
                 model=side.name,
@@ -66,7 +73,9 @@ def record_model(
                 seeds=seeds,
                 dtypes=dtypes,
                 environment=msgspec.convert(origin, Origin, from_attributes=True),
-                files=files,
+                layers=not lacking,
+                lacking=lacking,
+                files=files | layers,
             )
             writing.finish(folder, manifest)
         except NotRun as error:
@@ -96,6 +105,20 @@ def _files(
     names = canonical([name for name, _ in weights], side.framework)
     files[WEIGHTS] = _write(folder / WEIGHTS, zip(names, (array for _, array in weights), strict=True))
     return files, tuple(dict.fromkeys((subject.found.wide, dtype)))
+
+
+def _layers(
+    side: Side, inputs: Inputs, options: Options, seeds: int, dtype: str, folder: Path
+) -> tuple[dict[str, ModelFile], str]:
+    """Write what the check of a pair needs; return the files, or why there are none."""
+    try:
+        return record_layers(model_of(side), inputs, options, seeds, dtype, folder), ""
+    except INTERRUPTS:
+        raise
+    except Exception as error:  # a function has no layers, and whatever a model raises
+        for name in (LAYERS, *map(layers_file, range(seeds))):
+            (folder / name).unlink(missing_ok=True)
+        return {}, first_lines(message_of(error))
 
 
 def _write(path: Path, arrays: Iterable[tuple[str, Array]], inputs: str = "") -> ModelFile:
