@@ -119,6 +119,8 @@ def _alternatives(trials: Trials) -> Iterator[str]:
     mask = trials.traces.tracers[0].setting.base.mask
     tried: list[tuple[int, str, Alternative]] = []
     for number, half in enumerate(halves):
+        if not half.runs:  # a recording
+            continue
         other = halves[1 - number]
         framework = import_module(TRYING[half.side.framework])
         for own, theirs in _with_partners(trials, number):
