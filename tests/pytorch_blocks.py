@@ -178,8 +178,9 @@ class Linear(nn.Module):
         return k * mask[..., None]
 
     def forward(self, x: Any, mask: Any) -> Any:
-        q, k = F.elu(self.q(x)) + 1, self.kept(F.elu(self.k(x)) + 1, mask)
-        sums = torch.einsum("btk,btv->bkv", k, self.v(x.masked_fill(~mask[..., None], 0)))
+        real = x.masked_fill(~mask[..., None], 0)  # of padding, a query may be 0, and its quotient NaN
+        q, k = F.elu(self.q(real)) + 1, self.kept(F.elu(self.k(x)) + 1, mask)
+        sums = torch.einsum("btk,btv->bkv", k, self.v(real))
         return self.out(torch.einsum("btk,bkv->btv", q, sums) / (q @ k.sum(1)[..., None]))
 
 
