@@ -38,6 +38,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "DEVICE",
         "help": "run on auto, cpu or cuda (default: cpu for checks, auto for benchmarks)",
     },
+    "--parity-shard": {"metavar": "N", "help": "run one of so many parts of all tests, such as 2/5; see parity merge"},
     "--parity-tf32": {"action": "store_true", "help": "let a GPU round factors of float32 products to TF32"},
     "--parity-jobs": {"metavar": "N", "type": int, "help": "worker processes (default: one a core, up to 4)"},
     "--parity-timeout": {"metavar": "SECONDS", "type": float, "help": "limit of a task in a worker (default 600)"},

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from parity.checks.verdict import Verdict
 
 KEPT = pytest.StashKey[int]()  # how many verdicts a test has put into the report
+PART = "padding_parity_shard"  # of what a worker of xdist sends at its end
 ENCODED = pytest.StashKey[list[str]]()  # of the tasks of a test; JSON, because not every text can travel as it is
 
 
@@ -80,8 +81,35 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Move tests whose tasks run in worker processes to the end: the other tests run here meanwhile."""
+        """Keep the tests of this shard; move those whose tasks run in worker processes to the end.
+
+        The other tests run here meanwhile.
+        """
+        if self.session.shard:
+            self._keep_shard(items)
         items.sort(key=lambda item: any(map(self.session.in_worker, self._tasks(item))))
+
+    def _keep_shard(self, items: list[pytest.Item]) -> None:
+        """Deselect the tests of other shards, after all that other plugins deselect."""
+        from parity.cli.shards import OtherTest
+
+        tasks = [self._tasks(item) for item in items]
+        names = [item.nodeid for item in items]
+        tests = [next(iter(of_item), OtherTest(name)) for of_item, name in zip(tasks, names, strict=True)]
+        inside = self.session.keep_shard(tests, names, [task for of_item in tasks for task in of_item])
+        deselected = [item for item, kept in zip(items, inside, strict=True) if not kept]
+        items[:] = [item for item, kept in zip(items, inside, strict=True) if kept]
+        if deselected:
+            self._config.hook.pytest_deselected(items=deselected)
+        if self.session.is_worker:
+            self._config.workeroutput[PART] = self.session.encoded_part()  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Keep what a worker of xdist knows of the shard."""
+        if encoded := getattr(node, "workeroutput", {}).get(PART):
+            with _usage_errors():
+                self.session.receive_part(encoded)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Begin the report, and start worker processes, unless nothing runs or they would disturb a benchmark."""
@@ -91,6 +119,9 @@ class Plugin:
         if tasks := [task for item in session.items for task in self._tasks(item)]:
             with _usage_errors():
                 self.session.start(tasks)
+        elif self.session.is_divided:
+            with _usage_errors():
+                self.session.start([])
         if any(map(_makes_verdicts, session.items)):
             with _usage_errors():
                 self.session.begin_if_asked()
@@ -145,6 +176,12 @@ class Plugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the report, and fail a session whose report counts as a failure."""
+        if (
+            session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+            and self.session.part
+            and self.session.part.selection
+        ):
+            session.exitstatus = pytest.ExitCode.OK  # other shards have tests
         passed = self.session.finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
         if not passed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -86,6 +86,15 @@ COMMANDS: dict[str, str | list[str]] = {
     f"the following arguments are required: report; parity report {HELP}": "report",
     "report: got 'nowhere.json', expected a report.json written by parity (": "report nowhere.json",
     "report: got '.', expected a report.json written by parity (": "report .",
+    **{
+        f"shard: got '{shard}', expected a number and how many there are, such as": f"check --shard {shard}"
+        for shard in ("0/5", "6/5", "x", "1/0", "2", "1/2/3", "٣/5", "+1/2", "1/99999")
+    },
+    f"--shard takes one value, and no other with it; parity check {HELP}": "check --shard 1/2 --shard 2/2",
+    "durations: got -1, expected a whole number of 0 or more": "check --durations -1",
+    f"argument --durations: got 'x', {WHOLE}; parity check {HELP}": "check --durations x",
+    f"the following arguments are required: DIR; parity merge {HELP}": "merge",
+    "report: got 'nowhere', expected a report.json written by parity (": "merge nowhere",
     f"unrecognized arguments: b.json; parity report {HELP}": "report a.json b.json",
     f"the following arguments are required: OLD, NEW; parity diff {HELP}": "diff",
     f"the following arguments are required: NEW; parity diff {HELP}": "diff .",

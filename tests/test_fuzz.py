@@ -293,7 +293,7 @@ def test_any_file_of_lengths_is_rejected_in_one_sentence_or_read(content: bytes)
         assert len(read_lengths("lengths"))
 
 
-COMMANDS = ("check", "record", "report", "diff", "describe", "divergences", "mutants", "sweep", "advise")
+COMMANDS = ("check", "record", "report", "merge", "diff", "describe", "divergences", "mutants", "sweep", "advise")
 
 
 def options_of(command: str) -> list[tuple[str, int]]:
@@ -302,7 +302,7 @@ def options_of(command: str) -> list[tuple[str, int]]:
     import_module(f"parity.cli.{command}").add_options(parser)
     listed = []
     for action in parser._actions:
-        taken = 1 if action.nargs in (None, "*") else action.nargs
+        taken = 1 if action.nargs in (None, "*", "+", "?") else action.nargs
         listed.append((action.option_strings[0] if action.option_strings else "", int(taken)))
     return [*listed, ("--nope", 0)]
 

@@ -188,15 +188,17 @@ def test_what_the_wheel_installs_runs_elsewhere(name: str, wheel: Path, tmp_path
     assert name == "parity" or f"{wheel} {wheel}" in run.stdout
 
 
-DATA = (".jinja", ".js", ".css", ".npz", ".tsv")
+DATA = (".jinja", ".js", ".css", ".npz", ".tsv", ".txt")
 IN_A_ZIP = """
 import sys, parity
 from parity.__main__ import main
 from parity.cases.real_data import speeches, utterances
+from parity.checks.costs import estimate
 from parity.mutants import MUTANTS
 from parity.mutants.mutant import mutated_function
 assert sys.argv[1] in parity.__file__
 speeches(), utterances()
+estimate("rnn.lstm", "pytorch")
 mutated_function(next(mutant for mutant in MUTANTS.values() if mutant.framework == sys.argv[2]))
 sys.exit(main(["report", "there"]))
 """

@@ -88,6 +88,10 @@ WRONG = {
         f"--parity-timeout={value}": f"*ERROR: --parity-timeout: got {value}, expected a number of seconds above 0"
         for value in ("-1.0", "0.0", "nan", "inf")
     },
+    **{
+        f"--parity-shard={shard}": f"*ERROR: --parity-shard: got '{shard}', expected a number and how many there are,*"
+        for shard in ("0/5", "6/5", "x", "")
+    },
     "--parity-jobs=many": "*error: argument --parity-jobs: invalid int value: 'many'",
     "--parity-report=/dev/null/there": "*ERROR: --parity-report: got '/dev/null/there', expected a folder that can*",
     "--parity-replay=/dev/null": "*replay: got '/dev/null', which is no folder, expected a folder*",

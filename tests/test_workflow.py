@@ -13,13 +13,16 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from parity import report
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / ".github" / "workflows" / "parity.yml").read_text(encoding="utf-8")
 WORKFLOW = yaml.safe_load(TEXT)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPTIONS = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
-(JOB,) = WORKFLOW["jobs"].values()
+JOB, MERGING = (WORKFLOW["jobs"][name] for name in ("shard", "report"))
+STEPS: list[dict[str, Any]] = [step for job in (JOB, MERGING) for step in job["steps"]]
 ROWS: dict[str, dict[str, str]] = {row["name"]: row for row in JOB["strategy"]["matrix"]["include"]}
 EXTRAS = PROJECT["optional-dependencies"]
 PINNED = [one.split("==") for one in (ROOT / "constraints.txt").read_text().splitlines() if not one.startswith("#")]
@@ -92,16 +95,32 @@ def test_every_requirement_is_pinned() -> None:
 def test_actions_are_pinned_to_commits_and_no_token_stays() -> None:
     """Check that nobody can change what runs by moving a tag, and that no later step finds a token."""
     uses = re.findall(r"uses: (.*)", TEXT)
-    assert len(uses) == sum("uses" in step for step in JOB["steps"])
+    assert len(uses) == sum("uses" in step for step in STEPS)
     for action in uses:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
-    (checkout,) = (step for step in JOB["steps"] if "actions/checkout" in step.get("uses", ""))
-    assert checkout["with"] == {"persist-credentials": False}
+    checkouts = [step for step in STEPS if "actions/checkout" in step.get("uses", "")]
+    assert [step["with"] for step in checkouts] == [{"persist-credentials": False}] * 2
 
 
 def test_the_page_is_kept_also_when_the_suite_fails() -> None:
-    steps: list[dict[str, Any]] = JOB["steps"]
-    (kept,) = (step for step in steps if "upload-artifact" in step.get("uses", ""))
-    assert (kept["if"], kept["with"]["path"]) == ("always()", "parity-report")
-    assert [step["run"] for step in steps if "run" in step] == ["${{ matrix.install }}", "${{ matrix.test }}"]
+    for job in (JOB, MERGING):
+        (kept,) = (step for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
+        assert (kept["if"], kept["with"]["path"]) == ("always()", report.FOLDER)
     assert WORKFLOW["permissions"] == {"contents": "read"}
+
+
+def test_five_shards_run_the_suite_and_one_job_merges_their_reports() -> None:
+    matrix = JOB["strategy"]["matrix"]
+    shards = matrix["shard"]
+    assert shards == list(range(1, len(shards) + 1)) == [1, 2, 3, 4, 5]
+    assert matrix["name"] == list(ROWS) == MERGING["strategy"]["matrix"]["name"]
+    test = f"${{{{ matrix.test }}}} --parity-shard ${{{{ matrix.shard }}}}/{len(shards)}"
+    assert [step["run"] for step in JOB["steps"] if "run" in step] == ["${{ matrix.install }}", test]
+    (kept,) = (step["with"]["name"] for step in JOB["steps"] if "upload-artifact" in step.get("uses", ""))
+    (taken,) = (step["with"] for step in MERGING["steps"] if "download-artifact" in step.get("uses", ""))
+    assert taken["pattern"] == kept.replace("${{ matrix.shard }}", "*")
+    install, merge = (step["run"] for step in MERGING["steps"] if "run" in step)
+    assert install == "pip install -c constraints.txt -e ."
+    assert merge == f"parity merge {taken['path']}/*"
+    assert (MERGING["needs"], MERGING["if"]) == ("shard", "${{ !cancelled() }}")
+    assert MERGING["continue-on-error"] == JOB["continue-on-error"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -16,6 +17,7 @@ from parity.cases.sampling import sample_case
 from parity.checks import error_maps, judges
 from parity.checks.comparison import Difference, to_results
 from parity.checks.contracts import CONTRACTS, FIRST
+from parity.checks.costs import estimate
 from parity.checks.covering import covering
 from parity.checks.localisation import first_difference
 from parity.checks.own import PADDING_OUTPUTS, Own
@@ -90,8 +92,8 @@ class Check:
         return self.operation, self.dtype  # these share cases, references and traces
 
     @property
-    def cost(self) -> int:
-        return sum(len(config.inputs) for config in find(self.operation).configurations)  # all are differentiated
+    def cost(self) -> float:
+        return estimate(self.operation, self.framework, 1 if self.own else _number_of_runs(self))
 
     def on_crash(self, reason: str) -> list[Result]:
         return [self.result("", "", FAILED, problem="other", detail=reason)]
@@ -226,3 +228,8 @@ class Check:
             detail=detail,
             reproduce=self.reproduce,
         )
+
+
+@lru_cache(maxsize=8192)
+def _number_of_runs(check: Check) -> int:
+    return sum(1 for _ in check.runs())

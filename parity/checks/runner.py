@@ -39,6 +39,10 @@ class Runner:
             The longest of ours, which train and compile, take half a minute on an idle core, and two and a half
             minutes where ten processes share two cores.
 
+    Attributes:
+        environment: framework -> what it reports, as soon as it was loaded.
+        seconds: how long each task took that is done.
+
     Raises:
         InputError: something among the tasks is none, ``jobs`` is not 1 or more, or ``timeout`` is not above 0.
     """
@@ -57,7 +61,8 @@ class Runner:
         self.jobs = min(MOST_WORKERS, frameworks.cores()) if jobs is None else whole_number("jobs", jobs, least=1)
         self.timeout = TIMEOUT if timeout is None else seconds("timeout", timeout)
         self.device = device
-        self.environment: dict[str, dict[str, Any]] = {}  # framework -> what it reports, as soon as it was loaded
+        self.environment: dict[str, dict[str, Any]] = {}
+        self.seconds: dict[Task, float] = {}
         self._planned = frozenset(self.tasks)
         self._on_results = on_results
         self._workers: list[Worker] = []
@@ -139,7 +144,11 @@ class Runner:
         if self._group_key not in ((), task.group_key):
             clear()
         self._group_key = task.group_key
-        results = task.run()
+        began = time.perf_counter()
+        try:
+            results = task.run()
+        finally:
+            self.seconds[task] = time.perf_counter() - began
         self.environment = frameworks.environment(self.device)
         return results
 
@@ -157,6 +166,7 @@ class Runner:
                     if self._over:  # closed meanwhile: the worker was killed, and its tasks have no results
                         return
                     self.environment |= worker.environment
+                    self.seconds |= {task: worker.took for task, _ in done}
                     yield from done
         finally:
             for worker in self._workers:

@@ -12,6 +12,7 @@ from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from threading import Thread
+from time import perf_counter
 from typing import Any, Protocol, runtime_checkable
 
 from parity import frameworks
@@ -29,8 +30,8 @@ class Task(Protocol):
         """Return the key of the tasks that should run in the same process."""
 
     @property
-    def cost(self) -> int:
-        """Estimate how long it takes, compared with others."""
+    def cost(self) -> float:
+        """Estimate the seconds that it takes."""
 
     def run(self) -> list[Any]:
         """Return its results."""
@@ -50,12 +51,14 @@ class Worker:
     Attributes:
         left: the tasks of its batch that are not done yet; empty when it is idle.
         environment: framework -> what it reported last.
+        took: seconds that its last task took.
     """
 
     def __init__(self, device: DeviceSettings, timeout: float) -> None:
         self.device, self.timeout = device, timeout
         self.left: list[Task] = []
         self.environment: dict[str, dict[str, Any]] = {}
+        self.took = 0.0
         self.connection: Connection
         self._process: SpawnProcess | None = None
         self._sent = False
@@ -116,7 +119,7 @@ class Worker:
             return self._end()
         except Exception as error:  # results from elsewhere may raise anything when they are rebuilt
             message = raised(error)
-        self._seconds = 0.0
+        self.took, self._seconds = self._seconds, 0.0
         if message is None:
             self._received = True
             return []
@@ -124,7 +127,7 @@ class Worker:
         self._sent = bool(self.left)
         if isinstance(message, str):
             return [(task, task.on_crash(message))]
-        results, self.environment = message
+        results, self.environment, self.took = message
         return [(task, results)]
 
     def _end(self, reason: str = "") -> list[Done]:
@@ -133,7 +136,7 @@ class Worker:
         self.kill()  # it may have closed its connection and go on
         self._process.join()
         reason = reason or f"the worker process died with exit code {self._process.exitcode} before it was done"
-        self._sent, self._deaths = False, self._deaths + 1
+        self._sent, self._deaths, self.took = False, self._deaths + 1, self._seconds
         if not self._received:
             return []
         failed = [(self.left[0], self.left[0].on_crash(reason))]
@@ -176,9 +179,10 @@ def _serve(connection: Connection, device: DeviceSettings) -> None:
 
 
 def _answer(task: bytes, device: DeviceSettings) -> bytes:
-    """Return the results of a task, or what it raised."""
+    """Return the results of a task, what the frameworks report, and its seconds; or what it raised."""
     try:
-        return pickle.dumps((pickle.loads(task).run(), frameworks.environment(device)))
+        began, results = perf_counter(), pickle.loads(task).run()
+        return pickle.dumps((results, frameworks.environment(device), perf_counter() - began))
     except BaseException as error:
         return pickle.dumps(raised(error))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from parity import frameworks, report
-from parity.checks.check import Check
 from parity.checks.result import FAILED, PASSED, Result
 from parity.checks.runner import Runner
 from parity.checks.sentences import nearest, sentence
+from parity.cli.durations import add_durations, durations, lines, slowest
 from parity.cli.matrix import print_matrix
 from parity.cli.options import (
     REPEATED,
@@ -24,6 +24,7 @@ from parity.cli.options import (
     add_selection,
     plan_tasks,
 )
+from parity.cli.shards import add_shard, count_checks, shard_of
 from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import announce, console, print_lines, run_tasks
 from parity.errors import FrameworkUnavailable
@@ -33,7 +34,6 @@ from parity.report.formatting import plural
 from parity.report.groups import Group, failures, skips
 from parity.report.journal import Journal
 from parity.report.outcome import stale_entries
-from parity.training import Training
 
 SHOWN = 3  # failures, or results nearest to a limit; the report has all
 
@@ -58,6 +58,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_jobs(parser)
     add_output(parser)
+    add_shard(parser)
+    add_durations(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,20 +67,24 @@ def run(options: argparse.Namespace) -> int:
     device = frameworks.DeviceSettings(options.device, options.tf32)
     recording = None if options.replay is None else verified(options.replay)
     apart(recording, options.output)
-    runner = Runner(plan_tasks(options, device, recording), options.jobs, device=device, timeout=options.timeout)
+    slowest([], options.durations or 0)
+    tasks, shard = shard_of(options, plan_tasks(options, device, recording), device)
+    runner = Runner(tasks, options.jobs, device=device, timeout=options.timeout)
     frameworks.require("require", options.require)
     claimed = report.claim(options.output)
     for framework in options.framework:
         if reason := frameworks.missing(framework):
             raise FrameworkUnavailable(reason)
-    planned = sum(isinstance(task, Check | Training) for task in runner.tasks)
+    planned = count_checks(runner.tasks)
     replayed = report.describe_recording(recording) if recording else None
-    journal = Journal(options.output, seed=options.seed, planned=planned, replayed=replayed)
+    journal = Journal(options.output, seed=options.seed, planned=planned, replayed=replayed, shard=shard)
     with claimed:
         journal.begin()
         _, interrupted = run_tasks(runner, journal)
         finished = journal.report(interrupted)
         _finish(finished, journal, recording)
+        if options.durations is not None:
+            print("", *lines(slowest(durations(runner.seconds), options.durations)), sep="\n")
     return 130 if interrupted else int(report.failed(finished))
 
 
@@ -89,11 +95,12 @@ def _finish(finished: Report, journal: Journal, recording: Recording | None) -> 
         files = journal.end(finished)
     finally:
         heed_interrupts()
-        _summarise(finished, recording)
+        summarise(finished, recording)
         announce(files, finished)
 
 
-def _summarise(finished: Report, recording: Recording | None) -> None:
+def summarise(finished: Report, recording: Recording | None = None) -> None:
+    """Print operations against contracts, the worst failures or the results nearest to a limit, and the verdict."""
     terminal = console()
     print_matrix(finished.results, terminal)
     groups = failures(finished.results)

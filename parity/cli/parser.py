@@ -17,6 +17,7 @@ COMMANDS = {
     "transfer": "Write the weights of one model in the layout of another one, in PyTorch or Keras.",
     "record": "Record what a framework observes, so that parity check --replay can compare with it elsewhere.",
     "report": "Write the Markdown and the page of a report again, or the report of a run that was killed.",
+    "merge": "Make one report of those of all shards, which parity check --shard or pytest --parity-shard wrote.",
     "diff": "Compare two reports: new failures, new passes, score changes, added and removed cases.",
     "describe": "Describe what an operation computes, takes and returns.",
     "divergences": "List what the frameworks do differently and what people believe, or explain some of it.",

@@ -7,14 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parity import frameworks
+from parity.checks.sharding import parse_shard
 from parity.errors import FrameworkUnavailable, NotWritten, choose, printable, seconds, whole_number
 from parity.frameworks.recording import apart, verified
 
 if TYPE_CHECKING:
     from parity.checks.runner import Runner, Task
+    from parity.checks.sharding import Divisible
     from parity.checks.verdict import Verdict
     from parity.files import Claim
     from parity.report.journal import Entry, Journal
+    from parity.report.model import Part
 
 FOLDER = "parity-report"  # of a report that has no other
 
@@ -30,6 +33,8 @@ class Session:
     Attributes:
         asked: whether the folder of the report was given: then verdicts on a user's models are enough for one.
         messages: lines for the summary at the end.
+        part: the shard of this session, as soon as it is known.
+        is_divided: whether there are tasks in some shard of this session's.
         journal: the results so far; None until the report begins, and always in a worker of xdist.
 
     Raises:
@@ -54,6 +59,10 @@ class Session:
         folder = option("--parity-report")
         self.asked, self.folder = folder is not None, FOLDER if folder is None else folder
         apart(self.recording, self.folder, "--parity-report")
+        shard = option("--parity-shard")
+        self.shard = None if shard is None else parse_shard("--parity-shard", shard)
+        self.part: Part | None = None
+        self.is_divided = False
         self.is_worker = is_worker
         self.messages: list[str] = []
         self.journal: Journal | None = None
@@ -86,6 +95,41 @@ class Session:
             "parity_mutant": mutants.plan,
         }
 
+    def keep_shard(self, tests: Sequence[Divisible], names: Iterable[str], tasks: Sequence[Task]) -> list[bool]:
+        """Tell for each test whether it is in the shard of this session.
+
+        Args:
+            tests: for each its task, or what stands for it.
+            names: of all tests.
+            tasks: of all tests.
+        """
+        from parity.cli.shards import describe_part, in_shard
+
+        assert self.shard is not None, "the option was given"
+        self.is_divided = bool(tasks)
+        self.part = describe_part(self.shard, tasks, names, full=self.full, device=self.device)
+        return in_shard(tests, self.shard)
+
+    def encoded_part(self) -> str:
+        """Encode the shard of this session for another process."""
+        from parity.report.model import encode_part
+
+        assert self.part is not None, "the tests are collected"
+        return encode_part(self.part).decode()
+
+    def receive_part(self, encoded: str) -> None:
+        """Keep the shard that a worker of xdist encoded."""
+        from msgspec import json
+        from msgspec.structs import replace
+
+        from parity.report.model import Part
+
+        self.part = json.decode(encoded, type=Part)
+        if self.part.planned:
+            self._begin(planned=0)  # other shards have checks
+        if self.journal:
+            self.journal.head = replace(self.journal.head, shard=self.part)
+
     def in_worker(self, task: Task) -> bool:
         """Tell whether a worker process runs a task; models are trained here, where trajectories are cached."""
         from parity.training import Training
@@ -94,16 +138,15 @@ class Session:
 
     def start(self, tasks: Sequence[Task]) -> None:
         """Begin the report, and let worker processes run the tasks; fail if the report cannot be written."""
-        from parity.checks.check import Check
         from parity.checks.runner import Runner
         from parity.checks.selection import check_recorded
-        from parity.training import Training
+        from parity.cli.shards import count_checks
 
         check_recorded(tasks, self.recording)
         in_workers = dict.fromkeys(task for task in tasks if self.in_worker(task))
         keep = self._keep_from_worker
         self.runner = Runner(in_workers, self.jobs, on_results=keep, device=self.device, timeout=self.timeout)
-        self._begin(planned=len({task for task in tasks if isinstance(task, Check | Training)}))
+        self._begin(planned=count_checks(tasks))
         self.runner.start()
 
     def begin_if_asked(self) -> None:
@@ -113,6 +156,7 @@ class Session:
 
     def _begin(self, planned: int) -> None:
         """Write an empty report; do nothing if it has begun, or in a worker of xdist."""
+        from parity.cli.shards import describe_part
         from parity.report import claim, describe_recording
         from parity.report.journal import Journal
 
@@ -121,7 +165,10 @@ class Session:
         self._claimed = claim(self.folder, "--parity-report")
         replayed = describe_recording(self.recording) if self.recording else None
         warn = self.messages.append
-        self.journal = Journal(self.folder, seed=self.seed, planned=planned, replayed=replayed, warn=warn)
+        if self.shard and not self.part:  # workers of xdist describe it as they end
+            self.part = describe_part(self.shard, [], [], full=self.full, device=self.device)
+        journal = partial(Journal, self.folder, seed=self.seed, planned=planned, warn=warn)
+        self.journal = journal(replayed=replayed, shard=self.part)
         self.journal.begin()
 
     def expect(self, ids: Iterable[str]) -> bool:

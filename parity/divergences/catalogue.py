@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
+from parity.checks.costs import estimate
 from parity.checks.result import FAILED
 from parity.divergences import (
     alignment,
@@ -79,9 +80,9 @@ class TrialTask:
         return "divergences", self.framework
 
     @property
-    def cost(self) -> int:
-        """Little."""
-        return 1
+    def cost(self) -> float:
+        """Estimate the seconds that it takes."""
+        return estimate("divergences", self.framework)
 
     def run(self) -> list[Trial]:
         """Try the entry."""

@@ -34,13 +34,15 @@ def enabled() -> bool:
 def publish(report: Report, say: Callable[[str], object], warn: Callable[[str], object]) -> None:
     """Add a report to the job summary and print its annotations; do nothing outside of GitHub Actions.
 
+    That of a shard is not published: it says nothing that the report of all shards does not say.
+
     Only the process that writes the report may call it.
 
     Args:
         say: prints a line to stdout, as it is.
         warn: receives a message if the summary cannot be written; the report is complete without it.
     """
-    if not enabled():
+    if not enabled() or report.environment.shard:
         return
     view = arrange(report)
     if summary := os.environ.get(SUMMARY):

@@ -29,7 +29,7 @@ from parity.files import append, read_regular, replace_files
 from parity.mutants import MutantResult
 from parity.report import model, verdicts
 from parity.report.assembly import build
-from parity.report.model import Replayed, Report
+from parity.report.model import Part, Replayed, Report
 from parity.throughput.results import Settings
 from parity.training import Curve
 
@@ -62,6 +62,7 @@ class Line(Struct, frozen=True, omit_defaults=True):
     planned: Count
     run: str = ""
     replayed: Replayed | None = None
+    shard: Part | None = None
     entry: Entry | None = None
 
 
@@ -96,10 +97,11 @@ class Journal:
         seed: int,
         planned: int,
         replayed: Replayed | None = None,
+        shard: Part | None = None,
         warn: Callable[[str], object] = warn,
     ) -> None:
         self.folder = Path(folder)
-        self.head = Line(seed, planned, secrets.token_hex(8), replayed)
+        self.head = Line(seed, planned, secrets.token_hex(8), replayed, shard)
         self._absolute = self.folder.absolute()  # wherever the process goes meanwhile
         self._entries: dict[str, Entry] = {}
         self._started, self._due = time.monotonic(), math.inf
@@ -157,7 +159,7 @@ class Journal:
         frameworks: dict[str, dict[str, Any]] = {}
         for one in entries:
             frameworks |= one.frameworks
-        return build(
+        built = build(
             [result for one in entries for result in one.results],
             frameworks,
             seed=self.head.seed,
@@ -171,6 +173,7 @@ class Journal:
             replayed=self.head.replayed,
             own=verdicts.gather(one.own for one in entries),
         )
+        return replace(built, environment=replace(built.environment, shard=self.head.shard))
 
     def on_the_way(self) -> Report:
         """Build the report of what is kept, with the name of the run, which has not ended."""
@@ -226,7 +229,8 @@ def read(path: Path) -> Report:
         raise InputError("report", f"{shown(str(path))} without a line that can be read", "the journal of a parity run")
     planned = max(line.planned for line in lines)
     replayed = next((line.replayed for line in lines if line.replayed), None)
-    journal = Journal(path.parent, seed=lines[0].seed, planned=planned, replayed=replayed)
+    shard = next((line.shard for line in lines if line.shard), None)
+    journal = Journal(path.parent, seed=lines[0].seed, planned=planned, replayed=replayed, shard=shard)
     journal.head = replace(journal.head, run=lines[0].run)
     journal._entries = {line.entry.task: line.entry for line in lines if line.entry}
     return journal.on_the_way()

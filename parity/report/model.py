@@ -49,6 +49,28 @@ class Replayed(Struct, frozen=True):
     date: str = ""
 
 
+class Part(Struct, frozen=True):
+    """The part of a selection that a run of one shard had, and what all shards must agree about.
+
+    Attributes:
+        number, count: of the shard, as in "2/5".
+        selection: of all shards together, as a key that only the same selection has; empty where it is not known.
+        planned: the checks of all shards together.
+        full, device, tf32: the options of the run.
+    """
+
+    number: Annotated[int, Meta(ge=1, le=9999)]
+    count: Annotated[int, Meta(ge=1, le=9999)]
+    selection: str
+    planned: Count
+    full: bool
+    device: str
+    tf32: bool
+
+    def __str__(self) -> str:
+        return f"shard {self.number}/{self.count}"
+
+
 class Environment(Struct, frozen=True, omit_defaults=True):
     """The machine, the versions and the settings of a run.
 
@@ -58,6 +80,7 @@ class Environment(Struct, frozen=True, omit_defaults=True):
         seed: of the sampled cases.
         frameworks: framework -> the settings that it reports: versions, device, threads, TF32, oneDNN.
         replayed: the recording that was compared with, if any.
+        shard: the part of a selection that was run, if it was divided.
         run: of a run that has not ended, what its journal has too; empty in the report of one that has.
     """
 
@@ -70,6 +93,7 @@ class Environment(Struct, frozen=True, omit_defaults=True):
     seed: int
     frameworks: dict[str, Settings]
     replayed: Replayed | None = None
+    shard: Part | None = None
     run: str = ""
 
 

@@ -18,20 +18,25 @@ A_REPORT = "a Report, from parity.report.build or read"
 def verdict(report: Report) -> str:
     """Say what a report comes to, in one sentence without a full stop."""
     summary = of_kind("report", report, Report, A_REPORT).summary
+    part = f"{shard}: " if (shard := report.environment.shard) else ""
     if not cut_short(report):
-        return _outcome(report, f"of {_checks(summary.checked)}")
+        return part + _outcome(report, f"of {_checks(summary.checked)}")
     stopped = "interrupted" if summary.interrupted else "stopped"
-    return f"{stopped} after {summary.checked} of {_checks(summary.planned)}: {_outcome(report, 'of them')}"
+    return f"{part}{stopped} after {summary.checked} of {_checks(summary.planned)}: {_outcome(report, 'of them')}"
 
 
-def failed(report: Report) -> bool:
-    """Tell whether the run must not count as a success: something failed, nothing was compared, or it is cut short."""
+def failed(report: Report, *, complete: bool = True) -> bool:
+    """Tell whether the run must not count as a success: something failed, nothing was compared, or it is cut short.
+
+    Args:
+        complete: whether a run that was cut short fails.
+    """
     summary = of_kind("report", report, Report, A_REPORT).summary
     if summary.checks.get(FAILED) or stale_entries(report) or survivors(report):
         return True
     if report.sweep and report.sweep.failed:
         return True
-    return _compared_nothing(report) or cut_short(report)
+    return _compared_nothing(report) or (complete and cut_short(report))
 
 
 def cut_short(report: Report) -> bool:
@@ -59,7 +64,7 @@ def _outcome(report: Report, of_all: str) -> str:
         rest = f"{plural(expected, 'expected failure')}, {skipped} skipped"
         return "; ".join([f"nothing was compared, which is a failure ({rest})", *others])
     agree = f"{_checks(passed)} {'agrees' if passed == 1 else 'agree'}" + (f", {skipped} skipped" if skipped else "")
-    return "; ".join([agree, *others] if report.summary.planned else others)
+    return "; ".join([agree, *others] if report.summary.planned else others) or "nothing to do"
 
 
 def _of_divergences(report: Report) -> Iterator[str]:
@@ -93,4 +98,5 @@ def _compared_nothing(report: Report) -> bool:
         return not (summary.checks.get(PASSED) or expected) or not summary.compared
     statuses = [trial.status for entry in report.divergences for trial in entry.frameworks.values()]
     tried = any(status != SKIPPED for status in statuses) or any(one.status != "skipped" for one in report.mutants)
-    return not tried and not (report.sweep and report.sweep.checks)  # no checks were asked for
+    is_part = report.environment.shard is not None  # in which there may be nothing, where there is little to divide
+    return not (tried or is_part) and not (report.sweep and report.sweep.checks)  # no checks were asked for

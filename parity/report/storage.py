@@ -127,8 +127,13 @@ def read(path: str | Path) -> Report:
     Raises:
         InputError: there is none, or something is wrong in it; the message says what.
     """
-    found = _read(file_name("report", path))
+    found = read_part(path)
     return msgspec.structs.replace(found, environment=msgspec.structs.replace(found.environment, run=""))
+
+
+def read_part(path: str | Path) -> Report:
+    """Read a report as `read` does, with the name of its run if that has not ended."""
+    return _read(file_name("report", path))
 
 
 def _read(path: Path) -> Report:

@@ -116,6 +116,8 @@ def _environment(environment: Environment) -> list[tuple[str, str]]:
         ("cores", "unknown" if environment.cores is None else str(environment.cores)),
         ("seed", str(environment.seed)),
     ]
+    if shard := environment.shard:
+        machine.append(("shard", f"{shard.number}/{shard.count}, which have {amount(shard.planned)} checks together"))
     versions = [(name, setting(version)) for name, version in environment.versions.items()]
     frameworks = [(f"{name}, as loaded", setting(settings)) for name, settings in environment.frameworks.items()]
     if replayed := environment.replayed:

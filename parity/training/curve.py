@@ -109,8 +109,8 @@ class CurveTask:
         return self.model, CONTRACT  # it shares runs with the training tasks of its model
 
     @property
-    def cost(self) -> int:
-        return 0  # the runs are cached
+    def cost(self) -> float:
+        return 0.0  # the runs are cached
 
     def run(self) -> list[Curve]:
         """Return the curve; none where a framework cannot train the model, which the results of that run say."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from parity import frameworks
 from parity.arrays import numpy_defaults
 from parity.checks.comparison import compare, difference, to_results
+from parity.checks.costs import estimate
 from parity.checks.result import FAILED, PASSED, SKIPPED, FirstDifference, Problem, Result, Status
 from parity.checks.sentences import explain
 from parity.errors import INTERRUPTS, a_function, choose, first_lines, message_of, name_of, names
@@ -72,8 +73,8 @@ class Training:
         return self.model, CONTRACT  # the reference trains a model once, with every optimiser
 
     @property
-    def cost(self) -> int:
-        return self.steps
+    def cost(self) -> float:
+        return estimate("training", self.framework) * self.steps / STEPS
 
     def on_crash(self, reason: str) -> list[Result]:
         return [self.result(FAILED, "other", reason)]
