@@ -27,7 +27,7 @@ from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, FirstDifference, Result, Status
 from parity.checks.selection import plan
 from parity.checks.sentences import explain, nearest, sentence
-from parity.cli.check import _summarise, print_failures, print_nearest
+from parity.cli.check import print_failures, print_nearest, summarise
 from parity.cli.matrix import print_matrix
 from parity.cli.streams import Output
 from parity.cli.terminal import announce, console, print_lines
@@ -505,7 +505,7 @@ def test_texts_of_reports_recordings_and_folders_are_printed_as_they_are(
     announce(write(report_of(result(FAILED, problem="other", detail=ESCAPES)), folder), small_report())
     print_failures(failures([result(FAILED, problem="other", detail=f"[bold]{ESCAPES}")]), console())
     recording: Any = Foreign()
-    _summarise(report_of(result()), recording)
+    summarise(report_of(result()), recording)
     out = capsys.readouterr().out
     assert f"compared with torch [bold]{printable(ESCAPES)} on cpu" in out
     assert f"[bold]{printable(ESCAPES)}/report.json" in out
