@@ -187,14 +187,15 @@ FILES = {"not there": None, "empty": "", "cut off": json.dumps(written())[:500],
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_cannot_be_read_is_named_and_nothing_is_written(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # a message shortens long paths, such as those under xdist
     report.write(small_report(), tmp_path / "report")
     before = {file.name: file.read_bytes() for file in (tmp_path / "report").iterdir()}
+    given = "throughput.json"
     if FILES[name] is not None:
-        (tmp_path / "throughput.json").write_text(FILES[name])
-    given = str(tmp_path / "throughput.json")
-    assert main(["report", str(tmp_path / "report"), "--benchmarks", given]) == 2
+        Path(given).write_text(FILES[name])
+    assert main(["report", "report", "--benchmarks", given]) == 2
     message = capsys.readouterr().err
     assert message.startswith(
         f"parity: error: benchmarks: got {given!r}, expected JSON that pytest-benchmark wrote of "
