@@ -76,6 +76,10 @@ def cause_in_conventions(trials: Trials, known: Sequence[Convention]) -> str:
         rest = [other for other in found if other is not one]
         if trials.apart(rest) is not None:
             found = rest
+    for what in dict.fromkeys(one.what for one in found):  # one that both models have is no difference
+        rest = [other for other in found if other.what != what]
+        if len(found) - len(rest) > 1 and trials.apart(rest) is not None:
+            found = rest
     apart = trials.apart(found)
     if not found or apart is None:
         return ""
