@@ -39,7 +39,7 @@ def is_left_out(pair: tuple[str, str]) -> bool:
     return "float64" in pair and bool({"graph", MODES}.intersection(pair))
 
 
-@pytest.mark.parametrize(("operation", "framework"), list(product(OPERATIONS, FRAMEWORKS)))
+@pytest.mark.parametrize(("framework", "operation"), list(product(FRAMEWORKS, OPERATIONS)))
 def test_every_pair_is_tried(operation: str, framework: str) -> None:
     """Find each pair in every variant; in some variant if it has a configuration or lengths: they take turns."""
     default = runs_of(plan([operation], [framework]))
