@@ -14,6 +14,7 @@ keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
 
 from parity.models.checking import chosen_contracts  # noqa: E402
+from tests.full_runs import unless_full  # noqa: E402
 from tests.keras_models import BAD, GOOD  # noqa: E402
 
 SLOW = {  # each traces recurrent layers or has a kind of mistake that the models of PyTorch have too
@@ -26,9 +27,7 @@ SLOW = {  # each traces recurrent layers or has a kind of mistake that the model
 
 @pytest.fixture(autouse=True)
 def _slow_in_a_full_run(request: pytest.FixtureRequest) -> None:
-    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    if params.get("name") in SLOW and not request.config.getoption("--parity-full"):
-        pytest.skip("run with --parity-full")
+    unless_full(request, SLOW.__contains__)
 
 
 def made(make: Any) -> Any:

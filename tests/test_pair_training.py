@@ -18,6 +18,7 @@ from parity.divergences import find  # noqa: E402
 from parity.pairs.rules import NAMED  # noqa: E402
 from parity.pairs.training_causes import ENTRIES  # noqa: E402
 from tests import pairs_of_models as m  # noqa: E402
+from tests.full_runs import unless_full  # noqa: E402
 
 T, K = torch.optim, keras.optimizers
 ONCE: dict[str, Any] = {"transfer": "left to right", "seeds": 1, "contracts": ["same_function"], "dtype": "float64"}
@@ -42,9 +43,7 @@ ALWAYS = {
 
 @pytest.fixture(autouse=True)
 def _some_in_a_quick_run(request: pytest.FixtureRequest) -> None:
-    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    if params.get("name", "adam") not in ALWAYS and not request.config.getoption("--parity-full"):
-        pytest.skip("run with --parity-full")
+    unless_full(request, lambda name: name not in ALWAYS)
 
 
 @pytest.mark.parametrize("name", NAMED)

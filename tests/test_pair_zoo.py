@@ -11,6 +11,7 @@ import parity
 pytest.importorskip("torch")
 pytest.importorskip("keras")
 
+from tests.full_runs import unless_full
 from tests.pair_zoo import attending, convolving, decoding, recurrent
 
 MODULES = (recurrent, attending, convolving, decoding)
@@ -27,9 +28,7 @@ ONLY = ("same_function",)
 
 @pytest.fixture(autouse=True)
 def _slow_in_a_full_run(request: pytest.FixtureRequest) -> None:
-    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    if params.get("name") in {*RIGHT, *WRONG} - QUICK and not request.config.getoption("--parity-full"):
-        pytest.skip("run with --parity-full")
+    unless_full(request, ({*RIGHT, *WRONG} - QUICK).__contains__)
 
 
 @pytest.mark.parametrize("name", RIGHT)

@@ -16,6 +16,7 @@ from parity.pairs.causes import DIVERGENCES  # noqa: E402
 from parity.pairs.losses import ENTRIES as LOSSES  # noqa: E402
 from parity.pairs.pools import ENTRIES  # noqa: E402
 from tests import pairs_of_models as m  # noqa: E402
+from tests.full_runs import unless_full  # noqa: E402
 
 F = torch.nn.functional
 ONLY = ("same_function",)
@@ -46,9 +47,7 @@ SLOW = {  # recurrent layers in Keras take seconds each
 
 @pytest.fixture(autouse=True)
 def _slow_in_a_full_run(request: pytest.FixtureRequest) -> None:
-    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    if params.get("name") in SLOW and not request.config.getoption("--parity-full"):
-        pytest.skip("run with --parity-full")
+    unless_full(request, SLOW.__contains__)
 
 
 @pytest.mark.parametrize("name", RIGHT)

@@ -93,7 +93,7 @@ class Check:
 
     @property
     def cost(self) -> float:
-        return estimate(self.operation, self.framework, 1 if self.own else _number_of_runs(self))
+        return estimate(self.operation, self.framework, 1 if self.own else number_of_runs(self))
 
     def on_crash(self, reason: str) -> list[Result]:
         return [self.result("", "", FAILED, problem="other", detail=reason)]
@@ -231,5 +231,6 @@ class Check:
 
 
 @lru_cache(maxsize=8192)
-def _number_of_runs(check: Check) -> int:
+def number_of_runs(check: Check) -> int:
+    """Return how many configurations, lengths and modes a check tries."""
     return sum(1 for _ in check.runs())

@@ -14,6 +14,7 @@ from threading import Condition, Thread
 from typing import Any
 
 from parity import frameworks
+from parity.checks.sharding import groups
 from parity.checks.worker import Done, Worker, raised
 from parity.checks.worker import Task as Task
 from parity.checks.worker import clear as clear
@@ -188,11 +189,3 @@ class Runner:
                 self._workers.remove(worker)
                 waiting.appendleft(worker.left)
         return [worker for worker in self._workers if worker.left]
-
-
-def groups(tasks: Iterable[Task]) -> list[list[Task]]:
-    """Group the tasks that share work."""
-    by_key: dict[tuple[str, ...], list[Task]] = {}
-    for task in tasks:
-        by_key.setdefault(task.group_key, []).append(task)
-    return list(by_key.values())

@@ -20,7 +20,7 @@ TOLERANCE = 1e-6  # of rounding
 
 
 class Divisible(Protocol):
-    """What is divided: a task, as a rule. It is hashable, and its text tells it from all others."""
+    """A task, or something else to divide. It is hashable, and its text tells it from all others."""
 
     @property
     def group_key(self) -> tuple[str, ...]:
@@ -77,7 +77,8 @@ class Division:
         """Return the number of the shard of each task, from 1, whatever order the tasks have."""
         costs = {task: task.cost for task in tasks}
         share = math.fsum(costs.values()) / len(self._seconds)
-        parts = [part for group in _groups(costs) for part in _cut(group, costs, share)]
+        whole = sorted(groups(costs), key=lambda group: group[0].group_key)
+        parts = [part for group in whole for part in _cut(sorted(group, key=str), costs, share)]
         parts_and_costs = [(part, math.fsum(map(costs.__getitem__, part))) for part in parts]
         numbers: dict[T, int] = {}
         for part, cost in sorted(parts_and_costs, key=lambda one: one[1], reverse=True):
@@ -87,12 +88,12 @@ class Division:
         return numbers
 
 
-def _groups(tasks: Iterable[T]) -> list[list[T]]:
-    """Group tasks by key, in the order of keys, and those of a group in the order of their texts."""
+def groups(tasks: Iterable[T]) -> list[list[T]]:
+    """Group the tasks that share work."""
     by_key: dict[tuple[str, ...], list[T]] = {}
     for task in tasks:
         by_key.setdefault(task.group_key, []).append(task)
-    return [sorted(by_key[key], key=str) for key in sorted(by_key)]
+    return list(by_key.values())
 
 
 def _cut(group: list[T], costs: Mapping[T, float], share: float) -> list[list[T]]:

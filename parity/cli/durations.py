@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
 
-from parity.checks.check import Check
+from parity.checks.check import Check, number_of_runs
 from parity.checks.costs import Duration
 from parity.checks.runner import Task
 from parity.divergences import TrialTask
@@ -47,7 +47,7 @@ def durations(seconds: Mapping[Task, float]) -> list[Duration]:
 def _operation(task: Task) -> tuple[str, str, int]:
     """Return what a task counts as, its framework, and its runs."""
     if isinstance(task, Check):
-        return task.operation, task.framework, max(1, sum(1 for _ in task.runs()))
+        return task.operation, task.framework, max(1, number_of_runs(task))
     if isinstance(task, Training):
         return "training", task.framework, 1
     if isinstance(task, TrialTask):

@@ -51,6 +51,14 @@ def settings(layer: object, names: Mapping[str, tuple[str, ...]]) -> dict[str, A
     return {common: getattr(layer, name) for common, own in names.items() for name in own if hasattr(layer, name)}
 
 
+def of_settings(
+    layer: object, names: Mapping[str, tuple[str, ...]], other: Mapping[str, Any], changed: Changed
+) -> Iterator[Alternative]:
+    """Yield other values of the settings that layers of both frameworks have."""
+    yield from of_epsilon(layer, names["eps"], other, changed)
+    yield from of_partner(layer, names, other, changed)
+
+
 def of_epsilon(
     layer: object, names: tuple[str, ...], other: Mapping[str, Any], changed: Changed
 ) -> Iterator[Alternative]:

@@ -5,61 +5,14 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
-from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, Alternative, of_epsilon, of_partner, of_slope, together
+from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, Alternative, of_settings, of_slope, together
+from parity.pairs.keras_activations import ACTIVATIONS, name_of
 from parity.pairs.keras_half import SETTINGS, changed, layers_of
 from parity.pairs.keras_masking import of_calls, of_masks, padded_by_hand
 
-A, L = keras.activations, keras.layers
-
-
-def hard_sigmoid_2(x):
-    """Keras 2's: 0.2 x + 0.5."""
-    return keras.ops.clip(0.2 * x + 0.5, 0, 1)
-
-
-def gelu(x):
-    return A.gelu(x, approximate=False)
-
-
-def gelu_tanh(x):
-    return A.gelu(x, approximate=True)
-
-
-def quick_gelu(x):
-    return x * A.sigmoid(1.702 * x)
-
-
-ACTIVATIONS = {
-    "no activation": A.linear,
-    "relu": A.relu,
-    "exact gelu": gelu,
-    "gelu with tanh": gelu_tanh,
-    "quick gelu": quick_gelu,
-    "tanh": A.tanh,
-    "sigmoid": A.sigmoid,
-    "hard_sigmoid of Keras 3": A.hard_sigmoid,
-    "hard_sigmoid of Keras 2": hard_sigmoid_2,
-    "silu": A.silu,
-    "elu": A.elu,
-    "selu": A.selu,
-    "relu6": A.relu6,
-    "mish": A.mish,
-    "softplus": A.softplus,
-    "softsign": A.softsign,
-    "leaky_relu with 0.01": lambda x: A.leaky_relu(x, 0.01),
-    "leaky_relu with 0.2": lambda x: A.leaky_relu(x, 0.2),
-    "elu with 0.5": lambda x: A.elu(x, 0.5),
-    "softmax": A.softmax,
-    "log_softmax": A.log_softmax,
-}
+L = keras.layers
 GATES = ("sigmoid", "hard_sigmoid of Keras 3", "hard_sigmoid of Keras 2")
 INNER = ("tanh", "relu", "sigmoid", "no activation", "hard_sigmoid of Keras 3", "softsign")
-
-
-def name_of(function):
-    """Return how a message calls an activation."""
-    known = {id(own): name for name, own in ACTIVATIONS.items()}
-    return known.get(id(function)) or getattr(function, "__name__", type(function).__name__)
 
 
 def alternatives(side, path, other, mask):
@@ -74,8 +27,7 @@ def alternatives(side, path, other, mask):
     layer = layers_of(side).get(path)
     if layer is None:
         return
-    yield from of_epsilon(layer, SETTINGS["eps"], other, changed)
-    yield from of_partner(layer, SETTINGS, other, changed)
+    yield from of_settings(layer, SETTINGS, other, changed)
     yield from of_activations(layer)
     yield from of_kind(layer)
     if isinstance(getattr(layer, "padding", None), str) and isinstance(layer, L.Conv1D | L.SeparableConv1D):

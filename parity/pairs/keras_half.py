@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from parity.models.keras_side import turned
 from parity.pairs.alternatives import settings
+from parity.pairs.keras_activations import name_of
 from parity.pairs.keras_exact import Constants, exact_constants
 
 L = keras.layers
@@ -21,7 +22,7 @@ SETTINGS = {  # common name -> those of Keras
 
 def hold(side, dtype, stack):
     """Let a model have weights of a dtype, and constants that are not rounded, until the stack is closed."""
-    side.constants = Constants({id(layer): path for path, layer in layers_of(side).items()} | {id(side.layer): ""})
+    side.constants = Constants(paths_of(side))
     stack.enter_context(exact_constants(side.constants))
     stack.enter_context(turned(side.layer, dtype, {}, lambda tensor: tensor, {}))
     side.values.clear()
@@ -31,6 +32,11 @@ def hold(side, dtype, stack):
 def layers_of(side):
     """Return all layers by their traced paths."""
     return {(layer.path or "").partition("/")[2] or layer.name: layer for layer in side.layer._flatten_layers()}
+
+
+def paths_of(side):
+    """Return the paths of all layers by their ids; that of the model is empty."""
+    return {id(layer): path for path, layer in layers_of(side).items()} | {id(side.layer): ""}
 
 
 @contextlib.contextmanager
@@ -52,8 +58,6 @@ def activation_of(side, path):
 
 def activation_name(side, path):
     """Return how a message calls this activation; nothing if there is none."""
-    from parity.pairs.keras_alternatives import name_of  # which needs this module
-
     own = own_activation(side, path)
     return "" if own is None else name_of(own)
 

@@ -7,21 +7,17 @@ import keras
 import tensorflow as tf
 from keras.src import backend
 
-from parity.pairs.keras_half import changed, layers_of
+from parity.pairs.keras_half import changed, layers_of, paths_of
+from parity.pairs.randomness import dropping
 
 L = keras.layers
 RATES = ("rate", "dropout", "recurrent_dropout", "stddev")
 
 
 def dropouts(side):
-    """Return all layers that drop numbers in training: their path, attribute and rate."""
-    found = []
-    for path, layer in layers_of(side).items():
-        for name in RATES:
-            rate = getattr(layer, name, None)
-            if isinstance(rate, float) and rate > 0 and not isinstance(layer, L.RNN | L.Bidirectional):
-                found.append((path, layer, name, rate))
-    return found
+    """Return all layers that drop numbers in training; of recurrent ones, their cells do."""
+    layers = layers_of(side).items()
+    return dropping([one for one in layers if not isinstance(one[1], L.RNN | L.Bidirectional)], RATES)
 
 
 @contextlib.contextmanager
@@ -44,11 +40,6 @@ def without_dropout(side, found):
         stack.enter_context(mock.patch.object(tf.nn, "dropout", drop))
         yield
     side.graphs.clear()
-
-
-def paths_of(side):
-    """Return the paths of all layers by their ids; that of the model is empty."""
-    return {id(layer): path for path, layer in layers_of(side).items()} | {id(side.layer): ""}
 
 
 @contextlib.contextmanager

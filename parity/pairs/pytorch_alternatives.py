@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, Alternative, of_epsilon, of_partner, of_slope, together
+from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, Alternative, of_settings, of_slope, together
 from parity.pairs.pytorch_half import SETTINGS, changed, layers_of
 from parity.pairs.pytorch_masking import of_calls, of_masks
 
@@ -46,8 +46,7 @@ def alternatives(side, path, other, mask):
     layer = layers_of(side).get(path)
     if layer is None:
         return
-    yield from of_epsilon(layer, SETTINGS["eps"], other, changed)
-    yield from of_partner(layer, SETTINGS, other, changed)
+    yield from of_settings(layer, SETTINGS, other, changed)
     yield from of_kind(layer)
     own = getattr(layer, "activation", None)
     if callable(own):

@@ -7,20 +7,15 @@ import torch
 from torch.nn import functional
 
 from parity.pairs.pytorch_half import changed
+from parity.pairs.randomness import dropping
 
 FUNCTIONS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 RATES = ("p", "dropout", "dropout_p", "attention_dropout", "stddev")
 
 
 def dropouts(side):
-    """Return all layers that drop numbers in training: their path, attribute and rate."""
-    found = []
-    for path, layer in side.model.named_modules():
-        for name in RATES:
-            rate = getattr(layer, name, None)
-            if isinstance(rate, float) and rate > 0:
-                found.append((path, layer, name, rate))
-    return found
+    """Return all layers that drop numbers in training."""
+    return dropping(side.model.named_modules(), RATES)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -34,6 +34,12 @@ class Dropouts:
 
     def __str__(self) -> str:
         return listed([f"`{name}` {rate:g}" for name, rate in self.rates.items()]) or "none"
+
+
+def dropping(layers: Iterable[tuple[str, Any]], names: Sequence[str]) -> list[tuple[str, Any, str, float]]:
+    """Return the layers that drop numbers in training: their path, themselves, the attribute and the rate."""
+    rated = ((path, layer, name, getattr(layer, name, None)) for path, layer in layers for name in names)
+    return [(*place, rate) for *place, rate in rated if isinstance(rate, float) and rate > 0]
 
 
 def caller(paths: Mapping[int, str]) -> str | None:

@@ -21,7 +21,7 @@ EXACT = 1e-11  # of the largest number, in float64
 
 @dataclass(frozen=True, eq=False)
 class Between:
-    """What one model has between two of its layers, rows and steps first.
+    """The arrays that one model has between two of its layers, rows and steps first.
 
     Attributes:
         before: the arrays that leave the last layer that agrees, or the inputs; each with its letters.

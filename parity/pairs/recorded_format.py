@@ -85,7 +85,7 @@ class RecordedModel(Part, frozen=True):
 
 
 class RecordedTensor(Part, frozen=True):
-    """What a layer receives or returns: its numbers, axes, steps after a stride, and its noise floor."""
+    """The arrays that a layer receives or returns: its numbers, axes, steps after a stride, and its noise floor."""
 
     array: Ref
     letters: str
