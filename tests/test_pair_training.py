@@ -42,8 +42,9 @@ ALWAYS = {
 
 
 @pytest.fixture(autouse=True)
-def _some_in_a_quick_run(request: pytest.FixtureRequest) -> None:
+def _prepared(request: pytest.FixtureRequest) -> None:
     unless_full(request, lambda name: name not in ALWAYS)
+    m.same_weights()
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -13,6 +13,7 @@ pytest.importorskip("keras")
 
 from tests.full_runs import unless_full
 from tests.pair_zoo import attending, convolving, decoding, recurrent
+from tests.pairs_of_models import same_weights
 
 MODULES = (recurrent, attending, convolving, decoding)
 RIGHT: dict[str, Any] = {name: pair for module in MODULES for name, pair in module.RIGHT.items()}
@@ -27,8 +28,9 @@ ONLY = ("same_function",)
 
 
 @pytest.fixture(autouse=True)
-def _slow_in_a_full_run(request: pytest.FixtureRequest) -> None:
+def _prepared(request: pytest.FixtureRequest) -> None:
     unless_full(request, ({*RIGHT, *WRONG} - QUICK).__contains__)
+    same_weights()
 
 
 @pytest.mark.parametrize("name", RIGHT)

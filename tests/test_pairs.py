@@ -46,8 +46,9 @@ SLOW = {  # recurrent layers in Keras take seconds each
 
 
 @pytest.fixture(autouse=True)
-def _slow_in_a_full_run(request: pytest.FixtureRequest) -> None:
+def _prepared(request: pytest.FixtureRequest) -> None:
     unless_full(request, SLOW.__contains__)
+    m.same_weights()
 
 
 @pytest.mark.parametrize("name", RIGHT)
