@@ -81,13 +81,13 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep the tests of this shard; move those whose tasks run in worker processes to the end.
+        """Keep the tests of this shard; move those with tasks, which worker processes run, to the end.
 
         The other tests run here meanwhile.
         """
         if self.session.shard:
             self._keep_shard(items)
-        items.sort(key=lambda item: any(map(self.session.in_worker, self._tasks(item))))
+        items.sort(key=lambda item: bool(self._tasks(item)))
 
     def _keep_shard(self, items: list[pytest.Item]) -> None:
         """Deselect the tests of other shards, after all that other plugins deselect."""

@@ -39,6 +39,7 @@ class Runner:
         timeout: seconds after which a worker is killed and its task has failed. A task in this process has no limit.
             The longest of ours, which train and compile, take half a minute on an idle core, and two and a half
             minutes where ten processes share two cores.
+        yielding: whether worker processes yield the cores to whatever else wants them, as this process may.
 
     Attributes:
         environment: framework -> what it reports, as soon as it was loaded.
@@ -55,13 +56,14 @@ class Runner:
         on_results: Callable[[Any, list[Any]], object] = lambda *_: None,
         device: DeviceSettings = CPU,
         timeout: float | None = None,
+        yielding: bool = False,
     ) -> None:
         self.tasks: list[Task] = listed("tasks", tasks, TASKS)
         for task in self.tasks:
             of_kind("tasks", task, Task, TASKS)
         self.jobs = min(MOST_WORKERS, frameworks.cores()) if jobs is None else whole_number("jobs", jobs, least=1)
         self.timeout = TIMEOUT if timeout is None else seconds("timeout", timeout)
-        self.device = device
+        self.device, self.yielding = device, yielding
         self.environment: dict[str, dict[str, Any]] = {}
         self.seconds: dict[Task, float] = {}
         self._planned = frozenset(self.tasks)
@@ -156,7 +158,7 @@ class Runner:
     def _in_workers(self) -> Generator[Done, None, None]:
         longest_first = sorted(groups(self.tasks), key=lambda batch: sum(task.cost for task in batch), reverse=True)
         waiting = deque(longest_first)  # so that no core waits for them at the end
-        self._workers = [Worker(self.device, self.timeout) for _ in range(min(self.jobs, len(waiting)))]
+        self._workers = [Worker(self.device, self.timeout, self.yielding) for _ in range(min(self.jobs, len(waiting)))]
         try:
             while not self._over and (busy := self._keep_busy(waiting)):
                 before = time.monotonic()

@@ -43,6 +43,7 @@ class Task(Protocol):
 Done = tuple[Any, list[Any]]  # a task, and its results
 DEATHS = 3  # in a row, after which the rest of a batch is given up: what its tasks share is the cause, and not one task
 STARTING = 600.0  # seconds for a process to start
+NICENESS = 10  # of a process that yields to others: it gets a tenth of a core that another one wants
 
 
 class Worker:
@@ -54,8 +55,8 @@ class Worker:
         took: seconds that its last task took.
     """
 
-    def __init__(self, device: DeviceSettings, timeout: float) -> None:
-        self.device, self.timeout = device, timeout
+    def __init__(self, device: DeviceSettings, timeout: float, yielding: bool = False) -> None:
+        self.device, self.timeout, self.yielding = device, timeout, yielding
         self.left: list[Task] = []
         self.environment: dict[str, dict[str, Any]] = {}
         self.took = 0.0
@@ -85,7 +86,7 @@ class Worker:
             raise OSError("worker processes end before they have begun")
         context = get_context("spawn")  # a fork of a process with TensorFlow's threads in it hangs
         self.connection, other_end = context.Pipe()
-        process = context.Process(target=_serve, args=(other_end, self.device), daemon=True)
+        process = context.Process(target=_serve, args=(other_end, self.device, self.yielding), daemon=True)
         with other_end, _without_interrupt():
             process.start()
             self._process = process
@@ -164,8 +165,10 @@ def _without_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _serve(connection: Connection, device: DeviceSettings) -> None:
+def _serve(connection: Connection, device: DeviceSettings, yielding: bool) -> None:
     """Run batches in a worker, until it is killed."""
+    if yielding and hasattr(os, "nice"):
+        os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):  # the parent has ended

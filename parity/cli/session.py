@@ -130,22 +130,19 @@ class Session:
         if self.journal:
             self.journal.head = replace(self.journal.head, shard=self.part)
 
-    def in_worker(self, task: Task) -> bool:
-        """Tell whether a worker process runs a task; models are trained here, where trajectories are cached."""
-        from parity.training import Training
-
-        return not isinstance(task, Training)
-
     def start(self, tasks: Sequence[Task]) -> None:
         """Begin the report, and let worker processes run the tasks; fail if the report cannot be written."""
         from parity.checks.runner import Runner
         from parity.checks.selection import check_recorded
         from parity.cli.shards import count_checks
+        from parity.training import CurveTask, Training
 
         check_recorded(tasks, self.recording)
-        in_workers = dict.fromkeys(task for task in tasks if self.in_worker(task))
-        keep = self._keep_from_worker
-        self.runner = Runner(in_workers, self.jobs, on_results=keep, device=self.device, timeout=self.timeout)
+        curves = (CurveTask(task.model, task.optimiser, task.seed) for task in tasks if isinstance(task, Training))
+        planned = dict.fromkeys([*tasks, *curves])
+        keep, limit = self._keep_from_worker, self.timeout
+        # other tests run here meanwhile, one after the other: whatever waits for a core, it must not be they
+        self.runner = Runner(planned, self.jobs, on_results=keep, device=self.device, timeout=limit, yielding=True)
         self._begin(planned=count_checks(tasks))
         self.runner.start()
 
@@ -183,9 +180,7 @@ class Session:
 
     def results_of(self, task: Task) -> list[Any]:
         """Return the results of a task, waiting for a worker process if need be."""
-        if self.runner is None or not self.in_worker(task):
-            return task.run()
-        return self.runner.results_of(task)
+        return self.runner.results_of(task) if self.runner else task.run()
 
     def skip(self, task: Task, reason: str) -> str:
         """Keep a task that pytest skips, as for a mark, as one that was not missed; encode it as `keep` does."""
