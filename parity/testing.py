@@ -18,7 +18,7 @@ from parity.models.checking import check_model, chosen_contracts
 from parity.models.sequences import Inputs
 from parity.pairs.checking import check_pair, chosen_of_sides
 from parity.pairs.halves import NAMES
-from parity.pairs.verdict import SAME, PairVerdict
+from parity.pairs.verdict import SAME
 
 if TYPE_CHECKING:
     import pytest
@@ -124,7 +124,7 @@ def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decora
             __tracebackhide__ = True
             own = _of_contract(verdict(), contract)
             plugin = request.config.pluginmanager.get_plugin(PLUGIN)
-            if plugin and not isinstance(own, PairVerdict):  # of which a report has no section
+            if plugin:
                 plugin.keep(request.node, own, request.node.nodeid.rpartition("[")[0])
             _conclude(own, contract)
 

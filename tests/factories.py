@@ -20,6 +20,9 @@ from parity.divergences.entry import report_entry, trial
 from parity.mutants import MUTANTS, Kill, MutantResult
 from parity.mutants.run import mutant_result
 from parity.operations import OPERATIONS
+from parity.pairs.first_difference import FirstDifference as FirstOfPair
+from parity.pairs.layers import LayerDifference, LayerWeights
+from parity.pairs.verdict import SAME, PairVerdict
 from parity.report import Report
 from parity.report.throughput import throughput
 from parity.throughput.results import Throughput
@@ -162,6 +165,29 @@ def own_verdict(status: Status = FAILED, contract: str = "ignores_padding", **fi
         "notes": ("matched by name: ids=tokens",),
     }
     return Verdict(name="Model", framework="pytorch", results=(one,), **(usual | fields))
+
+
+def pair_verdict(status: Status = FAILED, **fields: Any) -> PairVerdict:
+    """Make a verdict on a pair of models, whose second layers differ if it failed."""
+    apart = status == FAILED
+    norms = LayerWeights("norm", "bn", "layer_norm", "copied", {"gain": "(3,) | (3,)"}, 4.9e-4 * apart, apart)
+    usual: dict[str, Any] = {
+        "results": own_verdict(status, SAME).results,
+        "same_function": not apart,
+        "table": (LayerWeights("head", "tags", "dense", "kernel transposed"), norms),
+        "layers": (LayerDifference("head", "tags", "Dense", 0.0, 6e-8), *_norms(apart)),
+        "difference": FirstOfPair("norm", "bn", "LayerNormalization", step=1, difference=4.9e-4) if apart else None,
+        "cause": "eps is 1e-05 left, 0.001 right; with 0.001 on both sides it agrees to 1.1e-15" if apart else "",
+        "weights": "weights: 4 of 4 arrays transferred",
+    }
+    return PairVerdict(name="Norm = functional", framework="pytorch/tensorflow", **(usual | fields))
+
+
+def _norms(apart: bool) -> tuple[LayerDifference, ...]:
+    norm = LayerDifference("norm", "bn", "LayerNormalization", 2.2e-16, 1.2e-7)
+    after = LayerDifference("last", "last", "Dense", None, None)
+    differing = LayerDifference("norm", "bn", "LayerNormalization", 4.9e-4, 4.8e-4, differs=True, step=1)
+    return (differing if apart else norm, after)
 
 
 @cache
@@ -449,6 +475,24 @@ def hostile_verdict(text: str) -> Verdict:
     )
 
 
+def hostile_pair(text: str) -> PairVerdict:
+    """Make a verdict on a pair of models with a text in every field."""
+    shared = msgspec.structs.asdict(hostile_verdict(text))
+    left, right = f"left {text}", f"right {text}"
+    return PairVerdict(
+        **shared,
+        same_function=False,
+        table=(LayerWeights(left, right, text, text, {text: text}, None, True, {text: (left, right)}, text),),
+        layers=(LayerDifference(left, right, text, 0.5, None, True, 0), LayerDifference(left, left, text, None)),
+        difference=FirstOfPair(left, right, text, "between", (left, right), (text,), 1, None),
+        cause=f"cause {text}",
+        mask_ends={"left": left},
+        dtype=text,
+        wide=text,
+        weights=f"weights: {text}",
+    )
+
+
 def hostile_report(text: str) -> Report:
     """Build a report with a text in every field of every part."""
     settings = {f"device {text}": f"on {text}", "tf32": {f"of {text}": True}}
@@ -462,7 +506,7 @@ def hostile_report(text: str) -> Report:
         mutants=[hostile_mutant(text)],
         sweep=hostile_sweep(text),
         throughput=hostile_throughput(text),
-        own={f"test {text}": hostile_verdict(text)},
+        own={f"test {text}": hostile_verdict(text), f"pair {text}": hostile_pair(text)},
     )
     environment = msgspec.structs.replace(
         made.environment, python=text, platform=text, cpu=text, versions={f"numpy {text}": text}

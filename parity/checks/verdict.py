@@ -13,7 +13,7 @@ from parity.checks.explanation import explanation
 from parity.checks.result import FAILED, PASSED, XFAILED, Result
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, tag_field="kind", tag="own"):
     """The findings about a model or a function of a user's. It is true if it holds; as a text, it explains itself.
 
     Attributes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from parity import report
 from parity.cli.own_model import EXPECTED, add_checks, add_inputs, checks_of, imported, needed_inputs, printable_lines
+from parity.cli.terminal import report_lines
 from parity.pairs.checking import check_pair
 from parity.pairs.onnx_half import is_onnx
 from parity.pairs.rules import NAMED
@@ -27,6 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--transfer", metavar="DIRECTION", help=f"carry the weights {' or '.join(DIRECTIONS)} (default: they are equal)"
     )
+    parser.add_argument("--output", metavar="DIR", help="write a report to this folder")
 
 
 def _side(given: str) -> object:
@@ -41,4 +44,7 @@ def run(options: argparse.Namespace) -> int:
     training = {name: getattr(options, name) for name in ("transfer", "steps", "optimiser")}
     verdict = check_pair(left, right, inputs, **training, **checks_of(options))
     print(printable_lines(str(verdict)))
+    if options.output is not None:
+        name = f"{options.left} = {options.right}"
+        print("\n".join(report_lines(report.write_verdict(name, verdict, options.output))))
     return int(not verdict)

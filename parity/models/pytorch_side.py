@@ -89,9 +89,8 @@ class PyTorchSide:
             native = NativeBatch({name: perturb(tensor).clone() for name, tensor in tensors.items()}, self.read)
             with torch.set_grad_enabled(with_gradients):
                 outputs, total = self.forward(model, native, cotangent if with_gradients else None)
-            own = theirs = {}
+            own, theirs, layers = {}, {}, used(layers, total)
             if with_gradients:
-                layers = used(layers, total)
                 found = differentiated(total, [*parameters.values(), *floats.values()])
                 own = dict(zip(parameters, found, strict=False))
                 theirs = dict(zip(floats, found[len(own) :], strict=True))

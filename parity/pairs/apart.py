@@ -15,11 +15,33 @@ Arrays = Mapping[str, Array]
 
 @dataclass(eq=False)
 class Apart:
-    """The distance of two lists of arrays: whether it is more than rounding, the first step, the largest difference."""
+    """The distance of two lists of arrays.
+
+    Attributes:
+        differs: whether it is more than rounding.
+        step: the first of which that is so.
+        difference: the largest one.
+        largest: the largest number.
+    """
 
     differs: bool
     step: int
     difference: float
+    largest: float
+
+    @property
+    def relative(self) -> float:
+        """Return the largest difference over the largest number."""
+        return self.difference / self.largest if self.largest else self.difference
+
+
+def finite(number: float | None) -> float | None:
+    """Return a number that JSON has; None for one that is not finite.
+
+    >>> finite(0.5), finite(float("nan"))
+    (0.5, None)
+    """
+    return number if number is not None and np.isfinite(number) else None
 
 
 def apart(arrays: tuple[Arrays, Arrays], floors: Sequence[Arrays], lengths: Sequence[int]) -> Apart | None:
@@ -48,7 +70,8 @@ def _distance(own: Array, theirs: Array, floor: float, lengths: Sequence[int]) -
         for row in range(len(own))
         if has_steps and (over := _by_step(error[row]) > 64 * floor).any()
     ]
-    return Apart(differs, min(steps, default=-1), float(np.nanmax(error, initial=0.0)))
+    largest = float(np.nanmax(np.abs(own), initial=0.0))
+    return Apart(differs, min(steps, default=-1), float(np.nanmax(error, initial=0.0)), largest)
 
 
 def _by_step(error: Array) -> Array:

@@ -19,12 +19,14 @@ from parity.models.checking import judge_side
 from parity.models.contracts import CONTRACTS
 from parity.models.findings import Findings
 from parity.models.sequences import Inputs
+from parity.pairs.apart import finite
 from parity.pairs.carrying import Carried, Carrier
 from parity.pairs.causes import Trials, cause_of, gradients_first, only_loss
 from parity.pairs.comparing import Links, Seen, compare_pair, observe_both
 from parity.pairs.first_difference import FirstDifference, Traces
 from parity.pairs.halves import DOUBLE, SINGLE, Half, match_outputs, measure_precision
 from parity.pairs.interventions import cause_in_dropout, cause_in_gradients, rounded_constants, unreached
+from parity.pairs.layers import LayerDifference, LayerWeights, layer_differences
 from parity.pairs.losses import recognised_losses
 from parity.pairs.onnx_half import OnnxHalf
 from parity.pairs.randomness import Dropouts, rates_note, still_random
@@ -60,6 +62,7 @@ class Examination:
     single: float | None = None
     error: float | None = None
     masks: dict[str, str] = field(default_factory=dict)
+    layers: tuple[LayerDifference, ...] = ()
 
     def __post_init__(self) -> None:
         framework = "/".join(dict.fromkeys(half.side.framework for half in self.halves))
@@ -104,6 +107,7 @@ class Examination:
             if failed:
                 return False, *self._explained(seen, links, seed, differences)
             if not seed:
+                self._measure_layers(seed)
                 pairs = enumerate(zip(seen, reversed(seen), strict=True))
                 self.notes += filter(None, (rounded_constants(one, number, other) for number, (one, other) in pairs))
         return self._trained(links)
@@ -187,19 +191,41 @@ class Examination:
             return None, ""
         try:
             with np.errstate(all="ignore"):  # inf and NaN are results too
-                return self._located(seen, links, seed, differences)
+                traces = self._traced(seed)
+                self._measure_layers(seed, traces)
+                return self._located(traces, seen, links, differences)
         except INTERRUPTS:
             raise
         except Exception as error:
             self.notes.insert(0, f"where they begin to differ is not known: {first_lines(message_of(error))}")
             return None, ""
 
+    def _traced(self, seed: int) -> Traces:
+        tracers = self.halves[0].tracer(self.inputs, seed), self.halves[1].tracer(self.inputs, seed)
+        return Traces(self.halves, tracers, self.carried.rows, self.carried.forward)
+
+    def _measure_layers(self, seed: int, traces: Traces | None = None) -> None:
+        """Measure how far all layers are apart; a model that cannot be traced may raise anything.
+
+        Args:
+            seed: of the batch.
+            traces: on it; None if both models agree, so that no layer needs a noise floor.
+        """
+        if any(half.is_whole for half in self.halves):
+            return
+        try:
+            with np.errstate(all="ignore"):
+                same = traces is None
+                self.layers = layer_differences(traces or self._traced(seed), self.inputs, self.dtype, same=same)
+        except INTERRUPTS:
+            raise
+        except Exception as error:
+            self.notes.append(f"how far layers are apart is not known: {first_lines(message_of(error))}")
+
     def _located(
-        self, seen: tuple[Seen, Seen], links: Links | None, seed: int, differences: list[Difference]
+        self, traces: Traces, seen: tuple[Seen, Seen], links: Links | None, differences: list[Difference]
     ) -> tuple[FirstDifference | None, str]:
         failed = [one for one in differences if one.failed]
-        tracers = self.halves[0].tracer(self.inputs, seed), self.halves[1].tracer(self.inputs, seed)
-        traces = Traces(self.halves, tracers, self.carried.rows, self.carried.forward)
         self.masks = {half.name: end for number, half in enumerate(self.halves) if (end := traces.mask_end(number))}
         if all(one.quantity.startswith("d_") for one in failed):
             first = gradients_first(traces, failed)
@@ -304,13 +330,14 @@ class Examination:
             axes=dict(self.halves[0].axes),
             notes=tuple(dict.fromkeys(self.notes)),
             same_function=same,
-            transfer=self.carried.transfer,
+            table=tuple(LayerWeights.of(row, self.carried.forward) for row in self.carried.rows),
+            layers=self.layers,
             difference=first,
             cause=cause,
             mask_ends=self.masks,
-            double=self.double,
-            single=self.single,
-            error=self.error,
+            double=finite(self.double),
+            single=finite(self.single),
+            error=finite(self.error),
             dtype=self.dtype,
             wide=self.found.wide,
             weights=self.carried.summary,

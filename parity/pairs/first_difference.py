@@ -8,11 +8,13 @@ from functools import cached_property
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from parity.arrays import Array
+from parity.checks.result import Measure
 from parity.models.side import Layer
 from parity.models.tracing import Tracer
-from parity.pairs.apart import Apart, Arrays, apart
+from parity.pairs.apart import Apart, Arrays, apart, finite
 from parity.pairs.halves import Half
 from parity.pairs.transfer import Row
 from parity.pairs.units import WHOLE
@@ -29,7 +31,7 @@ class FirstDifference(Struct, frozen=True):
         equal: the last pair of layers before, whose outputs agree, left and right.
         inside: layers without weights between them, "left" or "right" and their names.
         step: the first, -1 where there are no steps.
-        difference: the largest, in the widest dtype.
+        difference: the largest, in the widest dtype; None for one that is not finite.
     """
 
     left: str
@@ -39,7 +41,10 @@ class FirstDifference(Struct, frozen=True):
     equal: tuple[str, str] = ("", "")
     inside: tuple[str, ...] = ()
     step: int = -1
-    difference: float = 0.0
+    difference: Measure = 0.0
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "difference", finite(self.difference))
 
     def __str__(self) -> str:
         """Return it in words.
@@ -48,12 +53,12 @@ class FirstDifference(Struct, frozen=True):
         first in `norm` = BatchNormalization `bn`, step 1, 4.9e-04 in float64
         """
         step = f", step {self.step}" if self.step >= 0 else ""
-        measured = f"{step}, {self.difference:.1e} in float64"
+        measured = f"{step}, {self._size}"
         layers = _named(self.left, self.right, self.kind)
         if self.where == "in":
             return f"first in {layers}{measured}"
         if self.where == "training":
-            after = f"after step {self.step}, first in {layers}, {self.difference:.1e} in float64"
+            after = f"after step {self.step}, first in {layers}, {self._size}"
             return f"outputs and gradients agree; weights differ {after}"
         inside = f" ({', '.join(self.inside)})" if self.inside else ""
         before = _named(*self.equal) if any(self.equal) else "the inputs"
@@ -63,11 +68,15 @@ class FirstDifference(Struct, frozen=True):
             own = self.left or self.right
             return f"in {_named(own, self.right or own)}, which no weights make equal"
         if self.where == "loss":
-            return f"outputs agree; the loss differs, {self.difference:.1e} in float64"
+            return f"outputs agree; the loss differs, {self._size}"
         if self.where == "after":
             return f"first after {before}{inside}{measured}"
-        measured = measured if self.difference else ""  # one of them is not trained
+        measured = measured if self.difference != 0 else ""  # one of them is not trained
         return f"outputs agree; gradients differ, going backward first in that of {layers}{measured}"
+
+    @property
+    def _size(self) -> str:
+        return "NaN or inf on one side" if self.difference is None else f"{self.difference:.1e} in float64"
 
 
 def _named(left: str, right: str, kind: str = "") -> str:
@@ -208,11 +217,10 @@ class Traces:
             return None
         arrays = [dict(getattr(layer, kind)) for layer in layers]
         floors = [self.tracers[number].floors.get(path, {}) for number, path in enumerate(ends)]
+        tried = [apart((arrays[0], arrays[1]), floors, self.lengths)]
         if kind == "outputs" and (found := self._activated(ends, arrays)) is not None:
-            activated = apart(found, floors, self.lengths)
-            if activated is not None and not activated.differs:
-                return activated
-        return apart((arrays[0], arrays[1]), floors, self.lengths)
+            tried.append(apart(found, floors, self.lengths))
+        return min(filter(None, tried), key=lambda one: (one.differs, one.difference), default=None)
 
     def _activated(self, ends: Sequence[str], arrays: Sequence[Arrays]) -> tuple[Arrays, Arrays] | None:
         """Apply the activation that one side has in its layer to the other's outputs."""

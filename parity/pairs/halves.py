@@ -88,12 +88,13 @@ class Half:
         stack.enter_context(import_module(TRAINING[self.side.framework]).in_training(self.side))
         self.dropped = stack.enter_context(without_dropout(self.side))
 
-    def tracer(self, inputs: Inputs, seed: int) -> Tracer:
-        """Return what traces its layers in the widest dtype."""
-        setting = self.setting(inputs, seed, self.wide)
+    def tracer(self, inputs: Inputs, seed: int, dtype: str = "") -> Tracer:
+        """Return what traces its layers in a dtype, by default the widest one."""
+        dtype = dtype or self.wide
+        setting = self.setting(inputs, seed, dtype)
         if self.side.framework == "tensorflow":  # where gradients of all layers take long
             setting = replace(setting, view=replace(setting.view, differentiated=False))
-        return Tracer(setting, ROUNDOFF[self.wide])
+        return Tracer(setting, ROUNDOFF[dtype])
 
     def check(self, seeds: int, dtype: str, steps: int) -> None:
         """Check that it can be run on so many seeds in a dtype, and be trained, as a model can."""

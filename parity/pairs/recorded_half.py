@@ -105,7 +105,7 @@ class RecordedHalf(Half):
         wanted = set(self.names)
         return [(own, arrays) for own in sample.quantities if self.side.has_loss or set(own.outputs) <= wanted]
 
-    def tracer(self, inputs: Inputs, seed: int) -> Tracer:
+    def tracer(self, inputs: Inputs, seed: int, dtype: str = "") -> Tracer:  # noqa: ARG002 - they are in one
         """Return what was recorded of its layers."""
         setting = self.setting(inputs, seed, self.wide)
         return RecordedTracer(setting, ROUNDOFF[self.wide], sample=self._sample(setting))

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from parity.checks.result import FAILED, XFAILED
+from parity.checks.result import FAILED, XFAILED, Measure
 from parity.checks.verdict import Verdict
 from parity.errors import printable
 from parity.pairs.first_difference import FirstDifference
+from parity.pairs.layers import LayerDifference, LayerWeights
 
 MOST_LINES = 12
 SAME = "same_function"
+SIDES = ("left", "right")
 TOLERANCES = (1e-6, 1e-5, 1e-4, 1e-3)
 
 
-class PairVerdict(Verdict, frozen=True, kw_only=True):
+class PairVerdict(Verdict, frozen=True, kw_only=True, tag="pair"):
     """The findings about a pair of models. It is true if all contracts hold; as a text, it explains itself.
 
     Attributes:
         same_function: whether both models agree; None if that could not be found out.
-        transfer: the `Transfer` between them, or None.
+        table: the layers that stand for each other, and what became of their weights.
+        layers: how far these are apart, in the order of calls; empty for an ONNX model, or one that cannot be traced.
         difference: where they begin to differ.
         cause: why, if an alternative that was tried explains it.
         mask_ends: "left" and "right" -> the Keras layer at which the mask ends.
@@ -31,13 +32,14 @@ class PairVerdict(Verdict, frozen=True, kw_only=True):
     """
 
     same_function: bool | None = None
-    transfer: Any = None
+    table: tuple[LayerWeights, ...] = ()
+    layers: tuple[LayerDifference, ...] = ()
     difference: FirstDifference | None = None
     cause: str = ""
     mask_ends: dict[str, str] = {}  # noqa: RUF012 - a Struct copies it
-    double: float | None = None
-    single: float | None = None
-    error: float | None = None
+    double: Measure = None
+    single: Measure = None
+    error: Measure = None
     dtype: str = "float32"
     wide: str = "float64"
     weights: str = ""
@@ -75,6 +77,14 @@ class PairVerdict(Verdict, frozen=True, kw_only=True):
         what = "in training" if self.difference and self.difference.where == "training" else "function"
         return f"{mark} not the same {what}{where}{measured}{self._expected(SAME)}"
 
+    def explain(self, contract: str) -> str:
+        """Say why one contract is broken, in one line."""
+        if contract == SAME:
+            return ". ".join(filter(None, [self._headline()[2:], self.cause and f"Cause: {self.cause}"]))
+        blame = self.blames.get(contract)
+        said = self.otherwise.get(contract.partition(".")[2], f"breaks {contract}")
+        return f"{said}{f': {blame}' if blame else ''}"
+
     def _unexpected(self) -> str:
         failed = [one for one in self.results if one.contract == SAME and one.detail.startswith("holds, but")]
         return f": {failed[0].detail}" if failed else ""
@@ -87,8 +97,8 @@ class PairVerdict(Verdict, frozen=True, kw_only=True):
         """Return a line for each contract that a side breaks, of both if both do."""
         broken: dict[str, list[str]] = {}
         for contract in self.failed:
-            half, dot, own = contract.partition(".")
-            if dot:
+            half, _, own = contract.partition(".")
+            if half in SIDES:
                 broken.setdefault(own, []).append(half)
         lines = []
         for own, halves in broken.items():
@@ -99,9 +109,7 @@ class PairVerdict(Verdict, frozen=True, kw_only=True):
         return [*lines[:4], *([f"  and {len(lines) - 4} contracts more: see .results"] if len(lines) > 4 else [])]
 
     def _kept(self) -> list[str]:
-        kept = {
-            half: {c.partition(".")[2] for c in self.passed if c.startswith(f"{half}.")} for half in ("left", "right")
-        }
+        kept = {half: {c.partition(".")[2] for c in self.passed if c.startswith(f"{half}.")} for half in SIDES}
         both = kept["left"] & kept["right"]
         if "ignores_padding" in both or "ignores_extra_padding" in both:
             return ["both ignore padding"] + ([f"both keep {len(both) - 1} more contracts"] if len(both) > 1 else [])
@@ -109,6 +117,9 @@ class PairVerdict(Verdict, frozen=True, kw_only=True):
 
     def _masks(self) -> list[str]:
         return [f"{half}: the mask ends at `{layer}`" for half, layer in self.mask_ends.items()]
+
+
+AnyVerdict = Verdict | PairVerdict  # as JSON, where the kind of each is told
 
 
 def _power(value: float | None) -> str:

@@ -22,11 +22,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from parity.checks.result import Count, Result
-from parity.checks.verdict import Verdict
 from parity.divergences import Trial, report_entries
 from parity.errors import InputError, NotWritten, cause, message_of, printable, shown
 from parity.files import append, read_regular, replace_files
 from parity.mutants import MutantResult
+from parity.pairs.verdict import AnyVerdict
 from parity.report import model, verdicts
 from parity.report.assembly import build
 from parity.report.model import Part, Replayed, Report
@@ -49,7 +49,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     trials: tuple[Trial, ...] = ()
     mutants: tuple[MutantResult, ...] = ()
     curves: tuple[Curve, ...] = ()
-    own: dict[str, Verdict] = {}
+    own: dict[str, AnyVerdict] = {}
 
 
 class Line(Struct, frozen=True, omit_defaults=True):

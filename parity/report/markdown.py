@@ -12,6 +12,7 @@ from parity.checks.result import FAILED, XFAILED, Result
 from parity.checks.sentences import sentence
 from parity.divergences import DivergenceEntry
 from parity.mutants import MutantResult
+from parity.pairs.layers import LayerDifference
 from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, number, plural
 from parity.report.groups import Group
 from parity.report.markdown_text import Part, code_block, escape, join_parts, one_line, shorten, table_head, table_row
@@ -25,6 +26,7 @@ LONGEST, LONGEST_COMMAND = 300, 1000  # characters of a text of the report, and 
 MORE = "`index.html` beside this file shows every cell, divergence and mutant; `report.json` has all results."
 VERSIONS = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
 EXPECTED_HEADS = ("operation", "variant", "reason", "cases", "modes", "results", "reproduce")
+LAYER_HEADS = ("left", "right", "class", "in float64", "in the other dtype", "", "step")
 CROSS = SYMBOLS[FAILED]
 FOLDED_END = "\n</details>\n\n"
 
@@ -38,6 +40,8 @@ def _parts(view: View) -> Iterator[Part]:
     yield Part("", [_top(view)], tail="")
     for own in view.own:
         yield Part("contracts", own.contracts, _own_contract, _own_head(own), share=0.5)
+        if own.pair is not None:
+            yield Part("layers", own.pair.layers, _layer, f"\n{table_head(LAYER_HEADS)}", share=0.5)
     numbered = list(enumerate(view.failures, 1))
     yield Part("failures", numbered, _failure, "## Failures\n\nWorst first.\n\n", share=0.6)
     yield _list("divergences that are not as described", "Stale divergences", _stale(view), _text)
@@ -87,13 +91,19 @@ def _top(view: View) -> str:
 
 def _own_head(own: OwnView) -> str:
     first, *others = own.lines
-    lines = "".join(f"- {_text(line.strip(), 10 * LONGEST)}\n" for line in [*others, *filter(None, [own.masks])])
+    lines = "".join(f"- {_text(line.strip(), 3 * LONGEST)}\n" for line in [*others, *filter(None, [own.masks])])
     title = f"## {_text(own.title)}: {_text(own.name)}\n\n{_text(first, 10 * LONGEST)}\n\n"
     return f"{title}{lines}\n{table_head(['contract', '', *map(_text, own.dtypes), 'what was found'])}"
 
 
 def _own_contract(contract: OwnContract) -> str:
     return _row([contract.name, SYMBOLS[contract.status], *contract.scores, contract.text])
+
+
+def _layer(layer: LayerDifference) -> str:
+    step = "" if layer.step < 0 else str(layer.step)
+    sizes = ("" if size is None else f"{size:.1e}" for size in (layer.double, layer.single))
+    return _row([layer.left, layer.right, layer.kind, *sizes, CROSS if layer.differs else "", step])
 
 
 def _failure(numbered: tuple[int, Group]) -> str:

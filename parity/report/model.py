@@ -14,10 +14,10 @@ from msgspec import Meta, Struct
 
 from parity.checks.result import Count, Measure, Result, Status
 from parity.checks.sweep import SweepReport
-from parity.checks.verdict import Verdict
 from parity.divergences.entry import DivergenceEntry
 from parity.errors import InputError, printable, shown
 from parity.mutants.run import MutantResult
+from parity.pairs.verdict import AnyVerdict
 from parity.report.markdown_text import shorten
 from parity.throughput.results import Settings, Throughput
 from parity.training.curve import Curve
@@ -136,7 +136,7 @@ class Report(Struct, frozen=True, kw_only=True):
     schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
     environment: Environment
     summary: Summary
-    own: dict[str, Verdict] = {}
+    own: dict[str, AnyVerdict] = {}
     results: tuple[Result, ...] = ()
     divergences: tuple[DivergenceEntry, ...] = ()
     training: tuple[Curve, ...] = ()

@@ -12,6 +12,7 @@ from parity.checks.contracts import CONTRACTS as OF_OPERATIONS
 from parity.checks.result import FAILED, PASSED, Result, Status
 from parity.checks.verdict import Verdict
 from parity.models.contracts import CONTRACTS as OF_MODELS
+from parity.pairs.verdict import SAME, AnyVerdict, PairVerdict
 from parity.report.formatting import ABSENT, SYMBOLS, number
 from parity.report.groups import worst_first
 from parity.report.model import all_printable
@@ -52,6 +53,11 @@ class OwnView:
         return f"{title} for {operation}" if operation else title
 
     @property
+    def pair(self) -> PairVerdict | None:  # which is false where a contract is broken: compare it with None
+        """Return the verdict if it is one on a pair of models."""
+        return self.verdict if isinstance(self.verdict, PairVerdict) else None
+
+    @property
     def differences(self) -> list[tuple[str, Blame]]:
         """Return the first difference of each broken contract, without repetitions of a place."""
         found: dict[tuple[str, str], tuple[str, Blame]] = {}
@@ -68,7 +74,7 @@ def arrange_own(own: Mapping[str, Verdict]) -> list[OwnView]:
 
 
 def _view(name: str, verdict: Verdict) -> OwnView:
-    verdict = msgspec.convert(all_printable(msgspec.to_builtins(verdict)), Verdict)  # its lines are those of no text
+    verdict = msgspec.convert(all_printable(msgspec.to_builtins(verdict)), AnyVerdict)  # its lines are those of no text
     dtypes = sorted({result.dtype for result in verdict.results}, reverse=True)
     status_of = statuses(verdict)
     rows = [
@@ -86,7 +92,9 @@ def _view(name: str, verdict: Verdict) -> OwnView:
 
 def promise(contract: str) -> str:
     """Return the promise of a contract; empty for one of another version."""
-    known = OF_MODELS.get(contract) or OF_OPERATIONS.get(contract)
+    if contract == SAME:
+        return "both models are the same function on real steps, with the same gradients"
+    known = OF_MODELS.get(contract.rpartition(".")[2]) or OF_OPERATIONS.get(contract)
     return known.promise if known else ""
 
 
@@ -116,6 +124,8 @@ def reason_of(verdict: Verdict, contract: str) -> str:
         return f"not tried: {verdict.declined[contract]}"
     worst = worst_first(result for result in verdict.results if result.contract == contract)[0]
     if worst.status == FAILED:
+        if isinstance(verdict, PairVerdict):
+            return verdict.explain(contract)
         _, details, *_ = [*str(verdict.only(contract)).split("\n"), worst.reason]
         return details.strip().removeprefix(f"{contract} ").replace(f"({worst.dtype}): ", f"{worst.dtype}: ", 1)
     return worst.reason

@@ -10,7 +10,7 @@ from parity.report.formatting import MEANINGS, SYMBOLS, setting, several
 from parity.report.groups import group_by
 from parity.report.model import Report
 from parity.report.own import OwnView
-from parity.report.plots import batch_maps, crossings, rates, tables, training_curves
+from parity.report.plots import batch_maps, crossings, layer_differences, rates, tables, training_curves
 from parity.report.plots.svg import drawn, role_of
 from parity.report.speedups import fastest
 from parity.report.templates import render
@@ -22,7 +22,14 @@ def own(views: Sequence[OwnView]) -> Markup:
     """Return the section of a user's own models; nothing where there are none."""
     if not views:
         return Markup("")
-    plotted = [(view, batch_maps.panels(view, number)) for number, view in enumerate(views, 1)]
+    plotted = [
+        (
+            view,
+            layer_differences.panels(view.pair, number) if view.pair is not None else [],
+            batch_maps.panels(view, number),
+        )
+        for number, view in enumerate(views, 1)
+    ]
     return render("own", views=plotted, symbols=SYMBOLS, meanings=MEANINGS)
 
 
