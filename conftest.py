@@ -16,7 +16,7 @@ from parity.report import github
 
 # Worker processes run the matrix meanwhile, so that a slow example is no failure. The default profile samples the same
 # examples in every run; `pytest --hypothesis-profile=deep` samples others each time.
-settings.register_profile("parity", deadline=None, max_examples=100, derandomize=True)
+settings.register_profile("parity", deadline=None, max_examples=50, derandomize=True)
 settings.register_profile("deep", deadline=None, max_examples=10_000, print_blob=True)
 settings.load_profile("parity")
 
@@ -44,6 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
         scale(config.getoption("--parity-scale"))
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+@pytest.fixture(autouse=True)
+def _full_runs(request: pytest.FixtureRequest) -> None:
+    """Skip what takes long, unless the run is a full one."""
+    if request.node.get_closest_marker("full_run") and not request.config.getoption("--parity-full"):
+        pytest.skip("takes long: run with --parity-full")
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,21 @@
-"""Leave out tests that take long, unless the run is a full one."""
+"""Leave out tests that take long, unless the run is a full one: `conftest.py` skips what bears the mark."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import pytest
 
+full_run = pytest.mark.full_run
 
-def unless_full(request: pytest.FixtureRequest, is_slow: Callable[[str], bool]) -> None:
-    """Skip a test whose parameter ``name`` is that of a slow one, without ``--parity-full``."""
-    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    if "name" in params and is_slow(params["name"]) and not request.config.getoption("--parity-full"):
-        pytest.skip("run with --parity-full")
+
+def some(names: Iterable[str], slow: Collection[str]) -> list[Any]:
+    """Return names to try, those of slow ones in a full run only."""
+    return [pytest.param(name, marks=full_run) if name in slow else name for name in names]
+
+
+def every_other(names: Iterable[str]) -> list[Any]:
+    """Return names to try, the second, the fourth and so on in a full run only."""
+    listed = list(names)
+    return some(listed, listed[1::2])

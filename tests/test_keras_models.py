@@ -14,20 +14,16 @@ keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
 
 from parity.models.checking import chosen_contracts  # noqa: E402
-from tests.full_runs import unless_full  # noqa: E402
+from tests.full_runs import some  # noqa: E402
 from tests.keras_models import BAD, GOOD  # noqa: E402
 
 SLOW = {  # each traces recurrent layers or has a kind of mistake that the models of PyTorch have too
     *("last states", "stateful", "nested", "pooled", "stacked cells", "block", "sequential", "attention"),
     *("causal convolutions", "[:, -1] of both directions", "the mean is over T", "weights of all steps"),
     *("the maximum is over zeros", "positions are not shifted", "an inverted mask", "a mask of queries"),
+    *("a layer", "heads", "convolutions", "the mask is lost in a Lambda", "the mask is lost at x * 1"),
     *("the mask is lost in a Reshape", "the second convolution reads padding", "pooling ignores the mask"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _slow_in_a_full_run(request: pytest.FixtureRequest) -> None:
-    unless_full(request, SLOW.__contains__)
 
 
 def made(make: Any) -> Any:
@@ -36,7 +32,7 @@ def made(make: Any) -> Any:
     return make()
 
 
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("name", some(GOOD, SLOW))
 def test_a_good_model_holds(name: str) -> None:
     make, inputs, options = GOOD[name]
     dtype = ("float32", "float64")[list(GOOD).index(name) % 2]  # float64 is always tried, and each takes a graph
@@ -46,7 +42,7 @@ def test_a_good_model_holds(name: str) -> None:
     assert not [note for note in verdict.notes if "float32" in note]
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", some(BAD, SLOW))
 def test_a_bad_model_does_not_hold_and_the_layer_is_named(name: str) -> None:
     bad = BAD[name]
     every = chosen_contracts(bad.options.get("layouts", ["padded"]), [])

@@ -18,7 +18,7 @@ from parity.divergences import find  # noqa: E402
 from parity.pairs.rules import NAMED  # noqa: E402
 from parity.pairs.training_causes import ENTRIES  # noqa: E402
 from tests import pairs_of_models as m  # noqa: E402
-from tests.full_runs import unless_full  # noqa: E402
+from tests.full_runs import full_run, some  # noqa: E402
 
 T, K = torch.optim, keras.optimizers
 ONCE: dict[str, Any] = {"transfer": "left to right", "seeds": 1, "contracts": ["same_function"], "dtype": "float64"}
@@ -32,28 +32,22 @@ def perceptrons() -> Any:
     return m.stirred(m.Perceptron()), m.perceptron()
 
 
-ALWAYS = {
-    "adam",
-    "adam's epsilon",
-    "coupled decay",
-    "momentum of statistics",
-    "right to left",
-}  # and with --parity-full
+ALWAYS = {"adam", "adam's epsilon", "coupled decay", "momentum of statistics", "right to left"}
 
 
 @pytest.fixture(autouse=True)
-def _prepared(request: pytest.FixtureRequest) -> None:
-    unless_full(request, lambda name: name not in ALWAYS)
+def _prepared() -> None:
     m.same_weights()
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", some(NAMED, set(NAMED) - ALWAYS))
 def test_a_right_pair_agrees_after_training_with_a_named_optimiser(name: str) -> None:
     verdict = checked(*perceptrons(), steps=3, optimiser=name)
     assert verdict, str(verdict)
     assert "after 3 steps of training all weights agree to" in str(verdict)
 
 
+@full_run
 def test_a_right_pair_agrees_in_float32_too() -> None:
     assert checked(*perceptrons(), steps=5, optimiser="adam", dtype="float32")
 
@@ -70,7 +64,7 @@ EQUAL: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", EQUAL)
+@pytest.mark.parametrize("name", some(EQUAL, set(EQUAL) - ALWAYS))
 def test_optimisers_of_the_same_mathematics_agree(name: str) -> None:
     verdict = checked(*perceptrons(), steps=3, optimiser=EQUAL[name])
     assert verdict, str(verdict)
@@ -108,7 +102,7 @@ DIFFERENT: dict[str, Any] = {  # optimisers, and the cause in words
 }
 
 
-@pytest.mark.parametrize("name", DIFFERENT)
+@pytest.mark.parametrize("name", some(DIFFERENT, set(DIFFERENT) - ALWAYS))
 def test_a_convention_of_optimisers_is_named(name: str) -> None:
     optimiser, cause = DIFFERENT[name]
     verdict = checked(*perceptrons(), steps=2, optimiser=optimiser)
@@ -155,7 +149,7 @@ def test_two_biases_learn_twice_as_fast_with_the_frameworks_own_optimisers() -> 
     assert "optimiser.two_biases" in verdict.cause
 
 
-@pytest.mark.parametrize("name", ["left to right", "right to left"])
+@pytest.mark.parametrize("name", some(["left to right", "right to left"], {"left to right"}))
 def test_two_biases_are_trained_as_one_with_a_named_optimiser(name: str) -> None:
     verdict = checked(m.stirred(Recurrent()), recurrent(), steps=2, optimiser="adam", transfer=name)
     assert verdict, str(verdict)
@@ -212,7 +206,7 @@ STATISTICS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("how", [{"training": True}, {"steps": 2, "optimiser": "sgd"}], ids=["training", "steps"])
-@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize("name", some(STATISTICS, set(STATISTICS) - ALWAYS))
 def test_moving_statistics_are_compared_after_training(name: str, how: dict[str, Any]) -> None:
     make, options, cause = STATISTICS[name]
     verdict = checked(m.stirred(make()), framed(**options), **how)

@@ -11,7 +11,7 @@ import parity
 pytest.importorskip("torch")
 pytest.importorskip("keras")
 
-from tests.full_runs import unless_full
+from tests.full_runs import some
 from tests.pair_zoo import attending, convolving, decoding, recurrent
 from tests.pairs_of_models import same_weights
 
@@ -28,12 +28,11 @@ ONLY = ("same_function",)
 
 
 @pytest.fixture(autouse=True)
-def _prepared(request: pytest.FixtureRequest) -> None:
-    unless_full(request, ({*RIGHT, *WRONG} - QUICK).__contains__)
+def _prepared() -> None:
     same_weights()
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", some(RIGHT, set(RIGHT) - QUICK))
 def test_a_right_pair_is_the_same_function(name: str) -> None:
     pair = RIGHT[name]
     options = {"seeds": 1, "contracts": ONLY, **pair.options}
@@ -41,7 +40,7 @@ def test_a_right_pair_is_the_same_function(name: str) -> None:
     assert verdict, str(verdict)
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", some(WRONG, set(WRONG) - QUICK))
 def test_a_wrong_pair_is_not_with_the_layer_and_the_cause(name: str) -> None:
     pair = WRONG[name]
     options = {"seeds": 1, "contracts": ONLY, "dtype": "float64", **pair.options}

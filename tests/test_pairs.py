@@ -16,7 +16,7 @@ from parity.pairs.causes import DIVERGENCES  # noqa: E402
 from parity.pairs.losses import ENTRIES as LOSSES  # noqa: E402
 from parity.pairs.pools import ENTRIES  # noqa: E402
 from tests import pairs_of_models as m  # noqa: E402
-from tests.full_runs import unless_full  # noqa: E402
+from tests.full_runs import some  # noqa: E402
 
 F = torch.nn.functional
 ONLY = ("same_function",)
@@ -38,7 +38,8 @@ RIGHT: dict[str, Any] = {
 }
 
 
-SLOW = {  # recurrent layers in Keras take seconds each
+SLOW = {  # recurrent layers in Keras take seconds each; others have a mistake of a kind that is there once more
+    *("directions swapped", "same for causal", "gelu tanh", "leaky slope", "eps of batch norm", "softmax twice"),
     *("subclassed last state", "subclassed mean", "gelu, rounded", "no mask", "one bias", "not packed", "gates"),
     *("last column", "max and 0", "eps of layer norm", "gradient stopped", "no attention mask", "embedding frozen"),
     *("mean over T", "post-norm", "halves exchanged", "mask inverted", "pre-norm"),
@@ -46,12 +47,11 @@ SLOW = {  # recurrent layers in Keras take seconds each
 
 
 @pytest.fixture(autouse=True)
-def _prepared(request: pytest.FixtureRequest) -> None:
-    unless_full(request, SLOW.__contains__)
+def _prepared() -> None:
     m.same_weights()
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", some(RIGHT, SLOW))
 def test_a_right_pair_is_the_same_function(name: str) -> None:
     left, right, inputs, transfer = RIGHT[name]
     verdict = parity.check_pair(left(), right(), inputs, transfer=transfer, seeds=1, contracts=ONLY)
@@ -170,7 +170,7 @@ WRONG: dict[str, Any] = {  # pair, transfer, where, cause
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", some(WRONG, SLOW))
 def test_a_wrong_pair_is_not_with_the_layer_and_the_cause(name: str) -> None:
     make, transfer, where, cause = WRONG[name]
     left, right, inputs = make()

@@ -31,6 +31,7 @@ from parity.report.journal import Journal, entry
 from parity.report.model import Report, encode
 from parity.training import Training
 from tests.factories import curve
+from tests.full_runs import full_run
 from tests.tasks import Act, acts
 
 pytest_plugins = ["pytester"]
@@ -54,7 +55,7 @@ TRAINING = """
     from parity.training import Curve, CurveTask, Training
 
     runs = [Training("model.tagger", optimiser, "pytorch") for optimiser in ("sgd", "momentum", "adam")]
-    training.plan = lambda seed: runs
+    training.plan = lambda seed, full: runs
     Training.run = lambda run: [replace(run.result("passed"), quantity="loss", compared=1)]  # the real ones take long
 
     def curves(task):
@@ -96,6 +97,7 @@ def test_xdist_gives_the_report_of_a_run_in_one_process(pytester: pytest.Pyteste
     assert serial.summary.checked == serial.summary.planned
 
 
+@full_run
 @needs_torch
 def test_two_jobs_give_the_report_of_one(tmp_path: Path) -> None:
     options = ["--framework", "pytorch", "--dtype", "float32"]

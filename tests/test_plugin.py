@@ -13,6 +13,7 @@ import pytest
 import padding_parity_plugin
 from parity import report
 from parity.checks.selection import plan
+from tests.full_runs import full_run, some
 
 pytest_plugins = ["pytester"]
 
@@ -57,6 +58,7 @@ FIXTURES = """
 """
 
 
+@full_run  # tests/test_mutants.py and tests/test_divergences.py are such tests
 @needs_torch
 def test_mutants_and_divergences_are_tests_too_and_in_the_report(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(FIXTURES)
@@ -167,7 +169,7 @@ def test_a_broken_variant_fails_its_test_and_the_report_explains_it(pytester: py
 
 
 @needs_torch
-@pytest.mark.parametrize("processes", ["0", "2"])
+@pytest.mark.parametrize("processes", some(["0", "2"], {"2"}))
 def test_one_process_publishes_on_github(
     processes: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +197,7 @@ def test_a_summary_that_cannot_be_written_is_a_warning_and_no_failure(
     assert (pytester.path / "parity-report" / "report.md").exists()
 
 
+@full_run
 @needs_torch
 def test_a_recording_is_compared_with_and_named_in_the_header(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MATRIX)
@@ -357,7 +360,7 @@ def test_help_can_be_printed_in_any_encoding() -> None:
 
 
 @pytest.mark.skipif(find_spec("fcntl") is None, reason="the system cannot lock a folder")
-@pytest.mark.parametrize("processes", ["0", "2"])
+@pytest.mark.parametrize("processes", some(["0", "2"], {"2"}))
 def test_a_second_run_into_a_folder_is_a_usage_error(processes: str, pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_contract(parity_results): pass")
     pytester.makeconftest(STUB.format(status="passed"))

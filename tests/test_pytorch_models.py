@@ -16,6 +16,7 @@ import parity
 torch = pytest.importorskip("torch")
 
 from parity.models.checking import chosen_contracts  # noqa: E402
+from tests.full_runs import every_other, full_run  # noqa: E402
 from tests.pytorch_mistakes import BAD, Normalised  # noqa: E402
 from tests.pytorch_models import FEATURES, GOOD, TOKENS, Encoder, H  # noqa: E402
 
@@ -34,7 +35,14 @@ def made(make: Any, scale: float = 1.0) -> Any:
 SATURATED = ("packed LSTM", "post-norm", "attention", "attention pooling", "decoder", "a loss of packed steps")
 
 
-@pytest.mark.parametrize(("name", "scale"), [*((name, 1.0) for name in GOOD), *((name, 15.0) for name in SATURATED)])
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [
+        pytest.param(name, scale, marks=full_run if number % 2 else ())
+        for scale, names in ((1.0, GOOD), (15.0, SATURATED))
+        for number, name in enumerate(names)
+    ],
+)
 def test_a_good_model_holds(name: str, scale: float) -> None:
     good = GOOD[name]
     verdict = parity.check_model(made(good.make, scale), good.inputs, seeds=1, **good.options)
@@ -225,7 +233,7 @@ def up_to(contract: str, options: dict[str, Any]) -> list[str]:
     return every[: every.index(contract) + 1]
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", every_other(BAD))
 def test_a_bad_model_does_not_hold_and_the_layer_is_named(name: str) -> None:
     bad = BAD[name]
     tried = up_to(bad.breaks, bad.options)

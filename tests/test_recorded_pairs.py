@@ -18,6 +18,7 @@ from parity.__main__ import main
 from parity.errors import InputError
 from parity.frameworks import manifest
 from parity.frameworks.model_manifest import LAYERS, layers_file
+from tests.full_runs import some
 from tests.test_model_recordings import forge, saved
 
 torch = pytest.importorskip("torch")
@@ -243,10 +244,8 @@ PAIRS = {  # of tests.test_pairs: a right or a wrong one; whether the cause is t
 SLOW = set(PAIRS) - {"activation"}  # recurrent layers in Keras take seconds each
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_the_verdict_is_that_of_both_models(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    if name in SLOW and not request.config.getoption("--parity-full"):
-        pytest.skip("run with --parity-full")
+@pytest.mark.parametrize("name", some(PAIRS, SLOW))
+def test_the_verdict_is_that_of_both_models(name: str, tmp_path: Path) -> None:
     pytest.importorskip("keras")
     from tests import test_pairs as pairs
 

@@ -39,6 +39,7 @@ from parity.report.formatting import SYMBOLS
 from parity.report.groups import failures
 from tests.factories import HOSTILE, LSTM, hostile_result, report_of, small_report
 from tests.factories import result as make_result
+from tests.full_runs import some
 from tests.strategies import TEXT
 
 posix = pytest.mark.skipif(os.name != "posix", reason="streams and signals are those of POSIX")
@@ -437,7 +438,7 @@ sys.stdout = Full()
 
 
 @posix
-@pytest.mark.parametrize("command", WRITTEN)
+@pytest.mark.parametrize("command", some(WRITTEN, set(WRITTEN) - {"check"}))
 def test_a_command_can_be_terminated_once_its_report_is_written(command: str, tmp_path: Path) -> None:
     """Send SIGTERM when it prints, which takes for ever if nobody reads."""
     module, _, name = WRITTEN[command].rpartition(".")

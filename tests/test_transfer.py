@@ -17,6 +17,7 @@ keras = pytest.importorskip("keras")
 from torch import nn  # noqa: E402
 
 from parity.pairs.running import make_side  # noqa: E402
+from tests.full_runs import every_other  # noqa: E402
 
 L = keras.layers
 D = 6
@@ -233,7 +234,7 @@ def close(a: Any, b: Any, most: float) -> bool:
 
 
 @pytest.mark.parametrize("direction", ["to keras", "to torch"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", every_other(KINDS))
 def test_the_target_is_the_same_function_with_the_same_gradients(kind: str, direction: str) -> None:
     torch.manual_seed(0)
     models = [trained(make()) for make in KINDS[kind]]

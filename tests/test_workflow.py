@@ -114,7 +114,8 @@ def test_five_shards_run_the_suite_and_one_job_merges_their_reports() -> None:
     shards = matrix["shard"]
     assert shards == list(range(1, len(shards) + 1)) == [1, 2, 3, 4, 5]
     assert matrix["name"] == list(ROWS) == MERGING["strategy"]["matrix"]["name"]
-    test = f"${{{{ matrix.test }}}} --parity-shard ${{{{ matrix.shard }}}}/{len(shards)}"
+    nightly = "${{ github.event_name == 'schedule' && '--parity-full' || '' }}"
+    test = f"${{{{ matrix.test }}}} --parity-shard ${{{{ matrix.shard }}}}/{len(shards)} {nightly}"
     assert [step["run"] for step in JOB["steps"] if "run" in step] == ["${{ matrix.install }}", test]
     (kept,) = (step["with"]["name"] for step in JOB["steps"] if "upload-artifact" in step.get("uses", ""))
     (taken,) = (step["with"] for step in MERGING["steps"] if "download-artifact" in step.get("uses", ""))

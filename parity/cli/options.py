@@ -109,8 +109,8 @@ def plan_tasks(options: argparse.Namespace, device: DeviceSettings, recording: R
         return [*quick(_plan_checks(options, options.contract, device, recording))]
     if not any(getattr(options, name) for name in (*REPEATED, *SINGLE)):
         checks = _plan_checks(options, [], device, recording)
-        seed = options.seed
-        return [*checks, *divergences.plan(), *training.plan(seed=seed), *training.plan_curves(seed=seed)]
+        given = {"seed": options.seed, "full": options.full}
+        return [*checks, *divergences.plan(), *training.plan(**given), *training.plan_curves(**given)]
     if TRAINS_ALIKE not in options.contract:
         return [*_plan_checks(options, options.contract, device, recording)]
     runs = _plan_training(options)
@@ -157,7 +157,7 @@ def _plan_training(options: argparse.Namespace) -> list[Training]:
         raise InputError("dtype", " and ".join(floats), f"{DTYPE}, in which models are trained for {TRAINS_ALIKE}")
     runs = [
         run
-        for run in training.plan(seed=options.seed, chosen=dict.fromkeys(sides))
+        for run in training.plan(seed=options.seed, chosen=dict.fromkeys(sides), full=True)
         if (not chosen or run.model in chosen) and (not variants or run.variant in variants)
     ]
     if not runs:

@@ -90,7 +90,7 @@ class Session:
         checks = partial(selection.plan, seed=self.seed, full=self.full, device=self.device, recording=self.recording)
         return {
             "parity_results": checks,
-            "parity_training": partial(training.plan, seed=self.seed),
+            "parity_training": partial(training.plan, seed=self.seed, full=self.full),
             "parity_trial": divergences.plan,
             "parity_mutant": mutants.plan,
         }

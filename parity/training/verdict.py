@@ -16,7 +16,7 @@ from parity.checks.result import FAILED, PASSED, SKIPPED, FirstDifference, Probl
 from parity.checks.sentences import explain
 from parity.errors import INTERRUPTS, a_function, choose, first_lines, message_of, name_of, names
 from parity.operations import find
-from parity.training.curve import CONTRACT
+from parity.training.curve import CONTRACT, combinations
 from parity.training.floors import Envelope, envelope
 from parity.training.runs import Build, Model, train
 from parity.training.setup import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers
@@ -135,16 +135,15 @@ def first_difference(trained: Trajectory, reference: Envelope) -> FirstDifferenc
     return None
 
 
-def plan(seed: int = 0, chosen: Collection[str] = frameworks.FRAMEWORKS) -> list[Training]:
-    """List every model with every optimiser in every chosen framework.
+def plan(seed: int = 0, chosen: Collection[str] = frameworks.FRAMEWORKS, *, full: bool = False) -> list[Training]:
+    """List the training runs of every model in every chosen framework, those that `combinations` gives.
 
     Raises:
         InputError: a wrong seed.
     """
     return [
         Training(model, optimiser, framework, seed=seed)
-        for model in MODELS
-        for optimiser in OPTIMISERS
+        for model, optimiser in combinations(full)
         for framework in names("chosen", chosen)
     ]
 
