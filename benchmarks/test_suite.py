@@ -31,22 +31,44 @@ def test_import(benchmark: Any, module: str) -> None:
 
 
 @pytest.mark.benchmark(group="checks", max_time=1.0, min_rounds=3)
-@pytest.mark.parametrize("operation", ["bidirectional.reverse_sequence", "loss.cross_entropy"])
+@pytest.mark.parametrize("operation", ["bidirectional.reverse_sequence", "loss.cross_entropy", "rnn.gru"])
 @pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
-def test_checks(benchmark: Any, framework: str, operation: str) -> None:
-    """Check one variant against every contract on every case, with nothing cached."""
+def test_checks(benchmark: Any, framework: str, operation: str, request: pytest.FixtureRequest) -> None:
+    """Check one variant against every contract on every case, with nothing cached; count the graphs that are traced."""
     if frameworks.is_absent(framework):
         pytest.skip(frameworks.missing(framework))
+    if operation == "rnn.gru" and not request.config.getoption("benchmark_only"):
+        pytest.skip("nothing is timed in a plain run, and it takes long; --benchmark-only does")
     variant = find(operation).variants[framework][0]
     checks = plan([operation], [framework], [variant], ["float32"])
+    traces = count_traces(request.getfixturevalue("monkeypatch")) if framework == "tensorflow" else []
 
     def run() -> int:
         runner.clear()
+        traces.clear()
         results = [result for check in checks for result in check.run()]
         assert {result.status for result in results} <= {"passed", "xfailed"}
         return len(results)
 
     count = benchmark(run)
     assert count
+    benchmark.extra_info |= {"results": count, "traces": len(traces)}
     if benchmark.stats:
         benchmark.extra_info["results_per_second"] = count / benchmark.stats.stats.mean
+
+
+def count_traces(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return a list that has an item for each graph which TensorFlow traces from now on."""
+    runtime: Any = frameworks.runtime("tensorflow")
+    traces: list[object] = []
+    traced = runtime.traced
+
+    def counted(step: Any, *arguments: Any) -> Any:
+        def counting(*given: Any) -> Any:
+            traces.append(None)  # Python runs while a graph is traced, and not when that runs
+            return step(*given)
+
+        return traced(counting, *arguments)
+
+    monkeypatch.setattr(runtime, "traced", counted)
+    return traces

@@ -107,6 +107,7 @@ LAYERS = (
         "testing",
         "throughput",
         "report",
+        "cluster",
         "diff",
         "cli",
         "pytest_plugin",

@@ -30,7 +30,14 @@ EXTRAS = PROJECT["optional-dependencies"]
 LOWEST = ROOT / "lowest.txt"  # the job of the oldest versions writes it
 
 DISTRIBUTIONS = {"markdown_it": "markdown-it-py", "xdist": "pytest-xdist", "yaml": "pyyaml"}  # other names than modules
-LIBRARY = (PROJECT["dependencies"], EXTRAS["torch"], EXTRAS["tensorflow"], EXTRAS["safetensors"], EXTRAS["onnx"])
+LIBRARY = (
+    PROJECT["dependencies"],
+    EXTRAS["torch"],
+    EXTRAS["tensorflow"],
+    EXTRAS["cluster"],
+    EXTRAS["safetensors"],
+    EXTRAS["onnx"],
+)
 PLUGIN = ("parity/testing.py", "padding_parity_plugin.py", "parity/pytest_plugin.py")  # only pytest imports these
 OWN = {"parity", "padding_parity_plugin", "tests", "benchmarks"}
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from multiprocessing.connection import wait
 from threading import Condition, Thread
 from typing import Any
 
 from parity import frameworks
+from parity.checks.pool import AnyWorker, Pool, Processes
 from parity.checks.sharding import groups
-from parity.checks.worker import Done, Worker, raised
+from parity.checks.worker import Done, raised
 from parity.checks.worker import Task as Task
 from parity.checks.worker import clear as clear
 from parity.errors import INTERRUPTS, InputError, listed, of_kind, seconds, shown, whole_number
@@ -40,6 +40,7 @@ class Runner:
             The longest of ours, which train and compile, take half a minute on an idle core, and two and a half
             minutes where ten processes share two cores.
         yielding: whether worker processes yield the cores to whatever else wants them, as this process may.
+        pool: where the workers are, such as a `parity.cluster.pool.Cluster`; by default processes of this machine.
 
     Attributes:
         environment: framework -> what it reports, as soon as it was loaded.
@@ -57,19 +58,22 @@ class Runner:
         device: DeviceSettings = CPU,
         timeout: float | None = None,
         yielding: bool = False,
+        pool: Pool | None = None,
     ) -> None:
         self.tasks: list[Task] = listed("tasks", tasks, TASKS)
         for task in self.tasks:
             of_kind("tasks", task, Task, TASKS)
         self.jobs = min(MOST_WORKERS, frameworks.cores()) if jobs is None else whole_number("jobs", jobs, least=1)
         self.timeout = TIMEOUT if timeout is None else seconds("timeout", timeout)
-        self.device, self.yielding = device, yielding
+        self.device = device
+        self.pool: Pool = pool or Processes(self.jobs, device, self.timeout, yielding)
         self.environment: dict[str, dict[str, Any]] = {}
         self.seconds: dict[Task, float] = {}
         self._planned = frozenset(self.tasks)
         self._on_results = on_results
-        self._workers: list[Worker] = []
-        self._here = jobs == 1  # on a single core, a process of its own still limits the damage of a task
+        self._workers: list[AnyWorker] = []
+        # on a single core, a process of its own still limits the damage of a task
+        self._here = jobs == 1 and pool is None
         self._stream = self._in_process(groups(self.tasks)) if self._here else self._in_workers()
         self._results: dict[Task, list[Any]] = {}
         self._arrived = Condition()
@@ -110,6 +114,7 @@ class Runner:
         self._over = True
         for worker in self._workers:
             worker.kill()
+        self.pool.close()
         if self._collector is None:
             self._stream.close()
         else:
@@ -158,14 +163,18 @@ class Runner:
     def _in_workers(self) -> Generator[Done, None, None]:
         longest_first = sorted(groups(self.tasks), key=lambda batch: sum(task.cost for task in batch), reverse=True)
         waiting = deque(longest_first)  # so that no core waits for them at the end
-        self._workers = [Worker(self.device, self.timeout, self.yielding) for _ in range(min(self.jobs, len(waiting)))]
+        self._workers = list(self.pool.workers(len(waiting)))
         try:
-            while not self._over and (busy := self._keep_busy(waiting)):
+            while not self._over:
+                self._workers += self.pool.joined(self._workers) if waiting else ()
+                busy = self._keep_busy(waiting)
+                if not busy and not (waiting and self.pool.expects_more()):
+                    break
                 before = time.monotonic()
-                arrived = wait([worker.connection for worker in busy], INTERVAL)
+                arrived = self.pool.wait(busy, INTERVAL)
                 passed = min(time.monotonic() - before, 2 * INTERVAL)  # more if somebody has stopped all, with Ctrl-Z
                 for worker in busy:
-                    done = worker.results(worker.connection in arrived, passed)
+                    done = worker.results(worker in arrived, passed)
                     if self._over:  # closed meanwhile: the worker was killed, and its tasks have no results
                         return
                     self.environment |= worker.environment
@@ -174,13 +183,16 @@ class Runner:
         finally:
             for worker in self._workers:
                 worker.kill()
-        if not self._collecting:
+            self.pool.close()
+        if not self.pool.is_here:
+            yield from ((task, task.on_crash("no worker is left")) for batch in waiting for task in batch)
+        elif not self._collecting:
             yield from self._in_process(waiting)  # no process can be started
 
-    def _keep_busy(self, waiting: deque[list[Task]]) -> list[Worker]:
+    def _keep_busy(self, waiting: deque[list[Task]]) -> list[AnyWorker]:
         """Give every idle worker a batch, as long as there are any; return those at work.
 
-        A worker whose process cannot be started leaves its batch to the others.
+        A worker that cannot be started, or has left, leaves its batch to the others.
         """
         for worker in list(self._workers):
             if not worker.left and waiting:
@@ -189,5 +201,6 @@ class Runner:
                 worker.proceed()
             except OSError:
                 self._workers.remove(worker)
-                waiting.appendleft(worker.left)
+                if worker.left:
+                    waiting.appendleft(worker.left)
         return [worker for worker in self._workers if worker.left]

@@ -176,12 +176,12 @@ def _serve(connection: Connection, device: DeviceSettings, yielding: bool) -> No
             batch = connection.recv()
             connection.send(None)
             for task in batch:
-                connection.send_bytes(_answer(task, device))
+                connection.send_bytes(answer(task, device))
             clear()
             gc.freeze()  # what is left belongs to the frameworks: a quarter of the time went into looking through it
 
 
-def _answer(task: bytes, device: DeviceSettings) -> bytes:
+def answer(task: bytes, device: DeviceSettings) -> bytes:
     """Return the results of a task, what the frameworks report, and its seconds; or what it raised."""
     try:
         began, results = perf_counter(), pickle.loads(task).run()

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from parity import frameworks, report
 from parity.checks.result import FAILED, PASSED, Result
-from parity.checks.runner import Runner
 from parity.checks.sentences import nearest, sentence
 from parity.cli.durations import add_durations, durations, lines, slowest
 from parity.cli.matrix import print_matrix
@@ -24,6 +23,7 @@ from parity.cli.options import (
     add_selection,
     plan_tasks,
 )
+from parity.cli.running import add_scheduler, runner_of
 from parity.cli.shards import add_shard, count_checks, shard_of
 from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import announce, console, print_lines, run_tasks
@@ -57,6 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_require(parser)
     add_device(parser)
     add_jobs(parser)
+    add_scheduler(parser)
     add_output(parser)
     add_shard(parser)
     add_durations(parser)
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     apart(recording, options.output)
     slowest([], options.durations or 0)
     tasks, shard = shard_of(options, plan_tasks(options, device, recording), device)
-    runner = Runner(tasks, options.jobs, device=device, timeout=options.timeout)
+    runner = runner_of(tasks, options, device)
     frameworks.require("require", options.require)
     claimed = report.claim(options.output)
     for framework in options.framework:

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from parity import frameworks, mutants, report
-from parity.checks.runner import Runner
 from parity.cli.options import add_jobs, add_output, add_require
+from parity.cli.running import add_scheduler, runner_of
 from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import announce, console, print_lines, run_tasks
 from parity.mutants import KILLED, MutantResult
@@ -29,6 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output(parser, "add the result to the report in this folder")
     add_require(parser)
     add_jobs(parser)
+    add_scheduler(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if options.list:
         console(140).print(_contents(mutants.plan(options.name)))
         return 0
-    runner = Runner(mutants.plan(options.name), options.jobs, timeout=options.timeout)
+    runner = runner_of(mutants.plan(options.name), options)
     frameworks.require("require", options.require)
     claimed = report.claim_addable(options.output)
     results, interrupted = run_tasks(runner)

@@ -8,10 +8,10 @@ from rich.table import Table
 
 from parity import frameworks, report
 from parity.checks import sweep
-from parity.checks.runner import Runner
 from parity.checks.sweep import SweepReport
 from parity.cli.check import print_failures
 from parity.cli.options import add_jobs, add_output, add_require, add_selection
+from parity.cli.running import add_scheduler, runner_of
 from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import announce, console, run_tasks
 from parity.report.groups import failures
@@ -25,12 +25,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output(parser, "add the result to the report in this folder")
     add_require(parser)
     add_jobs(parser)
+    add_scheduler(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Sweep, print the distribution, add it to the report; return 1 after a failure, 130 after an interrupt."""
     tasks = sweep.plan(options.operation, options.dtype, options.seeds, options.seed)
-    runner = Runner(tasks, options.jobs, timeout=options.timeout)
+    runner = runner_of(tasks, options)
     frameworks.require("require", options.require)
     claimed = report.claim_addable(options.output)
     results, interrupted = run_tasks(runner)

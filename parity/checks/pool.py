@@ -1,0 +1,90 @@
+"""Hold the workers of a run: processes of this machine, or those of a cluster; see `parity.cluster`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from multiprocessing.connection import wait
+from typing import Any, Protocol
+
+from parity.checks.worker import Done, Worker
+from parity.frameworks import DeviceSettings
+
+
+class AnyWorker(Protocol):
+    """Something that runs one batch of tasks after another, in order.
+
+    Attributes:
+        left: the tasks of its batch that are not done yet; empty when it is idle.
+        environment: framework -> what it reported last.
+        took: seconds that its last task took.
+    """
+
+    left: list[Any]
+    environment: dict[str, dict[str, Any]]
+    took: float
+
+    def proceed(self) -> None:
+        """Send what is left of the batch; raise an OSError if that cannot be."""
+
+    def results(self, arrived: bool, passed: float, /) -> list[Done]:
+        """Return the results of its next task, if they have arrived or never will."""
+
+    def kill(self) -> None:
+        """End at once."""
+
+
+class Pool(Protocol):
+    """Where workers are.
+
+    Attributes:
+        is_here: whether they are of this machine, so that tasks that none can take may run in this process.
+    """
+
+    is_here: bool
+
+    def workers(self, most: int) -> Sequence[AnyWorker]:
+        """Return the workers at the beginning, so many at most."""
+
+    def joined(self, workers: Collection[Any]) -> Sequence[AnyWorker]:
+        """Return workers that have come since."""
+
+    def expects_more(self) -> bool:
+        """Tell whether a worker may still come where none is left."""
+
+    def wait(self, busy: Collection[Any], longest: float) -> Collection[Any]:
+        """Return the workers whose results have arrived, after so many seconds at the latest."""
+
+    def close(self) -> None:
+        """Leave the workers."""
+
+
+class Processes:
+    """Worker processes of this machine.
+
+    Args:
+        jobs: how many.
+        device: where their tasks run.
+        timeout: seconds after which a process is killed.
+        yielding: whether they yield the cores to other processes.
+    """
+
+    is_here = True
+
+    def __init__(self, jobs: int, device: DeviceSettings, timeout: float, yielding: bool) -> None:
+        self.jobs, self.device, self.timeout, self.yielding = jobs, device, timeout, yielding
+
+    def workers(self, most: int) -> list[Worker]:
+        return [Worker(self.device, self.timeout, self.yielding) for _ in range(min(self.jobs, most))]
+
+    def joined(self, _: Collection[Any]) -> list[Worker]:
+        return []
+
+    def expects_more(self) -> bool:
+        return False
+
+    def wait(self, busy: Collection[Any], longest: float) -> Collection[Any]:
+        arrived = wait([worker.connection for worker in busy], longest)
+        return [worker for worker in busy if worker.connection in arrived]
+
+    def close(self) -> None:
+        """Do nothing: each process was killed."""
