@@ -72,9 +72,9 @@ def test_an_annotation_has_the_sentence_and_the_command() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_ends_a_command(name: str) -> None:
-    """Check five lines: an own contract, a failure, a stale divergence, a mutant that survived and a false alarm."""
+    """Check six lines: two own contracts, a failure, a stale divergence, a mutant that survived and a false alarm."""
     annotations = annotations_of(hostile_report(HOSTILE[name]))
-    assert len(annotations) == 5
+    assert len(annotations) == 6
     assert all(unquote(annotation[0]).replace("\n", "").isprintable() for annotation in annotations)
 
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from parity import report
+from tests.full_runs import full_run
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
@@ -94,7 +95,7 @@ def test_results_of_every_kind_are_in_the_report_that_was_asked_for(pytorch: str
     assert finished.summary.checks["skipped"] == len(own["test_functions.py::test_elsewhere"].declined) + 2
 
 
-@pytest.mark.parametrize("options", [(), ("-p", "no:padding_parity_plugin")])
+@pytest.mark.parametrize("options", [(), pytest.param(("-p", "no:padding_parity_plugin"), marks=full_run)])
 def test_without_a_report_nothing_is_written(options: tuple[str, ...], pytorch: str, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MODELS)
     run = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "test_tokens", *options)

@@ -17,6 +17,7 @@ from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, FirstDifferen
 from parity.report import Report
 from parity.report.formatting import SYMBOLS
 from tests.factories import HOSTILE, curve, divergence, hostile_report, mutant, report_of, result
+from tests.full_runs import every_other
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -404,7 +405,7 @@ OPEN_EVERY_CELL = """buttons => buttons.flatMap(button => {
 })"""
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", every_other(HOSTILE))  # a browser takes long; test_hostile.py tries each
 def test_hostile_text_is_inert_and_visible(name: str, show: Show) -> None:
     opened = show(hostile_report(HOSTILE[name]))
     tags = opened.cells.evaluate_all(OPEN_EVERY_CELL)

@@ -18,7 +18,7 @@ from parity.__main__ import main
 from parity.errors import InputError
 from parity.frameworks import manifest
 from parity.frameworks.model_manifest import LAYERS, layers_file
-from tests.full_runs import some
+from tests.full_runs import full_run, some
 from tests.test_model_recordings import forge, saved
 
 torch = pytest.importorskip("torch")
@@ -321,6 +321,7 @@ print(json.dumps(found))
     return [tuple(one) for one in json.loads(process.stdout.splitlines()[-1])]
 
 
+@full_run
 def test_each_framework_alone_comes_to_the_verdict_with_the_recording_of_the_other(tmp_path: Path) -> None:
     pytest.importorskip("keras")
     (tmp_path / "in_torch.py").write_text(TORCH)

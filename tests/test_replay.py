@@ -29,6 +29,7 @@ from parity.checks.selection import check_recorded, plan
 from parity.frameworks import manifest, running
 from parity.frameworks.recording import opened, verified
 from parity.operations import find
+from tests.full_runs import full_run
 from tests.two_environments import differing, score_differences, verdicts
 
 LAST = "pooling.last_relevant"  # two variants in each framework, and quick
@@ -406,6 +407,7 @@ def without(framework: str, *commands: list[str]) -> None:
     assert process.returncode == 0, process.stdout + process.stderr
 
 
+@full_run
 def test_one_framework_at_a_time_comes_to_the_verdicts_of_both_in_one_process(
     pytorch: str, tensorflow: str, tmp_path: Path
 ) -> None:

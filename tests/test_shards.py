@@ -26,6 +26,7 @@ from parity.report import Report, build, github
 from parity.report.journal import Entry, Journal
 from parity.report.merging import merge
 from tests.factories import curve, divergence, mutant, own_verdict
+from tests.full_runs import full_run
 
 COUNTS = (2, 3, 5, 8)
 
@@ -110,7 +111,7 @@ def without_times(finished: Report) -> Report:
     return replace(finished, summary=replace(finished.summary, seconds=0.0))
 
 
-@pytest.mark.parametrize("count", [3, 9])
+@pytest.mark.parametrize("count", [3, pytest.param(9, marks=full_run)])
 def test_merged_shards_are_the_report_of_one_run(count: int, quick: None, tmp_path: Path, capsys: Any) -> None:
     """Divide into more shards than there are groups, too: each has a part of one."""
     folders = write_shards(tmp_path, count)
@@ -302,6 +303,7 @@ def test_the_folder_of_a_shard_is_not_replaced(two: tuple[Report, Report], tmp_p
     assert report.read(tmp_path) == two[0]
 
 
+@full_run
 def test_durations_name_the_slowest_and_can_be_read_again(quick: None, tmp_path: Path, capsys: Any) -> None:
     assert main([*SELECTED, "--durations", "0", "--output", str(tmp_path)]) == 0
     rows = parse(capsys.readouterr().out)

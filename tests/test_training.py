@@ -59,6 +59,7 @@ def test_a_curve_has_a_number_for_every_step(model: str, optimiser: str) -> None
     assert decode(encode(report_of(training=[curve]))).training == (curve,)
 
 
+@full_run
 def test_a_model_learns_and_roundoff_grows_a_little() -> None:
     """Check that there is something to compare, and that roundoff does not hide it."""
     curve = training.growth("model.text_classifier", "sgd")
