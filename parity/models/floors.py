@@ -32,20 +32,27 @@ SMOOTH = 8.0  # how far the ratio of two responses may be off
 
 @dataclass(frozen=True, eq=False)
 class Floors:
-    """A model's observation, and its response to a perturbation of one unit roundoff of 1."""
+    """A model's observation, and its response to a perturbation of one unit roundoff of 1.
+
+    Attributes:
+        expected: outputs and gradients.
+        response: of each of them.
+        terms: how many steps a gradient of a weight is a sum over.
+    """
 
     expected: Mapping[str, Array]
     response: Mapping[str, Array]
+    terms: int = 1
 
     def of(self, dtype: str) -> Quantities:
         """Return the noise floor of each quantity in a dtype.
 
-        A gradient that is 0 by mathematics, such as that of a key's bias, is the rounding of what cancels. So the floor
-        of every gradient has a roundoff of the largest one.
+        A gradient that is 0 by mathematics, such as that of a key's bias, is the rounding of what cancels at each step.
+        So the floor of every gradient has a roundoff of the largest number in any, for each step at random.
         """
         roundoff = ROUNDOFF[dtype]
-        gradients = [_rms(array) for name, array in self.expected.items() if name.startswith("d_")]
-        largest = roundoff * max(gradients, default=0.0)
+        gradients = [_largest(array) for name, array in self.expected.items() if name.startswith("d_")]
+        largest = roundoff * max(gradients, default=0.0) * math.sqrt(self.terms)
         floors = {}
         for name, response in self.response.items():
             finite = np.nan_to_num(_double(self.expected[name]), posinf=0.0, neginf=0.0)
@@ -63,9 +70,9 @@ def noise_floor(view: View, layouts: Sequence[Layout], precision: str) -> Floors
         precision: "float64" or "float32": in which the copies compute.
     """
     step = STEPS[precision]
-    expected = view.observe(layouts)
+    expected, terms = view.observe(layouts), max(1, sum(view.sequences.lengths))
     if view.side.response is not None:
-        return Floors(expected, view.side.response(view, layouts))
+        return Floors(expected, view.side.response(view, layouts), terms)
     squares = {name: np.zeros(array.shape) for name, array in expected.items()}
     for copy in range(COPIES):
         for name, array in view.observe(layouts, noise=Noise(step, copy)).items():
@@ -77,7 +84,7 @@ def noise_floor(view: View, layouts: Sequence[Layout], precision: str) -> Floors
         square /= COPIES
         np.sqrt(square, out=square)
         square /= step
-    return Floors(expected, squares)
+    return Floors(expected, squares, terms)
 
 
 def is_double(view: View, layouts: Sequence[Layout]) -> bool:
@@ -101,8 +108,8 @@ def _norm(array: Array) -> float:
     return math.sqrt(float(np.sum(np.square(array, dtype=np.float64))))
 
 
-def _rms(array: Array) -> float:
-    return _norm(array) / math.sqrt(max(1, array.size))
+def _largest(array: Array) -> float:
+    return float(np.max(np.abs(array[np.isfinite(array)]), initial=0.0))
 
 
 def _double(array: Array) -> Array:
