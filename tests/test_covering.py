@@ -7,6 +7,7 @@ from itertools import combinations, product
 
 import pytest
 
+from parity.cases.lengths import DESIGNED
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.selection import plan
@@ -32,6 +33,25 @@ def pairs(runs: set[Run], *axes: str) -> set[tuple[str, str]]:
     return {(run[first], run[second]) for run in runs}
 
 
+def usual(operation: str, runs: dict[str, set[Run]]) -> dict[str, set[Run]]:
+    """Leave out what is tried once with each variant: batches of special sizes, and other values of options."""
+    special = {config.name for config in OPERATIONS[operation].configurations if config.lengths}
+    return {
+        variant: {run for run in found if run[1] not in special and run[2] not in DESIGNED}
+        for variant, found in runs.items()
+    }
+
+
+@pytest.mark.parametrize(("framework", "operation"), list(product(FRAMEWORKS, OPERATIONS)))
+def test_special_sizes_and_options_are_tried_with_every_variant(operation: str, framework: str) -> None:
+    configs = OPERATIONS[operation].configurations
+    sampled = DESIGNED if not any(config.data for config in configs) else {}
+    for variant, runs in runs_of(plan([operation], [framework], contracts=["matches_reference"])).items():
+        assert {run[2] for run in runs if run[2] in DESIGNED} >= sampled.keys(), variant
+        assert {run[1:3] for run in runs} >= {(one.name, each) for one in configs for each in one.lengths}, variant
+        assert {run[3] for run in runs if run[2] in DESIGNED} == ({"float32", "float64"} if sampled else set())
+
+
 def is_left_out(pair: tuple[str, str]) -> bool:
     """Tell whether only a full run tries a pair: a graph in float64, and modes compared on other lengths."""
     if MODES in pair and pair[1] not in (*FIRST, "float32", "graph"):
@@ -43,7 +63,7 @@ def is_left_out(pair: tuple[str, str]) -> bool:
 def test_every_pair_is_tried(operation: str, framework: str) -> None:
     """Find each pair in every variant; in some variant if it has a configuration or lengths: they take turns."""
     default = runs_of(plan([operation], [framework]))
-    every = runs_of([check for check in plan([operation], [framework], full=True) if not check.slow])
+    every = usual(operation, runs_of([check for check in plan([operation], [framework], full=True) if not check.slow]))
     together = set().union(*default.values())
     for variant, axes in product(default, combinations(AXES, 2)):
         tried = together if {"config", "lengths"}.intersection(axes) else default[variant]

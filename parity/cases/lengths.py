@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,13 +16,16 @@ from parity.operations import Configuration
 
 @dataclass(frozen=True)
 class LengthsSpec:
-    """The lengths of a batch and its padded length.
+    """The lengths of a batch and its padded length, and what else is special about a batch.
 
     Attributes:
         batch, steps: B and T.
         lengths: a distribution of `parity.cases.lengths.DISTRIBUTIONS` to sample from, or the lengths themselves.
         scale: factor of all parameters.
         fill: the value of all padding; None for random values.
+        sizes: of other axes, where they are not the usual ones.
+        magnitude: factor of all floats of the batch.
+        below: whether what is offset, such as scores, is lowered instead of raised.
     """
 
     batch: int
@@ -30,6 +33,9 @@ class LengthsSpec:
     lengths: str | tuple[int, ...]
     scale: float = 1.0
     fill: float | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict, hash=False, repr=False)
+    magnitude: float = field(default=1.0, repr=False)
+    below: bool = field(default=False, repr=False)
 
     def __str__(self) -> str:
         """Return the text that `parse_lengths` reads, if the lengths are given."""
@@ -50,7 +56,22 @@ ASKED_FOR: dict[str, LengthsSpec] = {  # only for configurations that name them:
     "one_step": LengthsSpec(batch=2, steps=1, lengths="ragged"),
     "many_steps": LengthsSpec(batch=2, steps=300, lengths="one_long"),
 }
+# Sizes that coincide, that are 1, or past a byte; orders of lengths; parameters and inputs, small and large. What is
+# wrong on a condition shows where that is met: each of these batches is tried once with every variant.
+DESIGNED: dict[str, LengthsSpec] = {
+    "many_rows": LengthsSpec(17, 2, "ragged", sizes={"D": 8, "H": 2, "V": 4, "C": 2, "S": 1}),
+    "descending": LengthsSpec(9, 7, "descending", 0.01, sizes={"D": 1, "H": 8, "V": 300, "C": 5, "S": 3}),
+    "square": LengthsSpec(4, 4, "cyclic", sizes={"D": 4, "H": 4, "V": 8, "C": 8, "S": 4}, below=True),
+    "wide": LengthsSpec(3, 2, "short", sizes={"D": 33, "H": 34, "V": 5, "C": 300, "S": 2}, magnitude=10.0),
+    "narrow": LengthsSpec(2, 1, "all_equal", 5.0, sizes={"D": 1, "H": 1, "V": 4, "C": 2, "S": 1}, below=True),
+    "tied": LengthsSpec(5, 3, "tied", sizes={"D": 3, "H": 5, "V": 11, "C": 3, "S": 5}, magnitude=1e-3),
+    "ascending": LengthsSpec(2, 40, "ascending", below=True),
+    "long_sequence": LengthsSpec(1, 130, "short", 2.0),
+    "long": LengthsSpec(3, 300, "one_long", below=True),
+}
+FEW_STEPS = 9  # more take long where Python runs for each step
 REAL = {"sampled": 8, "short": 2}  # sequences in a batch of real data, beside an empty one
+NAMED = LENGTHS | ASKED_FOR | DESIGNED
 SEEDED_AS = {"sampled": "drawn"}  # lengths whose name in the seed is another: cases stay as they first were
 
 WHOLE = "(?:0|[1-9][0-9]*)"  # one way to write each number: the text is part of the seed
@@ -77,7 +98,7 @@ def parse_lengths(name: str) -> LengthsSpec:
     if not written:
         if isinstance(name, str) and re.search(r"[\d:,]", name):
             raise InputError("lengths", shown(name), 'lengths, a colon and T, as in "3,0,1:5" or "3,0,1:5x30~nan"')
-        return (LENGTHS | ASKED_FOR)[choose("lengths", name, LENGTHS | ASKED_FOR)]
+        return NAMED[choose("lengths", name, NAMED)]
     digits = written["lengths"].split(",") if written["lengths"] else []
     if max(map(len, [*digits, written["steps"]])) > len(str(MOST)):
         raise InputError("lengths", shown(name), f"lengths and a T of at most {MOST}")
@@ -92,7 +113,9 @@ def parse_lengths(name: str) -> LengthsSpec:
 
 def lengths_of(config: Configuration) -> tuple[str, ...]:
     """Return the names of a configuration's lengths; the first is checked against every contract."""
-    return tuple(REAL) if config.data else (*LENGTHS, *config.extra_lengths)
+    if config.data:
+        return tuple(REAL)
+    return config.lengths or (*LENGTHS, *config.extra_lengths, *DESIGNED)
 
 
 def _short(rng: np.random.Generator, batch: int, steps: int) -> Array:
@@ -131,6 +154,16 @@ def _bimodal(rng: np.random.Generator, batch: int, steps: int) -> Array:
     return np.clip(np.round(rng.normal(centres, steps / 16)), 1, steps).astype(np.int64)
 
 
+def _cyclic(_: np.random.Generator, batch: int, steps: int) -> Array:
+    """Return different lengths, as far as T allows; to sort them and to put them back are different orders."""
+    return np.roll(np.maximum(steps - np.arange(batch), 0), 1)
+
+
+def _tied(rng: np.random.Generator, batch: int, steps: int) -> Array:
+    """Sample two lengths, each of which several sequences have."""
+    return rng.permutation(np.where(np.arange(batch) % 2, steps, max(1, steps - 1)))
+
+
 DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
     "ragged": _ragged,
     "uniform": lambda rng, batch, steps: rng.integers(1, steps + 1, batch),
@@ -138,6 +171,10 @@ DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
     "all_equal": lambda _, batch, steps: np.full(batch, steps),
     "one_long": _one_long,
     "all_empty": lambda _, batch, __: np.zeros(batch, np.int64),
+    "ascending": lambda rng, batch, steps: np.sort(_ragged(rng, batch, steps)),
+    "descending": lambda rng, batch, steps: np.sort(_ragged(rng, batch, steps))[::-1].copy(),
+    "cyclic": _cyclic,
+    "tied": _tied,
     "lognormal": _lognormal,
     "bimodal": _bimodal,
 }

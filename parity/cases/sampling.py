@@ -12,10 +12,11 @@ from parity.arrays import FLOATS, Array, Lengths, Mask, check_lengths, valid
 from parity.caching import cached
 from parity.cases import real_data
 from parity.cases.case import Case, along, largest_id
-from parity.cases.lengths import REAL, SEEDED_AS, lengths_of, parse_lengths, sample_lengths
+from parity.cases.lengths import REAL, SEEDED_AS, LengthsSpec, lengths_of, parse_lengths, sample_lengths
 from parity.errors import MOST, InputError, choose, fits, shown, whole_number
 from parity.operations import Configuration, Input, find
 
+PLAIN = LengthsSpec(0, 1, "")  # nothing is special about the batch
 SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
 
 
@@ -57,6 +58,13 @@ def _sizes(given: Iterable[tuple[object, object]], axes: Iterable[str], argument
     return {axis: whole_number(f"size of {axis}", size, least=0 if axis == "B" else 1) for axis, size in sizes.items()}
 
 
+def _allowed(config: Configuration, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return sizes that a configuration can have: H is a whole number of heads, and nothing is too small."""
+    heads = config.options.get("heads", 1)
+    enough = {axis: max(size, config.least.get(axis, 1)) for axis, size in sizes.items()}
+    return {axis: -(-size // heads) * heads if axis == "H" else size for axis, size in enough.items()}
+
+
 def _extents(axes: str, sizes: Mapping[str, int]) -> list[int]:
     return [sizes[axis] if axis.isalpha() else int(axis) for axis in axes]
 
@@ -82,15 +90,16 @@ def sampled(
         usual = SIZES | batch.sizes
         free = [axis for axis in SIZES if axis not in batch.sizes]
         size = _complete(spec, usual | _sizes(sizes, free, "sizes beside the data's own"))
-        sampler = _Sampler(spec, batch.lengths, rng, size, usual, dtype)
+        sampler = _Sampler(spec, batch.lengths, rng, size, usual, dtype, PLAIN)
         return Case(operation, config, batch.lengths, *sampler.sample(batch.arrays), lengths, seed)
     chosen = parse_lengths(lengths)
-    size = _complete(spec, {"B": chosen.batch, "T": chosen.steps} | SIZES | dict(sizes))
+    usual = SIZES | _allowed(spec, chosen.sizes)
+    size = _complete(spec, {"B": chosen.batch, "T": chosen.steps} | usual | dict(sizes))
     if isinstance(chosen.lengths, str):
         real = sample_lengths(chosen.lengths, rng, size["B"], size["T"])
     else:
         real = np.array(chosen.lengths, np.int64)
-    sampler = _Sampler(spec, real, rng, size, SIZES, dtype, chosen.scale)
+    sampler = _Sampler(spec, real, rng, size, SIZES, dtype, chosen)
     case = Case(operation, config, real, *sampler.sample(), lengths, seed)
     return case if chosen.fill is None else case.refilled(seed, (chosen.fill,))
 
@@ -122,7 +131,7 @@ def with_lengths(
     check_lengths(checked, steps)
     rng = np.random.default_rng([whole_number("seed", seed), *f"{operation}/{config}".encode()])
     size = _complete(spec, {"B": len(checked), "T": steps} | SIZES | widths)
-    sampler = _Sampler(spec, checked, rng, size, SIZES, dtype, extremes=False)
+    sampler = _Sampler(spec, checked, rng, size, SIZES, dtype, PLAIN, extremes=False)
     return Case(operation, config, checked, *sampler.sample(), "given", seed)
 
 
@@ -133,7 +142,7 @@ class _Sampler:
     Attributes:
         sizes: the size of each axis.
         usual: the sizes at which weights have their usual scale; see `Input.fan_in`.
-        scale: a factor of all parameters.
+        special: what is special about the batch: the scale of the parameters, the magnitude of the inputs.
         extremes: whether some floats are extreme; see `Input.extreme`.
     """
 
@@ -143,7 +152,7 @@ class _Sampler:
     sizes: Mapping[str, int]
     usual: Mapping[str, int]
     dtype: str
-    scale: float = 1.0
+    special: LengthsSpec
     extremes: bool = True
 
     def sample(self, given: Mapping[str, Array] | None = None) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -165,10 +174,11 @@ class _Sampler:
         if spec.extreme and self.extremes:
             far = self.rng.uniform(size=array.shape) < spec.extreme
             array[far] += np.copysign(100, array[far])
+        sign = -1 if self.special.below else 1
         if spec.offset:
-            array[::2] += spec.offset
+            array[::2] += sign * spec.offset
         if spec.first_offset:
-            array[::2, ..., 0] += spec.first_offset
+            array[::2, ..., 0] += sign * spec.first_offset
         if spec.padding is not None:
             _hide(array)
             array[~real] = spec.padding
@@ -180,7 +190,7 @@ class _Sampler:
             return self.rng.integers(0, largest_id(spec, self.sizes) + 1, extent)
         if spec.unit:
             return self.rng.uniform(size=extent).astype(self.dtype)
-        scale = spec.scale if "B" in spec.axes else self.scale * spec.scale
+        scale = spec.scale * (self.special.magnitude if "B" in spec.axes else self.special.scale)
         if spec.fan_in:
             usual = {"E": 2 * self.usual["H"], **self.usual}
             scale = scale / np.sqrt(self.sizes[spec.fan_in] / usual[spec.fan_in])

@@ -13,7 +13,7 @@ from operator import attrgetter
 from parity import frameworks
 from parity.arrays import DTYPES
 from parity.cases.case import Case
-from parity.cases.lengths import ASKED_FOR, LENGTHS, REAL
+from parity.cases.lengths import ASKED_FOR, DESIGNED, LENGTHS, REAL
 from parity.checks import judges
 from parity.checks.comparison import Difference
 from parity.checks.subject import Subject
@@ -21,6 +21,7 @@ from parity.operations import Configuration
 
 FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
 EVERY = (*LENGTHS, *ASKED_FOR, *REAL)
+DESIGNED_TOO = (*EVERY, *DESIGNED)
 
 Judge = Callable[[Subject, Case], list[Difference]]
 
@@ -89,7 +90,7 @@ CONTRACTS: dict[str, Contract] = {
             against="the reference",
             otherwise="differs from the reference",
             judge=judges.matches_reference,
-            lengths=EVERY,
+            lengths=DESIGNED_TOO,
             narrow=True,
         ),
         Contract(
@@ -152,7 +153,7 @@ CONTRACTS: dict[str, Contract] = {
             against="zero",
             otherwise="is not zero on padding",
             judge=judges.zero_gradient_at_padding,
-            lengths=EVERY,
+            lengths=DESIGNED_TOO,
             unless=_no_padding,
             narrow=True,
         ),
@@ -163,7 +164,7 @@ CONTRACTS: dict[str, Contract] = {
             against="zero, or the initial state",
             otherwise="gives no zeros, or not the initial state, for empty sequences",
             judge=judges.accepts_empty_sequences,
-            lengths=EVERY,
+            lengths=DESIGNED_TOO,
             unless=_no_empty,
             narrow=True,
         ),

@@ -3,7 +3,10 @@
 Most of the time goes into tracing graphs and into eager runs of TensorFlow. So in a default run
 
 - the variants of a framework take turns in graph mode, each with every second configuration;
-- lengths beside the first ones are tried in one dtype of a mode, not in both;
+- lengths beside the first ones are tried in one dtype of a mode, not in both, and in recurrent layers with one of the
+  configurations, which takes turns;
+- designed batches, whose sizes are special, are tried once with each variant; long ones in graphs where Python would
+  run for each step;
 - contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
   configuration.
 
@@ -13,8 +16,8 @@ Contracts that look at runs that are there anyway are tried on all of these. A f
 from __future__ import annotations
 
 from parity.arrays import DTYPES
-from parity.cases.lengths import lengths_of
-from parity.checks.contracts import CONTRACTS, FIRST, Contract
+from parity.cases.lengths import DESIGNED, FEW_STEPS
+from parity.checks.contracts import CONTRACTS, DESIGNED_TOO, FIRST, Contract
 from parity.frameworks import MODES
 from parity.operations import Configuration, Operation
 
@@ -33,14 +36,26 @@ def covering(
     ...     covering(CONTRACTS["follows_permutation"], lstm, config, "ragged", "tensorflow", "masked")
     [('float32', 'graph')]
     [('float64', 'eager')]
+    []
     """
-    variants, configs = operation.variants[framework], operation.configurations
+    if config.lengths:
+        return [(SINGLE, DOUBLE)[config.lengths.index(lengths) % 2]] if lengths in config.lengths else []
+    variants = operation.variants[framework]
+    configs = [one for one in operation.configurations if not one.lengths]
     turn, alone = variants.index(variant) + configs.index(config), 1 in (len(variants), len(configs))
     has_graphs = len(MODES[framework]) > 1
     graphs = [(DTYPES[0], mode) for mode in MODES[framework][1:] if alone or turn % 2 == 0]
+    which = DESIGNED_TOO.index(lengths)
+    its_turn = (variants.index(variant) // 2 + which) % len(configs) == configs.index(config)
+    if lengths in DESIGNED:
+        if config.stepwise and has_graphs and DESIGNED[lengths].steps > FEW_STEPS:
+            return graphs
+        return [(SINGLE, DOUBLE)[(turn + which) // len(configs) % 2]] if its_turn else []
     eager = [SINGLE, DOUBLE]
     if lengths not in FIRST and not alone:
-        in_double = bool(graphs) if has_graphs else (turn + lengths_of(config).index(lengths)) % 2
+        if config.stepwise and not its_turn:
+            return []
+        in_double = bool(graphs) if has_graphs else (turn + which) % 2
         eager = [DOUBLE if in_double else SINGLE]
     if contract.from_mode:  # graphs are compared with eager runs
         return graphs if SINGLE in eager else []

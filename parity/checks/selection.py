@@ -9,7 +9,7 @@ from itertools import product
 from parity.arrays import DTYPES, FLOATS, NARROW
 from parity.cases.lengths import REAL, lengths_of, parse_lengths
 from parity.checks.check import Check
-from parity.checks.contracts import CONTRACTS, EVERY, Contract
+from parity.checks.contracts import CONTRACTS, DESIGNED_TOO, Contract
 from parity.errors import InputError, choose, choose_all, names, of_kind, whole_number
 from parity.frameworks import COMPILED, CPU, FRAMEWORKS, MODES, DeviceSettings, lacks
 from parity.frameworks.recording import Recording
@@ -108,7 +108,7 @@ def check_recorded(tasks: Iterable[object], recording: Recording | None) -> None
     for task in tasks:
         if recording and isinstance(task, Check) and task.replay:
             variant = task.variant if task.framework == recording.framework else ""
-            written_out = task.lengths not in ("", *EVERY)
+            written_out = task.lengths not in ("", *DESIGNED_TOO)
             if written_out or not recording.holds(task.operation, task.dtype, variant):
                 missing.append(", ".join(filter(None, (f"{task.operation} in {task.dtype}", variant, task.lengths))))
     if missing:

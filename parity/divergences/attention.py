@@ -340,3 +340,51 @@ class empty_row:
             observed["evaluation"] = kind_of_output(encoder.eval())
             observed["evaluation without nested tensors"] = kind_of_output(fused.eval())
         return observed | {"evaluation with gradients": kind_of_output(encoder)}
+
+
+@divergence(
+    claim="A column (T, 1), such as a bias or a mask of 0 and -inf for each step, is added to (B, T, D) step by step.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"T = D": 10.0, "T and D differ": 10.0, "a layer with one feature a head": 10.0},
+        "tensorflow": {"T = D": 20.0, "T and D differ": 10.0, "a layer with one feature a head": 20.0},
+    },
+    why="With TensorFlow, `keras.ops.add`, which is `+` in a functional model, takes an array with one axis that is "
+    "not 1 for a bias: of the last axis of the first array where the sizes are equal, else of its second axis. "
+    "`EinsumDense`, and with it `MultiHeadAttention` with key_dim = 1, so adds the bias of its heads to the wrong axis "
+    "where there are as many steps as heads.",
+    instead="Put the column first, repeat it to (T, D), or use `tf.add`. More axes of size 1 do not help.",
+    operation="attention.multi_head_attention",
+    sources=("https://github.com/keras-team/keras/blob/master/keras/src/backend/tensorflow/numpy.py",),
+)
+class one_feature_a_head:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        column = torch.tensor([[10.0], [20.0]])
+        layer = nn.Linear(2, 2)  # of two heads, of one feature each
+        with torch.no_grad():
+            layer.weight.zero_()
+            layer.bias.copy_(column[:, 0])
+        heads = layer(torch.zeros(1, 2, 2)).reshape(1, 2, 2, 1)  # (B, T, heads, 1)
+        return {
+            "T = D": (torch.zeros(1, 2, 2) + column)[0, 0, 1].item(),
+            "T and D differ": (torch.zeros(1, 2, 3) + column)[0, 0, 1].item(),
+            "a layer with one feature a head": heads[0, 1, 0, 0].item(),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        column = tf.constant([[10.0], [20.0]])
+        layer = keras.layers.EinsumDense("btd,dnh->btnh", (None, 2, 1), bias_axes="nh", kernel_initializer="zeros")
+        layer.build((None, None, 2))
+        layer.bias.assign(column)
+        heads = layer(tf.zeros((1, 2, 2)))  # (B, T, heads, 1)
+        return {
+            "T = D": float(keras.ops.add(tf.zeros((1, 2, 2)), column)[0, 0, 1]),
+            "T and D differ": float(keras.ops.add(tf.zeros((1, 2, 3)), column)[0, 0, 1]),
+            "a layer with one feature a head": float(heads[0, 1, 0, 0]),
+        }

@@ -135,20 +135,19 @@ def _run_cases(mutant: Mutant) -> MutantResult:
     row, function = find(mutant.operation), mutated_function(mutant)
     omitted, names = tuple(row.omitted(mutant.subject)), [config.name for config in row.configurations]
     calls = {name: frameworks.bind(function, row, name, mutant.variant, omitted) for name in names}
-    cases = [
-        (
-            Subject(mutant.framework, mutant.variant, mode, calls[config.name]),
-            sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject),
-        )
-        for dtype, mode, config, lengths in _runs(mutant)
-    ]
+
+    def cases() -> Iterator[tuple[Subject, Case]]:
+        for dtype, mode, config, lengths in _runs(mutant):
+            case = sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
+            yield Subject(mutant.framework, mutant.variant, mode, calls[config.name]), case
+
     its_own = [CONTRACTS[mutant.killed_by]] if mutant.killed_by in CONTRACTS else []
-    for subject, case in cases:  # all contracts, which take long, only where that of its entry kills it
+    for subject, case in cases():  # all contracts, which take long, only where that of its entry kills it
         if _kills(subject, case, its_own):
             found = _judged(mutant, _kills(subject, case, CONTRACTS.values()), subject, case)
             if found.status == KILLED:
                 return found
-    tried = (_judged(mutant, _kills(subject, case, CONTRACTS.values()), subject, case) for subject, case in cases)
+    tried = (_judged(mutant, _kills(subject, case, CONTRACTS.values()), subject, case) for subject, case in cases())
     return next((found for found in tried if found.status != SURVIVED), survived(mutant, NOTHING))
 
 

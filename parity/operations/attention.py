@@ -17,6 +17,9 @@ SELF_ATTENTION = {
     "bias_out": Input("H"),
 }
 
+# with one feature a head and as many heads as steps, Keras adds a bias to the wrong axis: attention.one_feature_a_head
+TWO_HEADS = Configuration("two_heads", SELF_ATTENTION, outputs={"y": "BTH"}, options={"heads": 2}, least={"H": 8})
+
 ROWS = (
     Operation(
         "attention.softmax",
@@ -30,7 +33,11 @@ ROWS = (
     ),
     Operation(
         "attention.multi_head_attention",
-        configurations=(Configuration("two_heads", SELF_ATTENTION, outputs={"y": "BTH"}, options={"heads": 2}),),
+        configurations=(
+            TWO_HEADS,
+            TWO_HEADS.with_options("one_head", "many_rows", "square", heads=1),
+            TWO_HEADS.with_options("three_heads", "square", "wide", heads=3),
+        ),
         variants={"pytorch": ("layer",), "tensorflow": ("layer",)},
     ),
 )

@@ -14,13 +14,15 @@ def _dense(activation: str) -> Configuration:
     return Configuration(activation, inputs, outputs={"y": "BTH"}, options={"activation": activation})
 
 
-def _conv1d(name: str, layers: int, **options: Any) -> Configuration:
+def _conv1d(
+    name: str, layers: int, kernel: int = KERNEL, lengths: tuple[str, ...] = (), **options: Any
+) -> Configuration:
     inputs = {"x": Input("BTD")}
     for layer in range(layers):
         features = "H" if layer else "D"
-        inputs[f"w.{layer}"] = Input(f"{KERNEL}{features}H", scale=0.5, fan_in=features)
+        inputs[f"w.{layer}"] = Input(f"{kernel}{features}H", scale=0.5, fan_in=features)
         inputs[f"bias.{layer}"] = Input("H")
-    return Configuration(name, inputs, outputs={"y": "BTH"}, options=options)
+    return Configuration(name, inputs, outputs={"y": "BTH"}, options=options, lengths=lengths)
 
 
 ROWS = (
@@ -35,6 +37,8 @@ ROWS = (
             _conv1d("same", layers=1, padding="same"),
             _conv1d("causal", layers=1, padding="causal"),
             _conv1d("stacked", layers=2, padding="same"),
+            _conv1d("wider_kernel", layers=1, kernel=5, lengths=("square", "descending"), padding="same"),
+            _conv1d("wider_causal_kernel", layers=2, kernel=4, lengths=("square", "descending"), padding="causal"),
         ),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),

@@ -36,6 +36,8 @@ def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
     )
 
 
+(SMOOTHED,) = _mean(LOGITS, options={"smoothing": 0.1})
+
 ROWS = (
     Operation(
         "loss.cross_entropy",
@@ -57,7 +59,7 @@ ROWS = (
     ),
     Operation(
         "loss.label_smoothing",
-        configurations=_mean(LOGITS, options={"smoothing": 0.1}),
+        configurations=(SMOOTHED, SMOOTHED.with_options("smoothed_more", "square", "wide", smoothing=0.6)),
         variants={"pytorch": ("ignore_index",), "tensorflow": ("keras_mask",)},
     ),
     Operation(

@@ -18,30 +18,42 @@ STATISTICS = "mean and variance are those of every real step of the batch"
 
 def _layer_norm(name: str, eps: float) -> Configuration:
     return Configuration(
-        name, {"x": Input("BTH", offset=100.0)} | SCALE_AND_SHIFT, outputs={"y": "BTH"}, options={"eps": eps}
+        name,
+        {"x": Input("BTH", offset=100.0)} | SCALE_AND_SHIFT,
+        outputs={"y": "BTH"},
+        options={"eps": eps},
+        least={"H": 6},  # of one feature, or of two, all of the gradient cancels but the roundoff of their mean
     )
 
+
+LAYER_NORM = _layer_norm("eps_of_torch", 1e-5)
+TRAINING = Configuration(
+    "training",
+    BATCH_NORM,
+    outputs={"y": "BTH"} | dict.fromkeys(RUNNING, "H"),
+    # eps is large: with two real steps, all of the gradient cancels but a share of eps / (variance + eps)
+    options={"training": True, "momentum": 0.1, "eps": 0.1, "updates": 3},
+    initial={name: name for name in RUNNING},
+    coupling=STATISTICS,
+    extra_lengths=("one_step",),
+)
 
 ROWS = (
     Operation(
         "normalisation.layer_norm",
-        configurations=(_layer_norm("eps_of_torch", 1e-5), _layer_norm("eps_of_keras", 1e-3)),
+        configurations=(
+            LAYER_NORM,
+            _layer_norm("eps_of_keras", 1e-3),
+            LAYER_NORM.with_options("tiny_eps", "many_rows", "wide", eps=1e-12),
+        ),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),
     Operation(
         "normalisation.batch_norm",
         configurations=(
-            Configuration(
-                "training",
-                BATCH_NORM,
-                outputs={"y": "BTH"} | dict.fromkeys(RUNNING, "H"),
-                # eps is large: with two real steps, all of the gradient cancels but a share of eps / (variance + eps)
-                options={"training": True, "momentum": 0.1, "eps": 0.1, "updates": 3},
-                initial={name: name for name in RUNNING},
-                coupling=STATISTICS,
-                extra_lengths=("one_step",),
-            ),
+            TRAINING,
             Configuration("inference", BATCH_NORM, outputs={"y": "BTH"}, options={"training": False, "eps": 1e-3}),
+            TRAINING.with_options("one_update", "many_rows", "descending", momentum=0.7, eps=0.02, updates=1),
         ),
         variants={"pytorch": ("flattened",), "tensorflow": ("flattened",)},
     ),

@@ -21,7 +21,7 @@ def recurrent(
     layers: int,
     bidirectional: bool = False,
     saturated: bool = True,
-    extra_lengths: tuple[str, ...] = (),
+    lengths: tuple[str, ...] = (),
     **options: Any,
 ) -> Configuration:
     """Return a configuration of one layer that starts from zeros, or of several that start from given states.
@@ -43,19 +43,20 @@ def recurrent(
         starts = {final: f"{final}0" for final in STATES[cell]}
         inputs |= {start: Input(state) for start in starts.values()}
     outputs = {"y": f"BT{width}"} | dict.fromkeys(STATES[cell], state)
-    return Configuration(name, inputs, outputs, options, initial=starts, extra_lengths=extra_lengths)
+    return Configuration(name, inputs, outputs, options, initial=starts, lengths=lengths, stepwise=True)
 
 
 def recurrent_configurations(cell: str, bidirectional: bool = False) -> tuple[Configuration, ...]:
-    """Return one layer that starts from zeros, and two layers that start from given states."""
+    """Return one layer that starts from zeros, and two and three layers that start from given states."""
     one_layer = partial(recurrent, cell=cell, layers=1, bidirectional=bidirectional)
     two_layers = partial(recurrent, cell=cell, layers=2, bidirectional=bidirectional)
+    three_layers = partial(recurrent, cell=cell, layers=3, bidirectional=bidirectional, lengths=("square",))
     if cell != "rnn":
-        return one_layer("one_layer"), two_layers("two_layers_from_state")
-    extra = () if bidirectional else ("many_steps",)  # in one recurrent configuration only, since it is slow
+        return one_layer("one_layer"), two_layers("two_layers_from_state"), three_layers("three_layers_from_state")
     return (
-        one_layer("tanh", extra_lengths=extra, activation="tanh"),
+        one_layer("tanh", activation="tanh"),
         two_layers("relu_two_layers_from_state", activation="relu"),
+        three_layers("three_layers_from_state", activation="tanh"),
     )
 
 

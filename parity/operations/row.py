@@ -11,7 +11,7 @@ scalar. A name that ends in ``.0``, ``.1`` … is one item of a tuple, one for e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from typing import Any
 
@@ -80,6 +80,9 @@ class Configuration:
         left: True if the padding precedes each sequence.
         extra_lengths: lengths beside the usual ones: "one_step", if a single real step, or T = 1, is a special case;
             "many_steps", more than a byte can count, if that costs little.
+        lengths: the only ones, of a configuration that is there for another value of an option.
+        least: the smallest sizes at which there is something to compare, for batches whose sizes are special.
+        stepwise: whether TensorFlow runs Python for each step, unless it traces a graph.
     """
 
     name: str
@@ -93,12 +96,19 @@ class Configuration:
     discrete: tuple[str, ...] = ()
     left: bool = False
     extra_lengths: tuple[str, ...] = ()
+    lengths: tuple[str, ...] = ()
+    least: Mapping[str, int] = field(default_factory=dict)
+    stepwise: bool = False
 
     @property
     def arguments(self) -> list[str]:
         """Return the names of a function's arguments; ``w_in.0``, ``w_in.1`` … are one tuple."""
         first, *rest = dict.fromkeys(name.partition(".")[0] for name in self.inputs)
         return [first, "lengths", *rest, *self.options]
+
+    def with_options(self, name: str, *lengths: str, **options: Any) -> Configuration:
+        """Return it with other values of some options, to be tried with these lengths only."""
+        return replace(self, name=name, options={**self.options, **options}, lengths=lengths)
 
     @property
     def axes(self) -> dict[str, str]:

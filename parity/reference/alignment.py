@@ -1,6 +1,7 @@
 """Compute losses over labels whose alignment with the steps is unknown."""
 
 import autograd.numpy as np
+from autograd.tracer import getval
 
 from parity.reference import runtime
 
@@ -25,10 +26,24 @@ def ctc(logits, targets, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (
     """
     losses = []
     for row, z in enumerate(runtime.sequences(logits, lengths)):
-        log_p = z - log_sum([z[..., label, None] for label in range(z.shape[-1])])
-        log_probability = forward_algorithm(log_p, targets[row, : target_lengths[row]])
+        shifted = (
+            z - np.max(getval(z), -1, keepdims=True) if z.size else z
+        )  # one sum: a chain of 300 would round 300 times
+        log_p = shifted - np.log(np.sum(np.exp(shifted), -1, keepdims=True))
+        labels = targets[row, : target_lengths[row]]
+        log_p = runtime.from_sums(log_p, size_of_sums(getval(log_p), labels))
+        log_probability = forward_algorithm(log_p, labels)
         losses.append(np.where(np.isinf(log_probability), 0, -log_probability))
     return {"loss": runtime.stack(losses, -1, (*logits.shape[:-3], 0))}
+
+
+def size_of_sums(log_p, labels):  # (..., n, C)  (S,) -> (..., 1, 1)
+    """Return the size of the roundoff, in units, of the log-probability of all paths through a state.
+
+    For the gradient, frameworks add a sum over the steps before to one over those behind, each rounded at every step.
+    """
+    size = np.abs(forward_algorithm(log_p, labels)) * np.sqrt(log_p.shape[-2])
+    return np.where(np.isfinite(size), size, 0)[..., None, None]
 
 
 def forward_algorithm(log_p, labels):  # (..., n, C)  (S,) -> (...)
@@ -41,7 +56,7 @@ def forward_algorithm(log_p, labels):  # (..., n, C)  (S,) -> (...)
     alpha = {0: np.zeros(log_p.shape[:-2])}  # before the first step: as if after a blank
     for t in range(log_p.shape[-2]):
         before = {s: [alpha[r] for r in sources(states, s) if r in alpha] for s in range(len(states))}
-        alpha = {s: log_sum(terms) + log_p[..., t, states[s]] for s, terms in before.items() if terms}
+        alpha = {s: runtime.stored(log_sum(terms) + log_p[..., t, states[s]]) for s, terms in before.items() if terms}
     ends = [alpha[s] for s in (len(states) - 2, len(states) - 1) if s in alpha]
     return log_sum(ends) if ends else np.full(log_p.shape[:-2], -np.inf)
 
