@@ -120,4 +120,5 @@ def test_the_report_is_that_of_this_machine(scheduler: str, pytorch: str, tmp_pa
     here, cluster = (report.read(tmp_path / name) for name in ("here", "cluster"))
     assert replace(cluster.summary, seconds=0.0) == replace(here.summary, seconds=0.0)
     assert cluster.results == here.results
-    assert cluster.environment == here.environment
+    assert cluster.environment.versions == here.environment.versions
+    assert cluster.environment.frameworks.keys() >= {pytorch}

@@ -125,7 +125,7 @@ def test_a_keras_model_is_taken(tensorflow: str) -> None:
 
 
 UNFIT: dict[str, tuple[str, Callable[[], Any]]] = {
-    "num_layers is 3, and not 1": ("rnn.lstm", lambda: torch_nn().LSTM(3, 4, 3)),
+    "num_layers is 4, and not 1": ("rnn.lstm", lambda: torch_nn().LSTM(3, 4, 4)),
     "the class is 'GRU', and not 'LSTM'": ("rnn.lstm", lambda: torch_nn().GRU(3, 4)),
     "bias is False, and not True": ("feedforward.dense", lambda: torch_nn().Linear(3, 4, bias=False)),
     "nothing is known of the weights of Bilinear": ("feedforward.dense", lambda: torch_nn().Bilinear(3, 4, 2)),
@@ -154,3 +154,36 @@ def test_a_module_that_may_compute_several_configurations_asks_for_one(pytorch: 
     ):
         check_function("feedforward.dense", module)
     assert check_function("feedforward.dense", module, config="tanh", **ANY)
+
+
+def test_a_module_that_only_an_option_of_its_own_fits_is_held_to_every_contract(pytorch: str) -> None:
+    nn = torch_nn()
+
+    class ReadsPadding(nn.LSTM):
+        def forward(self, x: Any, h0: Any, c0: Any) -> Any:
+            y, (h, c) = super().forward(x + 0 * x.sum(1, keepdim=True), (h0, c0))
+            return {"y": y, "h": h, "c": c}
+
+    deep = {**ANY, "lengths": "", "contracts": ["ignores_padding", "matches_reference"]}
+    verdict = check_function("rnn.lstm", ReadsPadding(2, 6, 3, batch_first=True), **deep)
+    assert "ignores_padding" in verdict.failed
+    assert check_function("rnn.lstm", nn.LSTM(2, 6, 3, batch_first=True), **deep)
+
+
+def test_heads_that_do_not_divide_the_features_of_a_module_are_not_tried(pytorch: str) -> None:
+    torch = import_module("torch")
+
+    class Attention(torch_nn().Module):
+        def __init__(self) -> None:
+            super().__init__()
+            shapes = {"w_in": (4, 3, 4), "bias_in": (2, 4), "w_out": (4, 4), "bias_out": (4,)}
+            for name, shape in shapes.items():
+                setattr(self, name, torch.nn.Parameter(torch.zeros(shape)))
+
+        def forward(self, x: Any, lengths: Any, heads: int) -> Any:
+            attention = import_module("parity.pytorch.attention").multi_head_attention
+            return attention(x, lengths, self.w_in, self.bias_in, self.w_out, self.bias_out, heads=heads)
+
+    verdict = check_function("attention.multi_head_attention", Attention(), contracts=["matches_reference"])
+    assert verdict, str(verdict)
+    assert not [one for one in verdict.results if "three_heads" in one.case]

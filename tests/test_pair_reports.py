@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from parity import report
 from parity.checks.result import FAILED, PASSED, Status
+from parity.diff import compare_reports
+from parity.pairs.apart import apart, finite
 from parity.pairs.first_difference import FirstDifference
 from parity.pairs.layers import LayerDifference
 from parity.pairs.verdict import SAME
 from parity.report import verdicts
+from parity.report.markdown import _from_the_first
 from parity.report.plots.layer_differences import panels
-from tests.factories import pair_verdict
+from tests.factories import pair_verdict, report_of
 
 
 @pytest.mark.parametrize("status", [PASSED, FAILED])
@@ -67,3 +71,30 @@ def test_tests_of_single_contracts_make_one_verdict() -> None:
     whole = pair_verdict(FAILED, declined={"left.keeps_inputs": "it is a recording"})
     parts = [{"test": whole.only(contract)} for contract in (SAME, "left.keeps_inputs")]
     assert verdicts.gather(parts)["test"] == whole
+
+
+def test_layers_that_differ_come_first_where_there_are_many() -> None:
+    layers = [LayerDifference(str(at), str(at), "Dense", 0.0, differs=at == 80) for at in range(99)]
+    shown = _from_the_first(layers)
+    assert [one.left for one in shown[:2]] == ["79", "80"]
+    assert sorted(one.left for one in shown) == sorted(one.left for one in layers)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_on_one_side_is_no_small_difference(value: float) -> None:
+    theirs = np.ones((2, 3, 4))
+    own = theirs.copy()
+    own[1, 2] = value
+    found = apart(({"y": own}, {"y": theirs}), ({}, {}), (3, 3))
+    assert found is not None
+    assert found.differs
+    assert (finite(found.difference), found.step, found.largest) == (None, 2, 1.0)
+
+
+def test_a_report_tells_that_the_cause_has_changed() -> None:
+    old, new = (report_of(planned=0, checked=0, own={"port": one}) for one in (pair_verdict(), pair_verdict(cause="x")))
+    (change,) = compare_reports(old, new).own
+    assert (
+        change.detail
+        == "the cause was eps is 1e-05 left, 0.001 right; with 0.001 on both sides it agrees to 1.1e-15, is x"
+    )

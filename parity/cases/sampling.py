@@ -71,6 +71,9 @@ def _extents(axes: str, sizes: Mapping[str, int]) -> list[int]:
 
 def _complete(config: Configuration, sizes: Mapping[str, int]) -> dict[str, int]:
     """Add the axis E, the states of both directions; check that arrays can have these sizes, before any is made."""
+    heads = config.options.get("heads", 1)
+    if sizes["H"] % heads:
+        raise InputError("size of H", sizes["H"], f"a multiple of {heads}, the number of heads")
     complete = {"E": 2 * sizes["H"], **sizes}
     for name, axes in config.axes.items():
         fits(name, *_extents(axes, complete))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from functools import lru_cache
 
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from parity import bucketing, frameworks
 from parity.arrays import NARROW, numpy_defaults
 from parity.cases.case import Case
-from parity.cases.lengths import lengths_of
+from parity.cases.lengths import DESIGNED, FEW_STEPS, lengths_of
 from parity.cases.sampling import sample_case
 from parity.checks import error_maps, judges
 from parity.checks.comparison import Difference, to_results
@@ -138,10 +139,20 @@ class Check:
         contract = CONTRACTS[self.contract]
         if contract.unless_config(config):
             return []
-        if self.lengths and self.lengths not in lengths_of(config):
+        named = self._named_lengths(config)
+        if self.lengths and self.lengths not in named:
             return [] if config.data else [self.lengths]
         tried = FIRST if self.dtype in NARROW else contract.lengths
-        return [lengths for lengths in lengths_of(config) if lengths in tried and self.lengths in ("", lengths)]
+        return [lengths for lengths in named if lengths in tried and self.lengths in ("", lengths)]
+
+    def _named_lengths(self, config: Configuration) -> tuple[str, ...]:
+        """List the lengths of a configuration; those of a main one for what a user's function computes only."""
+        if self.own is None:
+            return lengths_of(config)
+        main = any(not one.lengths for one in find(self.operation).configurations if one.name in self.own.calls)
+        named = lengths_of(config if main else replace_fields(config, lengths=()))
+        slow = config.stepwise and len(frameworks.MODES[self.framework]) > 1  # eagerly, Python runs for each step
+        return tuple(one for one in named if not (slow and one in DESIGNED and DESIGNED[one].steps > FEW_STEPS))
 
     def subject(self, config: Configuration, mode: str) -> Subject:
         call = self.own.calls[config.name] if self.own else None

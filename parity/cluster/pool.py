@@ -69,6 +69,7 @@ class Cluster:
                 address
                 for address, worker in workers.items()
                 if all(worker.get("resources", {}).get(name, 0) >= amount for name, amount in needed.items())
+                and address not in self._refused
             }
             self._seen = time.monotonic()
             self._reached = self._seen if self._addresses else self._reached
@@ -99,7 +100,7 @@ class Cluster:
 
         One with other versions is left out.
         """
-        new = self.addresses() - {worker.address for worker in workers} - self._refused
+        new = self.addresses() - {worker.address for worker in workers}
         found = []
         for address in sorted(new):
             try:
@@ -141,9 +142,11 @@ class Cluster:
             self._client.cancel([future], force=True)
 
     def restart(self, address: str) -> None:
-        """End the process of a worker, which its nanny starts anew."""
-        with suppress(Exception):
+        """End the process of a worker, which its nanny starts anew; without a nanny, nothing is sent to it any more."""
+        try:
             self._client.restart_workers([address], timeout=REACHING)
+        except Exception:  # its task goes on, and others would wait behind it
+            self._refused.add(address)
         self._addresses = self._addresses - {address}
 
     def close(self) -> None:

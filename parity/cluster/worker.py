@@ -40,7 +40,8 @@ class ClusterWorker:
         Raises:
             OSError: it has left the cluster.
         """
-        if not self.address:
+        if self._sent is None and self.address not in self.cluster.addresses():
+            self.address = ""
             raise OSError("the worker left the cluster")
         if self.left and self._sent is None:
             sent = pickle.dumps(self.left[0]), self.left[0].group_key, self.cluster.device

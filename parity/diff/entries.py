@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from parity.checks.result import FAILED, PASSED, SKIPPED
+from parity.checks.verdict import Verdict
 from parity.diff.runs import ABSENT, NOT_RUN, absence
+from parity.pairs.verdict import SAME, PairVerdict
 from parity.report import Report
 from parity.report.formatting import setting
 from parity.report.model import Environment
@@ -74,11 +76,18 @@ def own(report: Report) -> dict[str, Entry]:
     entries = {}
     for name, verdict in report.own.items():
         for contract, status in statuses(verdict).items():
-            blame = verdict.blames.get(contract)
             entries[f"{name}, {contract}"] = Entry(
-                status, reason_of(verdict, contract), observed={"the first difference": str(blame)} if blame else {}
+                status, reason_of(verdict, contract), observed=places_of(verdict, contract)
             )
     return entries
+
+
+def places_of(verdict: Verdict, contract: str) -> dict[str, str]:
+    """Return where a contract is broken first, and of a pair that is not the same function also why."""
+    if isinstance(verdict, PairVerdict) and contract == SAME and verdict.difference:
+        return {"the first difference": str(verdict.difference), "the cause": verdict.cause or "not known"}
+    blame = verdict.blames.get(contract)
+    return {"the first difference": str(blame)} if blame else {}
 
 
 def entry_changes(old: Report, new: Report, entries: Entries) -> list[EntryChange]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -70,7 +70,7 @@ def _module(
     """Bind a module or a layer to those configurations that it can compute."""
     frameworks.runtime(framework)
     found = fitted(module, framework, row.name, configs, dtype)
-    able = [config for config in configs if config.name in found]
+    able = [config for config in configs if config.name in found and _divides(config, found[config.name].sizes)]
     calls = {
         config.name: bound(found[config.name].function, row, config, framework, own.omits, own.padding_output)
         for config in able
@@ -82,8 +82,13 @@ def _module(
     if any(one.packed for one in found.values()) and not least:
         least = 1
         notes.append("its lengths are given by packing, which takes no empty sequence: min_length is 1")
-    sizes = tuple(next(iter(found.values())).sizes.items())
+    sizes = tuple(found[able[0].name].sizes.items()) if able else ()
     return Prepared(framework, replace(own, calls=calls, min_length=least, sizes=sizes), tuple(notes), is_module=True)
+
+
+def _divides(config: Configuration, sizes: Mapping[str, int]) -> bool:
+    """Tell whether heads share the features of a module evenly."""
+    return bool(sizes.get("H", 0) % config.options.get("heads", 1) == 0)
 
 
 def _first_case(row: Operation, config: Configuration, dtype: str, own: Own, lengths: str, seed: int) -> Case:

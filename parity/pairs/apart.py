@@ -63,14 +63,15 @@ def apart(arrays: tuple[Arrays, Arrays], floors: Sequence[Arrays], lengths: Sequ
 
 def _distance(own: Array, theirs: Array, floor: float, lengths: Sequence[int]) -> Apart:
     differs = difference("", theirs, own, np.full(own.shape, floor)).failed
-    error = np.abs(own - theirs)
+    error = np.abs(own - theirs).astype(np.float64)
+    error[np.isfinite(own) != np.isfinite(theirs)] = np.inf  # NaN or inf on one side
     has_steps = own.ndim > 1 and own.shape[1] == max(lengths)
     steps = [
         int(np.argmax(over))
         for row in range(len(own))
         if has_steps and (over := _by_step(error[row]) > 64 * floor).any()
     ]
-    largest = float(np.nanmax(np.abs(own), initial=0.0))
+    largest = float(np.max(np.abs(own[np.isfinite(own)]), initial=0.0))
     return Apart(differs, min(steps, default=-1), float(np.nanmax(error, initial=0.0)), largest)
 
 

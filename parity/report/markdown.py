@@ -26,6 +26,7 @@ LONGEST, LONGEST_COMMAND = 300, 1000  # characters of a text of the report, and 
 MORE = "`index.html` beside this file shows every cell, divergence and mutant; `report.json` has all results."
 VERSIONS = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
 EXPECTED_HEADS = ("operation", "variant", "reason", "cases", "modes", "results", "reproduce")
+FEW_LAYERS = 20  # that agree, before the first that differs
 LAYER_HEADS = ("left", "right", "class", "in float64", "in the other dtype", "", "step")
 CROSS = SYMBOLS[FAILED]
 FOLDED_END = "\n</details>\n\n"
@@ -41,7 +42,7 @@ def _parts(view: View) -> Iterator[Part]:
     for own in view.own:
         yield Part("contracts", own.contracts, _own_contract, _own_head(own), share=0.5)
         if own.pair is not None:
-            yield Part("layers", own.pair.layers, _layer, f"\n{table_head(LAYER_HEADS)}", share=0.5)
+            yield Part("layers", _from_the_first(own.pair.layers), _layer, f"\n{table_head(LAYER_HEADS)}", share=0.5)
     numbered = list(enumerate(view.failures, 1))
     yield Part("failures", numbered, _failure, "## Failures\n\nWorst first.\n\n", share=0.6)
     yield _list("divergences that are not as described", "Stale divergences", _stale(view), _text)
@@ -98,6 +99,12 @@ def _own_head(own: OwnView) -> str:
 
 def _own_contract(contract: OwnContract) -> str:
     return _row([contract.name, SYMBOLS[contract.status], *contract.scores, contract.text])
+
+
+def _from_the_first(layers: Sequence[LayerDifference]) -> Sequence[LayerDifference]:
+    """Return the layers, the first that differs and those behind it before the others."""
+    first = next((at for at, one in enumerate(layers) if one.differs), 0)
+    return layers if first < FEW_LAYERS else [*layers[first - 1 :], *layers[: first - 1]]
 
 
 def _layer(layer: LayerDifference) -> str:

@@ -58,9 +58,7 @@ def _plot(name: str, verdict: PairVerdict, layers: Sequence[LayerDifference]) ->
 
 
 def _mark(x: Scale, number: float | None, y: float) -> list[Point]:
-    if number == 0:
-        number = ZERO
-    return [(x.position(number), y)] if x.plots(number) else []
+    return [] if number is None else [(x.position(min(max(number, ZERO), x.high)), y)]
 
 
 def label(layer: LayerDifference) -> str:
