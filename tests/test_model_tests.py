@@ -104,6 +104,7 @@ def test_without_a_report_nothing_is_written(options: tuple[str, ...], pytorch: 
     assert not (pytester.path / "parity-report").exists()
 
 
+@full_run
 def test_tests_in_another_process_make_one_verdict(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makepyfile(test_models=MODELS)

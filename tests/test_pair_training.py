@@ -117,6 +117,7 @@ def test_an_optimiser_of_the_users_module_may_lack_parameters() -> None:
     assert "`one.weight` and 1 more are not in the optimiser left" in verdict.cause, str(verdict)
 
 
+@full_run
 def test_an_optimiser_that_nothing_is_known_about_is_no_cause() -> None:
     class Own(T.SGD):
         def step(self, closure: Any = None) -> None:
@@ -142,6 +143,7 @@ def recurrent() -> Any:
     return keras.Sequential([keras.Input((None, m.D), name="x"), m.L.SimpleRNN(m.H, return_sequences=True, name="rnn")])
 
 
+@full_run
 def test_two_biases_learn_twice_as_fast_with_the_frameworks_own_optimisers() -> None:
     pair = m.stirred(Recurrent()), recurrent()
     verdict = checked(*pair, steps=2, optimiser=(lambda p: T.SGD(p, lr=0.01), K.SGD(0.01)))
@@ -214,6 +216,7 @@ def test_moving_statistics_are_compared_after_training(name: str, how: dict[str,
     assert cause in verdict.cause, str(verdict)
 
 
+@full_run
 def test_equal_statistics_are_no_difference() -> None:
     assert checked(m.stirred(Framed(Kept(0.01))), framed(momentum=0.01), steps=1, optimiser="adam")
     assert checked(m.stirred(native()), native(), steps=2, optimiser=(T.Adam, T.Adam))
@@ -223,6 +226,7 @@ def test_a_difference_of_momentum_does_not_show_in_the_mode_of_inference() -> No
     assert checked(m.stirred(Framed(Kept())), framed(momentum=0.01))
 
 
+@full_run
 def test_both_models_keep_their_weights_and_optimisers() -> None:
     left, right = m.stirred(native()), framed()
     optimiser = K.Adam(0.01)

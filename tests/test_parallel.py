@@ -82,6 +82,7 @@ def timeless(finished: Report) -> Report:
 
 
 @needs_torch
+@full_run
 def test_xdist_gives_the_report_of_a_run_in_one_process(pytester: pytest.Pytester) -> None:
     """Compare results of two operations, a divergence, and made-up training."""
     pytest.importorskip("xdist")

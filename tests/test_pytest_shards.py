@@ -9,6 +9,7 @@ import pytest
 from parity import report
 from parity.report import Report
 from parity.report.merging import merge
+from tests.full_runs import full_run
 from tests.test_shards import without_times
 
 pytest_plugins = ["pytester"]
@@ -78,6 +79,7 @@ def parts(pytester: pytest.Pytester) -> list[Report]:
     return [report.read(folder) for folder in sorted(pytester.path.glob("part*"))]
 
 
+@full_run
 def test_a_shard_without_a_test_passes_and_has_a_report(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_contract(parity_results): pass")
     pytester.makeconftest(STUB)

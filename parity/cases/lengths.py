@@ -67,7 +67,7 @@ DESIGNED: dict[str, LengthsSpec] = {
     "tied": LengthsSpec(5, 3, "tied", sizes={"D": 3, "H": 5, "V": 11, "C": 3, "S": 5}, magnitude=1e-3),
     "ascending": LengthsSpec(2, 40, "ascending", below=True),
     "long_sequence": LengthsSpec(1, 130, "short", 2.0),
-    "long": LengthsSpec(3, 300, "one_long", below=True),
+    "long": LengthsSpec(2, 257, "one_long", below=True),
 }
 FEW_STEPS = 9  # more take long where Python runs for each step
 REAL = {"sampled": 8, "short": 2}  # sequences in a batch of real data, beside an empty one

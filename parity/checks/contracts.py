@@ -112,7 +112,7 @@ CONTRACTS: dict[str, Contract] = {
             otherwise="reads padding",
             judge=judges.ignores_padding,
             reruns=True,
-            lengths=(*FIRST, "one_sequence", "all_empty"),
+            lengths=(*FIRST, "one_sequence", "all_empty", *DESIGNED),
             unless=_no_padding,
             unless_config=attrgetter("reads_padding"),
             narrow=True,
@@ -124,6 +124,7 @@ CONTRACTS: dict[str, Contract] = {
             against="what it is with less padding",
             otherwise="depends on how much padding there is",
             judge=judges.ignores_extra_padding,
+            lengths=(*FIRST, *DESIGNED),
             reruns=True,
         ),
         Contract(

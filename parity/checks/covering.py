@@ -5,8 +5,8 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
 - the variants of a framework take turns in graph mode, each with every second configuration;
 - lengths beside the first ones are tried in one dtype of a mode, not in both, and in recurrent layers with one of the
   configurations, which takes turns;
-- designed batches, whose sizes are special, are tried once with each variant; long ones in graphs where Python would
-  run for each step;
+- designed batches, whose sizes are special, are tried in one dtype; in recurrent layers, long ones and all that
+  Python runs step by step in one configuration, which takes turns, and without contracts that transform them;
 - contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
   configuration.
 
@@ -38,6 +38,8 @@ def covering(
     [('float64', 'eager')]
     []
     """
+    if config.lengths and config.stepwise and contract.reruns:
+        return []
     if config.lengths:
         return [(SINGLE, DOUBLE)[config.lengths.index(lengths) % 2]] if lengths in config.lengths else []
     variants = operation.variants[framework]
@@ -48,9 +50,13 @@ def covering(
     which = DESIGNED_TOO.index(lengths)
     its_turn = (variants.index(variant) // 2 + which) % len(configs) == configs.index(config)
     if lengths in DESIGNED:
-        if config.stepwise and has_graphs and DESIGNED[lengths].steps > FEW_STEPS:
-            return graphs
-        return [(SINGLE, DOUBLE)[(turn + which) // len(configs) % 2]] if its_turn else []
+        is_long = DESIGNED[lengths].steps > FEW_STEPS
+        slow = config.stepwise and (has_graphs or is_long)
+        if slow and has_graphs and is_long:
+            return [] if contract.reruns else graphs
+        if slow and (contract.reruns or not its_turn):
+            return []
+        return [(SINGLE, DOUBLE)[(turn + which) // len(configs) % 2]]
     eager = [SINGLE, DOUBLE]
     if lengths not in FIRST and not alone:
         if config.stepwise and not its_turn:

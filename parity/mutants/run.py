@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -131,23 +132,44 @@ def run_mutant(mutant: Mutant) -> MutantResult:
         return mutant_result(mutant, STALE, str(error))
 
 
-def _run_cases(mutant: Mutant) -> MutantResult:
+def run_generated(mutant: Mutant) -> MutantResult:
+    """Hold every variant that a generated mutant may change to all contracts, until one kills it."""
+    if reason := frameworks.unavailable(mutant.framework)[0]:
+        return mutant_result(mutant, NOT_RUN, reason)
+    try:
+        for variant in find(mutant.operation).variants[mutant.framework]:
+            changed = replace(mutant, subject=f"{mutant.framework}.{variant}")
+            for subject, case in _cases(changed):
+                for contract in CONTRACTS.values():
+                    if kills := _kills(subject, case, [contract]):
+                        return _concluded(changed, kills, case.name, subject.mode, case.dtype)
+    except LookupError as error:
+        return mutant_result(mutant, STALE, str(error))
+    except Exception as error:  # whatever it raises, nobody would overlook it
+        return mutant_result(mutant, KILLED, f"{RAISED} {first_lines(message_of(error))}")
+    return survived(mutant, NOTHING)
+
+
+def _cases(mutant: Mutant) -> Iterator[tuple[Subject, Case]]:
+    """Yield the cases of a default run, with the mutated variant."""
     row, function = find(mutant.operation), mutated_function(mutant)
     omitted, names = tuple(row.omitted(mutant.subject)), [config.name for config in row.configurations]
     calls = {name: frameworks.bind(function, row, name, mutant.variant, omitted) for name in names}
+    for dtype, mode, config, lengths in _runs(mutant):
+        case = sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
+        yield Subject(mutant.framework, mutant.variant, mode, calls[config.name]), case
 
-    def cases() -> Iterator[tuple[Subject, Case]]:
-        for dtype, mode, config, lengths in _runs(mutant):
-            case = sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
-            yield Subject(mutant.framework, mutant.variant, mode, calls[config.name]), case
 
+def _run_cases(mutant: Mutant) -> MutantResult:
     its_own = [CONTRACTS[mutant.killed_by]] if mutant.killed_by in CONTRACTS else []
-    for subject, case in cases():  # all contracts, which take long, only where that of its entry kills it
+    for subject, case in _cases(mutant):  # all contracts, which take long, only where that of its entry kills it
         if _kills(subject, case, its_own):
             found = _judged(mutant, _kills(subject, case, CONTRACTS.values()), subject, case)
             if found.status == KILLED:
                 return found
-    tried = (_judged(mutant, _kills(subject, case, CONTRACTS.values()), subject, case) for subject, case in cases())
+    tried = (
+        _judged(mutant, _kills(subject, case, CONTRACTS.values()), subject, case) for subject, case in _cases(mutant)
+    )
     return next((found for found in tried if found.status != SURVIVED), survived(mutant, NOTHING))
 
 
@@ -159,6 +181,8 @@ def _concluded(mutant: Mutant, kills: dict[str, Kill], case: str, mode: str, dty
     if not kills:
         return survived(mutant, NOTHING)
     reason = ""
+    if not mutant.killed_by:  # a generated one, which any may kill
+        return mutant_result(mutant, KILLED, "", kills, case, mode, dtype)
     if mutant.killed_by not in kills:
         reason = f"killed by {', '.join(kills)}, and its entry says {mutant.killed_by}"
     elif kills[mutant.killed_by].reason.startswith(RAISED):

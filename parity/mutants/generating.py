@@ -1,0 +1,215 @@
+"""Generate mutants by operators, in the manner of mutation testing, beside those that are written by hand.
+
+Each changes one place of a framework's implementations: a comparison, a sign, a constant, a bound, the arguments of a
+selection, a reduction, a gradient that is cut off. `conditional` ones apply a change that is written by hand where a
+condition holds: above four rows, past 255 steps, where two sizes coincide. One whose change is not seen on any case
+survives; where it computes the same, it is an equivalent, which `EQUIVALENT` lists with the reason.
+
+The operators are those of R. A. DeMillo, R. J. Lipton and F. G. Sayward, "Hints on test data selection", 1978, as far
+as they fit functions of tensors.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+
+from parity.errors import whole_number
+from parity.frameworks import FRAMEWORKS
+from parity.mutants.catalogue import MUTANTS, SECONDS
+from parity.mutants.mutant import Mutant
+from parity.mutants.run import KILLED, MutantResult, mutant_result, run_generated
+from parity.operations import OPERATIONS, Operation, find
+
+COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
+ARITHMETIC = {"+": "-", "-": "+", "*": "/", "/": "*"}
+SYMBOLS: dict[type[ast.AST], str] = {
+    **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="},
+    **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"},
+}
+NAMES = {  # of functions and keywords that are taken for each other
+    **{"sum": "mean", "mean": "sum", "reduce_sum": "reduce_mean", "reduce_mean": "reduce_sum"},
+    **{"zeros_like": "ones_like", "ones_like": "zeros_like", "amax": "amin", "reduce_max": "reduce_min"},
+    **{"min": "max", "max": "min", "maximum": "minimum", "minimum": "maximum"},
+}
+SELECTIONS = {"where": (1, 2)}  # the arguments that are exchanged
+CUT_OFF = {"pytorch": "{}.detach()", "tensorflow": "tf.stop_gradient({})"}
+CONDITIONS = {  # on what a function of an operation is given: the lengths, and its first array
+    "above four rows": "(lengths.shape[0] or 0) > 4",
+    "past a byte of steps": "({0}.shape[1] or 0) > 255",
+    "as many rows as steps": "lengths.shape[0] == {0}.shape[1]",
+    "as many steps as features": "{0}.shape[1] == {0}.shape[-1]",
+    "one row": "lengths.shape[0] == 1",
+}
+EQUIVALENT: dict[tuple[str, str, str], str] = {}  # location, before and after -> why it computes the same
+
+
+def generate(count: int, seed: int = 0) -> list[Mutant]:
+    """Return so many generated mutants, sampled from all that there are; all of them where there are fewer.
+
+    Raises:
+        InputError: a wrong number.
+
+    >>> [mutant.mistake for mutant in generate(2, seed=1)] == [mutant.mistake for mutant in generate(2, seed=1)]
+    True
+    """
+    whole_number("generated", count, least=1)
+    every = list(_every())
+    random.Random(whole_number("seed", seed)).shuffle(every)
+    return every[:count]
+
+
+@cache
+def _every() -> tuple[Mutant, ...]:
+    found: dict[tuple[str, ...], Mutant] = {}
+    for mutant in (*_by_operators(), *_conditional()):
+        key = mutant.location, mutant.before, mutant.after
+        if key not in EQUIVALENT:
+            found.setdefault((mutant.framework, *key), mutant)
+    return tuple(found.values())
+
+
+def named(name: str) -> Mutant:
+    """Return the generated mutant of that name."""
+    return {mutant.name: mutant for mutant in _every()}[name]
+
+
+@dataclass(frozen=True)
+class GeneratedTask:
+    """A generated mutant to run: a task whose result is a `MutantResult`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def group_key(self) -> tuple[str, ...]:
+        """Return the operation and the framework: its mutants share cases and references."""
+        return named(self.name).operation, named(self.name).framework
+
+    @property
+    def cost(self) -> float:
+        """Estimate the seconds that it takes."""
+        return SECONDS[named(self.name).framework]
+
+    def run(self) -> list[MutantResult]:
+        """Run the mutant, and report which contract kills it first."""
+        return [run_generated(named(self.name))]
+
+    def on_crash(self, reason: str) -> list[MutantResult]:
+        """Report a mutant that ended the worker process as killed."""
+        return [mutant_result(named(self.name), KILLED, reason)]
+
+
+def _by_operators() -> Iterator[Mutant]:
+    for framework in FRAMEWORKS:
+        for topic in dict.fromkeys(row.topic for row in OPERATIONS.values()):
+            source = (files(f"parity.{framework}") / f"{topic}.py").read_text(encoding="utf-8")
+            functions = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+            for name, function in functions.items():
+                rows = [row for row in OPERATIONS.values() if row.topic == topic and name in _reached(row, functions)]
+                for number, (kind, before, after) in enumerate(_edits(function, source, framework) if rows else ()):
+                    yield _mutant(f"{framework}.{topic}.{name}.{number}", rows[0], framework, name, kind, before, after)
+
+
+def _mutant(name: str, row: Operation, framework: str, function: str, kind: str, before: str, after: str) -> Mutant:
+    subject = f"{framework}.{row.variants[framework][0]}"
+    return Mutant(name, row.name, subject, kind, f"{row.topic}.{function}", before, after, killed_by="")
+
+
+def _reached(row: Operation, functions: dict[str, ast.FunctionDef]) -> set[str]:
+    """Return the functions of its file that an operation calls, directly or not."""
+    reached, ahead = set[str](), [row.function]
+    while ahead:
+        name = ahead.pop()
+        if name in functions and name not in reached:
+            reached.add(name)
+            ahead += [node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)]
+    return reached
+
+
+def _edits(function: ast.FunctionDef, source: str, framework: str) -> Iterator[tuple[str, str, str]]:
+    """Yield a kind, a statement and what it becomes, for statements that stand in the function once."""
+    body = ast.get_source_segment(source, function) or ""
+    documented = function.body[1:] if ast.get_docstring(function) else function.body
+    for statement in (inner for outer in documented for inner in ast.walk(outer) if isinstance(inner, ast.stmt)):
+        text = ast.get_source_segment(source, statement) or ""
+        if isinstance(statement, ast.FunctionDef | ast.If | ast.For | ast.With) or body.count(text) != 1:
+            continue
+        for node in ast.walk(statement):
+            own = ast.get_source_segment(source, node)
+            if own and text.count(own) == 1:
+                for kind, changed in _changes(node, own, source, framework):
+                    yield kind, text, text.replace(own, changed)
+
+
+def _changes(node: ast.AST, own: str, source: str, framework: str) -> Iterator[tuple[str, str]]:
+    """Yield a kind and the text of a node after each operator that fits."""
+    text = {id(child): ast.get_source_segment(source, child) or "" for child in ast.iter_child_nodes(node)}
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in SYMBOLS:
+        symbol = SYMBOLS[type(node.ops[0])]
+        yield "comparison", f"{text[id(node.left)]} {COMPARISONS[symbol]} {text[id(node.comparators[0])]}"
+    elif isinstance(node, ast.BinOp) and type(node.op) in SYMBOLS:
+        yield "arithmetic", f"{text[id(node.left)]} {ARITHMETIC[SYMBOLS[type(node.op)]]} {text[id(node.right)]}"
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert | ast.Not | ast.USub):
+        yield "negation", text[id(node.operand)]
+    elif isinstance(node, ast.Constant) and type(node.value) is int:
+        yield "constant", str(node.value + 1)
+    elif isinstance(node, ast.Constant) and type(node.value) is float:
+        yield "constant", str(2 * node.value + 1)
+    elif isinstance(node, ast.Call):
+        yield from _changed_calls(node, own, source)
+    elif isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and node.value.values:
+        value = ast.get_source_segment(source, node.value.values[0]) or ""
+        yield "gradient", own.replace(value, CUT_OFF[framework].format(f"({value})"), 1)
+
+
+def _changed_calls(node: ast.Call, own: str, source: str) -> Iterator[tuple[str, str]]:
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    function = ast.get_source_segment(source, node.func) or ""
+    if called in NAMES:
+        yield "name", own.replace(function, function[: len(function) - len(called)] + NAMES[called], 1)
+    if called in SELECTIONS and len(node.args) == 3 and not node.keywords:
+        condition, one, other = (ast.get_source_segment(source, argument) or "" for argument in node.args)
+        yield "selection", f"{function}({condition}, {other}, {one})"
+    for keyword in node.keywords:
+        if keyword.arg in ("min", "max"):
+            yield "bound", own.replace(f"{keyword.arg}=", f"{NAMES[keyword.arg]}=", 1)
+
+
+def _conditional() -> Iterator[Mutant]:
+    """Apply changes that are written by hand where a condition on the sizes holds."""
+    for mutant in MUTANTS.values():
+        given = find(mutant.operation).configurations[0].inputs
+        arguments = _arguments(mutant)
+        arrays = [name for name in arguments if "BT" in (given[name].axes if name in given else "")]
+        if mutant.optimiser or "lengths" not in arguments or not arrays:
+            continue
+        if not (_is_value(mutant.before) and _is_value(mutant.after)):
+            continue
+        for kind, condition in CONDITIONS.items():
+            after = f"({mutant.after} if {condition.format(arrays[0])} else {mutant.before})"
+            name, mistake = f"{mutant.name}, {kind}", f"conditional, {kind}"
+            yield replace(mutant, name=name, mistake=mistake, after=after, killed_by="")
+
+
+def _arguments(mutant: Mutant) -> list[str]:
+    """Return the arguments of the function that a mutant changes."""
+    source = (files(f"parity.{mutant.framework}") / f"{mutant.file}.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name == mutant.function:
+            return [one.arg for one in node.args.args]
+    return []
+
+
+def _is_value(text: str) -> bool:
+    """Tell whether a text is an expression, which a condition can choose."""
+    try:
+        return not isinstance(ast.parse(text, mode="eval").body, ast.Tuple) and "\n" not in text
+    except SyntaxError:
+        return False

@@ -1,0 +1,64 @@
+"""Generate mutants by operators: each changes one place, and what hides behind a size is killed too."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+
+from parity.__main__ import main
+from parity.errors import InputError
+from parity.frameworks import FRAMEWORKS
+from parity.mutants import KILLED
+from parity.mutants.generating import CONDITIONS, GeneratedTask, _every, generate, named
+from parity.mutants.run import SURVIVED, run_generated
+
+KINDS = {"arithmetic", "bound", "comparison", "constant", "gradient", "name", "negation", "selection"}
+
+
+def test_there_are_some_of_every_kind_in_both_frameworks() -> None:
+    for framework in FRAMEWORKS:
+        kinds = {mutant.mistake for mutant in _every() if mutant.framework == framework}
+        lacking = {"bound"} if framework == "tensorflow" else set()  # its bounds are no keywords
+        assert kinds == KINDS - lacking | {f"conditional, {condition}" for condition in CONDITIONS}
+
+
+def test_each_can_be_made_and_compiles() -> None:
+    for mutant in _every():
+        source = (files(f"parity.{mutant.framework}") / f"{mutant.file}.py").read_text(encoding="utf-8")
+        changed = mutant.mutated(source)
+        assert changed != source
+        compile(changed, mutant.name, "exec")
+
+
+def test_a_seed_gives_the_same_sample_and_another_one_another() -> None:
+    assert generate(9, 1) == generate(9, 1) != generate(9, 2)
+    assert len({mutant.name for mutant in generate(99_999)}) == len(_every())
+    assert named(generate(1)[0].name) == generate(1)[0]
+    for wrong in (0, -1, None):
+        with pytest.raises(InputError, match="generated: got"):
+            generate(wrong)  # type: ignore[arg-type]
+
+
+CONDITIONAL = ("pooling.last_column, above four rows", "pooling.nan_in_the_sum, past a byte of steps")
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_what_hides_behind_a_size_is_killed(name: str, pytorch: str) -> None:
+    (result,) = GeneratedTask(name).run()
+    assert result.status == KILLED, result.reason
+    assert result.case.partition("/")[2] in ("many_rows", "long", "descending", "many_steps", "tied")
+
+
+def test_one_that_computes_the_same_survives(pytorch: str) -> None:
+    from dataclasses import replace
+
+    mutant = named("pooling.last_column, above four rows")
+    assert run_generated(replace(mutant, after=f"({mutant.before})")).status == SURVIVED
+
+
+def test_the_command_prints_shares_and_survivors(pytorch: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mutants", "--generated", "1", "--seed", "3", "--jobs", "1"]) in (0, 1)
+    assert "of 1 generated mutant killed" in capsys.readouterr().out
+    assert main(["mutants", "pooling", "--generated", "1"]) == 2
+    assert "name: got 'pooling', expected none beside --generated" in capsys.readouterr().err
