@@ -112,7 +112,7 @@ def parse_lengths(name: str) -> LengthsSpec:
 
 
 def lengths_of(config: Configuration) -> tuple[str, ...]:
-    """Return the names of a configuration's lengths; the first is checked against every contract."""
+    """Return the names of a configuration's lengths; the first usual one is checked against every contract."""
     if config.data:
         return tuple(REAL)
     return config.lengths or (*LENGTHS, *config.extra_lengths, *DESIGNED)

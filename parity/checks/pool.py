@@ -34,7 +34,7 @@ class AnyWorker(Protocol):
 
 
 class Pool(Protocol):
-    """Where workers are.
+    """Hold the workers of a run, wherever they are.
 
     Attributes:
         is_here: whether they are of this machine, so that tasks that none can take may run in this process.

@@ -75,7 +75,12 @@ def _every() -> tuple[Mutant, ...]:
 
 def named(name: str) -> Mutant:
     """Return the generated mutant of that name."""
-    return {mutant.name: mutant for mutant in _every()}[name]
+    return _by_name()[name]
+
+
+@cache
+def _by_name() -> dict[str, Mutant]:
+    return {mutant.name: mutant for mutant in _every()}
 
 
 @dataclass(frozen=True)

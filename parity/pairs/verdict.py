@@ -119,7 +119,7 @@ class PairVerdict(Verdict, frozen=True, kw_only=True, tag="pair"):
         return [f"{half}: the mask ends at `{layer}`" for half, layer in self.mask_ends.items()]
 
 
-AnyVerdict = Verdict | PairVerdict  # as JSON, where the kind of each is told
+AnyVerdict = Verdict | PairVerdict  # in a report, whose JSON tells them apart by their kind
 
 
 def _power(value: float | None) -> str:
