@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from functools import partial
 
 import pytest
@@ -39,7 +40,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the size once, instead of in every benchmark."""
+    """Check the size of benchmarks once; let tests, and what they start, compute with one thread.
+
+    Tests and two worker processes share the cores, and threads that wait for each other in loops take most of them.
+    """
+    if not config.getoption("benchmark_only", default=False):
+        for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):  # both are read when a framework is loaded
+            os.environ.setdefault(variable, "1")
     try:
         scale(config.getoption("--parity-scale"))
     except InputError as error:

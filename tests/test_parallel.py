@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 
 from parity import InputError, frameworks, report
 from parity.__main__ import main
-from parity.checks import runner
+from parity.checks import pool, runner
 from parity.checks.check import Check
 from parity.checks.result import PASSED, Result
 from parity.checks.runner import Runner
@@ -372,3 +373,24 @@ def test_cores_are_those_that_this_process_may_use(limit: str, tmp_path: Path, m
     assert frameworks.cores() == CORES[limit]
     assert Runner([]).jobs == min(4, CORES[limit])
     assert report.build([], {}, seed=0, seconds=0.0, planned=0, checked=0).environment.cores == CORES[limit]
+
+
+def test_workers_share_the_threads_of_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "cores", lambda: 6)
+    processes = pool.Processes(3, frameworks.CPU, timeout=1.0, yielding=False)
+    assert [worker.threads for worker in processes.workers(9)] == [2, 2, 2]
+    assert [worker.threads for worker in processes.workers(1)] == [6]
+
+
+def test_a_framework_uses_as_many_threads_as_its_worker_may(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the setting itself: on one core, or with an option of the caller's, there is one thread anyway."""
+    program = f"""
+        from parity import frameworks
+        from parity.frameworks import loading
+        frameworks.limit_threads(1)
+        print(loading.environment() or "none", frameworks.runtime({framework!r}).environment()["threads"])
+    """
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
+    done = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["none", "1"]

@@ -55,8 +55,8 @@ class Worker:
         took: seconds that its last task took.
     """
 
-    def __init__(self, device: DeviceSettings, timeout: float, yielding: bool = False) -> None:
-        self.device, self.timeout, self.yielding = device, timeout, yielding
+    def __init__(self, device: DeviceSettings, timeout: float, threads: int, yielding: bool = False) -> None:
+        self.device, self.timeout, self.threads, self.yielding = device, timeout, threads, yielding
         self.left: list[Task] = []
         self.environment: dict[str, dict[str, Any]] = {}
         self.took = 0.0
@@ -86,7 +86,9 @@ class Worker:
             raise OSError("worker processes end before they have begun")
         context = get_context("spawn")  # a fork of a process with TensorFlow's threads in it hangs
         self.connection, other_end = context.Pipe()
-        process = context.Process(target=_serve, args=(other_end, self.device, self.yielding), daemon=True)
+        process = context.Process(
+            target=_serve, args=(other_end, self.device, self.threads, self.yielding), daemon=True
+        )
         with other_end, _without_interrupt():
             process.start()
             self._process = process
@@ -165,10 +167,11 @@ def _without_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _serve(connection: Connection, device: DeviceSettings, yielding: bool) -> None:
+def _serve(connection: Connection, device: DeviceSettings, threads: int, yielding: bool) -> None:
     """Run batches in a worker, until it is killed."""
     if yielding and hasattr(os, "nice"):
         os.nice(NICENESS)
+    frameworks.limit_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):  # the parent has ended

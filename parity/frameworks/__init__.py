@@ -17,6 +17,7 @@ from parity.frameworks.loading import environment as environment
 from parity.frameworks.loading import has_gpu as has_gpu
 from parity.frameworks.loading import is_absent as is_absent
 from parity.frameworks.loading import lacks as lacks
+from parity.frameworks.loading import limit_threads as limit_threads
 from parity.frameworks.loading import missing as missing
 from parity.frameworks.loading import require as require
 from parity.frameworks.loading import runtime as runtime

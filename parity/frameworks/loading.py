@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +39,16 @@ class DeviceSettings(NamedTuple):
 
 
 CPU = DeviceSettings()
+
+
+@dataclass
+class Limits:
+    """The most that a framework may use in this process; 0 for no limit."""
+
+    threads: int = 0
+
+
+LIMITS = Limits()
 
 
 def lacks(device: str, frameworks: Iterable[str]) -> str:
@@ -75,12 +86,20 @@ def runtime(framework: str) -> ModuleType:
     return loaded
 
 
+def limit_threads(threads: int) -> None:
+    """Let the frameworks that this process loads from now on use so many threads at most."""
+    LIMITS.threads = threads
+
+
 @cache
 def _runtime(framework: str) -> ModuleType | FrameworkUnavailable:
     """Load a framework once, even if that fails."""
     try:  # what failed half-way would fail differently the second time, and take as long
         with _quiet():
-            return importlib.import_module(f"parity.{framework}.runtime")
+            loaded = importlib.import_module(f"parity.{framework}.runtime")
+        if framework in EXTRAS and LIMITS.threads:
+            loaded.limit_threads(LIMITS.threads)
+        return loaded
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a broken installation may raise anything, even SystemExit

@@ -22,6 +22,10 @@ def environment(device="cpu", tf32=False):
     }
 
 
+def limit_threads(threads):
+    torch.set_num_threads(min(threads, torch.get_num_threads()))
+
+
 def has_cuda():
     return torch.cuda.is_available()
 

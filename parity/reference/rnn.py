@@ -50,23 +50,23 @@ def lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None):
 
 
 def rnn_step(act):
-    def step(a, b, bias, state):  # x w_in (G, H)  h w_rec (G, H)  (G, H)  state: (H,) each
-        return (act((a + b + bias)[..., 0, :]),)
+    def step(a, b, _, state):  # x w_in + bias (G, H)  h w_rec (G, H)  bias (G, H)  state: (H,) each
+        return (act((a + b)[..., 0, :]),)
 
     return step
 
 
 def gru_step(a, b, bias, state):
     (h,) = state
-    r = runtime.sigmoid(a[..., 0, :] + b[..., 0, :] + bias[..., 0, :])
-    z = runtime.sigmoid(a[..., 1, :] + b[..., 1, :] + bias[..., 1, :])
-    n = runtime.tanh(a[..., 2, :] + bias[..., 2, :] + r * (b[..., 2, :] + bias[..., 3, :]))
+    gates = runtime.sigmoid(a[..., :2, :] + b[..., :2, :])
+    r, z = gates[..., 0, :], gates[..., 1, :]
+    n = runtime.tanh(a[..., 2, :] + r * (b[..., 2, :] + bias[..., 3, :]))
     return ((1 - z) * n + z * h,)
 
 
-def lstm_step(a, b, bias, state):
+def lstm_step(a, b, _, state):
     _, c = state
-    gates = a + b + bias
+    gates = a + b
     i, f, g, o = (gates[..., gate, :] for gate in range(4))
     c = runtime.sigmoid(f) * c + runtime.sigmoid(i) * runtime.tanh(g)
     return runtime.sigmoid(o) * runtime.tanh(c), c
@@ -74,7 +74,7 @@ def lstm_step(a, b, bias, state):
 
 def over_sequence(step, x, w_in, w_rec, bias, state):  # (n, D) -> (n, H), state
     """Run one layer over one sequence."""
-    a = np.einsum("...nd,...dgh->...ngh", x, w_in)
+    a = np.einsum("...nd,...dgh->...ngh", x, w_in) + bias[..., None, : w_in.shape[-2], :]  # a GRU adds its last later
     y = []
     for t in range(x.shape[-2]):
         b = np.einsum("...h,...hgk->...gk", state[0], w_rec)

@@ -41,6 +41,11 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
+def limit_threads(threads):
+    """Use so many threads at most; later than the first tensor, it raises a RuntimeError."""
+    tf.config.threading.set_intra_op_parallelism_threads(min(threads, cores()))
+
+
 def has_cuda():
     return bool(tf.config.list_physical_devices("GPU"))
 
