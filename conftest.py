@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Tests and two worker processes share the cores, and threads that wait for each other in loops take most of them.
     """
-    if not config.getoption("benchmark_only", default=False):
+    if not config.getoption("--benchmark-only"):
         for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):  # both are read when a framework is loaded
             os.environ.setdefault(variable, "1")
     try:

@@ -36,7 +36,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     from parity.throughput.benchmark import WrongAnswer
 
     try:
-        return int(options.run(options))
+        return int(options.run(options) or 0)
     except InputError as error:
         print(f"parity: error: {printable(str(error))}", file=sys.stderr)
         return 2

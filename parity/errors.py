@@ -16,6 +16,7 @@ Kind = TypeVar("Kind")
 MOST = 2**31  # numbers in one array: more would not fit into memory, with their gradients and copies
 SHOWN, LONGEST = 80, 300  # characters of a value, and of anything that was received
 FEW = 6  # names that a message lists completely
+FEWEST = 3  # letters that a name is searched for
 SUGGESTIONS = 3  # names that a message lists out of more
 INTERRUPTS = KeyboardInterrupt, GeneratorExit  # end what runs; whatever else foreign code raises is a result
 
@@ -89,9 +90,7 @@ def _suggested(received: object, known: Sequence[str]) -> str:
     >>> _suggested(None, [f"step_{index}" for index in range(10)])
     'one of 10 names, e.g. step_0, step_1, step_2'
     """
-    nearest = []
-    if isinstance(received, str):
-        nearest = difflib.get_close_matches(received[:SHOWN], known, n=SUGGESTIONS, cutoff=0.5)
+    nearest = _nearest(received[:SHOWN], known) if isinstance(received, str) else []
     if len(known) <= FEW:
         every = ", ".join(known)
         return f"{nearest[0]!r} (nearest of: {every})" if nearest else f"one of: {every}"
@@ -100,6 +99,17 @@ def _suggested(received: object, known: Sequence[str]) -> str:
     first, *others = (repr(name) for name in nearest)
     suggestions = f"{', '.join([first, *others[:-1]])} or {others[-1]}" if others else first
     return f"{suggestions} (nearest of {len(known)})"
+
+
+def _nearest(received: str, known: Sequence[str]) -> list[str]:
+    """Return a few names that are similar, or have the received text in them, the most similar first.
+
+    >>> _nearest("lstm", ["rnn.gru", "rnn.lstm", "bidirectional.lstm"])
+    ['rnn.lstm', 'bidirectional.lstm']
+    """
+    similar = difflib.get_close_matches(received, known, n=SUGGESTIONS, cutoff=0.5)
+    containing = [name for name in known if len(received) >= FEWEST and received.lower() in name.lower()]
+    return list(dict.fromkeys([*similar[:1], *sorted(containing, key=len), *similar]))[:SUGGESTIONS]
 
 
 def choose_all(argument: str, received: Iterable[str], known: Iterable[str]) -> list[str]:

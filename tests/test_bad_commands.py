@@ -28,9 +28,8 @@ HELP = "--help lists what it takes"
 WHOLE = "expected a whole number of at most 15 digits"
 NINES = "9" * 20
 COMMANDS: dict[str, str | list[str]] = {
-    f"the following arguments are required: COMMAND; parity {HELP}": "",
     "argument COMMAND: invalid choice: 'chekc' (choose from ": "chekc",
-    f"unrecognized arguments: --operatoin rnn.lstm; parity check {HELP}": "check --operatoin rnn.lstm",
+    f"unrecognized arguments: --operatoin; parity check {HELP}": "check --operatoin rnn.lstm",
     f"argument --operation: expected one argument; parity check {HELP}": "check --operation",
     "operation: got 'rnn.ltsm', expected 'rnn.lstm'": "check --operation rnn.ltsm",
     "framework: got 'tensorfolw', expected 'tensorflow'": "check --framework tensorfolw",

@@ -183,8 +183,15 @@ def test_a_topic_selects_all_of_its_names(capsys: Any) -> None:
     assert [check.operation for check in checks] == ["attention.softmax", "attention.multi_head_attention"]
 
 
-def test_a_divergence_is_explained_with_its_values(pytorch: str, capsys: Any) -> None:
+def test_a_divergence_is_explained_at_once(without_frameworks: None, capsys: Any) -> None:
     assert main(["divergences", "loss.denominator"]) == 0
+    out = capsys.readouterr().out
+    assert "gave ignore_index 1.4" in out
+    assert "observed" not in out
+
+
+def test_a_divergence_is_run_with_its_values_of_today(pytorch: str, capsys: Any) -> None:
+    assert main(["divergences", "loss.denominator", "--run"]) == 0
     out = capsys.readouterr().out
     assert "observed" in out
     assert "instead" in out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import webbrowser
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,29 +19,35 @@ from parity.cli.options import (
     REPEATED,
     add_device,
     add_jobs,
-    add_output,
     add_require,
     add_seed,
     add_selection,
+    is_selection,
     plan_tasks,
 )
 from parity.cli.running import add_scheduler, runner_of
 from parity.cli.shards import add_shard, count_checks, shard_of
 from parity.cli.streams import heed_interrupts
-from parity.cli.terminal import announce, console, print_lines, run_tasks
+from parity.cli.terminal import announce, announce_estimate, console, print_lines, run_tasks
 from parity.errors import FrameworkUnavailable
+from parity.files import replace_files, writable
+from parity.frameworks import COMPILED, MODES
 from parity.frameworks.recording import Recording, apart, verified
-from parity.report import Report
+from parity.report import FOLDER, Report
 from parity.report.formatting import plural
 from parity.report.groups import Group, failures, skips
 from parity.report.journal import Journal
+from parity.report.model import encode
 from parity.report.outcome import stale_entries
 
+SELECTED = "parity-selection"  # so that a part of the checks, such as one that failed, leaves the whole report alone
+STDOUT = "-"
 SHOWN = 3  # failures, or results nearest to a limit; the report has all
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``parity check``."""
+    parser.add_argument("name", nargs="*", help='check these, such as "rnn.lstm", or a topic, "rnn"; without one, all')
     add_selection(parser, *REPEATED)
     cases = parser.add_argument_group("cases", "Each may be given once.")
     cases.add_argument("--config", default="", help="select only this configuration of the operation")
@@ -48,7 +56,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="",
         help='select only these lengths, by name or written out: "3,0,1:5" is three sequences padded to 5 steps',
     )
-    cases.add_argument("--mode", default="", help="select only eager, graph, xla or compiled")
+    modes = ", ".join(dict.fromkeys(name for of in (MODES, COMPILED) for names in of.values() for name in names))
+    cases.add_argument("--mode", default="", help=f"select only this mode: {modes}")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="try one case of each operation's first variants only")
     amount.add_argument("--full", action="store_true", help="add what takes long: compiled modes and narrow dtypes")
@@ -58,16 +67,32 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_jobs(parser)
     add_scheduler(parser)
-    add_output(parser)
+    parser.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first failure")
+    add_result(parser)
     add_shard(parser)
     add_durations(parser)
 
 
+def add_result(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the report and of the summary."""
+    group = parser.add_argument_group("result")
+    where = f"write the report to this folder (default {FOLDER}, or {SELECTED} for a part of the checks)"
+    group.add_argument("--output", metavar="DIR", help=where)
+    group.add_argument("--json", metavar="FILE", help="write report.json to this file too; - for stdout")
+    group.add_argument("--open", action="store_true", help="open the report in a browser")
+    group.add_argument("-q", "--quiet", action="store_true", help="print failures and the verdict only")
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the checks, write the report, print a summary."""
+    options.operation = [*options.name, *options.operation]
+    if options.output is None:
+        options.output = SELECTED if options.quick or is_selection(options) else FOLDER
     device = frameworks.DeviceSettings(options.device, options.tf32)
     recording = None if options.replay is None else verified(options.replay)
     apart(recording, options.output)
+    if options.json not in (None, STDOUT):
+        report.check_writable(Path(options.json).parent, "json")
     slowest([], options.durations or 0)
     tasks, shard = shard_of(options, plan_tasks(options, device, recording), device)
     runner = runner_of(tasks, options, device)
@@ -81,33 +106,53 @@ def run(options: argparse.Namespace) -> int:
     journal = Journal(options.output, seed=options.seed, planned=planned, replayed=replayed, shard=shard)
     with claimed:
         journal.begin()
-        _, interrupted = run_tasks(runner, journal)
+        announce_estimate(runner)
+        _, interrupted = run_tasks(runner, journal, options.exitfirst)
         finished = journal.report(interrupted)
-        _finish(finished, journal, recording)
+        _finish(finished, journal, recording, options)
         if options.durations is not None:
             print("", *lines(slowest(durations(runner.seconds), options.durations)), sep="\n")
     return 130 if interrupted else int(report.failed(finished))
 
 
-def _finish(finished: Report, journal: Journal, recording: Recording | None) -> None:
+def _finish(finished: Report, journal: Journal, recording: Recording | None, options: argparse.Namespace) -> None:
     """Write a report and print its summary, which a report that cannot be written must not prevent."""
     files: Iterable[Path] = ()
     try:
-        files = journal.end(finished)
+        files = list(journal.end(finished))
     finally:
         heed_interrupts()
-        summarise(finished, recording)
-        announce(files, finished)
+        if options.json == STDOUT:
+            sys.stdout.write(encode(finished))
+        else:
+            summarise(finished, recording, options.quiet)
+            announce(files, finished)
+    if options.json not in (None, STDOUT):
+        write_json(finished, Path(options.json))
+    pages = [file for file in files if file.suffix == ".html"]
+    if options.open and pages:
+        webbrowser.open(pages[0].absolute().as_uri())
 
 
-def summarise(finished: Report, recording: Recording | None = None) -> None:
+def write_json(finished: Report, path: Path) -> None:
+    """Write a report to one file.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with writable("json", path.parent):
+        replace_files(path.parent, {path.name: encode(finished).encode()})
+
+
+def summarise(finished: Report, recording: Recording | None = None, quiet: bool = False) -> None:
     """Print operations against contracts, the worst failures or the results nearest to a limit, and the verdict."""
     terminal = console()
-    print_matrix(finished.results, terminal)
+    if not quiet:
+        print_matrix(finished.results, terminal)
     groups = failures(finished.results)
     if groups:
         print_failures(groups, terminal)
-    else:
+    elif not quiet:
         print_nearest(finished.results, terminal)
     stale = (trial for entry in stale_entries(finished) for trial in entry.frameworks.values())
     for reason in dict.fromkeys(trial.reason for trial in stale if trial.status == FAILED):

@@ -29,6 +29,8 @@ NUMBERS = {
 }
 NOTES = {
     "operation": ", or all operations of this topic",
+    "framework": f": {' or '.join(FRAMEWORKS)}",
+    "dtype": f": {', '.join(FLOATS)}",
     "contract": "; a selection trains models only if it names trains_alike",
 }
 
@@ -97,6 +99,11 @@ def add_output(parser: argparse.ArgumentParser, action: str = "write the report 
     parser.add_argument("--output", default=FOLDER, metavar="DIR", help=f"{action} (default {FOLDER})")
 
 
+def is_selection(options: argparse.Namespace) -> bool:
+    """Tell whether an option leaves a part of the checks only."""
+    return any(getattr(options, name) for name in (*REPEATED, *SINGLE))
+
+
 def plan_tasks(options: argparse.Namespace, device: DeviceSettings, recording: Recording | None) -> list[Task]:
     """List the checks, training runs and divergences of a selection; all of them where nothing is selected.
 
@@ -107,7 +114,7 @@ def plan_tasks(options: argparse.Namespace, device: DeviceSettings, recording: R
     """
     if options.quick:
         return [*quick(_plan_checks(options, options.contract, device, recording))]
-    if not any(getattr(options, name) for name in (*REPEATED, *SINGLE)):
+    if not is_selection(options):
         checks = _plan_checks(options, [], device, recording)
         given = {"seed": options.seed, "full": options.full}
         return [*checks, *divergences.plan(), *training.plan(**given), *training.plan_curves(**given)]

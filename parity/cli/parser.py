@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from textwrap import wrap
 from typing import Any, NoReturn
 
 from parity import __version__
@@ -25,6 +26,22 @@ COMMANDS = {
     "sweep": "Check random cases of many seeds: count false alarms, and show how scores are distributed.",
     "advise": "Predict which variant is fastest for your lengths, and measure it.",
 }
+EXAMPLES = {
+    "check": ("parity check", "parity check --quick", "parity check rnn.lstm pooling --framework pytorch"),
+    "model": ("parity model mypackage.models:make_tagger --tokens 2000",),
+    "pair": ("parity pair mypackage.ported:make_torch mypackage.original:make_keras --tokens 2000",),
+    "transfer": ("parity transfer mypackage:make_keras mypackage:make_torch --output weights.safetensors",),
+    "record": ("parity record --framework pytorch --output recording",),
+    "report": ("parity report parity-report --benchmarks throughput.json",),
+    "merge": ("parity merge shard-1 shard-2 shard-3",),
+    "diff": ("parity diff old-report new-report", "parity diff old-report new-report --markdown > changes.md"),
+    "describe": ("parity describe rnn.lstm",),
+    "divergences": ("parity divergences --search mask_zero", "parity divergences loss.denominator --run"),
+    "mutants": ("parity mutants rnn --list", "parity mutants --generated 40"),
+    "sweep": ("parity sweep --operation rnn.gru --seeds 20",),
+    "advise": ("parity advise --lengths lengths.txt --cell lstm --hidden 256 --batch 64",),
+}
+WIDTH = 80  # of a command's description
 STATUS = "Exit status: 0 all agree, 1 something failed, 2 wrong usage, 130 interrupted."
 
 
@@ -57,9 +74,13 @@ def command_parser(command: str = "") -> argparse.ArgumentParser:
         prog="parity", description="Check whether PyTorch and TensorFlow agree about padding.", epilog=STATUS
     )
     parser.add_argument("--version", action="version", version=f"parity {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    parser.set_defaults(run=lambda _: parser.print_help())
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    layout = argparse.RawDescriptionHelpFormatter  # keeps the lines of examples
     for name, text in COMMANDS.items():
-        added = commands.add_parser(name, help=text, description=text)
+        examples = "\n  ".join(["examples:" if len(EXAMPLES[name]) > 1 else "example:", *EXAMPLES[name]])
+        described = "\n".join(wrap(text, WIDTH))
+        added = commands.add_parser(name, help=text, description=described, epilog=examples, formatter_class=layout)
         if name == command:
             from parity.cli.options import make_strict
 
