@@ -17,6 +17,7 @@ from parity.report import read
 from parity.report.model import encode
 
 HERE = Path(__file__).parent
+IMAGES = HERE / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WINDOW = {"width": 1200, "height": 1000}
 CELL = "#rnn.lstm/tensorflow.dynamic_rnn/matches_reference"
@@ -31,10 +32,10 @@ def main(folder: str) -> None:
     with sync_playwright() as playwright:
         program = next(filter(None, map(shutil.which, BROWSERS)))
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        _open(browser, "", "light").screenshot(path=HERE / "page.png")
-        _open(browser, CELL, "dark").screenshot(path=HERE / "cell.png")
+        _open(browser, "", "light").screenshot(path=IMAGES / "page.png")
+        _open(browser, CELL, "dark").screenshot(path=IMAGES / "cell.png")
         throughput = _open(browser, "#throughput", "light")
-        _screenshot_row(throughput.locator("#throughput .panels").first, HERE / "throughput.png")
+        _screenshot_row(throughput.locator("#throughput .panels").first, IMAGES / "throughput.png")
         browser.close()
 
 

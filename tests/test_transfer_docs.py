@@ -13,7 +13,7 @@ pytest.importorskip("keras")
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-PAGE = (Path(__file__).parents[1] / "docs" / "your-own-pair.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "your-own-pair.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.filterwarnings("ignore")  # of the export to ONNX

@@ -20,7 +20,7 @@ TEXT = (ROOT / ".github" / "workflows" / "parity.yml").read_text(encoding="utf-8
 WORKFLOW = yaml.safe_load(TEXT)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-OPTIONS = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+OPTIONS = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
 JOB, MERGING = (WORKFLOW["jobs"][name] for name in ("shard", "report"))
 STEPS: list[dict[str, Any]] = [step for job in (JOB, MERGING) for step in job["steps"]]
 ROWS: dict[str, dict[str, str]] = {row["name"]: row for row in JOB["strategy"]["matrix"]["include"]}
