@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from textwrap import dedent
 from typing import Any
 
 from msgspec import Struct
@@ -17,13 +17,17 @@ from parity import frameworks
 from parity.checks.result import FAILED, PASSED, SKIPPED, Status
 from parity.errors import choose, first_lines, message_of, of_kind
 
-DIFFERS, TRUE, PARTLY, FALSE = "differs", "true", "partly true", "false"
+DIFFERS, TRUE, PARTLY, DEPENDS, FALSE = "differs", "true", "partly true", "depends", "false"
 VERDICTS = {
     DIFFERS: "the same intention gives different results",
     TRUE: "a belief that holds",
     PARTLY: "a belief that holds under a condition",
+    DEPENDS: "a belief that holds on some machines, at some sizes, and not on others",
     FALSE: "a belief that does not hold",
 }
+
+INDENT = re.compile(r"^ {8}", re.MULTILINE)  # of a snippet in its class; a string in it may have lines without
+LAST_RETURN = re.compile(r"^return ", re.MULTILINE)  # at the top of a snippet, which ends with one
 
 Values = Mapping[str, Any]  # what a snippet returns: numbers, truth values, strings, or lists of them, by name
 
@@ -61,7 +65,18 @@ class Divergence:
     def code(self, framework: str) -> str:
         """Return a framework's snippet as one would write it: the body of its function."""
         _, _, body = inspect.getsource(self._snippet(framework)).partition("():\n")
-        return dedent(body).strip()
+        return INDENT.sub("", body).strip()
+
+    def program(self, framework: str) -> str:
+        """Return a framework's snippet as a program, which prints the values in place of returning them.
+
+        >>> from parity.divergences import find
+        >>> find("loss.all_ignored").program("pytorch").splitlines()[-1].startswith("print(")
+        True
+        """
+        code = self.code(framework)
+        start = [match.start() for match in LAST_RETURN.finditer(code)][-1]
+        return f"{code[:start]}print({code[start:].removeprefix('return ')})"
 
     def has(self, words: Iterable[str]) -> bool:
         """Tell whether all words are in its text or code, in any case.
