@@ -29,7 +29,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 LOWEST = ROOT / "lowest.txt"  # the job of the oldest versions writes it
 
-DISTRIBUTIONS = {"markdown_it": "markdown-it-py", "xdist": "pytest-xdist", "yaml": "pyyaml"}  # other names than modules
+DISTRIBUTIONS = {  # other names than modules; docutils comes with Sphinx
+    "docutils": "sphinx",
+    "markdown_it": "markdown-it-py",
+    "xdist": "pytest-xdist",
+    "yaml": "pyyaml",
+}
 LIBRARY = (
     PROJECT["dependencies"],
     EXTRAS["torch"],
@@ -39,7 +44,7 @@ LIBRARY = (
     EXTRAS["onnx"],
 )
 PLUGIN = ("parity/testing.py", "padding_parity_plugin.py", "parity/pytest_plugin.py")  # only pytest imports these
-OWN = {"parity", "padding_parity_plugin", "tests", "benchmarks"}
+OWN = {"parity", "padding_parity_plugin", "tests", "benchmarks", "docs"}
 
 
 def names(*requirements: list[str]) -> set[str]:
@@ -73,6 +78,7 @@ def test_what_is_imported_is_declared() -> None:
         needed = {DISTRIBUTIONS.get(package, package.replace("_", "-")) for package in packages}
         library = name.startswith("parity/") or name in PLUGIN
         declared = names(*LIBRARY) if library else names(*LIBRARY, EXTRAS["test"])
+        declared |= names(EXTRAS["docs"]) if name.startswith("docs/") else set()
         undeclared[name] = needed - declared - ({"pytest"} if name in PLUGIN else set())
     assert not {name: found for name, found in undeclared.items() if found}
 

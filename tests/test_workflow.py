@@ -1,4 +1,4 @@
-"""Check the workflow for GitHub against README, docs and pyproject.toml."""
+"""Check the workflows for GitHub against README, docs and pyproject.toml."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from packaging.version import Version
 from parity import report
 
 ROOT = Path(__file__).parent.parent
-TEXT = (ROOT / ".github" / "workflows" / "parity.yml").read_text(encoding="utf-8")
-WORKFLOW = yaml.safe_load(TEXT)
+TEXTS = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / ".github" / "workflows").glob("*.yml")}
+WORKFLOWS: dict[str, dict[Any, Any]] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
+WORKFLOW, RELEASE, SITE = (WORKFLOWS[name] for name in ("parity", "release", "site"))
+GATE = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-OPTIONS = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
 JOB, MERGING = (WORKFLOW["jobs"][name] for name in ("shard", "report"))
-STEPS: list[dict[str, Any]] = [step for job in (JOB, MERGING) for step in job["steps"]]
 ROWS: dict[str, dict[str, str]] = {row["name"]: row for row in JOB["strategy"]["matrix"]["include"]}
 EXTRAS = PROJECT["optional-dependencies"]
 PINNED = [one.split("==") for one in (ROOT / "constraints.txt").read_text().splitlines() if not one.startswith("#")]
@@ -51,7 +51,6 @@ def test_it_runs_on_changes_and_every_night() -> None:
 def test_the_first_row_is_the_command_of_the_readme_and_a_framework_that_does_not_load_fails() -> None:
     pinned = ROWS["pinned"]
     assert f"\n{pinned['install']} && pytest\n" in README
-    assert "| `--parity-require pytorch,tensorflow` |" in OPTIONS
     assert pinned["test"] == "pytest --parity-require pytorch,tensorflow"
 
 
@@ -94,19 +93,21 @@ def test_every_requirement_is_pinned() -> None:
 
 def test_actions_are_pinned_to_commits_and_no_token_stays() -> None:
     """Check that nobody can change what runs by moving a tag, and that no later step finds a token."""
-    uses = re.findall(r"uses: (.*)", TEXT)
-    assert len(uses) == sum("uses" in step for step in STEPS)
+    uses = [action for text in TEXTS.values() for action in re.findall(r"uses: (.*)", text)]
+    steps = [step for workflow in WORKFLOWS.values() for job in workflow["jobs"].values() for step in job["steps"]]
+    assert len(uses) == sum("uses" in step for step in steps)
     for action in uses:
-        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
-    checkouts = [step for step in STEPS if "actions/checkout" in step.get("uses", "")]
-    assert [step["with"] for step in checkouts] == [{"persist-credentials": False}] * 2
+        assert re.fullmatch(r"(actions|pypa)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+    assert len({action.partition("@")[0] for action in uses}) == len(set(uses)), "an action in two versions"
+    checkouts = [step for step in steps if "actions/checkout" in step.get("uses", "")]
+    assert [step["with"] for step in checkouts] == [{"persist-credentials": False}] * 4
+    assert all(workflow["permissions"] == {"contents": "read"} for workflow in WORKFLOWS.values())
 
 
 def test_the_page_is_kept_also_when_the_suite_fails() -> None:
     for job in (JOB, MERGING):
         (kept,) = (step for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
         assert (kept["if"], kept["with"]["path"]) == ("always()", report.FOLDER)
-    assert WORKFLOW["permissions"] == {"contents": "read"}
 
 
 def test_five_shards_run_the_suite_and_one_job_merges_their_reports() -> None:
@@ -125,3 +126,38 @@ def test_five_shards_run_the_suite_and_one_job_merges_their_reports() -> None:
     assert merge == f"parity merge {taken['path']}/*"
     assert (MERGING["needs"], MERGING["if"]) == ("shard", "${{ !cancelled() }}")
     assert MERGING["continue-on-error"] == JOB["continue-on-error"]
+
+
+def commands(job: dict[str, Any]) -> list[str]:
+    """Return what the steps of a job run."""
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_the_gate_builds_the_site_and_the_release_as_the_workflows_do() -> None:
+    (site,) = (one for one in commands(SITE["jobs"]["build"]) if one.startswith("sphinx-build"))
+    assert site == "sphinx-build -W --keep-going docs build/site"
+    assert "\nsphinx-build -W --keep-going -q docs build/site\n" in GATE
+    for command in ("python -m build", "twine check --strict"):
+        assert any(one.startswith(command) for one in commands(RELEASE["jobs"]["build"]))
+        assert f"\n{command}" in GATE
+
+
+def test_the_site_has_the_report_of_the_pinned_versions() -> None:
+    """Expect the artefact's name of the suite's own workflow, and nothing of a pull request."""
+    assert SITE[True]["workflow_run"] == {"workflows": [WORKFLOW["name"]], "types": ["completed"], "branches": ["main"]}
+    (kept,) = (step["with"]["name"] for step in MERGING["steps"] if "upload-artifact" in step.get("uses", ""))
+    build, deploy = SITE["jobs"]["build"], SITE["jobs"]["deploy"]
+    (taken,) = (step["with"] for step in build["steps"] if "download-artifact" in step.get("uses", ""))
+    assert taken["name"] == kept.replace("${{ matrix.name }}", "pinned")
+    assert "github.event.workflow_run.event != 'pull_request'" in build["if"]
+    assert "github.event_name != 'pull_request'" in deploy["if"]
+    assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
+
+
+def test_a_pull_request_builds_the_release_and_only_a_tag_publishes_it() -> None:
+    build, publish = RELEASE["jobs"]["build"], RELEASE["jobs"]["publish"]
+    assert "pull_request" in RELEASE[True]
+    assert "if" not in build
+    assert (publish["needs"], publish["permissions"]) == ("build", {"id-token": "write"})
+    assert "startsWith(github.ref, 'refs/tags/v')" in publish["if"]
+    assert not re.search(r"password|secrets\.", TEXTS["release"])
