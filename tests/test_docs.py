@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import doctest
 import re
 import tomllib
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 import parity
-from docs.generating import SECTIONS, divergence_pages
+from docs.generating import SECTIONS, divergence_pages, markdown
 from docs.generating.markdown import escaped
 from padding_parity_plugin import OPTIONS
 from parity.checks.contracts import CONTRACTS
@@ -157,6 +158,10 @@ def test_the_tables_have_every_operation_contract_option_and_command() -> None:
     assert all(f"## parity {name}\n" in sections["command-line"] for name in COMMANDS)
     assert all(f"**{verdict}**" in sections["verdicts"] for verdict in VERDICTS)
     assert "### Summary\n" in sections["report-types"]
+
+
+def test_the_examples_of_the_generating_code_hold() -> None:
+    assert doctest.testmod(markdown) == (0, 3)
 
 
 def test_every_generated_section_has_its_place() -> None:

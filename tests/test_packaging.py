@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import padding_parity_plugin
+import parity
 from parity import frameworks, report
 from tests.factories import small_report
 
@@ -98,6 +99,13 @@ def test_the_oldest_versions_are_those_that_are_declared() -> None:
     for requirement in (Requirement(one) for extra in (*LIBRARY, EXTRAS["test"]) for one in extra):
         for bound in requirement.specifier:
             assert Version(version(requirement.name).partition("+")[0]) == Version(bound.version), requirement
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {PROJECT['version']}\n" in citation
+    assert f"\nlicense: {PROJECT['license']}\n" in citation
+    assert PROJECT["version"] == parity.__version__
 
 
 REPOSITORY = re.compile(r'constraints\.txt|pyproject|"\.\[|(?<![\w/.])(?:docs|tests|benchmarks|parity)/[a-z_]')
