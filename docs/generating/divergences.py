@@ -46,8 +46,9 @@ def _page(entry: Divergence) -> str:
 def _parts(entry: Divergence) -> Iterator[str]:
     yield "---\norphan: true\n---\n"  # in no menu: a hundred lines of it on each page would take most of the build
     yield f"# {escaped(entry.claim.removesuffix('.'))}\n"
-    meaning = escaped(VERDICTS[entry.verdict])
-    yield f"**{entry.verdict.capitalize()}**: {meaning}. {code(entry.name)}, one of [the divergences](index.md).\n"
+    meaning, topic = escaped(VERDICTS[entry.verdict]), entry.name.partition(".")[0]
+    others = f"[the divergences about {topic}](index.md#{topic})"
+    yield f"**{entry.verdict.capitalize()}**: {meaning}. {code(entry.name)}, one of {others}.\n"
     yield "## What happens\n"
     yield table(["framework", "value", "is"], _values(entry))
     yield f"{escaped(entry.why)}\n"
