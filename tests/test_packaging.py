@@ -196,6 +196,9 @@ COMMANDS = {
 }
 
 
+WRITTEN = {"parity": "parity-selection", "pytest": "parity-report"}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_the_wheel_installs_runs_elsewhere(name: str, wheel: Path, tmp_path: Path) -> None:
     """Run it in a folder with nothing but a test, where `parity` is what the wheel has."""
@@ -205,7 +208,7 @@ def test_what_the_wheel_installs_runs_elsewhere(name: str, wheel: Path, tmp_path
     command = [sys.executable, *COMMANDS[name]]
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert (tmp_path / "parity-report" / "index.html").exists()
+    assert (tmp_path / WRITTEN[name] / "index.html").exists()
     assert name == "parity" or f"{wheel} {wheel}" in run.stdout
 
 
