@@ -85,7 +85,7 @@ def kill(command: list[str], folder: Path, kept: int, reported: int | None = Non
     process = subprocess.Popen(
         [sys.executable, *command], cwd=folder.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600  # worker processes yield to whatever else runs on this machine
     while lines_of(folder / NAME) <= kept and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     while checked(folder) < (kept if reported is None else reported) and time.monotonic() < deadline:

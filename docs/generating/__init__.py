@@ -11,6 +11,7 @@ from docs.generating.tables import example_report as example_report
 from docs.generating.tables import model_contracts as model_contracts
 from docs.generating.tables import operations as operations
 from docs.generating.tables import pytest_options as pytest_options
+from docs.generating.tables import sensitivities as sensitivities
 from docs.generating.tables import verdicts as verdicts
 
 SECTIONS = {
@@ -21,5 +22,6 @@ SECTIONS = {
     "operations": operations,
     "pytest-options": pytest_options,
     "report-types": report_types,
+    "sensitivities": sensitivities,
     "verdicts": verdicts,
 }

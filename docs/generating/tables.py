@@ -6,6 +6,8 @@ from pathlib import Path
 
 from docs.generating.markdown import code, escaped, table
 from padding_parity_plugin import OPTIONS
+from parity.arrays import DTYPES
+from parity.checks import sensitivity
 from parity.checks.contracts import CONTRACTS
 from parity.divergences import DIVERGENCES, VERDICTS
 from parity.frameworks import FRAMEWORKS
@@ -52,6 +54,20 @@ def pytest_options() -> str:
         written = " ".join([name, attributes["metavar"]] if "metavar" in attributes else [name])
         rows.append([code(written), escaped(attributes["help"])])
     return table(["option", ""], rows)
+
+
+def sensitivities() -> str:
+    """Return a table of the smallest relative error that is caught, in all quantities of each operation."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for (operation, _, dtype), value in sensitivity.published().items():
+        found.setdefault((operation, dtype), []).append(value)
+    rows = ([code(name), *(_range(found[name, dtype]) for dtype in DTYPES)] for name in OPERATIONS)
+    return table(["operation", *DTYPES], rows)
+
+
+def _range(values: list[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:.1e}" if low == high else f"{low:.1e} to {high:.1e}"
 
 
 ROOT = "{root}"  # in a link, in place of the way to the first page of the site

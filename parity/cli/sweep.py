@@ -7,13 +7,13 @@ import argparse
 from rich.table import Table
 
 from parity import frameworks, report
-from parity.checks import sweep
+from parity.checks import sensitivity, sweep
 from parity.checks.sweep import SweepReport
 from parity.cli.check import print_failures
 from parity.cli.options import add_jobs, add_output, add_require, add_selection
 from parity.cli.running import add_scheduler, runner_of
 from parity.cli.streams import heed_interrupts
-from parity.cli.terminal import announce, console, run_tasks
+from parity.cli.terminal import announce, console, print_lines, run_tasks
 from parity.report.groups import failures
 
 
@@ -22,6 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_selection(parser, "operation", "dtype")
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="try so many seeds (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="start with this one (default 0)")
+    planted = "print the smallest relative error of each quantity that is caught, instead"
+    parser.add_argument("--sensitivity", action="store_true", help=planted)
     add_output(parser, "add the result to the report in this folder")
     add_require(parser)
     add_jobs(parser)
@@ -30,6 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sweep, print the distribution, add it to the report; return 1 after a failure, 130 after an interrupt."""
+    if options.sensitivity:
+        return _run_sensitivity(options)
     tasks = sweep.plan(options.operation, options.dtype, options.seeds, options.seed)
     runner = runner_of(tasks, options)
     frameworks.require("require", options.require)
@@ -48,6 +52,15 @@ def run(options: argparse.Namespace) -> int:
     if interrupted:
         return 130
     return int(summary.failed > 0 or not summary.checks)
+
+
+def _run_sensitivity(options: argparse.Namespace) -> int:
+    """Measure and print the sensitivities, which need no framework."""
+    tasks = sensitivity.plan(options.operation, options.dtype, options.seed)
+    results, interrupted = run_tasks(runner_of(tasks, options))
+    heed_interrupts()
+    print_lines(console(), *sensitivity.lines(one for task in tasks for one in results.get(task, ())))
+    return 130 if interrupted else 0
 
 
 def _print(summary: SweepReport) -> None:

@@ -1,0 +1,138 @@
+"""Measure how small an error may be that is still caught: the sensitivity of each operation's checks.
+
+A relative error is planted in one quantity of the reference itself, an output or a gradient: all of its numbers are
+multiplied by ``1 + e`` and rounded to the dtype. The smallest ``e`` for which the comparison with the noise floor
+fails is the sensitivity of that quantity. It depends on the cases: where a quantity is well-conditioned in one of
+them, a small error shows. The published values are in `sensitivity.txt` beside this module; a test fails where one has
+become twice as large. To renew them, replace its rows by those of ``parity sweep --sensitivity``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import NamedTuple
+
+from parity.arrays import DTYPES, Array, numpy_defaults
+from parity.cases.sampling import sample_case
+from parity.checks.comparison import difference
+from parity.checks.contracts import FIRST
+from parity.checks.noise import noise_floor
+from parity.errors import choose, choose_all, names, whole_number
+from parity.operations import OPERATIONS, find
+
+TABLE = files("parity.checks") / "sensitivity.txt"
+GRID: tuple[float, ...] = tuple(2.0 ** (-step / 4) for step in range(4 * 50, -1, -1))  # from 2^-50 to 1
+SLACK = 2.0  # times a published value, above which a sensitivity has become worse
+
+
+class Sensitivity(NamedTuple):
+    """The smallest relative error of a quantity that is caught, and the case where it is.
+
+    Attributes:
+        operation, dtype, quantity: an output, or a gradient such as "d_x".
+        smallest: from 2^-50 to 1, in steps of a factor of 2^(1/4).
+        case: the configuration and lengths with which it is caught.
+    """
+
+    operation: str
+    dtype: str
+    quantity: str
+    smallest: float
+    case: str
+
+
+@dataclass(frozen=True)
+class SensitivityTask:
+    """The sensitivity of one operation in one dtype: a task whose results are `Sensitivity` tuples."""
+
+    operation: str
+    dtype: str
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.operation}-{self.dtype}"
+
+    @property
+    def group_key(self) -> tuple[str, ...]:
+        return self.operation, self.dtype
+
+    @property
+    def cost(self) -> float:
+        return 1.0
+
+    def run(self) -> list[Sensitivity]:
+        return sensitivity(self.operation, self.dtype, self.seed)
+
+    def on_crash(self, reason: str) -> list[Sensitivity]:
+        raise RuntimeError(f"{self}: {reason}")
+
+
+def plan(operations: Iterable[str] = (), dtypes: Iterable[str] = (), seed: int = 0) -> list[SensitivityTask]:
+    """List the tasks of some operations and dtypes; of all when none is named.
+
+    Raises:
+        InputError: an unknown name, or a wrong seed.
+    """
+    whole_number("seed", seed)
+    chosen = choose_all("operation", names("operations", operations), OPERATIONS) or list(OPERATIONS)
+    floats = [choose("dtype", name, DTYPES) for name in names("dtypes", dtypes)] or list(DTYPES)
+    return [SensitivityTask(operation, dtype, seed) for operation in chosen for dtype in floats]
+
+
+@numpy_defaults()
+def sensitivity(operation: str, dtype: str, seed: int = 0) -> list[Sensitivity]:
+    """Measure the sensitivity of all quantities of an operation, on the first lengths of each configuration.
+
+    Quantities that are 0 everywhere, or no floats, have none.
+
+    Raises:
+        InputError: an unknown operation or dtype.
+
+    >>> [(one.quantity, one.smallest < 1e-4) for one in sensitivity("pooling.mean", "float32")]
+    [('y', True), ('d_x', True)]
+    """
+    best: dict[str, Sensitivity] = {}
+    for config in find(operation).configurations:
+        for lengths in config.lengths or FIRST:
+            if bool(config.data) == (lengths == FIRST[0]) and not config.lengths:
+                continue  # real data have lengths of their own
+            case = sample_case(operation, config.name, lengths, choose("dtype", dtype, DTYPES), seed)
+            reference = noise_floor(case)
+            for quantity, expected in reference.expected.items():
+                if expected.dtype.kind == "f" and expected.any():
+                    caught = smallest_caught(expected, reference.floor[quantity], dtype)
+                    found = Sensitivity(operation, dtype, quantity, caught, case.name)
+                    best[quantity] = min(best.get(quantity, found), found, key=lambda one: one.smallest)
+    return list(best.values())
+
+
+def smallest_caught(expected: Array, floor: Array, dtype: str) -> float:
+    """Return the smallest relative error in `GRID` that the comparison with a floor does not accept, or 1."""
+
+    def fails(error: float) -> bool:
+        return difference("", (expected * (1 + error)).astype(dtype), expected, floor).failed
+
+    return GRID[min(bisect_left(GRID, True, key=fails), len(GRID) - 1)]
+
+
+def lines(found: Iterable[Sensitivity]) -> Iterator[str]:
+    """Yield a line for each quantity of each operation: its sensitivity in every dtype, with two digits."""
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    for one in found:
+        rows.setdefault((one.operation, one.quantity), {})[one.dtype] = one.smallest
+    for (operation, quantity), values in rows.items():
+        numbers = (f"{values[dtype]:8.1e}" if dtype in values else f"{'-':>8}" for dtype in DTYPES)
+        yield f"{operation:34} {quantity:18} {'  '.join(numbers)}".rstrip()
+
+
+def published() -> dict[tuple[str, str, str], float]:
+    """Return the published values by operation, quantity and dtype."""
+    found: dict[tuple[str, str, str], float] = {}
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            operation, quantity, *numbers = line.split()
+            found |= {(operation, quantity, d): float(n) for d, n in zip(DTYPES, numbers, strict=True) if n != "-"}
+    return found

@@ -1,0 +1,59 @@
+"""Catch small errors, and notice where a change makes the checks less sensitive."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parity import InputError
+from parity.__main__ import main
+from parity.arrays import DTYPES
+from parity.caching import clear_caches
+from parity.checks import sensitivity
+from parity.checks.sensitivity import GRID, SLACK, Sensitivity, smallest_caught
+from parity.operations import OPERATIONS
+
+PUBLISHED = sensitivity.published()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_operation_is_half_as_sensitive_as_published(operation: str) -> None:
+    for dtype in DTYPES:
+        found = {one.quantity: one.smallest for one in sensitivity.sensitivity(operation, dtype)}
+        before = {key[1]: value for key, value in PUBLISHED.items() if key[::2] == (operation, dtype)}
+        assert found.keys() == before.keys(), f"{operation} in {dtype}: renew parity/checks/sensitivity.txt"
+        assert {name for name, value in found.items() if value > SLACK * before[name]} == set()
+    clear_caches()
+
+
+@pytest.mark.parametrize("floor", [1e-9, 1e-6])
+def test_the_smallest_error_is_that_of_the_limit(floor: float) -> None:
+    """Reach 64 floors in one number of many, where the norm is far from its limit."""
+    expected, floors = np.ones(100), np.full(100, 1.0)
+    floors[0] = floor
+    caught = smallest_caught(expected, floors, "float64")
+    assert 64 * floor <= caught <= 64 * floor * 2**0.25 * 1.001
+
+
+def test_what_is_never_caught_has_a_sensitivity_of_1() -> None:
+    assert smallest_caught(np.ones(3), np.full(3, 10.0), "float64") == GRID[-1] == 1.0
+
+
+def test_the_command_prints_lines_that_can_be_published(
+    without_frameworks: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["sweep", "--sensitivity", "--operation", "pooling.mean", "--jobs", "1"]) == 0
+    (y, d_x) = capsys.readouterr().out.splitlines()
+    assert y.split()[:2] == ["pooling.mean", "y"]
+    values = {PUBLISHED["pooling.mean", "d_x", dtype] for dtype in DTYPES}
+    assert set(map(float, d_x.split()[2:])) == values
+
+
+def test_one_dtype_leaves_the_other_column_empty() -> None:
+    (line,) = sensitivity.lines([Sensitivity("pooling.mean", "float64", "y", 1e-15, "features/ragged")])
+    assert line.split() == ["pooling.mean", "y", "-", "1.0e-15"]
+
+
+def test_an_unknown_operation_is_named() -> None:
+    with pytest.raises(InputError, match=r"^operation: got 'pooling.men', expected 'pooling.mean'"):
+        sensitivity.plan(["pooling.men"])
