@@ -27,6 +27,7 @@ from parity.frameworks import loading
 from parity.mutants import MutantTask
 from parity.throughput.advice import Layer
 from parity.training import Training
+from tests.full_runs import every_other
 
 GATHER = ["check", "--operation", "bidirectional.reverse_sequence", "--variant", "gather", "--jobs", "1"]
 GATHER += ["--contract", "repeatable", "--contract", "matches_reference"]
@@ -44,7 +45,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("kind", every_other(BROKEN))
 def test_a_broken_framework_fails_every_check_and_is_named_once(kind: str, tmp_path: Path) -> None:
     code, reason = BROKEN[kind]
     (tmp_path / "torch").mkdir()

@@ -20,6 +20,7 @@ from parity.cluster.performing import described  # noqa: E402
 from parity.cluster.pool import Cluster  # noqa: E402
 from parity.errors import InputError  # noqa: E402
 from parity.frameworks import DeviceSettings  # noqa: E402
+from tests.full_runs import full_run  # noqa: E402
 from tests.tasks import acts  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask and what it is built on: they are not ours
@@ -113,6 +114,7 @@ def test_a_cluster_and_jobs_are_one_too_many(capsys: pytest.CaptureFixture[str])
     assert "jobs: got 2 with --scheduler, expected one of both" in capsys.readouterr().err
 
 
+@full_run
 def test_the_report_is_that_of_this_machine(scheduler: str, pytorch: str, tmp_path: Path) -> None:
     options = ["check", "--operation", "pooling.mean", "--framework", pytorch, "--dtype", "float32"]
     for name, more in {"here": ["--jobs", "1"], "cluster": ["--scheduler", scheduler]}.items():

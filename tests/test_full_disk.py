@@ -18,6 +18,7 @@ from parity import report
 from parity.errors import NotWritten
 from parity.report.journal import NAME
 from tests.factories import report_of
+from tests.full_runs import every_other
 
 pytestmark = pytest.mark.skipif(find_spec("resource") is None, reason="the system has no limit on the size of files")
 
@@ -108,7 +109,7 @@ def test_views_that_cannot_be_written_are_one_line_too(tmp_path: Path) -> None:
 PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
 
-@pytest.mark.parametrize("when", ["from the first result on", "from the beginning"])
+@pytest.mark.parametrize("when", every_other(["from the first result on", "from the beginning"]))
 def test_pytest_prints_the_error_and_the_run_fails(when: str, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(FULL + ("limit(100)" if when == "from the beginning" else ""))
     (tmp_path / "test_all.py").write_text(TESTS)

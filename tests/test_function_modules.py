@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from parity import InputError, check_function
+from tests.full_runs import every_other
 
 OPTIONS: dict[str, Any] = {"contracts": ["matches_reference", "independent_of_batchmates"], "mode": "eager"}
 ANY: dict[str, Any] = {**OPTIONS, "padding_output": "any", "min_length": 1, "lengths": "3,1:5"}
@@ -41,7 +42,7 @@ LAYERS: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", every_other(MODULES))
 def test_a_module_is_taken_for_a_function(name: str, pytorch: str) -> None:
     operation, make, options = MODULES[name]
     verdict = check_function(operation, make(), **options)

@@ -12,10 +12,12 @@ from parity.frameworks import FRAMEWORKS
 from parity.mutants import KILLED
 from parity.mutants.generating import CONDITIONS, GeneratedTask, _every, generate, named
 from parity.mutants.run import SURVIVED, run_generated
+from tests.full_runs import full_run
 
 KINDS = {"arithmetic", "bound", "comparison", "constant", "gradient", "name", "negation", "selection"}
 
 
+@full_run
 def test_there_are_some_of_every_kind_in_both_frameworks() -> None:
     for framework in FRAMEWORKS:
         kinds = {mutant.mistake for mutant in _every() if mutant.framework == framework}

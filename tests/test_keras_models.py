@@ -23,6 +23,7 @@ SLOW = {  # each traces recurrent layers or has a kind of mistake that the model
     *("the maximum is over zeros", "positions are not shifted", "an inverted mask", "a mask of queries"),
     *("a layer", "heads", "convolutions", "the mask is lost in a Lambda", "the mask is lost at x * 1"),
     *("the mask is lost in a Reshape", "the second convolution reads padding", "pooling ignores the mask"),
+    *("subclassed", "dot attention", "attention without a mask", "a softmax over steps", "steps are centred"),
 }
 
 

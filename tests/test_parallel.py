@@ -32,7 +32,7 @@ from parity.report.journal import Journal, entry
 from parity.report.model import Report, encode
 from parity.training import Training
 from tests.factories import curve
-from tests.full_runs import full_run
+from tests.full_runs import full_run, some
 from tests.tasks import Act, acts
 
 pytest_plugins = ["pytester"]
@@ -382,6 +382,7 @@ def test_workers_share_the_threads_of_all_cores(monkeypatch: pytest.MonkeyPatch)
     assert [worker.threads for worker in processes.workers(1)] == [6]
 
 
+@pytest.mark.parametrize("framework", some(frameworks.FRAMEWORKS, {"tensorflow"}), indirect=True)
 def test_a_framework_uses_as_many_threads_as_its_worker_may(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the setting itself: on one core, or with an option of the caller's, there is one thread anyway."""
     program = f"""

@@ -13,7 +13,7 @@ import pytest
 import padding_parity_plugin
 from parity import report
 from parity.checks.selection import plan
-from tests.full_runs import full_run, some
+from tests.full_runs import every_other, full_run, some
 
 pytest_plugins = ["pytester"]
 
@@ -100,7 +100,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("option", WRONG)
+@pytest.mark.parametrize("option", every_other(WRONG))
 def test_a_wrong_option_is_named(pytester: pytest.Pytester, option: str) -> None:
     pytester.makepyfile(MATRIX)
     run = pytester.runpytest_subprocess("-k", "reverse_sequence-pytorch", option)
@@ -109,7 +109,7 @@ def test_a_wrong_option_is_named(pytester: pytest.Pytester, option: str) -> None
     assert "Traceback" not in run.stdout.str() + run.stderr.str()
 
 
-@pytest.mark.parametrize("option", [option for option in WRONG if "=/" not in option])
+@pytest.mark.parametrize("option", every_other(option for option in WRONG if "=/" not in option))
 def test_a_wrong_option_is_named_in_a_project_without_our_tests(pytester: pytest.Pytester, option: str) -> None:
     pytester.makepyfile("def test_other(): pass")
     run = pytester.runpytest_subprocess(option)
@@ -268,7 +268,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("what", RUNS)
+@pytest.mark.parametrize("what", every_other(RUNS))
 def test_the_exit_status_is_that_of_the_report(what: str, pytester: pytest.Pytester) -> None:
     run = RUNS[what]
     pytester.makepyfile(f"import pytest\ndef test_contract(parity_results): {run.body}")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.full_runs import full_run
+
 pytest.importorskip("torch")
 pytest.importorskip("keras")
 pytest.importorskip("onnx", reason="onnx is not installed")
@@ -16,6 +18,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "your-own-pair.md").read_text(encoding="utf-8")
 
 
+@full_run
 @pytest.mark.filterwarnings("ignore")  # of the export to ONNX
 def test_the_examples_print_what_the_page_says(capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Compare all but the differences, which another machine rounds in another way."""
