@@ -140,7 +140,11 @@ WRONG: dict[str, tuple[dict[str, Any], Any, str]] = {
     "a function": ({"transfer": lambda a, b: None}, INPUTS, "transfer: got a function, with a recording, expected 'le"),
     "other inputs": ({}, parity.inputs(x=parity.features(3)), r"recording: got one of other inputs or lengths \(left"),
     "training": ({"training": True}, INPUTS, "recording: got one in the mode of inference, for training"),
-    "steps": ({"steps": 2, "optimiser": "sgd"}, INPUTS, "steps: got 2 with a recording, expected 0: it cannot be"),
+    "steps": (
+        {"steps": 2, "optimiser": "sgd"},
+        INPUTS,
+        "steps: got 2 for the left side, a recording, expected 0, or two models in one process: a recording has",
+    ),
     "seeds": ({"seeds": 3}, INPUTS, "seeds: got 3 for a recording of 2, expected at most 2"),
 }
 

@@ -40,6 +40,7 @@ class PyTorchSide:
     framework = "pytorch"
     factory = None  # makes another module, if a function without arguments was given
     response = None
+    computed = None  # takes a module and an exit stack, and returns tensors by name whose gradients are kept, too
     modes = ("eager", "without gradients")
 
     def __init__(self, model, call, outputs=None, loss=None, training=False, graphs=True):  # noqa: ARG002
@@ -77,6 +78,7 @@ class PyTorchSide:
             model, parameters = self.prepared(dtype, perturb, stack, noise is not None)
             if traced and model is not self.model:
                 observe(model, layers, stack)
+            computed = self.computed(model, stack) if self.computed and with_gradients and mode != COMPILED else {}
             if noise is not None and noise.inside:
                 stack.enter_context(PerturbedOperations(perturb))
             if mode == COMPILED:
@@ -91,9 +93,11 @@ class PyTorchSide:
                 outputs, total = self.forward(model, native, cotangent if with_gradients else None)
             own, theirs, layers = {}, {}, used(layers, total)
             if with_gradients:
-                found = differentiated(total, [*parameters.values(), *floats.values()])
+                names, others = [*parameters, *floats], [t for each in computed.values() for t in each]
+                found = differentiated(total, [*parameters.values(), *floats.values(), *others])
                 own = dict(zip(parameters, found, strict=False))
-                theirs = dict(zip(floats, found[len(own) :], strict=True))
+                theirs = dict(zip(floats, found[len(own) : len(names)], strict=True))
+                own |= summed(computed, found[len(names) :])
             modified = () if noise else native.changed(lambda name, tensor: not same(tensor, before[name]))
             loss = float(total.detach()) if self.loss is not None else None
             return Ran(plain(outputs), plain(own), plain(theirs), loss, tuple(layers), modified)
@@ -394,6 +398,12 @@ def differentiated(total, tensors):
         return [torch.zeros_like(tensor) for tensor in tensors]
     found = torch.autograd.grad(total, tensors, allow_unused=True)
     return [torch.zeros_like(t) if gradient is None else gradient for t, gradient in zip(tensors, found, strict=True)]
+
+
+def summed(tensors, gradients):
+    """Return the sums of the gradients of several tensors of each name."""
+    each = iter(gradients)
+    return {name: sum(next(each) for _ in own) for name, own in tensors.items() if own}
 
 
 def same(tensor, before):

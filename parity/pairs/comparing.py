@@ -120,14 +120,11 @@ def _weights(
     numbering = seen[0].half.weights.numbering
     begins = np.searchsorted(links.left, list(numbering.offsets.values()))
     ends = [*begins[1:], links.left.size]
-    derived = [one.half.weights.derived() for one in seen]
     for name, begin, end in zip(numbering.shapes, begins, ends, strict=True):
         left, right = links.left[begin:end], links.right[begin:end]
-        if not left.size or name in derived[0]:
+        if not left.size:
             continue
         others = seen[1].half.weights.numbering.names_of(right)
-        if derived[1] & set(others):
-            continue
         own, theirs = gradients[0][left], gradients[1][right]
         lacking = np.isnan(own), np.isnan(theirs)
         if lacking[0].all() and lacking[1].all():  # moving statistics

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from typing import Any
 
+from parity.pairs.halves import TRAINING, Half
 from parity.pairs.rules import Rule
+from parity.pairs.running import weights_of
 from parity.pairs.trainer import Joined, Trainer
 from parity.pairs.trajectories import Layout
 
@@ -157,6 +161,44 @@ def of_sums(joined: tuple[Sequence[Joined], Sequence[Joined]]) -> Iterator[Conve
 def _joining(number: int, joined: Sequence[Joined]) -> Callable[[Trainers], Trainers]:
     def change(trainers: Trainers) -> Trainers:
         changed = replace(trainers[number], joined=joined)
+        return (changed, trainers[1]) if number == 0 else (trainers[0], changed)
+
+    return change
+
+
+def of_computed(trainers: Trainers) -> Iterator[Convention]:
+    """Yield the weights that a model computes from several parameters, which are trained in their place."""
+    for number, trainer in enumerate(trainers):
+        half = trainer.half
+        if names := sorted(half.weights.derived()):
+            more = f" and {len(names) - 1} more are" if len(names) > 1 else " is"
+            said = f"`{names[0]}`{more} computed {half.name} from parameters that are trained in place of it"
+            yield Convention("computed", said, _of_computed(number), partial(_uncomputed, half))
+
+
+@contextmanager
+def _uncomputed(half: Half) -> Iterator[None]:
+    """Let a model have its computed weights as parameters, until the context ends."""
+    before = half.weights
+    with import_module(TRAINING[half.side.framework]).uncomputed(half.side):
+        half.weights = weights_of(half.side)
+        try:
+            yield
+        finally:
+            half.weights = before
+
+
+def _of_computed(number: int) -> Callable[[Trainers], Trainers]:
+    """Return a change that trains computed weights as what they are computed from."""
+
+    def change(trainers: Trainers) -> Trainers:
+        trainer = trainers[number]
+        rule = _rule_of(trainer)
+        settings = dict(rule.settings)
+        for name, own in trainer.half.weights.components().items():
+            if own and own[0] in settings:
+                settings[name] = settings[own[0]]
+        changed = replace(trainer, given=Rule(settings, rule.clip))
         return (changed, trainers[1]) if number == 0 else (trainers[0], changed)
 
     return change

@@ -273,7 +273,7 @@ class Examination:
             self.notes.append(said)
             return ""
         weights = self.halves[number].weights
-        before = weights.arrays()
+        restore = weights.keep()
         try:
             weights.assign(instead)
             self.carrier.forget()
@@ -282,7 +282,7 @@ class Examination:
             quantities[number] = setting.view.observe([setting.base])
             found = compare_pair(seen, (quantities[0], quantities[1]), None, DOUBLE)
         finally:
-            weights.assign(before)
+            restore()
             self.carrier.forget()
         if any(one.failed for one in found):
             return ""

@@ -42,14 +42,27 @@ class KerasModel:
         """Return all arrays by name."""
         return {name: variable.numpy() for name, variable in self.variables.items()}
 
-    def assign(self, arrays):
+    def directions(self):
+        """Return all arrays by name: none is computed."""
+        return self.arrays()
+
+    def assign(self, arrays, directions=None):  # noqa: ARG002
         """Write arrays by name."""
         for name, array in arrays.items():
             self.variables[name].assign(array)
 
+    def keep(self):
+        """Return a function that gives the model the weights back that it has now."""
+        before = self.arrays()
+        return lambda: self.assign(before)
+
     def derived(self):
         """Return no names: every weight is a variable."""
         return set()
+
+    def components(self):
+        """Return no names: none is computed."""
+        return {}
 
     def trainable(self):
         """Return the names of arrays with gradients."""

@@ -111,15 +111,15 @@ class Plan:
         if wrong or any(self.uncovered(connection, couples)):
             return True, 0
         model = self.target.runnable.model
-        before = model.arrays()
-        dtypes = {name: array.dtype for name, array in before.items()}
+        restore = model.keep()
+        dtypes = {name: array.dtype for name, array in model.arrays().items()}
         try:
             model.assign(connection.there.forward(self.values, dtypes))
             own, theirs = self.ran, self.target.runnable.observe_full()
         except Exception:  # a model may not run without padding
             return False, 0
         finally:
-            model.assign(before)
+            restore()
         most = AGREE[min(side.runnable.dtype for side in (self.source, self.target))]
         received = sum(receive_the_same(own.inputs.get(a.path), theirs.inputs.get(b.path), most) for a, b in couples)
         return agree(own.outputs, theirs.outputs, most), received

@@ -1,23 +1,11 @@
 """Run layers of a PyTorch module alone in float64, with other values for their arrays."""
 
-import copy
-
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
-BUFFERS = ("running_mean", "running_var")  # those that count as weights
-
-
-def own_names(module):
-    """Return the local names of a module's own arrays, parametrised ones as what they amount to."""
-    names = [name for name, p in module._parameters.items() if p is not None]
-    if parametrize.is_parametrized(module):
-        names += list(module.parametrizations)
-    old = [name.removesuffix("_g") for name in names if name.endswith("_g") and name.removesuffix("_g") + "_v" in names]
-    names = [name for name in names if name.removesuffix("_g").removesuffix("_v") not in old] + old  # weight_norm
-    return names + [name for name in BUFFERS if module._buffers.get(name) is not None]
+from parity.models.pytorch_copying import copied
+from parity.pairs.pytorch_computed import made_plain
 
 
 def recurrent_alone(module, path, suffix, kind, sizes):
@@ -62,17 +50,8 @@ def applied(module, path, call, **settings):
 
 
 def materialised(module):
-    """Return a copy in float64 with plain weights in place of parametrised ones."""
-    copied = copy.deepcopy(module).double().cpu().eval()
-    if parametrize.is_parametrized(copied):  # remove_parametrizations would change the class, which both share
-        values = {name: getattr(copied, name) for name in copied.parametrizations}
-        del copied._modules["parametrizations"]
-        copied.__class__ = type(copied).__bases__[0]
-        for name, value in values.items():
-            copied.register_parameter(name, nn.Parameter(value.detach()))
-    for name in [n for n in own_names(copied) if n not in copied._parameters and n not in copied._buffers]:
-        nn.utils.remove_weight_norm(copied, name)
-    return copied
+    """Return a copy in float64 with plain weights in place of computed ones."""
+    return made_plain(copied(module).double().cpu().eval())
 
 
 def run_with(module, values, call):

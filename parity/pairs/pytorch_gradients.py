@@ -5,14 +5,17 @@ from unittest import mock
 
 import torch
 
+from parity.pairs.pytorch_computed import parameters_of
 from parity.pairs.pytorch_random import paths
 from parity.pairs.randomness import caller
 
 
 @contextlib.contextmanager
 def thawed(side, names):
-    """Let parameters have gradients until the context ends."""
-    frozen = [p for name, p in side.model.named_parameters() if name in names and not p.requires_grad]
+    """Let parameters have gradients until the context ends, also those that a weight is computed from."""
+    own = dict(side.model.named_parameters())
+    wanted = [p for name in names for p in ([own[name]] if name in own else inside(side.model, name))]
+    frozen = [parameter for parameter in wanted if not parameter.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(True)
     side.copies.clear()
@@ -22,6 +25,12 @@ def thawed(side, names):
         for parameter in frozen:
             parameter.requires_grad_(False)
         side.copies.clear()
+
+
+def inside(model, name):
+    """Return the parameters that a weight is computed from."""
+    path, _, local = name.rpartition(".")
+    return [parameter for _, parameter in parameters_of(model.get_submodule(path), local)]
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import contextlib
 import copy
 
 from parity.pairs.alternatives import settings
+from parity.pairs.pytorch_computed import computed
 
 # common name -> those of modules, also of people's own
 SETTINGS = {
@@ -17,6 +18,7 @@ SETTINGS = {
 def hold(side, dtype, stack):  # noqa: ARG001
     """Let a side have a copy of its module in a dtype; the user's own is not touched."""
     side.originals = {id(p): name for name, p in side.model.named_parameters()}  # to which an optimiser refers
+    side.computed = computed
     side.model = copy.deepcopy(side.copied(dtype))
     side.copies.clear()
     side.saved.clear()

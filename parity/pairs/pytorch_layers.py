@@ -5,7 +5,8 @@ import math
 import numpy as np
 from torch import nn
 
-from parity.pairs.pytorch_alone import applied, channels_first, channels_last, over_channels, own_names, recurrent_alone
+from parity.pairs.pytorch_alone import applied, channels_first, channels_last, over_channels, recurrent_alone
+from parity.pairs.pytorch_computed import own_names
 from parity.pairs.units import PLAIN, Unit, normalisation
 
 GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}

@@ -1,15 +1,24 @@
 """Read and write the weights of a PyTorch module, and observe the order in which its layers are called."""
 
-import copy
-
 import numpy as np
 import torch
 from torch.nn.utils import parametrize
 
-from parity.models.pytorch_side import flattened, only_floats, plain
+from parity.models.pytorch_copying import copied
+from parity.models.pytorch_side import flattened, only_floats, plain, state
 from parity.pairs import pytorch_layers
 from parity.pairs.maps import Numbering
 from parity.pairs.observed import Observed, random_cotangent
+from parity.pairs.pytorch_computed import (
+    direction_of,
+    is_trained,
+    own_names,
+    own_tensor,
+    parameters_of,
+    refresh,
+    set_weight,
+    weight_of,
+)
 
 
 class PyTorchModel:
@@ -27,7 +36,7 @@ class PyTorchModel:
         self.side, self.module = side, side.model
         self.places, self.aliases, owners = {}, {}, {}
         for path, module in self.modules():
-            for local in pytorch_layers.own_names(module):
+            for local in own_names(module):
                 name = f"{path}.{local}" if path else local
                 tensor = own_tensor(module, local)
                 key = id(tensor) if tensor is not None else (id(module), local)
@@ -54,32 +63,63 @@ class PyTorchModel:
             found = plain({name: self.value(name) for name in self.places})
         return {name: np.array(array) for name, array in found.items()}
 
-    def assign(self, arrays):
-        """Write arrays by name."""
+    def directions(self):
+        """Return all arrays by name, with the direction of each that ``weight_norm`` computes in place of it."""
+        with torch.no_grad():
+            found = plain({name: direction_of(*place) for name, place in self.places.items()})
+        return {name: np.array(array) for name, array in found.items()}
+
+    def assign(self, arrays, directions=None):
+        """Write arrays by name, with their directions if these are known."""
         with torch.no_grad():
             for name, array in arrays.items():
-                set_weight(*self.places[name], array)
+                set_weight(*self.places[name], array, (directions or {}).get(name))
         self.side.copies.clear()
         self.side.saved.clear()
 
+    def keep(self):
+        """Return a function that gives the module the parameters and buffers back that it has now."""
+        before = {name: tensor.detach().clone() for name, tensor in state(self.module).items()}
+
+        def restore():
+            with torch.no_grad():
+                for name, tensor in state(self.module).items():
+                    tensor.copy_(before[name])
+                for module, local in self.places.values():
+                    refresh(module, local)
+            self.side.copies.clear()
+            self.side.saved.clear()
+
+        return restore
+
     def derived(self):
         """Return the names of weights that are computed from several parameters."""
-        return {name for name, (module, local) in self.places.items() if own_tensor(module, local) is None}
+        return set(self.components())
+
+    def components(self):
+        """Return the names of the parameters that each of these is computed from."""
+        return {
+            name: [name.removesuffix(local) + own for own, _ in parameters_of(module, local)]
+            for name, (module, local) in self.places.items()
+            if own_tensor(module, local) is None
+        }
 
     def trainable(self):
-        """Return the names of arrays with gradients."""
-        return {name for name in self.places if self.value(name).requires_grad} | self.derived()
+        """Return the names of arrays with gradients; a computed one if all that it is computed from has them."""
+        derived = self.derived()
+        found = {name for name in self.places if name not in derived and self.value(name).requires_grad}
+        return found | {name for name in derived if is_trained(*self.places[name])}
 
     def pulled_back(self, gradients):
         """Replace the gradient of a derived weight by those of the parameters that it is computed from."""
         found = dict(gradients)
         for name in self.derived() & set(gradients):
             module, local = self.places[name]
-            copied = copy.deepcopy(module).double()
+            double = copied(module).double()
             prefix = name.removesuffix(local)
-            own = parameters_of(copied, local)
+            own = parameters_of(double, local)
             with torch.enable_grad():
-                weight = weight_of(copied, local)
+                weight = weight_of(double, local)
             given = torch.as_tensor(found.pop(name)).reshape(weight.shape)
             for (local_name, _), gradient in zip(
                 own, torch.autograd.grad(weight, [p for _, p in own], given), strict=True
@@ -142,45 +182,6 @@ class PyTorchModel:
         before = self.observe(batch, dtype)
         after = {path: self.observe(batch, dtype, path) for path in paths}
         return {path: {name for name in before.order if before.differs(own, name)} for path, own in after.items()}
-
-
-def own_tensor(module, local):
-    """Return a parameter or a buffer; None for a weight that is computed."""
-    found = module._parameters.get(local)
-    return found if found is not None else module._buffers.get(local)
-
-
-def weight_of(module, local):
-    """Return a weight; one of the older ``weight_norm`` is computed anew."""
-    if own_tensor(module, local) is not None or parametrize.is_parametrized(module, local):
-        return getattr(module, local)
-    return older_norm(module, local).compute_weight(module)
-
-
-def older_norm(module, local):
-    return next(hook for hook in module._forward_pre_hooks.values() if getattr(hook, "name", None) == local)
-
-
-def parameters_of(module, local):
-    """Return the parameters that a weight is computed from, by their local names."""
-    if parametrize.is_parametrized(module, local):
-        own = module.parametrizations[local].named_parameters(recurse=False)
-        return [(f"parametrizations.{local}.{name}", p) for name, p in own]
-    return [(f"{local}_{end}", module._parameters[f"{local}_{end}"]) for end in "gv"]
-
-
-def set_weight(module, local, array):
-    tensor = own_tensor(module, local)
-    given = torch.as_tensor(np.array(array))
-    if tensor is not None:
-        tensor.data.copy_(given)
-    elif parametrize.is_parametrized(module, local):
-        setattr(module, local, given.to(getattr(module, local)))
-    else:
-        norm = older_norm(module, local)
-        length, direction = module._parameters[f"{local}_g"], module._parameters[f"{local}_v"]
-        direction.copy_(given)
-        length.copy_(torch.norm_except_dim(direction, 2, norm.dim))
 
 
 def moved(output):

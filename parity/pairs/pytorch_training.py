@@ -9,7 +9,9 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from parity.errors import InputError, first_lines, message_of, shown
+from parity.models.pytorch_copying import copied
 from parity.models.pytorch_side import by_default, state
+from parity.pairs.pytorch_computed import made_plain
 from parity.pairs.pytorch_half import changed, layers_of
 from parity.pairs.rules import CORRECTED, COUPLED, DECOUPLED, IN_MAXIMUM, OUTSIDE, Rule
 
@@ -58,6 +60,23 @@ def run(setting, values, noise):
     with mock.patch.object(side, "restore", restore):
         ran = setting.view.run(setting.base, noise=noise)
     return ran.gradients, {name: array for name, array in after.items() if name in values}
+
+
+@contextlib.contextmanager
+def uncomputed(side):
+    """Let a module have parameters in place of weights that it computes from several, until the context ends."""
+    before = side.model
+    side.model = copied(before)
+    for module in list(side.model.modules()):
+        made_plain(module)
+    side.copies.clear()
+    side.saved.clear()
+    try:
+        yield
+    finally:
+        side.model = before
+        side.copies.clear()
+        side.saved.clear()
 
 
 class Optimiser:

@@ -34,6 +34,8 @@ class Reader:
     def __init__(self, source: Weights, target: Weights, function: Transferring) -> None:
         self.source, self.target, self.function = source, target, function
         self.own = source.arrays(), target.arrays()
+        self.restore = source.keep(), target.keep()
+        self.computed = bool(source.derived() or target.derived())
 
     def moved(self, values: Mapping[str, Array], fill: float = 0.0) -> Array:
         """Return all elements of the target after a call, which began with one number in each."""
@@ -69,14 +71,16 @@ class Reader:
             for name in self.source.numbering.shapes:
                 self._read(found, name)
             computed = self._computed(found)
-            self.source.assign(self.own[0])
-            self.target.assign(self.own[1])
+            self._restore()
             self.call()
             after = self.target.arrays()
         finally:
-            self.source.assign(self.own[0])
-            self.target.assign(self.own[1])
+            self._restore()
         return found, {name: after[name] for name in found.complete()}, computed
+
+    def _restore(self) -> None:
+        for restore in self.restore:
+            restore()
 
     def _read(self, found: Map, name: str) -> None:
         """Add the images of one array to a map."""
@@ -86,6 +90,7 @@ class Reader:
         is_image = np.zeros(self.target.numbering.size, bool)
         while unit <= max(1, ids.size - 1):
             image = self.moved({name: 1 + place // unit % DIGIT}) - found.constants
+            image = np.round(image, 2) if self.computed else image  # from a length and a direction, not exactly
             is_image |= image != 0
             total += unit * (image - 1)
             unit *= DIGIT

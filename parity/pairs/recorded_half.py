@@ -67,7 +67,8 @@ class RecordedHalf(Half):
             InputError: fewer seeds, another dtype, or training.
         """
         if steps:
-            raise InputError("steps", f"{steps} with a recording", "0: it cannot be trained")
+            instead = "0, or two models in one process: a recording has one batch, and nothing that could be trained"
+            raise InputError("steps", f"{steps} for the {self.name} side, a recording", instead)
         manifest = self.recorded.recording.manifest
         if seeds > manifest.seeds:
             raise InputError("seeds", f"{seeds} for a recording of {manifest.seeds}", f"at most {manifest.seeds}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -44,13 +44,26 @@ class RecordedWeights:
         """Return all arrays by name."""
         return dict(self.current)
 
-    def assign(self, arrays: Mapping[str, Array]) -> None:
+    def directions(self) -> dict[str, Array]:
+        """Return all arrays by name: those of computed ones were not recorded."""
+        return self.arrays()
+
+    def assign(self, arrays: Mapping[str, Array], directions: Mapping[str, Array] | None = None) -> None:  # noqa: ARG002
         """Take arrays by name for those that it has."""
         self.current.update(arrays)
+
+    def keep(self) -> Callable[[], None]:
+        """Return a function that gives it the weights back that it has now."""
+        before = self.arrays()
+        return lambda: self.assign(before)
 
     def derived(self) -> set[str]:
         """Return the names of weights that were computed from several parameters."""
         return set(self.recorded.described.derived)
+
+    def components(self) -> dict[str, list[str]]:
+        """Return no names: what they were computed from was not recorded."""
+        return {}
 
     def trainable(self) -> set[str]:
         """Return the names of arrays with gradients."""

@@ -10,7 +10,7 @@ from parity.checks.comparison import Difference
 from parity.errors import InputError, choose, shown
 from parity.models.sequences import Inputs
 from parity.pairs.carrying import Carried, Carrier
-from parity.pairs.conventions import of_rules, of_sums
+from parity.pairs.conventions import of_computed, of_rules, of_sums
 from parity.pairs.first_difference import FirstDifference
 from parity.pairs.halves import DOUBLE, SINGLE, TRAINING, Half
 from parity.pairs.rules import NAMED, Rule
@@ -136,11 +136,12 @@ class Training:
 
     def _cause(self, trainers: Any, trajectories: Any, layout: Layout, joined: Any) -> str:
         known = list(of_statistics(trainers))
-        if joined:
-            rules = self._rules(trainers, trajectories, layout)
-            if rules is not None:
-                trainers = rules
-                known += [*of_rules((rules[0].given, rules[1].given), layout), *of_sums(joined)]
+        rules = self._rules(trainers, trajectories, layout) if joined else trainers
+        if rules is not None and self.steps:
+            trainers = rules
+            known += of_computed(trainers)
+        if rules is not None and joined:
+            known += [*of_rules((rules[0].given, rules[1].given), layout), *of_sums(joined)]
         return cause_in_conventions(Trials(trainers, trajectories, layout), known)
 
     def _rules(self, trainers: Any, trajectories: Any, layout: Layout) -> Any:

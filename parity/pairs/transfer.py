@@ -83,14 +83,25 @@ class Transfer:
         """Set the weights of the target, or of another model that has the same arrays.
 
         Raises:
-            InputError: a model that has other arrays.
+            InputError: a model that has other arrays, or computes one in a way that does not give the weights.
         """
         model = self.target if target is None else weights_of(made_of(target, "target"))
         shapes = model.numbering.shapes
         if list(shapes.values()) != list(self.target.numbering.shapes.values()):
             raise InputError("target", f"a model with {len(shapes)} arrays", "one with the target's names and shapes")
         names = dict(zip(self.target.numbering.shapes, shapes, strict=True))
-        model.assign({names[name]: array for name, array in self.weights.items()})
+        own = {names[name]: array for name, array in self.weights.items()}
+        if not model.derived():
+            model.assign(own)
+            return
+        dtypes = {name: array.dtype for name, array in self.weights.items()}
+        directions = self.map.forward(self.source.directions(), dtypes) if self.source.derived() else {}
+        restore = model.keep()
+        try:
+            model.assign(own, {names[name]: array for name, array in directions.items()})
+        except InputError:
+            restore()
+            raise
 
     def gradients(self, gradients: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients of the source's parameters from those of the target's.
