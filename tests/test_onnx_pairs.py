@@ -24,6 +24,8 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not inst
 from torch import nn  # noqa: E402
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence  # noqa: E402
 
+from tests.full_runs import some  # noqa: E402
+
 WORDS = 9
 INPUTS = parity.inputs(tokens=parity.tokens(WORDS), lengths=parity.lengths(batch=3, longest=4))
 FEATURES = parity.inputs(x=parity.features(3), lengths=parity.lengths(batch=3, longest=4))
@@ -109,8 +111,70 @@ def test_another_function_is_not(graph: bytes) -> None:
     verdict = parity.check_pair(graph, Tagger(eps=1e-3), INPUTS, **ONLY)
     assert verdict.same_function is False
     assert str(verdict).startswith("✗ not the same function: ")
-    assert "apart in float32" in str(verdict)
-    assert verdict.first_difference is None
+    first = verdict.first_difference
+    assert (first.where, first.left, first.right, first.step, first.sequence) == ("outputs", "y", "output", 0, 0)
+    assert str(first).startswith("first in output `y` = `output`, step 0 of sequence 0, ")
+    assert str(first).endswith(" in float32")
+    assert verdict.cause.startswith("eps of `norm` right is 0.001; with 1e-05"), str(verdict)
+
+
+class Pooled(nn.Module):
+    """A packed LSTM, an answer for each sequence from its outputs, a dense layer, and an activation."""
+
+    def __init__(self, pool: Any, bend: Any = torch.relu, packed: bool = True) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.rnn, self.mid, self.head = nn.LSTM(3, 4, batch_first=True), nn.Linear(4, 5), nn.Linear(5, 2)
+        self.pool, self.bend, self.packed = pool, bend, packed
+
+    def forward(self, x: Any, lengths: Any) -> Any:
+        if self.packed:
+            packed = self.rnn(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))[0]
+            y = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])[0]
+        else:
+            y = self.rnn(x)[0]
+        return self.head(self.bend(self.mid(self.pool(y, lengths))))
+
+
+def mean(y: Any, lengths: Any) -> Any:
+    return y.sum(1) / lengths[:, None]
+
+
+CAUSES: dict[str, tuple[Any, Any, str]] = {
+    "last column": (
+        Pooled(lambda y, n: y[torch.arange(len(y)), n - 1]),
+        Pooled(lambda y, n: y[:, -1]),
+        "of the outputs of `rnn`, left goes on with the last real step; with the last column",
+    ),
+    "activation": (
+        Pooled(mean),
+        Pooled(mean, nn.functional.gelu),
+        "of the outputs of `mid`, left goes on with relu; with exact gelu all outputs agree to ",
+    ),
+    "lengths": (
+        Pooled(mean, packed=False),
+        Pooled(mean),
+        "lengths of `rnn` left; with those of the batch all outputs agree to ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", some(CAUSES, {"activation", "last column"}))
+def test_a_cause_is_a_change_of_the_other_model_that_makes_all_outputs_agree(name: str) -> None:
+    left, right, cause = CAUSES[name]
+    graph = exported(right, torch.randn(2, 6, 3), torch.tensor([6, 3]), names=("x", "lengths"))
+    verdict = parity.check_pair(left, graph, FEATURES, **ONLY)
+    assert verdict.cause.startswith(cause), str(verdict)
+
+
+def test_a_difference_in_sequences_with_padding_only_is_told() -> None:
+    def total(scaled: bool) -> Any:
+        return lambda y, n: y.sum(1) * (1 + scaled * (n < n.max()).to(y.dtype))[:, None]
+
+    graph = exported(Pooled(total(True)), torch.randn(2, 6, 3), torch.tensor([6, 3]), names=("x", "lengths"))
+    verdict = parity.check_pair(Pooled(total(False)), graph, FEATURES, **ONLY)
+    assert "they differ only in sequences with padding" in str(verdict)
+    assert not verdict.cause
 
 
 def test_contracts_about_padding_are_tried_on_it() -> None:

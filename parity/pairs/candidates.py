@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 
 from parity.arrays import Array, Mask
 from parity.pairs.elementwise import AS_THEY_ARE, ELEMENTWISE, halves, interleaved, softmax
 from parity.pairs.pools import POOLS, filled
+
+GATES = ("sigmoid", "tanh", "silu", "exact gelu", "gelu with tanh", "relu")  # of gated linear units
+AFTER_SUMS = ("relu", "tanh", "sigmoid", "silu", "exact gelu", "gelu with tanh")
 
 
 def _orders(x: Array, mask: Mask) -> Iterator[tuple[str, Array]]:
@@ -88,13 +92,46 @@ def positions(steps: int, size: int) -> Iterator[tuple[str, Array]]:
                 yield f"{order} {other}{of_rates}{since}", np.concatenate(pair, axis=-1)[:, :size]
 
 
+def _gated(x: Array) -> Iterator[tuple[str, Array]]:
+    """Yield one half of the channels times a function of the other, as gated linear units do."""
+    if x.shape[-1] % 2 == 0:
+        first, second = np.split(x, 2, axis=-1)
+        for name in GATES:
+            yield f"its first half times the {name} of the second", first * ELEMENTWISE[name](second)
+            yield f"its second half times the {name} of the first", second * ELEMENTWISE[name](first)
+
+
+def _of_two(
+    x: Array, name: str, other: Array, mask: Mask, has_steps: bool, target: Array
+) -> Iterator[tuple[str, Array]]:
+    """Yield what is made of the outputs of two layers, of the same shape."""
+    yield f"their sum with {name}", x + other
+    yield f"their product with {name}", x * other
+    yield f"{name}, without them", other
+    for function in AFTER_SUMS:
+        yield f"the {function} of their sum with {name}", ELEMENTWISE[function](x + other)
+    if target.shape == x.shape:
+        for one, own, another, rest in (("these", x, name, other), (name, other, "these", x)):
+            factor = _factor(own, target - rest, mask, has_steps)
+            if factor is not None:
+                yield f"{another} plus {factor:.6g} times {one}", rest + factor * own
+
+
+def _factor(x: Array, target: Array, mask: Mask, has_steps: bool) -> float | None:
+    """Return the number whose product with an array is nearest to another on real steps."""
+    own, theirs = (x[mask], target[mask]) if has_steps else (x, target)
+    if not (np.isfinite(own).all() and np.isfinite(theirs).all()):
+        return None
+    return float(np.sum(own * theirs)) / max(float(np.sum(own * own)), 1e-300)
+
+
 def _of_numbers(x: Array, mask: Mask, has_steps: bool, target: Array) -> Iterator[tuple[str, Array]]:
     """Yield the product with a number, and the sum with one, that fit best on real steps."""
     if x.shape != target.shape:
         return
     own, theirs = (x[mask], target[mask]) if has_steps else (x, target)
     if np.isfinite(own).all() and np.isfinite(theirs).all():
-        factor = float(np.sum(own * theirs)) / max(float(np.sum(own * own)), 1e-300)
+        factor = _factor(x, target, mask, has_steps) or 0.0
         if abs(factor) > 1e-12:
             yield f"these times {factor:.6g}", factor * x
         added = float(np.mean(theirs - own))
@@ -132,14 +169,16 @@ def _alike(
     for name, function in list(ELEMENTWISE.items())[1:] if x.shape[-1] % 2 == 0 else ():
         yield f"the halves of its channels exchanged, then {name}", function(halves(x))
     yield from _of_halves(x, of_both)
+    yield from _gated(x)
     for name, other in others.items():
         if other.shape == x.shape:
-            yield f"their sum with {name}", x + other
-            yield f"their product with {name}", x * other
-            yield f"{name}, without them", other
+            yield from _of_two(x, name, other, mask, has_steps, target)
         if other.shape[:-1] == x.shape[:-1]:
             yield f"these and {name}, joined in this order", np.concatenate([x, other], -1)
             yield f"{name} and these, joined in this order", np.concatenate([other, x], -1)
+            for order, turned in islice(_orders(other, mask), 2) if has_steps else ():
+                yield f"these and {name} with {order}, joined in this order", np.concatenate([x, turned], -1)
+                yield f"{name} with {order} and these, joined in this order", np.concatenate([turned, x], -1)
     if has_steps:
         yield from _orders(x, mask)
         yield from _of_axes(x)
@@ -147,6 +186,22 @@ def _alike(
         yield from _of_steps(x, mask)
     if not has_steps or x.shape[:2] == mask.shape:
         yield from _of_numbers(x, mask, has_steps, target)
+
+
+def operations(x: Array, mask: Mask, has_steps: tuple[bool, bool], target: Array) -> Iterator[tuple[str, Array]]:
+    """Yield what one model may compute from the outputs of a layer, simple operations only; see `candidates`."""
+    with np.errstate(all="ignore"):
+        if has_steps == (True, False):
+            for name, pool in POOLS.items():
+                yield name, pool(x, mask)
+        elif not has_steps[0] and x.ndim == target.ndim + 1 == 3:
+            yield from _of_states(x, of_both=False)
+        elif has_steps[0] == has_steps[1]:
+            for name, function in ELEMENTWISE.items():
+                yield name, function(x)
+            yield from _of_halves(x, of_both=False)
+            if has_steps[0]:
+                yield from _orders(x, mask)
 
 
 def related(x: Array, mask: Mask, has_steps: bool) -> Iterator[tuple[str, Array]]:

@@ -29,6 +29,7 @@ from parity.pairs.interventions import cause_in_dropout, cause_in_gradients, rou
 from parity.pairs.layers import LayerDifference, LayerWeights, layer_differences
 from parity.pairs.losses import recognised_losses
 from parity.pairs.onnx_half import OnnxHalf
+from parity.pairs.outputs_only import cause_in_outputs, first_in_outputs
 from parity.pairs.randomness import Dropouts, rates_note, still_random
 from parity.pairs.training import Training
 from parity.pairs.verdict import SAME, PairVerdict
@@ -188,7 +189,7 @@ class Examination:
     ) -> tuple[FirstDifference | None, str]:
         """Find where both models begin to differ, and why; a model that cannot be traced may raise anything."""
         if any(half.is_whole for half in self.halves):
-            return None, ""
+            return self._of_outputs(seen, seed, differences)
         try:
             with np.errstate(all="ignore"):  # inf and NaN are results too
                 traces = self._traced(seed)
@@ -199,6 +200,24 @@ class Examination:
         except Exception as error:
             self.notes.insert(0, f"where they begin to differ is not known: {first_lines(message_of(error))}")
             return None, ""
+
+    def _of_outputs(
+        self, seen: tuple[Seen, Seen], seed: int, differences: list[Difference]
+    ) -> tuple[FirstDifference | None, str]:
+        """Find the first difference in outputs, and a change of the model that has layers which explains it."""
+        failed = [one for one in differences if one.failed]
+        first = first_in_outputs(seen, failed, self.found.wide)
+        if first is None:
+            return None, ""
+        if first.kind:
+            self.notes.insert(0, f"they differ {first.kind}")
+        try:
+            return first, cause_in_outputs(self.halves, self.inputs, seed, self.found.wide)
+        except INTERRUPTS:
+            raise
+        except Exception as error:  # the model, which is traced, may raise anything
+            self.notes.append(f"no cause was tried: {first_lines(message_of(error))}")
+            return first, ""
 
     def _traced(self, seed: int) -> Traces:
         tracers = self.halves[0].tracer(self.inputs, seed), self.halves[1].tracer(self.inputs, seed)

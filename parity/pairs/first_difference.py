@@ -27,11 +27,14 @@ class FirstDifference(Struct, frozen=True):
         left, right: the layers that differ; those that receive something else when it is "between".
         kind: the class of the right one.
         where: "in" the layers, "between" them and those before, "after" the last ones, in "gradients" or the "loss"
-            only, only in weights after so many steps of "training", or in "weights" that cannot be made equal.
+            only, only in weights after so many steps of "training", in "weights" that cannot be made equal, or in
+            "outputs", whose names are in place of those of layers, if one model has no layers.
         equal: the last pair of layers before, whose outputs agree, left and right.
         inside: layers without weights between them, "left" or "right" and their names.
         step: the first, -1 where there are no steps.
+        sequence: that of the batch in which it is, if only outputs are known; else -1.
         difference: the largest, in the widest dtype; None for one that is not finite.
+        dtype: in which it was measured.
     """
 
     left: str
@@ -42,6 +45,8 @@ class FirstDifference(Struct, frozen=True):
     inside: tuple[str, ...] = ()
     step: int = -1
     difference: Measure = 0.0
+    sequence: int = -1
+    dtype: str = "float64"
 
     def __post_init__(self) -> None:
         force_setattr(self, "difference", finite(self.difference))
@@ -57,6 +62,10 @@ class FirstDifference(Struct, frozen=True):
         layers = _named(self.left, self.right, self.kind)
         if self.where == "in":
             return f"first in {layers}{measured}"
+        if self.where == "outputs":
+            of = f" of sequence {self.sequence}" if self.sequence >= 0 else ""
+            output = _named(self.left, self.right)
+            return f"first in output {output}{step or ','}{of}, {self._size}"
         if self.where == "training":
             after = f"after step {self.step}, first in {layers}, {self._size}"
             return f"outputs and gradients agree; weights differ {after}"
@@ -76,7 +85,7 @@ class FirstDifference(Struct, frozen=True):
 
     @property
     def _size(self) -> str:
-        return "NaN or inf on one side" if self.difference is None else f"{self.difference:.1e} in float64"
+        return "NaN or inf on one side" if self.difference is None else f"{self.difference:.1e} in {self.dtype}"
 
 
 def _named(left: str, right: str, kind: str = "") -> str:
@@ -228,12 +237,13 @@ class Traces:
         if (own[0] is None) == (own[1] is None):
             return None
         if own[1] is not None:
-            return {name: self._real(own[1](array)) for name, array in arrays[0].items()}, arrays[1]
-        return arrays[0], {name: self._real(own[0](array)) for name, array in arrays[1].items()}
+            return {name: self._real(0, ends[0], name, own[1](array)) for name, array in arrays[0].items()}, arrays[1]
+        return arrays[0], {name: self._real(1, ends[1], name, own[0](array)) for name, array in arrays[1].items()}
 
-    def _real(self, array: Array) -> Array:
+    def _real(self, number: int, path: str, name: str, array: Array) -> Array:
         """Return an array with 0 behind each sequence, which an activation may have changed."""
-        if array.ndim < 2 or array.shape[1] != max(self.lengths):
+        letters = self.tracers[number].axes.letters.get(f"{path}/outputs/{name}", "")
+        if "T" not in letters or array.ndim < 2 or array.shape[1] != max(self.lengths):
             return array
         real = np.arange(array.shape[1]) < np.asarray(self.lengths)[:, None]
         return np.where(real.reshape(*real.shape, *[1] * (array.ndim - 2)), array, 0.0)

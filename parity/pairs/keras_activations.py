@@ -50,4 +50,19 @@ ACTIVATIONS = {
 def name_of(function):
     """Return how a message calls an activation."""
     known = {id(own): name for name, own in ACTIVATIONS.items()}
-    return known.get(id(function)) or getattr(function, "__name__", type(function).__name__)
+    if id(function) in known:
+        return known[id(function)]
+    name = getattr(function, "__name__", type(function).__name__)
+    alike = named_by_numbers(function) if name == "<lambda>" else ""
+    return f"{name}, which is {alike}" if alike else name
+
+
+def named_by_numbers(function):
+    """Return the known activation that gives the same numbers; nothing if none does."""
+    x = keras.ops.convert_to_tensor([[-8.0, -2.5, -1.0, -0.25, 0.0, 0.5, 1.5, 7.0]])
+    try:
+        own = keras.ops.convert_to_numpy(function(x))
+    except Exception:  # it may want another shape
+        return ""
+    near = (name for name, one in ACTIVATIONS.items() if abs(keras.ops.convert_to_numpy(one(x)) - own).max() < 1e-6)
+    return next(near, "")

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras.src.backend import get_keras_mask, set_keras_mask
 
 from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, SPOILED, Alternative
+from parity.pairs.keras_half import layers_of
 
 L = keras.layers
 
@@ -118,6 +119,24 @@ def padded_by_hand(layer, before, behind):
     return called(layer, lambda a, k: ((tf.pad(a[0], [[0, 0], [before, behind], [0, 0]]), *a[1:]), k))
 
 
+def entering(side, path, number, array):
+    """Let a layer receive other numbers as one of its float inputs in its first call."""
+    calls = []
+
+    def replaced(args, kwargs):
+        if calls:
+            return args, kwargs
+        calls.append(path)
+        floats = [at for at, one in enumerate(args) if getattr(getattr(one, "dtype", None), "is_floating", False)]
+        new = list(args)
+        new[floats[number]] = tf.constant(array, new[floats[number]].dtype)
+        if (own := get_keras_mask(args[floats[number]])) is not None:
+            set_keras_mask(new[floats[number]], own)
+        return tuple(new), kwargs
+
+    return called(layers_of(side)[path], replaced)
+
+
 @contextlib.contextmanager
 def called(layer, change):
     """Call a layer with other arguments until the context ends."""
@@ -133,3 +152,8 @@ def called(layer, change):
         yield
     finally:
         L.Layer.__call__ = original
+
+
+def tensor_of(array):
+    """Return an array as a tensor."""
+    return tf.constant(array)

@@ -103,20 +103,31 @@ Attempt = Callable[[Sequence[tuple[Unit, Unit]]], tuple[bool, int]]
 
 
 def groups_of(source: Sequence[Unit], target: Sequence[Unit]) -> list[Group]:
-    """Group units that may stand for each other: of one kind, of equal sizes, and of one direction if both tell."""
+    """Group units that may stand for each other: of one kind, of equal sizes, and alike otherwise if both tell.
+
+    That is of one direction, with the same arrays, as not all may have a bias, and of the same formula.
+    """
     found: dict[object, Group] = {}
     for side, units in enumerate((source, target)):
         for unit in units:
             found.setdefault((unit.kind, unit.size), ([], []))[side].append(unit)
-    every = []
-    for group in found.values():
-        counts = [Counter(unit.direction for unit in own) for own in group]
-        if counts[0] == counts[1] and len(counts[0]) > 1:
-            for direction in counts[0]:
-                every.append(tuple([u for u in own if u.direction == direction] for own in group))
-        else:
-            every.append(group)
-    return every  # type: ignore[return-value]
+    every = list(found.values())
+    for alike in (lambda unit: unit.direction, lambda unit: frozenset(unit.arrays), _formula):
+        every = [part for group in every for part in _parts(group, alike)]
+    return every
+
+
+def _formula(unit: Unit) -> str:
+    return str(sorted(unit.formula.items(), key=str))
+
+
+def _parts(group: Group, alike: Callable[[Unit], object]) -> list[Group]:
+    """Split a group by what its units have in common, if both sides have as many of each."""
+    counts = [Counter(map(alike, own)) for own in group]
+    if counts[0] != counts[1] or len(counts[0]) < 2:
+        return [group]
+    own, theirs = group
+    return [([u for u in own if alike(u) == one], [u for u in theirs if alike(u) == one]) for one in counts[0]]
 
 
 def pair(source: Layers, target: Layers, units: Group, attempt: Attempt) -> Pairing:
@@ -136,7 +147,9 @@ def pair(source: Layers, target: Layers, units: Group, attempt: Attempt) -> Pair
     settled: list[tuple[Unit, Unit]] = []
     open_groups = []
     for own, theirs in groups:
-        if len(own) != len(theirs) or own[0].kind == PLAIN:
+        if own and theirs and (shared := _shared((source, target), (own, theirs))):
+            settled += shared
+        elif len(own) != len(theirs) or own[0].kind == PLAIN:
             found.left[0].extend(own)
             found.left[1].extend(theirs)
         elif len(own) > 1 and not (_one_layer(own) and _one_layer(theirs)):
@@ -153,6 +166,16 @@ def pair(source: Layers, target: Layers, units: Group, attempt: Attempt) -> Pair
         by_order = _in_blocks(source, target, open_groups, settled, found, attempt)
     found.pairs = [*settled, *by_order]
     return found
+
+
+def _shared(layers: tuple[Layers, Layers], group: Group) -> list[tuple[Unit, Unit]]:
+    """Pair one layer that is called several times with as many of the other side, which no weights make equal."""
+    for number in (0, 1):
+        own, others = group[number], group[1 - number]
+        count = layers[number].observed.calls.get(own[0].path, 0)
+        if len(own) == 1 < len(others) == count and own[0].kind != PLAIN:
+            return [(own[0], one) if number == 0 else (one, own[0]) for one in others]
+    return []
 
 
 def _one_layer(units: Sequence[Unit]) -> bool:

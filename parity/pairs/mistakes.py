@@ -115,6 +115,7 @@ def _of_matrix(array: Array) -> Iterator[tuple[str, Array]]:
             whole = np.zeros_like(array)
             whole[row] = total
             yield f"has the sum of its rows in the {text} row", whole
+        yield "has the sum of its rows in both, which counts it twice", np.stack([total, total])
 
 
 def _interleaved(flat: Array, shape: tuple[int, ...], axis: int) -> Array:

@@ -35,6 +35,7 @@ POOLS: dict[str, Pool] = {
     "the sum over all steps, padding included": lambda x, m: x.sum(1),  # noqa: ARG005
     "the last real step": _last_real,
     "the last column, padding included": lambda x, m: x[:, -1],  # noqa: ARG005
+    "the last column of what is 0 on padding": lambda x, m: filled(x, m, 0)[:, -1],
     "the column before the last": lambda x, m: x[:, -2],  # noqa: ARG005
     "the first step": lambda x, m: x[:, 0],  # noqa: ARG005
     "the end of each direction": _both_ends,
@@ -43,6 +44,7 @@ POOLS: dict[str, Pool] = {
 }
 ENTRIES = {
     "the last column, padding included": "packing.last_output",
+    "the last column of what is 0 on padding": "packing.last_output",
     "the mean over all steps, padding included": "masking.lost_silently",
     "the sum over real steps divided by T": "pooling.multiply_then_mean",
     "the maximum over real steps and 0": "pooling.max_of_zeros",

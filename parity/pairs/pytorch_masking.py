@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from parity.pairs.alternatives import GONE, PARTNERS, REPAIRED, SPOILED, Alternative
-from parity.pairs.pytorch_half import changed
+from parity.pairs.pytorch_half import changed, layers_of
 
 DROP = "key_padding_mask"
 
@@ -17,7 +17,9 @@ def of_masks(layer, mask):
     if isinstance(layer, nn.RNNBase):
         change = called(layer, lambda a, k: packed(layer, a, k, mask), unpacked(mask))
         yield Alternative("lengths", "", "those of the batch", change, REPAIRED)
-        yield Alternative("lengths", "", GONE, called(layer, lambda a, k: padded(layer, a, k), repacked(mask)), SPOILED)
+        yield Alternative(
+            "lengths", "", GONE, called(layer, lambda a, k: padded(layer, a, k, mask), repacked(mask)), SPOILED
+        )
     if isinstance(layer, nn.MultiheadAttention):
         change = called(layer, lambda a, k: (a, k | {DROP: turned_over(k[DROP], mask)}))
         yield Alternative(DROP, "inverted", "True on padding", change, PARTNERS)
@@ -51,8 +53,8 @@ def unpacked(mask):
     return change
 
 
-def padded(layer, args, kwargs):
-    y, _ = pad_packed_sequence(args[0], layer.batch_first)
+def padded(layer, args, kwargs, mask):
+    y, _ = pad_packed_sequence(args[0], layer.batch_first, total_length=mask.shape[1])
     return (y, *args[1:]), kwargs
 
 
@@ -134,3 +136,39 @@ def called(layer, change, after=None):
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextlib.contextmanager
+def entering(side, path, number, array):
+    """Let a layer receive other numbers as one of its float inputs in its first call, until the context ends."""
+    calls = []
+
+    def replaced(layer, args, kwargs):  # noqa: ARG001
+        if not calls:
+            calls.append(path)
+            args, kwargs = with_array(args, kwargs, number, array)
+        return args, kwargs
+
+    handle = layers_of(side)[path].register_forward_pre_hook(replaced, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def with_array(args, kwargs, number, array):
+    """Return arguments with an array in place of a float tensor, of which the first has the number 0."""
+    seen = -1
+
+    def other(value):
+        nonlocal seen
+        seen += isinstance(value, torch.Tensor) and value.is_floating_point()
+        is_it = isinstance(value, torch.Tensor) and value.is_floating_point() and seen == number
+        return torch.as_tensor(array).to(value) if is_it else value
+
+    return tuple(map(other, args)), {name: other(value) for name, value in kwargs.items()}
+
+
+def tensor_of(array):
+    """Return an array as a tensor."""
+    return torch.as_tensor(array)

@@ -40,12 +40,12 @@ class Between:
     def names(self) -> Iterator[str]:
         """Yield the names of all that may have been computed."""
         for letters, x in self.before:
-            x, own = _padded(x, letters, self.mask)
+            x, own = padded(x, letters, self.mask)
             for after_letters, target in self.after:
-                target, real = _padded(target, after_letters, self.mask)
+                target, real = padded(target, after_letters, self.mask)
                 has_steps = "T" in letters, "T" in after_letters
                 for name, value in candidates(x, own, has_steps, target, self.others, self.of_both):
-                    if value.shape == target.shape and _same(value, target, real, "T" in after_letters):
+                    if value.shape == target.shape and same(value, target, real, "T" in after_letters):
                         yield name
 
 
@@ -66,11 +66,12 @@ def recognised(traces: Traces, first: FirstDifference, component: Component | No
 def _related(sides: list[Between], first: FirstDifference) -> str:
     """Say what one model has in place of what the other has; nothing if it is not known."""
     for letters, theirs in sides[1].after:
+        theirs, mask = padded(theirs, letters, sides[1].mask)
         for own_letters, own in sides[0].after:
+            own, _ = padded(own, own_letters, mask)
             if own.shape == theirs.shape and ("T" in letters) == ("T" in own_letters):
-                theirs, mask = _padded(theirs, letters, sides[1].mask)
                 for name, value in related(theirs, mask, "T" in letters):
-                    if _same(value, _padded(own, own_letters, mask)[0], mask, "T" in letters):
+                    if same(value, own, mask, "T" in letters):
                         return f"what enters `{first.left or 'the outputs'}` left is that of the right with {name}"
     return ""
 
@@ -92,17 +93,22 @@ def _between(traces: Traces, number: int, first: FirstDifference, component: Com
     batch = arrays_of(setting.view.inputs, setting.view.sequences, setting.base)
     floats = [name for name in setting.view.inputs.arrays if batch[name].dtype.kind == "f" and batch[name].ndim > 1]
     if path:
-        before = _arrays(letters, f"{path}/outputs", calls[path].outputs) if path in calls else []
+        before = layer_arrays(letters, f"{path}/outputs", calls[path].outputs) if path in calls else []
     else:
         before = [("BT" + "." * (batch[name].ndim - 2), batch[name]) for name in floats]
     after = (
-        _outputs(traces, number, tracer.ran) if end is None else _arrays(letters, f"{end}/inputs", calls[end].inputs)
+        _outputs(traces, number, tracer.ran)
+        if end is None
+        else layer_arrays(letters, f"{end}/inputs", calls[end].inputs)
     )
     others = {f"the input `{name}`": batch[name] for name in floats} if path else {}
-    for own in list(calls)[: list(calls).index(path) if path in calls else 0]:
-        found = _arrays(letters, f"{own}/outputs", calls[own].outputs)
+    last = end if end in calls else path
+    for own in list(calls)[: list(calls).index(last) if last in calls else 0]:
+        if own == path:
+            continue
+        found = layer_arrays(letters, f"{own}/outputs", calls[own].outputs)
         if len(found) == 1 and (called := _of_pair(traces, number, own)):
-            others[called] = found[0][1]
+            others[called] = padded(found[0][1], found[0][0], setting.base.mask)[0]
     half: Any = traces.halves[number]
     layer = half.framework.layers_of(half.side).get(path) if half.runs else None
     of_both = type(layer).__name__ == "Bidirectional" or bool(getattr(layer, "bidirectional", False))
@@ -134,12 +140,12 @@ def _align(sides: list[Between], traces: Traces, first: FirstDifference) -> None
     if own.ndim == theirs.ndim > 3 and own.shape[:2] == theirs.shape[:2]:
         for order in permutations(range(2, own.ndim)):
             moved = own.transpose(0, 1, *order)
-            if moved.shape == theirs.shape and _same(moved, theirs, mask, "T" in letters):
+            if moved.shape == theirs.shape and same(moved, theirs, mask, "T" in letters):
                 sides[0].before[:] = [(own_letters, moved)]
                 return
 
 
-def _padded(array: Array, letters: str, mask: Mask) -> tuple[Array, Mask]:
+def padded(array: Array, letters: str, mask: Mask) -> tuple[Array, Mask]:
     """Return an array with as many steps as the batch has, 0 behind those that were computed, and the mask."""
     if "T" not in letters or array.shape[1] >= mask.shape[1]:
         return array, mask
@@ -147,29 +153,29 @@ def _padded(array: Array, letters: str, mask: Mask) -> tuple[Array, Mask]:
     return np.concatenate([array, rest], axis=1), mask
 
 
-def _arrays(letters: Mapping[str, str], prefix: str, arrays: Mapping[str, Array]) -> list[tuple[str, Array]]:
+def layer_arrays(letters: Mapping[str, str], prefix: str, arrays: Mapping[str, Array]) -> list[tuple[str, Array]]:
     """Return arrays with rows and steps first."""
     return [
         found
         for name, array in arrays.items()
-        if (found := _front(letters.get(f"{prefix}/{name}", "?"), array)) is not None
+        if (found := front(letters.get(f"{prefix}/{name}", "?"), array)) is not None
     ]
 
 
 def _outputs(traces: Traces, number: int, ran: Ran) -> list[tuple[str, Array]]:
     half: Any = traces.halves[number]
-    found = [_front(half.axes[name], ran.outputs[name]) for name in half.names]
+    found = [front(half.axes[name], ran.outputs[name]) for name in half.names]
     return [one for one in found if one is not None]
 
 
-def _front(letters: str, array: Array) -> tuple[str, Array] | None:
+def front(letters: str, array: Array) -> tuple[str, Array] | None:
     if letters.count("B") != 1 or letters.count("T") > 1 or "?" in letters or len(letters) != array.ndim:
         return None
     front = [letters.index(letter) for letter in "BT" if letter in letters]
     return letters, np.moveaxis(array, front, range(len(front)))
 
 
-def _same(value: Array, target: Array, mask: Mask, has_steps: bool) -> bool:
+def same(value: Array, target: Array, mask: Mask, has_steps: bool) -> bool:
     if has_steps:
         value, target = value[mask], target[mask]
     with np.errstate(invalid="ignore"):
