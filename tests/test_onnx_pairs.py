@@ -169,7 +169,7 @@ def test_a_cause_is_a_change_of_the_other_model_that_makes_all_outputs_agree(nam
 
 def test_a_difference_in_sequences_with_padding_only_is_told() -> None:
     def total(scaled: bool) -> Any:
-        return lambda y, n: y.sum(1) * (1 + scaled * (n < n.max()).to(y.dtype))[:, None]
+        return lambda y, n: y.sum(1) * (1 + float(scaled) * (n < n.max()).to(y.dtype))[:, None]
 
     graph = exported(Pooled(total(True)), torch.randn(2, 6, 3), torch.tensor([6, 3]), names=("x", "lengths"))
     verdict = parity.check_pair(Pooled(total(False)), graph, FEATURES, **ONLY)

@@ -22,6 +22,9 @@ TARGETS = {
     "the halves of its channels exchanged, then tanh": np.tanh(np.roll(X, 2, -1)),
     "the sum of its halves": X[..., :2] + X[..., 2:],
     "their sum with the outputs of `one`": X + OTHER,
+    "the relu of their sum with the outputs of `one`": np.maximum(X + OTHER, 0),
+    "the outputs of `one` plus 0.5 times these": OTHER + 0.5 * X,
+    "its first half times the sigmoid of the second": X[..., :2] / (1 + np.exp(-X[..., 2:])),
     "the outputs of `one` and these, joined in this order": np.concatenate([OTHER, X], -1),
     "its steps and channels reshaped, not transposed": X.reshape(3, 4, 5).swapaxes(1, 2),
     "these plus sines and cosines interleaved from position 1": X
@@ -103,3 +106,10 @@ def test_classes_before_steps_are_recognised() -> None:
     labels = RNG.integers(0, 4, (3, 5))
     usual = dict(losses(X, labels, MASK))
     assert dict(losses(X.swapaxes(1, 2), labels, MASK)).keys() == usual.keys()
+
+
+def test_one_channel_has_no_halves_and_is_pooled_all_the_same() -> None:
+    x, mask = np.ones((3, 4, 1)), np.ones((3, 4), bool)
+    names = [name for name, _ in candidates(x, mask, (True, False), np.ones((3, 1)), {}, of_both=False)]
+    assert "the last real step" in names
+    assert "the end of the forward direction" not in names

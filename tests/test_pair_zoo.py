@@ -12,16 +12,17 @@ pytest.importorskip("torch")
 pytest.importorskip("keras")
 
 from tests.full_runs import some
-from tests.pair_zoo import attending, convolving, decoding, recurrent
+from tests.pair_zoo import attending, convolving, decoding, gating, recurrent
 from tests.pairs_of_models import same_weights
 
-MODULES = (recurrent, attending, convolving, decoding)
+MODULES = (recurrent, attending, convolving, decoding, gating)
 RIGHT: dict[str, Any] = {name: pair for module in MODULES for name, pair in module.RIGHT.items()}
 WRONG: dict[str, Any] = {name: pair for module in MODULES for name, pair in module.WRONG.items()}
 QUICK = {  # the others take seconds each
     *("layer and cell, two of pytorch", "encoder and by hand, two of pytorch", "depthwise", "classifier with its loss"),
     *("relu forgotten", "channels and features exchanged", "rounded on the way", "label smoothing", "dropout left on"),
     *("scaled by the whole width", "key and value exchanged by hand", "positions from one", "softmax over padding"),
+    *("squeeze and excite", "square kernel of a gate", "two encoders for one"),
     *("halves exchanged, two of pytorch", "bias on one side", "tied on one side", "momentum"),
 }
 ONLY = ("same_function",)

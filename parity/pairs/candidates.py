@@ -214,11 +214,13 @@ def related(x: Array, mask: Mask, has_steps: bool) -> Iterator[tuple[str, Array]
 
 
 def _pooled(x: Array, mask: Mask) -> Iterator[tuple[str, Array]]:
-    for name, pool in POOLS.items():
+    pools = {name: pool for name, pool in POOLS.items() if pool(x, mask).size}  # of one channel there is no half
+    for name, pool in pools.items():
         yield name, pool(x, mask)
-    for name, pool in POOLS.items():
+    for name, pool in pools.items():
         for own, function in list(ELEMENTWISE.items())[1:]:
             yield f"{name} of {own}", pool(function(x), mask)
             yield f"{own} of {name}", function(pool(x, mask))
         for own, half in _of_halves(x, of_both=False):
-            yield f"{name} of {own}", pool(half, mask)
+            if (found := pool(half, mask)).size:
+                yield f"{name} of {own}", found

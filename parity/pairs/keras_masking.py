@@ -78,6 +78,9 @@ def zeroed(args, mask):
 def of_calls(layer):
     """Yield other arguments for a layer: its mode, an initial state, key and value, a causal mask."""
     yield Alternative("mode", "training", "inference", called(layer, lambda a, k: (a, inference(k))), PARTNERS)
+    if isinstance(layer, L.Embedding):
+        for by, text in ((1, "one more"), (-1, "one less")):
+            yield Alternative("ids", "", text, called(layer, lambda a, k, by=by: ((moved(a[0], by), *a[1:]), k)))
     if isinstance(layer, L.RNN | L.Bidirectional):
         change = called(layer, lambda a, k: (a[:1], without(k, "initial_state")))
         yield Alternative("initial state", "", GONE, change, SPOILED)
@@ -92,6 +95,14 @@ def of_calls(layer):
     if isinstance(layer, L.Attention):
         for text, power in (("1 over the root of the width", -0.5), ("the root of the width", 0.5)):
             yield Alternative("scale", "", text, called(layer, lambda a, k, power=power: (scaled(a, power), k)))
+
+
+def moved(ids, by):
+    """Return other ids, with the mask that these have."""
+    new = ids + tf.cast(by, ids.dtype)
+    if (own := get_keras_mask(ids)) is not None:
+        set_keras_mask(new, own)
+    return new
 
 
 def scaled(args, power):

@@ -63,6 +63,7 @@ class Plan:
             layers = (own.path, theirs.path) if lines and layers == ("", "") else layers
         if not self.problems:
             self.check_ties(connection)
+            layers = shared_layers(couples) if self.problems else layers
         unequal = list(self.problems)
         left = self.uncovered(connection, couples)
         without = leftovers(left, (self.source, self.target), couples)
@@ -158,3 +159,14 @@ class Plan:
             buffers = side.runnable.model.buffers()
             found += [f"{name}: buffers are no weights: {', '.join(buffers[:4])}"] if buffers else []
         return found + ([f"ignored: {', '.join(self.ignore)}"] if self.ignore else [])
+
+
+def shared_layers(couples: Sequence[Couple]) -> tuple[str, str]:
+    """Return the first layers of which one stands for several of the other side; nothing if none does."""
+    for number in (0, 1):
+        seen: set[int] = set()
+        for couple in couples:
+            if id(couple[number]) in seen:
+                return couple[0].path, couple[1].path
+            seen.add(id(couple[number]))
+    return "", ""

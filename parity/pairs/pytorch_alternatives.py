@@ -133,6 +133,9 @@ def operations(mask):
     for axis, text in ((-1, "the last axis"), (1, "the steps")):
         over = lambda softmax, x, *_, axis=axis, **__: softmax(x, axis)  # noqa: E731
         yield Alternative("softmax", "over another axis", text, Replaced(softmax=over))
+    inverted = lambda fill, x, where, value: fill(x, ~where, value)  # noqa: E731
+    other = Replaced(masked_fill=inverted, masked_fill_=inverted)
+    yield Alternative("mask of masked_fill", "", "the opposite of it", other)
     attention = "scaled_dot_product_attention"
     usual = lambda run, q, k, v, *a, **options: run(q, k, v, *a, **(options | {"scale": None}))  # noqa: E731
     yield Alternative("scale", "", "1 over the root of a head's width", Replaced(**{attention: usual}), REPAIRED)

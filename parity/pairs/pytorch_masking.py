@@ -85,6 +85,9 @@ def of_calls(layer, training):
         own = layer.training
         names = ("inference", "training, with the statistics of the batch")
         yield Alternative("mode", names[own], names[not own], changed(layer, "training", not own))
+    if isinstance(layer, nn.Embedding):
+        for by, text in ((1, "one more"), (-1, "one less")):
+            yield Alternative("ids", "", text, called(layer, lambda a, k, by=by: ((a[0] + by, *a[1:]), k)))
     if isinstance(layer, nn.RNNBase):
         yield Alternative("initial state", "", GONE, called(layer, lambda a, k: (a[:1], without_state(a, k))), SPOILED)
         if isinstance(layer, nn.LSTM):

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from tests import test_pairs
-from tests.pair_zoo import attending, convolving, decoding, recurrent
+from tests.pair_zoo import attending, convolving, decoding, gating, recurrent
 from tests.pair_zoo.making import Right, Wrong
 
-MODULES = (recurrent, attending, convolving, decoding)
+MODULES = (recurrent, attending, convolving, decoding, gating)
 LAYERS = {  # where the other table only says "between", or nothing
     "gelu tanh": ("first", "one"),
     "mask inverted": ("block.self_attn",),
