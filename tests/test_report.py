@@ -16,9 +16,10 @@ from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Result, Score
 from parity.checks.sweep import SweepReport
 from parity.divergences import DIVERGENCES
 from parity.report import Report
+from parity.report.answers import answers
 from parity.report.model import SCHEMA, json_schema
 from parity.training import Training
-from tests.factories import divergence, mutant, report_of, result
+from tests.factories import benchmarks, divergence, mutant, own_verdict, report_of, result, row
 from tests.markup import Tree
 
 CHECK = Check("rnn.lstm", "pytorch", "packed", "float32", "ignores_padding", seed=4)
@@ -183,3 +184,48 @@ def test_a_stale_divergence_fails_the_run_and_shows_what_changed(tmp_path: Path)
     files = write(made, tmp_path)
     for name in VIEWS:
         assert "it &lt;i&gt;changed&lt;/i&gt;" in files[name]
+
+
+PLANNED = replace(report_of(result()), divergences=(divergence(), divergence("packing.last_output")))
+ANSWERS = {  # of a report, the lines of the first screen
+    "all agree, without divergences and throughput": (
+        report_of(result()),
+        "Written carefully: yes, 1 implementation of 1 operation (there are 44), 0 failures.",
+        "As usually written: not tried, this run has no divergence.",
+        "Fastest here: not measured, `parity report DIR --benchmarks FILE` adds measurements.",
+    ),
+    "with divergences and throughput": (
+        replace(PLANNED, throughput=benchmarks(row("pytorch", "padded"), row("pytorch", "packed"))),
+        "Written carefully: yes, 1 implementation of 1 operation (there are 44), 0 failures.",
+        "As usually written: no, 1 known difference, 1 belief that does not hold.",
+        "Fastest here (CPU, 2 cores): with pytorch: packed in 1 of 1 (2.0 times padding).",
+    ),
+    "with failures": (
+        report_of(result(), result(FAILED, GRU), planned=2, checked=2),
+        "Written carefully: no, 1 of 2 implementations of 2 operations (there are 44) fail, 1 failed check.",
+    ),
+    "interrupted": (
+        report_of(result(), planned=9, interrupted=True),
+        "Written carefully: so far, yes, 1 implementation of 1 operation (there are 44), in 1 of 9 checks, 0 failures.",
+    ),
+    "nothing compared": (report_of(UNAVAILABLE), "Written carefully: not known, nothing was compared."),
+    "a model alone": (
+        report_of(own={"test": own_verdict(FAILED)}),
+        "Your own models: no, 1 of 1 verdict with a broken contract.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_the_first_screen_answers_from_the_report(case: str, tmp_path: Path) -> None:
+    made, *lines = ANSWERS[case]
+    answered = answers(made)
+    assert [str(answer) for answer in answered][: len(lines)] == lines
+    page = Tree(write(made, tmp_path)["index.html"])
+    assert {answer.anchor for answer in answered if answer.anchor} <= page.ids
+
+
+def test_what_something_disturbed_is_never_fastest() -> None:
+    disturbed = {"a_a": {"median": 1.2, "low": 1.1, "high": 1.3}}
+    made = replace(PLANNED, throughput=benchmarks(row("pytorch", "padded"), row("pytorch", "packed", **disturbed)))
+    assert "packed" not in str(answers(made)[-1])

@@ -83,10 +83,11 @@ def _top(view: View) -> str:
     counts = " · ".join(f"{symbol} {meaning} {count}" for _, symbol, meaning, count in view.counts)
     environment = dict(view.environment)
     versions = ", ".join(f"{name} {shorten(environment[name], 40)}" for name in VERSIONS if name in environment)
+    answered = "".join(f"- {_text(str(answer), 3 * LONGEST)}\n" for answer in view.answers)
     facts = [*view.facts[:8], ("with", versions)]
     lines = "".join(f"- {_text(name)}: {_text(text)}\n" for name, text in facts)
     return (
-        f"# {TITLE}\n\n{view.question}\n\n**{mark} {_text(view.verdict)}**\n\nResults: {counts}\n\n{lines}\n{MORE}\n\n"
+        f"# {TITLE}\n\n{view.question}\n\n{answered}\n**{mark} {_text(view.verdict)}**\n\nResults: {counts}\n\n{lines}\n{MORE}\n\n"
     )
 
 

@@ -46,17 +46,39 @@ def fastest_of(batch: Sequence[TimedVariant]) -> list[TimedVariant]:
     ]
 
 
-def fastest(rows: Iterable[TimedVariant]) -> list[str]:
+def is_disturbed(row: TimedVariant) -> bool:
+    """Tell whether one variant, timed under two names, differed from itself: its A/A interval excludes 1.
+
+    Something else took the machine's time then, and the row decides nothing.
+    """
+    return row.a_a.faster is not None
+
+
+def timed(rows: Iterable[TimedVariant]) -> list[TimedVariant]:
+    """Return the rows during which nothing disturbed the machine."""
+    return [row for row in rows if not is_disturbed(row)]
+
+
+def devices(rows: Iterable[TimedVariant]) -> list[str]:
+    """Return the kinds of devices that were timed, such as "cpu"."""
+    return list(dict.fromkeys(row.device.partition(":")[0] for row in rows))
+
+
+def fastest(rows: Iterable[TimedVariant], most: int = MOST) -> list[str]:
     """Return a sentence for each framework that says which variants train fastest; none without speed-ups.
 
-    Speed-ups are compared, not rates: they are paired within interleaved rounds, and so much more precise.
+    Speed-ups are compared, not rates: they are paired within interleaved rounds, and so much more precise. Rows that
+    something disturbed never win.
+
+    Args:
+        most: how many variants a sentence names.
     """
     by_framework: dict[str, list[Speedups]] = {}
-    for batch in batches(rows):
+    for batch in batches(timed(rows)):
         for framework, variants in labelled(batch).items():
             if speedups := _training_speedups(variants):
                 by_framework.setdefault(framework, []).append(speedups)
-    return [f"with {framework}: {_ranking(in_batches)}" for framework, in_batches in by_framework.items()]
+    return [f"with {framework}: {_ranking(in_batches, most)}" for framework, in_batches in by_framework.items()]
 
 
 def _training_speedups(variants: dict[str, list[TimedVariant]]) -> Speedups:
@@ -72,15 +94,15 @@ def _training_speedups(variants: dict[str, list[TimedVariant]]) -> Speedups:
     return speedups
 
 
-def _ranking(in_batches: Sequence[Speedups]) -> str:
-    """List the variants that are fastest most often, with their speed-ups in all batches."""
-    wins = Counter(max(speedups, key=lambda label: speedups[label]) for speedups in in_batches)
+def _ranking(in_batches: Sequence[Speedups], most: int) -> str:
+    """List the variants that are fastest most often, with their speed-ups in the batches in which they are."""
+    winners = [max(speedups, key=lambda label: speedups[label]) for speedups in in_batches]
     ranked: list[str] = []
-    for label, count in wins.most_common(MOST):
+    for label, count in Counter(winners).most_common(most):
         of_all = "" if ranked else f" of {len(in_batches)}"
-        all_speedups = [speedups[label] for speedups in in_batches if label in speedups]
-        low, high = number(min(all_speedups)), number(max(all_speedups))
+        won = [speedups[label] for speedups, winner in zip(in_batches, winners, strict=True) if winner == label]
+        low, high = number(min(won)), number(max(won))
         times = low if low == high else f"{low} to {high}"
-        is_padding = min(all_speedups) == max(all_speedups) == 1
+        is_padding = min(won) == max(won) == 1
         ranked.append(f"{label} in {count}{of_all}" + ("" if is_padding else f" ({times} times padding)"))
     return ", ".join(ranked)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parity.checks.result import STATUSES, Result
+from parity.checks.result import FAILED, STATUSES, Result
 from parity.divergences import DIFFERS, DivergenceEntry
 from parity.mutants import MutantResult
+from parity.report.answers import Answer, answers
 from parity.report.formatting import MEANINGS, SYMBOLS, amount, number, setting
 from parity.report.groups import Group, expected_failures, failures, group_by, skips
-from parity.report.model import Environment, Report, Summary
+from parity.report.model import Environment, Report
 from parity.report.outcome import failed, stale_entries, survivors, verdict
 from parity.report.own import OwnView, arrange_own
 from parity.report.summaries import Section, kills_by_contract, list_sections, sweep_rows, sweep_totals
@@ -27,6 +28,7 @@ class View:
     """Everything that a reader is shown, in the order of the page."""
 
     report: Report  # training and throughput are plotted from it
+    answers: Sequence[Answer]
     verdict: str
     failed: bool
     own: Sequence[OwnView]
@@ -59,11 +61,12 @@ def arrange(report: Report) -> View:
     sweep, counts = report.sweep, report.summary.results
     return View(
         report=report,
+        answers=answers(report),
         verdict=verdict(report),
         failed=failed(report),
         own=arrange_own(report.own),
         counts=[(status, SYMBOLS[status], MEANINGS[status], amount(counts.get(status, 0))) for status in STATUSES],
-        facts=_facts(report.summary, tables),
+        facts=_facts(report, tables),
         matrices=tables,
         failures=failing,
         expected_failures=expected,
@@ -87,7 +90,8 @@ def _divergences(entries: Sequence[DivergenceEntry]) -> list[tuple[str, list[Div
     return [(topic, sorted(group, key=lambda entry: entry.verdict != DIFFERS)) for topic, group in by_topic.items()]
 
 
-def _facts(summary: Summary, tables: Sequence[Matrix]) -> list[tuple[str, str]]:
+def _facts(report: Report, tables: Sequence[Matrix]) -> list[tuple[str, str]]:
+    summary, failing = report.summary, {one.framework for one in report.results if one.status == FAILED}
     columns = tables[0].columns if tables else ()
     limits = {column.contract: (column.limit, column.norm_limit) for column in columns}
     limit, norm_limit = map(_limit, limits.get("matches_reference", (None, None)))
@@ -99,7 +103,8 @@ def _facts(summary: Summary, tables: Sequence[Matrix]) -> list[tuple[str, str]]:
     for framework, worst in summary.worst.items():
         element = f"worst element {number(worst.element)}{limit} noise floors"
         norm = f"norm-wise {number(worst.norm)}{norm_limit}"
-        facts.append((f"{framework} against the reference", f"{element}, {norm}"))
+        passed = " in what passed" if framework in failing else ""  # no line without a word of the failures
+        facts.append((f"{framework} against the reference", f"{element}, {norm}{passed}"))
     return facts
 
 
