@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 from markdown_it import MarkdownIt
 
-TEXT_LEVEL = {("wbr",), ("code",), ("/code",), ("span",), ("/span",)}  # depend on the text between them
+# elements that depend on the text between them
+TEXT_LEVEL = {("wbr",), ("code",), ("/code",), ("span",), ("/span",), ("span", "class")}
 VOID = ("meta", "br", "wbr", "link", "img", "input")  # have no end tag
 
 

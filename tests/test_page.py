@@ -15,7 +15,6 @@ from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, FirstDifference, HeatMap, Result, Scores, Status
 from parity.report import Report
-from parity.report.formatting import SYMBOLS
 from tests.factories import HOSTILE, curve, divergence, hostile_report, mutant, report_of, result
 from tests.full_runs import every_other
 
@@ -168,7 +167,7 @@ def test_a_filter_shows_the_same_as_the_whole_page_for_the_same_results(show: Sh
     texts = opened.cells.all_inner_texts()
     labels = [str(cell.get_attribute("aria-label")) for cell in opened.cells.all()]
     assert texts[0] == "✗ 1"
-    assert texts[2].split() == ["16", SYMBOLS["absent"]]  # both round a half to the even digit
+    assert texts[2] == "16"  # both round a half to the even digit
     opened.page.select_option("select[name=mode]", "eager")
     expect(opened.cells).to_have_text(texts, use_inner_text=True)
     for index, label in enumerate(labels):
@@ -323,7 +322,7 @@ def test_arrow_keys_move_through_the_results_of_a_cell(show: Show) -> None:
 
 def test_filters_do_not_move_an_address_in_the_matrix(show: Show) -> None:
     page = show(anchor="#topic-rnn", viewport={"width": 1200, "height": 200}).page
-    assert 0 <= page.locator("#topic-rnn").evaluate("head => head.getBoundingClientRect().top") < 40
+    assert 0 <= page.locator("#topic-rnn").evaluate("head => head.getBoundingClientRect().top") < 100
 
 
 def test_addresses_lead_to_a_cell_and_to_a_divergence(show: Show) -> None:

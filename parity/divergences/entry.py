@@ -74,9 +74,7 @@ class Divergence:
         >>> find("loss.all_ignored").program("pytorch").splitlines()[-1].startswith("print(")
         True
         """
-        code = self.code(framework)
-        start = [match.start() for match in LAST_RETURN.finditer(code)][-1]
-        return f"{code[:start]}print({code[start:].removeprefix('return ')})"
+        return as_program(self.code(framework))
 
     def has(self, words: Iterable[str]) -> bool:
         """Tell whether all words are in its text or code, in any case.
@@ -118,6 +116,16 @@ class Divergence:
         topic, _, entry = self.name.partition(".")
         mend = f"Mend `{entry}` in parity.divergences.{topic}: its values, its verdict and its text"
         return f"{self.name}, {framework}: {'; '.join(changed)}. {mend}"
+
+
+def as_program(code: str) -> str:
+    r"""Return a snippet as a program, which prints what the snippet returns at its end.
+
+    >>> as_program("x = 1\nreturn {'x': x}")
+    "x = 1\nprint({'x': x})"
+    """
+    starts = [match.start() for match in LAST_RETURN.finditer(code)]
+    return f"{code[: starts[-1]]}print({code[starts[-1] :].removeprefix('return ')})" if starts else code
 
 
 class Trial(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Answer the three questions of a reader in a line each: do they agree, where do they not, what is fastest here?"""
+"""Answer in a line each: do the frameworks agree, where do they not, and what is fastest here."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from parity.checks.result import FAILED, PASSED, SKIPPED
 from parity.divergences import DIFFERS
 from parity.divergences.entry import FALSE
 from parity.operations import OPERATIONS
-from parity.report.formatting import plural, several
+from parity.report.formatting import plural
 from parity.report.model import Report
 from parity.report.outcome import cut_short, stale_entries
-from parity.report.speedups import devices, fastest, timed
+from parity.report.speedups import fastest, timed, where_timed
 from parity.report.verdicts import broken
 
 
@@ -91,8 +91,6 @@ def _fastest(report: Report) -> Answer:
     measured = report.throughput
     if measured is None:
         return Answer("Fastest here", "not measured", "`parity report DIR --benchmarks FILE` adds measurements", "")
-    kinds = [name.upper() for name in devices(measured.rows)]
-    cores = plural(measured.machine.cores, "core") if measured.machine.cores else ""
-    where = several(filter(None, [*kinds, cores]))
+    where = where_timed(measured)
     ranking = "; ".join(fastest(measured.rows, most=2)) or f"no variant, in {plural(len(timed(measured.rows)), 'row')}"
     return Answer(f"Fastest here ({where})" if where else "Fastest here", "", ranking, "throughput")

@@ -25,8 +25,16 @@ from parity.divergences import VERDICTS
 from parity.errors import printable
 from parity.report import plots
 from parity.report.formatting import MEANINGS, SYMBOLS, plural
+from parity.report.glossary import GLOSSARY
 from parity.report.groups import worst_first
-from parity.report.summaries import MUTANT_HEADS, SWEEP_HEADS, TOTALS_HEADS, margin, summarise_divergence
+from parity.report.summaries import (
+    MUTANT_HEADS,
+    SWEEP_HEADS,
+    TOTALS_HEADS,
+    first_sentence,
+    margin,
+    summarise_divergence,
+)
 from parity.report.table import SMALL, Matrix
 from parity.report.templates import FOLDER, render, visible
 from parity.report.view import EXPECTED_FAILURES, TITLE, View
@@ -55,6 +63,8 @@ def render_page(view: View) -> str:
         mutant_heads=MUTANT_HEADS,
         totals_heads=TOTALS_HEADS,
         sweep_heads=SWEEP_HEADS,
+        glossary=GLOSSARY,
+        first_sentence=first_sentence,
         margin=margin,
         plural=plural,
         sentence=sentence,

@@ -13,7 +13,7 @@ from parity.checks.sentences import sentence
 from parity.divergences import DivergenceEntry
 from parity.mutants import MutantResult
 from parity.pairs.layers import LayerDifference
-from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, number, plural
+from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, plural
 from parity.report.groups import Group
 from parity.report.markdown_text import Part, code_block, escape, join_parts, one_line, shorten, table_head, table_row
 from parity.report.own import OwnContract, OwnView
@@ -87,7 +87,8 @@ def _top(view: View) -> str:
     facts = [*view.facts[:8], ("with", versions)]
     lines = "".join(f"- {_text(name)}: {_text(text)}\n" for name, text in facts)
     return (
-        f"# {TITLE}\n\n{view.question}\n\n{answered}\n**{mark} {_text(view.verdict)}**\n\nResults: {counts}\n\n{lines}\n{MORE}\n\n"
+        f"# {TITLE}\n\n{view.question}\n\n{answered}\n"
+        f"**{mark} {_text(view.verdict)}**\n\nResults: {counts}\n\n{lines}\n{MORE}\n\n"
     )
 
 
@@ -185,8 +186,7 @@ def _cell(cell: Cell) -> str:
     symbol = SYMBOLS[cell.status]
     if cell.status == FAILED:
         return f"**{symbol} {cell.counts[FAILED]}**"
-    scores = [score for score in cell.scores if score is not None] if cell.numbers else []
-    text = number(max(scores)).replace("<", "&lt;") if scores else symbol
+    text = cell.number.replace("<", "&lt;") or symbol
     return f"{text} {SYMBOLS[XFAILED]}" if cell.has_expected_failures else text
 
 

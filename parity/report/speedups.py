@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from parity.report.formatting import number
+from parity.report.formatting import number, plural, several
 from parity.report.groups import group_by
-from parity.throughput.results import TimedVariant
+from parity.throughput.results import Throughput, TimedVariant
 
 TRAIN = "train"
 MOST = 9  # variants in a sentence
@@ -62,6 +62,13 @@ def timed(rows: Iterable[TimedVariant]) -> list[TimedVariant]:
 def devices(rows: Iterable[TimedVariant]) -> list[str]:
     """Return the kinds of devices that were timed, such as "cpu"."""
     return list(dict.fromkeys(row.device.partition(":")[0] for row in rows))
+
+
+def where_timed(throughput: Throughput) -> str:
+    """Return the devices and the number of cores that a benchmark had, as in "CPU, 2 cores"."""
+    kinds = [name.upper() for name in devices(throughput.rows)]
+    cores = throughput.machine.cores
+    return several([*kinds, plural(cores, "core") if cores else ""])
 
 
 def fastest(rows: Iterable[TimedVariant], most: int = MOST) -> list[str]:

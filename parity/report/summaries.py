@@ -45,12 +45,12 @@ def list_sections(
         yield Section("own", "Your own models", _own(report))
     if failures:
         yield Section("failures", "Failures", f"{plural(len(failures), 'kind')}, worst first")
+    if report.divergences:
+        yield Section("divergences", "Where they differ", _divergences(report))
     if matrices:
         variants, contracts = sum(len(matrix.rows) for matrix in matrices), len(matrices[0].columns)
         summary = f"{plural(variants, 'variant')}, {plural(contracts, 'contract')}"
         yield Section("matrix", "Operations against contracts", summary)
-    if report.divergences:
-        yield Section("divergences", "Divergences and beliefs", _divergences(report))
     if report.throughput:
         best = "; ".join(fastest(report.throughput.rows))
         yield Section("throughput", "Throughput", f"fastest in training {best}" if best else "")
@@ -128,7 +128,16 @@ def summarise_divergence(entry: DivergenceEntry) -> str:
     )
     if values and len(values) <= SHORT:
         return values
-    return re.split(r"(?<=[.?!])\s+(?=[A-Z`])", entry.why.strip(), maxsplit=1)[0]
+    return first_sentence(entry.why)
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a text.
+
+    >>> first_sentence("Divide by the sum of the mask. A mean would count padding.")
+    'Divide by the sum of the mask.'
+    """
+    return re.split(r"(?<=[.?!])\s+(?=[A-Z`])", text.strip(), maxsplit=1)[0]
 
 
 def _values(observed: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, PRECEDENCE, SKIPPED, XFAILED, Result, Status, worst_status
 from parity.errors import InputError
 from parity.operations import OPERATIONS
-from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, index, number, plural, several
+from parity.report.formatting import ABSENT, MEANINGS, index, number, plural, several
 from parity.report.groups import group_by
 from parity.report.model import Report
 from parity.report.outcome import cut_short
@@ -53,11 +53,11 @@ class Cell:
     results: Sequence[Result]
 
     @property
-    def numbers(self) -> tuple[str, ...]:
-        """Format the score of each dtype; empty where the contract is exact or nothing passed."""
+    def number(self) -> str:
+        """Format the worst score of all dtypes; empty where the contract is exact or nothing passed."""
         if self.column.limit == 0 or self.status != PASSED:
-            return ()
-        return tuple(SYMBOLS[ABSENT] if score is None else number(score) for score in self.scores)
+            return ""
+        return number(max((score for score in self.scores if score is not None), default=0.0))
 
     @property
     def heat(self) -> float:
@@ -71,7 +71,7 @@ class Cell:
     def label(self) -> str:
         """Return the content in words, for assistive technology."""
         count = f" with {plural(self.counts[FAILED], 'result')}" if self.status == FAILED else ""
-        worst = f", worst score {' and '.join(self.numbers)}" if self.numbers else ""
+        worst = f", worst score {self.number}" if self.number else ""
         expected = ", with expected failures" if self.has_expected_failures else ""
         return f"{self.column.contract}: {MEANINGS[self.status]}{count}{worst}{expected}"
 
@@ -107,6 +107,28 @@ class Matrix:
     @property
     def operations(self) -> dict[str, list[Row]]:
         return group_by(self.rows, lambda row: row.operation)
+
+    @property
+    def shown(self) -> list[int]:
+        """Return the positions of the columns in which some variant has a result."""
+        present = [any(row.cells[at].status != ABSENT for row in self.rows) for at in range(len(self.columns))]
+        return [at for at, is_present in enumerate(present) if is_present]
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether something in it did not simply pass, so that a page shows it unfolded."""
+        return any(cell.counts.keys() - {PASSED, XFAILED} for row in self.rows for cell in row.cells)
+
+    @property
+    def summary(self) -> str:
+        """Count its variants, and those that fail; else return the worst score."""
+        failing = sum(any(cell.status == FAILED for cell in row.cells) for row in self.rows)
+        count = plural(len(self.rows), "variant")
+        if failing:
+            return f"{failing} of {count} failing"
+        worst = [score for row in self.rows for cell in row.cells for score in cell.scores if score is not None]
+        hold = "all hold" if not self.is_open else "none fails"
+        return f"{count}, {hold}" + (f", worst score {number(max(worst))}" if worst else "")
 
     @property
     def footnotes(self) -> list[str]:

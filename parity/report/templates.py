@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from parity.errors import printable
 from parity.report.formatting import amount
+from parity.report.highlight import highlighted_program
 
 FOLDER = files("parity.report") / "page"  # of the page's templates and script, which may be in a zip file
 LONGEST = 100_000  # characters of a text; a page has some several times
@@ -56,6 +57,7 @@ def _environment() -> Environment:
         "breakable": _breakable,
         "command": _command,
         "inline_code": _inline_code,
+        "program": highlighted_program,
         "spaced": _spaced,
         "thousands": thousands,
     }

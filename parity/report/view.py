@@ -9,6 +9,7 @@ from parity.checks.result import FAILED, STATUSES, Result
 from parity.divergences import DIFFERS, DivergenceEntry
 from parity.mutants import MutantResult
 from parity.report.answers import Answer, answers
+from parity.report.cards import choose_cards
 from parity.report.formatting import MEANINGS, SYMBOLS, amount, number, setting
 from parity.report.groups import Group, expected_failures, failures, group_by, skips
 from parity.report.model import Environment, Report
@@ -39,6 +40,7 @@ class View:
     expected_failures: Sequence[Group]
     skipped: Sequence[tuple[str, str, str]]  # number of results, frameworks and reason
     divergences: Sequence[tuple[str, Sequence[DivergenceEntry]]]  # by topic, differences before beliefs
+    cards: Sequence[DivergenceEntry]  # those that are shown first
     stale: Sequence[DivergenceEntry]
     mutants: Sequence[tuple[str, Sequence[MutantResult]]]  # by topic
     survivors: Sequence[MutantResult]
@@ -72,6 +74,7 @@ def arrange(report: Report) -> View:
         expected_failures=expected,
         skipped=[(amount(group.size), group.distinct("framework"), group.worst.reason) for group in skipped],
         divergences=_divergences(report.divergences),
+        cards=choose_cards(report.divergences),
         stale=stale_entries(report),
         mutants=list(group_by(report.mutants, lambda mutant: mutant.topic).items()),
         survivors=survivors(report),

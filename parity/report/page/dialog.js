@@ -18,7 +18,7 @@ function dialog(data) {
     box.replaceChildren(make("header", {}, title(variant, contract), make("button", close, "✕")), body);
     address = `#${variant.operation}/${variant.subject}/${contract.name}`;
     if (location.hash !== address) history.replaceState(null, "", address);
-    if (document.activeElement === document.body) buttonOf(row, column).focus(); // Escape returns the focus to it
+    if (document.activeElement === document.body) buttonOf(row, column)?.focus(); // Escape returns the focus to it
     if (!box.open) box.showModal();
     box.scrollTop = 0;
   }
@@ -42,7 +42,15 @@ function dialog(data) {
   return { open, openNamed };
 }
 
-const buttonOf = (row, column) => $(`tr[data-row="${row}"] td:nth-child(${column + 2}) button`);
+/** The button of a cell; none where its topic has no result of that contract. */
+function buttonOf(row, column) {
+  const line = $(`tr[data-row="${row}"]`);
+  const cell = line.cells[columnsOf(line).indexOf(column) + 1];
+  return cell.matches("td") ? $("button", cell) : null;
+}
+
+/** The positions of the contracts that a row of the matrix shows. */
+const columnsOf = line => line.closest("table").dataset.columns.split(" ").map(Number);
 
 function title(variant, contract) {
   const framework = make("span", { class: "framework" }, `${variant.framework}.`);
@@ -60,7 +68,7 @@ function hidden(count, showAll) {
 
 /** The reason why a cell has no results, from the matrix. */
 function reasonFor(row, column) {
-  return make("p", {}, buttonOf(row, column).title || "There is no result.");
+  return make("p", {}, buttonOf(row, column)?.title || "There is no result.");
 }
 
 /** The chosen result, and beside it the list of all. */

@@ -7,16 +7,23 @@ function matrix(data, open) {
   if (!form) return;
   const topics = $$(".topic");
   const lines = $$("tr[data-row]").map(line => readLine(line, data));
-  const dtypes = fillOptions(form, data);
+  fillOptions(form, data);
+  readAddress(form);
   rememberOrder(topics);
+  for (const topic of topics) topic.wasOpen = topic.open;
   let before = { order: "" };
+  let filtered = false;
   const apply = () => {
     const chosen = Object.fromEntries(FILTERS.map(name => [name, form.elements[name].value]));
     const changed = (...names) => names.some(name => chosen[name] !== before[name]);
-    if (changed("dtype", "mode")) for (const line of lines) summariseLine(line, chosen, dtypes);
+    if (changed("dtype", "mode")) for (const line of lines) summariseLine(line, chosen);
     for (const line of lines) filter(line, chosen);
     for (const body of $$("tbody", $("#matrix"))) body.hidden = rows(body).every(row => row.hidden);
     for (const topic of topics) topic.hidden = $$("tbody", topic).every(body => body.hidden);
+    const filters = FILTERS.some(name => name !== "order" && chosen[name]);
+    if (filters || filtered) for (const topic of topics) topic.open = filters || topic.wasOpen;
+    filtered = filters;
+    writeAddress(chosen);
     if (changed("order") || (chosen.order === "worst" && changed("dtype", "mode"))) arrange(topics, chosen.order);
     makeReachable($("#matrix"));
     before = chosen;
@@ -32,14 +39,18 @@ function matrix(data, open) {
   apply();
   $("#matrix").addEventListener("click", event => {
     const cell = event.target.closest("tr[data-row] td");
-    if (cell) open(Number(cell.parentElement.dataset.row), cell.cellIndex - 1, matching(before));
+    if (!cell) return;
+    const row = cell.parentElement;
+    open(Number(row.dataset.row), columnsOf(row)[cell.cellIndex - 1], matching(before));
   });
 }
 
 /** Read a row of the matrix: its variant, and for each cell its results and how Python wrote it. */
 function readLine(element, data) {
   const row = Number(element.dataset.row);
-  const cells = $$("td", element).map((cell, column) => {
+  const columns = columnsOf(element);
+  const cells = $$("td", element).map((cell, position) => {
+    const column = columns[position];
     const button = $("button", cell);
     const [heat, label] = [cell.style.getPropertyValue("--heat"), button.ariaLabel];
     const written = { status: cell.className, heat, label, children: [...button.childNodes] };
@@ -49,7 +60,7 @@ function readLine(element, data) {
   return { element, cells, ...data.rows[row] };
 }
 
-/** Fill the options of the filters; return the dtypes. */
+/** Fill the options of the filters. */
 function fillOptions(form, data) {
   const results = data.cells.flat(2);
   const distinct = name => [...new Set(results.map(result => result[name]))].filter(Boolean);
@@ -62,7 +73,23 @@ function fillOptions(form, data) {
   for (const [name, values] of Object.entries(options)) {
     form.elements[name].append(...values.map(value => make("option", { value }, value)));
   }
-  return options.dtype;
+}
+
+/** Choose what the query of the address names: ?text=lstm&framework=pytorch. */
+function readAddress(form) {
+  for (const [name, value] of new URLSearchParams(location.search)) if (FILTERS.includes(name)) form.elements[name].value = value;
+  for (const select of $$("select", form)) if (select.selectedIndex < 0) select.selectedIndex = 0;
+}
+
+/** Name the filters in the address, so that a link or a reload shows the same. */
+function writeAddress(chosen) {
+  const query = new URLSearchParams(Object.entries(chosen).filter(([, value]) => value)).toString();
+  if (query === location.search.slice(1)) return;
+  try {
+    history.replaceState(null, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
+  } catch {
+    /* a browser may not let a file do so */
+  }
 }
 
 /** Whether a result has the chosen dtype and mode. */
@@ -72,12 +99,12 @@ const matching =
     (!dtype || result.dtype === dtype) && (!mode || !result.mode || result.mode === mode);
 
 /** Let every cell of a row show the results with the chosen dtype and mode. */
-function summariseLine(line, chosen, dtypes) {
+function summariseLine(line, chosen) {
   const { dtype, mode } = chosen;
   line.element.severity = 0;
   for (const each of line.cells) {
     const results = each.results.filter(matching(chosen));
-    const summary = summarise(results, each.contract, dtype ? [dtype] : dtypes);
+    const summary = summarise(results, each.contract);
     if (dtype || mode) show(each, summary, () => content(summary));
     else show(each, each.written, () => each.written.children);
     each.statuses = new Set(results.map(result => result.status));

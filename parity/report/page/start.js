@@ -27,6 +27,7 @@ function follow(cells) {
 async function start() {
   theme();
   for (const box of $$(".command")) addCopyButton(box);
+  search();
   unfold();
   const data = await unpack();
   const cells = dialog(data);

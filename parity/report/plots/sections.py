@@ -10,9 +10,9 @@ from parity.report.formatting import MEANINGS, SYMBOLS, setting, several
 from parity.report.groups import group_by
 from parity.report.model import Report
 from parity.report.own import OwnView
-from parity.report.plots import batch_maps, crossings, layer_differences, rates, tables, training_curves
+from parity.report.plots import batch_maps, crossings, layer_differences, ranking, rates, tables, training_curves
 from parity.report.plots.svg import drawn, role_of
-from parity.report.speedups import fastest
+from parity.report.speedups import fastest, is_disturbed, where_timed
 from parity.report.templates import render
 from parity.throughput.results import Throughput, TimedVariant
 
@@ -54,11 +54,17 @@ def throughput(report: Report) -> Markup:
     if report.throughput is None:
         return Markup("")
     rows, curves = report.throughput.rows, report.throughput.curves
+    ranked = ranking.rankings(rows)
     return render(
         "throughput",
         measured=_measured(report.throughput),
         kernels=_kernels(rows),
         fastest=fastest(rows),
+        where=where_timed(report.throughput),
+        ranking_heads=ranking.HEADS,
+        ranking=[row.cells for row in ranked],
+        disturbed_rankings=[at for at, row in enumerate(ranked) if row.disturbed],
+        disturbed_rows=[at for at, row in enumerate(rows) if is_disturbed(row)],
         other_versions=other_versions(report.throughput.versions, report.environment.versions),
         batches=rates.panels(rows),
         heads=list(tables.TIMED),
