@@ -45,6 +45,12 @@ def test_an_error_stands_where_it_is() -> None:
     assert made.rows == ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 5.0, 0.0))
 
 
+def test_the_map_is_of_the_quantity_that_failed() -> None:
+    errors = {name: np.full((3, 3, 1), score) for name, score in (("y", 1.0), ("d_x", 9.0))}
+    maps = [heat_map(CASE, errors, failed) for failed in ("", "y", "d_h")]
+    assert [made and made.quantity for made in maps] == ["d_x", "y", "d_x"]
+
+
 def test_long_sequences_have_several_steps_in_a_column() -> None:
     case = sample_case("bidirectional.reverse_sequence", "features", "300,2:300", "float32", seed=0)
     floor = noise_floor(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from parity import report
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, FirstDifference, HeatMap, Result, Scores, Status
 from parity.report import Report
-from tests.factories import HOSTILE, curve, divergence, hostile_report, mutant, report_of, result
+from tests.factories import HOSTILE, benchmarks, curve, divergence, hostile_report, mutant, report_of, result
 from tests.full_runs import every_other
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
     for opened in pages:
         opened.page.close()
         assert opened.messages == []
-        assert {url.partition("#")[0] for url in opened.requests} == {opened.file.as_uri()}
+        assert {re.split("[?#]", url)[0] for url in opened.requests} == {opened.file.as_uri()}
 
 
 def test_the_verdict_and_every_section_are_there(show: Show) -> None:
@@ -158,6 +160,9 @@ def test_filters_leave_the_variants_that_match(show: Show) -> None:
     page.select_option("select[name=framework]", "tensorflow")
     expect(rows).to_have_count(2)
     page.select_option("select[name=status]", "skipped")
+    expect(rows.locator("th")).to_have_text(["tensorflow.static"])
+    assert page.evaluate("location.search") == "?framework=tensorflow&status=skipped"
+    page.reload()  # the filters are in the address
     expect(rows.locator("th")).to_have_text(["tensorflow.static"])
 
 
@@ -201,7 +206,8 @@ def test_a_cell_opens_its_results(show: Show) -> None:
         "70 of 64",
         "3 of 16",
         "(2, 2, 0)",
-        "0.125, expected 0.25",
+        "relative error0.5value of pytorch.packed0.125value of the reference0.25",
+        "lengths of the batch1, 0, 3",
         "y of pytorch.packed in rnn.lstm (one_layer/ragged, float32, eager) is 70 noise floors off the reference",
         "it differs from the reference at step 2",
         "parity check --operation rnn.lstm --framework pytorch --variant packed",
@@ -338,6 +344,21 @@ def test_addresses_lead_to_a_cell_and_to_a_divergence(show: Show) -> None:
     expect(page.locator("#not-found")).to_have_text("")
 
 
+def test_one_search_finds_operations_divergences_and_mutants(show: Show) -> None:
+    page = show().page
+    hits = page.locator("#found a")
+    for words, titles in (("packed LSTM", 1), ("ignore_index F.cross_entropy", 1), (REPORT.mutants[0].name, 1)):
+        page.fill("#search", words)
+        expect(hits).to_have_count(titles)
+    page.fill("#search", "no such word anywhere")
+    expect(page.locator("#found")).to_have_text("Nothing has all of these words.")
+    page.fill("#search", "sample_weight")
+    hits.first.click()
+    expect(page.locator("details#loss\\.denominator[open] pre").first).to_be_visible()
+    expect(page.locator("#found")).to_be_hidden()
+    assert page.locator("nav.sections").evaluate("bar => bar.getBoundingClientRect().top") == 0  # it stays in sight
+
+
 def test_the_chosen_theme_is_stored(show: Show) -> None:
     opened = show(color_scheme="light")
     body = opened.page.locator("body")
@@ -384,15 +405,34 @@ def test_every_number_on_a_heat_map_is_legible(scheme: str, show: Show) -> None:
     assert min(contrasts) >= 4.5
 
 
-@pytest.mark.parametrize("width", [400, 1200, 2000])
-def test_nothing_is_wider_than_the_window(width: int, show: Show) -> None:
-    opened = show(viewport={"width": width, "height": 900})
-    for details in opened.page.locator("details").all():
-        details.evaluate("details => { details.open = true; }")
-    scroll_width = "element => element.scrollWidth"
-    assert opened.page.locator("html").evaluate(scroll_width) <= width
-    opened.cell(0, 0).click()
-    assert opened.page.locator("dialog").evaluate(scroll_width) <= width
+COLLISIONS = """() => {
+  const box = element => element.getBoundingClientRect();
+  const overlap = (one, other, low, high) => Math.min(one[high], other[high]) - Math.max(one[low], other[low]);
+  const meet = (one, other) => overlap(one, other, "left", "right") > 1 && overlap(one, other, "top", "bottom") > 1.5;
+  const marks = plot => (plot.matches(".plot") ? $$("circle, polygon", plot) : []);
+  return $$("svg.plot, dialog svg").flatMap(plot => {
+    const labels = $$("text", plot);
+    const pairs = labels.flatMap((label, at) => [...labels.slice(at + 1), ...marks(plot)].map(other => [label, other]));
+    return pairs.filter(pair => meet(...pair.map(box))).map(pair => pair.map(each => each.textContent).join(" | "));
+  });
+}"""
+
+
+def test_nothing_is_wider_than_the_window_and_no_label_on_another_or_on_a_mark(show: Show) -> None:
+    opened = show(replace(REPORT, throughput=benchmarks()))
+    for width in (400, 1200, 2000):
+        opened.page.set_viewport_size({"width": width, "height": 900})
+        opened.page.evaluate("for (const each of $$('details')) each.open = true;")
+        scroll_width = "element => element.scrollWidth"
+        assert opened.page.locator("html").evaluate(scroll_width) <= width
+        opened.cell(0, 0).click()
+        assert opened.page.locator("dialog").evaluate(scroll_width) <= width
+        assert opened.page.locator("svg.plot, dialog svg").count() == 6
+        assert opened.page.evaluate(COLLISIONS) == []
+        last = opened.page.locator("dialog .histogram").bounding_box()
+        assert last is not None
+        assert last["x"] + last["width"] <= width  # the bar of ∞ is in sight
+        opened.page.keyboard.press("Escape")
 
 
 OPEN_EVERY_CELL = """buttons => buttons.flatMap(button => {

@@ -18,6 +18,7 @@ from parity.divergences import DIVERGENCES
 from parity.divergences.entry import as_program
 from parity.report import Report
 from parity.report.answers import answers
+from parity.report.cards import SURPRISING, choose_cards
 from parity.report.model import SCHEMA, json_schema
 from parity.training import Training
 from tests.factories import benchmarks, divergence, mutant, own_verdict, report_of, result, row
@@ -230,3 +231,31 @@ def test_what_something_disturbed_is_never_fastest() -> None:
     disturbed = {"a_a": {"median": 1.2, "low": 1.1, "high": 1.3}}
     made = replace(PLANNED, throughput=benchmarks(row("pytorch", "padded"), row("pytorch", "packed", **disturbed)))
     assert "packed" not in str(answers(made)[-1])
+
+
+def test_the_matrix_has_one_number_a_cell_hides_empty_columns_and_folds_what_holds(tmp_path: Path) -> None:
+    lookup = Check("embedding.lookup", "pytorch", "sparse", "float32", "repeatable")
+    double = Check("rnn.gru", "pytorch", "packed", "float64", "matches_reference")
+    scored = [result(check=GRU, score=2.0), result(check=double, score=3.0)]
+    for last, is_open in ((result(check=lookup), False), (result(FAILED, lookup), True)):
+        page = write(report_of(*scored, last, planned=3, checked=3), tmp_path)["index.html"]
+        assert '<span class="number">3.0</span>' in page
+        assert re.findall('data-columns="([0-9 ]*)"', page) == ["1", "0"]
+        topics = re.findall('<details class="topic" data-topic="([a-z]+)"( open)?>', page)
+        assert topics == [("embedding", " open" * is_open), ("rnn", "")]
+
+
+def test_ten_divergences_stand_first_those_that_are_stale_before_all(tmp_path: Path) -> None:
+    names = [entry.name for entry in choose_cards([divergence(name) for name in DIVERGENCES])]
+    assert names == list(SURPRISING)
+    stale = [divergence("pooling.all_masked"), divergence("rnn.hard_sigmoid", FAILED)]
+    assert [entry.name for entry in choose_cards(stale)] == ["rnn.hard_sigmoid"]
+
+
+def test_a_disturbed_row_of_a_ranking_is_grey(tmp_path: Path) -> None:
+    disturbed = {"a_a": {"median": 1.2, "low": 1.1, "high": 1.3}}
+    rows = [row("pytorch", variant, distribution="short", **disturbed) for variant in ("padded", "packed")]
+    page = write(replace(PLANNED, throughput=benchmarks(*rows, row("pytorch", "padded"))), tmp_path)["index.html"]
+    ranking = page.partition('class="ranking"')[2].partition("</table>")[0]
+    assert [bool(grey) for grey in re.findall("<tr( class=.disturbed.)?><td>", ranking)] == [True, False]
+    assert "<td>1.2 (1.1 to 1.3)</td>" in ranking

@@ -46,7 +46,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="streams and signals are t
 
 
 def result(status: Status = PASSED, check: Check = LSTM, score: float = 16.0, **fields: Any) -> Result:
-    """Make a result that uses a quarter of its limit, by default."""
+    """Make a result that scores 16 noise floors, by default."""
     measured: dict[str, Any] = {"quantity": "h", "norm_score": 1.0, "worst_index": (3, 1)}
     return make_result(status, check, score=score, **(measured | fields))
 
@@ -72,8 +72,8 @@ def skipped() -> Result:
 
 MARKS = {
     "✓": [result(score=0.0, norm_score=0.0), expected_failure()],
-    "25": [result(), result(score=3.0)],
-    "50": [result(norm_score=8.0)],
+    "16": [result(), result(score=3.0)],
+    "4": [result(score=3.2, norm_score=8.0)],
     "1": [result(score=1e-9, norm_score=0.0)],
     "✗2": [result(), result(FAILED), result(FAILED)],
     "◆": [expected_failure(), skipped()],
@@ -93,7 +93,7 @@ def test_both_frameworks_have_a_mark_and_one_where_they_are_alike() -> None:
     results = [result(FAILED), result(check=other)]
     results += [result(check=check, score=0.0, norm_score=0.0) for check in exact]
     lines = lines_of(results)
-    assert cells(lines) == ["✗1/25", "✓", f"{SYMBOLS['absent']}/✓"]
+    assert cells(lines) == ["✗1/16", "✓", f"{SYMBOLS['absent']}/✓"]
     assert any(line.startswith("pytorch/tensorflow, one mark where they are alike") for line in lines)
 
 
@@ -125,7 +125,7 @@ def test_a_whole_run_fits_into_100_columns_with_a_row_for_each_operation() -> No
     assert max(map(len, lines)) <= 100
     rows = [sum(line.startswith(f"{operation} ") for line in lines) for operation in OPERATIONS]
     assert rows == [1] * len(OPERATIONS)
-    assert cells(lines, "rnn.lstm ")[:3] == ["13/24", "13/24", "✓"]
+    assert cells(lines, "rnn.lstm ")[:3] == ["8/15", "8/15", "✓"]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])

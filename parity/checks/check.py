@@ -212,16 +212,21 @@ class Check:
             if case.lengths_name in (*FIRST, self.lengths):  # not for all: looking takes a run for each step
                 least = self.own.shortest(case) if self.own else 0
                 base = replace(base, first=first_difference(subject, case, least))
-        return to_results(self._with_error_maps(base, case, differences), differences)
+        return self._with_error_maps(to_results(base, differences), case, differences)
 
-    def _with_error_maps(self, result: Result, case: Case, differences: list[Difference]) -> Result:
+    def _with_error_maps(self, results: list[Result], case: Case, differences: list[Difference]) -> list[Result]:
         """Add what the report plots, of what is held to the reference and of all that failed."""
-        if self.contract != "matches_reference" and result.status != FAILED:
-            return result
+        if self.contract != "matches_reference" and results[0].status != FAILED:
+            return results
         reordered = self.contract == "follows_permutation"  # its rows are in another order than the case has them
         scores = error_maps.scores(differences)
-        heat_map = None if reordered else error_maps.heat_map(case, scores)
-        return replace(result, histogram=error_maps.histogram(scores.values()), heat_map=heat_map)
+        histogram = error_maps.histogram(scores.values())
+        mapped = []
+        for result in results:
+            failed = result.quantity if result.status == FAILED else ""
+            heat_map = None if reordered else error_maps.heat_map(case, scores, failed)
+            mapped.append(replace(result, histogram=histogram, heat_map=heat_map))
+        return mapped
 
     def result(self, mode: str, case: str, status: Status, problem: Problem = "", detail: str = "") -> Result:
         """Make a result of this check, without numbers."""

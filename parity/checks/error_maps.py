@@ -55,8 +55,8 @@ def histogram(scores: Iterable[Array]) -> tuple[int, ...]:
     return tuple(map(int, counts))
 
 
-def heat_map(case: Case, scores: Mapping[str, Array]) -> HeatMap | None:
-    """Locate the largest errors in the batch, for the worst quantity with a batch and a time axis.
+def heat_map(case: Case, scores: Mapping[str, Array], failed: str = "") -> HeatMap | None:
+    """Locate the largest errors in the batch, for the quantity that failed or the worst with a batch and a time axis.
 
     None where no quantity has these axes.
     """
@@ -66,7 +66,7 @@ def heat_map(case: Case, scores: Mapping[str, Array]) -> HeatMap | None:
             largest[name] = score.reshape(*score.shape[:2], -1).max(axis=2)
     if not largest:
         return None
-    quantity = max(largest, key=lambda name: (largest[name].max(initial=0.0), name == "y"))
+    quantity = max(largest, key=lambda name: (name == failed, largest[name].max(initial=0.0), name == "y"))
     steps = largest[quantity].shape[1]
     steps_per_column = math.ceil(steps / MOST_COLUMNS)
     columns = [largest[quantity][:, at : at + steps_per_column].max(axis=1) for at in range(0, steps, steps_per_column)]

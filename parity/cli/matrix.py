@@ -43,7 +43,7 @@ def _legend(frameworks: Sequence[str], contracts: Sequence[str]) -> str:
     pair = ""
     if len(frameworks) > 1:
         pair = f"{'/'.join(map(printable, frameworks))}, one mark where they are alike; "
-    return f"{pair}a number: the worst score, in % of its limit; {symbols}\n{heads}\n"
+    return f"{pair}a number: the worst score, in noise floors, rounded up; {symbols}\n{heads}\n"
 
 
 def _cells(results: Iterable[Result], frameworks: Sequence[str]) -> Cells:
@@ -62,8 +62,8 @@ def _mark(results: Sequence[Result]) -> str:
     if status == FAILED:
         return f"{SYMBOLS[FAILED]}{sum(result.status == FAILED for result in results)}"
     if status == PASSED:
-        share = max(result.share for result in results if result.status == PASSED)
-        return str(math.ceil(100 * share)) if share else SYMBOLS[PASSED]
+        score = max(result.largest("element")[1] for result in results if result.status == PASSED)
+        return str(math.ceil(score)) if score else SYMBOLS[PASSED]
     return SYMBOLS[status or ABSENT]
 
 

@@ -35,7 +35,7 @@ from parity.report.summaries import (
     margin,
     summarise_divergence,
 )
-from parity.report.table import SMALL, Matrix
+from parity.report.table import SMALL, Column, Matrix
 from parity.report.templates import FOLDER, render, visible
 from parity.report.view import EXPECTED_FAILURES, TITLE, View
 
@@ -119,7 +119,7 @@ class Bundle(Struct, frozen=True):
     fields: tuple[str, ...]  # the names of the fields of a packed result,
     text_fields: int  # of which so many are texts, the first
     texts: list[str]
-    contracts: list[tuple[str, str, float | None]]  # name, promise and limit of an element, in the order of the columns
+    contracts: list[tuple[str, str, float | None, str]]  # name, promise, limit of an element, what is expected
     rows: list[tuple[str, str, str]]  # operation, framework and variant, in the order of the page
     cells: list[list[list[PackedResult]]]  # row and contract -> results, the worst first
     bins: tuple[str, ...]  # names, of a histogram
@@ -136,13 +136,18 @@ def pack(matrices: Sequence[Matrix]) -> str:
         fields=PackedResult.__struct_fields__,
         text_fields=TEXT_FIELDS,
         texts=[visible(text) for text in texts],
-        contracts=[(printable(column.contract), column.promise, column.limit) for column in columns],
+        contracts=[_contract(column) for column in columns],
         rows=[(printable(row.operation), printable(row.framework), printable(row.variant)) for row in rows],
         cells=cells,
         bins=BINS,
         limit=UP_TO[-1],
     )
     return base64.b64encode(gzip.compress(msgspec.json.encode(bundle), 6, mtime=0)).decode()
+
+
+def _contract(column: Column) -> tuple[str, str, float | None, str]:
+    against = CONTRACTS[column.contract].against if column.contract in CONTRACTS else "expected"
+    return printable(column.contract), column.promise, column.limit, against
 
 
 def _pack(result: Result, texts: dict[str, int]) -> PackedResult:

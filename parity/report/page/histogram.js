@@ -1,15 +1,16 @@
 // A histogram of the errors: for each bin of scores, the share of all numbers that falls into it.
 
-const BIN_WIDTH = 62;
+const WIDEST_BIN = 62;
 const BAR_HEIGHT = 120;
 const ABOVE = 18;
 const SIDE = 8;
 
 /** Bars side by side for each series: { name, framework, counts }. */
-function histogram(names, series) {
+function histogram(names, series, room = Infinity) {
   const last = Math.max(4, ...series.map(({ counts }) => counts.findLastIndex(count => count > 0)));
   const bins = names.slice(0, last + 1);
-  const [width, base] = [2 * SIDE + bins.length * BIN_WIDTH, ABOVE + BAR_HEIGHT];
+  const binWidth = Math.min(WIDEST_BIN, Math.floor((room - 2 * SIDE) / bins.length)); // the last bin, ∞, is in sight
+  const [width, base] = [2 * SIDE + bins.length * binWidth, ABOVE + BAR_HEIGHT];
   const plot = make("svg", {
     viewBox: `0 0 ${width} ${base + 34}`,
     class: "histogram",
@@ -19,9 +20,9 @@ function histogram(names, series) {
   });
   const highest = Math.max(...series.flatMap(({ counts }) => counts.map(count => count / total(counts))));
   bins.forEach((name, bin) => {
-    const middle = SIDE + (bin + 0.5) * BIN_WIDTH - 3;
+    const middle = SIDE + (bin + 0.5) * binWidth - 3;
     plot.append(make("text", { x: middle, y: base + 16, class: "axis middle" }, name));
-    series.forEach((each, index) => each.counts[bin] && plot.append(bar(each, bin, index, series.length, highest)));
+    series.forEach((each, index) => each.counts[bin] && plot.append(bar(each, bin, index, series.length, highest, binWidth)));
   });
   plot.append(
     make("line", { x1: SIDE, x2: width - SIDE, y1: base + 0.5, y2: base + 0.5, class: "base" }),
@@ -42,10 +43,10 @@ function short(count) {
   return `${count < 9.95 * unit ? (count / unit).toFixed(1) : Math.round(count / unit)}${letter}`;
 }
 
-function bar({ name, framework, counts }, bin, index, series, highest) {
-  const width = (BIN_WIDTH - 10) / series;
+function bar({ name, framework, counts }, bin, index, series, highest, binWidth) {
+  const width = (binWidth - Math.min(10, binWidth / 8)) / series;
   const height = Math.max(1.5, (BAR_HEIGHT * counts[bin]) / total(counts) / highest);
-  const [x, y] = [SIDE + bin * BIN_WIDTH + 2 + index * width, ABOVE + BAR_HEIGHT - height];
+  const [x, y] = [SIDE + bin * binWidth + 2 + index * width, ABOVE + BAR_HEIGHT - height];
   return make(
     "g",
     {},

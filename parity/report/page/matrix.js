@@ -20,7 +20,7 @@ function matrix(data, open) {
     for (const line of lines) filter(line, chosen);
     for (const body of $$("tbody", $("#matrix"))) body.hidden = rows(body).every(row => row.hidden);
     for (const topic of topics) topic.hidden = $$("tbody", topic).every(body => body.hidden);
-    const filters = FILTERS.some(name => name !== "order" && chosen[name]);
+    const filters = ["text", "framework", "status"].some(name => chosen[name]); // those that hide rows
     if (filters || filtered) for (const topic of topics) topic.open = filters || topic.wasOpen;
     filtered = filters;
     writeAddress(chosen);

@@ -4,7 +4,7 @@ function inFull(data, row, column, result) {
   const { explanation, limit, heat_map: map, histogram: counts, scores, reproduce } = result;
   const elements = [heading(result)];
   if (explanation) elements.push(make("p", { class: "sentence" }, explanation));
-  if (limit !== null) elements.push(measures(result));
+  if (limit !== null) elements.push(measures(data, row, column, result));
   if (map) elements.push(...heatMapSection(map, result, data.limit));
   if (counts.length) elements.push(...histogramSection(data, row, column, result));
   if (Object.keys(scores).length > 1) elements.push(quantities(result));
@@ -40,23 +40,54 @@ function scrollable(draw, name) {
   }
 }
 
-function measures(result) {
+/** The numbers of a result: the relative error and both values first. */
+function measures(data, row, column, result) {
   const of = limit => (limit ? ` of ${limit}` : ", where no error is allowed");
-  const value = each => (each === null || each === undefined ? "not finite" : precise(each));
   const worst = worstElement(result);
+  const scored = !(result.status === "failed" && isWithinLimits(result)); // what failed is no score then
+  const lengths = lengthsOf(data.cells[row], result);
   const rows = [
-    ["nearest to its limit", result.quantity],
-    ["elementwise score", `${precise(size(result.score))}${of(result.limit)}`],
+    ["relative error", relativeError(result)],
+    ...values(data.rows[row], data.contracts[column], result),
+    ["quantity", result.quantity],
     ["index", result.worst_index.length ? `(${result.worst_index.join(", ")})` : "a scalar"],
-    ["value", `${value(result.observed)}, expected ${value(result.expected)}`],
-    ["norm-wise score", `${precise(size(result.norm_score))}${of(result.norm_limit)}`],
+    ["lengths of the batch", lengths && several(lengths, 16)],
+    ["elementwise score", scored && `${precise(size(result.score))}${of(result.limit)} noise floors`.replace(/(allowed) noise floors$/, "$1")],
+    ["norm-wise score", scored && `${precise(size(result.norm_score))}${of(result.norm_limit)}`],
     ["largest absolute error", precise(size(result.max_abs_error))],
-    ["largest elementwise score", `${worst.name}: ${precise(worst.score)}${of(result.limit)}`],
+    ["largest elementwise score", worst.name !== result.quantity && `${worst.name}: ${precise(worst.score)}${of(result.limit)}`],
     ["numbers compared", amount(result.compared)],
     ["seed", String(result.seed)],
-  ].filter(([name]) => name !== "largest elementwise score" || worst.name !== result.quantity);
+  ].filter(([, text]) => text);
   return make("dl", {}, ...rows.map(([name, text]) => make("div", {}, make("dt", {}, name), make("dd", {}, text))));
 }
+
+/** Both values, each with the name of where it is from. */
+function values({ framework, subject }, { name, against }, { observed, expected }) {
+  const text = each => (each === null || each === undefined ? "not finite" : precise(each));
+  const other = { pytorch: "tensorflow", tensorflow: "pytorch" }[framework];
+  const from = name === "frameworks_agree" && other ? other : against;
+  return [[`value of ${subject}`, text(observed)], [`value of ${from}`.replace("value of what", "what"), text(expected)]];
+}
+
+/** The error at the worst element as a share of the value that is expected there. */
+function relativeError({ observed, expected }) {
+  if (!Number.isFinite(observed) || !Number.isFinite(expected)) return "";
+  if (expected === 0) return observed === 0 ? "0" : "∞: the expected value is 0";
+  return String(Number((Math.abs(observed - expected) / Math.abs(expected)).toPrecision(3)));
+}
+
+const isWithinLimits = ({ score, limit, norm_score: norm, norm_limit: normLimit }) =>
+  size(score) <= limit && size(norm) <= normLimit;
+
+/** The lengths of a batch, from the heat map of any result of the same case. */
+function lengthsOf(cells, { case: name, seed, heat_map: own }) {
+  const same = each => each.case === name && each.seed === seed && each.heat_map;
+  const map = own || cells.flat().find(same)?.heat_map;
+  return map && map.lengths;
+}
+
+const several = (values, most) => values.slice(0, most).join(", ") + (values.length > most ? ` and ${values.length - most} more` : "");
 
 /** This variant's errors beside those of the other framework's first variant on the same case. */
 function histogramSection(data, row, column, result) {
@@ -68,7 +99,7 @@ function histogramSection(data, row, column, result) {
   return [
     make("h4", {}, "Sizes of the errors"),
     make("p", { class: "legend symbols" }, ...series.map(key)),
-    scrollable(() => histogram(data.bins, series), "Sizes of the errors"),
+    scrollable(() => histogram(data.bins, series, roomForPlots()), "Sizes of the errors"),
   ];
 }
 
@@ -82,6 +113,13 @@ function opposite(data, variant, column, result) {
     if (best) return [{ name: other.subject, framework: other.framework, counts: best.histogram }];
   }
   return [];
+}
+
+/** The width of the column of a dialog that shows one result, in pixels. */
+function roomForPlots() {
+  const dialog = Math.min(84 * 16, innerWidth - 32);
+  const column = innerWidth > 56 * 16 ? (dialog * 1.25) / 2.25 : dialog;
+  return column - 44;
 }
 
 function quantities(result) {

@@ -16,7 +16,7 @@ async function unpack() {
   return {
     bins: bundle.bins,
     limit: bundle.limit,
-    contracts: bundle.contracts.map(([name, promise, limit]) => ({ name, promise, limit })),
+    contracts: bundle.contracts.map(([name, promise, limit, against]) => ({ name, promise, limit, against })),
     rows: bundle.rows.map(unpackRow),
     cells: bundle.cells.map(row => row.map(cell => cell.map(unpackResult))),
   };

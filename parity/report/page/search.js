@@ -7,8 +7,12 @@ function search() {
   const [field, box] = [$("#search"), $("#found")];
   let entries = null;
   field.parentElement.hidden = false;
-  field.addEventListener("input", () => {
+  const read = () => {
     entries ||= Object.entries(KINDS).flatMap(([kind, selector]) => $$(selector).map(each => entryOf(kind, each)));
+  };
+  field.addEventListener("focus", read); // before the first letter
+  field.addEventListener("input", () => {
+    read();
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = words.length ? entries.filter(({ text }) => words.every(word => text.includes(word))) : [];
     box.hidden = !words.length;
@@ -29,7 +33,7 @@ function entryOf(kind, element) {
   return { kind, id: element.id, title, text: `${element.id} ${element.textContent}`.toLowerCase() };
 }
 
-/** The hits of one kind as links, those with the shortest names first. */
+/** The hits of one kind as links, in the order of the page. */
 function hits(found, kind) {
   if (!found.length) return [];
   const link = ({ id, title }) => make("li", {}, make("a", { href: `#${id}` }, title));
