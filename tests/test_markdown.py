@@ -70,11 +70,11 @@ def test_a_whole_run_has_every_variant_divergence_and_contract_and_nothing_is_le
     text = render_markdown(arrange(whole_run()))
     assert size(text) < LIMIT
     assert "eft out" not in text
-    assert "more" not in re.sub("ignores_extra_padding|`.*?`", "", text).split("## Divergences")[0]
+    assert "more" not in re.sub("ignores_extra_padding|`.*?`", "", text).split("## Where they differ")[0]
     for check in plan():
         assert f"| {check.operation} {check.framework}.{check.variant} |" in text
     assert all(f"- {name}: " in text for name in DIVERGENCES)
-    parts = ["Operations against contracts", "Divergences and beliefs", "Mutants", "Environment"]
+    parts = ["Operations against contracts", "Where they differ", "Mutants", "Environment"]
     assert re.findall("^## (.*)", text, re.MULTILINE) == parts
 
 

@@ -88,6 +88,10 @@ class Opened:
         self.page.goto(self.file.as_uri() + anchor)
         expect(self.page.locator("html[data-ready]")).to_be_attached()
 
+    def lay_out_all(self) -> None:
+        """Lay out what is out of sight, too: a browser gives no inner text of it otherwise."""
+        self.page.add_style_tag(content=".topic .scroll { content-visibility: visible; }")
+
     def cell(self, row: int, column: int) -> Locator:
         return self.page.locator(f'tr[data-row="{row}"] td').nth(column).locator("button")
 
@@ -169,6 +173,7 @@ def test_filters_leave_the_variants_that_match(show: Show) -> None:
 def test_a_filter_shows_the_same_as_the_whole_page_for_the_same_results(show: Show) -> None:
     """Check the two summaries of a cell: by Python for pages without a script, and by the script for filters."""
     opened = show()
+    opened.lay_out_all()
     texts = opened.cells.all_inner_texts()
     labels = [str(cell.get_attribute("aria-label")) for cell in opened.cells.all()]
     assert texts[0] == "✗ 1"
@@ -284,6 +289,7 @@ def test_a_filter_leaves_a_way_into_the_matrix_by_key(show: Show) -> None:
 
 def test_an_opened_cell_has_the_number_of_the_matrix(show: Show) -> None:
     opened = show()
+    opened.lay_out_all()
     for row, name in ((1, []), (2, ["h"])):  # the worst element need not be of the quantity nearest to its limit
         (number, *_) = opened.cell(row, 0).inner_text().split()
         opened.cell(row, 0).click()
@@ -433,6 +439,24 @@ def test_nothing_is_wider_than_the_window_and_no_label_on_another_or_on_a_mark(s
         assert last is not None
         assert last["x"] + last["width"] <= width  # the bar of ∞ is in sight
         opened.page.keyboard.press("Escape")
+
+
+def test_axe_finds_no_violation_in_either_theme(show: Show) -> None:
+    package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    script = Path(package.__path__[0], "axe.min.js").read_text(encoding="utf-8")
+    violations = """async ([within, rules]) => {
+      const { violations } = await axe.run(within, rules ? { runOnly: rules } : {});
+      return violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`);
+    }"""
+    page = show(replace(REPORT, throughput=benchmarks())).page
+    page.evaluate(f"{script}; for (const each of $$('details')) each.open = true;")
+    page.fill("#search", "mask")
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(violations, ["html", None]) == []
+    page.emulate_media(color_scheme="dark")  # which changes colours only
+    assert page.evaluate(violations, ["html", ["color-contrast"]]) == []
+    page.locator("tr[data-row] td button").first.click()
+    assert page.evaluate(violations, ["dialog", None]) == []
 
 
 OPEN_EVERY_CELL = """buttons => buttons.flatMap(button => {

@@ -55,7 +55,7 @@ def _parts(view: View) -> Iterator[Part]:
     yield Part("expected failures", view.expected_failures, _expected_failure, head, FOLDED_END)
     yield _table("reasons for skipping", "Skipped", ("results", "frameworks", "reason"), view.skipped)
     entries = [entry for _, topic in view.divergences for entry in topic]
-    yield Part("divergences", entries, _divergence, _folded("Divergences and beliefs", entries), FOLDED_END)
+    yield Part("divergences", entries, _divergence, _folded("Where they differ", entries), FOLDED_END)
     yield _table("contracts", "Mutants", MUTANT_HEADS, view.kills)
     yield _table("rows", "Random cases", TOTALS_HEADS, view.sweep_totals)
     yield _table("settings", "Environment", ("", ""), view.environment)

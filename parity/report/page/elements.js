@@ -17,6 +17,6 @@ function make(tag, attributes = {}, ...children) {
 
 /** A table from names of columns and its rows. */
 function table(attributes, heads, rows) {
-  const head = make("tr", {}, ...heads.map(name => make("th", name ? { scope: "col" } : {}, name)));
+  const head = make("tr", {}, ...heads.map(name => (name ? make("th", { scope: "col" }, name) : make("td"))));
   return make("table", attributes, make("thead", {}, head), make("tbody", {}, ...rows));
 }

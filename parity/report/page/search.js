@@ -39,5 +39,5 @@ function hits(found, kind) {
   const link = ({ id, title }) => make("li", {}, make("a", { href: `#${id}` }, title));
   const more = found.length - MOST_FOUND;
   const rest = more > 0 ? make("li", {}, `and ${more} more`) : "";
-  return [make("h3", {}, plural(found.length, kind)), make("ul", {}, ...found.slice(0, MOST_FOUND).map(link), rest)];
+  return [make("p", { class: "kind" }, plural(found.length, kind)), make("ul", {}, ...found.slice(0, MOST_FOUND).map(link), rest)];
 }
