@@ -115,13 +115,17 @@ def rearranged(rows, order, back):  # (N, ...) -> (N, ...), each row once; ``bac
 
 
 def built_once(build):
-    """Cache the layers that a function builds. Keras seeds them by Python's `random`, whose state is the caller's."""
+    """Cache the layers that a function builds. Keras seeds them by Python's `random`, whose state is the caller's.
+
+    They are built outside of any graph: one whose trace fails would leave their variables without values.
+    """
 
     @cache
     @wraps(build)
     def built(*arguments, **options):
         state = random.getstate()
-        layer = build(*arguments, **options)
+        with tf.init_scope():
+            layer = build(*arguments, **options)
         random.setstate(state)
         return layer
 
@@ -209,7 +213,9 @@ def stepper(call, arrays, cotangents, mode, axes):
     )
     graphs = vars(call).setdefault("graphs", {})
     if (signature, mode) not in graphs:
-        graphs[signature, mode] = traced(step, *signature, mode == "xla")
+        graph = traced(step, *signature, mode == "xla")
+        graph.get_concrete_function()  # one that cannot be traced is not kept: called again, it would return None
+        graphs[signature, mode] = graph
     return graphs[signature, mode]
 
 
