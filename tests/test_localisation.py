@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 
-from parity import frameworks, sample_case
+from parity import check_function, frameworks, sample_case
+from parity.cases.lengths import LENGTHS, lengths_of
 from parity.checks.localisation import first_difference, parts
-from parity.checks.result import FirstDifference
+from parity.checks.result import FAILED, FirstDifference
 from parity.checks.subject import Subject
+from parity.operations import OPERATIONS
+from tests.full_runs import full_run
 
 
 def lstm(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None, c0: Any = None) -> Mapping[str, Any]:
@@ -85,9 +90,41 @@ def test_a_mutant_is_localised(mutant: str, pytorch: str) -> None:
     assert str(first) == f"differs from the reference {words}"
 
 
-def test_a_right_variant_differs_nowhere(framework: str) -> None:
-    case = sample_case("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0)
-    assert first_difference(Subject(framework, case.row.variants[framework][0], "eager"), case) is None
+def each_case(framework: str, every: bool) -> list[Any]:
+    """Return operations, variants and configurations; the first variant only, unless every one is asked for."""
+    return [
+        pytest.param(row.name, framework, variant, config.name, id=f"{row.name}-{framework}.{variant}-{config.name}")
+        for row in OPERATIONS.values()
+        for number, (variant, config) in enumerate(product(row.variants[framework], row.configurations))
+        if every or number < len(row.configurations)
+    ]
+
+
+def differs_somewhere(operation: str, framework: str, variant: str, config: str, lengths: str) -> bool:
+    if reason := frameworks.missing(framework):
+        pytest.skip(reason)
+    case = sample_case(operation, config, lengths, "float32", 0).given_by(f"{framework}.{variant}")
+    return first_difference(Subject(framework, variant, "eager"), case) is not None
+
+
+@pytest.mark.parametrize(("operation", "framework", "variant", "config"), each_case("pytorch", every=False))
+def test_unchanged_code_differs_nowhere(operation: str, framework: str, variant: str, config: str) -> None:
+    """Hold the prefixes of every configuration, which all variants share, to be valid cases."""
+    first = lengths_of(OPERATIONS[operation].configuration(config))[0]
+    assert not differs_somewhere(operation, framework, variant, config, first)
+
+
+EVERY = [*each_case("pytorch", every=True), *each_case("tensorflow", every=True)]
+
+
+@full_run
+@pytest.mark.parametrize(("operation", "framework", "variant", "config"), EVERY)
+def test_unchanged_code_differs_nowhere_on_any_lengths(
+    operation: str, framework: str, variant: str, config: str
+) -> None:
+    named = lengths_of(OPERATIONS[operation].configuration(config))
+    for lengths in (one for one in named if one in LENGTHS or len(named) == 2):
+        assert not differs_somewhere(operation, framework, variant, config, lengths), lengths
 
 
 def test_quantities_of_a_model_are_compared_in_the_order_of_computation() -> None:
@@ -98,7 +135,79 @@ def test_quantities_of_a_model_are_compared_in_the_order_of_computation() -> Non
 
 
 def test_an_explanation_says_where_the_failure_began(pytorch: str) -> None:
-    from parity import check_function
-
-    verdict = check_function("rnn.lstm", with_bias(3), pytorch, contracts=["matches_reference"])
+    verdict = check_function("rnn.lstm", with_bias(3), pytorch, contracts=["matches_reference"], lengths="ragged")
     assert "differs from the reference on the first step, first in h of layer 0" in str(verdict)
+
+
+def other_rows(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None, c0: Any = None) -> Any:
+    found = lstm(x, lengths, w_in, w_rec, bias, h0, c0)
+    return {name: out.roll(1, 0 if name == "y" else 1) for name, out in found.items()}
+
+
+def other_starts(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None, c0: Any = None) -> Any:
+    moved = [None if state is None else state.roll(1, 1) for state in (h0, c0)]
+    return lstm(x, lengths, w_in, w_rec, bias, *moved)
+
+
+def other_direction(x: Any, lengths: Any, w_in: Any, w_rec: Any, bias: Any, h0: Any = None) -> Any:
+    from parity.pytorch import bidirectional
+
+    found = bidirectional.gru(x, lengths, w_in, w_rec, bias, h0)
+    return {"y": found["y"].roll(found["y"].shape[2] // 2, 2), "h": found["h"].flip(1)}
+
+
+def last_of_the_batch(x: Any, lengths: Any, initial: Any = None) -> Any:
+    from parity.pytorch import pooling
+
+    return {"y": pooling.last_relevant(x, lengths, initial)["y"] + 1}
+
+
+ARRANGED: dict[str, tuple[str, str, Callable[..., Any], str]] = {
+    "rows": ("rnn.lstm", "two_layers_from_state", other_rows, "in c of layer 0, whose rows are in another order"),
+    "initial states": (
+        *("rnn.lstm", "two_layers_from_state", other_starts),
+        "on the first step, first in c of layer 0, as if the initial states were in another order",
+    ),
+    "directions": ("bidirectional.gru", "one_layer", other_direction, "h of layer 0, whose directions are swapped"),
+    "nothing, where a state has no layers": ("pooling.last_relevant", "else_initial", last_of_the_batch, "first in y"),
+}
+
+
+@pytest.mark.parametrize("what", ARRANGED)
+def test_what_stands_elsewhere_is_named(what: str, pytorch: str) -> None:
+    operation, config, function, words = ARRANGED[what]
+    case = sample_case(operation, config, "ragged", "float32", 3)
+    subject = Subject(pytorch, "", "eager", frameworks.bind(function, case.row, config))
+    if what == "initial states":  # else the prefix without steps has them in another order already
+        case = case.taken(np.flatnonzero(case.lengths))
+    found = str(first_difference(subject, case, least=int(case.lengths.all())))
+    assert found.endswith(words), found
+    assert "gate" not in found
+
+
+@pytest.mark.parametrize("raised", [ValueError, SystemExit])
+def test_what_is_raised_on_a_prefix_changes_no_verdict(raised: type[BaseException], pytorch: str) -> None:
+    def mutated(x: Any, lengths: Any) -> Any:
+        if lengths.max() < 3:
+            raise raised("too short")
+        return {"y": x + 1}
+
+    options: dict[str, Any] = {"lengths": "ragged", "contracts": ["matches_reference"]}
+    verdict = check_function("bidirectional.reverse_sequence", mutated, pytorch, **options)
+    result = next(one for one in verdict.results if one.status == FAILED)
+    assert (result.quantity, result.problem, result.first) == ("y", "exact", FirstDifference(3, "y"))
+
+
+def test_few_prefixes_of_a_long_sequence_are_run(pytorch: str) -> None:
+    from parity.pytorch.bidirectional import reverse_sequence
+
+    runs = []
+
+    def short_sighted(x: Any, lengths: Any) -> Any:
+        runs.append(1)
+        return reverse_sequence(x, lengths.clamp(max=200))
+
+    case = sample_case("bidirectional.reverse_sequence", "features", "long", "float32", 0)
+    subject = Subject(pytorch, "", "eager", frameworks.bind(short_sighted, case.row, case.config))
+    assert first_difference(subject, case) == FirstDifference(201, "y")
+    assert len(runs) < 12

@@ -159,6 +159,25 @@ class Case:
         steps = self.steps + whole_number("extra", extra, least=1 - self.steps)
         return self._mapped(partial(with_steps, steps=steps, left=self.configuration.left))
 
+    def shortened(self, steps: int) -> Case:
+        """Return the case with sequences of at most ``steps`` real steps, the first ones; T stays.
+
+        What an operation reads from padding is put there.
+        """
+        lengths = np.minimum(self.lengths, whole_number("steps", steps))
+        real = valid(lengths, self.steps, self.configuration.left)
+
+        def cut(array: Array, spec: Input) -> Array:
+            if not spec.axes.startswith("BT"):
+                return array
+            if self.configuration.left:
+                array = np.stack([np.roll(row, n, 0) for row, n in zip(array, self.lengths - lengths, strict=True)])
+            return (
+                array if spec.padding is None else np.where(along(real, array), array, array.dtype.type(spec.padding))
+            )
+
+        return self._mapped(cut, lengths) if len(lengths) else self
+
     def taken(self, rows: npt.ArrayLike) -> Case:
         """Return the case of the sequences ``rows``, in that order, with the same parameters."""
         order = np.asarray(plain_array("rows", rows))

@@ -178,7 +178,7 @@ class Check:
         if expected:
             stale = f"an expected failure is out of date: {expected.message!r} is not raised, as in the tested versions"
             return [self.result(mode, case.name, FAILED, problem="other", detail=stale)]
-        return results
+        return self._localised(subject, case, results)
 
     def _raised(self, mode: str, case: str, message: str, expected: ExpectedFailure | None) -> Result:
         if expected and expected.message in message:
@@ -209,10 +209,15 @@ class Check:
         base = self.result(subject.mode, case.name, PASSED)
         if any(difference.failed for difference in differences):
             base = replace(base, status=FAILED)
-            if case.lengths_name in (*FIRST, self.lengths):  # not for all: looking takes a run for each step
-                least = self.own.shortest(case) if self.own else 0
-                base = replace(base, first=first_difference(subject, case, least))
         return self._with_error_maps(to_results(base, differences), case, differences)
+
+    def _localised(self, subject: Subject, case: Case, results: list[Result]) -> list[Result]:
+        """Add where a failure begins, on the first lengths and those asked for: looking takes a run for each step."""
+        if case.lengths_name not in (*FIRST, self.lengths) or all(result.status != FAILED for result in results):
+            return results
+        with bucketing.using(SMALL_GROUPS):
+            first = first_difference(subject, case, self.own.shortest(case) if self.own else 0)
+        return [replace(result, first=first) for result in results]
 
     def _with_error_maps(self, results: list[Result], case: Case, differences: list[Difference]) -> list[Result]:
         """Add what the report plots, of what is held to the reference and of all that failed."""

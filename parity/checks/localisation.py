@@ -1,4 +1,4 @@
-"""Find where a variant first differs from the reference: after how many steps, in which quantity, in which gates.
+"""Find where a variant first differs from the reference: after how many steps, in which quantity, and how.
 
 Cut every sequence to its first step, to two, to three, and take the shortest prefix on which the answers differ. On
 that prefix, compare quantities in the order of computation: layer after layer, the cell state before what is read off
@@ -7,20 +7,25 @@ it, the gates of the first step by the gradient of their biases.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain
 
 import numpy as np
 
 from parity.cases.case import Case
+from parity.checks.arrangements import arrangement
 from parity.checks.comparison import Difference, difference, mismatch
 from parity.checks.noise import Floor, noise_floor
 from parity.checks.result import FirstDifference
 from parity.checks.subject import Subject
+from parity.errors import INTERRUPTS
 from parity.frameworks.observation import Observation
 
 GATES = {"4": "ifgo", "3": "rzn"}  # by their number: LSTM, GRU
+FEW_PREFIXES = 12  # more are searched by bisection
 
 
 @dataclass(frozen=True)
@@ -34,26 +39,50 @@ class Part:
 def first_difference(subject: Subject, case: Case, least: int = 0) -> FirstDifference | None:
     """Find the shortest prefix on which a subject differs from the reference, and what differs there first.
 
-    No sequence is cut to fewer steps than ``least``.
+    No sequence is cut to fewer steps than ``least``. A prefix on which either raises is passed over: whatever happens
+    here, the verdict stands.
     """
-    for steps in range(least, case.steps + 1):
-        prefix = replace(case, lengths=np.minimum(case.lengths, steps))
+    found = cache(lambda steps: _on_prefix(subject, case.shortened(steps), steps))
+    steps = _first_where(lambda steps: found(steps) is not None, range(least, case.steps + 1))
+    return None if steps is None else found(steps)
+
+
+def _first_where(differs: Callable[[int], bool], lengths: range) -> int | None:
+    if len(lengths) <= FEW_PREFIXES:
+        return next(filter(differs, lengths), None)
+    if not differs(lengths[-1]):
+        return None
+    return lengths[bisect_left(lengths, True, key=differs)]
+
+
+def _on_prefix(subject: Subject, prefix: Case, steps: int) -> FirstDifference | None:
+    try:
         observed, reference = subject.observe_again(prefix), noise_floor(prefix)
         for part in parts(prefix):
-            if _compared(part, observed, reference).failed:
-                gates = _gates(part, prefix, subject) if steps == 1 else ()
-                return FirstDifference(steps, part.quantity, part.layer, gates)
+            if not _compared(part, observed, reference).failed:
+                continue
+            how = arrangement(prefix, part.quantity, part.layer, observed, reference)
+            gates = _gates(part, prefix, subject) if steps == 1 and not how else ()
+            return FirstDifference(steps, part.quantity, part.layer, gates, arrangement=how)
+    except INTERRUPTS:
+        raise
+    except BaseException:  # whatever a variant raises on a prefix
+        return None
     return None
 
 
 def parts(case: Case) -> Iterator[Part]:
     """Yield the parts of an observation in the order of computation; gradients after all outputs."""
     initial = reversed(list(case.configuration.initial))
-    states = [name for name in initial if name in case.cotangents and "B" in case.axes[name]]
+    states = [name for name in initial if name in case.cotangents and _has_layers(case.axes[name])]
     layers = int(case.axes[states[0]][0]) if states else 0
     rest = (name for name in chain(case.configuration.outputs, case.axes) if name in case.axes and name not in states)
     yield from (Part(name, layer) for layer in range(layers) for name in states)
     yield from map(Part, dict.fromkeys(rest))
+
+
+def _has_layers(axes: str) -> bool:
+    return axes[:1].isdigit() and "B" in axes
 
 
 def _compared(part: Part, observed: Observation, reference: Floor) -> Difference:

@@ -56,6 +56,15 @@ class HeatMap(Struct, frozen=True):
             raise ValueError(f"Expected `{len(self.lengths)} rows of {columns} scores`, got `of another shape`")
 
 
+Arrangement = Literal["", "rows", "directions", "starts"]
+ARRANGED: dict[Arrangement, str] = {
+    "": "",
+    "rows": ", whose rows are in another order",
+    "directions": ", whose directions are swapped",
+    "starts": ", as if the initial states were in another order",
+}
+
+
 class FirstDifference(Struct, frozen=True, omit_defaults=True):
     """Name the shortest prefix on which a variant differs from the reference, and what differs there first."""
 
@@ -64,6 +73,7 @@ class FirstDifference(Struct, frozen=True, omit_defaults=True):
     layer: int | None = None
     gates: tuple[str, ...] = ()  # letters of those at fault, where they can be distinguished
     before_step: bool = False  # whether it differs before that step is taken, as the loss of training does
+    arrangement: Arrangement = ""  # of the quantity, where its values are right but stand elsewhere
 
     def __str__(self) -> str:
         """Return it in words, without a subject.
@@ -77,7 +87,8 @@ class FirstDifference(Struct, frozen=True, omit_defaults=True):
         if self.before_step:
             when = f"before step {self.step}"
         layer = "" if self.layer is None else f" of layer {self.layer}"
-        return f"differs from the reference {when}, first in {self.quantity}{layer}{self._gates}"
+        how = ARRANGED[self.arrangement] or self._gates
+        return f"differs from the reference {when}, first in {self.quantity}{layer}{how}"
 
     @property
     def _gates(self) -> str:
