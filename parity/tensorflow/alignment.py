@@ -72,8 +72,9 @@ def log_sum(x):  # (..., K) -> (...)
     largest = tf.stop_gradient(tf.reduce_max(x, -1, keepdims=True))
     largest = tf.where(tf.math.is_finite(largest), largest, tf.zeros_like(largest))
     total = tf.reduce_sum(tf.exp(x - largest), -1)
-    log_total = tf.math.log(tf.where(total > 0, total, tf.ones_like(total))) + largest[..., 0]
-    return tf.where(total > 0, log_total, tf.constant(-float("inf"), x.dtype))
+    nothing = tf.equal(total, 0)  # which NaN is not: it goes on
+    log_total = tf.math.log(tf.where(nothing, tf.ones_like(total), total)) + largest[..., 0]
+    return tf.where(nothing, tf.constant(-float("inf"), x.dtype), log_total)
 
 
 VARIANTS = {"dense_labels": dense_labels, "forward_algorithm": forward_algorithm}
