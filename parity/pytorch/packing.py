@@ -6,13 +6,12 @@ backward pass adds one product to the weights' gradient at every step, which tak
 loop carries only the gradient of the state: all slopes are computed before it, over all rows at once, and each gradient
 of a weight is one product after it.
 
-The state-to-state part is written by hand for each cell, so second derivatives do not exist.
+The state-to-state part is written by hand for each cell, so second derivatives do not exist: asking for them raises.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from parity.pytorch import runtime
 
@@ -86,8 +85,11 @@ class RealSteps(torch.autograd.Function):
         return trails[0][batch:], *(trail.index_select(0, layout.last) for trail in trails)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, dy, *d_finals):
+        if torch.is_grad_enabled():  # `once_differentiable` would let `torch.autograd.grad` return zeros
+            raise RuntimeError(
+                "this backward pass is written by hand, and cannot be differentiated (create_graph=True)"
+            )
         x, w_in, w_rec, gates, kept, *trails = ctx.saved_tensors
         layout, cell = ctx.layout, ctx.cell
         batch, sizes = len(layout.order), layout.sizes[1:]
