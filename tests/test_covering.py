@@ -17,6 +17,7 @@ from parity.operations import OPERATIONS
 Run = tuple[str, str, str, str, str]
 AXES = {"contract": 0, "config": 1, "lengths": 2, "dtype": 3, "mode": 4}
 MODES = "same_in_every_mode"
+ONCE = [name for name, contract in CONTRACTS.items() if contract.once]
 
 
 def runs_of(checks: list[Check]) -> dict[str, set[Run]]:
@@ -37,7 +38,7 @@ def usual(operation: str, runs: dict[str, set[Run]]) -> dict[str, set[Run]]:
     """Leave out what is tried once with each variant: batches of special sizes, and other values of options."""
     special = {config.name for config in OPERATIONS[operation].configurations if config.lengths}
     return {
-        variant: {run for run in found if run[1] not in special and run[2] not in DESIGNED}
+        variant: {run for run in found if run[1] not in special and run[2] not in DESIGNED and run[0] not in ONCE}
         for variant, found in runs.items()
     }
 
@@ -79,7 +80,22 @@ def test_runs_are_saved_where_there_are_several_configurations() -> None:
 
 
 def test_contracts_that_transform_a_case_are_tried_once_for_each_configuration() -> None:
-    rerun = [name for name, contract in CONTRACTS.items() if contract.reruns]
+    rerun = [name for name, contract in CONTRACTS.items() if contract.reruns and not contract.once]
     for framework in FRAMEWORKS:
         for runs in runs_of(plan(["rnn.lstm"], [framework], contracts=rerun)).values():
             assert len(runs) == len({run[:3] for run in runs})
+
+
+@pytest.mark.parametrize(("framework", "operation"), list(product(FRAMEWORKS, OPERATIONS)))
+def test_contracts_that_take_long_are_tried_on_one_case_of_each_variant(operation: str, framework: str) -> None:
+    row = OPERATIONS[operation]
+    for contract in ONCE:
+        if all(CONTRACTS[contract].unless_config(config) for config in row.configurations):
+            continue
+        slow = any(config.stepwise or config.data for config in row.configurations)
+        own = {name.partition(".")[2] for name in row.own_gradients if name.startswith(framework)}
+        tried = own if slow and CONTRACTS[contract].eager_only else set(row.variants[framework])
+        checks = [one for one in plan([operation], [framework]) if one.contract == contract]
+        runs = runs_of(checks)
+        assert {variant: len(found) for variant, found in runs.items()} == dict.fromkeys(runs, 1), contract
+        assert runs.keys() >= tried, contract

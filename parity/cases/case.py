@@ -47,6 +47,7 @@ class Case:
     cotangents: Mapping[str, Array]
     lengths_name: str = "given"
     seed: int = -1
+    finite: bool = True  # whether real steps must be; False to try what NaN or inf there does
 
     def __post_init__(self) -> None:
         config = self.row.configuration(self.config)
@@ -70,7 +71,7 @@ class Case:
                 array = array[real]
             elif name == config.pad_row and config.options["padding_index"] is not None:
                 array = np.delete(array, config.options["padding_index"], axis=0)
-            _check_values(name, array, spec, sizes)
+            _check_values(name, array, spec, sizes, self.finite)
         for field, named in (("arrays", self.arrays), ("cotangents", cotangents)):
             frozen = {name: _frozen(array) for name, array in named.items()}
             object.__setattr__(self, field, MappingProxyType(frozen))
@@ -298,7 +299,7 @@ def largest_id(spec: Input, sizes: Mapping[str, int]) -> int:
     return sizes[spec.below] - 1 if spec.below else sizes[spec.up_to]
 
 
-def _check_values(name: str, read: Array, spec: Input, sizes: Mapping[str, int]) -> None:
+def _check_values(name: str, read: Array, spec: Input, sizes: Mapping[str, int], finite: bool) -> None:
     """Check the values that an operation may depend on: real steps, and no pad row."""
     if not read.size:
         return
@@ -308,5 +309,5 @@ def _check_values(name: str, read: Array, spec: Input, sizes: Mapping[str, int])
         largest = f"{spec.below} - 1" if spec.below else spec.up_to
         expected = f"ids from 0 to {largest} = {largest_id(spec, sizes)}"
         raise InputError(name, f"ids from {read.min()} to {read.max()}{where}", expected)
-    if not whole and not np.isfinite(read).all():
+    if finite and not whole and not np.isfinite(read).all():
         raise InputError(name, f"NaN or inf{where}", "finite numbers")

@@ -14,12 +14,13 @@ from parity import frameworks
 from parity.arrays import DTYPES
 from parity.cases.case import Case
 from parity.cases.lengths import ASKED_FOR, DESIGNED, LENGTHS, REAL
-from parity.checks import judges
+from parity.checks import judges, poison, surroundings
 from parity.checks.comparison import Difference
 from parity.checks.subject import Subject
 from parity.operations import Configuration
 
 FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
+ONCE = (*FIRST, "short")  # real data in few sequences
 EVERY = (*LENGTHS, *ASKED_FOR, *REAL)
 DESIGNED_TOO = (*EVERY, *DESIGNED)
 
@@ -49,6 +50,9 @@ class Contract:
     reruns: bool = False  # whether it runs each case again, transformed: see `parity.checks.covering`
     compiled: bool = False  # whether it is about compiled modes; those take long, and are tried in a full run only
     narrow: bool = False  # whether a full run tries it in narrow dtypes too
+    eager_only: bool = False  # whether it is tried in eager mode only
+    once: bool = False  # whether a default run tries it on one case of each variant only
+    of_variants: bool = False  # whether a user's function is held to it only where it is named
     recorded: bool = False  # whether it is about a recording, which was made eagerly; tried where one is replayed
     trained: bool = False  # whether it is about many steps of training, which `parity.training` plans and judges
 
@@ -60,7 +64,7 @@ class Contract:
         """
         if self.compiled:
             return frameworks.COMPILED[framework]
-        traced = (dtype == "float32" or (full and dtype in DTYPES)) and not self.recorded
+        traced = (dtype == "float32" or (full and dtype in DTYPES)) and not self.recorded and not self.eager_only
         return frameworks.MODES[framework][self.from_mode : None if traced else 1]
 
     def tried_in(self, dtype: str) -> bool:
@@ -70,6 +74,10 @@ class Contract:
 
 def _no_sequence(case: Case) -> str:
     return "" if len(case.lengths) else "the case has no sequence"
+
+
+def _no_real_step(case: Case) -> str:
+    return "" if case.lengths.any() else "the case has no real step"
 
 
 def _no_padding(case: Case) -> str:
@@ -177,6 +185,54 @@ CONTRACTS: dict[str, Contract] = {
             otherwise="differs from run to run, or writes to its inputs",
             judge=judges.repeatable,
             reruns=True,
+        ),
+        Contract(
+            "propagates_nan",
+            "NaN and inf on a real step come through wherever the reference has them, and reach no other sequence",
+            abbreviation="nan",
+            against="what the reference makes of NaN and inf",
+            otherwise="hides NaN or inf of real steps, or lets them reach other sequences",
+            judge=poison.propagates_nan,
+            lengths=ONCE,
+            reruns=True,
+            once=True,
+            unless=_no_real_step,
+            unless_config=attrgetter("without_floats"),
+        ),
+        Contract(
+            "no_side_effects",
+            "random generators, default dtypes, threads, warnings and other settings of the process stay as they are",
+            abbreviation="effect",
+            against="the settings before the run",
+            otherwise="changes settings of the process",
+            judge=surroundings.no_side_effects,
+        ),
+        Contract(
+            "independent_of_earlier_calls",
+            "after batches of other sizes and dtypes, which are right too, every bit stays the same",
+            abbreviation="calls",
+            against="what it is before other calls",
+            otherwise="depends on earlier calls",
+            judge=surroundings.independent_of_earlier_calls,
+            lengths=ONCE,
+            reruns=True,
+            once=True,
+            unless=_no_sequence,
+        ),
+        Contract(
+            "second_derivatives",
+            "products with the Hessian are within the noise floor of the reference, or asking for them raises",
+            abbreviation="second",
+            against="the reference",
+            otherwise="has wrong second derivatives",
+            judge=surroundings.second_derivatives,
+            lengths=ONCE,
+            reruns=True,
+            once=True,
+            of_variants=True,
+            unless=_no_real_step,
+            unless_config=attrgetter("first_derivatives_only"),
+            eager_only=True,
         ),
         Contract(
             "same_in_every_mode",

@@ -7,6 +7,8 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
   configurations, which takes turns;
 - designed batches, whose sizes are special, are tried in one dtype; in recurrent layers, long ones and all that
   Python runs step by step in one configuration, which takes turns, and without contracts that transform them;
+- contracts about NaN, earlier calls and second derivatives are tried on one case of each variant: in a graph, where
+  there is one; second derivatives, which run eagerly, not where that takes long, unless they are written by hand;
 - contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
   configuration.
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 from parity.arrays import DTYPES
 from parity.cases.lengths import DESIGNED, FEW_STEPS
-from parity.checks.contracts import CONTRACTS, DESIGNED_TOO, FIRST, Contract
+from parity.checks.contracts import CONTRACTS, DESIGNED_TOO, FIRST, ONCE, Contract
 from parity.frameworks import MODES
 from parity.operations import Configuration, Operation
 
@@ -38,6 +40,8 @@ def covering(
     [('float64', 'eager')]
     []
     """
+    if contract.once:
+        return _once(contract, operation, config, lengths, framework, variant)
     if config.lengths and config.stepwise and contract.reruns:
         return []
     if config.lengths:
@@ -74,3 +78,30 @@ def covering(
     if has_graphs and not alone:
         return settings[:1] if graphs else settings[-1:]
     return [settings[(list(CONTRACTS).index(contract.name) + promising.index(config.name)) % len(settings)]]
+
+
+def _once(
+    contract: Contract, operation: Operation, config: Configuration, lengths: str, framework: str, variant: str
+) -> list[Setting]:
+    """Return the single setting of a contract that is tried on one case of each variant."""
+    promising = [one for one in operation.configurations if not one.lengths and not contract.unless_config(one)]
+    turn, first = operation.variants[framework].index(variant), ONCE[-1] if config.data else ONCE[0]
+    graphs = MODES[framework][1:]
+    is_slow = bool(config.data) or (config.stepwise and bool(graphs))
+    if contract.eager_only:
+        if is_slow and f"{framework}.{variant}" not in operation.own_gradients:
+            return []
+        chosen = promising[
+            0 if config.stepwise else -1
+        ]  # the first of recurrent layers takes least, the last bends most
+        return [DOUBLE] if lengths == first and config is chosen else []
+    usual = [one for one in operation.configurations if not one.lengths]
+    in_graph = [
+        one
+        for one in promising
+        if 1 in (len(operation.variants[framework]), len(usual)) or (turn + usual.index(one)) % 2 == 0
+    ]
+    chosen = (in_graph if is_slow and graphs and in_graph else promising)[0]
+    if lengths != first or config is not chosen:
+        return []
+    return [(DTYPES[0], graphs[0])] if is_slow and graphs and in_graph else [(SINGLE, DOUBLE)[turn % 2]]

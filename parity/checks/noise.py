@@ -50,7 +50,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from parity import frameworks
-from parity.arrays import ROUNDOFF, Array
+from parity.arrays import ROUNDOFF, Array, is_float
 from parity.caching import cached
 from parity.cases.case import Case, check_case
 from parity.errors import whole_number
@@ -92,9 +92,22 @@ def noise_floor(case: Case, copies: int = COPIES) -> Floor:
     return _noise_floor(case, whole_number("copies", copies, least=1, most=MOST_COPIES))
 
 
+@cached(maxsize=128)
+def second_floor(case: Case) -> tuple[dict[str, Array], Floor]:
+    """Return directions for second derivatives, and the reference on them with its noise floor."""
+    rng = np.random.default_rng([abs(case.seed), 2])
+    floats = {name: array for name, array in case.arrays.items() if is_float(array.dtype)}
+    directions = {name: np.asarray(rng.normal(size=array.shape).astype(array.dtype)) for name, array in floats.items()}
+    return directions, _floor(case, COPIES, directions)
+
+
 @cached(maxsize=512)
-@np.errstate(under="ignore")  # NumPy's default: squares of tiny numbers are 0
 def _noise_floor(case: Case, copies: int) -> Floor:
+    return _floor(case, copies)
+
+
+@np.errstate(under="ignore")  # NumPy's default: squares of tiny numbers are 0
+def _floor(case: Case, copies: int, directions: Mapping[str, Array] | None = None) -> Floor:
     roundoff = ROUNDOFF[case.dtype]
     step = max(roundoff, SMALLEST_STEP)
     rng = np.random.default_rng(abs(case.seed))
@@ -112,8 +125,13 @@ def _noise_floor(case: Case, copies: int) -> Floor:
 
     arrays = {name: perturbed(array) for name, array in case.arrays.items()}
     cotangents = {name: perturbed(array) for name, array in case.cotangents.items()}
+    if directions is None:
+        found = frameworks.run_reference(case, arrays, cotangents, off)
+    else:
+        along = {name: perturbed(array) for name, array in directions.items()}
+        found = frameworks.run_reference_second(case, arrays, cotangents, along, off)
     expected, floor = {}, {}
-    for name, runs in frameworks.run_reference(case, arrays, cotangents, off).items():
+    for name, runs in found.items():
         if np.isnan(runs).any():  # a framework's NaN would count as the same
             raise FloatingPointError(f"the reference gives NaN for {name}: {case.operation}, {case.name}")
         response = response_of(runs) * (roundoff / step)

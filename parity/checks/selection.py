@@ -57,8 +57,7 @@ def plan(
         if _is_promised(contract, row, framework, dtype, full) and (replay or not contract.recorded):
             check = replace(template, operation=row.name, framework=framework, variant=variant, dtype=dtype)
             checks.append(replace(check, contract=contract.name, replay=replay))
-    if config or lengths or mode:
-        checks = [check for check in checks if any(check.runs())]
+    checks = [check for check in checks if any(check.runs())]
     if not checks:
         raise InputError("selection", "no check at all", _hint(mode, floats, full))
     return checks

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from parity import frameworks
+from parity.arrays import Array
 from parity.cases.case import Case
 from parity.frameworks.observation import Observation
 from parity.frameworks.recording import Recording
@@ -19,6 +21,7 @@ class Subject:
     mode: str
     call: frameworks.Call | None = None  # in place of the framework's own function: a user's, or a mutant
     device: frameworks.DeviceSettings = frameworks.CPU
+    is_own: bool = False  # whether it is a user's, whose sizes and dtype may be its own
     recording: Recording | None = None  # observed elsewhere, if others are looked up there and not run here
 
     def observe(self, case: Case) -> Observation:
@@ -29,6 +32,10 @@ class Subject:
     def observe_again(self, case: Case) -> Observation:
         """Run it anew."""
         return frameworks.run(case, self.framework, self._call(case), self.variant, self.mode, self.device)
+
+    def observe_second(self, case: Case, directions: Mapping[str, Array]) -> dict[str, Array]:
+        """Run it for second derivatives; see `parity.frameworks.run_second`."""
+        return frameworks.run_second(case, directions, self.framework, self._call(case), self.mode, self.device)
 
     def observe_other(self, case: Case, framework: str, variant: str) -> Observation:
         """Observe what it is compared with: look it up in the recording, or else run it in eager mode."""

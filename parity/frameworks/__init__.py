@@ -33,3 +33,5 @@ from parity.frameworks.running import resident as resident
 from parity.frameworks.running import run as run
 from parity.frameworks.running import run_once as run_once
 from parity.frameworks.running import run_reference as run_reference
+from parity.frameworks.running import run_reference_second as run_reference_second
+from parity.frameworks.running import run_second as run_second

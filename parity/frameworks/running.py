@@ -12,6 +12,7 @@ from parity.arrays import Array
 from parity.caching import cached
 from parity.cases.case import Case, check_case
 from parity.errors import InputError, choose, of_kind, shown
+from parity.frameworks.effects import Watch
 from parity.frameworks.loading import COMPILED, CPU, MODES, WITH_REFERENCE, DeviceSettings, device_of, runtime
 from parity.frameworks.observation import Observation
 from parity.operations import Operation
@@ -112,14 +113,14 @@ def run(
 ) -> Observation:
     """Run any function on a case, as `observe` does; see `bind`.
 
-    The provenance lists the inputs that the function wrote to.
+    The provenance lists the inputs that the function wrote to, and the settings of the process that it changed.
     """
     given = {"lengths": case.lengths, **case.arrays}
     arrays, cotangents, axes = _copied(case)
     actual = device_of(framework, device.device)
-    outputs, gradients, sparse = runtime(framework).run(
-        function, arrays, cotangents, mode=mode, axes=axes, device=actual, tf32=device.tf32
-    )
+    watch = Watch(runtime(framework).PROCESS)
+    options = {"mode": mode, "axes": axes, "device": actual, "tf32": device.tf32, "watch": watch}
+    outputs, gradients, sparse = runtime(framework).run(function, arrays, cotangents, **options)
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
     provenance = {
         "operation": case.operation,
@@ -132,12 +133,35 @@ def run(
         "device": actual,
         "sparse_gradients": " ".join(sparse),
         "modified_inputs": " ".join(modified),
+        "watched_settings": str(len(watch.readers)),
+        "changed_settings": ", ".join(watch.changed),
     }
     # Copied and read-only, because observations are cached, and a variant may keep its result.
     quantities = {name: np.array(array) for name, array in _quantities(outputs, gradients).items()}
     for array in quantities.values():
         array.setflags(write=False)
     return Observation(quantities, provenance)
+
+
+def run_second(
+    case: Case,
+    directions: Mapping[str, Array],
+    framework: str,
+    function: Call,
+    mode: str = "eager",
+    device: DeviceSettings = CPU,
+) -> dict[str, Array]:
+    """Run a function on a case, and return the gradient of ``Σ gradient · direction`` as ``dd_`` and the input's name.
+
+    Args:
+        directions: for each float input an array of its shape; the sum is over all of them.
+    """
+    arrays, cotangents, axes = _copied(case)
+    along = {name: array.copy() for name, array in directions.items()}
+    actual = device_of(framework, device.device)
+    options = {"mode": mode, "axes": axes, "device": actual, "tf32": device.tf32}
+    found = runtime(framework).second(function, arrays, cotangents, along, **options)
+    return {f"dd_{name}": np.array(array) for name, array in found.items()}
 
 
 def resident(case: Case, framework: str, variant: str, mode: str, device: str = "cpu") -> Resident:
@@ -195,6 +219,20 @@ def run_reference(
     function = call(case.row, case.config, "reference", "")
     outputs, gradients, _ = reference.run(function, {"lengths": case.lengths, **arrays}, cotangents, off=off)
     return _quantities(outputs, gradients)
+
+
+def run_reference_second(
+    case: Case,
+    arrays: Mapping[str, Array],
+    cotangents: Mapping[str, Array],
+    directions: Mapping[str, Array],
+    off: Callable[[Array], Array],
+) -> dict[str, Array]:
+    """Run the reference on arrays with a leading axis of copies, as `run_second` runs a framework."""
+    function = call(case.row, case.config, "reference", "")
+    lengths = {"lengths": case.lengths}
+    found = runtime("reference").second(function, {**lengths, **arrays}, cotangents, directions, off=off)
+    return {f"dd_{name}": array for name, array in found.items()}
 
 
 def _nested(arguments: Mapping[str, Any]) -> dict[str, Any]:

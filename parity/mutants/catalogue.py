@@ -26,6 +26,7 @@ from parity.mutants import (
     pooling,
     rnn,
     states,
+    surroundings,
     training,
 )
 from parity.mutants.mutant import Mutant
@@ -50,6 +51,7 @@ TOPICS: tuple[ModuleType, ...] = (
     loss_terms,
     alignment,
     model,
+    surroundings,
     training,
 )
 SECONDS = {"pytorch": 0.4, "tensorflow": 0.9}  # of a mutant, on average

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parity.operations.recurrent import (
+    OWN_GRADIENTS,
+    REAL_STEPS_ONCE,
     UNMASKED_CELL_STATE,
     XLA_FAILURES,
     keras_lstm_rejects_empty_batch,
@@ -16,7 +18,7 @@ from parity.operations.row import Configuration, Input, Operation
 
 def _bidirectional(cell: str) -> Operation:
     omits: dict[str, dict[str, str]] = {}
-    failures = XLA_FAILURES
+    failures = (REAL_STEPS_ONCE, *XLA_FAILURES)
     if cell == "lstm":
         omits = dict.fromkeys(("pytorch.two_pass", "pytorch.bucketed"), UNMASKED_CELL_STATE)
         failures += keras_lstm_rejects_empty_batch("masked", "two_pass", "bucketed")
@@ -29,6 +31,7 @@ def _bidirectional(cell: str) -> Operation:
         },
         omits=omits,
         expected_failures=failures,
+        own_gradients=OWN_GRADIENTS,
     )
 
 

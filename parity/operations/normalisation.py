@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.operations.row import Configuration, Input, Operation
+from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
 SCALE_AND_SHIFT = {"gamma": Input("H"), "beta": Input("H")}
 
@@ -38,6 +38,12 @@ TRAINING = Configuration(
     extra_lengths=("one_step",),
 )
 
+
+def _moments_once(variant: str, case: str) -> ExpectedFailure:
+    why = "tf.nn.moments takes deviations from tf.stop_gradient(mean): right once, and wrong in second derivatives"
+    return ExpectedFailure(variant, case, "", why, contract="second_derivatives", quantity="dd_x")
+
+
 ROWS = (
     Operation(
         "normalisation.layer_norm",
@@ -47,6 +53,7 @@ ROWS = (
             LAYER_NORM.with_options("tiny_eps", "many_rows", "wide", eps=1e-12),
         ),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
+        expected_failures=(_moments_once("tensorflow.masked", "*"),),
     ),
     Operation(
         "normalisation.batch_norm",
@@ -56,5 +63,8 @@ ROWS = (
             TRAINING.with_options("one_update", "many_rows", "descending", momentum=0.7, eps=0.02, updates=1),
         ),
         variants={"pytorch": ("flattened",), "tensorflow": ("flattened",)},
+        expected_failures=(
+            *(_moments_once("tensorflow.flattened", f"{name}/*") for name in ("training", "one_update")),
+        ),
     ),
 )

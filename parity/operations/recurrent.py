@@ -81,3 +81,14 @@ def keras_lstm_rejects_empty_batch(*variants: str) -> tuple[ExpectedFailure, ...
     why = "Keras' LSTMCell adds its bias with BiasAdd, whose eager oneDNN kernel rejects an empty batch"
     names = (f"tensorflow.{variant}" for variant in variants)
     return tuple(ExpectedFailure(name, "*/no_sequences", "Biases must be 1D", why, mode="eager") for name in names)
+
+
+# Their backward passes are written by hand; that of PyTorch in place, so that it cannot be differentiated again.
+OWN_GRADIENTS = ("pytorch.real_steps", "tensorflow.packed", "tensorflow.bucketed")
+REAL_STEPS_ONCE = ExpectedFailure(
+    "pytorch.real_steps",
+    "*",
+    "cannot be differentiated",
+    "its backward pass is written by hand, in place",
+    contract="second_derivatives",
+)

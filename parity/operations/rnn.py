@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from parity.operations.recurrent import (
+    OWN_GRADIENTS,
+    REAL_STEPS_ONCE,
     UNMASKED_CELL_STATE,
     XLA_FAILURES,
     keras_lstm_rejects_empty_batch,
@@ -25,7 +27,7 @@ UNMASKED = ("pytorch.padded", "pytorch.padded_native", "pytorch.bucketed", "tens
 def _unidirectional(cell: str) -> Operation:
     pytorch = tuple(variant for variant in PYTORCH if variant != "padded_native")  # oneDNN has an LSTM only
     omits: dict[str, dict[str, str]] = {}
-    failures: tuple[ExpectedFailure, ...] = (STATIC_NEEDS_T, *XLA_FAILURES)
+    failures: tuple[ExpectedFailure, ...] = (STATIC_NEEDS_T, REAL_STEPS_ONCE, *XLA_FAILURES)
     if cell == "lstm":
         pytorch = PYTORCH
         omits = dict.fromkeys(UNMASKED, UNMASKED_CELL_STATE)
@@ -36,6 +38,7 @@ def _unidirectional(cell: str) -> Operation:
         variants={"pytorch": pytorch, "tensorflow": TENSORFLOW},
         omits=omits,
         expected_failures=failures,
+        own_gradients=OWN_GRADIENTS,
     )
 
 

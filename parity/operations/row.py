@@ -83,6 +83,7 @@ class Configuration:
         lengths: the only ones, of a configuration that is there for another value of an option.
         least: the smallest sizes at which there is something to compare, for batches whose sizes are special.
         stepwise: whether TensorFlow runs Python for each step, unless it traces a graph.
+        first_derivatives_only: the reason why second derivatives are not compared; empty if they are.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Configuration:
     lengths: tuple[str, ...] = ()
     least: Mapping[str, int] = field(default_factory=dict)
     stepwise: bool = False
+    first_derivatives_only: str = ""
 
     @property
     def arguments(self) -> list[str]:
@@ -114,6 +116,12 @@ class Configuration:
     def axes(self) -> dict[str, str]:
         """Return the axes of every input and output, by name."""
         return {**{name: array.axes for name, array in self.inputs.items()}, **self.outputs}
+
+    @property
+    def without_floats(self) -> str:
+        """Return the reason why nothing can be NaN; empty if some output or parameter can."""
+        whole = set(self.outputs) <= set(self.discrete)
+        return "the outputs are whole numbers or truth values, and have no gradient" if whole else ""
 
     @property
     def reads_padding(self) -> str:
@@ -132,8 +140,10 @@ class ExpectedFailure:
     Attributes:
         variant: "framework.variant".
         case, mode, dtype: patterns for "config/lengths", the mode and the dtype, as in `fnmatch`.
-        message: part of the framework's message.
+        message: part of the framework's message; empty if it raises nothing, and ``quantity`` is wrong.
         why: the reason, for a reader.
+        contract: the only one that fails; empty if the variant does not run at all.
+        quantity: the one that is wrong, where nothing is raised.
     """
 
     variant: str
@@ -142,6 +152,8 @@ class ExpectedFailure:
     why: str
     mode: str = "*"
     dtype: str = "*"
+    contract: str = ""
+    quantity: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +166,7 @@ class Operation:
         variants: framework -> the ways in which it computes this; the first is the idiomatic one.
         omits: "framework.variant" -> outputs that it does not return, with the reason.
         expected_failures: cases on which a variant must fail.
+        own_gradients: "framework.variant" of those whose backward pass, or part of it, is written by hand.
     """
 
     name: str
@@ -161,6 +174,7 @@ class Operation:
     variants: Mapping[str, tuple[str, ...]]
     omits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     expected_failures: tuple[ExpectedFailure, ...] = ()
+    own_gradients: tuple[str, ...] = ()
 
     @property
     def topic(self) -> str:
@@ -174,9 +188,16 @@ class Operation:
         """Return the outputs that "framework.variant" does not return, with the reason."""
         return self.omits.get(variant, {})
 
-    def expected_failure(self, variant: str, case: str, mode: str, dtype: str) -> ExpectedFailure | None:
-        """Return the failure expected of "framework.variant" on "config/lengths" in a mode and a dtype."""
+    def expected_failure(
+        self, variant: str, case: str, mode: str, dtype: str, contract: str = ""
+    ) -> ExpectedFailure | None:
+        """Return the failure expected of "framework.variant" on "config/lengths" in a mode and a dtype.
+
+        Failures of a contract alone are included where that contract is named.
+        """
         for failure in self.expected_failures:
+            if failure.contract not in ("", contract):
+                continue
             patterns = ((case, failure.case), (mode, failure.mode), (dtype, failure.dtype))
             if variant == failure.variant and all(fnmatch(*pattern) for pattern in patterns):
                 return failure

@@ -64,6 +64,26 @@ def settings(tf32=False):
                 torch.set_default_device(None)
 
 
+PROCESS = {  # how to read what a run must leave as it is
+    "random state of PyTorch": lambda: bytes(torch.get_rng_state().numpy()),
+    "random state of CUDA": lambda: torch.cuda.is_initialized() and bytes(torch.cuda.get_rng_state().numpy()),
+    "default dtype": torch.get_default_dtype,
+    "default device": torch.get_default_device,
+    "gradient mode": lambda: (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+    "autocast": lambda: (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
+    "threads": lambda: (torch.get_num_threads(), torch.get_num_interop_threads()),
+    "deterministic algorithms": torch.get_deterministic_debug_mode,
+    "anomaly detection": torch.is_anomaly_enabled,
+    "precision of products": lambda: readable(torch.get_float32_matmul_precision),
+    "cuDNN": lambda: (torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
+    "oneDNN": lambda: torch.backends.mkldnn.enabled,
+    "fused attention": lambda: (
+        *(torch.backends.cuda.flash_sdp_enabled(), torch.backends.cuda.math_sdp_enabled()),
+        torch.backends.cuda.mem_efficient_sdp_enabled(),
+    ),
+}
+
+
 def readable(read):
     """Return a setting, or None where it was set by ``fp32_precision``, which its older names cannot read."""
     try:
@@ -110,22 +130,37 @@ def pick(variants, variant):
     return variants[variant] if isinstance(variants, dict) else variant
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False):
+def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False, watch=nullcontext):
     """Return outputs and gradients of ``call`` as arrays, and the names of sparse gradients.
 
     Gradients of all float inputs are taken against ``cotangents``, one for each output that counts. Writes of a
     function to its inputs appear in ``arrays``, so that they are detected. Mode is "eager" or "compiled"; ``axes``
-    matters only to TensorFlow.
+    matters only to TensorFlow; ``watch`` surrounds all that runs of ``call``.
     """
     with settings(tf32):
         function = compiled(call) if mode == "compiled" else call
-        inputs = tensors(arrays, device)
-        outputs, gradients = differentiated(function, inputs, tensors(cotangents, device))
+        inputs, against = tensors(arrays, device), tensors(cotangents, device)
+        with watch():
+            outputs, gradients = differentiated(function, inputs, against)
         if device != "cpu":  # on the CPU, tensors share memory with arrays
             for name, array in plain(inputs).items():
                 arrays[name][...] = array
         sparse = tuple(name for name, gradient in gradients.items() if gradient.is_sparse)
         return plain(outputs), plain(gradients), sparse
+
+
+def second(call, arrays, cotangents, directions, *, mode="eager", axes=None, device="cpu", tf32=False):
+    """Return the gradient of ``Σ gradient · direction``, of all float inputs, as arrays: products with the Hessian."""
+    with settings(tf32):
+        inputs, along = tensors(arrays, device), tensors(directions, device)
+        _, gradients = differentiated(call, inputs, tensors(cotangents, device), create_graph=True)
+        floats = {name: inputs[name] for name in gradients}
+        dense = {name: g.to_dense() if g.is_sparse else g for name, g in gradients.items()}
+        total = sum((g * along[name]).sum() for name, g in dense.items())
+        if not total.requires_grad:  # no gradient depends on any input
+            return {name: torch.zeros_like(tensor).cpu().numpy() for name, tensor in floats.items()}
+        found = torch.autograd.grad(total, list(floats.values()), allow_unused=True, materialize_grads=True)
+        return plain(dict(zip(floats, found, strict=True)))
 
 
 def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):
@@ -241,7 +276,7 @@ def only_tensors(outputs):
     return outputs
 
 
-def differentiated(call, inputs, cotangents):
+def differentiated(call, inputs, cotangents, create_graph=False):
     """Return outputs by name, and the gradient of every float input by name."""
     floats = {name: tensor.requires_grad_() for name, tensor in inputs.items() if tensor.is_floating_point()}
     outputs = {name: output for name, output in only_tensors(call(inputs)).items() if name in cotangents}
@@ -254,6 +289,7 @@ def differentiated(call, inputs, cotangents):
             [outputs[name] for name in reached],
             list(floats.values()),
             [cotangents[name] for name in reached],
+            create_graph=create_graph,
             allow_unused=True,
             materialize_grads=True,
         )

@@ -1,7 +1,6 @@
 """Compute losses over labels whose alignment with the steps is unknown."""
 
 import autograd.numpy as np
-from autograd.tracer import getval
 
 from parity.reference import runtime
 
@@ -27,11 +26,11 @@ def ctc(logits, targets, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (
     losses = []
     for row, z in enumerate(runtime.sequences(logits, lengths)):
         shifted = (
-            z - np.max(getval(z), -1, keepdims=True) if z.size else z
+            z - np.max(runtime.constant(z), -1, keepdims=True) if z.size else z
         )  # one sum: a chain of 300 would round 300 times
         log_p = shifted - np.log(np.sum(np.exp(shifted), -1, keepdims=True))
         labels = targets[row, : target_lengths[row]]
-        log_p = runtime.from_sums(log_p, size_of_sums(getval(log_p), labels))
+        log_p = runtime.from_sums(log_p, size_of_sums(runtime.constant(log_p), labels))
         log_probability = forward_algorithm(log_p, labels)
         losses.append(np.where(np.isinf(log_probability), 0, -log_probability))
     return {"loss": runtime.stack(losses, -1, (*logits.shape[:-3], 0))}

@@ -1,7 +1,6 @@
 """Compute losses over real steps only; without a real step, loss and gradient are 0."""
 
 import autograd.numpy as np
-from autograd.tracer import getval as constant
 
 from parity.reference import runtime
 
@@ -58,7 +57,7 @@ def class_weights(logits, targets, lengths, class_weight):  # (B, T, C)  (B, T) 
     >>> round(float(loss / np.log(2)), 2)
     0.75
     """
-    weights = [constant(class_weight)[..., targets[row, :length]] for row, length in enumerate(lengths)]
+    weights = [runtime.constant(class_weight)[..., targets[row, :length]] for row, length in enumerate(lengths)]
     losses = [loss * weight for loss, weight in zip(by_token(logits, targets, lengths), weights)]
     total, weight = sum_over_steps(losses, logits), sum_over_steps(weights, logits)
     return {"loss": total / np.where(weight > 0, weight, 1)}

@@ -1,7 +1,6 @@
 """Normalise steps and batches; padding is excluded from every mean and variance."""
 
 import autograd.numpy as np
-from autograd.tracer import getval
 
 from parity.reference import runtime
 
@@ -49,7 +48,7 @@ def batch_norm(
     >>> training["y"].ravel(), training["running_mean"]
     (array([-1.,  1.,  0.]), array([1.]))
     """
-    running_mean, running_variance = getval(running_mean), getval(running_variance)
+    running_mean, running_variance = runtime.constant(running_mean), runtime.constant(running_variance)
     rows = runtime.sequences(x, lengths)
     if not sum(lengths):
         running = {"running_mean": running_mean, "running_variance": running_variance}
@@ -61,8 +60,8 @@ def batch_norm(
     mean, spread = np.mean(steps, -2, keepdims=True), variance(steps, -2)
     y = runtime.padded([normalised(row, mean, spread, gamma, beta, eps) for row in rows], x)
     for _ in range(updates):
-        running_mean = (1 - momentum) * running_mean + momentum * getval(mean)[..., 0, :]
-        running_variance = (1 - momentum) * running_variance + momentum * getval(spread)[..., 0, :]
+        running_mean = (1 - momentum) * running_mean + momentum * runtime.constant(mean)[..., 0, :]
+        running_variance = (1 - momentum) * running_variance + momentum * runtime.constant(spread)[..., 0, :]
     return {"y": y, "running_mean": running_mean, "running_variance": running_variance}
 
 

@@ -1,12 +1,14 @@
 """Cut sequences out, put their results back, and differentiate."""
 
 import warnings
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 
 import autograd.numpy as np
-from autograd import make_vjp
+from autograd import grad, make_vjp
 from autograd.builtins import dict as traced_dict
 from autograd.extend import defvjp, primitive
+from autograd.tracer import getval, isbox
 
 VERSION = f"numpy {np.__version__}"
 
@@ -31,7 +33,7 @@ def padded(rows, like):  # B arrays (..., length, K), like (..., B, T, D) -> (..
 
 
 def relu(a):
-    return np.where(a > 0, a, 0)  # slope 0 at 0, as in the frameworks; that of np.maximum is 1/2
+    return np.where(a <= 0, 0, a)  # slope 0 at 0, as in the frameworks; that of np.maximum is 1/2; NaN stays
 
 
 # A framework stores an activation y rounded, and computes the slopes y (1 - y) and 1 - y², and a GRU's 1 - z, from it:
@@ -50,6 +52,13 @@ def sigmoid(a):
 def tanh(a):
     y = np.tanh(a)
     return y + OFF.get()(y)
+
+
+def constant(value):
+    """Return a value without gradient, of first and of second derivatives."""
+    while isbox(value):
+        value = getval(value)
+    return value
 
 
 @primitive
@@ -104,25 +113,66 @@ def settings(tf32=False):
     return np.errstate(all="ignore")
 
 
+PROCESS = {}  # settings that a run must leave as they are
+
+
 @settings()
-def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False, off=np.zeros_like):
+def run(
+    call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False, watch=nullcontext, off=np.zeros_like
+):
     """Return outputs and gradients of ``call`` in float64, and an empty tuple of sparse gradients.
 
     Floats may have a leading axis of copies; ``off`` returns the error of the activations that the copies store.
     """
-    integers = {name: array for name, array in arrays.items() if array.dtype.kind in "iu"}
-    floats = {name: array.astype(np.float64) for name, array in arrays.items() if name not in integers}
+    integers, floats = parted(arrays)
+    with watch(), storing(off):
+        differentiate, outputs = make_vjp(wanted(call, integers, cotangents))(floats)
+        gradients = differentiate(float64(cotangents))
+    return outputs, gradients, ()
 
-    def wanted(floats):
+
+@settings()
+def second(call, arrays, cotangents, directions, *, off=np.zeros_like):
+    """Return the gradient of ``Σ gradient · direction``, of all float inputs, as `run` does."""
+    integers, floats = parted(arrays)
+    against, along = float64(cotangents), float64(directions)
+
+    def along_directions(floats):
+        differentiate, _ = make_vjp(wanted(call, integers, cotangents))(floats)
+        gradients = differentiate(against)
+        return sum(np.sum(gradients[name] * along[name]) for name in along)
+
+    with storing(off):
+        return grad(along_directions)(floats)
+
+
+def parted(arrays):
+    """Return integers, and floats in float64, by name."""
+    integers = {name: array for name, array in arrays.items() if array.dtype.kind in "iu"}
+    return integers, float64({name: array for name, array in arrays.items() if name not in integers})
+
+
+def float64(arrays):
+    return {name: array.astype(np.float64) for name, array in arrays.items()}
+
+
+def wanted(call, integers, cotangents):
+    """Return a function from floats to the outputs that have a cotangent."""
+
+    def outputs_of(floats):
         outputs = call({**integers, **floats})
         return traced_dict({name: outputs[name] for name in cotangents})
 
+    return outputs_of
+
+
+@contextmanager
+def storing(off):
+    """Let stored activations be off; autograd warns where no input reaches the outputs, as in a batch without steps."""
     usual = OFF.set(off)
     try:
-        with warnings.catch_warnings():  # autograd warns when no input reaches the outputs: a batch of empty sequences
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Output seems independent of input", UserWarning)
-            differentiate, outputs = make_vjp(wanted)(floats)
-            gradients = differentiate({name: array.astype(np.float64) for name, array in cotangents.items()})
+            yield
     finally:
         OFF.reset(usual)
-    return outputs, gradients, ()

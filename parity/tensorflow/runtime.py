@@ -3,7 +3,7 @@
 import logging
 import os
 import random
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial, wraps
 
 BEFORE = dict(os.environ), random.getstate()  # the caller's; programs that it starts may use another backend
@@ -14,6 +14,8 @@ try:
     import keras
     import tensorflow as tf
     from keras.src.backend.common import global_state
+    from tensorflow.python.eager import context
+    from tensorflow.python.ops import stateful_random_ops as random_ops
 finally:
     for variable in {"TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"}.difference(BEFORE[0]):
         del os.environ[variable]
@@ -78,6 +80,41 @@ def settings(tf32=False):
         for read, write, value in reversed(before):
             if read() != value:
                 write(value)
+
+
+def generator_state(name):
+    """Return the numbers that Keras' global seed generator has come to; None where there is none yet."""
+    generator = global_state.get_global_attribute(name)
+    return None if generator is None else generator.state.numpy().tolist()
+
+
+def eager_state(current):
+    """Return the seed of eager operations and the state of its generator; None where none was asked for yet."""
+    generator = getattr(current, "_rng", None)
+    return current._seed, generator and generator.getstate()
+
+
+PROCESS = {  # how to read what a run must leave as it is
+    **{f"setting of {read.__name__}": read for read, *_ in SETTINGS[:3]},
+    "dtype policy": SETTINGS[3][0],
+    "functions that run eagerly": tf.config.functions_run_eagerly,
+    "level of the logger": lambda: tf.get_logger().level,
+    "TF32": tf.config.experimental.tensor_float_32_execution_enabled,
+    "random state of Keras": partial(generator_state, "global_seed_generator"),
+    "seed of Keras": partial(global_state.get_global_attribute, "global_random_seed"),
+    "random state of TensorFlow": lambda: eager_state(context.context()),
+    "generator of TensorFlow": lambda: (
+        random_ops.global_generator and random_ops.global_generator.state.numpy().tolist()
+    ),
+    "XLA": tf.config.optimizer.get_jit,
+    "filtering of tracebacks": tf.debugging.is_traceback_filtering_enabled,
+    "threads": lambda: (
+        *(
+            tf.config.threading.get_inter_op_parallelism_threads(),
+            tf.config.threading.get_intra_op_parallelism_threads(),
+        ),
+    ),
+}
 
 
 def valid(lengths, steps):  # (B,), T -> (B, T)
@@ -145,17 +182,34 @@ def pick(variants, variant):
     return variants[variant] if isinstance(variants, dict) else variant
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False):
+def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False, watch=nullcontext):
     """Return outputs and gradients of ``call`` as arrays, and the names of sparse gradients.
 
     Gradients of all float inputs are taken against ``cotangents``, one for each output that counts. In mode "graph",
     the batch and time axes given by ``axes`` (of inputs and outputs, by name) stay open, so that one trace serves all.
+    ``watch`` surrounds all that runs of ``call``.
     """
     with settings(tf32), at(device):
         arrays, cotangents = constants(arrays), constants(cotangents)
-        outputs, gradients = stepper(call, arrays, cotangents, mode, axes)(arrays, cotangents)
+        with watch():
+            outputs, gradients = stepper(call, arrays, cotangents, mode, axes)(arrays, cotangents)
         sparse = tuple(name for name, gradient in gradients.items() if isinstance(gradient, tf.IndexedSlices))
         return plain(outputs), plain(gradients), sparse
+
+
+def second(call, arrays, cotangents, directions, *, mode="eager", axes=None, device="cpu", tf32=False):
+    """Return the gradient of ``Σ gradient · direction``, of all float inputs, as arrays: products with the Hessian."""
+    with settings(tf32), at(device):
+        arrays, cotangents, directions = constants(arrays), constants(cotangents), constants(directions)
+        floats = {name: tensor for name, tensor in arrays.items() if tensor.dtype.is_floating}
+        with tf.GradientTape() as tape:
+            tape.watch(list(floats.values()))
+            _, gradients = with_gradients(call)(arrays, cotangents)
+            total = tf.add_n(
+                [tf.reduce_sum(tf.convert_to_tensor(gradients[name]) * directions[name]) for name in floats]
+            )
+        found = tape.gradient(total, list(floats.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return plain(dict(zip(floats, found, strict=True)))
 
 
 def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu"):

@@ -1,0 +1,66 @@
+"""Judge a run by what surrounds it: the settings of the process, and earlier calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from parity.arrays import DTYPES
+from parity.cases.case import Case
+from parity.cases.lengths import NAMED, REAL
+from parity.cases.sampling import sample_case
+from parity.checks.comparison import Difference, compare, mismatch
+from parity.checks.judges import same_bits
+from parity.checks.noise import noise_floor, second_floor
+from parity.checks.subject import Subject
+
+OTHER_SIZES = "square"  # lengths whose batch has other sizes than the first ones
+
+
+def no_side_effects(subject: Subject, case: Case) -> list[Difference]:
+    """Compare the settings of the process, as they are inside of a run, before it and after it."""
+    provenance = subject.observe(case).provenance
+    watched = int(provenance["watched_settings"])
+    changed = [name for name in provenance["changed_settings"].split(", ") if name]
+    nothing = {"settings of the process": np.zeros(watched)}
+    return [mismatch(name, "changed by the run", "other") for name in changed] or compare(nothing, nothing)
+
+
+def independent_of_earlier_calls(subject: Subject, case: Case) -> list[Difference]:
+    """Compare the bits with those of a run after other cases, and those cases with the reference."""
+    before, found = subject.observe(case), []
+    for other in _others(subject, case):
+        observed, reference = subject.observe_again(other), noise_floor(other)
+        differences = compare(observed.quantities, reference.expected, reference.floor)
+        found += [replace(one, quantity=f"{one.quantity} of another batch") for one in differences]
+    return same_bits(subject.observe_again(case), before) + found
+
+
+def _others(subject: Subject, case: Case) -> Iterator[Case]:
+    """Yield cases of other sizes, and of another dtype where a variant can: not in graphs, which are traced anew."""
+    count = len(case.lengths)
+    yield case.taken([*range(count), *range(count)][::-1]).extended(2)
+    if (
+        subject.is_own
+        or subject.mode != "eager"
+        or case.lengths_name not in (*NAMED, *REAL)
+        or case.configuration.lengths
+    ):
+        return
+    sizes = [(OTHER_SIZES, case.dtype)] if case.lengths_name != OTHER_SIZES else []
+    dtypes = [(case.lengths_name, dtype) for dtype in DTYPES if dtype != case.dtype and case.dtype in DTYPES]
+    for lengths, dtype in (*sizes, *dtypes):
+        if case.configuration.data and lengths == OTHER_SIZES:
+            continue
+        other = sample_case(case.operation, case.config, lengths, dtype, case.seed).keeping(case.cotangents)
+        variant = f"{subject.framework}.{subject.variant}"
+        if not case.row.expected_failure(variant, other.region, subject.mode, other.dtype):
+            yield other
+
+
+def second_derivatives(subject: Subject, case: Case) -> list[Difference]:
+    """Compare products with the Hessian with those of the reference."""
+    directions, reference = second_floor(case)
+    return compare(subject.observe_second(case, directions), reference.expected, reference.floor)
