@@ -162,3 +162,34 @@ def test_cases_of_benchmarks_are_not_saturated() -> None:
     usual = sample_case("rnn.lstm", "one_layer", "3,1:3", "float32", seed=0, sizes=(("H", 64),))
     assert max(np.abs(array).max() for array in benchmarked.arrays.values()) < 10
     assert np.abs(usual.arrays["bias.0"]).max() > 90
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    ("operation", "config", "ids"),
+    [
+        ("embedding.lookup", "pad_is_0", "tokens"),
+        ("embedding.lookup", "pad_is_3", "tokens"),
+        ("embedding.bag", "mean", "tokens"),
+        ("loss.cross_entropy", "mean", "targets"),
+        ("alignment.ctc", "by_sequence", "targets"),
+    ],
+)
+def test_every_seed_has_extreme_ids(operation: str, config: str, ids: str, seed: int) -> None:
+    for lengths in ("ragged", "one_long", "ascending"):
+        case = sample_case(operation, config, lengths, "float32", seed)
+        spec = case.configuration.inputs[ids]
+        read = case.arrays[ids][case._real(spec)]
+        pad = case.configuration.options.get("padding_index")
+        least = {1 if pad == 0 else 0} - ({0} if operation == "alignment.ctc" else set())  # no label is the blank
+        assert {*least, case.size("C" if ids == "targets" else "V") - 1} <= set(read.tolist()), (lengths, read)
+        assert ids == "targets" or pad in read
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_seed_repeats_a_token_where_there_is_one_sequence(seed: int) -> None:
+    for config in OPERATIONS["embedding.lookup"].configurations:
+        case = sample_case("embedding.lookup", config.name, "one_sequence", "float32", seed)
+        (tokens,) = (row[real] for row, real in zip(case.arrays["tokens"], case.mask, strict=True))
+        kept = [token for token in tokens.tolist() if token != config.options["padding_index"]]
+        assert len(set(kept)) < len(kept), tokens

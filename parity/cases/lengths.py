@@ -48,7 +48,7 @@ LENGTHS: dict[str, LengthsSpec] = {
     "ragged": LengthsSpec(batch=4, steps=3, lengths="ragged"),
     "all_equal": LengthsSpec(batch=3, steps=2, lengths="all_equal"),
     "one_long": LengthsSpec(batch=3, steps=5, lengths="one_long"),
-    "one_sequence": LengthsSpec(batch=1, steps=4, lengths="short"),
+    "one_sequence": LengthsSpec(batch=1, steps=4, lengths="several"),
     "all_empty": LengthsSpec(batch=3, steps=2, lengths="all_empty"),
     "no_sequences": LengthsSpec(batch=0, steps=1, lengths="all_equal"),
 }
@@ -123,6 +123,11 @@ def _short(rng: np.random.Generator, batch: int, steps: int) -> Array:
     return rng.integers(1, max(2, steps), batch)
 
 
+def _several(rng: np.random.Generator, batch: int, steps: int) -> Array:
+    """Sample lengths with padding behind every sequence, and two steps or more, so that a token can occur twice."""
+    return rng.integers(min(2, steps), max(3, steps), batch)
+
+
 def _ragged(rng: np.random.Generator, batch: int, steps: int) -> Array:
     """Sample lengths that include 0, T and 1, as far as the batch size allows."""
     lengths = np.concatenate([[0, steps, 1], rng.integers(1, steps + 1, max(0, batch - 3))])[:batch]
@@ -168,6 +173,7 @@ DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
     "ragged": _ragged,
     "uniform": lambda rng, batch, steps: rng.integers(1, steps + 1, batch),
     "short": _short,
+    "several": _several,
     "all_equal": lambda _, batch, steps: np.full(batch, steps),
     "one_long": _one_long,
     "all_empty": lambda _, batch, __: np.zeros(batch, np.int64),

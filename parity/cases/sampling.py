@@ -12,6 +12,7 @@ from parity.arrays import FLOATS, Array, Lengths, Mask, check_lengths, valid
 from parity.caching import cached
 from parity.cases import real_data
 from parity.cases.case import Case, along, largest_id
+from parity.cases.guarantees import with_extreme_ids
 from parity.cases.lengths import REAL, SEEDED_AS, LengthsSpec, lengths_of, parse_lengths, sample_lengths
 from parity.errors import MOST, InputError, choose, fits, shown, whole_number
 from parity.operations import Configuration, Input, find
@@ -174,6 +175,9 @@ class _Sampler:
         real = valid(self.lengths, self.sizes["T"], self.config.left)
         if spec.padding_like:
             self._imitate_padding(spec, array, real)
+        if spec.below and spec.axes == "BT":
+            pad = self.config.options.get("padding_index") if spec.padding_like else None
+            array = with_extreme_ids(array, real, largest_id(spec, self.sizes), pad, bool(spec.padding_like))
         if spec.extreme and self.extremes:
             far = self.rng.uniform(size=array.shape) < spec.extreme
             array[far] += np.copysign(100, array[far])

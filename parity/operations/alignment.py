@@ -11,8 +11,14 @@ from parity.operations.row import Configuration, ExpectedFailure, Input, Operati
 
 
 def _labels(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample labels but no blank; unless the length is S, repeat the first, which needs a blank between."""
+    """Sample labels but no blank; unless the length is S, repeat the first, which needs a blank between.
+
+    The longest sequence begins with the last label, and the next with the first one.
+    """
     labels = rng.integers(1, size["C"], (len(lengths), size["S"]))
+    longest_first = np.argsort(-lengths, kind="stable")
+    for row, label in zip(longest_first, (size["C"] - 1, 1), strict=False):
+        labels[row, 0] = label
     labels[lengths != size["S"], 1:2] = labels[lengths != size["S"], :1]
     return labels
 
