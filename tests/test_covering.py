@@ -10,6 +10,7 @@ import pytest
 from parity.cases.lengths import DESIGNED
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS, FIRST
+from parity.checks.covering import SEVERAL_RUNS
 from parity.checks.selection import plan
 from parity.frameworks import FRAMEWORKS
 from parity.operations import OPERATIONS
@@ -53,11 +54,16 @@ def test_special_sizes_and_options_are_tried_with_every_variant(operation: str, 
         assert {run[3] for run in runs if run[2] in DESIGNED} == ({"float32", "float64"} if sampled else set())
 
 
-def is_left_out(pair: tuple[str, str]) -> bool:
-    """Tell whether only a full run tries a pair: a graph in float64, and modes compared on other lengths."""
-    if MODES in pair and pair[1] not in (*FIRST, "float32", "graph"):
+def is_left_out(pair: tuple[str, str], in_graphs: bool, traced: bool) -> bool:
+    """Tell whether only a full run tries a pair: modes on other lengths, and eagerly what takes several slow runs.
+
+    What cannot be traced in float64 is not tried there.
+    """
+    if not traced and "float64" in pair and {"graph", MODES}.intersection(pair):
         return True
-    return "float64" in pair and bool({"graph", MODES}.intersection(pair))
+    if MODES in pair and pair[1] not in (*FIRST, "float32", "float64", "graph"):
+        return True
+    return in_graphs and pair[0] in SEVERAL_RUNS and pair[1] == "eager"
 
 
 @pytest.mark.parametrize(("framework", "operation"), list(product(FRAMEWORKS, OPERATIONS)))
@@ -66,10 +72,13 @@ def test_every_pair_is_tried(operation: str, framework: str) -> None:
     default = runs_of(plan([operation], [framework]))
     every = usual(operation, runs_of([check for check in plan([operation], [framework], full=True) if not check.slow]))
     together = set().union(*default.values())
+    slow = any(config.stepwise or config.data for config in OPERATIONS[operation].configurations)
+    in_graphs = slow and framework == "tensorflow"
     for variant, axes in product(default, combinations(AXES, 2)):
         tried = together if {"config", "lengths"}.intersection(axes) else default[variant]
         missing = pairs(every[variant], *axes) - pairs(tried, *axes)
-        assert not [pair for pair in missing if not is_left_out(pair)], (variant, axes)
+        traced = ("float64", "graph") in pairs(default[variant], "dtype", "mode")
+        assert not [pair for pair in missing if not is_left_out(pair, in_graphs, traced)], (variant, axes)
 
 
 def test_runs_are_saved_where_there_are_several_configurations() -> None:

@@ -50,7 +50,7 @@ def checks(draw: st.DrawFn) -> Check:
         contract.name
         for contract in CONTRACTS.values()
         if contract.tried_in(dtype)
-        and "eager" in contract.modes(framework, dtype)
+        and "eager" in contract.modes(framework)
         and not contract.recorded
         and not contract.trained
         and not contract.unless_config(OPERATIONS[operation].configuration(config))

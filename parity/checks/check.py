@@ -11,9 +11,9 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from parity import bucketing, frameworks
-from parity.arrays import NARROW, numpy_defaults
+from parity.arrays import DTYPES, NARROW, numpy_defaults
 from parity.cases.case import Case
-from parity.cases.lengths import DESIGNED, FEW_STEPS, lengths_of
+from parity.cases.lengths import DESIGNED, FEW_STEPS, NAMED, lengths_of
 from parity.cases.sampling import sample_case
 from parity.checks import error_maps, judges
 from parity.checks.comparison import Difference, to_results
@@ -121,12 +121,19 @@ class Check:
 
         Whoever asks for a configuration, lengths or a mode gets all that there is of it, and so does a user's function.
         """
-        contract = CONTRACTS[self.contract]
-        modes = [mode for mode in contract.modes(self.framework, self.dtype, self.full) if self.mode in ("", mode)]
+        modes = [mode for mode in CONTRACTS[self.contract].modes(self.framework) if self._is_tried_in(mode)]
         for config in find(self.operation).configurations:
             if self.config in ("", config.name) and (self.own is None or config.name in self.own.calls):
                 for lengths in self._lengths(config):
                     yield from ((config, lengths, mode) for mode in modes if self._is_covering(config, lengths, mode))
+
+    def _is_tried_in(self, mode: str) -> bool:
+        """Tell whether a mode is tried: no graph in narrow dtypes; for a user's function in float64, if asked for."""
+        if mode == frameworks.MODES[self.framework][0] or mode in frameworks.COMPILED[self.framework]:
+            return self.mode in ("", mode)
+        if self.dtype in NARROW or (self.own and self.dtype != DTYPES[0] and not self.mode):
+            return False
+        return self.mode in ("", mode)
 
     def _is_covering(self, config: Configuration, lengths: str, mode: str) -> bool:
         if self.full or self.config or self.lengths or self.mode or self.replay or self.own or self.slow:
@@ -141,7 +148,8 @@ class Check:
             return []
         named = self._named_lengths(config)
         if self.lengths and self.lengths not in named:
-            return [] if config.data else [self.lengths]
+            has_its_own = config.data or (self.own is None and config.lengths and self.lengths in NAMED)
+            return [] if has_its_own else [self.lengths]
         tried = FIRST if self.dtype in NARROW else contract.lengths
         return [lengths for lengths in named if lengths in tried and self.lengths in ("", lengths)]
 

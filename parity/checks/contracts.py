@@ -56,16 +56,11 @@ class Contract:
     recorded: bool = False  # whether it is about a recording, which was made eagerly; tried where one is replayed
     trained: bool = False  # whether it is about many steps of training, which `parity.training` plans and judges
 
-    def modes(self, framework: str, dtype: str, full: bool = False) -> tuple[str, ...]:
-        """Return the modes of a framework in which it is tried.
-
-        Tracing takes most of the time, and a graph is traced alike for every dtype: float32 stands for all of them,
-        except in a full run, where float64 is traced too.
-        """
+    def modes(self, framework: str) -> tuple[str, ...]:
+        """Return the modes of a framework in which it is tried."""
         if self.compiled:
             return frameworks.COMPILED[framework]
-        traced = (dtype == "float32" or (full and dtype in DTYPES)) and not self.recorded and not self.eager_only
-        return frameworks.MODES[framework][self.from_mode : None if traced else 1]
+        return frameworks.MODES[framework][self.from_mode : 1 if self.recorded or self.eager_only else None]
 
     def tried_in(self, dtype: str) -> bool:
         """Tell whether it is tried in a dtype: compiled code in float32 only, narrow dtypes where they matter."""

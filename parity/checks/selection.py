@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import product
 
 from parity.arrays import DTYPES, FLOATS, NARROW
-from parity.cases.lengths import REAL, lengths_of, parse_lengths
+from parity.cases.lengths import NAMED, REAL, lengths_of, parse_lengths
 from parity.checks.check import Check
-from parity.checks.contracts import CONTRACTS, DESIGNED_TOO, Contract
+from parity.checks.contracts import CONTRACTS, DESIGNED_TOO, FIRST, Contract
 from parity.errors import InputError, choose, choose_all, names, of_kind, whole_number
 from parity.frameworks import COMPILED, CPU, FRAMEWORKS, MODES, DeviceSettings, lacks
 from parity.frameworks.recording import Recording
@@ -54,12 +54,12 @@ def plan(
     checks = []
     for row, dtype, framework, variant, contract in _combinations(rows, floats, sides, wanted, promises):
         replay = _replay(contract, framework, recording)
-        if _is_promised(contract, row, framework, dtype, full) and (replay or not contract.recorded):
+        if _is_promised(contract, row, framework, dtype) and (replay or not contract.recorded):
             check = replace(template, operation=row.name, framework=framework, variant=variant, dtype=dtype)
             checks.append(replace(check, contract=contract.name, replay=replay))
     checks = [check for check in checks if any(check.runs())]
     if not checks:
-        raise InputError("selection", "no check at all", _hint(mode, floats, full))
+        raise InputError("selection", "no check at all", _hint(promises, lengths, mode, floats, full))
     return checks
 
 
@@ -158,9 +158,9 @@ def _check_cases(rows: list[Operation], frameworks: list[str], config: str, leng
         choose("mode", mode, dict.fromkeys(one for name in frameworks for one in (*MODES[name], *COMPILED[name])))
 
 
-def _is_promised(contract: Contract, row: Operation, framework: str, dtype: str, full: bool) -> bool:
+def _is_promised(contract: Contract, row: Operation, framework: str, dtype: str) -> bool:
     """Tell whether some case of an operation can be held to a contract, in some mode of a framework."""
-    if not contract.tried_in(dtype) or not contract.modes(framework, dtype, full):
+    if not contract.tried_in(dtype) or not contract.modes(framework):
         return False
     return not all(contract.unless_config(config) for config in row.configurations)
 
@@ -173,11 +173,34 @@ def _replay(contract: Contract, framework: str, recording: Recording | None) -> 
     return str(recording.folder) if concerned else ""
 
 
-def _hint(mode: str, dtypes: list[str], full: bool) -> str:
+def _hint(contracts: list[Contract], lengths: str, mode: str, dtypes: list[str], full: bool) -> str:
     """Suggest what a selection without a check needs."""
-    if not full and any(mode in compiled for compiled in COMPILED.values()):
+    compiled = [one for modes in COMPILED.values() for one in modes]
+    if not full and mode in compiled:
         return f"mode {mode!r} in a full run: --full"
+    if mode in compiled and DTYPES[0] not in dtypes:
+        return f"dtype {DTYPES[0]!r}, the only one that is compiled"
+    modes = {
+        one: contract.name for contract in contracts for framework in FRAMEWORKS for one in contract.modes(framework)
+    }
+    if mode and mode not in modes:
+        return (
+            f"one of the modes in which {' and '.join(one.name for one in contracts[:3])} are tried: {', '.join(modes)}"
+        )
     if set(dtypes) <= set(NARROW):
-        narrow = ", ".join(one.name for one in CONTRACTS.values() if one.narrow and not one.recorded)
-        return f"one of the contracts that are tried in {' and '.join(dtypes)}: {narrow}"
+        return _narrow_hint(lengths, mode, " and ".join(dtypes))
+    if lengths:
+        tried = dict.fromkeys(one for contract in contracts for one in contract.lengths)
+        return (
+            f"lengths that the chosen contracts are tried on, {', '.join(list(tried)[:3])} say, or lengths written out"
+        )
     return "one of the contracts that the chosen operations promise"
+
+
+def _narrow_hint(lengths: str, mode: str, dtypes: str) -> str:
+    if mode and not any(mode == modes[0] for modes in MODES.values()):
+        return f"mode {MODES[FRAMEWORKS[0]][0]!r}, the only one that is tried in {dtypes}"
+    if lengths in NAMED and lengths not in FIRST:
+        return f"lengths {FIRST[0]!r}, or lengths written out: no others are tried in {dtypes}"
+    narrow = ", ".join(one.name for one in CONTRACTS.values() if one.narrow and not one.recorded)
+    return f"one of the contracts that are tried in {dtypes}: {narrow}"

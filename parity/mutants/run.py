@@ -195,7 +195,8 @@ def _runs(mutant: Mutant) -> Iterator[tuple[str, str, Configuration, str]]:
     row = find(mutant.operation)
     eager, *traced = frameworks.MODES[mutant.framework]
     first, second = DTYPES
-    for dtype, mode in ((first, eager), *((first, mode) for mode in traced), (second, eager)):
+    graphs = [(dtype, mode) for dtype in DTYPES for mode in traced]
+    for dtype, mode in ((first, eager), *graphs[: len(traced)], (second, eager), *graphs[len(traced) :]):
         runs = [(config, lengths) for config in row.configurations for lengths in lengths_of(config)]
         for config, lengths in sorted(runs, key=lambda run: run[1] not in FIRST):
             if not row.expected_failure(mutant.subject, f"{config.name}/{lengths}", mode, dtype):
@@ -240,7 +241,7 @@ def _applies(contract: Contract, subject: Subject, case: Case) -> bool:
         return False
     if contract.both_frameworks and any(map(frameworks.missing, frameworks.FRAMEWORKS)):
         return False
-    if subject.mode not in contract.modes(subject.framework, case.dtype):
+    if subject.mode not in contract.modes(subject.framework):
         return False
     place = case.row, case.configuration, case.lengths_name, subject.framework, subject.variant
     return (case.dtype, subject.mode) in covering(contract, *place)
