@@ -22,6 +22,11 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "hard_sigmoid recurrent_activation Keras 2": "rnn.hard_sigmoid",
     "ONNX padding Keras": "rnn.onnx_padding",
     "initial_state mask lost": "masking.initial_state",
+    "is_causal hint need_weights": "decoder.causal_hint",
+    "causal left padding NaN": "decoder.causal_and_left_padding",
+    "masked key NaN": "decoder.masked_nan",
+    "minimum added float16 mask": "decoder.minimum_added_twice",
+    "mask broadcast heads": "decoder.mask_over_heads",
     "TimeDistributed steps missing": "masking.time_distributed",
     "padding stride same even": "convolution.same_stride_even",
 }

@@ -1,0 +1,293 @@
+"""Record how causal masks, padding and several heads go together in the attention of a decoder."""
+
+from parity.divergences.entry import DIFFERS, FALSE, divergence
+
+SDPA = "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html"
+MULTI_HEAD = "https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html"
+KERAS = "https://keras.io/api/layers/attention_layers/multi_head_attention/"
+
+
+@divergence(
+    claim="`is_causal=True` makes attention causal, whatever the other arguments.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"with weights": [3.646, 3.957, 3.999], "without weights": [1.0, 1.881, 3.999]},
+        "tensorflow": {"with weights": [1.0, 1.881, 3.999], "without weights": [1.0, 1.881, 3.999]},
+    },
+    why="In `nn.MultiheadAttention`, `is_causal` is a hint that `attn_mask` is the causal mask. With a wrong hint, "
+    "here a mask that hides nothing, the answer depends on `need_weights`: with weights the mask is used and the hint "
+    "is not, without weights and without `key_padding_mask` it is the reverse. Keras combines `use_causal_mask` with "
+    "the mask.",
+    instead="Pass the causal mask itself as `attn_mask`, joined with that of the padding.",
+    operation="decoder.self_attention",
+    sources=(
+        "https://github.com/pytorch/pytorch/issues/99282",
+        "https://github.com/pytorch/pytorch/issues/118972",
+        MULTI_HEAD,
+    ),
+)
+class causal_hint:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        x = torch.tensor([[[1.0], [2.0], [4.0]]])
+        attention = nn.MultiheadAttention(1, 1, bias=False, batch_first=True)
+        for weight in attention.parameters():
+            nn.init.ones_(weight)
+        nothing = torch.zeros(3, 3, dtype=torch.bool)  # of these, True is ignored
+
+        def attend(need_weights):
+            y, _ = attention(x, x, x, attn_mask=nothing, is_causal=True, need_weights=need_weights)
+            return y.flatten().tolist()
+
+        return {"with weights": attend(need_weights=True), "without weights": attend(need_weights=False)}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.constant([[[1.0], [2.0], [4.0]]])
+        attention = keras.layers.MultiHeadAttention(1, 1, use_bias=False, kernel_initializer="ones")
+        options = {"attention_mask": tf.ones((1, 3, 3), tf.bool), "use_causal_mask": True}
+        with_weights, _ = attention(x, x, return_attention_scores=True, **options)
+        without = attention(x, x, **options)
+        return {
+            "with weights": with_weights[0, :, 0].numpy().tolist(),
+            "without weights": without[0, :, 0].numpy().tolist(),
+        }
+
+
+@divergence(
+    claim="A causal mask and a mask of padding can be combined, on whichever side the padding is.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {
+            "with weights": [float("nan"), 2.0, 3.999],
+            "without weights": [0.0, 2.0, 3.999],
+            "gradient with weights": float("nan"),
+            "gradient without weights": 5.999,
+        },
+        "tensorflow": {
+            "with weights": [0.0, 2.0, 3.999],
+            "without weights": [2.333, 2.0, 3.999],
+            "gradient with weights": 5.999,
+            "gradient without weights": 5.999,
+        },
+    },
+    why="With padding on the left, the first steps may attend to earlier steps only, all of which are padding. "
+    "Nothing is left: PyTorch divides 0 by 0 where the weights are computed, and every gradient is NaN, even if the "
+    "loss leaves padding out. Otherwise it returns 0, on a CPU; other kernels return NaN. Keras returns 0 or the mean "
+    "over all steps, later ones included.",
+    instead="Let padding attend to itself (`mask | torch.eye(T, dtype=torch.bool)`), and drop its output. With padding "
+    "on the right the question does not arise.",
+    operation="decoder.self_attention",
+    sources=(
+        "https://github.com/pytorch/pytorch/issues/103749",
+        "https://github.com/huggingface/transformers/issues/38690",
+        "https://github.com/unslothai/unsloth/pull/9848",
+    ),
+)
+class causal_and_left_padding:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        x = torch.tensor([[[1.0], [2.0], [4.0]]])
+        attention = nn.MultiheadAttention(1, 1, bias=False, batch_first=True)
+        for weight in attention.parameters():
+            nn.init.ones_(weight)
+        masks = {
+            "attn_mask": torch.ones(3, 3, dtype=torch.bool).triu(1),
+            "key_padding_mask": torch.tensor([[True, False, False]]),  # the first step is padding
+        }
+
+        def attend(need_weights):
+            y, _ = attention(x, x, x, need_weights=need_weights, **masks)
+            (gradient,) = torch.autograd.grad(y[0, 1:].sum(), attention.in_proj_weight)
+            return y.flatten().tolist(), gradient[2].item()
+
+        with_weights, gradient_with_weights = attend(need_weights=True)
+        without, gradient_without = attend(need_weights=False)
+        return {
+            "with weights": with_weights,
+            "without weights": without,
+            "gradient with weights": gradient_with_weights,
+            "gradient without weights": gradient_without,
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.constant([[[1.0], [2.0], [4.0]]])
+        attention = keras.layers.MultiHeadAttention(1, 1, use_bias=False, kernel_initializer="ones")
+        attention.build(x.shape, x.shape)
+        real = tf.constant([[False, True, True]])  # the first step is padding
+
+        def attend(with_weights):
+            options = {"return_attention_scores": True} if with_weights else {}
+            with tf.GradientTape() as tape:
+                found = attention(x, x, attention_mask=real[:, None, :], use_causal_mask=True, **options)
+                y = found[0] if with_weights else found
+                loss = tf.reduce_sum(y[0, 1:])
+            gradients = tape.gradient(loss, attention.trainable_variables)
+            return y[0, :, 0].numpy().tolist(), float(gradients[2][0, 0, 0])
+
+        with_weights, gradient_with_weights = attend(with_weights=True)
+        without, gradient_without = attend(with_weights=False)
+        return {
+            "with weights": with_weights,
+            "without weights": without,
+            "gradient with weights": gradient_with_weights,
+            "gradient without weights": gradient_without,
+        }
+
+
+@divergence(
+    claim="NaN in a masked key or value has no effect.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"NaN in the key": float("nan"), "NaN in the value": float("nan")},
+        "tensorflow": {"NaN in the key": 1.731, "NaN in the value": float("nan")},
+    },
+    why="PyTorch adds -inf to masked scores, and NaN stays NaN; Keras replaces the score. A masked value gets a weight "
+    "of 0 in both, and 0 times NaN is NaN. Such values are in memory that was never written, as in a cache of keys and "
+    "values.",
+    instead="Set keys and values to 0 on padding by `where`, before the projection, and mask them too.",
+    operation="decoder.cross_attention",
+    sources=("https://github.com/pytorch/pytorch/issues/103749", SDPA, KERAS),
+)
+class masked_nan:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        query = torch.tensor([[[1.0]]])
+        clean = torch.tensor([[[1.0], [2.0], [0.0]]])
+        broken = torch.tensor([[[1.0], [2.0], [torch.nan]]])
+        mask = torch.tensor([[[True, True, False]]])
+
+        def attend(key, value):
+            return F.scaled_dot_product_attention(query, key, value, attn_mask=mask).item()
+
+        return {"NaN in the key": attend(broken, clean), "NaN in the value": attend(clean, broken)}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        query = tf.constant([[[[1.0]]]])  # (B, T, heads, D)
+        clean = tf.constant([[[[1.0]], [[2.0]], [[0.0]]]])
+        broken = tf.constant([[[[1.0]], [[2.0]], [[float("nan")]]]])
+        mask = tf.constant([[[[True, True, False]]]])
+
+        def attend(key, value):
+            return float(keras.ops.dot_product_attention(query, key, value, mask=mask)[0, 0, 0, 0])
+
+        return {"NaN in the key": attend(broken, clean), "NaN in the value": attend(clean, broken)}
+
+
+@divergence(
+    claim="The lowest number of a dtype, added to masked scores in place of -inf, never gives NaN.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {
+            "added once in float32": 0.5,
+            "added once in float16": float("nan"),
+            "added twice in float32": float("nan"),
+        },
+        "tensorflow": {
+            "added once in float32": 0.5,
+            "added once in float16": float("nan"),
+            "added twice in float32": float("nan"),
+        },
+    },
+    why="It is added: to a score below -16 it overflows to -inf in float16, and where a causal mask and one of padding "
+    "are both added, the minimum twice is -inf in every dtype. In a row where all is masked, as on the left of a "
+    "causal mask, the softmax then divides 0 by 0.",
+    instead="Join the masks as booleans, and replace the scores by `where` or `masked_fill` in place of adding.",
+    operation="decoder.self_attention",
+    sources=(
+        "https://github.com/huggingface/transformers/pull/17306",
+        "https://github.com/huggingface/transformers/pull/27114",
+        "https://github.com/NVIDIA-NeMo/Automodel/pull/2658",
+    ),
+)
+class minimum_added_twice:
+    def pytorch():
+        import torch
+
+        def weight(dtype, times):
+            lowest = torch.finfo(dtype).min
+            scores = torch.tensor([-20.0, -20.0], dtype=dtype)  # both are masked
+            for _ in range(times):
+                scores = scores + lowest
+            return scores.softmax(0)[0].item()
+
+        return {
+            "added once in float32": weight(torch.float32, 1),
+            "added once in float16": weight(torch.float16, 1),
+            "added twice in float32": weight(torch.float32, 2),
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        def weight(dtype, times):
+            scores = tf.constant([-20.0, -20.0], dtype)  # both are masked
+            for _ in range(times):
+                scores = scores + dtype.min
+            return float(tf.nn.softmax(scores)[0])
+
+        return {
+            "added once in float32": weight(tf.float32, 1),
+            "added once in float16": weight(tf.float16, 1),
+            "added twice in float32": weight(tf.float32, 2),
+        }
+
+
+@divergence(
+    claim="A mask (B, T, S) given to attention of several heads is applied to each sequence.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"first sequence": [1.731, 8.991], "with an axis for heads": [1.731, 1.731]},
+        "tensorflow": {"first sequence": [1.731, 8.991], "the layer": [1.731, 1.731]},
+    },
+    why="`scaled_dot_product_attention` and `keras.ops.dot_product_attention` broadcast the mask to (B, heads, T, S) "
+    "from the last axis on, so a mask without the axis of heads is read as (heads, T, S). With as many heads as "
+    "sequences, here two, there is no error: the second head of every sequence gets the mask of the second. Keras' "
+    "layers add the axis.",
+    instead="Write `mask[:, None]`. `nn.MultiheadAttention` expects (B · heads, T, S): `repeat_interleave(heads, 0)`.",
+    operation="decoder.self_attention",
+    sources=(SDPA, MULTI_HEAD, KERAS),
+)
+class mask_over_heads:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        x = torch.tensor([[1.0], [2.0], [9.0]]).expand(2, 2, 3, 1)  # (B, heads, T, D)
+        real = torch.tensor([[True, True, False], [True, True, True]])
+        mask = real[:, None, :].expand(2, 3, 3)  # (B, T, T)
+
+        def heads_of_the_first(mask):
+            return F.scaled_dot_product_attention(x, x, x, attn_mask=mask)[0, :, 0, 0].tolist()
+
+        return {"first sequence": heads_of_the_first(mask), "with an axis for heads": heads_of_the_first(mask[:, None])}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x = tf.broadcast_to(tf.constant([[[1.0]], [[2.0]], [[9.0]]]), (2, 3, 2, 1))  # (B, T, heads, D)
+        real = tf.constant([[True, True, False], [True, True, True]])
+        mask = tf.broadcast_to(real[:, None, :], (2, 3, 3))  # (B, T, T)
+        by_function = keras.ops.dot_product_attention(x, x, x, mask=mask)
+        layer = keras.layers.MultiHeadAttention(2, 1, use_bias=False, kernel_initializer="ones")
+        _, weights = layer(x[:, :, 0], x[:, :, 0], attention_mask=mask, return_attention_scores=True)
+        by_layer = tf.linalg.matvec(weights, tf.constant([1.0, 2.0, 9.0]))  # (B, heads, T)
+        return {
+            "first sequence": by_function[0, 0, :, 0].numpy().tolist(),
+            "the layer": by_layer[0, :, 0].numpy().tolist(),
+        }

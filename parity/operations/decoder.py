@@ -1,0 +1,68 @@
+"""Define the attention of a decoder: causal over its own steps, and over a memory of another length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from parity.arrays import Array, Lengths
+from parity.operations.attention import TWO_HEADS
+from parity.operations.row import Configuration, Input, Operation
+
+# Of the first, there are as many as heads: elsewhere a mask that lacks an axis, or has heads first, is refused.
+FOR_THREE_HEADS = ("one_long", "square")
+
+CAUSAL = TWO_HEADS.with_options("two_heads", left=False)
+LEFT_PADDED = Configuration(
+    "left_padded",
+    CAUSAL.inputs,
+    CAUSAL.outputs,
+    options={"heads": 2, "left": True},
+    left=True,
+    lengths=("many_rows", "square", "tied"),
+    least=CAUSAL.least,
+)
+
+
+def _memory_lengths(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample lengths of the memory; that of the first sequence is empty where there are several."""
+    sampled = rng.integers(1, size["S"] + 1, len(lengths))
+    if len(lengths) > 2:
+        sampled[0] = 0
+    return sampled
+
+
+CROSS = Configuration(
+    "two_heads",
+    inputs={
+        "x": Input("BTH"),
+        "memory": Input("BSD", lengths="memory_lengths"),
+        "memory_lengths": Input("B", up_to="S", sample=_memory_lengths),
+        "w_query": Input("HH", scale=0.5, fan_in="H"),
+        "w_memory": Input("D2H", scale=0.5, fan_in="D"),  # for keys and values
+        "bias_in": Input("2H", scale=0.5),  # for queries and values; one for keys changes nothing
+        "w_out": Input("HH", scale=0.5, fan_in="H"),
+        "bias_out": Input("H"),
+    },
+    outputs={"y": "BTH", "weights": "BTS"},
+    options={"heads": 2},
+    least={"H": 8, "S": 2},  # a single step of memory has all the weight
+)
+
+ROWS = (
+    Operation(
+        "decoder.self_attention",
+        configurations=(CAUSAL, LEFT_PADDED, CAUSAL.with_options("three_heads", *FOR_THREE_HEADS, heads=3)),
+        variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "grouped_query")},
+    ),
+    Operation(
+        "decoder.cross_attention",
+        configurations=(CROSS, CROSS.with_options("three_heads", *FOR_THREE_HEADS, heads=3)),
+        variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "dot_product")},
+        omits={
+            "pytorch.scaled_dot_product": {"weights": "scaled_dot_product_attention returns no weights"},
+            "tensorflow.dot_product": {"weights": "dot_product_attention returns no weights"},
+        },
+    ),
+)

@@ -1,0 +1,129 @@
+"""Compute the attention of a decoder; padding is cut off first, in the steps and in the memory."""
+
+import autograd.numpy as np
+from autograd.extend import defvjp, primitive
+from autograd.tracer import getval
+
+from parity.reference import runtime
+from parity.reference.attention import projected
+from parity.reference.direction import padded_before
+
+
+def self_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, left=False):
+    """Compute causal multi-head attention: each step attends to itself and the steps before it.
+
+        head = softmax(q kᵀ / sqrt(H / heads)) v        y = [head; head; …] w_out + bias_out
+
+    Args:
+        x: (B, T, H). lengths: (B,).
+        w_in, bias_in: (H, 3, H), (2, H), as for `parity.reference.attention.multi_head_attention`.
+        w_out, bias_out: (H, H), (H,).
+        heads: number of heads, which divides H.
+        left: whether padding precedes each sequence.
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> one, zero = np.ones((1, 3, 1)), np.zeros((2, 1))
+    >>> x = np.array([[[2.0], [0.0], [9.0]]])
+    >>> self_attention(x, [2], 0 * one + [[0], [0], [1]], zero, np.ones((1, 1)), np.zeros(1), heads=1)["y"].ravel()
+    array([2., 1., 0.])
+    """
+    steps = x.shape[-2]
+    starts = [steps - length if left else 0 for length in lengths]
+    rows = []
+    for row, (start, length) in enumerate(zip(starts, lengths)):
+        alone = x[..., row, start : start + length, :]
+        q, k, v = projected(alone, w_in, bias_in, heads)
+        earlier = np.tri(length, dtype=bool)[..., None]  # (n, n, 1): queries, keys, heads
+        rows.append(joined(attended(q, k, v, earlier)[0], w_out, bias_out))
+    return {"y": (padded_before if left else runtime.padded)(rows, x)}
+
+
+def cross_attention(x, lengths, memory, memory_lengths, w_query, w_memory, bias_in, w_out, bias_out, *, heads):
+    """Compute multi-head attention of the steps of x to the steps of a memory, such as an encoder's output.
+
+    Args:
+        x: (B, T, H), for queries. lengths: (B,).
+        memory: (B, S, D), for keys and values. memory_lengths: (B,).
+        w_query, w_memory: (H, H), (D, 2, H), head by head.
+        bias_in: (2, H), for queries and values.
+        w_out, bias_out: (H, H), (H,).
+        heads: number of heads, which divides H.
+
+    Returns:
+        y: (B, T, H), zero on padding, and for a sequence whose memory is empty.
+        weights: (B, T, S), averaged over heads, zero on padding of either kind.
+
+    >>> one = np.ones((1, 1))
+    >>> x, memory = np.ones((1, 1, 1)), np.array([[[2.0], [2.0], [9.0]]])
+    >>> given = memory, np.array([2]), one, np.ones((1, 2, 1)), np.zeros((2, 1)), one, np.zeros(1)
+    >>> cross_attention(x, [1], *given, heads=1)["weights"]
+    array([[[0.5, 0.5, 0. ]]])
+    """
+    rows, weights, size = [], [], memory.shape[-2]
+    for row, (alone, real) in enumerate(zip(runtime.sequences(x, lengths), memory_lengths)):
+        kept = memory[..., row, :real, :]
+        q = split(alone @ w_query + bias_in[..., None, 0, :], heads)
+        k = split(kept @ w_memory[..., 0, :], heads)
+        v = split(kept @ w_memory[..., 1, :] + bias_in[..., None, 1, :], heads)
+        heard, shares = attended(q, k, v, True)
+        rows.append(joined(heard, w_out, bias_out) if real else np.zeros(alone.shape))
+        mean = np.mean(shares, -1)  # (n, real)
+        weights.append(np.concatenate([mean, np.zeros((*mean.shape[:-1], size - real))], -1))
+    y = runtime.padded(rows, x)
+    return {"y": y, "weights": runtime.padded(weights, np.zeros((*x.shape[:-1], size)))}
+
+
+def attended(q, k, v, mask):  # (n, heads, size)  (m, heads, size)  (m, heads, size)  (n, m, 1)
+    """Return the mean of the values (n, heads, size) by weights, and the weights (n, m, heads)."""
+    scores = np.einsum("...nac,...mac->...nma", q, k) / np.sqrt(q.shape[-1])
+    weights = runtime.softmax(np.where(mask, scores, -np.inf), -2)
+    heard = np.einsum("...nma,...mac->...nac", weights, v)
+    return heard + recomputed(scores, v, getval(weights)), weights
+
+
+@primitive
+def recomputed(scores, v, weights):  # (n, m, heads)  (m, heads, size)  (n, m, heads) -> (n, heads, size)
+    """Return zeros, whose gradients are the roundoff of a kernel that does not keep the weights.
+
+    For the output y and its gradient g, that of the scores is ``weight · (g v - g y)``: both products are summed over
+    features, each rounded apart, though for a query with one key their difference is 0. The weight is recovered as
+    ``exp(score - log Σ exp(scores))``, off by as many units as the sum's logarithm has.
+    """
+    return np.zeros((*scores.shape[:-2], scores.shape[-1], v.shape[-1]))
+
+
+def _off_weights(scores, weights):
+    largest = np.max(np.where(weights > 0, np.abs(scores), 0), -2, keepdims=True, initial=0)  # nearly the logarithm
+    return weights * runtime.OFF.get()(largest)
+
+
+def _off_scores(scores, v, weights):
+    def gradient(g):
+        by_key = np.einsum("...nac,...mac->...nma", g, v)
+        terms = np.sqrt(np.einsum("...nac,...mac->...nma", g**2, v**2))
+        from_mean = by_key - np.sum(weights * by_key, -2, keepdims=True)
+        return weights * runtime.OFF.get()(terms) + _off_weights(scores, weights) * from_mean
+
+    return gradient
+
+
+def _off_values(scores, weights):
+    return lambda g: np.einsum("...nma,...nac->...mac", _off_weights(scores, weights), g)
+
+
+defvjp(
+    recomputed,
+    lambda zeros, scores, v, weights: _off_scores(scores, v, weights),
+    lambda zeros, scores, v, weights: _off_values(scores, weights),
+    argnums=(0, 1),
+)
+
+
+def joined(heard, w_out, bias_out):  # (n, heads, size)  (H, H)  (H,) -> (n, H)
+    return np.reshape(heard, (*heard.shape[:-2], heard.shape[-2] * heard.shape[-1])) @ w_out + bias_out[..., None, :]
+
+
+def split(projection, heads):  # (n, H) -> (n, heads, H / heads)
+    return np.reshape(projection, (*projection.shape[:-1], heads, projection.shape[-1] // heads))
