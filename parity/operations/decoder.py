@@ -8,7 +8,7 @@ import numpy as np
 
 from parity.arrays import Array, Lengths
 from parity.operations.attention import TWO_HEADS
-from parity.operations.row import Configuration, Input, Operation
+from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
 # Of the first, there are as many as heads: elsewhere a mask that lacks an axis, or has heads first, is refused.
 FOR_THREE_HEADS = ("one_long", "square")
@@ -50,16 +50,26 @@ CROSS = Configuration(
     least={"H": 8, "S": 2},  # a single step of memory has all the weight
 )
 
+FUSED_ONCE = ExpectedFailure(
+    "pytorch.scaled_dot_product",
+    "*",
+    "backward is not implemented",
+    "the backward pass of its fused kernel has no derivative",
+    contract="second_derivatives",
+)
+
 ROWS = (
     Operation(
         "decoder.self_attention",
         configurations=(CAUSAL, LEFT_PADDED, CAUSAL.with_options("three_heads", *FOR_THREE_HEADS, heads=3)),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "grouped_query")},
+        expected_failures=(FUSED_ONCE,),
     ),
     Operation(
         "decoder.cross_attention",
         configurations=(CROSS, CROSS.with_options("three_heads", *FOR_THREE_HEADS, heads=3)),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "dot_product")},
+        expected_failures=(FUSED_ONCE,),
         omits={
             "pytorch.scaled_dot_product": {"weights": "scaled_dot_product_attention returns no weights"},
             "tensorflow.dot_product": {"weights": "dot_product_attention returns no weights"},

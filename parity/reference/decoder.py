@@ -63,12 +63,16 @@ def cross_attention(x, lengths, memory, memory_lengths, w_query, w_memory, bias_
     """
     rows, weights, size = [], [], memory.shape[-2]
     for row, (alone, real) in enumerate(zip(runtime.sequences(x, lengths), memory_lengths)):
+        if not real:
+            rows.append(np.zeros(alone.shape))
+            weights.append(np.zeros((*alone.shape[:-1], size)))
+            continue
         kept = memory[..., row, :real, :]
         q = split(alone @ w_query + bias_in[..., None, 0, :], heads)
         k = split(kept @ w_memory[..., 0, :], heads)
         v = split(kept @ w_memory[..., 1, :] + bias_in[..., None, 1, :], heads)
         heard, shares = attended(q, k, v, True)
-        rows.append(joined(heard, w_out, bias_out) if real else np.zeros(alone.shape))
+        rows.append(joined(heard, w_out, bias_out))
         mean = np.mean(shares, -1)  # (n, real)
         weights.append(np.concatenate([mean, np.zeros((*mean.shape[:-1], size - real))], -1))
     y = runtime.padded(rows, x)
@@ -96,7 +100,7 @@ def recomputed(scores, v, weights):  # (n, m, heads)  (m, heads, size)  (n, m, h
 
 def _off_weights(scores, weights):
     largest = np.max(np.where(weights > 0, np.abs(scores), 0), -2, keepdims=True, initial=0)  # nearly the logarithm
-    return weights * runtime.OFF.get()(largest)
+    return weights * runtime.OFF.get()(getval(largest))  # a constant, also where the gradient is differentiated again
 
 
 def _off_scores(scores, v, weights):
@@ -104,7 +108,7 @@ def _off_scores(scores, v, weights):
         by_key = np.einsum("...nac,...mac->...nma", g, v)
         terms = np.sqrt(np.einsum("...nac,...mac->...nma", g**2, v**2))
         from_mean = by_key - np.sum(weights * by_key, -2, keepdims=True)
-        return weights * runtime.OFF.get()(terms) + _off_weights(scores, weights) * from_mean
+        return weights * runtime.OFF.get()(getval(terms)) + _off_weights(scores, weights) * from_mean
 
     return gradient
 
