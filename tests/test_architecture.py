@@ -193,12 +193,12 @@ def test_expected_failures_and_omissions_are_about_something_that_exists(operati
     cases = [f"{config.name}/{lengths}" for config in row.configurations for lengths in lengths_of(config)]
     assert set(row.omits) <= variants
     for expected_failure in row.expected_failures:
-        framework = expected_failure.variant.partition(".")[0]
+        framework, contract = expected_failure.variant.partition(".")[0], expected_failure.contract
         tried = product(cases, (*frameworks.MODES[framework], *frameworks.COMPILED[framework]), FLOATS)
         matching = [
             case
             for case, *how in tried
-            if row.expected_failure(expected_failure.variant, case, *how) is expected_failure
+            if row.expected_failure(expected_failure.variant, case, *how, contract) is expected_failure
         ]
         assert expected_failure.variant in variants
         assert matching

@@ -56,13 +56,7 @@ def covering(
     which = DESIGNED_TOO.index(lengths)
     its_turn = (variants.index(variant) // 2 + which) % len(configs) == configs.index(config)
     if lengths in DESIGNED:
-        is_long = DESIGNED[lengths].steps > FEW_STEPS
-        slow = config.stepwise and (has_graphs or is_long)
-        if slow and has_graphs and is_long:
-            return [] if contract.reruns else graphs
-        if slow and (contract.reruns or not its_turn):
-            return []
-        return [(SINGLE, DOUBLE)[(turn + which) // len(configs) % 2]]
+        return _designed(contract, config, lengths, graphs, has_graphs, its_turn, turn + which, len(configs))
     eager = [SINGLE, DOUBLE]
     if lengths not in FIRST:
         in_double = []
@@ -79,12 +73,45 @@ def covering(
     settings = [*graphs, *(in_double or [DOUBLE])] if graphs else [SINGLE, *(in_double or [DOUBLE])]
     if lengths not in FIRST and not alone and not graphs:
         settings = eager
+    chosen = []
+    if has_graphs and not alone:
+        chosen = settings[:1] if graphs else settings[-1:]
+    return _in_turn(contract, config, configs, settings, chosen)
+
+
+def _in_turn(
+    contract: Contract,
+    config: Configuration,
+    configs: list[Configuration],
+    settings: list[Setting],
+    chosen: list[Setting],
+) -> list[Setting]:
+    """Return all settings of the only configuration that promises a contract, or else those chosen, or one in turn."""
     promising = [one.name for one in configs if not contract.unless_config(one)]
     if len(promising) == 1:
         return settings
-    if has_graphs and not alone:
-        return settings[:1] if graphs else settings[-1:]
-    return [settings[(list(CONTRACTS).index(contract.name) + promising.index(config.name)) % len(settings)]]
+    number = list(CONTRACTS).index(contract.name) + promising.index(config.name)
+    return chosen or [settings[number % len(settings)]]
+
+
+def _designed(
+    contract: Contract,
+    config: Configuration,
+    lengths: str,
+    graphs: list[Setting],
+    has_graphs: bool,
+    its_turn: bool,
+    number: int,
+    configurations: int,
+) -> list[Setting]:
+    """Return the single setting of a designed batch, if any."""
+    is_long = DESIGNED[lengths].steps > FEW_STEPS
+    slow = config.stepwise and (has_graphs or is_long)
+    if slow and has_graphs and is_long:
+        return [] if contract.reruns else graphs
+    if slow and (contract.reruns or not its_turn):
+        return []
+    return [(SINGLE, DOUBLE)[number // configurations % 2]]
 
 
 def _graphs_in_double(
