@@ -96,12 +96,18 @@ def binary_cross_entropy(logits, target, lengths):  # (B, T, D)  (B, T, D)  (B,)
 
 
 def by_token(logits, targets, lengths, smoothing=0.0):
-    """Return the cross entropy of every real step: B arrays (length,)."""
+    """Return the cross entropy of every real step: B arrays (length,).
+
+    The gradient of a log-softmax is ``g - p Σ g``. With smoothing, frameworks add up C equal parts for ``Σ g``, which
+    are all rounded the same way, each by half a unit at most.
+    """
     classes, losses = logits.shape[-1], []
     for row, z in enumerate(runtime.sequences(logits, lengths)):
         target = (1 - smoothing) * np.eye(classes)[targets[row, : lengths[row]]] + smoothing / classes
         top = np.max(z, -1, keepdims=True)
         log_partition = top[..., 0] + np.log(np.sum(np.exp(z - top), -1))
+        if smoothing:
+            log_partition = runtime.from_sums(log_partition, classes / 2)
         losses.append(log_partition - np.sum(z * target, -1))
     return losses
 
