@@ -16,6 +16,7 @@ from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Result, Score
 from parity.checks.sweep import SweepReport
 from parity.divergences import DIVERGENCES
 from parity.divergences.entry import as_program
+from parity.operations import OPERATIONS
 from parity.report import Report
 from parity.report.answers import answers
 from parity.report.cards import SURPRISING, choose_cards
@@ -189,26 +190,28 @@ def test_a_stale_divergence_fails_the_run_and_shows_what_changed(tmp_path: Path)
 
 
 PLANNED = replace(report_of(result()), divergences=(divergence(), divergence("packing.last_output")))
+COUNT = len(OPERATIONS)
 ANSWERS = {  # of a report, the lines of the first screen
     "all agree, without divergences and throughput": (
         report_of(result()),
-        "Written carefully: yes, 1 implementation of 1 operation (there are 44), 0 failures.",
+        f"Written carefully: yes, 1 implementation of 1 operation (there are {COUNT}), 0 failures.",
         "As usually written: not tried, this run has no divergence.",
         "Fastest here: not measured, `parity report DIR --benchmarks FILE` adds measurements.",
     ),
     "with divergences and throughput": (
         replace(PLANNED, throughput=benchmarks(row("pytorch", "padded"), row("pytorch", "packed"))),
-        "Written carefully: yes, 1 implementation of 1 operation (there are 44), 0 failures.",
+        f"Written carefully: yes, 1 implementation of 1 operation (there are {COUNT}), 0 failures.",
         "As usually written: no, 1 known difference, 1 belief that does not hold.",
         "Fastest here (CPU, 2 cores): with pytorch: packed in 1 of 1 (2.0 times padding).",
     ),
     "with failures": (
         report_of(result(), result(FAILED, GRU), planned=2, checked=2),
-        "Written carefully: no, 1 of 2 implementations of 2 operations (there are 44) fail, 1 failed check.",
+        f"Written carefully: no, 1 of 2 implementations of 2 operations (there are {COUNT}) fail, 1 failed check.",
     ),
     "interrupted": (
         report_of(result(), planned=9, interrupted=True),
-        "Written carefully: so far, yes, 1 implementation of 1 operation (there are 44), in 1 of 9 checks, 0 failures.",
+        f"Written carefully: so far, yes, 1 implementation of 1 operation (there are {COUNT}), "
+        "in 1 of 9 checks, 0 failures.",
     ),
     "nothing compared": (report_of(UNAVAILABLE), "Written carefully: not known, nothing was compared."),
     "a model alone": (

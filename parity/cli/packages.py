@@ -15,6 +15,7 @@ NEEDED = {  # module -> a name in it that is used
     "markupsafe": "Markup",
     "jinja2": "Environment",
     "autograd.numpy": "ndarray",
+    "pygments": "highlight",
 }
 
 

@@ -96,7 +96,7 @@ def eager_state(current):
 
 PROCESS = {  # how to read what a run must leave as it is
     **{f"setting of {read.__name__}": read for read, *_ in SETTINGS[:3]},
-    "dtype policy": SETTINGS[3][0],
+    "dtype policy": lambda: getattr(global_state.get_global_attribute(POLICY), "name", keras.config.floatx()),
     "functions that run eagerly": tf.config.functions_run_eagerly,
     "level of the logger": lambda: tf.get_logger().level,
     "TF32": tf.config.experimental.tensor_float_32_execution_enabled,
