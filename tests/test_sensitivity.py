@@ -39,9 +39,7 @@ def test_what_is_never_caught_has_a_sensitivity_of_1() -> None:
     assert smallest_caught(np.ones(3), np.full(3, 10.0), "float64") == GRID[-1] == 1.0
 
 
-def test_the_command_prints_lines_that_can_be_published(
-    without_frameworks: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_prints_lines_that_can_be_published(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", "--sensitivity", "--operation", "pooling.mean", "--jobs", "1"]) == 0
     (y, d_x) = capsys.readouterr().out.splitlines()
     assert y.split()[:2] == ["pooling.mean", "y"]

@@ -39,7 +39,7 @@ def test_a_row_has_what_the_benchmark_measured() -> None:
     assert (variant.operation, variant.B, variant.a_a, variant.score.norm) == (
         "rnn.lstm",
         8,
-        Interval(2.0, 1.5, 2.5),
+        Interval(1.0, 0.95, 1.05),
         0.5,
     )
 
