@@ -18,6 +18,9 @@ Contracts that look at runs that are there anyway are tried on all of these. A f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+
 from parity.arrays import DTYPES
 from parity.cases.lengths import DESIGNED, FEW_STEPS
 from parity.checks.contracts import CONTRACTS, DESIGNED_TOO, FIRST, ONCE, Contract
@@ -27,6 +30,27 @@ from parity.operations import OPERATIONS, Configuration, Operation
 SEVERAL_RUNS = ("ignores_padding", "ignores_extra_padding", "independent_of_batchmates")
 Setting = tuple[str, str]  # a dtype and a mode
 SINGLE, DOUBLE = ((dtype, "eager") for dtype in DTYPES)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The place of a variant and a configuration among those that take turns.
+
+    Attributes:
+        variant, config: their positions.
+        configs: how many configurations there are.
+        alone: whether there is a single variant or configuration, so that nothing takes turns.
+        has_graphs: whether the framework has graphs.
+        graphs, in_double: the graph modes of this variant and configuration in float32, and those in float64.
+    """
+
+    variant: int
+    config: int
+    configs: int
+    alone: bool
+    has_graphs: bool
+    graphs: tuple[Setting, ...]
+    in_double: tuple[Setting, ...]
 
 
 def covering(
@@ -43,93 +67,93 @@ def covering(
     """
     if contract.once:
         return _once(contract, operation, config, lengths, framework, variant)
-    if config.lengths and config.stepwise and contract.reruns:
-        return []
     if config.lengths:
-        return [(SINGLE, DOUBLE)[config.lengths.index(lengths) % 2]] if lengths in config.lengths else []
-    variants = operation.variants[framework]
-    configs = [one for one in operation.configurations if not one.lengths]
-    turn, alone = variants.index(variant) + configs.index(config), 1 in (len(variants), len(configs))
-    has_graphs = len(MODES[framework]) > 1
-    graphs = [(DTYPES[0], mode) for mode in MODES[framework][1:] if alone or turn % 2 == 0]
-    in_double = _graphs_in_double(operation, config, framework, variant, alone)
-    which = DESIGNED_TOO.index(lengths)
-    its_turn = (variants.index(variant) // 2 + which) % len(configs) == configs.index(config)
-    if lengths in DESIGNED:
-        return _designed(contract, config, lengths, graphs, has_graphs, its_turn, turn + which, len(configs))
-    eager = [SINGLE, DOUBLE]
-    if lengths not in FIRST:
-        in_double = []
-    if lengths not in FIRST and not alone:
-        if config.stepwise and not its_turn:
+        if lengths not in config.lengths or (config.stepwise and contract.reruns):
             return []
-        eager = [DOUBLE if (bool(graphs) if has_graphs else (turn + which) % 2) else SINGLE]
+        return [(SINGLE, DOUBLE)[config.lengths.index(lengths) % 2]]
+    turn, which = turn_of(operation, config.name, framework, variant), DESIGNED_TOO.index(lengths)
+    if lengths in DESIGNED:
+        return _designed(contract, config, lengths, turn)
+    eager, in_double = [SINGLE, DOUBLE], turn.in_double
+    if lengths not in FIRST:
+        in_double = ()
+    if lengths not in FIRST and not turn.alone:
+        if config.stepwise and not _is_turn(turn, which):
+            return []
+        is_double = bool(turn.graphs) if turn.has_graphs else (turn.variant + turn.config + which) % 2
+        eager = [DOUBLE if is_double else SINGLE]
     if contract.from_mode:  # graphs are compared with eager runs
-        return graphs + in_double if SINGLE in eager else []
+        return [*turn.graphs, *in_double] if SINGLE in eager else []
     if not contract.reruns:
-        return graphs + eager + in_double
+        return [*turn.graphs, *eager, *in_double]
     if not (config.stepwise or config.data) or contract.name not in SEVERAL_RUNS:
-        in_double = []
-    settings = [*graphs, *(in_double or [DOUBLE])] if graphs else [SINGLE, *(in_double or [DOUBLE])]
-    if lengths not in FIRST and not alone and not graphs:
-        settings = eager
-    chosen = []
-    if has_graphs and not alone:
-        chosen = settings[:1] if graphs else settings[-1:]
-    return _in_turn(contract, config, configs, settings, chosen)
+        in_double = ()
+    settings = [*(turn.graphs or [SINGLE]), *(in_double or [DOUBLE])] if turn.graphs or in_double else eager
+    return _one_of(settings, contract, operation, config, turn)
 
 
-def _in_turn(
-    contract: Contract,
-    config: Configuration,
-    configs: list[Configuration],
-    settings: list[Setting],
-    chosen: list[Setting],
+@cache
+def turn_of(operation: Operation, config: str, framework: str, variant: str) -> Turn:
+    """Return the turn of a variant with a usual configuration."""
+    variants, configs = operation.variants[framework], _usual(operation)
+    names, modes = [one.name for one in configs], MODES[framework][1:]
+    own, place = variants.index(variant), names.index(config)
+    alone = 1 in (len(variants), len(configs))
+    is_traced = alone or (own + place) % 2 == 0
+    in_double = _is_traced_in_double(operation, configs[place], framework, variant, alone)
+    graphs = [tuple((dtype, mode) for mode in modes) for dtype in DTYPES]
+    return Turn(
+        own, place, len(configs), alone, bool(modes), graphs[0] if is_traced else (), graphs[1] if in_double else ()
+    )
+
+
+def _usual(operation: Operation) -> list[Configuration]:
+    """Return the configurations that are not there for another value of an option."""
+    return [one for one in operation.configurations if not one.lengths]
+
+
+def _is_turn(turn: Turn, which: int) -> bool:
+    """Tell whether a configuration has its turn, with the lengths of a position; two variants have it together."""
+    return (turn.variant // 2 + which) % turn.configs == turn.config
+
+
+def _one_of(
+    settings: list[Setting], contract: Contract, operation: Operation, config: Configuration, turn: Turn
 ) -> list[Setting]:
-    """Return all settings of the only configuration that promises a contract, or else those chosen, or one in turn."""
-    promising = [one.name for one in configs if not contract.unless_config(one)]
+    """Return all settings of the only configuration that promises a contract, or else one."""
+    promising = [one.name for one in _usual(operation) if not contract.unless_config(one)]
     if len(promising) == 1:
         return settings
-    number = list(CONTRACTS).index(contract.name) + promising.index(config.name)
-    return chosen or [settings[number % len(settings)]]
+    if turn.has_graphs and not turn.alone:
+        return settings[:1] if turn.graphs else settings[-1:]
+    return [settings[(list(CONTRACTS).index(contract.name) + promising.index(config.name)) % len(settings)]]
 
 
-def _designed(
-    contract: Contract,
-    config: Configuration,
-    lengths: str,
-    graphs: list[Setting],
-    has_graphs: bool,
-    its_turn: bool,
-    number: int,
-    configurations: int,
-) -> list[Setting]:
+def _designed(contract: Contract, config: Configuration, lengths: str, turn: Turn) -> list[Setting]:
     """Return the single setting of a designed batch, if any."""
-    is_long = DESIGNED[lengths].steps > FEW_STEPS
-    slow = config.stepwise and (has_graphs or is_long)
-    if slow and has_graphs and is_long:
-        return [] if contract.reruns else graphs
-    if slow and (contract.reruns or not its_turn):
+    which, is_long = DESIGNED_TOO.index(lengths), DESIGNED[lengths].steps > FEW_STEPS
+    slow = config.stepwise and (turn.has_graphs or is_long)
+    if slow and turn.has_graphs and is_long:
+        return [] if contract.reruns else [*turn.graphs]
+    if slow and (contract.reruns or not _is_turn(turn, which)):
         return []
-    return [(SINGLE, DOUBLE)[number // configurations % 2]]
+    return [(SINGLE, DOUBLE)[(turn.variant + turn.config + which) // turn.configs % 2]]
 
 
-def _graphs_in_double(
+def _is_traced_in_double(
     operation: Operation, config: Configuration, framework: str, variant: str, alone: bool
-) -> list[Setting]:
-    """Return graph modes in float64 of every second configuration, beginning with the second, that can be traced.
+) -> bool:
+    """Tell whether a configuration has graphs in float64: every second that can be traced, beginning with the second.
 
     Tracing recurrent layers takes seconds. So operations of a topic take turns there, with their first configuration.
     """
-    configs = [one for one in operation.configurations if not one.lengths]
-    traced = [one for one in configs if _is_traced(operation, one, framework, variant)]
-    turn = operation.variants[framework].index(variant)
-    second = [one for one in traced if (turn + configs.index(one)) % 2]
-    chosen = traced if alone or not second else second
+    configs, turn = _usual(operation), operation.variants[framework].index(variant)
+    traced = [one.name for one in configs if _can_be_traced(operation, one, framework, variant)]
     if config.stepwise or config.data:
         alike = [one for one in OPERATIONS.values() if _is_alike(one, operation, framework, variant)]
-        chosen = traced[:1] if alike[turn % len(alike)] is operation else []
-    return [(DTYPES[1], mode) for mode in MODES[framework][1:]] if config in chosen else []
+        return alike[turn % len(alike)] is operation and config.name in traced[:1]
+    second = [one.name for place, one in enumerate(configs) if (turn + place) % 2 and one.name in traced]
+    return config.name in (traced if alone or not second else second)
 
 
 def _is_alike(one: Operation, other: Operation, framework: str, variant: str) -> bool:
@@ -138,7 +162,7 @@ def _is_alike(one: Operation, other: Operation, framework: str, variant: str) ->
     return recurrent and one.topic == other.topic and variant in one.variants[framework]
 
 
-def _is_traced(operation: Operation, config: Configuration, framework: str, variant: str) -> bool:
+def _can_be_traced(operation: Operation, config: Configuration, framework: str, variant: str) -> bool:
     place = f"{framework}.{variant}", f"{config.name}/{FIRST[0]}"
     return not any(operation.expected_failure(*place, mode, DTYPES[1]) for mode in MODES[framework][1:])
 
@@ -147,23 +171,18 @@ def _once(
     contract: Contract, operation: Operation, config: Configuration, lengths: str, framework: str, variant: str
 ) -> list[Setting]:
     """Return the single setting of a contract that is tried on one case of each variant."""
-    promising = [one for one in operation.configurations if not one.lengths and not contract.unless_config(one)]
-    turn, first = operation.variants[framework].index(variant), ONCE[-1] if config.data else ONCE[0]
-    graphs = MODES[framework][1:]
-    is_slow = bool(config.data) or (config.stepwise and bool(graphs))
-    if contract.eager_only:
-        if is_slow and f"{framework}.{variant}" not in operation.own_gradients:
-            return []
-        chosen = promising[0] if config.stepwise else promising[-1]  # the one that takes least, or bends most
-        return [DOUBLE] if lengths == first and config is chosen else []
-    usual = [one for one in operation.configurations if not one.lengths]
-    in_graph = [
-        one
-        for one in promising
-        if 1 in (len(operation.variants[framework]), len(usual)) or (turn + usual.index(one)) % 2 == 0
-        if _is_traced(operation, one, framework, variant)
-    ]
-    chosen = (in_graph if is_slow and graphs and in_graph else promising)[0]
-    if lengths != first or config is not chosen:
+    promising = [one for one in _usual(operation) if not contract.unless_config(one)]
+    turns = {one.name: turn_of(operation, one.name, framework, variant) for one in promising}
+    is_slow = bool(config.data) or (config.stepwise and len(MODES[framework]) > 1)
+    if lengths != (ONCE[-1] if config.data else ONCE[0]) or config.name not in turns:
         return []
-    return [(DTYPES[0], graphs[0])] if is_slow and graphs and in_graph else [(SINGLE, DOUBLE)[turn % 2]]
+    if contract.eager_only:
+        chosen = promising[0] if config.stepwise else promising[-1]  # the one that takes least, or bends most
+        is_left_out = is_slow and f"{framework}.{variant}" not in operation.own_gradients
+        return [DOUBLE] if config is chosen and not is_left_out else []
+    in_graph = [one for one in promising if turns[one.name].graphs and is_slow]
+    in_graph = [one for one in in_graph if _can_be_traced(operation, one, framework, variant)]
+    if config is not (in_graph or promising)[0]:
+        return []
+    own = turns[config.name]
+    return [own.graphs[0]] if in_graph else [(SINGLE, DOUBLE)[own.variant % 2]]
