@@ -10,7 +10,7 @@ from parity.__main__ import main
 from parity.arrays import DTYPES
 from parity.caching import clear_caches
 from parity.checks import sensitivity
-from parity.checks.sensitivity import GRID, SLACK, Sensitivity, smallest_caught
+from parity.checks.sensitivity import GRID, SLACK, Sensitivity, smallest_failing
 from parity.operations import OPERATIONS
 
 PUBLISHED = sensitivity.published()
@@ -31,12 +31,12 @@ def test_the_smallest_error_is_that_of_the_limit(floor: float) -> None:
     """Reach 64 floors in one number of many, where the norm is far from its limit."""
     expected, floors = np.ones(100), np.full(100, 1.0)
     floors[0] = floor
-    caught = smallest_caught(expected, floors, "float64")
-    assert 64 * floor <= caught <= 64 * floor * 2**0.25 * 1.001
+    failing = smallest_failing(expected, floors, "float64")
+    assert 64 * floor <= failing <= 64 * floor * 2**0.25 * 1.001
 
 
-def test_what_is_never_caught_has_a_sensitivity_of_1() -> None:
-    assert smallest_caught(np.ones(3), np.full(3, 10.0), "float64") == GRID[-1] == 1.0
+def test_what_never_fails_has_a_sensitivity_of_1() -> None:
+    assert smallest_failing(np.ones(3), np.full(3, 10.0), "float64") == GRID[-1] == 1.0
 
 
 def test_the_command_prints_lines_that_can_be_published(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +48,7 @@ def test_the_command_prints_lines_that_can_be_published(capsys: pytest.CaptureFi
 
 
 def test_one_dtype_leaves_the_other_column_empty() -> None:
-    (line,) = sensitivity.lines([Sensitivity("pooling.mean", "float64", "y", 1e-15, "features/ragged")])
+    (line,) = sensitivity.lines([Sensitivity("pooling.mean", "float64", "y", 1e-15)])
     assert line.split() == ["pooling.mean", "y", "-", "1.0e-15"]
 
 

@@ -57,7 +57,7 @@ def pytest_options() -> str:
 
 
 def sensitivities() -> str:
-    """Return a table of the smallest relative error that is caught, in all quantities of each operation."""
+    """Return a table of the smallest relative error that fails, in all quantities of each operation."""
     found: dict[tuple[str, str], list[float]] = {}
     for (operation, _, dtype), value in sensitivity.published().items():
         found.setdefault((operation, dtype), []).append(value)

@@ -129,11 +129,9 @@ class Check:
 
     def _is_tried_in(self, mode: str) -> bool:
         """Tell whether a mode is tried: no graph in narrow dtypes; for a user's function in float64, if asked for."""
-        if mode == frameworks.MODES[self.framework][0] or mode in frameworks.COMPILED[self.framework]:
-            return self.mode in ("", mode)
-        if self.dtype in NARROW or (self.own and self.dtype != DTYPES[0] and not self.mode):
-            return False
-        return self.mode in ("", mode)
+        is_graph = mode in frameworks.MODES[self.framework][1:]
+        unasked = self.own and self.dtype != DTYPES[0] and not self.mode
+        return self.mode in ("", mode) and not (is_graph and (self.dtype in NARROW or unasked))
 
     def _is_covering(self, config: Configuration, lengths: str, mode: str) -> bool:
         if self.full or self.config or self.lengths or self.mode or self.replay or self.own or self.slow:

@@ -180,20 +180,15 @@ def _hint(contracts: list[Contract], lengths: str, mode: str, dtypes: list[str],
         return f"mode {mode!r} in a full run: --full"
     if mode in compiled and DTYPES[0] not in dtypes:
         return f"dtype {DTYPES[0]!r}, the only one that is compiled"
-    modes = {
-        one: contract.name for contract in contracts for framework in FRAMEWORKS for one in contract.modes(framework)
-    }
+    modes = dict.fromkeys(one for contract in contracts for name in FRAMEWORKS for one in contract.modes(name))
     if mode and mode not in modes:
-        return (
-            f"one of the modes in which {' and '.join(one.name for one in contracts[:3])} are tried: {', '.join(modes)}"
-        )
+        tried = " and ".join(contract.name for contract in contracts[:3])
+        return f"one of the modes in which {tried} are tried: {', '.join(modes)}"
     if set(dtypes) <= set(NARROW):
         return _narrow_hint(lengths, mode, " and ".join(dtypes))
     if lengths:
-        tried = dict.fromkeys(one for contract in contracts for one in contract.lengths)
-        return (
-            f"lengths that the chosen contracts are tried on, {', '.join(list(tried)[:3])} say, or lengths written out"
-        )
+        named = list(dict.fromkeys(one for contract in contracts for one in contract.lengths))
+        return f"lengths that the chosen contracts are tried on, {', '.join(named[:3])} say, or lengths written out"
     return "one of the contracts that the chosen operations promise"
 
 

@@ -1,10 +1,10 @@
-"""Measure how small an error may be that is still caught: the sensitivity of each operation's checks.
+"""Measure how small an error may be that still fails: the sensitivity of each operation's checks.
 
-A relative error is planted in one quantity of the reference itself, an output or a gradient: all of its numbers are
-multiplied by ``1 + e`` and rounded to the dtype. The smallest ``e`` for which the comparison with the noise floor
-fails is the sensitivity of that quantity. It depends on the cases: where a quantity is well-conditioned in one of
-them, a small error shows. The published values are in `sensitivity.txt` beside this module; a test fails where one has
-become twice as large. To renew them, replace its rows by those of ``parity sweep --sensitivity``.
+All numbers of one quantity of the reference itself, an output or a gradient, are multiplied by ``1 + e`` and rounded to
+the dtype. The smallest ``e`` for which the comparison with the noise floor fails is the sensitivity of that quantity.
+It depends on the cases: where a quantity is well-conditioned in one of them, a small error shows. The published values
+are in `sensitivity.txt` beside this module; a test fails where one has become twice as large. To renew them, replace
+its rows by those of ``parity sweep --sensitivity``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from parity.arrays import DTYPES, Array, numpy_defaults
+from parity.cases.lengths import lengths_of
 from parity.cases.sampling import sample_case
 from parity.checks.comparison import difference
-from parity.checks.contracts import FIRST
 from parity.checks.noise import noise_floor
 from parity.errors import choose, choose_all, names, whole_number
 from parity.operations import OPERATIONS, find
@@ -29,19 +29,17 @@ SLACK = 2.0  # times a published value, above which a sensitivity has become wor
 
 
 class Sensitivity(NamedTuple):
-    """The smallest relative error of a quantity that is caught, and the case where it is.
+    """The smallest relative error of a quantity that fails on some case.
 
     Attributes:
         operation, dtype, quantity: an output, or a gradient such as "d_x".
         smallest: from 2^-50 to 1, in steps of a factor of 2^(1/4).
-        case: the configuration and lengths with which it is caught.
     """
 
     operation: str
     dtype: str
     quantity: str
     smallest: float
-    case: str
 
 
 @dataclass(frozen=True)
@@ -94,22 +92,19 @@ def sensitivity(operation: str, dtype: str, seed: int = 0) -> list[Sensitivity]:
     >>> [(one.quantity, one.smallest < 1e-4) for one in sensitivity("pooling.mean", "float32")]
     [('y', True), ('d_x', True)]
     """
-    best: dict[str, Sensitivity] = {}
+    choose("dtype", dtype, DTYPES)
+    best: dict[str, float] = {}
     for config in find(operation).configurations:
-        for lengths in config.lengths or FIRST:
-            if bool(config.data) == (lengths == FIRST[0]) and not config.lengths:
-                continue  # real data have lengths of their own
-            case = sample_case(operation, config.name, lengths, choose("dtype", dtype, DTYPES), seed)
-            reference = noise_floor(case)
+        for lengths in config.lengths or lengths_of(config)[:1]:
+            reference = noise_floor(sample_case(operation, config.name, lengths, dtype, seed))
             for quantity, expected in reference.expected.items():
                 if expected.dtype.kind == "f" and expected.any():
-                    caught = smallest_caught(expected, reference.floor[quantity], dtype)
-                    found = Sensitivity(operation, dtype, quantity, caught, case.name)
-                    best[quantity] = min(best.get(quantity, found), found, key=lambda one: one.smallest)
-    return list(best.values())
+                    failing = smallest_failing(expected, reference.floor[quantity], dtype)
+                    best[quantity] = min(best.get(quantity, 1.0), failing)
+    return [Sensitivity(operation, dtype, *found) for found in best.items()]
 
 
-def smallest_caught(expected: Array, floor: Array, dtype: str) -> float:
+def smallest_failing(expected: Array, floor: Array, dtype: str) -> float:
     """Return the smallest relative error in `GRID` that the comparison with a floor does not accept, or 1."""
 
     def fails(error: float) -> bool:

@@ -22,8 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_selection(parser, "operation", "dtype")
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="try so many seeds (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="start with this one (default 0)")
-    planted = "print the smallest relative error of each quantity that is caught, instead"
-    parser.add_argument("--sensitivity", action="store_true", help=planted)
+    smallest = "print the smallest relative error of each quantity that fails, instead"
+    parser.add_argument("--sensitivity", action="store_true", help=smallest)
     add_output(parser, "add the result to the report in this folder")
     add_require(parser)
     add_jobs(parser)

@@ -33,7 +33,7 @@ def _numpy_state() -> Any:
 
 
 class Watch:
-    """What one run changes.
+    """The settings of the process that one run changes.
 
     Attributes:
         readers: how to read each setting.

@@ -162,6 +162,10 @@ class PyTorchSide:
         with torch.no_grad():
             for tensor, array in zip(tensors, weights, strict=True):
                 tensor.copy_(torch.from_numpy(array.copy()))
+        self.renew()
+
+    def renew(self):
+        """Make copies of the model anew from now on, as it was changed."""
         self.copies.clear()
         self.saved.clear()
 

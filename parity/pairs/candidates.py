@@ -11,8 +11,7 @@ from parity.arrays import Array, Mask
 from parity.pairs.elementwise import AS_THEY_ARE, ELEMENTWISE, halves, interleaved, softmax
 from parity.pairs.pools import POOLS, filled
 
-GATES = ("sigmoid", "tanh", "silu", "exact gelu", "gelu with tanh", "relu")  # of gated linear units
-AFTER_SUMS = ("relu", "tanh", "sigmoid", "silu", "exact gelu", "gelu with tanh")
+FUNCTIONS = ("relu", "tanh", "sigmoid", "silu", "exact gelu", "gelu with tanh")  # of gates, and after sums
 
 
 def _orders(x: Array, mask: Mask) -> Iterator[tuple[str, Array]]:
@@ -96,7 +95,7 @@ def _gated(x: Array) -> Iterator[tuple[str, Array]]:
     """Yield one half of the channels times a function of the other, as gated linear units do."""
     if x.shape[-1] % 2 == 0:
         first, second = np.split(x, 2, axis=-1)
-        for name in GATES:
+        for name in FUNCTIONS:
             yield f"its first half times the {name} of the second", first * ELEMENTWISE[name](second)
             yield f"its second half times the {name} of the first", second * ELEMENTWISE[name](first)
 
@@ -108,20 +107,23 @@ def _of_two(
     yield f"their sum with {name}", x + other
     yield f"their product with {name}", x * other
     yield f"{name}, without them", other
-    for function in AFTER_SUMS:
+    for function in FUNCTIONS:
         yield f"the {function} of their sum with {name}", ELEMENTWISE[function](x + other)
     if target.shape == x.shape:
         for one, own, another, rest in (("these", x, name, other), (name, other, "these", x)):
-            factor = _factor(own, target - rest, mask, has_steps)
-            if factor is not None:
+            if real := _real(own, target - rest, mask, has_steps):
+                factor = _factor(*real)
                 yield f"{another} plus {factor:.6g} times {one}", rest + factor * own
 
 
-def _factor(x: Array, target: Array, mask: Mask, has_steps: bool) -> float | None:
-    """Return the number whose product with an array is nearest to another on real steps."""
+def _real(x: Array, target: Array, mask: Mask, has_steps: bool) -> tuple[Array, Array] | None:
+    """Return two arrays on real steps; None if some of their numbers are not finite."""
     own, theirs = (x[mask], target[mask]) if has_steps else (x, target)
-    if not (np.isfinite(own).all() and np.isfinite(theirs).all()):
-        return None
+    return (own, theirs) if np.isfinite(own).all() and np.isfinite(theirs).all() else None
+
+
+def _factor(own: Array, theirs: Array) -> float:
+    """Return the number whose product with an array is nearest to another."""
     return float(np.sum(own * theirs)) / max(float(np.sum(own * own)), 1e-300)
 
 
@@ -129,9 +131,9 @@ def _of_numbers(x: Array, mask: Mask, has_steps: bool, target: Array) -> Iterato
     """Yield the product with a number, and the sum with one, that fit best on real steps."""
     if x.shape != target.shape:
         return
-    own, theirs = (x[mask], target[mask]) if has_steps else (x, target)
-    if np.isfinite(own).all() and np.isfinite(theirs).all():
-        factor = _factor(x, target, mask, has_steps) or 0.0
+    if real := _real(x, target, mask, has_steps):
+        own, theirs = real
+        factor = _factor(own, theirs)
         if abs(factor) > 1e-12:
             yield f"these times {factor:.6g}", factor * x
         added = float(np.mean(theirs - own))

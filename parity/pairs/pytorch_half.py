@@ -20,8 +20,7 @@ def hold(side, dtype, stack):  # noqa: ARG001
     side.originals = {id(p): name for name, p in side.model.named_parameters()}  # to which an optimiser refers
     side.computed = computed
     side.model = copy.deepcopy(side.copied(dtype))
-    side.copies.clear()
-    side.saved.clear()
+    side.renew()
 
 
 def layers_of(side):

@@ -165,9 +165,10 @@ def with_array(args, kwargs, number, array):
 
     def other(value):
         nonlocal seen
-        seen += isinstance(value, torch.Tensor) and value.is_floating_point()
-        is_it = isinstance(value, torch.Tensor) and value.is_floating_point() and seen == number
-        return torch.as_tensor(array).to(value) if is_it else value
+        if not (isinstance(value, torch.Tensor) and value.is_floating_point()):
+            return value
+        seen += 1
+        return torch.as_tensor(array).to(value) if seen == number else value
 
     return tuple(map(other, args)), {name: other(value) for name, value in kwargs.items()}
 

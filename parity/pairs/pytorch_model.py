@@ -74,8 +74,7 @@ class PyTorchModel:
         with torch.no_grad():
             for name, array in arrays.items():
                 set_weight(*self.places[name], array, (directions or {}).get(name))
-        self.side.copies.clear()
-        self.side.saved.clear()
+        self.side.renew()
 
     def keep(self):
         """Return a function that gives the module the parameters and buffers back that it has now."""
@@ -87,8 +86,7 @@ class PyTorchModel:
                     tensor.copy_(before[name])
                 for module, local in self.places.values():
                     refresh(module, local)
-            self.side.copies.clear()
-            self.side.saved.clear()
+            self.side.renew()
 
         return restore
 

@@ -22,14 +22,12 @@ EXPECTED = "a torch.optim optimiser, or a function that makes one from a list of
 def in_training(side):
     """Let a module be in the mode of training until the context ends."""
     before, side.training = side.training, True
-    side.copies.clear()
-    side.saved.clear()
+    side.renew()
     try:
         yield
     finally:
         side.training = before
-        side.copies.clear()
-        side.saved.clear()
+        side.renew()
 
 
 def arrays(side):
@@ -42,8 +40,7 @@ def load(side, values):
     with torch.no_grad():
         for name, tensor in state(side.model).items():
             tensor.copy_(torch.as_tensor(values[name]))
-    side.copies.clear()
-    side.saved.clear()
+    side.renew()
 
 
 def run(setting, values, noise):
@@ -69,14 +66,12 @@ def uncomputed(side):
     side.model = copied(before)
     for module in list(side.model.modules()):
         made_plain(module)
-    side.copies.clear()
-    side.saved.clear()
+    side.renew()
     try:
         yield
     finally:
         side.model = before
-        side.copies.clear()
-        side.saved.clear()
+        side.renew()
 
 
 class Optimiser:

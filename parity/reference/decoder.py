@@ -2,7 +2,6 @@
 
 import autograd.numpy as np
 from autograd.extend import defvjp, primitive
-from autograd.tracer import getval
 
 from parity.reference import runtime
 from parity.reference.attention import projected
@@ -84,7 +83,7 @@ def attended(q, k, v, mask):  # (n, heads, size)  (m, heads, size)  (m, heads, s
     scores = np.einsum("...nac,...mac->...nma", q, k) / np.sqrt(q.shape[-1])
     weights = runtime.softmax(np.where(mask, scores, -np.inf), -2)
     heard = np.einsum("...nma,...mac->...nac", weights, v)
-    return heard + recomputed(scores, v, getval(weights)), weights
+    return heard + recomputed(scores, v, runtime.constant(weights)), weights
 
 
 @primitive
@@ -100,7 +99,9 @@ def recomputed(scores, v, weights):  # (n, m, heads)  (m, heads, size)  (n, m, h
 
 def _off_weights(scores, weights):
     largest = np.max(np.where(weights > 0, np.abs(scores), 0), -2, keepdims=True, initial=0)  # nearly the logarithm
-    return weights * runtime.OFF.get()(getval(largest))  # a constant, also where the gradient is differentiated again
+    return weights * runtime.OFF.get()(
+        runtime.constant(largest)
+    )  # a constant, also where the gradient is differentiated again
 
 
 def _off_scores(scores, v, weights):
@@ -108,7 +109,7 @@ def _off_scores(scores, v, weights):
         by_key = np.einsum("...nac,...mac->...nma", g, v)
         terms = np.sqrt(np.einsum("...nac,...mac->...nma", g**2, v**2))
         from_mean = by_key - np.sum(weights * by_key, -2, keepdims=True)
-        return weights * runtime.OFF.get()(getval(terms)) + _off_weights(scores, weights) * from_mean
+        return weights * runtime.OFF.get()(runtime.constant(terms)) + _off_weights(scores, weights) * from_mean
 
     return gradient
 

@@ -82,9 +82,9 @@ def settings(tf32=False):
                 write(value)
 
 
-def generator_state(name):
-    """Return the numbers that Keras' global seed generator has come to; None where there is none yet."""
-    generator = global_state.get_global_attribute(name)
+def generator_state():
+    """Return the state of Keras' global seed generator; None where there is none yet."""
+    generator = global_state.get_global_attribute("global_seed_generator")
     return None if generator is None else generator.state.numpy().tolist()
 
 
@@ -100,7 +100,7 @@ PROCESS = {  # how to read what a run must leave as it is
     "functions that run eagerly": tf.config.functions_run_eagerly,
     "level of the logger": lambda: tf.get_logger().level,
     "TF32": tf.config.experimental.tensor_float_32_execution_enabled,
-    "random state of Keras": partial(generator_state, "global_seed_generator"),
+    "random state of Keras": generator_state,
     "seed of Keras": partial(global_state.get_global_attribute, "global_random_seed"),
     "random state of TensorFlow": lambda: eager_state(context.context()),
     "generator of TensorFlow": lambda: (
@@ -109,10 +109,8 @@ PROCESS = {  # how to read what a run must leave as it is
     "XLA": tf.config.optimizer.get_jit,
     "filtering of tracebacks": tf.debugging.is_traceback_filtering_enabled,
     "threads": lambda: (
-        *(
-            tf.config.threading.get_inter_op_parallelism_threads(),
-            tf.config.threading.get_intra_op_parallelism_threads(),
-        ),
+        tf.config.threading.get_inter_op_parallelism_threads(),
+        tf.config.threading.get_intra_op_parallelism_threads(),
     ),
 }
 

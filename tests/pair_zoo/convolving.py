@@ -26,14 +26,11 @@ from tests.pair_zoo.making import (
     mean,
     module,
     sequential,
+    steps_last,
     subclassed,
 )
 
 ops = keras.ops
-
-
-def steps_last(x: Any) -> Any:
-    return x.transpose(1, 2)
 
 
 def conv(forward: Any = None, after: Any = lambda x: x, **options: Any) -> nn.Module:

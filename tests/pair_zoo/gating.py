@@ -27,15 +27,12 @@ from tests.pair_zoo.making import (
     module,
     packed,
     real,
+    steps_last,
     subclassed,
 )
 
 ops = keras.ops
 E, HEADS, H = 6, 2, 4
-
-
-def steps_last(x: Any) -> Any:
-    return x.transpose(1, 2)
 
 
 def conformer(gate: str = "second", scale: float = 0.5, bend: Any = F.silu) -> nn.Module:

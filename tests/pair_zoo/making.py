@@ -108,6 +108,10 @@ def sequential(*layers: Any, tokens: bool = False) -> Any:
     return keras.Sequential([first, *layers])
 
 
+def steps_last(x: Any) -> Any:  # (B, T, D) -> (B, D, T)
+    return x.transpose(1, 2)
+
+
 def packed(layer: Any, x: Any, lengths: Any) -> Any:
     """Run a recurrent layer on packed sequences: outputs, padded with 0, and last states."""
     y, state = layer(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
