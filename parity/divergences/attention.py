@@ -1,6 +1,6 @@
 """Record how attention layers differ in the meaning of masks and in fully masked rows."""
 
-from parity.divergences.entry import DIFFERS, FALSE, divergence
+from parity.divergences.entry import DEPENDS, DIFFERS, FALSE, divergence
 
 
 @divergence(
@@ -387,4 +387,48 @@ class one_feature_a_head:
             "T = D": float(keras.ops.add(tf.zeros((1, 2, 2)), column)[0, 0, 1]),
             "T and D differ": float(keras.ops.add(tf.zeros((1, 2, 3)), column)[0, 0, 1]),
             "a layer with one feature a head": float(heads[0, 1, 0, 0]),
+        }
+
+
+@divergence(
+    claim="A softmax over scores one of which is NaN is NaN everywhere.",
+    verdict=DEPENDS,
+    expected={
+        "pytorch": {"softmax": 3, "log_softmax": 3},
+        "tensorflow": {"softmax, by the CPU": "1 or 3", "softmax in XLA": 3, "log_softmax": 3},
+    },
+    why="TensorFlow lets oneDNN compute a softmax in float32 where the CPU has AVX-512 VNNI or AMX. Its kernel takes a "
+    "maximum that NaN does not win, so that the weight of that score is NaN and all others are 0, which looks fine. The "
+    "same with inf. On other CPUs, in float64, in XLA and in `log_softmax`, all weights are NaN.",
+    instead="Look for NaN in the scores, or in all weights of a row: `tf.debugging.check_numerics`. "
+    "TF_ENABLE_ONEDNN_OPTS=0 turns these kernels off.",
+    operation="attention.softmax",
+    sources=(
+        "https://www.tensorflow.org/api_docs/python/tf/nn/softmax",
+        "https://uxlfoundation.github.io/oneDNN/dev_guide_softmax.html",
+    ),
+)
+class nan_in_one_score:
+    def pytorch():
+        import torch
+
+        scores = torch.tensor([1.0, float("nan"), 2.0])
+        return {
+            "softmax": int(scores.softmax(-1).isnan().sum()),
+            "log_softmax": int(scores.log_softmax(-1).isnan().sum()),
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        scores = tf.constant([[1.0, float("nan"), 2.0]])
+
+        def lost(function):
+            return int(tf.reduce_sum(tf.cast(tf.math.is_nan(function(scores)), tf.int32)))
+
+        here = lost(tf.nn.softmax)
+        return {
+            "softmax, by the CPU": "1 or 3" if here in (1, 3) else here,
+            "softmax in XLA": lost(tf.function(tf.nn.softmax, jit_compile=True)),
+            "log_softmax": lost(tf.nn.log_softmax),
         }

@@ -29,6 +29,7 @@ def softmax(scores, lengths, *, axis=-1, variant="where"):  # (B, T) or (B, T, D
     if axis == -2:
         real = real[:, :, None]
     weights = tf.nn.softmax(tf.where(real, scores, float("-inf")), axis)  # NaN if the sequence is empty
+    weights = runtime.nan_in_all(weights, axis)
     return {"weights": tf.where(real, weights, tf.zeros((), weights.dtype))}
 
 

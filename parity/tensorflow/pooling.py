@@ -102,7 +102,7 @@ def attention(x, lengths, query, *, variant="keras"):  # (B, T, D)  (B,)  (D,)
         weights = tf.nn.softmax(tf.where(counted, tf.linalg.matvec(x, query), float("-inf")))
         y = tf.linalg.matvec(x, weights, transpose_a=True)
     real = runtime.valid(lengths, tf.shape(x)[1])
-    return {"weights": tf.where(real, weights, tf.zeros((), x.dtype)), "y": y}
+    return {"weights": tf.where(real, runtime.nan_in_all(weights), tf.zeros((), x.dtype)), "y": y}
 
 
 def keras_attention(query, x, mask):  # (D,)  (B, T, D)  (B, T) -> (B, D), (B, T)

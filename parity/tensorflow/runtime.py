@@ -131,6 +131,20 @@ def only_real(real, values):  # (B, T), (B, T, D)
     return tf.where(real[:, :, None], values, tf.zeros((), values.dtype))
 
 
+def nan_in_all(weights, axis=-1):
+    """Return the weights of a softmax, all NaN where one of them is.
+
+    A softmax over a score of NaN or inf is NaN everywhere, but where oneDNN computes it, which TensorFlow lets it do on
+    CPUs with AVX-512 or AMX, only the weight of that score is NaN, and all others are 0: `attention.nan_in_one_score`
+    in the catalogue of divergences.
+
+    >>> nan_in_all(tf.constant([[0.0, float("nan")], [0.5, 0.5]])).numpy().tolist()
+    [[nan, nan], [0.5, 0.5]]
+    """
+    lost = tf.reduce_any(tf.math.is_nan(weights), axis, keepdims=True)
+    return tf.where(lost, tf.constant(float("nan"), weights.dtype), weights)
+
+
 def zero_on_padding(output, lengths, steps, left=False):  # (B, T, ...), (B,), T
     """Return an output of T steps that is 0 on padding, whatever it holds there, and if its last steps are missing."""
     if output.shape.rank is None or output.shape.rank < 2:
