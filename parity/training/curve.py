@@ -100,6 +100,7 @@ class CurveTask:
     model: str
     optimiser: str
     seed: int = 0
+    steps: int = STEPS
 
     def __str__(self) -> str:
         return f"{self.model}-growth-{self.optimiser}"
@@ -115,7 +116,7 @@ class CurveTask:
     def run(self) -> list[Curve]:
         """Return the curve; none where a framework cannot train the model, which the results of that run say."""
         try:
-            return [growth(self.model, self.optimiser, seed=self.seed)]
+            return [growth(self.model, self.optimiser, steps=self.steps, seed=self.seed)]
         except Exception:  # whatever a framework raises
             return []
 
@@ -139,6 +140,11 @@ def combinations(full: bool) -> list[tuple[str, str]]:
     ]
 
 
+def steps_of(full: bool) -> int:
+    """Return how many steps a run trains: all of them if it is a full one, and half of them if not."""
+    return STEPS if full else STEPS // 2
+
+
 def plan_curves(seed: int = 0, *, full: bool = False) -> list[CurveTask]:
     """List the curves of the training runs that `parity.training.plan` lists.
 
@@ -146,4 +152,4 @@ def plan_curves(seed: int = 0, *, full: bool = False) -> list[CurveTask]:
         InputError: a wrong seed.
     """
     whole_number("seed", seed)
-    return [CurveTask(model, optimiser, seed) for model, optimiser in combinations(full)]
+    return [CurveTask(model, optimiser, seed, steps_of(full)) for model, optimiser in combinations(full)]

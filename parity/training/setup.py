@@ -14,7 +14,7 @@ from parity.cases.sampling import sample_case
 from parity.errors import whole_number
 from parity.operations import OPERATIONS
 
-STEPS = 50
+STEPS = 50  # of a full run; in others, half as many
 DTYPE = "float32"
 # Each model with its configuration.
 MODELS = {name: row.configurations[0].name for name, row in OPERATIONS.items() if row.topic == "model"}

@@ -16,7 +16,7 @@ from parity.checks.result import FAILED, PASSED, SKIPPED, FirstDifference, Probl
 from parity.checks.sentences import explain
 from parity.errors import INTERRUPTS, a_function, choose, first_lines, message_of, name_of, names
 from parity.operations import find
-from parity.training.curve import CONTRACT, combinations
+from parity.training.curve import CONTRACT, combinations, steps_of
 from parity.training.floors import Envelope, envelope
 from parity.training.runs import Build, Model, train
 from parity.training.setup import DTYPE, MODELS, OPTIMISERS, STEPS, Trajectory, check_numbers
@@ -142,7 +142,7 @@ def plan(seed: int = 0, chosen: Collection[str] = frameworks.FRAMEWORKS, *, full
         InputError: a wrong seed.
     """
     return [
-        Training(model, optimiser, framework, seed=seed)
+        Training(model, optimiser, framework, steps_of(full), seed)
         for model, optimiser in combinations(full)
         for framework in names("chosen", chosen)
     ]
