@@ -20,7 +20,7 @@ STATIC_NEEDS_T = ExpectedFailure(
     mode="graph",
 )
 PYTORCH = ("packed", "packed_sorted", "time_major", "padded", "padded_native", "stepwise", "bucketed", "real_steps")
-TENSORFLOW = ("masked", "static", "padded", "dynamic_rnn", "time_major", "stepwise", "packed", "bucketed")
+TENSORFLOW = ("masked", "static", "padded", "dynamic_rnn", "time_major", "stepwise", "bucketed", "packed")
 UNMASKED = ("pytorch.padded", "pytorch.padded_native", "pytorch.bucketed", "tensorflow.padded")
 
 

@@ -165,8 +165,8 @@ VARIANTS = {
     "dynamic_rnn": dynamic_rnn,
     "time_major": time_major,
     "stepwise": stepwise,
-    "packed": packed,
     "bucketed": bucketed,
+    "packed": packed,
 }
 
 
