@@ -398,8 +398,8 @@ class one_feature_a_head:
         "tensorflow": {"softmax, by the CPU": "1 or 3", "softmax in XLA": 3, "log_softmax": 3},
     },
     why="TensorFlow lets oneDNN compute a softmax in float32 where the CPU has AVX-512 VNNI or AMX. Its kernel takes a "
-    "maximum that NaN does not win, so that the weight of that score is NaN and all others are 0, which looks fine. The "
-    "same with inf. On other CPUs, in float64, in XLA and in `log_softmax`, all weights are NaN.",
+    "maximum that NaN does not win, so that the weight of that score is NaN and all others are 0, which looks fine. "
+    "The same with inf. On other CPUs, in float64, in XLA and in `log_softmax`, all weights are NaN.",
     instead="Look for NaN in the scores, or in all weights of a row: `tf.debugging.check_numerics`. "
     "TF_ENABLE_ONEDNN_OPTS=0 turns these kernels off.",
     operation="attention.softmax",
