@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,9 @@ from parity.caching import clear_caches
 from parity.checks import sensitivity
 from parity.checks.sensitivity import GRID, SLACK, Sensitivity, smallest_failing
 from parity.operations import OPERATIONS
+from parity.report.html import render_page
+from parity.report.view import arrange
+from tests.factories import report_of, result
 
 PUBLISHED = sensitivity.published()
 
@@ -55,3 +60,10 @@ def test_one_dtype_leaves_the_other_column_empty() -> None:
 def test_an_unknown_operation_is_named() -> None:
     with pytest.raises(InputError, match=r"^operation: got 'pooling.men', expected 'pooling.mean'"):
         sensitivity.plan(["pooling.men"])
+
+
+def test_a_page_shows_those_of_the_operations_that_were_checked() -> None:
+    page = render_page(arrange(report_of(result(operation="pooling.mean"), result(operation="my.function"))))
+    _, _, shown = page.partition('<details id="sensitivity">')
+    cells = re.findall(r"<td>(.*?)</td>", shown.partition("</details>")[0])
+    assert cells == ["pooling.mean", *sensitivity.ranges()["pooling.mean"]]

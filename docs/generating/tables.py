@@ -58,16 +58,7 @@ def pytest_options() -> str:
 
 def sensitivities() -> str:
     """Return a table of the smallest relative error that fails, in all quantities of each operation."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for (operation, _, dtype), value in sensitivity.published().items():
-        found.setdefault((operation, dtype), []).append(value)
-    rows = ([code(name), *(_range(found[name, dtype]) for dtype in DTYPES)] for name in OPERATIONS)
-    return table(["operation", *DTYPES], rows)
-
-
-def _range(values: list[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.1e}" if low == high else f"{low:.1e} to {high:.1e}"
+    return table(["operation", *DTYPES], ([code(name), *texts] for name, texts in sensitivity.ranges().items()))
 
 
 ROOT = "{root}"  # in a link, in place of the way to the first page of the site

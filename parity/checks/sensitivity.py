@@ -131,3 +131,19 @@ def published() -> dict[tuple[str, str, str], float]:
             operation, quantity, *numbers = line.split()
             found |= {(operation, quantity, d): float(n) for d, n in zip(DTYPES, numbers, strict=True) if n != "-"}
     return found
+
+
+def ranges() -> dict[str, tuple[str, ...]]:
+    """Return the range of each operation's published values, over its quantities, in each dtype.
+
+    >>> ranges()["masking.sequence_mask"]
+    ('2.3e-06', '4.2e-15')
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for (operation, _, dtype), value in published().items():
+        found.setdefault(operation, {one: [] for one in DTYPES})[dtype].append(value)
+    return {name: tuple(map(_range, values.values())) for name, values in found.items()}
+
+
+def _range(values: list[float]) -> str:
+    return " to ".join(dict.fromkeys(f"{end:.1e}" for end in (min(values), max(values))))

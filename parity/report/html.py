@@ -29,6 +29,7 @@ from parity.report.glossary import GLOSSARY
 from parity.report.groups import worst_first
 from parity.report.summaries import (
     MUTANT_HEADS,
+    SENSITIVITY_HEADS,
     SWEEP_HEADS,
     TOTALS_HEADS,
     first_sentence,
@@ -62,6 +63,7 @@ def render_page(view: View) -> str:
         verdicts=VERDICTS,
         mutant_heads=MUTANT_HEADS,
         totals_heads=TOTALS_HEADS,
+        sensitivity_heads=SENSITIVITY_HEADS,
         sweep_heads=SWEEP_HEADS,
         glossary=GLOSSARY,
         first_sentence=first_sentence,

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from parity.arrays import DTYPES
 from parity.checks.contracts import CONTRACTS, is_echo
+from parity.checks.result import Result
+from parity.checks.sensitivity import ranges
 from parity.checks.sweep import SweepRow
 from parity.divergences import DIFFERS, DivergenceEntry
 from parity.mutants import KILLED, Kill, MutantResult
@@ -22,6 +25,7 @@ from parity.report.verdicts import broken
 SHORT = 240  # characters: two lines of the page
 MUTANT_HEADS = ("contract", "mutants killed", "by it alone")
 TOTALS_HEADS = ("framework", "dtype", "checks", "failed", "scores", "largest element", "largest norm")
+SENSITIVITY_HEADS = ("operation", *DTYPES)
 SWEEP_HEADS = ("operation", "framework", "dtype", "seeds", "checks", "failed", "scores", "element", "norm")
 
 
@@ -208,3 +212,10 @@ def sweep_totals(rows: Iterable[SweepRow]) -> list[tuple[str, ...]]:
 
 def _quantiles(scores: Iterable[float]) -> str:
     return " · ".join(map(number, scores)) or SYMBOLS[ABSENT]
+
+
+def sensitivities(results: Iterable[Result]) -> list[tuple[str, ...]]:
+    """List the published sensitivities of the operations that were checked, under `SENSITIVITY_HEADS`."""
+    published = ranges()
+    checked = dict.fromkeys(result.operation for result in results)
+    return [(name, *published[name]) for name in checked if name in published]

@@ -15,7 +15,7 @@ from parity.report.groups import Group, expected_failures, failures, group_by, s
 from parity.report.model import Environment, Report
 from parity.report.outcome import failed, stale_entries, survivors, verdict
 from parity.report.own import OwnView, arrange_own
-from parity.report.summaries import Section, kills_by_contract, list_sections, sweep_rows, sweep_totals
+from parity.report.summaries import Section, kills_by_contract, list_sections, sensitivities, sweep_rows, sweep_totals
 from parity.report.table import Matrix, matrices
 
 TITLE = "Padding parity"
@@ -47,6 +47,7 @@ class View:
     kills: Sequence[tuple[str, str, str]]  # contract, how many mutants it killed, how many no other contract killed
     sweep_totals: Sequence[tuple[str, ...]]  # under the heads in `parity.report.summaries`
     sweep_rows: Sequence[tuple[str, ...]]
+    sensitivities: Sequence[tuple[str, ...]]  # operation, and the smallest errors that fail, in each dtype
     false_alarms: Sequence[Result]  # failures on random cases
     environment: Sequence[tuple[str, str]]  # name and text
     contents: Sequence[Section]
@@ -81,6 +82,7 @@ def arrange(report: Report) -> View:
         kills=kills_by_contract(report.mutants),
         sweep_totals=sweep_totals(sweep.rows if sweep else ()),
         sweep_rows=sweep_rows(sweep.rows if sweep else ()),
+        sensitivities=sensitivities(report.results),
         false_alarms=sweep.failures if sweep else (),
         environment=_environment(report.environment),
         contents=list(list_sections(report, tables, failing, expected, skipped)),
