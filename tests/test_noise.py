@@ -7,16 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from parity import OPERATIONS, Case, noise_floor, observe, sample_case
+from parity import OPERATIONS, Case, frameworks, noise_floor, observe, sample_case
 from parity.caching import clear_caches
 from parity.checks.check import Check
-from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM
+from parity.checks.noise import LARGEST_ELEMENT, LARGEST_NORM, second_floor
 from parity.checks.result import PASSED
 from parity.operations import find
 
 CONFIGURATIONS = [
     (name, config.name) for name, row in OPERATIONS.items() for config in row.configurations if not config.data
 ]
+TWICE = [place for place in CONFIGURATIONS if not find(place[0]).configuration(place[1]).first_derivatives_only]
 
 
 @pytest.mark.parametrize(("operation", "config"), CONFIGURATIONS)
@@ -41,6 +42,25 @@ def test_the_reference_differentiates_what_it_computes(operation: str, config: s
             ends.append(sum(float((observed[out] * case.cotangents[out]).sum()) for out in smooth))
         expected = (ends[0] - ends[1]) / (2 * step)
         assert (gradient[f"d_{name}"] * direction).sum() == pytest.approx(expected, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize(("operation", "config"), TWICE)
+def test_the_reference_differentiates_its_gradients(operation: str, config: str) -> None:
+    """Compare products with the Hessian with central differences of the gradients along the same directions."""
+    case = sample_case(operation, config, "ragged", "float64", 0)
+    step, (directions, _) = 1e-6, second_floor(case)
+    for name, direction in directions.items():
+        direction[(case.arrays[name] == 0) | case.configuration.inputs[name].buffer] = 0  # as above
+    found = frameworks.run_reference_second(case, case.arrays, case.cotangents, directions, np.zeros_like)
+    ends = []
+    for sign in (1, -1):
+        moved = {name: case.arrays[name] + sign * step * direction for name, direction in directions.items()}
+        moved_case = Case(operation, config, case.lengths, {**case.arrays, **moved}, case.cotangents)
+        ends.append(observe(moved_case, "reference").quantities)
+    for name in directions:
+        expected = (ends[0][f"d_{name}"] - ends[1][f"d_{name}"]) / (2 * step)
+        size = np.linalg.norm(found[f"dd_{name}"]) + 1e-3
+        assert np.linalg.norm(found[f"dd_{name}"] - expected) <= 1e-5 * size, name
 
 
 @pytest.mark.parametrize(("operation", "config"), CONFIGURATIONS)

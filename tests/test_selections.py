@@ -53,7 +53,7 @@ def one_case(check: Check) -> Check:
     "check", [one for each in FRAMEWORKS for one in sampled(each)], ids=lambda one: f"{one}-{one.mode}"
 )
 def test_a_selection_is_green(check: Check) -> None:
-    run(check)
+    run(one_case(check))
 
 
 @full_run
