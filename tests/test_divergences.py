@@ -27,6 +27,10 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "masked key NaN": "decoder.masked_nan",
     "minimum added float16 mask": "decoder.minimum_added_twice",
     "mask broadcast heads": "decoder.mask_over_heads",
+    "evaluate batch_size perplexity": "metrics.evaluate_weighs_batches",
+    "perplexity mean batches": "metrics.mean_of_perplexities",
+    "metric sample_weight padded": "metrics.metric_averages_over_time",
+    "gradient accumulation": "averages.gradient_accumulation",
     "TimeDistributed steps missing": "masking.time_distributed",
     "padding stride same even": "convolution.same_stride_even",
 }

@@ -224,6 +224,19 @@ def test_a_row_that_depends_on_its_position_fails(pytorch: str) -> None:
     assert "follows_permutation" in failing("bidirectional.reverse_sequence", placed, pytorch)
 
 
+def test_a_mean_of_batch_means_depends_on_the_split(pytorch: str) -> None:
+    def averaged(logits: Any, targets: Any, lengths: Any, splits: int) -> dict[str, Any]:
+        loss = right("metrics.corpus_loss", "pytorch")
+        parts = zip(*(tensor.tensor_split(splits) for tensor in (logits, targets, lengths)), strict=True)
+        return {"loss": sum(loss(*part, splits=1)["loss"] for part in parts) / splits}
+
+    split = "same_however_split"
+    assert failing("metrics.corpus_loss", averaged, pytorch, split) == {split}
+    verdict = check_function("metrics.corpus_loss", right("metrics.corpus_loss", pytorch), pytorch, contracts=[split])
+    assert verdict
+    assert all(" with splits=" in result.quantity for result in verdict.results)
+
+
 def test_randomness_fails(pytorch: str) -> None:
     def dropped(x: Any, lengths: Any) -> dict[str, Any]:
         dropout = import_module("torch").nn.functional.dropout

@@ -163,7 +163,8 @@ class Check:
     def subject(self, config: Configuration, mode: str) -> Subject:
         call = self.own.calls[config.name] if self.own else None
         recording = opened(self.replay) if self.replay else None
-        return Subject(self.framework, self.variant, mode, call, self.device, bool(self.own), recording)
+        calls = self.own.calls if self.own else {}
+        return Subject(self.framework, self.variant, mode, call, self.device, bool(self.own), recording, calls)
 
     def _judge(self, config: Configuration, lengths: str, mode: str) -> list[Result]:
         contract, case = CONTRACTS[self.contract], self.case(config, lengths)

@@ -151,6 +151,18 @@ CONTRACTS: dict[str, Contract] = {
             reruns=True,
         ),
         Contract(
+            "same_however_split",
+            "the same sequences split into another number of batches give the same values and gradients",
+            abbreviation="split",
+            against="what it is with another number of batches",
+            otherwise="depends on how sequences are split into batches",
+            judge=judges.same_however_split,
+            lengths=(*FIRST, *DESIGNED),
+            reruns=True,
+            unless=_no_sequence,
+            unless_config=attrgetter("in_one_batch"),
+        ),
+        Contract(
             "zero_gradient_at_padding",
             "outputs and gradients on padding are exactly 0, the pad row of an embedding included",
             abbreviation="zero",

@@ -106,6 +106,20 @@ def follows_permutation(subject: Subject, case: Case) -> list[Difference]:
     return compare(moved, expected, floor)
 
 
+def same_however_split(subject: Subject, case: Case) -> list[Difference]:
+    """Compare with the next configuration that differs in the number of batches only."""
+    before, floor = subject.observe(case), noise_floor(case).floor
+    configs = case.row.configurations
+    place = configs.index(case.configuration)
+    for other in (*configs[place + 1 :], *configs[:place]):
+        if case.configuration.splits_otherwise(other) and subject.can(other.name):
+            after = subject.observe_again(replace(case, config=other.name))
+            found = compare(after.quantities, before.quantities, floor)
+            batches = f"with splits={other.options['splits']}"
+            return [replace(one, quantity=f"{one.quantity} {batches}") for one in found]
+    return []
+
+
 def zero_gradient_at_padding(subject: Subject, case: Case) -> list[Difference]:
     observation = subject.observe(case)
     padding = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from parity import frameworks
 from parity.arrays import Array
@@ -23,6 +23,7 @@ class Subject:
     device: frameworks.DeviceSettings = frameworks.CPU
     is_own: bool = False  # whether it is a user's, whose sizes and dtype may be its own
     recording: Recording | None = None  # observed elsewhere, if others are looked up there and not run here
+    calls: Mapping[str, frameworks.Call] = field(default_factory=dict, compare=False)  # of all configurations
 
     def observe(self, case: Case) -> Observation:
         """Run it, or return an earlier run of the same case."""
@@ -43,8 +44,13 @@ class Subject:
             return self.recording.observe(case, framework, variant)
         return Subject(framework, variant, frameworks.MODES[framework][0], device=self.device).observe(case)
 
+    def can(self, config: str) -> bool:
+        """Tell whether there is a function for a configuration: a user's is bound to some only."""
+        return self.call is None or config in self.calls
+
     def _call(self, case: Case) -> frameworks.Call:
-        return self.call or frameworks.call(case.row, case.config, self.framework, self.variant)
+        own = self.calls.get(case.config, self.call)
+        return own or frameworks.call(case.row, case.config, self.framework, self.variant)
 
 
 def counterpart(framework: str, case: Case) -> tuple[str, str]:

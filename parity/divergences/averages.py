@@ -14,7 +14,7 @@ from parity.divergences.entry import DIFFERS, FALSE, divergence
     "same. A step beside much padding therefore weighs three times as much. Averaging over devices has the same "
     "effect.",
     instead="Sum the losses of all micro-batches, and divide by the number of real steps in all of them.",
-    operation="loss.cross_entropy",
+    operation="metrics.accumulated_gradient",
     sources=(
         "https://github.com/huggingface/transformers/issues/24725",
         "https://github.com/huggingface/transformers/pull/34191",

@@ -13,6 +13,7 @@ from parity.operations import (
     feedforward,
     loss,
     masking,
+    metrics,
     model,
     normalisation,
     pooling,
@@ -33,6 +34,7 @@ TOPICS = (
     decoder,
     loss,
     alignment,
+    metrics,
     model,
 )
 OPERATIONS: dict[str, Operation] = {row.name: row for topic in TOPICS for row in topic.ROWS}

@@ -113,6 +113,18 @@ class Configuration:
         return replace(self, name=name, options={**self.options, **options}, lengths=lengths)
 
     @property
+    def in_one_batch(self) -> str:
+        """Return the reason why it cannot be split into batches in another way; empty if an option says how."""
+        return "" if "splits" in self.options else "it computes one batch, which nothing splits"
+
+    def splits_otherwise(self, other: Configuration) -> bool:
+        """Tell whether another configuration differs in nothing but the number of batches."""
+        if self.in_one_batch or other.in_one_batch or self.options["splits"] == other.options["splits"]:
+            return False
+        alike = self.inputs == other.inputs and self.outputs == other.outputs
+        return alike and {**self.options, "splits": 0} == {**other.options, "splits": 0}
+
+    @property
     def axes(self) -> dict[str, str]:
         """Return the axes of every input and output, by name."""
         return {**{name: array.axes for name, array in self.inputs.items()}, **self.outputs}
