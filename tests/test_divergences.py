@@ -33,6 +33,14 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "gradient accumulation": "averages.gradient_accumulation",
     "TimeDistributed steps missing": "masking.time_distributed",
     "padding stride same even": "convolution.same_stride_even",
+    "export mask TFSMLayer": "passing.exported",
+    "RepeatVector mask": "passing.repeat_vector",
+    "return_sequences=False loss": "passing.repeat_vector",
+    "ConvLSTM Masking": "passing.conv_lstm",
+    "ragged LSTM": "passing.ragged",
+    "LSTMCell dropout": "cells.dropout_mask",
+    "StackedRNNCells mask": "cells.one_in_a_list",
+    "batch_sizes lengths": "packing.batch_sizes",
 }
 
 

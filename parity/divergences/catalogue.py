@@ -13,6 +13,7 @@ from parity.divergences import (
     attention,
     averages,
     bidirectional,
+    cells,
     compilation,
     convolution,
     decoder,
@@ -26,6 +27,7 @@ from parity.divergences import (
     normalisation,
     optimiser,
     packing,
+    passing,
     pooling,
     precision,
     rnn,
@@ -35,9 +37,11 @@ from parity.errors import choose, choose_all, names
 
 TOPICS: tuple[ModuleType, ...] = (
     masking,
+    passing,
     embedding,
     lookup,
     rnn,
+    cells,
     packing,
     bidirectional,
     feedforward,

@@ -146,6 +146,28 @@ class sorted_batch:
 
 
 @divergence(
+    claim="`batch_sizes` of a packed batch are the lengths of its sequences.",
+    verdict=FALSE,
+    expected={"pytorch": {"lengths": [4, 2, 1], "batch_sizes": [3, 2, 1, 1], "lengths again": [4, 2, 1]}},
+    why="`batch_sizes[t]` is how many sequences have a step t: one number for each step, not for each sequence. Where "
+    "there are as many steps as sequences, taking it for the lengths raises nothing.",
+    instead="`pad_packed_sequence` returns the lengths as its second value; or count: `(batch_sizes[:, None] > "
+    "torch.arange(B)).sum(0)`, in the order that the batch was sorted to.",
+    operation="rnn.lstm",
+    sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.PackedSequence.html",),
+)
+class batch_sizes:
+    def pytorch():
+        import torch
+        from torch.nn.utils.rnn import pack_padded_sequence
+
+        lengths = [4, 2, 1]
+        sizes = pack_padded_sequence(torch.ones(3, 4, 1), lengths, batch_first=True).batch_sizes
+        again = (sizes[:, None] > torch.arange(3)).sum(0)
+        return {"lengths": lengths, "batch_sizes": sizes.tolist(), "lengths again": again.tolist()}
+
+
+@divergence(
     claim="The output of a recurrent layer has as many steps as its input.",
     verdict=DIFFERS,
     expected={
