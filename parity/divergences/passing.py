@@ -27,7 +27,6 @@ from parity.divergences.entry import FALSE, PARTLY, divergence
 class exported:
     def tensorflow():
         import tempfile
-        from pathlib import Path
 
         import keras
         import numpy as np
@@ -44,15 +43,15 @@ class exported:
             return keras.layers.TFSMLayer(folder, call_endpoint="serve")(tokens)
 
         with tempfile.TemporaryDirectory() as folder:
-            embed.save(Path(folder) / "embed.keras")
-            loaded = keras.models.load_model(Path(folder) / "embed.keras")
-            means = {
-                "mean": float(whole(tokens)[0, 0]),
-                "mean, all of it exported": float(exported(whole, f"{folder}/whole")[0, 0]),
-                "mean over an exported embedding": float(pool(exported(embed, f"{folder}/embed"))[0, 0]),
-                "mean over an embedding from a .keras file": float(pool(loaded(tokens))[0, 0]),
-            }
-        return means
+            from_whole, from_embed = exported(whole, f"{folder}/whole"), exported(embed, f"{folder}/embed")
+            embed.save(f"{folder}/embed.keras")
+            loaded = keras.models.load_model(f"{folder}/embed.keras")
+        return {
+            "mean": float(whole(tokens)[0, 0]),
+            "mean, all of it exported": float(from_whole[0, 0]),
+            "mean over an exported embedding": float(pool(from_embed)[0, 0]),
+            "mean over an embedding from a .keras file": float(pool(loaded(tokens))[0, 0]),
+        }
 
 
 @divergence(
