@@ -10,7 +10,16 @@ from parity.__main__ import main
 from parity.errors import InputError
 from parity.frameworks import FRAMEWORKS
 from parity.mutants import KILLED
-from parity.mutants.generating import CONDITIONS, GeneratedTask, _every, generate, named
+from parity.mutants.generating import (
+    CONDITIONS,
+    EQUIVALENT,
+    GeneratedTask,
+    _by_operators,
+    _conditional,
+    _every,
+    generate,
+    named,
+)
 from parity.mutants.run import SURVIVED, run_generated
 from tests.full_runs import full_run
 
@@ -32,6 +41,12 @@ def test_each_can_be_made_and_compiles(step: int) -> None:
         changed = mutant.mutated(source)
         assert changed != source
         compile(changed, mutant.name, "exec")
+
+
+def test_each_equivalent_would_be_generated() -> None:
+    made = {(mutant.location, mutant.after) for mutant in _by_operators()}
+    made |= {tuple(mutant.name.split(", ")) for mutant in _conditional()}
+    assert EQUIVALENT.keys() <= made
 
 
 def test_a_seed_gives_the_same_sample_and_another_one_another() -> None:

@@ -170,7 +170,8 @@ class _Sampler:
 
     def _array(self, spec: Input) -> Array:
         if spec.sample:
-            return spec.sample(self.rng, self.lengths, self.sizes)
+            sampled = spec.sample(self.rng, self.lengths, self.sizes)
+            return sampled.astype(self.dtype) if sampled.dtype.kind == "f" else sampled
         array = self._values(spec)
         real = valid(self.lengths, self.sizes["T"], self.config.left)
         if spec.padding_like:

@@ -20,12 +20,15 @@ OTHER_SIZES = "square"  # lengths whose batch has other sizes than the first one
 
 
 def no_side_effects(subject: Subject, case: Case) -> list[Difference]:
-    """Compare the settings of the process, as they are inside of a run, before it and after it."""
+    """Compare inputs before and after a run, and the settings of the process before, inside of and after it."""
     provenance = subject.observe(case).provenance
-    watched = int(provenance["watched_settings"])
+    modified = [
+        mismatch(f"input {name}", "modified by the run", "other") for name in provenance["modified_inputs"].split()
+    ]
     changed = [name for name in provenance["changed_settings"].split(", ") if name]
-    nothing = {"settings of the process": np.zeros(watched)}
-    return [mismatch(name, "changed by the run", "other") for name in changed] or compare(nothing, nothing)
+    nothing = {"settings of the process": np.zeros(int(provenance["watched_settings"]))}
+    wrong = modified + [mismatch(name, "changed by the run", "other") for name in changed]
+    return wrong or compare(nothing, nothing)
 
 
 def independent_of_earlier_calls(subject: Subject, case: Case) -> list[Difference]:

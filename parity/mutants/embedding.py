@@ -73,7 +73,7 @@ PAD_TOKENS = (
         location="embedding.lookup",
         before="tokens = torch.where(real, tokens, padding_index or 0)",
         after="tokens[~real] = padding_index or 0",
-        killed_by="repeatable",
+        killed_by="no_side_effects",
     ),
 )
 

@@ -76,7 +76,7 @@ DENSE = (
         location="feedforward.dense",
         before="y = ACTIVATIONS[activation](F.linear(runtime.only_real(real, x), w.T, bias))",
         after="x.data[~real] = 0\n    y = ACTIVATIONS[activation](F.linear(x, w.T, bias))",
-        killed_by="repeatable",
+        killed_by="no_side_effects",
     ),
 )
 

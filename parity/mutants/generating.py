@@ -45,7 +45,35 @@ CONDITIONS = {  # on what a function of an operation is given: the lengths, and 
     "as many steps as features": "{0}.shape[1] == {0}.shape[-1]",
     "one row": "lengths.shape[0] == 1",
 }
-EQUIVALENT: dict[tuple[str, str, str], str] = {}  # location, before and after -> why it computes the same
+OPEN = "where a graph is traced, the sizes of the batch are open, so that the condition does not hold"
+PADDING = "it is the target or the token of a padded step, whose loss or row is masked"
+ALONE = "the order and the number of a single row are those of none"
+# A mutant by hand and the condition, or a place and what stands there -> why it computes the same.
+EQUIVALENT: dict[tuple[str, str], str] = {
+    ("masking.skipped_in_a_graph", "as many steps as features"): OPEN,
+    ("masking.skipped_in_a_graph", "one row"): OPEN,
+    ("pooling.segments_renumbered", "one row"): ALONE,
+    ("pooling.static_steps", "one row"): ALONE,
+    ("packing.bucket_states_not_sorted", "one row"): ALONE,
+    ("rnn.reshaped_to_time_major", "one row"): ALONE,
+    (
+        "embedding.scaled_by_frequency",
+        "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
+    ): PADDING,
+    ("loss.class_weights", "targets = tf.where(real, targets, 1)"): PADDING,
+    (
+        "loss.label_smoothing",
+        "targets = tf.one_hot(tf.where(real, targets, 1), logits.shape[2], dtype=logits.dtype)",
+    ): PADDING,
+    (
+        "masking.length_from_features",
+        'return {"length": (torch.where(frame_used(x), ends, 0).amax(1)).detach()}',
+    ): "a whole number has no gradient",
+    (
+        "bidirectional.states_or_zeros",
+        "zeros = tf.zeros([len(weights), 3, tf.shape(x)[0], one_way.width(weights[0])], x.dtype)",
+    ): "two of three directions are read",
+}
 
 
 def generate(count: int, seed: int = 0) -> list[Mutant]:
@@ -67,10 +95,14 @@ def generate(count: int, seed: int = 0) -> list[Mutant]:
 def _every() -> tuple[Mutant, ...]:
     found: dict[tuple[str, ...], Mutant] = {}
     for mutant in (*_by_operators(), *_conditional()):
-        key = mutant.location, mutant.before, mutant.after
-        if key not in EQUIVALENT:
-            found.setdefault((mutant.framework, *key), mutant)
+        if not _is_equivalent(mutant):
+            found.setdefault((mutant.framework, mutant.location, mutant.before, mutant.after), mutant)
     return tuple(found.values())
+
+
+def _is_equivalent(mutant: Mutant) -> bool:
+    by_hand, _, condition = mutant.name.partition(", ")
+    return not EQUIVALENT.keys().isdisjoint({(by_hand, condition), (mutant.location, mutant.after)})
 
 
 def named(name: str) -> Mutant:
@@ -134,7 +166,9 @@ def _reached(row: Operation, functions: dict[str, ast.FunctionDef]) -> set[str]:
         name = ahead.pop()
         if name in functions and name not in reached:
             reached.add(name)
-            ahead += [node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)]
+            given = {node.arg for node in ast.walk(functions[name]) if isinstance(node, ast.arg)}
+            named = [node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)]
+            ahead += [one for one in named if one not in given]  # an argument may have the name of a function
     return reached
 
 

@@ -160,7 +160,7 @@ GRADIENTS = (
         location="loss.summed",
         before="torch.where(real, targets, -100)",
         after="targets.masked_fill_(~real, -100)",
-        killed_by="repeatable",
+        killed_by="no_side_effects",
     ),
 )
 

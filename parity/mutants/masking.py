@@ -248,7 +248,7 @@ APPLICATION = (
         location="masking.mask_frames",
         before='return {"y": x.masked_fill(~real, 0)}',
         after="x.detach().masked_fill_(~real, 0)",
-        killed_by="repeatable",
+        killed_by="no_side_effects",
     ),
     Mutant(
         name="masking.single_precision",

@@ -66,7 +66,7 @@ MUTANTS = (
         location="embedding.max_norm",
         before="table.clone()",
         after="table",
-        killed_by="repeatable",
+        killed_by="no_side_effects",
     ),
     Mutant(
         name="embedding.norm_without_epsilon",

@@ -200,7 +200,7 @@ BATCHES = (
         location="normalisation.batch_norm",
         before="running_mean.detach().clone(), ",
         after="running_mean.detach(), ",
-        killed_by="repeatable",
+        killed_by="no_side_effects",
     ),
     Mutant(
         name="normalisation.running_mean_remembered",
@@ -209,9 +209,9 @@ BATCHES = (
         mistake="The layer keeps its running mean between calls and ignores the one passed in.",
         location="normalisation.batch_norm",
         before="mean, variance = running_mean.detach().clone(), running_variance.detach().clone()",
-        after='mean = vars(batch_norm).setdefault("mean", running_mean.detach().clone())\n'
+        after='mean = vars(batch_norm).setdefault(f"{running_mean.shape} {x.dtype}", running_mean.detach().clone())\n'
         "    variance = running_variance.detach().clone()",
-        killed_by="repeatable",
+        killed_by="independent_of_earlier_calls",
     ),
     Mutant(
         name="normalisation.gradient_through_the_running_mean",

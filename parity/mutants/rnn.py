@@ -216,7 +216,7 @@ MUTANTS = (
         location="rnn.padded",
         before="runtime.only_real(real, x), []",
         after="x, []\n    x.data[~real] = 0",
-        killed_by="repeatable",
+        killed_by="no_side_effects",
     ),
     # Masks.
     Mutant(

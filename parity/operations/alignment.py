@@ -24,8 +24,9 @@ def _labels(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int])
 
 
 def _label_counts(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample label counts that always fit, in short sequences also one more or less."""
+    """Sample label counts that always fit, in short sequences also one more or less, and one more in the first."""
     more = np.where(lengths > 2, 0, rng.integers(-1, 2, len(lengths)))
+    more[np.flatnonzero(lengths <= 2)[:1]] = 1
     return np.clip((lengths + 1) // 2 + more, 0, size["S"])
 
 

@@ -20,7 +20,7 @@ LEFT_PADDED = Configuration(
     CAUSAL.outputs,
     options={"heads": 2, "left": True},
     left=True,
-    lengths=("many_rows", "square", "tied"),
+    lengths=("many_rows", "square", "tied", "long"),
     least=CAUSAL.least,
 )
 

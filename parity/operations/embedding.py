@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from parity.arrays import Array, Lengths
 from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
 TOKENS = Input("BT", below="V", padding_like=0.2)
@@ -33,9 +37,18 @@ def _bag(mode: str, padding_index: int) -> Configuration:
     return replace(_lookup(mode, padding_index, mode=mode), outputs={"y": "BD"})
 
 
+def _short_and_long_rows(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample a table whose rows are in turn shorter than any maximum, and longer."""
+    table = rng.normal(size=(size["V"], size["D"]))
+    norms = np.where(np.arange(size["V"]) % 2, rng.uniform(3, 6, size["V"]), rng.uniform(0.2, 0.9, size["V"]))
+    return np.asarray(table * (norms / np.linalg.norm(table, axis=1))[:, None])
+
+
 def _rescaled(function: str, pytorch: str, tensorflow: str) -> Operation:
     # a row of one feature becomes the norm itself, whatever it was: its gradient is 0, and roundoff in frameworks
-    config = replace(_lookup("pad_is_0", 0, max_norm=1.0), least={"D": 2})
+    lookup = _lookup("pad_is_0", 0, max_norm=1.0)
+    table = Input("VD", sample=_short_and_long_rows)
+    config = replace(lookup, inputs={**lookup.inputs, "table": table}, least={"D": 2})
     larger = config.with_options("larger_norm", "many_rows", "wide", max_norm=2.5)
     return Operation(f"embedding.{function}", (config, larger), {"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
 

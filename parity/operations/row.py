@@ -44,7 +44,7 @@ class Input:
         extreme: share of floats beyond 100 or -100, at which a gate is saturated and a loss written by hand overflows.
         padding: value of all padding, if an operation reads it; None if it must not matter, and is sampled.
         lengths: for an array (B, S, ...), the input with the number of real items among the S.
-        sample: samples the array, if its values depend on the lengths.
+        sample: samples the array, if its values depend on the lengths or on each other.
         buffer: True for an array that is no parameter, such as running statistics: its gradient is 0 by definition.
     """
 
