@@ -65,6 +65,7 @@ class Case:
         sizes = _bind(specs)
         object.__setattr__(self, "lengths", _frozen(check_lengths(self.lengths, sizes["T"], sizes["B"])))
         _check_dtypes(specs)
+        _check_positions(config, self.lengths, sizes)
         for name, (array, spec) in specs.items():
             real = self._real(spec)
             if real is not None:
@@ -179,6 +180,19 @@ class Case:
 
         return self._mapped(cut, lengths) if len(lengths) else self
 
+    def on_the_other_side(self) -> Case | None:
+        """Return the case whose padding is on the other side of each sequence; None if no configuration is for that."""
+        other = self.row.other_side(self.configuration)
+        return self._mapped(lambda array, spec: self.moved(array, spec.axes), config=other.name) if other else None
+
+    def moved(self, array: Array, axes: str) -> Array:
+        """Move the padding of an array with these axes to the other side of each sequence."""
+        if not axes.startswith("BT") or not len(array):
+            return array
+        padding = self.steps - self.lengths
+        shifts = -padding if self.configuration.left else padding
+        return np.stack([np.roll(row, shift, 0) for row, shift in zip(array, shifts, strict=True)])
+
     def taken(self, rows: npt.ArrayLike) -> Case:
         """Return the case of the sequences ``rows``, in that order, with the same parameters."""
         order = np.asarray(plain_array("rows", rows))
@@ -206,12 +220,14 @@ class Case:
             return self.mask
         return valid(self.arrays[spec.lengths], self.size("S")) if spec.lengths else None
 
-    def _mapped(self, change: Callable[[Array, Input], Array], lengths: Lengths | None = None) -> Case:
+    def _mapped(
+        self, change: Callable[[Array, Input], Array], lengths: Lengths | None = None, config: str = ""
+    ) -> Case:
         outputs = self.configuration.outputs
         arrays = {name: change(array, spec) for name, (array, spec) in self._specified().items()}
         cotangents = {name: change(array, Input(outputs[name])) for name, array in self.cotangents.items()}
         lengths = self.lengths if lengths is None else lengths
-        return replace(self, arrays=arrays, cotangents=cotangents, lengths=lengths)
+        return replace(self, config=config or self.config, arrays=arrays, cotangents=cotangents, lengths=lengths)
 
 
 def check_case(case: object) -> None:
@@ -273,6 +289,15 @@ def _bind(specs: Mapping[str, tuple[Array, Input]]) -> dict[str, int]:
     if "E" in sizes and sizes["E"] != 2 * sizes["H"]:
         raise InputError(first["E"], f"E = {sizes['E']}", f"E = 2H = {2 * sizes['H']}")
     return sizes
+
+
+def _check_positions(config: Configuration, lengths: Lengths, sizes: Mapping[str, int]) -> None:
+    """Check that a table of positions has a row for each that occurs."""
+    first = config.options["padding_index"] + 1 if config.options.get("padding_index") is not None else 0
+    needed = first + int(lengths.max(initial=0))
+    if sizes.get("P", needed) < needed:
+        table = next(name for name, spec in config.inputs.items() if "P" in spec.axes)
+        raise InputError(table, f"{sizes['P']} rows", f"at least {needed}, for positions from {first} on")
 
 
 def _check_dtypes(specs: Mapping[str, tuple[Array, Input]]) -> None:

@@ -19,6 +19,7 @@ from parity.operations import Configuration, Input, find
 
 PLAIN = LengthsSpec(0, 1, "")  # nothing is special about the batch
 SIZES = {"D": 2, "H": 6, "V": 7, "C": 8, "S": 3}
+FEWEST_POSITIONS = 16  # as many for all short batches: a graph is traced for each size of a table
 
 
 def sample_case(
@@ -71,11 +72,15 @@ def _extents(axes: str, sizes: Mapping[str, int]) -> list[int]:
 
 
 def _complete(config: Configuration, sizes: Mapping[str, int]) -> dict[str, int]:
-    """Add the axis E, the states of both directions; check that arrays can have these sizes, before any is made."""
+    """Add the axes E, the states of both directions, and P, the positions of T steps behind the padding index.
+
+    Check that arrays can have these sizes, before any is made.
+    """
     heads = config.options.get("heads", 1)
     if sizes["H"] % heads:
         raise InputError("size of H", sizes["H"], f"a multiple of {heads}, the number of heads")
-    complete = {"E": 2 * sizes["H"], **sizes}
+    positions = sizes["T"] + (config.options.get("padding_index") or 0) + 1
+    complete = {"E": 2 * sizes["H"], "P": max(FEWEST_POSITIONS, positions), **sizes}
     for name, axes in config.axes.items():
         fits(name, *_extents(axes, complete))
     return complete

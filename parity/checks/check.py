@@ -155,7 +155,8 @@ class Check:
         """List the lengths of a configuration; those of a main one for what a user's function computes only."""
         if self.own is None:
             return lengths_of(config)
-        main = any(not one.lengths for one in find(self.operation).configurations if one.name in self.own.calls)
+        tried = [one for one in find(self.operation).configurations if one.name in self.own.calls]
+        main = any(not one.lengths for one in tried if self.config in ("", one.name))
         named = lengths_of(config if main else replace_fields(config, lengths=()))
         slow = config.stepwise and len(frameworks.MODES[self.framework]) > 1  # eagerly, Python runs for each step
         return tuple(one for one in named if not (slow and one in DESIGNED and DESIGNED[one].steps > FEW_STEPS))

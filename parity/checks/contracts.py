@@ -79,6 +79,15 @@ def _no_padding(case: Case) -> str:
     return "" if (~case.mask).any() or case.configuration.pad_row else "the case has no padding"
 
 
+def _no_side(config: Configuration) -> str:
+    return "" if config.options.get("left") else "it has no option for padding on the left"
+
+
+def _one_side(case: Case) -> str:
+    other = case.row.other_side(case.configuration)
+    return _no_sequence(case) if other else "no configuration is the same for padding on the right"
+
+
 def _no_empty(case: Case) -> str:
     return "" if (case.lengths == 0).any() else "the case has no empty sequence"
 
@@ -260,6 +269,18 @@ CONTRACTS: dict[str, Contract] = {
             otherwise="differs when compiled",
             judge=judges.same_in_every_mode,
             compiled=True,
+        ),
+        Contract(
+            "same_on_either_side",
+            "padded on the right in place of the left, outputs on real steps and gradients stay within the noise floor",
+            abbreviation="side",
+            against="what it is with the padding on the right",
+            otherwise="depends on the side of the padding",
+            judge=judges.same_on_either_side,
+            lengths=(*FIRST, *DESIGNED),
+            reruns=True,
+            unless=_one_side,
+            unless_config=_no_side,
         ),
         Contract(
             "agrees_with_recording",

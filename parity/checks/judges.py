@@ -162,6 +162,16 @@ def _kept(case: Case, quantity: str, axes: str, empty: Array, rows: Array) -> Ar
     return np.zeros_like(rows)
 
 
+def same_on_either_side(subject: Subject, case: Case) -> list[Difference]:
+    """Compare with the same sequences, padded on the other side, once their steps are moved back."""
+    moved = case.on_the_other_side()
+    if moved is None or not subject.can(moved.config):
+        return []
+    other = subject.observe_again(moved)
+    expected = {name: moved.moved(other[name], axes) for name, axes in case.axes.items()}
+    return compare(subject.observe(case).quantities, expected, noise_floor(case).floor)
+
+
 def repeatable(subject: Subject, case: Case) -> list[Difference]:
     return same_bits(subject.observe_again(case), subject.observe(case))
 

@@ -76,6 +76,20 @@ def takes(function: Function, configs: Sequence[Configuration]) -> bool:
     return not any(_mismatch(signature, config) for config in configs)
 
 
+def on_its_side(function: Function, configs: Sequence[Configuration]) -> Sequence[Configuration]:
+    """Leave out configurations with padding on the left, if others remain, and a function has no argument ``left``.
+
+    One that takes ``**options`` may pass them on to another that has none.
+    """
+    on_the_right = [config for config in configs if not config.options.get("left")]
+    try:
+        return configs if "left" in inspect.signature(function).parameters else on_the_right or configs
+    except INTERRUPTS:
+        raise
+    except BaseException:  # as below
+        return on_the_right or configs
+
+
 def check_signature(function: Function, row: Operation, configs: Sequence[Configuration]) -> None:
     """Make sure that a function can be called with the arguments of an operation, in each of some configurations.
 

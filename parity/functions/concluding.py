@@ -39,6 +39,8 @@ def conclude(
 def _why(check: Check, result: Result) -> str:
     if check.own and check.own.min_length and result.contract == "accepts_empty_sequences":
         return f"min_length is {check.own.min_length}"
+    if check.own and result.contract == "same_on_either_side":
+        return "it has no argument left"
     return result.detail.removeprefix("nothing was compared: ")
 
 

@@ -36,7 +36,7 @@ def fit(layer, config, dtype):
     ignored = ("training", "sequence", "initial_state") if bare else ("training",)
     taken = arguments_of(layer.call, config, ignored)
     finals = [name for name in ("h", "c") if name in config.outputs] if type(layer) in RECURRENT.values() else []
-    function = partial(_called, layer, owners, claims, taken, next(iter(config.inputs)), finals)
+    function = partial(_called, layer, owners, claims, taken, config, finals)
     return Fitted(function, merged([claim.sizes for claim in claims.values()]), fixed=fixed | set(taken.values()))
 
 
@@ -127,14 +127,15 @@ def _recurrent(layer, config, axes):
     return Claim(("w_in", "w_rec", "bias"), sizes, layout, frozenset({"activation"}))
 
 
-def _called(layer, owners, claims, taken, first, finals, **arguments):
+def _called(layer, owners, claims, taken, config, finals, **arguments):
     """Call a layer with weights in place of its own, so that gradients reach them."""
+    first = next(iter(config.inputs))
     values = {}
     for name, claim in claims.items():
         own = owners[name].trainable_variables
         values |= {id(own[int(at)]): tensor for at, tensor in claim.layout(arguments).items()}
     weights = [values[id(variable)] for variable in layer.trainable_variables]
-    available = {**arguments, "mask": valid(arguments["lengths"], tf.shape(arguments[first])[1])}
+    available = {**arguments, "mask": valid(arguments["lengths"], tf.shape(arguments[first])[1], config.left)}
     given = {parameter: available[name] for parameter, name in taken.items()}
     inputs = given.pop(next(parameter for parameter, name in taken.items() if name == first))
     outputs, _ = layer.stateless_call(weights, layer.non_trainable_variables, inputs, **given)

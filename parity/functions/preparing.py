@@ -13,7 +13,7 @@ from parity.cases.case import Case
 from parity.cases.lengths import lengths_of
 from parity.cases.sampling import sample_case
 from parity.checks.own import Own
-from parity.functions.binding import Function, bound, check_signature, takes
+from parity.functions.binding import Function, bound, check_signature, on_its_side, takes
 from parity.functions.modules import fitted
 from parity.functions.recognising import framework_of, is_module
 from parity.operations import Configuration, Operation
@@ -53,6 +53,7 @@ def prepared(
     """
     by_class = next((one for one in frameworks.FRAMEWORKS if is_module(function, one)), "")
     own_call = getattr(function, CALL[by_class]) if by_class else None
+    configs = on_its_side(own_call or function, configs)
     if own_call and not takes(own_call, configs):  # one that takes the weights too is a function
         return _module(function, by_class, row, configs, dtype, own)
     check_signature(own_call or function, row, configs)
@@ -60,8 +61,17 @@ def prepared(
         trial = partial(bound, function, row, configs[0], omits=own.omits)
         framework = framework_of(function, trial, _first_case(row, configs[0], dtype, own, lengths, seed))
     frameworks.runtime(framework)
-    calls = {one.name: bound(function, row, one, framework, own.omits, own.padding_output) for one in configs}
+    calls = {
+        one.name: bound(function, row, one, framework, own.omits, own.padding_output)
+        for one in (*configs, *_other_sides(own_call or function, row, configs))
+    }
     return Prepared(framework, replace(own, calls=calls))
+
+
+def _other_sides(function: Function, row: Operation, configs: Sequence[Configuration]) -> list[Configuration]:
+    """Return the configurations that those with padding on the left are compared with."""
+    found = (row.other_side(config) for config in configs if config.options.get("left"))
+    return [one for one in found if one and one not in configs and takes(function, [one])]
 
 
 def _module(

@@ -137,7 +137,7 @@ def _call(module, config):
     taken = arguments_of(module.forward, config)
 
     def call(run, given):
-        available = {**given, "mask": valid(given["lengths"], given[first].shape[1])}
+        available = {**given, "mask": valid(given["lengths"], given[first].shape[1], config.left)}
         return run((), {parameter: available[name] for parameter, name in taken.items()})
 
     return call

@@ -176,12 +176,14 @@ def _breaks(mutant: Mutant, run: Evidence) -> bool:
 
 
 def _subject(mutant: Mutant, function: Callable[..., Outputs], run: Evidence) -> Subject:
-    own, config = run.check.own, run.case.configuration
+    own, row, config = run.check.own, find(mutant.operation), run.case.configuration
     assert own is not None
     given = partial(_only, partial(function, variant=mutant.variant), tuple(run.case.cotangents))
-    call = bound(given, find(mutant.operation), config, mutant.framework, own.omits, own.padding_output)
+    options = mutant.framework, own.omits, own.padding_output
+    call, other = bound(given, row, config, *options), row.other_side(config)
+    other_side = bound(given, row, other, *options) if other else None
     mode = run.result.mode if mutant.framework == run.subject.framework else frameworks.MODES[mutant.framework][0]
-    return Subject(mutant.framework, mutant.variant, mode, call)
+    return Subject(mutant.framework, mutant.variant, mode, call, other_side=other_side)
 
 
 def _only(function: Callable[..., Outputs], outputs: tuple[str, ...], **arguments: Any) -> Outputs:

@@ -71,8 +71,8 @@ CAUSAL = (
         subject="tensorflow.layer",
         mistake="The mask is that of right padding, whatever the side.",
         location="decoder.self_attention",
-        before="tf.reverse(real, [1]) if left else real",
-        after="real",
+        before="tf.shape(x)[1], left)",
+        after="tf.shape(x)[1])",
         killed_by="ignores_padding",
     ),
 )

@@ -63,8 +63,8 @@ MUTANTS = (
         subject="tensorflow.masked",
         mistake="The mask assumes padding at the end, but here it is at the start.",
         location="direction.masked",
-        before="tf.reverse(runtime.valid(lengths, tf.shape(x)[1]), [1])",
-        after="runtime.valid(lengths, tf.shape(x)[1])",
+        before=", left=True)",
+        after=")",
         killed_by="ignores_padding",
     ),
     Mutant(

@@ -107,8 +107,8 @@ POOLING = (
         subject="tensorflow.masked",
         mistake="The mean of an empty speech is NaN. Selecting 0 instead repairs the loss, but not the gradients.",
         location="pooling.mean",
-        before="never_empty(lengths, tf.shape(x)[1])",
-        after="runtime.valid(lengths, tf.shape(x)[1])",
+        before="never_empty(lengths, tf.shape(x)[1], left)",
+        after="runtime.valid(lengths, tf.shape(x)[1], left)",
         killed_by="accepts_empty_sequences",
     ),
 )

@@ -95,7 +95,7 @@ MEANS_AND_SUMS = (
         mistake="Steps of zeros are not counted, although a silent frame is a real step.",
         location="pooling.mean",
         before="lengths[:, None].clamp(min=1)",
-        after="only_real(x, lengths).any(2).sum(1, keepdim=True).clamp(min=1)",
+        after="only_real(x, lengths, left).any(2).sum(1, keepdim=True).clamp(min=1)",
         killed_by="matches_reference",
     ),
     Mutant(
@@ -134,8 +134,8 @@ MEANS_AND_SUMS = (
         subject="pytorch.masked",
         mistake="Padding is multiplied by 0, and NaN times 0 is NaN.",
         location="pooling.sum",
-        before="only_real(x, lengths).sum(1)",
-        after="(x * runtime.valid(lengths, x.shape[1])[:, :, None]).sum(1)",
+        before="only_real(x, lengths, left).sum(1)",
+        after="(x * runtime.valid(lengths, x.shape[1], left)[:, :, None]).sum(1)",
         killed_by="ignores_padding",
     ),
     Mutant(
@@ -144,9 +144,9 @@ MEANS_AND_SUMS = (
         subject="tensorflow.masked",
         mistake="NaN is removed before multiplying by the mask, but inf is not.",
         location="pooling.sum",
-        before="tf.reduce_sum(only_real(x, lengths), 1)",
+        before="tf.reduce_sum(only_real(x, lengths, left), 1)",
         after="tf.reduce_sum(tf.where(tf.math.is_nan(x), tf.zeros_like(x), x)\n"
-        "            * tf.cast(runtime.valid(lengths, tf.shape(x)[1]), x.dtype)[:, :, None], 1)",
+        "            * tf.cast(runtime.valid(lengths, tf.shape(x)[1], left), x.dtype)[:, :, None], 1)",
         killed_by="ignores_padding",
     ),
     Mutant(
@@ -208,8 +208,8 @@ MAXIMA = (
         subject="tensorflow.masked",
         mistake="An empty sequence gives -inf, the maximum of no values, instead of 0.",
         location="pooling.max",
-        before="never_empty(lengths, tf.shape(x)[1])",
-        after="runtime.valid(lengths, tf.shape(x)[1])",
+        before="never_empty(lengths, tf.shape(x)[1], left)",
+        after="runtime.valid(lengths, tf.shape(x)[1], left)",
         killed_by="accepts_empty_sequences",
     ),
 )

@@ -45,8 +45,8 @@ NAN = (
         subject="pytorch.masked_sum",
         mistake="One sequence with NaN makes the results of the whole batch NaN.",
         location="pooling.mean",
-        before="only_real(x, lengths).sum(1)",
-        after="(only_real(x, lengths).sum(1) + 0 * only_real(x, lengths).sum())",
+        before="only_real(x, lengths, left).sum(1)",
+        after="(only_real(x, lengths, left).sum(1) + 0 * only_real(x, lengths, left).sum())",
         killed_by="propagates_nan",
     ),
 )

@@ -13,17 +13,6 @@ from parity.operations.row import Configuration, ExpectedFailure, Input, Operati
 # Of the first, there are as many as heads: elsewhere a mask that lacks an axis, or has heads first, is refused.
 FOR_THREE_HEADS = ("one_long", "square")
 
-CAUSAL = TWO_HEADS.with_options("two_heads", left=False)
-LEFT_PADDED = Configuration(
-    "left_padded",
-    CAUSAL.inputs,
-    CAUSAL.outputs,
-    options={"heads": 2, "left": True},
-    left=True,
-    lengths=("many_rows", "square", "tied", "long"),
-    least=CAUSAL.least,
-)
-
 
 def _memory_lengths(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
     """Sample lengths of the memory; that of the first sequence is empty where there are several."""
@@ -61,7 +50,11 @@ FUSED_ONCE = ExpectedFailure(
 ROWS = (
     Operation(
         "decoder.self_attention",
-        configurations=(CAUSAL, LEFT_PADDED, CAUSAL.with_options("three_heads", *FOR_THREE_HEADS, heads=3)),
+        configurations=(
+            TWO_HEADS,
+            TWO_HEADS.left_padded("many_rows", "square", "tied", "long"),
+            TWO_HEADS.with_options("three_heads", *FOR_THREE_HEADS, heads=3),
+        ),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "grouped_query")},
         expected_failures=(FUSED_ONCE,),
     ),

@@ -28,6 +28,19 @@ def _lookup(name: str, padding_index: int | None, coupling: str = "", **options:
     )
 
 
+def _position_table(name: str, padding_index: int | None) -> Configuration:
+    return Configuration(
+        name,
+        inputs={"x": Input("BTD"), "table": Input("PD")},
+        outputs={"y": "BTD"},
+        options={"padding_index": padding_index},
+        pad_row="" if padding_index is None else "table",
+    )
+
+
+BEHIND_PAD_1, BEHIND_PAD_3 = (_position_table(f"pad_is_{index}", index) for index in (1, 3))
+
+
 def _masked_dense() -> Configuration:
     lookup = _lookup("pad_is_0", 0)
     return replace(lookup, inputs={**lookup.inputs, "w": Input("DH"), "b": Input("H")}, outputs={"y": "BTH"})
@@ -114,6 +127,16 @@ ROWS = (
                 "tensorflow.lookup_sparse", "*", "SparseReshape", "XLA does not support sparse tensors", mode="xla"
             ),
         ),
+    ),
+    Operation(
+        "embedding.positions",
+        configurations=(
+            BEHIND_PAD_1,
+            replace(BEHIND_PAD_3, lengths=("ragged", "many_rows")),
+            replace(_position_table("no_pad", None), lengths=("ragged", "wide")),
+            BEHIND_PAD_3.left_padded(),
+        ),
+        variants={"pytorch": ("padding_idx", "indexed"), "tensorflow": ("layer", "gather")},
     ),
     _rescaled("clipped_by_norm", pytorch="clamp", tensorflow="embedding_lookup"),
     _rescaled("max_norm", pytorch="max_norm", tensorflow="custom_gradient"),

@@ -28,20 +28,26 @@ def _sequence_loss(name: str, axes: str) -> Configuration:
     )
 
 
+def _on_either_side(config: Configuration) -> tuple[Configuration, ...]:
+    return config, config.left_padded("ragged", "square")
+
+
 def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
     return Operation(
         f"loss.{function}",
-        configurations=_mean(inputs, extra_lengths=FEW_AND_MANY),
+        configurations=_on_either_side(*_mean(inputs, extra_lengths=FEW_AND_MANY)),
         variants={"pytorch": ("flattened", "weighted"), "tensorflow": ("keras_mask", "flattened", "weighted")},
     )
 
 
 (SMOOTHED,) = _mean(LOGITS, options={"smoothing": 0.1})
+(WEIGHTED,) = _mean({**LOGITS, "class_weight": Input("C", unit=True, buffer=True)})
+(OF_SEQUENCES,) = _mean(LOGITS, "a mean over all sequences of the batch that have a step", extra_lengths=FEW_AND_MANY)
 
 ROWS = (
     Operation(
         "loss.cross_entropy",
-        configurations=_mean(LOGITS, extra_lengths=FEW_AND_MANY),
+        configurations=_on_either_side(*_mean(LOGITS, extra_lengths=FEW_AND_MANY)),
         variants={
             "pytorch": ("ignore_index", "flattened", "weighted"),
             "tensorflow": ("keras_mask", "ignore_class", "flattened"),
@@ -59,19 +65,20 @@ ROWS = (
     ),
     Operation(
         "loss.label_smoothing",
-        configurations=(SMOOTHED, SMOOTHED.with_options("smoothed_more", "square", "wide", smoothing=0.6)),
+        configurations=(
+            *_on_either_side(SMOOTHED),
+            SMOOTHED.with_options("smoothed_more", "square", "wide", smoothing=0.6),
+        ),
         variants={"pytorch": ("ignore_index",), "tensorflow": ("keras_mask",)},
     ),
     Operation(
         "loss.class_weights",
-        configurations=_mean({**LOGITS, "class_weight": Input("C", unit=True, buffer=True)}),
+        configurations=_on_either_side(WEIGHTED),
         variants={"pytorch": ("ignore_index",), "tensorflow": ("keras_mask",)},
     ),
     Operation(
         "loss.mean_of_sequences",
-        configurations=_mean(
-            LOGITS, "a mean over all sequences of the batch that have a step", extra_lengths=FEW_AND_MANY
-        ),
+        configurations=_on_either_side(OF_SEQUENCES),
         variants={"pytorch": ("weighted",), "tensorflow": ("weighted",)},
     ),
     _elementwise_loss("mean_squared_error", {"prediction": Input("BTD"), "target": Input("BTD")}),

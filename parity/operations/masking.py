@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from parity.arrays import Array, Lengths, valid
 from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
 X = {"x": Input("BTD")}
@@ -18,6 +25,35 @@ def _tokens(padding_index: int) -> Configuration:
         discrete=("mask",),
     )
 
+
+def _pads_among_words(
+    padding_index: int, left: bool, rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]
+) -> Array:
+    """Sample tokens with pads inside of every second sequence, but not at its ends, where nothing tells them apart."""
+    words = rng.integers(0, size["V"] - 1, (len(lengths), size["T"]))
+    tokens = words + (words >= padding_index)
+    for row in np.argsort(-lengths, kind="stable")[::2]:
+        start = size["T"] - lengths[row] if left else 0
+        inside = np.arange(start + 1, start + lengths[row] - 1)
+        if inside.size:
+            tokens[row, rng.choice(inside, rng.integers(1, inside.size + 1), replace=False)] = padding_index
+    return np.where(valid(lengths, size["T"], left), tokens, padding_index)
+
+
+def _counted(name: str, padding_index: int, until: str, left: bool = False) -> Configuration:
+    sample = partial(_pads_among_words, padding_index, left)
+    config = Configuration(
+        name,
+        inputs={"tokens": Input("BT", below="V", padding=padding_index, sample=sample), "table": Input("VD")},
+        outputs={"length": "B", "y": "BD"},
+        options={"padding_index": padding_index, "until": until},
+        pad_row="table",
+        discrete=("length",),
+    )
+    return replace(config.left_padded(), name=name) if left else config
+
+
+POSITIONS = Configuration("from_0", X, outputs={"position": "BT"}, discrete=("position",))
 
 ROWS = (
     Operation(
@@ -42,6 +78,25 @@ ROWS = (
         "masking.length_from_features",
         configurations=(Configuration("zeros", FEATURES, outputs={"length": "B"}, discrete=("length",)),),
         variants={"pytorch": ("last_frame",), "tensorflow": ("last_frame",)},
+    ),
+    Operation(
+        "masking.length_from_tokens",
+        configurations=(
+            _counted("until_first_pad", 0, "first_pad"),
+            _counted("until_last_word", 3, "last_word"),
+            _counted("left_padded", 3, "last_word", left=True),
+            _counted("left_until_pad", 3, "first_pad", left=True),  # from the other end: not the same on either side
+        ),
+        variants={"pytorch": ("argmax", "cumprod"), "tensorflow": ("argmax", "cumprod")},
+    ),
+    Operation(
+        "masking.positions",
+        configurations=(
+            POSITIONS,
+            POSITIONS.with_options("from_2", "ragged", "many_rows", first=2),
+            POSITIONS.left_padded(),
+        ),
+        variants={"pytorch": ("cumsum", "arange"), "tensorflow": ("cumsum", "arange")},
     ),
     Operation(
         "masking.mask_frames",

@@ -14,29 +14,32 @@ ATTENTION = {"x": Input("BTD"), "query": Input("D", scale=0.5, fan_in="D")}
 
 def _over_steps(function: str, variants: Mapping[str, tuple[str, ...]]) -> Operation:
     config = Configuration("features", X, outputs={"y": "BD"}, extra_lengths=FEW_AND_MANY)
-    return Operation(f"pooling.{function}", (config,), variants)
+    return Operation(f"pooling.{function}", (config, config.left_padded()), variants)
 
+
+ELSE_ZERO = Configuration("else_zero", RECURRENT_OUTPUTS, outputs={"y": "BH"})
+ELSE_INITIAL = Configuration(
+    "else_initial", {**RECURRENT_OUTPUTS, "initial": Input("BH")}, outputs={"y": "BH"}, initial={"y": "initial"}
+)
+QUERY = Configuration("learned_query", ATTENTION, outputs={"weights": "BT", "y": "BD"})
 
 ROWS = (
     Operation(
         "pooling.last_relevant",
-        configurations=(
-            Configuration("else_zero", RECURRENT_OUTPUTS, outputs={"y": "BH"}),
-            Configuration(
-                "else_initial",
-                {**RECURRENT_OUTPUTS, "initial": Input("BH")},
-                outputs={"y": "BH"},
-                initial={"y": "initial"},
-            ),
-        ),
+        configurations=(ELSE_ZERO, ELSE_INITIAL, ELSE_ZERO.left_padded()),
         variants={"pytorch": ("gather", "indexed"), "tensorflow": ("gather", "flattened")},
+    ),
+    Operation(
+        "pooling.first_relevant",
+        configurations=(ELSE_ZERO, ELSE_ZERO.left_padded()),
+        variants={"pytorch": ("gather",), "tensorflow": ("gather",)},
     ),
     _over_steps("mean", {"pytorch": ("masked_sum",), "tensorflow": ("keras", "masked_sum")}),
     _over_steps("sum", {"pytorch": ("masked", "segments"), "tensorflow": ("masked", "segments")}),
     _over_steps("max", {"pytorch": ("masked",), "tensorflow": ("masked",)}),
     Operation(
         "pooling.attention",
-        configurations=(Configuration("learned_query", ATTENTION, outputs={"weights": "BT", "y": "BD"}),),
+        configurations=(QUERY, QUERY.left_padded()),
         variants={"pytorch": ("softmax", "scaled_dot_product"), "tensorflow": ("keras", "softmax")},
         omits={"pytorch.scaled_dot_product": {"weights": "the fused kernel does not return them"}},
     ),

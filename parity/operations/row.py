@@ -3,6 +3,7 @@
 Axes have one letter each:
 
     B batch   T time   D features   H hidden   E both directions' hidden, 2H   V vocabulary   C classes   S labels
+    P positions, one row of a table for each that a sequence of T steps can have
 
 A digit is an axis of that size: ``"D4H"`` is a kernel with four gates, ``"1BH"`` the state of one layer. ``""`` is a
 scalar. A name that ends in ``.0``, ``.1`` … is one item of a tuple, one for each layer.
@@ -22,6 +23,8 @@ from parity.errors import choose
 
 # Samples an array from a generator, the lengths and the size of each axis.
 Sampler = Callable[[np.random.Generator, Lengths, Mapping[str, int]], Array]
+
+ON_THE_LEFT = ("ragged", "square", "long")  # lengths for all contracts, where B = T = D = H, and past a byte
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Configuration:
         coupling: the reason why sequences of a batch depend on each other; empty if they do not.
         data: name of the real data set that fills the batch arrays; empty if they are sampled.
         discrete: outputs that are truth values or whole numbers, and have no gradient.
-        left: True if the padding precedes each sequence.
+        left: True if the padding precedes each sequence; one that is told so has an option of that name.
         extra_lengths: lengths beside the usual ones: "one_step", if a single real step, or T = 1, is a special case;
             "many_steps", more than a byte can count, if that costs little.
         lengths: the only ones, of a configuration that is there for another value of an option.
@@ -111,6 +114,10 @@ class Configuration:
     def with_options(self, name: str, *lengths: str, **options: Any) -> Configuration:
         """Return it with other values of some options, to be tried with these lengths only."""
         return replace(self, name=name, options={**self.options, **options}, lengths=lengths)
+
+    def left_padded(self, *lengths: str) -> Configuration:
+        """Return it with the padding before each sequence, and the option ``left``, to be tried with a few lengths."""
+        return replace(self.with_options("left_padded", *(lengths or ON_THE_LEFT), left=True), left=True)
 
     @property
     def in_one_batch(self) -> str:
@@ -215,7 +222,16 @@ class Operation:
                 return failure
         return None
 
+    def other_side(self, config: Configuration) -> Configuration | None:
+        """Return the configuration that differs by the side of the padding only; None if there is none."""
+        others = (one for one in self.configurations if one.left != config.left and one.axes == config.axes)
+        return next((one for one in others if _without_side(one) == _without_side(config)), None)
+
     def configuration(self, name: str) -> Configuration:
         """Return the configuration of that name; `InputError` names the nearest one."""
         configurations = {config.name: config for config in self.configurations}
         return configurations[choose("config", name, configurations)]
+
+
+def _without_side(config: Configuration) -> dict[str, Any]:
+    return {name: value for name, value in config.options.items() if name != "left"}

@@ -36,8 +36,7 @@ def self_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, left=Fa
     >>> y.flatten()
     tensor([2., 1., 0.])
     """
-    real = runtime.valid(lengths, x.shape[1])
-    real = real.flip(1) if left else real
+    real = runtime.valid(lengths, x.shape[1], left)
     x, seen = runtime.only_real(real, x), causal(real)
     if runtime.pick(("layer", "scaled_dot_product"), variant) == "layer":
         weights = attention.torch_layout(w_in, bias_in, w_out, bias_out)

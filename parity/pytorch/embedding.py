@@ -75,6 +75,31 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="paddin
     return {"y": F.embedding_bag(tokens, table, mode=mode, padding_idx=padding_index)}
 
 
+def positions(x, lengths, table, *, padding_index=1, left=False, variant="padding_idx"):  # (B, T, D)  (B,)  (P, D)
+    """Add to each real step the row of a table for its position, which begins at ``padding_index + 1``.
+
+    Args:
+        padding_index: the row that belongs to no position, and is looked up on padding; None if positions begin at 0.
+        left: whether padding precedes each sequence.
+        variant: "padding_idx" (`F.embedding`) or "indexed".
+
+    Returns:
+        y: (B, T, D), zero on padding.
+
+    >>> x, table = torch.ones(1, 3, 1), torch.tensor([[0.0], [10.0], [20.0], [30.0]])
+    >>> positions(x, torch.tensor([2]), table, padding_index=0, left=True)["y"].flatten()
+    tensor([ 0., 11., 21.])
+    """
+    real = runtime.valid(lengths, x.shape[1], left)
+    pad, first = (0, 0) if padding_index is None else (padding_index, padding_index + 1)
+    position = torch.where(real, real.cumsum(1) - 1 + first, pad)
+    if runtime.pick(("padding_idx", "indexed"), variant) == "indexed":
+        rows = table[position]
+    else:
+        rows = F.embedding(position, table, padding_idx=padding_index)
+    return {"y": runtime.only_real(real, x + rows)}
+
+
 def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="clamp"):
     """Look up rows, scaled down to norm ``max_norm`` if longer; the gradient includes the scaling.
 

@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from parity.pytorch import runtime
 
 
-def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T, C)  (B, T)  (B,)
+def cross_entropy(logits, targets, lengths, *, left=False, variant="ignore_index"):  # (B, T, C)  (B, T)  (B,)
     """Average the cross entropy over all real steps.
 
     Args:
+        left: whether padding precedes each sequence, as for the losses below.
         variant: "ignore_index", "flattened" (real steps selected) or "weighted" (by the mask).
 
     Returns:
@@ -25,7 +26,7 @@ def cross_entropy(logits, targets, lengths, *, variant="ignore_index"):  # (B, T
     tensor(1.3863)
     """
     runtime.pick(("ignore_index", "flattened", "weighted"), variant)
-    real = runtime.valid(lengths, targets.shape[1])
+    real = runtime.valid(lengths, targets.shape[1], left)
     if variant == "flattened":
         total = F.cross_entropy(logits[real], targets[real], reduction="sum")
     elif variant == "weighted":
@@ -51,17 +52,19 @@ def sequence_loss(
     return {"loss": losses.sum(axes) / real.sum(axes).clamp(min=1)}
 
 
-def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="ignore_index"):
+def label_smoothing(logits, targets, lengths, *, smoothing=0.1, left=False, variant="ignore_index"):
     """Average cross entropy over real steps; targets keep ``1 - smoothing``, all classes share the rest.
 
     Returns:
         loss: ().
     """
-    real = runtime.valid(lengths, targets.shape[1])
+    real = runtime.valid(lengths, targets.shape[1], left)
     return {"loss": summed(logits, targets, real, label_smoothing=smoothing) / real.sum().clamp(min=1)}
 
 
-def class_weights(logits, targets, lengths, class_weight, *, variant="ignore_index"):  # (B, T, C)  (B, T)  (B,)  (C,)
+def class_weights(
+    logits, targets, lengths, class_weight, *, left=False, variant="ignore_index"
+):  # (B, T, C)  (B, T)  (B,)  (C,)
     """Average the cross entropy over all real steps, weighted by each target's class.
 
     As in ``reduction="mean"`` with ``weight``, the sum is divided by the sum of the weights of the targets. The weights
@@ -70,44 +73,44 @@ def class_weights(logits, targets, lengths, class_weight, *, variant="ignore_ind
     Returns:
         loss: ().
     """
-    real = runtime.valid(lengths, targets.shape[1])
+    real = runtime.valid(lengths, targets.shape[1], left)
     class_weight = class_weight.detach()
     total = summed(logits, targets, real, weight=class_weight)
     weight = class_weight[targets[real]].sum()
     return {"loss": total / torch.where(weight > 0, weight, 1)}
 
 
-def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
+def mean_of_sequences(logits, targets, lengths, *, left=False, variant="weighted"):
     """Average the cross entropy over each sequence, then over all non-empty sequences.
 
     Returns:
         loss: ().
     """
-    real = runtime.valid(lengths, targets.shape[1])
+    real = runtime.valid(lengths, targets.shape[1], left)
     means = by_token(logits, targets, real).sum(1) / lengths.clamp(min=1)
     return {"loss": means.sum() / (lengths > 0).sum().clamp(min=1)}
 
 
-def mean_squared_error(prediction, target, lengths, *, variant="flattened"):  # (B, T, D)  (B, T, D)  (B,)
+def mean_squared_error(prediction, target, lengths, *, left=False, variant="flattened"):  # (B, T, D)  (B, T, D)  (B,)
     """Average the squared error over all features of all real steps; variants "flattened", "weighted".
 
     Returns:
         loss: ().
     """
-    return _elementwise(F.mse_loss, prediction, target, lengths, variant)
+    return _elementwise(F.mse_loss, prediction, target, lengths, left, variant)
 
 
-def binary_cross_entropy(logits, target, lengths, *, variant="flattened"):  # (B, T, D)  (B, T, D)  (B,)
+def binary_cross_entropy(logits, target, lengths, *, left=False, variant="flattened"):  # (B, T, D)  (B, T, D)  (B,)
     """Average the cross entropy with ``sigmoid(logits)`` over all features; variants as above.
 
     Returns:
         loss: ().
     """
-    return _elementwise(F.binary_cross_entropy_with_logits, logits, target, lengths, variant)
+    return _elementwise(F.binary_cross_entropy_with_logits, logits, target, lengths, left, variant)
 
 
-def _elementwise(loss, prediction, target, lengths, variant):
-    real = runtime.valid(lengths, prediction.shape[1])
+def _elementwise(loss, prediction, target, lengths, left, variant):
+    real = runtime.valid(lengths, prediction.shape[1], left)
     if runtime.pick(("flattened", "weighted"), variant) == "flattened":
         total = loss(prediction[real], target[real], reduction="sum")
     else:

@@ -68,6 +68,68 @@ def length_from_features(x, lengths, *, variant="last_frame"):  # (B, T, D)  (B,
     return {"length": torch.where(frame_used(x), ends, 0).amax(1)}
 
 
+def length_from_tokens(
+    tokens, lengths, table, *, padding_index=0, until="first_pad", left=False, variant="argmax"
+):  # (B, T)  (B,)  (V, D)
+    """Count the tokens of each sequence, and look up the last one that counts.
+
+    Args:
+        until: "first_pad", also where it stands among the words, or "last_word", so that such pads count.
+        left: whether padding precedes each sequence; then rows are read from their ends.
+        variant: "argmax" or "cumprod"; see `leading`.
+
+    Returns:
+        length: (B,); T for a row without a pad.
+        y: (B, D), the row of the last token that counts; zero, without gradient, if there is none, or if it is the pad.
+
+    >>> tokens = torch.tensor([[1, 0, 1, 0], [1, 1, 1, 1]])
+    >>> length_from_tokens(tokens, torch.tensor([3, 4]), torch.ones(2, 1))["length"]
+    tensor([1, 4])
+    """
+    runtime.pick(("argmax", "cumprod"), variant)
+    words, steps = tokens.ne(padding_index), tokens.shape[1]
+    from_padding = words if left else words.flip(1)  # each row from the end where its padding is
+    to_pad, of_padding = leading(from_padding.flip(1), variant), leading(~from_padding, variant)
+    length = steps - of_padding if until == "last_word" else to_pad
+    last = torch.full_like(length, steps - 1) if left else (length - 1).clamp(min=0)
+    token = tokens.gather(1, last[:, None])  # (B, 1)
+    counts = (length[:, None] > 0) & token.ne(padding_index)
+    return {"length": length, "y": torch.where(counts, F.embedding(token[:, 0], table), 0)}
+
+
+def leading(mask, variant):  # (B, T) -> (B,)
+    """Count the steps before the first that is False.
+
+    `argmax` returns 0 if there is none, as if it were the first. There is no `argmax` of truth values.
+    """
+    if variant == "cumprod":
+        return mask.long().cumprod(1).sum(1)
+    return torch.where(mask.all(1), mask.shape[1], (~mask).int().argmax(1))
+
+
+def positions(x, lengths, *, first=0, left=False, variant="cumsum"):  # (B, T, D)  (B,)
+    """Return the position of each real step in its sequence; `torch.arange` alone would count padding on the left.
+
+    Args:
+        first: the position of the first real step.
+        left: whether padding precedes each sequence.
+        variant: "cumsum" of the mask, or "arange" less the padding.
+
+    Returns:
+        position: (B, T), zero on padding.
+
+    >>> positions(torch.zeros(2, 3, 1), torch.tensor([2, 0]), left=True)["position"].tolist()
+    [[0, 0, 1], [0, 0, 0]]
+    """
+    real = runtime.valid(lengths, x.shape[1], left)
+    if runtime.pick(("cumsum", "arange"), variant) == "cumsum":
+        position = real.cumsum(1) - 1 + first
+    else:
+        before = x.shape[1] - lengths if left else torch.zeros_like(lengths)
+        position = torch.arange(x.shape[1], device=x.device) - before[:, None] + first
+    return {"position": torch.where(real, position, 0)}
+
+
 def mask_frames(x, lengths, *, variant="where"):  # (B, T, D)  (B,)
     """Keep the frames of each sequence, and replace padding by zeros.
 

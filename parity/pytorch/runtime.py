@@ -98,9 +98,10 @@ def clear_graphs():
         torch._dynamo.reset()
 
 
-def valid(lengths, steps):  # (B,), T -> (B, T)
-    """Return True on real steps, and False on padding."""
-    return torch.arange(steps, device=lengths.device) < lengths[:, None]
+def valid(lengths, steps, left=False):  # (B,), T -> (B, T)
+    """Return True on real steps, and False on padding, which precedes each sequence if ``left``."""
+    real = torch.arange(steps, device=lengths.device) < lengths[:, None]
+    return real.flip(1) if left else real
 
 
 def only_real(real, values):  # (B, T), (B, T, D)
@@ -116,8 +117,7 @@ def zero_on_padding(output, lengths, steps, left=False):  # (B, T, ...), (B,), T
     """Return an output of T steps that is 0 on padding, whatever it holds there, and if its last steps are missing."""
     if output.dim() < 2 or output.shape[:1] != lengths.shape or output.shape[1] > steps:
         return output  # of another shape than expected: the comparison reports it
-    real = valid(lengths, steps)
-    real = real.flip(1) if left else real
+    real = valid(lengths, steps, left)
     missing = output.new_zeros(output.shape[0], steps - output.shape[1], *output.shape[2:])
     whole = torch.cat([output, missing], 1) if missing.shape[1] else output
     return torch.where(real.reshape(*real.shape, *[1] * (output.dim() - 2)), whole, output.new_zeros(()))

@@ -5,7 +5,6 @@ from autograd.extend import defvjp, primitive
 
 from parity.reference import runtime
 from parity.reference.attention import projected
-from parity.reference.direction import padded_before
 
 
 def self_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, left=False):
@@ -28,15 +27,12 @@ def self_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, left=Fa
     >>> self_attention(x, [2], 0 * one + [[0], [0], [1]], zero, np.ones((1, 1)), np.zeros(1), heads=1)["y"].ravel()
     array([2., 1., 0.])
     """
-    steps = x.shape[-2]
-    starts = [steps - length if left else 0 for length in lengths]
     rows = []
-    for row, (start, length) in enumerate(zip(starts, lengths)):
-        alone = x[..., row, start : start + length, :]
+    for alone in runtime.sequences(x, lengths, left):
         q, k, v = projected(alone, w_in, bias_in, heads)
-        earlier = np.tri(length, dtype=bool)[..., None]  # (n, n, 1): queries, keys, heads
+        earlier = np.tri(alone.shape[-2], dtype=bool)[..., None]  # (n, n, 1): queries, keys, heads
         rows.append(joined(attended(q, k, v, earlier)[0], w_out, bias_out))
-    return {"y": (padded_before if left else runtime.padded)(rows, x)}
+    return {"y": runtime.padded(rows, x, left)}
 
 
 def cross_attention(x, lengths, memory, memory_lengths, w_query, w_memory, bias_in, w_out, bias_out, *, heads):

@@ -3,7 +3,7 @@
 Weights are those of `parity.reference.rnn`, which runs on each sequence once it is cut out and in order.
 """
 
-import autograd.numpy as np
+import autograd.numpy as np  # noqa: F401  # for the examples
 
 from parity.reference import rnn, runtime
 from parity.reference.bidirectional import reverse_sequence
@@ -34,14 +34,6 @@ def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None):  # (B, T, D), 
     >>> left_padded(np.ones((1, 3, 1)), [1], one, one, zero)["y"].ravel().round(4)
     array([0.    , 0.    , 0.3696])
     """
-    steps = x.shape[-2]
-    rows = [x[..., row, steps - length :, :] for row, length in enumerate(lengths)]
+    rows = runtime.sequences(x, lengths, left=True)
     found = rnn.lstm(runtime.padded(rows, x), lengths, w_in, w_rec, bias, h0, c0)
-    return found | {"y": padded_before(runtime.sequences(found["y"], lengths), found["y"])}
-
-
-def padded_before(rows, like):  # B arrays (..., length, H), like (..., B, T, H) -> (..., B, T, H)
-    """Stack the sequences' results, with zeros before each."""
-    zeros = np.zeros(like.shape[:-3] + like.shape[-2:])
-    full = [np.concatenate([zeros[..., row.shape[-2] :, :], row], -2) for row in rows]
-    return runtime.stack(full, -3, like.shape)
+    return found | {"y": runtime.padded(runtime.sequences(found["y"], lengths), found["y"], left=True)}

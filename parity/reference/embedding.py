@@ -80,6 +80,29 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0):  # (B, T)  (B,
     return {"y": runtime.stack(y, -2, (*table.shape[:-2], 0, table.shape[-1]))}
 
 
+def positions(x, lengths, table, *, padding_index=1, left=False):  # (B, T, D)  (B,)  (P, D)
+    """Add to each real step the row of a table for its position.
+
+    In the table of a model whose pad has an index, positions begin behind it: at ``padding_index + 1``, as in RoBERTa,
+    https://arxiv.org/abs/1907.11692. Its own row is never trained.
+
+    Args:
+        padding_index: the row that belongs to no position; None if positions begin at 0.
+        left: whether padding precedes each sequence.
+
+    Returns:
+        y: (B, T, D), zero on padding.
+
+    >>> table = np.array([[0.0], [10.0], [20.0], [30.0]])
+    >>> positions(np.ones((1, 3, 1)), [2], table, padding_index=0, left=True)["y"].ravel()
+    array([ 0., 11., 21.])
+    """
+    first = 0 if padding_index is None else padding_index + 1
+    alone = runtime.sequences(x, lengths, left)
+    rows = [row + table[..., first : first + row.shape[-2], :] for row in alone]
+    return {"y": runtime.padded(rows, x, left)}
+
+
 def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0):  # (B, T)  (B,)  (V, D)
     """Look up rows, scaled down to norm ``max_norm`` if longer; the gradient includes the scaling.
 

@@ -1,11 +1,14 @@
-"""Compute losses over real steps only; without a real step, loss and gradient are 0."""
+"""Compute losses over real steps only; without a real step, loss and gradient are 0.
+
+Padding follows each sequence, or precedes it if ``left``.
+"""
 
 import autograd.numpy as np
 
 from parity.reference import runtime
 
 
-def cross_entropy(logits, targets, lengths):  # (B, T, C)  (B, T)  (B,)
+def cross_entropy(logits, targets, lengths, *, left=False):  # (B, T, C)  (B, T)  (B,)
     """Average ``-log softmax(logits)[target]`` over all real steps.
 
     Returns:
@@ -14,7 +17,7 @@ def cross_entropy(logits, targets, lengths):  # (B, T, C)  (B, T)  (B,)
     >>> round(float(cross_entropy(np.zeros((1, 3, 4)), np.array([[1, 2, 9]]), [2])["loss"]), 4)  # log 4
     1.3863
     """
-    return {"loss": mean_over_steps(by_token(logits, targets, lengths), lengths, logits)}
+    return {"loss": mean_over_steps(by_token(logits, targets, lengths, left=left), lengths, logits)}
 
 
 def sequence_loss(logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True):
@@ -32,7 +35,7 @@ def sequence_loss(logits, targets, lengths, *, average_across_timesteps=True, av
     return {"loss": np.sum(losses, axes) / np.maximum(np.sum(real, axes), 1)}
 
 
-def label_smoothing(logits, targets, lengths, *, smoothing=0.1):
+def label_smoothing(logits, targets, lengths, *, smoothing=0.1, left=False):
     """Average cross entropy over real steps; targets keep ``1 - smoothing``, all classes share the rest.
 
     Szegedy et al., section 7, https://arxiv.org/abs/1512.00567
@@ -40,10 +43,10 @@ def label_smoothing(logits, targets, lengths, *, smoothing=0.1):
     Returns:
         loss: ().
     """
-    return {"loss": mean_over_steps(by_token(logits, targets, lengths, smoothing), lengths, logits)}
+    return {"loss": mean_over_steps(by_token(logits, targets, lengths, smoothing, left), lengths, logits)}
 
 
-def class_weights(logits, targets, lengths, class_weight):  # (B, T, C)  (B, T)  (B,)  (C,)
+def class_weights(logits, targets, lengths, class_weight, *, left=False):  # (B, T, C)  (B, T)  (B,)  (C,)
     """Average the cross entropy over all real steps, weighted by each target's class.
 
     The weights are constants without gradient. The sum is divided by the sum of the weights, not by the number of
@@ -57,13 +60,13 @@ def class_weights(logits, targets, lengths, class_weight):  # (B, T, C)  (B, T) 
     >>> round(float(loss / np.log(2)), 2)
     0.75
     """
-    weights = [runtime.constant(class_weight)[..., targets[row, :length]] for row, length in enumerate(lengths)]
-    losses = [loss * weight for loss, weight in zip(by_token(logits, targets, lengths), weights)]
+    weights = [runtime.constant(class_weight)[..., target] for target in runtime.items(targets, lengths, left)]
+    losses = [loss * weight for loss, weight in zip(by_token(logits, targets, lengths, left=left), weights)]
     total, weight = sum_over_steps(losses, logits), sum_over_steps(weights, logits)
     return {"loss": total / np.where(weight > 0, weight, 1)}
 
 
-def mean_of_sequences(logits, targets, lengths):
+def mean_of_sequences(logits, targets, lengths, *, left=False):
     """Average the cross entropy over each sequence, then over all non-empty sequences.
 
     A step of a short sequence counts for more than a step of a long one; in `cross_entropy` all steps count the same.
@@ -71,39 +74,39 @@ def mean_of_sequences(logits, targets, lengths):
     Returns:
         loss: ().
     """
-    means = [np.mean(loss, -1) for loss in by_token(logits, targets, lengths) if loss.shape[-1]]
+    means = [np.mean(loss, -1) for loss in by_token(logits, targets, lengths, left=left) if loss.shape[-1]]
     return {"loss": sum(means, np.zeros(logits.shape[:-3])) / max(1, len(means))}
 
 
-def mean_squared_error(prediction, target, lengths):  # (B, T, D)  (B, T, D)  (B,)
+def mean_squared_error(prediction, target, lengths, *, left=False):  # (B, T, D)  (B, T, D)  (B,)
     """Average ``(prediction - target)²`` over all features of all real steps.
 
     Returns:
         loss: ().
     """
-    pairs = zip(runtime.sequences(prediction, lengths), runtime.sequences(target, lengths))
+    pairs = zip(runtime.sequences(prediction, lengths, left), runtime.sequences(target, lengths, left))
     return {"loss": mean_over_steps([np.mean((p - t) ** 2, -1) for p, t in pairs], lengths, target)}
 
 
-def binary_cross_entropy(logits, target, lengths):  # (B, T, D)  (B, T, D)  (B,)
+def binary_cross_entropy(logits, target, lengths, *, left=False):  # (B, T, D)  (B, T, D)  (B,)
     """Average ``-target log p - (1 - target) log(1 - p)``, p = sigmoid(logits), over all real steps.
 
     Returns:
         loss: ().
     """
-    pairs = zip(runtime.sequences(logits, lengths), runtime.sequences(target, lengths))
+    pairs = zip(runtime.sequences(logits, lengths, left), runtime.sequences(target, lengths, left))
     return {"loss": mean_over_steps([np.mean(np.logaddexp(0, z) - z * t, -1) for z, t in pairs], lengths, target)}
 
 
-def by_token(logits, targets, lengths, smoothing=0.0):
+def by_token(logits, targets, lengths, smoothing=0.0, left=False):
     """Return the cross entropy of every real step: B arrays (length,).
 
     The gradient of a log-softmax is ``g - p Σ g``. With smoothing, frameworks add up C equal parts for ``Σ g``, which
     are all rounded the same way, each by half a unit at most.
     """
     classes, losses = logits.shape[-1], []
-    for row, z in enumerate(runtime.sequences(logits, lengths)):
-        target = (1 - smoothing) * np.eye(classes)[targets[row, : lengths[row]]] + smoothing / classes
+    for z, ids in zip(runtime.sequences(logits, lengths, left), runtime.items(targets, lengths, left)):
+        target = (1 - smoothing) * np.eye(classes)[ids] + smoothing / classes
         top = np.max(z, -1, keepdims=True)
         log_partition = top[..., 0] + np.log(np.sum(np.exp(z - top), -1))
         if smoothing:

@@ -68,6 +68,59 @@ def length_from_features(x, lengths):  # (B, T, D)  (B,)
     return {"length": runtime.stack(found, -1, (*x.shape[:-3], 0))}
 
 
+def length_from_tokens(tokens, lengths, table, *, padding_index=0, until="first_pad", left=False):
+    """Count the tokens of each sequence (B, T), and look up the last one that counts in the table (V, D).
+
+    Rows are padded with the pad, on the right, or on the left: then they are read from their ends.
+
+    Args:
+        until: "first_pad", also where it stands among the words, or "last_word", so that such pads count.
+        left: whether padding precedes each sequence.
+
+    Returns:
+        length: (B,); T for a row without a pad.
+        y: (B, D), the row of the last token that counts; zero, without gradient, if there is none, or if it is the pad.
+
+    >>> tokens = np.array([[1, 0, 1, 0], [1, 1, 1, 1]])
+    >>> length_from_tokens(tokens, [3, 4], np.ones((2, 1)))["length"]
+    array([1., 4.])
+    >>> length_from_tokens(tokens, [3, 4], np.ones((2, 1)), until="last_word")["length"]
+    array([3., 4.])
+    """
+    length, y = [], []
+    for row in runtime.items(tokens, lengths, left):
+        words = (row[::-1] if left else row) != padding_index
+        ends = np.flatnonzero(words) + 1 if until == "last_word" else np.flatnonzero(~words)
+        whole = 0 if until == "last_word" else len(row)
+        count = ends[-1 if until == "last_word" else 0] if len(ends) else whole
+        last = row[-1 if left else count - 1] if count else padding_index
+        length.append(np.full(table.shape[:-2], count * 1.0))
+        y.append(np.where(last != padding_index, table[..., last, :], 0))
+    lead = table.shape[:-2]
+    return {"length": runtime.stack(length, -1, (*lead, 0)), "y": runtime.stack(y, -2, (*lead, 0, table.shape[-1]))}
+
+
+def positions(x, lengths, *, first=0, left=False):  # (B, T, D)  (B,)
+    """Return the position of each real step in its sequence.
+
+    Args:
+        first: the position of the first real step.
+        left: whether padding precedes each sequence.
+
+    Returns:
+        position: (B, T), zero on padding.
+
+    >>> positions(np.zeros((2, 3, 1)), [2, 0], left=True)["position"]
+    array([[0., 0., 1.],
+           [0., 0., 0.]])
+    """
+    rows = []
+    for row in runtime.sequences(x, lengths, left):
+        steps = np.arange(first, first + row.shape[-2])
+        rows.append(np.zeros((*row.shape[:-1], 1)) + steps[:, None])
+    return {"position": runtime.padded(rows, x[..., :1], left)[..., 0]}
+
+
 def mask_frames(x, lengths):  # (B, T, D)  (B,)
     """Keep the frames of each sequence, and replace padding by zeros.
 

@@ -13,9 +13,15 @@ from autograd.tracer import getval
 VERSION = f"numpy {np.__version__}"
 
 
-def sequences(x, lengths):  # (..., B, T, D) -> B arrays (..., length, D)
-    """Return each sequence alone, without its padding."""
-    return [x[..., row, :length, :] for row, length in enumerate(lengths)]
+def sequences(x, lengths, left=False):  # (..., B, T, D) -> B arrays (..., length, D)
+    """Return each sequence alone, without its padding, which precedes it if ``left``."""
+    starts = [x.shape[-2] - length if left else 0 for length in lengths]
+    return [x[..., row, start : start + length, :] for row, (start, length) in enumerate(zip(starts, lengths))]
+
+
+def items(ids, lengths, left=False):  # (B, T) -> B arrays (length,)
+    """Return the ids of each sequence alone."""
+    return [row[:, 0] for row in sequences(ids[..., None], lengths, left)]
 
 
 def stack(rows, axis, empty):
@@ -23,12 +29,12 @@ def stack(rows, axis, empty):
     return np.stack(rows, axis) if len(rows) else np.zeros(empty)
 
 
-def padded(rows, like):  # B arrays (..., length, K), like (..., B, T, D) -> (..., B, T, K)
-    """Stack the sequences' results, with zeros beyond each length."""
-    steps = like.shape[-2]
-    full = [
-        np.concatenate([row, np.zeros((*row.shape[:-2], steps - row.shape[-2], row.shape[-1]))], -2) for row in rows
-    ]
+def padded(rows, like, left=False):  # B arrays (..., length, K), like (..., B, T, D) -> (..., B, T, K)
+    """Stack the sequences' results, with zeros beyond each length, or before each sequence if ``left``."""
+    steps, full = like.shape[-2], []
+    for row in rows:
+        zeros = np.zeros((*row.shape[:-2], steps - row.shape[-2], row.shape[-1]))
+        full.append(np.concatenate([zeros, row] if left else [row, zeros], -2))
     return stack(full, -3, (*like.shape[:-3], 0, steps, like.shape[-1]))
 
 

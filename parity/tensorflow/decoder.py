@@ -32,8 +32,7 @@ def self_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, left=Fa
     >>> y.numpy().ravel().tolist()
     [2.0, 1.0, 0.0]
     """
-    real = runtime.valid(lengths, tf.shape(x)[1])
-    real = tf.reverse(real, [1]) if left else real
+    real = runtime.valid(lengths, tf.shape(x)[1], left)
     x = runtime.only_real(real, x)
     weights = attention.keras_layout(w_in, bias_in, w_out, bias_out, heads)
     build = runtime.pick({"layer": attention.built, "grouped_query": grouped_query}, variant)

@@ -63,7 +63,7 @@ def masked(kind, x, lengths, weights, initial):
 
     On a GPU, cuDNN supports masks of right padding only, and Keras raises; ``use_cudnn=False`` avoids that.
     """
-    real = tf.reverse(runtime.valid(lengths, tf.shape(x)[1]), [1])
+    real = runtime.valid(lengths, tf.shape(x)[1], left=True)
     return one_way.masked(kind, x, lengths, weights, initial, real=real, use_cudnn=False)
 
 

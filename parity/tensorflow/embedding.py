@@ -93,6 +93,31 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0, variant="masked
     return {"y": total / words[:, None] if mode == "mean" else total}
 
 
+def positions(x, lengths, table, *, padding_index=1, left=False, variant="layer"):  # (B, T, D)  (B,)  (P, D)
+    """Add to each real step the row of a table for its position, which begins at ``padding_index + 1``.
+
+    Args:
+        padding_index: the row that belongs to no position, and is looked up on padding; None if positions begin at 0.
+        left: whether padding precedes each sequence.
+        variant: "layer" (`keras.layers.Embedding`) or "gather".
+
+    Returns:
+        y: (B, T, D), zero on padding.
+
+    >>> x, table = tf.ones((1, 3, 1)), tf.constant([[0.0], [10.0], [20.0], [30.0]])
+    >>> positions(x, tf.constant([2]), table, padding_index=0, left=True)["y"].numpy().ravel().tolist()
+    [0.0, 11.0, 21.0]
+    """
+    real = runtime.valid(lengths, tf.shape(x)[1], left)
+    pad, first = (0, 0) if padding_index is None else (padding_index, padding_index + 1)
+    position = tf.where(real, tf.cumsum(tf.cast(real, tf.int32), 1) - 1 + first, pad)
+    if runtime.pick(("layer", "gather"), variant) == "layer":
+        rows = runtime.call_layer(built(*table.shape, table.dtype, mask_zero=False), [table], position)
+    else:
+        rows = tf.gather(table, position)
+    return {"y": runtime.only_real(real, x + rows)}
+
+
 def clipped_by_norm(tokens, lengths, table, *, max_norm=1.0, padding_index=0, variant="embedding_lookup"):
     """Look up rows, scaled down to norm ``max_norm`` if longer; the gradient includes the scaling.
 

@@ -11,10 +11,11 @@ import tensorflow as tf
 from parity.tensorflow import runtime
 
 
-def cross_entropy(logits, targets, lengths, *, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)
+def cross_entropy(logits, targets, lengths, *, left=False, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)
     """Average the cross entropy over all real steps.
 
     Args:
+        left: whether padding precedes each sequence, as for the losses below.
         variant: "keras_mask", "ignore_class" or "flattened" (real steps selected).
 
     Returns:
@@ -25,7 +26,7 @@ def cross_entropy(logits, targets, lengths, *, variant="keras_mask"):  # (B, T, 
     1.3863
     """
     runtime.pick(("keras_mask", "ignore_class", "flattened"), variant)
-    real = runtime.valid(lengths, tf.shape(targets)[1])
+    real = runtime.valid(lengths, tf.shape(targets)[1], left)
     if variant == "flattened":
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
             tf.boolean_mask(targets, real), tf.boolean_mask(logits, real)
@@ -57,7 +58,7 @@ def sequence_loss(
     return {"loss": tf.reduce_sum(losses, axes) / at_least_one(real, losses.dtype, axes)}
 
 
-def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="keras_mask"):
+def label_smoothing(logits, targets, lengths, *, smoothing=0.1, left=False, variant="keras_mask"):
     """Average cross entropy over real steps; targets keep ``1 - smoothing``, all classes share the rest.
 
     Keras smooths targets that are distributions over the classes, but not class numbers.
@@ -65,13 +66,15 @@ def label_smoothing(logits, targets, lengths, *, smoothing=0.1, variant="keras_m
     Returns:
         loss: ().
     """
-    real = runtime.valid(lengths, tf.shape(targets)[1])
+    real = runtime.valid(lengths, tf.shape(targets)[1], left)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing, dtype=logits.dtype.name)
     targets = tf.one_hot(tf.where(real, targets, 0), logits.shape[2], dtype=logits.dtype)
     return {"loss": with_keras_mask(loss, targets, runtime.only_real(real, logits), real)}
 
 
-def class_weights(logits, targets, lengths, class_weight, *, variant="keras_mask"):  # (B, T, C)  (B, T)  (B,)  (C,)
+def class_weights(
+    logits, targets, lengths, class_weight, *, left=False, variant="keras_mask"
+):  # (B, T, C)  (B, T)  (B,)  (C,)
     """Average the cross entropy over all real steps, weighted by each target's class.
 
     Keras losses take a weight for each step, not for each class. The usual reduction would divide by the number of
@@ -80,7 +83,7 @@ def class_weights(logits, targets, lengths, class_weight, *, variant="keras_mask
     Returns:
         loss: ().
     """
-    real = runtime.valid(lengths, tf.shape(targets)[1])
+    real = runtime.valid(lengths, tf.shape(targets)[1], left)
     targets = tf.where(real, targets, 0)
     loss = keras.losses.SparseCategoricalCrossentropy(
         from_logits=True, reduction="mean_with_sample_weight", dtype=logits.dtype.name
@@ -89,19 +92,19 @@ def class_weights(logits, targets, lengths, class_weight, *, variant="keras_mask
     return {"loss": with_keras_mask(loss, targets, runtime.only_real(real, logits), real, sample_weight=weight)}
 
 
-def mean_of_sequences(logits, targets, lengths, *, variant="weighted"):
+def mean_of_sequences(logits, targets, lengths, *, left=False, variant="weighted"):
     """Average the cross entropy over each sequence, then over all non-empty sequences.
 
     Returns:
         loss: ().
     """
-    real = runtime.valid(lengths, tf.shape(targets)[1])
+    real = runtime.valid(lengths, tf.shape(targets)[1], left)
     losses = by_token(logits, targets, real)
     means = tf.reduce_sum(losses, 1) / at_least_one(real, losses.dtype, 1)
     return {"loss": tf.reduce_sum(means) / at_least_one(lengths > 0, losses.dtype)}
 
 
-def mean_squared_error(prediction, target, lengths, *, variant="keras_mask"):  # (B, T, D)  (B, T, D)  (B,)
+def mean_squared_error(prediction, target, lengths, *, left=False, variant="keras_mask"):  # (B, T, D)  (B, T, D)  (B,)
     """Average the squared error over all features of all real steps.
 
     Args:
@@ -111,21 +114,21 @@ def mean_squared_error(prediction, target, lengths, *, variant="keras_mask"):  #
         loss: ().
     """
     keras_loss = keras.losses.MeanSquaredError(dtype=prediction.dtype.name)
-    return _elementwise(tf.math.squared_difference, keras_loss, prediction, target, lengths, variant)
+    return _elementwise(tf.math.squared_difference, keras_loss, prediction, target, lengths, left, variant)
 
 
-def binary_cross_entropy(logits, target, lengths, *, variant="keras_mask"):  # (B, T, D)  (B, T, D)  (B,)
+def binary_cross_entropy(logits, target, lengths, *, left=False, variant="keras_mask"):  # (B, T, D)  (B, T, D)  (B,)
     """Average the cross entropy with ``sigmoid(logits)`` over all features; variants as above.
 
     Returns:
         loss: ().
     """
     keras_loss = keras.losses.BinaryCrossentropy(from_logits=True, dtype=logits.dtype.name)
-    return _elementwise(sigmoid_cross_entropy, keras_loss, logits, target, lengths, variant)
+    return _elementwise(sigmoid_cross_entropy, keras_loss, logits, target, lengths, left, variant)
 
 
-def _elementwise(loss, keras_loss, prediction, target, lengths, variant):
-    real = runtime.valid(lengths, tf.shape(prediction)[1])
+def _elementwise(loss, keras_loss, prediction, target, lengths, left, variant):
+    real = runtime.valid(lengths, tf.shape(prediction)[1], left)
     if runtime.pick(("keras_mask", "flattened", "weighted"), variant) == "flattened":
         losses = loss(tf.boolean_mask(prediction, real), tf.boolean_mask(target, real))  # (N, D)
     else:

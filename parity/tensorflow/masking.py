@@ -83,6 +83,70 @@ def length_from_features(x, lengths, *, variant="last_frame"):  # (B, T, D)  (B,
     return {"length": tf.reduce_max(tf.where(frame_used(x), ends, 0), 1)}
 
 
+def length_from_tokens(
+    tokens, lengths, table, *, padding_index=0, until="first_pad", left=False, variant="argmax"
+):  # (B, T)  (B,)  (V, D)
+    """Count the tokens of each sequence, and look up the last one that counts.
+
+    Args:
+        until: "first_pad", also where it stands among the words, or "last_word", so that such pads count.
+        left: whether padding precedes each sequence; then rows are read from their ends.
+        variant: "argmax" or "cumprod"; see `leading`.
+
+    Returns:
+        length: (B,); T for a row without a pad.
+        y: (B, D), the row of the last token that counts; zero, without gradient, if there is none, or if it is the pad.
+
+    >>> tokens = tf.constant([[1, 0, 1, 0], [1, 1, 1, 1]])
+    >>> length_from_tokens(tokens, tf.constant([3, 4]), tf.ones((2, 1)))["length"].numpy()
+    array([1, 4], dtype=int32)
+    """
+    runtime.pick(("argmax", "cumprod"), variant)
+    words, steps = tf.not_equal(tokens, padding_index), tf.shape(tokens)[1]
+    from_padding = words if left else tf.reverse(words, [1])  # each row from the end where its padding is
+    to_pad, of_padding = leading(tf.reverse(from_padding, [1]), variant), leading(~from_padding, variant)
+    length = steps - of_padding if until == "last_word" else to_pad
+    last = tf.ones_like(length) * (steps - 1) if left else tf.maximum(length - 1, 0)
+    token = tf.gather(tokens, last, batch_dims=1)  # (B,)
+    counts = (length > 0) & tf.not_equal(token, padding_index)
+    return {"length": length, "y": tf.where(counts[:, None], tf.gather(table, token), tf.zeros((), table.dtype))}
+
+
+def leading(mask, variant):  # (B, T) -> (B,)
+    """Count the steps before the first that is False.
+
+    `tf.argmax` returns 0 if there is none, as if it were the first. There is no `tf.argmax` of truth values.
+    """
+    if variant == "cumprod":
+        return tf.reduce_sum(tf.math.cumprod(tf.cast(mask, tf.int32), 1), 1)
+    first = tf.argmax(tf.cast(~mask, tf.int32), 1, output_type=tf.int32)
+    return tf.where(tf.reduce_all(mask, 1), tf.shape(mask)[1], first)
+
+
+def positions(x, lengths, *, first=0, left=False, variant="cumsum"):  # (B, T, D)  (B,)
+    """Return the position of each real step in its sequence; `tf.range` alone would count padding on the left.
+
+    Args:
+        first: the position of the first real step.
+        left: whether padding precedes each sequence.
+        variant: "cumsum" of the mask, or "arange" less the padding.
+
+    Returns:
+        position: (B, T), zero on padding.
+
+    >>> positions(tf.zeros((2, 3, 1)), tf.constant([2, 0]), left=True)["position"].numpy().tolist()
+    [[0, 0, 1], [0, 0, 0]]
+    """
+    steps = tf.shape(x, lengths.dtype)[1]
+    real = runtime.valid(lengths, steps, left)
+    if runtime.pick(("cumsum", "arange"), variant) == "cumsum":
+        position = tf.cumsum(tf.cast(real, lengths.dtype), 1) - 1 + first
+    else:
+        before = steps - lengths if left else tf.zeros_like(lengths)
+        position = tf.range(steps) - before[:, None] + first
+    return {"position": tf.where(real, position, 0)}
+
+
 def mask_frames(x, lengths, *, variant="where"):  # (B, T, D)  (B,)
     """Keep the frames of each sequence, and replace padding by zeros.
 

@@ -13,11 +13,12 @@ import tensorflow as tf
 from parity.tensorflow import runtime
 
 
-def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  (B,)  (B, H)
-    """Return the last real step of each sequence, where ``x[:, -1]`` would be padding.
+def last_relevant(x, lengths, initial=None, *, left=False, variant="gather"):  # (B, T, H)  (B,)  (B, H)
+    """Return the last real step of each sequence, where ``x[:, -1]`` would be padding if that is on the right.
 
     Args:
         initial: result for an empty sequence; zeros if None.
+        left: whether padding precedes each sequence.
         variant: "gather", or "flattened": all steps of all sequences in one row, as before ``batch_dims``.
 
     Returns:
@@ -26,9 +27,10 @@ def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  
     >>> last_relevant(tf.constant([[[1.0], [2.0], [9.0]]]), tf.constant([2]))["y"].numpy()
     array([[2.]], dtype=float32)
     """
-    index = tf.maximum(lengths - 1, 0)  # -1 would be the last step of the sequence before, and padding
+    batch, steps = tf.unstack(tf.shape(x, out_type=lengths.dtype)[:2])
+    last_of_all = tf.fill([batch], steps - 1)
+    index = last_of_all if left else tf.maximum(lengths - 1, 0)  # -1 would be of the sequence before, and padding
     if runtime.pick(("gather", "flattened"), variant) == "flattened":
-        batch, steps = tf.unstack(tf.shape(x, out_type=index.dtype)[:2])
         last = tf.gather(tf.reshape(x, [-1, x.shape[2]]), tf.range(batch) * steps + index)
     else:
         last = tf.gather(x, index, batch_dims=1)
@@ -36,10 +38,29 @@ def last_relevant(x, lengths, initial=None, *, variant="gather"):  # (B, T, H)  
     return {"y": tf.where(lengths[:, None] > 0, last, initial)}
 
 
-def mean(x, lengths, *, variant="keras"):  # (B, T, D)  (B,)
+def first_relevant(x, lengths, *, left=False, variant="gather"):  # (B, T, H)  (B,)
+    """Return the first real step of each sequence, where ``x[:, 0]`` would be padding if that is on the left.
+
+    Args:
+        left: whether padding precedes each sequence.
+
+    Returns:
+        y: (B, H), zero for an empty sequence.
+
+    >>> first_relevant(tf.constant([[[9.0], [1.0], [2.0]]]), tf.constant([2]), left=True)["y"].numpy()
+    array([[1.]], dtype=float32)
+    """
+    steps = tf.shape(x, out_type=lengths.dtype)[1]
+    padding = tf.minimum(steps - lengths, steps - 1)  # T would be behind the last step
+    first = tf.gather(x, padding if left else tf.zeros_like(lengths), batch_dims=1)
+    return {"y": tf.where(lengths[:, None] > 0, first, tf.zeros((), x.dtype))}
+
+
+def mean(x, lengths, *, left=False, variant="keras"):  # (B, T, D)  (B,)
     """Average each sequence over its real steps, not over T.
 
     Args:
+        left: whether padding precedes each sequence.
         variant: "keras" (`GlobalAveragePooling1D`, which needs at least one step) or "masked_sum".
 
     Returns:
@@ -48,13 +69,13 @@ def mean(x, lengths, *, variant="keras"):  # (B, T, D)  (B,)
     >>> mean(tf.constant([[[1.0], [3.0], [9.0]]]), tf.constant([2]))["y"].numpy()
     array([[2.]], dtype=float32)
     """
-    x, counted = only_real(x, lengths), never_empty(lengths, tf.shape(x)[1])
+    x, counted = only_real(x, lengths, left), never_empty(lengths, tf.shape(x)[1], left)
     if runtime.pick(("keras", "masked_sum"), variant) == "keras":
         return {"y": average_layer(x.dtype)(x, mask=counted)}
     return {"y": tf.reduce_sum(x, 1) / tf.cast(tf.maximum(lengths, 1), x.dtype)[:, None]}
 
 
-def sum(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
+def sum(x, lengths, *, left=False, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
     """Sum each sequence over its real steps.
 
     Args:
@@ -64,13 +85,13 @@ def sum(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
         y: (B, D).
     """
     if runtime.pick(("masked", "segments"), variant) == "masked":
-        return {"y": tf.reduce_sum(only_real(x, lengths), 1)}
-    real = runtime.valid(lengths, tf.shape(x)[1])
+        return {"y": tf.reduce_sum(only_real(x, lengths, left), 1)}
+    real = runtime.valid(lengths, tf.shape(x)[1], left)
     sequence = tf.where(real)[:, 0]  # the sequence of each real step
     return {"y": tf.math.unsorted_segment_sum(tf.boolean_mask(x, real), sequence, tf.shape(x)[0])}
 
 
-def max(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
+def max(x, lengths, *, left=False, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
     """Return each feature's maximum over the real steps of each sequence.
 
     `tf.reduce_max` shares the gradient among equal maxima, as `torch.amax` does.
@@ -78,11 +99,11 @@ def max(x, lengths, *, variant="masked"):  # noqa: A001  # (B, T, D)  (B,)
     Returns:
         y: (B, D).
     """
-    counted = never_empty(lengths, tf.shape(x)[1])[:, :, None]  # the maximum of an empty sequence is its one zero
-    return {"y": tf.reduce_max(tf.where(counted, only_real(x, lengths), float("-inf")), 1)}
+    counted = never_empty(lengths, tf.shape(x)[1], left)[:, :, None]  # the maximum of an empty sequence is its one zero
+    return {"y": tf.reduce_max(tf.where(counted, only_real(x, lengths, left), float("-inf")), 1)}
 
 
-def attention(x, lengths, query, *, variant="keras"):  # (B, T, D)  (B,)  (D,)
+def attention(x, lengths, query, *, left=False, variant="keras"):  # (B, T, D)  (B,)  (D,)
     """Average the real steps, weighted by ``softmax(x · query)`` with a learned query.
 
     Args:
@@ -94,14 +115,14 @@ def attention(x, lengths, query, *, variant="keras"):  # (B, T, D)  (B,)  (D,)
     >>> attention(tf.constant([[[1.0], [3.0], [9.0]]]), tf.constant([2]), tf.zeros(1))["weights"].numpy()
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
-    counted = never_empty(lengths, tf.shape(x)[1])  # if all is masked, softmax gives NaN
-    x = only_real(x, lengths)
+    counted = never_empty(lengths, tf.shape(x)[1], left)  # if all is masked, softmax gives NaN
+    x = only_real(x, lengths, left)
     if runtime.pick(("keras", "softmax"), variant) == "keras":
         y, weights = keras_attention(query, x, counted)
     else:
         weights = tf.nn.softmax(tf.where(counted, tf.linalg.matvec(x, query), float("-inf")))
         y = tf.linalg.matvec(x, weights, transpose_a=True)
-    real = runtime.valid(lengths, tf.shape(x)[1])
+    real = runtime.valid(lengths, tf.shape(x)[1], left)
     return {"weights": tf.where(real, runtime.nan_in_all(weights), tf.zeros((), x.dtype)), "y": y}
 
 
@@ -114,14 +135,14 @@ def keras_attention(query, x, mask):  # (D,)  (B, T, D)  (B, T) -> (B, D), (B, T
     return y[:, 0], weights[:, 0]
 
 
-def only_real(x, lengths):  # (B, T, D)  (B,)
+def only_real(x, lengths, left=False):  # (B, T, D)  (B,)
     """Return the values on real steps, and 0 on padding."""
-    return runtime.only_real(runtime.valid(lengths, tf.shape(x)[1]), x)
+    return runtime.only_real(runtime.valid(lengths, tf.shape(x)[1], left), x)
 
 
-def never_empty(lengths, steps):  # (B,), T -> (B, T)
-    """Return True on real steps, and on the first step of an empty sequence."""
-    return runtime.valid(tf.maximum(lengths, 1), steps)
+def never_empty(lengths, steps, left=False):  # (B,), T -> (B, T)
+    """Return True on real steps, and on one step of an empty sequence."""
+    return runtime.valid(tf.maximum(lengths, 1), steps, left)
 
 
 @runtime.built_once

@@ -115,9 +115,10 @@ PROCESS = {  # how to read what a run must leave as it is
 }
 
 
-def valid(lengths, steps):  # (B,), T -> (B, T)
-    """Return True on real steps, and False on padding."""
-    return tf.sequence_mask(lengths, steps)
+def valid(lengths, steps, left=False):  # (B,), T -> (B, T)
+    """Return True on real steps, and False on padding, which precedes each sequence if ``left``."""
+    real = tf.sequence_mask(lengths, steps)
+    return tf.reverse(real, [1]) if left else real
 
 
 def only_real(real, values):  # (B, T), (B, T, D)
@@ -151,8 +152,7 @@ def zero_on_padding(output, lengths, steps, left=False):  # (B, T, ...), (B,), T
         return output  # of another shape than expected: the comparison reports it
     missing = tf.maximum(steps - tf.shape(output)[1], 0)
     whole = tf.pad(output, [[0, 0], [0, missing], *[[0, 0]] * (output.shape.rank - 2)])
-    real = valid(lengths, steps)
-    real = real[:, ::-1] if left else real
+    real = valid(lengths, steps, left)
     real = tf.reshape(real, tf.concat([tf.shape(real), [1] * (output.shape.rank - 2)], 0))
     return tf.where(real, whole, tf.zeros((), output.dtype))
 

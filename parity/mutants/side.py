@@ -1,0 +1,133 @@
+"""Mutants that take padding on the left for padding on the right."""
+
+from __future__ import annotations
+
+from parity.mutants.mutant import Mutant
+
+FIRST_STEPS = (
+    Mutant(
+        name="pooling.first_column",
+        operation="pooling.first_relevant",
+        subject="pytorch.gather",
+        mistake="The first step is read at `x[:, 0]`, which is padding if that is on the left.",
+        location="pooling.first_relevant",
+        before="padding if left else torch.zeros_like(lengths)",
+        after="torch.zeros_like(lengths)",
+        killed_by="same_on_either_side",
+    ),
+    Mutant(
+        name="pooling.start_of_the_longest",
+        operation="pooling.first_relevant",
+        subject="pytorch.gather",
+        mistake="Padding is measured from the longest length instead of T.",
+        location="pooling.first_relevant",
+        before="(x.shape[1] - lengths)",
+        after="(lengths.amax(0, keepdim=True) - lengths)",
+        killed_by="ignores_extra_padding",
+    ),
+    Mutant(
+        name="pooling.first_of_nothing",
+        operation="pooling.first_relevant",
+        subject="tensorflow.gather",
+        mistake="An empty sequence gives a step of padding instead of 0.",
+        location="pooling.first_relevant",
+        before='{"y": tf.where(lengths[:, None] > 0, first, tf.zeros((), x.dtype))}',
+        after='{"y": first}',
+        killed_by="accepts_empty_sequences",
+    ),
+    Mutant(
+        name="pooling.one_start_for_all",
+        operation="pooling.first_relevant",
+        subject="tensorflow.gather",
+        mistake="All sequences are taken to begin where the longest does.",
+        location="pooling.first_relevant",
+        before="padding if left",
+        after="tf.zeros_like(padding) + tf.reduce_min(padding) if left",
+        killed_by="independent_of_batchmates",
+    ),
+)
+
+ON_THE_LEFT = (
+    Mutant(
+        name="pooling.last_of_right_padding",
+        operation="pooling.last_relevant",
+        subject="pytorch.gather",
+        mistake="The last step is looked up at the length, where padding on the left has moved it.",
+        location="pooling.last_relevant",
+        before="last_of_all if left else (lengths - 1)",
+        after="(lengths - 1)",
+        killed_by="same_on_either_side",
+    ),
+    Mutant(
+        name="pooling.last_of_right_padding_flattened",
+        operation="pooling.last_relevant",
+        subject="tensorflow.flattened",
+        mistake="The last step is looked up at the length, where padding on the left has moved it.",
+        location="pooling.last_relevant",
+        before="last_of_all if left else tf.maximum(lengths - 1, 0)",
+        after="tf.maximum(lengths - 1, 0)",
+        killed_by="ignores_padding",
+    ),
+    Mutant(
+        name="pooling.mean_of_right_padding",
+        operation="pooling.mean",
+        subject="pytorch.masked_sum",
+        mistake="The mask is that of right padding, whatever the side.",
+        location="pooling.mean",
+        before="only_real(x, lengths, left)",
+        after="only_real(x, lengths)",
+        killed_by="same_on_either_side",
+    ),
+    Mutant(
+        name="pooling.sum_of_right_padding",
+        operation="pooling.sum",
+        subject="tensorflow.segments",
+        mistake="The mask is that of right padding, whatever the side.",
+        location="pooling.sum",
+        before="tf.shape(x)[1], left)",
+        after="tf.shape(x)[1])",
+        killed_by="same_on_either_side",
+    ),
+    Mutant(
+        name="pooling.max_of_right_padding",
+        operation="pooling.max",
+        subject="tensorflow.masked",
+        mistake="Padding on the left is 0, but takes part in the maximum in place of real steps.",
+        location="pooling.max",
+        before="tf.shape(x)[1], left)",
+        after="tf.shape(x)[1])",
+        killed_by="same_on_either_side",
+    ),
+    Mutant(
+        name="pooling.weights_of_right_padding",
+        operation="pooling.attention",
+        subject="pytorch.softmax",
+        mistake="Weights are set to 0 where padding on the right would be, which are real steps here.",
+        location="pooling.attention",
+        before="weights = torch.where(runtime.valid(lengths, x.shape[1], left), weights, 0)",
+        after="weights = torch.where(runtime.valid(lengths, x.shape[1]), weights, 0)",
+        killed_by="same_on_either_side",
+    ),
+    Mutant(
+        name="loss.targets_of_right_padding",
+        operation="loss.cross_entropy",
+        subject="pytorch.ignore_index",
+        mistake="The mask is that of right padding: left-padded steps are scored, and the last real ones are not.",
+        location="loss.cross_entropy",
+        before="targets.shape[1], left)",
+        after="targets.shape[1])",
+        killed_by="same_on_either_side",
+    ),
+    Mutant(
+        name="loss.errors_of_right_padding",
+        operation="loss.mean_squared_error",
+        subject="tensorflow.weighted",
+        mistake="The mask is that of right padding: left-padded steps count, and the last real ones do not.",
+        location="loss._elementwise",
+        before="tf.shape(prediction)[1], left)",
+        after="tf.shape(prediction)[1])",
+        killed_by="same_on_either_side",
+    ),
+)
+
+MUTANTS = FIRST_STEPS + ON_THE_LEFT
