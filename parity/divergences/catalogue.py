@@ -29,6 +29,7 @@ from parity.divergences import (
     packing,
     passing,
     pooling,
+    positions,
     precision,
     rnn,
 )
@@ -40,6 +41,7 @@ TOPICS: tuple[ModuleType, ...] = (
     passing,
     embedding,
     lookup,
+    positions,
     rnn,
     cells,
     packing,
