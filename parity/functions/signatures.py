@@ -180,10 +180,9 @@ def _subject(mutant: Mutant, function: Callable[..., Outputs], run: Evidence) ->
     assert own is not None
     given = partial(_only, partial(function, variant=mutant.variant), tuple(run.case.cotangents))
     options = mutant.framework, own.omits, own.padding_output
-    call, other = bound(given, row, config, *options), row.other_side(config)
-    other_side = bound(given, row, other, *options) if other else None
+    calls = {one.name: bound(given, row, one, *options) for one in row.configurations}
     mode = run.result.mode if mutant.framework == run.subject.framework else frameworks.MODES[mutant.framework][0]
-    return Subject(mutant.framework, mutant.variant, mode, call, other_side=other_side)
+    return Subject(mutant.framework, mutant.variant, mode, calls[config.name], calls=calls)
 
 
 def _only(function: Callable[..., Outputs], outputs: tuple[str, ...], **arguments: Any) -> Outputs:
