@@ -237,6 +237,24 @@ def test_a_mean_of_batch_means_depends_on_the_split(pytorch: str) -> None:
     assert all(" with splits=" in result.quantity for result in verdict.results)
 
 
+def test_a_count_of_steps_is_not_the_place_of_the_last(pytorch: str) -> None:
+    def counted(x: Any, lengths: Any, mask: Any) -> dict[str, Any]:
+        return {"y": right("pooling.last_relevant", "pytorch")(x, mask.sum(1))["y"]}
+
+    contracts = ("skips_holes", "ignores_padding", "ignores_extra_padding")
+    assert failing("holes.last", counted, pytorch, *contracts) == {"skips_holes"}
+
+
+def test_nan_in_a_hole_must_not_come_through(pytorch: str) -> None:
+    def multiplied(x: Any, lengths: Any, mask: Any) -> dict[str, Any]:
+        return {"y": (x * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)}
+
+    verdict = check_function("holes.mean", multiplied, pytorch, contracts=["skips_holes", "matches_reference"])
+    assert verdict.failed == ("skips_holes",)
+    failed = {result.quantity for result in verdict.results if result.status == FAILED}
+    assert failed <= {"y with other holes", "d_x with other holes"}
+
+
 def test_randomness_fails(pytorch: str) -> None:
     def dropped(x: Any, lengths: Any) -> dict[str, Any]:
         dropout = import_module("torch").nn.functional.dropout

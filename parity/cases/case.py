@@ -109,6 +109,11 @@ class Case:
         return valid(self.lengths, self.steps, self.configuration.left)
 
     @property
+    def kept(self) -> Mask:
+        """Return the mask ``(B, T)``, True on real steps that are no holes of the input ``mask``, if there is one."""
+        return self.mask if self.configuration.without_mask else self.mask & (self.arrays["mask"] > 0)
+
+    @property
     def axes(self) -> dict[str, str]:
         """Return the axes of every observed quantity: outputs by name, gradients of floats as ``d_name``."""
         axes = {name: self.configuration.outputs[name] for name in self.cotangents}
@@ -155,6 +160,32 @@ class Case:
 
         with np.errstate(over="ignore"):  # a number too large for a narrow dtype becomes infinite
             return self._mapped(refill)
+
+    def without_holes(self) -> tuple[Case, Array]:
+        """Return the case with its holes moved behind the end of each sequence, as padding, and the steps it has.
+
+        The second is ``(B, T)``: where each of its steps was.
+        """
+        order = np.argsort(~self.kept, axis=1, kind="stable")
+
+        def move(array: Array, spec: Input) -> Array:
+            return np.take_along_axis(array, along(order, array), 1) if spec.axes.startswith("BT") else array
+
+        return self._mapped(move, self.kept.sum(1)), order
+
+    def with_other_holes(self, seed: int, fills: tuple[float, ...]) -> Case:
+        """Return the case with each float in a hole replaced by one of ``fills``, and each id by another."""
+        rng, sizes = np.random.default_rng(seed), _bind(self._specified())
+        outside = self.kept | ~self.mask
+
+        def refill(array: Array, spec: Input) -> Array:
+            if not spec.axes.startswith("BT") or spec.padding is not None:
+                return array
+            whole = bool(spec.below or spec.up_to)
+            values = np.arange(largest_id(spec, sizes) + 1) if whole else np.asarray(fills)
+            return np.where(along(outside, array), array, rng.choice(values, array.shape).astype(array.dtype))
+
+        return replace(self, finite=False)._mapped(refill)
 
     def extended(self, extra: int) -> Case:
         """Return the case with ``extra`` more steps of padding, or fewer if negative."""
@@ -314,13 +345,15 @@ def _check_dtypes(specs: Mapping[str, tuple[Array, Input]]) -> None:
             raise InputError(name, f"dtype {array.dtype}", f"{first}, as the other floats")
 
 
-def along(mask: Mask, array: Array) -> Mask:
-    """Add axes to a mask of the two leading axes, so that it broadcasts."""
+def along(mask: Array, array: Array) -> Array:
+    """Add axes to a mask, or to places, of the two leading axes, so that it broadcasts."""
     return mask.reshape(*mask.shape, *[1] * (array.ndim - mask.ndim))
 
 
 def largest_id(spec: Input, sizes: Mapping[str, int]) -> int:
     """Return the largest integer that an array of ids or counts may hold."""
+    if spec.below.isdigit():
+        return int(spec.below) - 1
     return sizes[spec.below] - 1 if spec.below else sizes[spec.up_to]
 
 

@@ -92,6 +92,10 @@ def _no_empty(case: Case) -> str:
     return "" if (case.lengths == 0).any() else "the case has no empty sequence"
 
 
+def _no_holes(case: Case) -> str:
+    return "" if (case.mask & ~case.kept).any() else "the case has no hole"
+
+
 CONTRACTS: dict[str, Contract] = {
     contract.name: contract
     for contract in (
@@ -170,6 +174,18 @@ CONTRACTS: dict[str, Contract] = {
             reruns=True,
             unless=_no_sequence,
             unless_config=attrgetter("in_one_batch"),
+        ),
+        Contract(
+            "skips_holes",
+            "a hole of a mask is as if the step were not there, and what it holds changes no bit",
+            abbreviation="holes",
+            against="what it is without the holes",
+            otherwise="does not skip the holes of a mask",
+            judge=judges.skips_holes,
+            lengths=(*FIRST, *DESIGNED),
+            reruns=True,
+            unless=_no_holes,
+            unless_config=attrgetter("without_mask"),
         ),
         Contract(
             "zero_gradient_at_padding",

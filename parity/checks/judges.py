@@ -8,7 +8,7 @@ import numpy as np
 
 from parity import frameworks
 from parity.arrays import Array
-from parity.cases.case import Case, with_steps
+from parity.cases.case import Case, along, with_steps
 from parity.checks.comparison import Difference, compare, mismatch
 from parity.checks.noise import noise_floor
 from parity.checks.subject import Subject, counterpart
@@ -118,6 +118,21 @@ def same_however_split(subject: Subject, case: Case) -> list[Difference]:
             batches = f"with splits={other.options['splits']}"
             return [replace(one, quantity=f"{one.quantity} {batches}") for one in found]
     return []
+
+
+def skips_holes(subject: Subject, case: Case) -> list[Difference]:
+    """Compare with the case whose holes are taken out, and the bits with those of other values in the holes."""
+    before = subject.observe(case)
+    compact, order = case.without_holes()
+    after, back = subject.observe_again(compact), np.argsort(order, axis=1)
+
+    def put_back(name: str, axes: str) -> Array:
+        return np.take_along_axis(after[name], along(back, after[name]), 1) if axes.startswith("BT") else after[name]
+
+    moved = {name: put_back(name, axes) for name, axes in case.axes.items()}
+    found = compare(before.quantities, moved, noise_floor(case).floor)
+    refilled = same_bits(subject.observe_again(case.with_other_holes(case.seed, FILLS)), before)
+    return found + [replace(one, quantity=f"{one.quantity} with other holes") for one in refilled]
 
 
 def zero_gradient_at_padding(subject: Subject, case: Case) -> list[Difference]:

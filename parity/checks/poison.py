@@ -62,7 +62,9 @@ def poisoned_cases(case: Case) -> list[tuple[Case, int | None, Observation]]:
 
 def _poisoned(case: Case) -> Iterator[tuple[Case, int | None]]:
     row = int(np.argmax(case.lengths))
-    real = np.flatnonzero(case.mask[row])
+    real = np.flatnonzero(case.kept[row])
+    if not real.size:  # a mask keeps nothing of it
+        return
     step = int(real[len(real) // 2])
     batched = {name: spec for name, spec in _floats(case).items() if "B" in spec.axes}
     tables = {} if batched else {name: spec for name, spec in _floats(case).items() if spec.axes.startswith("V")}

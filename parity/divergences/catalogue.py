@@ -20,6 +20,7 @@ from parity.divergences import (
     defaults,
     embedding,
     feedforward,
+    holes,
     lookup,
     loss,
     masking,
@@ -39,6 +40,7 @@ from parity.errors import choose, choose_all, names
 TOPICS: tuple[ModuleType, ...] = (
     masking,
     passing,
+    holes,
     embedding,
     lookup,
     positions,

@@ -33,7 +33,7 @@ class Input:
 
     Attributes:
         axes: a letter or digit for each axis.
-        below: for ids, the axis letter whose size they stay below; empty for floats.
+        below: for ids, the axis letter whose size they stay below, or a digit; empty for floats.
         up_to: for counts, the axis letter whose size they may reach; empty for floats.
         scale: standard deviation of the floats sampled.
         unit: sample floats between 0 and 1, like probabilities.
@@ -124,6 +124,11 @@ class Configuration:
         """Return the reason why it cannot be split into batches in another way; empty if an option says how."""
         return "" if "splits" in self.options else "it computes one batch, which nothing splits"
 
+    @property
+    def without_mask(self) -> str:
+        """Return the reason why its sequences have no holes; empty if a mask says where they are."""
+        return "" if "mask" in self.inputs else "it takes lengths, which cannot express holes"
+
     def splits_otherwise(self, other: Configuration) -> bool:
         """Tell whether another configuration differs in nothing but the number of batches."""
         if self.in_one_batch or other.in_one_batch or self.options["splits"] == other.options["splits"]:
@@ -146,7 +151,8 @@ class Configuration:
     def reads_padding(self) -> str:
         """Return the reason why no padding may change; empty if a cotangent or the pad row may."""
         read = [name for name, array in self.inputs.items() if array.padding is not None]
-        can_change = self.pad_row or any("T" in axes for axes in self.outputs.values())
+        unread = [array.padding is None and array.axes.startswith("BT") for array in self.inputs.values()]
+        can_change = self.pad_row or any(unread) or any("T" in axes for axes in self.outputs.values())
         if not read or can_change:
             return ""
         return f"the result is read from the padding of {', '.join(read)}"

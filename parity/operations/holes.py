@@ -1,0 +1,99 @@
+"""Define operations whose mask may have holes: steps to skip among the real ones, which no length can express."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from parity.arrays import Array, Lengths, valid
+from parity.operations.attention import TWO_HEADS
+from parity.operations.loss import LOGITS, MEAN_OVER_BATCH
+from parity.operations.row import Configuration, Input, Operation
+
+
+def _with_holes(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample a mask that is 1 on six of ten real steps.
+
+    The longest sequence has its hole in the middle, the next one at both ends, and the one after that has nothing else.
+    """
+    real = valid(lengths, size["T"])
+    mask = (real & (rng.uniform(size=real.shape) < 0.6)).astype(np.int64)
+    longest_first = np.argsort(-lengths, kind="stable")
+    for place, row in enumerate(longest_first[:3]):
+        mask[row, : lengths[row]] = place == 0
+        mask[row, 1 : max(lengths[row] - 1, 1)] = place == 1
+    return mask
+
+
+MASK = {"mask": Input("BT", below="2", padding=0.0, sample=_with_holes)}  # 0 on padding: no lengths are needed
+X = {"x": Input("BTD", padding_like=0.3), **MASK}
+
+
+def _pooled(function: str, variants: Mapping[str, tuple[str, ...]]) -> Operation:
+    return Operation(f"holes.{function}", (Configuration("features", X, outputs={"y": "BD"}),), variants)
+
+
+ROWS = (
+    _pooled("mean", {"pytorch": ("masked_sum",), "tensorflow": ("keras", "masked_sum")}),
+    _pooled("max", {"pytorch": ("masked",), "tensorflow": ("masked",)}),
+    _pooled("last", {"pytorch": ("gather", "indexed"), "tensorflow": ("gather", "one_hot")}),
+    Operation(
+        "holes.attention_pooling",
+        configurations=(
+            Configuration(
+                "learned_query",
+                {"x": Input("BTD"), **MASK, "query": Input("D", scale=0.5, fan_in="D")},
+                outputs={"weights": "BT", "y": "BD"},
+            ),
+        ),
+        variants={"pytorch": ("softmax", "scaled_dot_product"), "tensorflow": ("keras", "softmax")},
+        omits={"pytorch.scaled_dot_product": {"weights": "the fused kernel does not return them"}},
+    ),
+    Operation(
+        "holes.softmax",
+        configurations=(
+            Configuration(
+                "one_score", {"scores": Input("BT", scale=0.5, offset=100.0), **MASK}, outputs={"weights": "BT"}
+            ),
+        ),
+        variants={"pytorch": ("masked_fill",), "tensorflow": ("keras", "where")},
+    ),
+    Operation(
+        "holes.self_attention",
+        configurations=(
+            Configuration(
+                "two_heads",
+                {"x": TWO_HEADS.inputs["x"], **MASK, **{k: v for k, v in TWO_HEADS.inputs.items() if k != "x"}},
+                TWO_HEADS.outputs,
+                options={"heads": 2},
+                least=TWO_HEADS.least,
+            ),
+        ),
+        variants={"pytorch": ("layer",), "tensorflow": ("layer",)},
+    ),
+    Operation(
+        "holes.gru",
+        configurations=(
+            Configuration(
+                "one_layer",
+                {
+                    "x": Input("BTD", padding_like=0.3),
+                    **MASK,
+                    "w_in": Input("D3H", scale=0.3, fan_in="D"),
+                    "w_rec": Input("H3H", scale=0.3, fan_in="H"),
+                    "bias": Input("4H", scale=0.5),
+                },
+                outputs={"y": "BTH", "h": "BH"},
+                initial={"h": ""},
+                stepwise=True,
+            ),
+        ),
+        variants={"pytorch": ("compacted", "stepwise"), "tensorflow": ("masked",)},
+    ),
+    Operation(
+        "holes.cross_entropy",
+        configurations=(Configuration("mean", {**LOGITS, **MASK}, outputs={"loss": ""}, coupling=MEAN_OVER_BATCH),),
+        variants={"pytorch": ("ignore_index", "weighted"), "tensorflow": ("keras_mask", "ignore_class")},
+    ),
+)
