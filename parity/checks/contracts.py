@@ -13,6 +13,7 @@ from operator import attrgetter
 from parity import frameworks
 from parity.arrays import DTYPES
 from parity.cases.case import Case
+from parity.cases.documents import SEGMENTS, is_packed
 from parity.cases.lengths import ASKED_FOR, DESIGNED, LENGTHS, REAL
 from parity.checks import judges, poison, surroundings
 from parity.checks.comparison import Difference
@@ -94,6 +95,14 @@ def _no_empty(case: Case) -> str:
 
 def _no_holes(case: Case) -> str:
     return "" if (case.mask & ~case.kept).any() else "the case has no hole"
+
+
+def _one_document_a_row(case: Case) -> str:
+    return "" if is_packed(case) else "no row of the case holds two documents"
+
+
+def _no_documents(config: Configuration) -> str:
+    return "" if SEGMENTS in config.inputs else "a row is one sequence"
 
 
 CONTRACTS: dict[str, Contract] = {
@@ -217,6 +226,18 @@ CONTRACTS: dict[str, Contract] = {
             otherwise="differs from run to run",
             judge=judges.repeatable,
             reruns=True,
+        ),
+        Contract(
+            "same_when_packed",
+            "documents that share a row give what each gives in a row of its own, and so do gradients of parameters",
+            abbreviation="packed",
+            against="what it is with each document in a row of its own",
+            otherwise="depends on the other documents in a row",
+            judge=judges.same_when_packed,
+            lengths=(*FIRST, *DESIGNED),
+            reruns=True,
+            unless=_one_document_a_row,
+            unless_config=_no_documents,
         ),
         Contract(
             "propagates_nan",

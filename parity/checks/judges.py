@@ -9,6 +9,7 @@ import numpy as np
 from parity import frameworks
 from parity.arrays import Array
 from parity.cases.case import Case, along, with_steps
+from parity.cases.documents import packed_again, unpacked
 from parity.checks.comparison import Difference, compare, mismatch
 from parity.checks.noise import noise_floor
 from parity.checks.subject import Subject, counterpart
@@ -194,3 +195,10 @@ def repeatable(subject: Subject, case: Case) -> list[Difference]:
 def same_in_every_mode(subject: Subject, case: Case) -> list[Difference]:
     eager = replace(subject, mode=frameworks.MODES[subject.framework][0]).observe(case)
     return compare(subject.observe(case).quantities, eager.quantities, noise_floor(case).floor)
+
+
+def same_when_packed(subject: Subject, case: Case) -> list[Difference]:
+    """Compare packed rows with their documents, each of which is a row here."""
+    apart = subject.observe_again(unpacked(case))
+    expected = {name: packed_again(case, apart[name], axes) for name, axes in case.axes.items()}
+    return compare(subject.observe(case).quantities, expected, noise_floor(case).floor)

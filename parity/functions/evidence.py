@@ -9,6 +9,7 @@ import numpy as np
 
 from parity.arrays import Array, is_float
 from parity.cases.case import Case, along
+from parity.cases.documents import unpacked
 from parity.checks.check import Check
 from parity.checks.judges import FILLS
 from parity.checks.result import Result
@@ -41,6 +42,8 @@ class Evidence:
                 return [case, case.taken([int(case.lengths.argmin())])]
             case "follows_permutation":
                 return [case, case.taken(range(len(case.lengths))[::-1])]
+            case "same_when_packed":
+                return [case, unpacked(case)]
         return [case]
 
     def plain(self, case: Case) -> Case | None:
