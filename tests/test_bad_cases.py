@@ -18,6 +18,7 @@ RIGHT = {"operation": "rnn.gru", "config": "one_layer", "lengths": "ragged", "dt
 CASE = sample_case(**RIGHT)
 DEEP = sample_case("rnn.lstm", "two_layers_from_state", "ragged", "float32", 0, (("B", 5), ("T", 4), ("D", 3)))
 IDS = sample_case("embedding.lookup", "pad_is_0", "ragged", "float32", 0)
+POSITIONS = sample_case("embedding.positions", "pad_is_1", "3:3", "float32", 0)
 BATCH = Batch.of([[1.0, 2.0], [3.0]])
 RNG = np.random.default_rng(0)
 
@@ -186,6 +187,9 @@ CASES: dict[str, Callable[[], object]] = {
     "lengths: got 2 lengths, expected one for each of the 5 sequences": lambda: replace(DEEP, lengths=[1, 2]),
     "lengths: got 13 at index 0, expected at most T = 4": lambda: replace(DEEP, lengths=[13] * 5),
     "rows: got [4], expected one axis of row numbers from 0 to 3": lambda: CASE.taken([4]),
+    "table: got 3 rows, expected at least 5, for positions from 2 on": lambda: replace(
+        POSITIONS, arrays={**POSITIONS.arrays, "table": POSITIONS.arrays["table"][:3]}
+    ),
     "extra: got -3, expected a whole number of -2 or more": lambda: CASE.extended(-CASE.steps),
     f"extra: got 4 x 1000000003 x 2 numbers, {IN_ONE_ARRAY}": lambda: CASE.extended(10**9),
     "seed: got -1, expected a whole number of 0 or more": lambda: CASE.refilled(-1, (1.0,)),

@@ -12,6 +12,7 @@ import pytest
 from parity import OPERATIONS, Case, InputError, noise_floor, observe, sample_case
 from parity.cases.lengths import LENGTHS, lengths_of, parse_lengths
 from parity.cases.sampling import with_lengths
+from parity.operations import Configuration
 
 ALL = [(name, config.name) for name, row in OPERATIONS.items() for config in row.configurations]
 
@@ -193,3 +194,50 @@ def test_every_seed_repeats_a_token_where_there_is_one_sequence(seed: int) -> No
         (tokens,) = (row[real] for row, real in zip(case.arrays["tokens"], case.mask, strict=True))
         kept = [token for token in tokens.tolist() if token != config.options["padding_index"]]
         assert len(set(kept)) < len(kept), tokens
+
+
+@pytest.mark.parametrize("lengths", ["ragged", "3,0,1:5", ":2", "0,0:3"])
+def test_sequences_move_to_the_other_side_and_back(lengths: str) -> None:
+    left = sample_case("pooling.attention", "left_padded", lengths, "float32", 0)
+    right = left.on_the_other_side()
+    assert right is not None
+    assert (right.config, right.steps) == ("learned_query", left.steps)
+    for one, other in (
+        (left.arrays["x"], right.arrays["x"]),
+        (left.cotangents["weights"], right.cotangents["weights"]),
+    ):
+        assert np.array_equal(one[left.mask], other[right.mask])
+        assert sorted(one.ravel()) == sorted(other.ravel())
+    back = right.on_the_other_side()
+    assert back is not None
+    assert np.array_equal(back.arrays["x"], left.arrays["x"])
+    assert np.array_equal(right.arrays["query"], left.arrays["query"])
+
+
+@pytest.mark.parametrize(
+    ("operation", "config"),
+    [
+        ("direction.left_padded", "two_layers_from_state"),
+        ("pooling.last_relevant", "else_initial"),
+        ("masking.length_from_tokens", "left_until_pad"),
+    ],
+)
+def test_a_configuration_without_a_counterpart_has_no_other_side(operation: str, config: str) -> None:
+    assert sample_case(operation, config, "ragged", "float32", 0).on_the_other_side() is None
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("config", OPERATIONS["masking.length_from_tokens"].configurations, ids=lambda one: one.name)
+def test_every_seed_has_pads_among_the_words_and_a_row_without_any(config: Configuration, seed: int) -> None:
+    """Check that none is at an end of a sequence, where nothing tells it from padding."""
+    pad = config.options["padding_index"]
+    tied = sample_case("masking.length_from_tokens", config.name, "4,4,2:4", "float32", seed)
+    rows = [row[real] == pad for row, real in zip(tied.arrays["tokens"], tied.mask, strict=True)]
+    assert sorted(bool(row.any()) for row in rows[:2]) == [False, True]
+    assert not any(row[0] or row[-1] for row in rows)
+    assert (tied.arrays["tokens"][~tied.mask] == pad).all()
+
+
+@pytest.mark.parametrize(("steps", "rows"), [(3, 16), (40, 44), (257, 261)])
+def test_a_table_of_positions_has_a_row_for_each_step_behind_its_pad(steps: int, rows: int) -> None:
+    assert sample_case("embedding.positions", "pad_is_3", f"1:{steps}", "float32", 0).size("P") == rows

@@ -106,6 +106,62 @@ def test_a_loss_divided_by_all_steps_grows_with_padding(framework: str) -> None:
     assert failing("loss.cross_entropy", diluted, framework, *tried) == {"matches_reference", "ignores_extra_padding"}
 
 
+def mean_of(framework: str, x: Any, lengths: Any, left: bool) -> dict[str, Any]:
+    """Return the mean over real steps, by a mask for padding on that side."""
+    if framework == "pytorch":
+        real = valid(framework, lengths, x)
+        real = (real.flip(1) if left else real)[:, :, None]
+        return {"y": x.where(real, x.new_zeros(())).sum(1) / lengths.clamp(min=1)[:, None]}
+    tf = import_module("tensorflow")
+    real = valid(framework, lengths, x)
+    real = (real[:, ::-1] if left else real)[:, :, None]
+    total = tf.reduce_sum(tf.where(real, x, tf.zeros((), x.dtype)), 1)
+    return {"y": total / tf.cast(tf.maximum(lengths, 1), x.dtype)[:, None]}
+
+
+def test_a_function_that_can_is_tried_with_padding_on_either_side(framework: str) -> None:
+    def either(x: Any, lengths: Any, left: bool = False) -> dict[str, Any]:
+        return mean_of(framework, x, lengths, left)
+
+    verdict = check_function("pooling.mean", either, framework, mode="eager")
+    assert verdict, verdict
+    assert "same_on_either_side" in verdict.passed
+    asked = check_function("pooling.mean", either, framework, mode="eager", config="left_padded")
+    assert "same_on_either_side" in asked.passed
+    assert {result.case.partition("/")[0] for result in asked.results} == {"left_padded"}
+
+
+def test_a_function_that_takes_every_padding_for_one_on_the_right_is_told_so(framework: str) -> None:
+    def right_only(x: Any, lengths: Any, left: bool = False) -> dict[str, Any]:
+        return mean_of(framework, x, lengths, left=False)
+
+    verdict = check_function("pooling.mean", right_only, framework, mode="eager")
+    assert {"matches_reference", "ignores_padding", "same_on_either_side"} <= set(verdict.failed)
+    assert "`pooling.mean_of_right_padding`" in str(verdict)
+
+
+def test_a_function_without_an_argument_for_the_side_is_for_padding_on_the_right(framework: str) -> None:
+    def right_only(x: Any, lengths: Any) -> dict[str, Any]:
+        return mean_of(framework, x, lengths, left=False)
+
+    verdict = check_function("pooling.mean", right_only, framework, mode="eager")
+    assert verdict, verdict
+    assert verdict.declined["same_on_either_side"] == "it has no argument left"
+    with pytest.raises(InputError, match="one that takes x, lengths, left by name"):
+        check_function("pooling.mean", right_only, framework, config="left_padded")
+
+
+def test_a_module_that_takes_the_mask_is_given_that_of_the_side(pytorch: str) -> None:
+    torch = import_module("torch")
+
+    class Mean(torch.nn.Module):  # type: ignore[misc,name-defined]
+        def forward(self, x: Any, mask: Any) -> Any:
+            return torch.where(mask[:, :, None], x, 0).sum(1) / mask.sum(1).clamp(min=1)[:, None]
+
+    assert check_function("pooling.mean", Mean(), pytorch)
+    assert check_function("pooling.mean", Mean(), pytorch, config="left_padded")
+
+
 def test_reversing_the_padding_too_fails(framework: str) -> None:
     def careless(x: Any, lengths: Any) -> dict[str, Any]:
         return {"y": x.flip(1) if framework == "pytorch" else x[:, ::-1]}
