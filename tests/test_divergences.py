@@ -55,6 +55,12 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "LSTMCell dropout": "cells.dropout_mask",
     "StackedRNNCells mask": "cells.one_in_a_list",
     "batch_sizes lengths": "packing.batch_sizes",
+    "root gradient mask NaN": "statistics.root_at_padding",
+    "norm gradient zero NaN": "statistics.norm_at_zero",
+    "std one step NaN": "statistics.deviation_of_one_step",
+    "CMVN padding": "statistics.instance_norm_of_padding",
+    "normalize epsilon square": "normalisation.unit_norm_epsilon",
+    "RMS epsilon": "normalisation.rms_norm_defaults",
 }
 
 

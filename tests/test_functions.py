@@ -204,6 +204,41 @@ def test_keras_with_a_mask_alone_gives_nan_for_gradients(tensorflow: str) -> Non
     assert {quantity for _, quantity in failed} == {"d_x", "d_w_in.0", "d_w_rec.0", "d_bias.0"}
 
 
+def by_hand(framework: str, root: str) -> Function:
+    """Return layer norm by hand, whose deviation is the variance, its root, or its power of 1/2."""
+
+    def layer_norm(x: Any, lengths: Any, gamma: Any, beta: Any, eps: float) -> Any:
+        real = valid(framework, lengths, x)[..., None]
+        tf = None if framework == "pytorch" else import_module("tensorflow")
+        x = x.where(real, 0) if tf is None else tf.where(real, x, tf.zeros((), x.dtype))
+        mean = (lambda a: a.mean(2, keepdim=True)) if tf is None else (lambda a: tf.reduce_mean(a, 2, keepdims=True))
+        centred = x - mean(x)
+        variance = mean(centred**2)
+        if root == "sqrt":
+            variance = (variance.sqrt() if tf is None else tf.sqrt(variance)) ** 2
+        if root == "power":
+            variance = (variance**0.5) ** 2
+        y = centred / (variance + eps) ** 0.5 * gamma + beta
+        return y.where(real, 0) if tf is None else tf.where(real, y, tf.zeros((), x.dtype))
+
+    return layer_norm
+
+
+@pytest.mark.parametrize("lengths", ["", "3,1:5", "2:2"])
+@pytest.mark.parametrize("root", ["none", "sqrt", "power"])
+def test_the_root_of_a_real_step_of_equal_features_fails(root: str, lengths: str, framework: str) -> None:
+    """Catch a gradient of NaN on a frame such as silence; TensorFlow's `sqrt` has none, by a special case."""
+    options: dict[str, Any] = {"lengths": lengths, "mode": "eager", "contracts": ["matches_reference"]}
+    for config in ("eps_of_torch", "eps_of_keras"):
+        function = by_hand(framework, root)
+        verdict = check_function("normalisation.layer_norm", function, framework, config=config, **options)
+        if root == "none" or (root, framework) == ("sqrt", "tensorflow"):
+            assert verdict, str(verdict)
+        else:
+            assert not verdict
+            assert "d_x is NaN or inf" in str(verdict)
+
+
 def test_a_special_case_for_an_empty_batch_cannot_hide_nan(pytorch: str) -> None:
     def special(logits: Any, targets: Any, lengths: Any) -> dict[str, Any]:
         if not lengths.any():

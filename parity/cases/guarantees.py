@@ -1,6 +1,8 @@
-"""Guarantee values that a random batch may lack: extreme ids, a repeated one, and one that looks like padding."""
+"""Guarantee values that a random batch may lack: extreme ids, a repeated one, one like padding, and equal features."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -28,3 +30,34 @@ def with_extreme_ids(ids: Array, real: Mask, largest: int, pad: int | None = Non
     for value, place in zip(values, [*longest[:2], *others, *longest[2:]], strict=False):
         ids[tuple(place)] = value
     return ids
+
+
+def with_equal_values(array: Array, real: Mask, along: str, values: Sequence[float], rng: np.random.Generator) -> Array:
+    """Return an array ``(B, T, H)`` in which some real values are equal; all others stay.
+
+    A batch of one real step is left as it is, and so is a single feature over time: nothing else would be there.
+
+    Args:
+        array: sampled values.
+        real: ``(B, T)``, True on real steps.
+        along: "H" for the features of one step, "T" for one feature of the longest sequence, "BT" for one of the batch.
+        values: what they may be equal to.
+        rng: chooses the step, the feature and the value.
+
+    >>> array = np.arange(4.0).reshape(1, 2, 2)
+    >>> with_equal_values(array, np.ones((1, 2), bool), "T", [7.0], np.random.default_rng(0))
+    array([[[0., 7.],
+            [2., 7.]]])
+    """
+    steps = np.argwhere(real)
+    if len(steps) < 2 or (along != "H" and array.shape[-1] < 2):
+        return array
+    array, chosen = array.copy(), real.copy()
+    if along == "H":
+        chosen[:] = False
+        chosen[tuple(rng.choice(steps))] = True
+    if along == "T":
+        chosen[np.arange(len(real)) != np.argmax(real.sum(1))] = False
+    feature = slice(None) if along == "H" else int(rng.integers(array.shape[-1]))
+    array[chosen, feature] = rng.choice(np.asarray(values))
+    return array

@@ -12,7 +12,7 @@ from parity.arrays import FLOATS, Array, Lengths, Mask, check_lengths, valid
 from parity.caching import cached
 from parity.cases import real_data
 from parity.cases.case import Case, along, largest_id
-from parity.cases.guarantees import with_extreme_ids
+from parity.cases.guarantees import with_equal_values, with_extreme_ids
 from parity.cases.lengths import REAL, SEEDED_AS, LengthsSpec, lengths_of, parse_lengths, sample_lengths
 from parity.errors import MOST, InputError, choose, fits, shown, whole_number
 from parity.operations import Configuration, Input, find
@@ -192,6 +192,8 @@ class _Sampler:
             array[::2] += sign * spec.offset
         if spec.first_offset:
             array[::2, ..., 0] += sign * spec.first_offset
+        if spec.equal:
+            array = with_equal_values(array, real, spec.equal, spec.equal_to, self.rng.spawn(1)[0])
         if spec.padding is not None:
             _hide(array)
             array[~real] = spec.padding

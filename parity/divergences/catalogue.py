@@ -34,6 +34,7 @@ from parity.divergences import (
     positions,
     precision,
     rnn,
+    statistics,
 )
 from parity.divergences.entry import Divergence, DivergenceEntry, Trial, report_entry, trial, try_out
 from parity.errors import choose, choose_all, names
@@ -54,6 +55,7 @@ TOPICS: tuple[ModuleType, ...] = (
     decoder,
     documents,
     normalisation,
+    statistics,
     convolution,
     pooling,
     precision,

@@ -175,3 +175,117 @@ class layernorm_epsilon:
             "[0.1, 0.2, 0.4]": norm(tf.constant([[0.1, 0.2, 0.4]]))[0].numpy().tolist(),
             "slope on padding of zeros": float(tape.gradient(first, padding)[0, 0]),
         }
+
+
+@divergence(
+    claim="The epsilon of a unit norm (`F.normalize`, `UnitNormalization`, `l2_normalize`) is the same in both.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"slope on zeros": 1e12, "norm of [3e-7, 4e-7]": 1.0},
+        "tensorflow": {
+            "slope on zeros, UnitNormalization": 1e12,
+            "slope on zeros, l2_normalize": 1e6,
+            "norm of [3e-7, 4e-7], UnitNormalization": 1.0,
+            "norm of [3e-7, 4e-7], l2_normalize": 0.5,
+        },
+    },
+    why="All have 1e-12 by default. In PyTorch and Keras it bounds the norm, in `tf.math.l2_normalize` the square of "
+    "the norm: the slope on a frame of zeros is 1e12 or 1e6, and a vector shorter than 1e-6 keeps its length. In Keras "
+    "on PyTorch the gradient of zeros is NaN.",
+    instead="Give `epsilon=eps**2` to `l2_normalize`. Mask padding behind it: a slope of 1e12 is one of padding too.",
+    operation="normalisation.unit_norm",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html",
+        "https://www.tensorflow.org/api_docs/python/tf/math/l2_normalize",
+        "https://github.com/keras-team/keras/issues/23075",
+        "https://github.com/pytorch/pytorch/issues/184575",
+    ),
+)
+class unit_norm_epsilon:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        zeros = torch.zeros(1, 2, requires_grad=True)
+        (slope,) = torch.autograd.grad(F.normalize(zeros)[0, 0], zeros)
+        return {
+            "slope on zeros": slope[0, 0].item(),
+            "norm of [3e-7, 4e-7]": F.normalize(torch.tensor([[3e-7, 4e-7]])).norm().item(),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def slope(normalise):
+            zeros = tf.zeros((1, 2))
+            with tf.GradientTape() as tape:
+                tape.watch(zeros)
+                first = normalise(zeros)[0, 0]
+            return float(tape.gradient(first, zeros)[0, 0])
+
+        layer, short = keras.layers.UnitNormalization(), tf.constant([[3e-7, 4e-7]])
+        return {
+            "slope on zeros, UnitNormalization": slope(layer),
+            "slope on zeros, l2_normalize": slope(lambda x: tf.math.l2_normalize(x, 1)),
+            "norm of [3e-7, 4e-7], UnitNormalization": float(tf.norm(layer(short))),
+            "norm of [3e-7, 4e-7], l2_normalize": float(tf.norm(tf.math.l2_normalize(short, 1))),
+        }
+
+
+@divergence(
+    claim="RMS norm with its defaults is the same layer in both.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {
+            "[0.001, 0.001]": [0.9452, 0.9452],
+            "slope on silence": 2896.0,
+            "slope on silence, float64": 67108864.0,
+        },
+        "tensorflow": {
+            "[0.001, 0.001]": [0.7071, 0.7071],
+            "slope on silence": 1000.0,
+            "slope on silence, float64": 1000.0,
+        },
+    },
+    why="Epsilon is 1e-6 in Keras, and the roundoff of the dtype in PyTorch, 1.2e-7 in float32 and 2.2e-16 in float64. "
+    "It shows on quiet frames, and in the slope on silence, one over its root.",
+    instead="Pass epsilon: `nn.RMSNorm(H, eps=1e-6)`.",
+    operation="normalisation.rms_norm",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.RMSNorm.html",
+        "https://keras.io/api/layers/normalization_layers/rms_normalization/",
+    ),
+)
+class rms_norm_defaults:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        def slope(dtype):
+            silence = torch.zeros(1, 2, dtype=dtype, requires_grad=True)
+            (found,) = torch.autograd.grad(nn.RMSNorm(2, dtype=dtype)(silence)[0, 0], silence)
+            return found[0, 0].item()
+
+        return {
+            "[0.001, 0.001]": nn.RMSNorm(2)(torch.tensor([[0.001, 0.001]]))[0].tolist(),
+            "slope on silence": slope(torch.float32),
+            "slope on silence, float64": slope(torch.float64),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def slope(dtype):
+            silence, norm = tf.zeros((1, 2), dtype), keras.layers.RMSNormalization(dtype=dtype)
+            with tf.GradientTape() as tape:
+                tape.watch(silence)
+                first = norm(silence)[0, 0]
+            return float(tape.gradient(first, silence)[0, 0])
+
+        return {
+            "[0.001, 0.001]": keras.layers.RMSNormalization()(tf.constant([[0.001, 0.001]]))[0].numpy().tolist(),
+            "slope on silence": slope("float32"),
+            "slope on silence, float64": slope("float64"),
+        }

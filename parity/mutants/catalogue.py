@@ -32,6 +32,7 @@ from parity.mutants import (
     rnn,
     side,
     states,
+    statistics,
     surroundings,
     training,
 )
@@ -54,6 +55,7 @@ TOPICS: tuple[ModuleType, ...] = (
     side,
     feedforward,
     normalisation,
+    statistics,
     attention,
     decoder,
     documents,

@@ -95,6 +95,130 @@ LAYERS = (
     ),
 )
 
+ROOTS = (
+    Mutant(
+        name="normalisation.slope_of_a_root",
+        operation="normalisation.layer_norm",
+        subject="pytorch.masked",
+        mistake="Epsilon is added to the square of a root: every output is right, and the gradient is NaN on a step "
+        "whose features are all equal, such as silence.",
+        location="normalisation.layer_norm",
+        before="y = F.layer_norm(runtime.only_real(real, x), gamma.shape, gamma, beta, eps)",
+        after="z = runtime.only_real(real, x)\n"
+        "    z = z - z.mean(2, keepdim=True)\n"
+        "    y = z / (z.square().mean(2, keepdim=True).sqrt().square() + eps).sqrt() * gamma + beta",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="normalisation.slope_of_a_power",
+        operation="normalisation.layer_norm",
+        subject="tensorflow.masked",
+        mistake="Epsilon is added to the square of a power of 1/2: every output is right, and the gradient is NaN on "
+        "a step whose features are all equal. (That of `tf.sqrt` is 0 where that of its result is.)",
+        location="normalisation.layer_norm",
+        before="y = runtime.call_layer(layer, [gamma, beta], runtime.only_real(real, x))",
+        after="z = runtime.only_real(real, x)\n"
+        "    z = z - tf.reduce_mean(z, 2, keepdims=True)\n"
+        "    deviation = tf.reduce_mean(tf.square(z), 2, keepdims=True) ** 0.5\n"
+        "    y = z / (deviation**2 + eps) ** 0.5 * gamma + beta",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="normalisation.slope_of_the_batchs_deviation",
+        operation="normalisation.batch_norm",
+        subject="pytorch.flattened",
+        mistake="Batch norm by hand with a root: the gradient is NaN for a feature that is the same in all steps.",
+        location="normalisation.trained",
+        before="return F.batch_norm(steps, mean, variance, gamma, beta, training=True, momentum=momentum, eps=eps)",
+        after="F.batch_norm(steps.detach(), mean, variance, training=True, momentum=momentum)\n"
+        "        deviation = (steps - steps.mean(0)).square().mean(0).sqrt()\n"
+        "        return (steps - steps.mean(0)) / (deviation.square() + eps).sqrt() * gamma + beta",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="normalisation.epsilon_of_the_dtype",
+        operation="normalisation.rms_norm",
+        subject="pytorch.layer",
+        mistake="Epsilon is left out: its default is the roundoff of the dtype.",
+        location="normalisation.rms_norm",
+        before="F.rms_norm(x, gamma.shape, gamma, eps)",
+        after="F.rms_norm(x, gamma.shape, gamma)",
+        killed_by="frameworks_agree",
+    ),
+    Mutant(
+        name="normalisation.root_mean_square_of_silence",
+        operation="normalisation.rms_norm",
+        subject="pytorch.rsqrt",
+        mistake="Epsilon bounds the root from below, and not what is under it: the gradient of silence is NaN.",
+        location="normalisation.rms_norm",
+        before="y = x * (x.square().mean(2, keepdim=True) + eps).rsqrt() * gamma",
+        after="y = x / (x.square().mean(2, keepdim=True).sqrt().square() + eps).sqrt() * gamma",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="normalisation.mean_subtracted",
+        operation="normalisation.rms_norm",
+        subject="tensorflow.layer",
+        mistake="The mean is subtracted first, as in a layer norm.",
+        location="normalisation.rms_norm",
+        before="y = runtime.call_layer(layer, [gamma], runtime.only_real(real, x))",
+        after="x = x - tf.reduce_mean(x, 2, keepdims=True)\n"
+        "    y = runtime.call_layer(layer, [gamma], runtime.only_real(real, x))",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="normalisation.epsilon_of_at_least_a_billionth",
+        operation="normalisation.rms_norm",
+        subject="tensorflow.layer",
+        mistake="Epsilon is bounded from below, which no usual one shows.",
+        location="normalisation.rms_norm",
+        before="epsilon=eps",
+        after="epsilon=max(eps, 1e-9)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="normalisation.norm_over_time",
+        operation="normalisation.unit_norm",
+        subject="pytorch.normalize",
+        mistake="`F.normalize` is called with its default axis, which is time here.",
+        location="normalisation.unit_norm",
+        before="dim=2, ",
+        after="",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="normalisation.norm_of_silence",
+        operation="normalisation.unit_norm",
+        subject="pytorch.normalize",
+        mistake="The root is bounded from below, and not what is under it: the gradient of silence is NaN.",
+        location="normalisation.unit_norm",
+        before="y = F.normalize(runtime.only_real(real, x), dim=2, eps=eps)",
+        after="z = runtime.only_real(real, x)\n    y = z / z.square().sum(2, keepdim=True).sqrt().clamp(min=eps)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="normalisation.keras_unit_norm",
+        operation="normalisation.unit_norm",
+        subject="tensorflow.l2_normalize",
+        mistake="Keras' own bounds one over the root from above. TensorFlow's gradient of silence is right by a "
+        "special case of 0, but the second derivative is NaN; in Keras on PyTorch, so is the first.",
+        location="normalisation.unit_norm",
+        before="tf.math.l2_normalize(runtime.only_real(real, x), 2, epsilon=eps**2)",
+        after="keras.ops.normalize(runtime.only_real(real, x), 2, epsilon=eps)",
+        killed_by="second_derivatives",
+    ),
+    Mutant(
+        name="normalisation.epsilon_of_the_square",
+        operation="normalisation.unit_norm",
+        subject="tensorflow.l2_normalize",
+        mistake="Epsilon bounds the square of the norm, as TensorFlow has it, and not the norm, as PyTorch has it.",
+        location="normalisation.unit_norm",
+        before="epsilon=eps**2",
+        after="epsilon=eps",
+        killed_by="frameworks_agree",
+    ),
+)
+
 BATCHES = (
     Mutant(
         name="normalisation.statistics_of_padding",
@@ -237,4 +361,4 @@ BATCHES = (
     ),
 )
 
-MUTANTS = LAYERS + BATCHES
+MUTANTS = LAYERS + ROOTS + BATCHES

@@ -20,6 +20,7 @@ from parity.operations import (
     normalisation,
     pooling,
     rnn,
+    statistics,
 )
 from parity.operations.row import Operation
 
@@ -32,6 +33,7 @@ TOPICS = (
     pooling,
     feedforward,
     normalisation,
+    statistics,
     attention,
     decoder,
     documents,

@@ -1,4 +1,7 @@
-"""Define normalisation over the features of each step, and over the real steps of a batch."""
+"""Define normalisation over the features of each step, and over the real steps of a batch.
+
+In every case some real values are equal: there a deviation is 0, and the gradient of its root is not finite.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from parity.operations.row import Configuration, ExpectedFailure, Input, Operati
 SCALE_AND_SHIFT = {"gamma": Input("H"), "beta": Input("H")}
 
 BATCH_NORM = {
-    "x": Input("BTH"),
+    "x": Input("BTH", equal="BT"),
     **SCALE_AND_SHIFT,
     "running_mean": Input("H", buffer=True),
     "running_variance": Input("H", unit=True, buffer=True),
@@ -24,11 +27,17 @@ def _layer_norm(name: str, eps: float, offset: float) -> Configuration:
     """
     return Configuration(
         name,
-        {"x": Input("BTH", offset=offset)} | SCALE_AND_SHIFT,
+        {"x": Input("BTH", offset=offset, equal="H")} | SCALE_AND_SHIFT,
         outputs={"y": "BTH"},
         options={"eps": eps},
         least={"H": 6},  # of one feature, or of two, all of the gradient cancels but the roundoff of their mean
     )
+
+
+def _without_mean(name: str, eps: float, **inputs: Input) -> Configuration:
+    """Return a configuration without a mean: of all equal features, only zeros are special."""
+    x = {"x": Input("BTH", equal="H", equal_to=(0.0,))}
+    return Configuration(name, x | inputs, outputs={"y": "BTH"}, options={"eps": eps})
 
 
 LAYER_NORM = _layer_norm("eps_of_torch", 1e-5, offset=100.0)
@@ -42,6 +51,10 @@ TRAINING = Configuration(
     coupling=STATISTICS,
     extra_lengths=("one_step",),
 )
+
+
+RMS_NORM = _without_mean("eps_of_llama", 1e-5, gamma=Input("H"))
+UNIT_NORM = _without_mean("large_eps", 1e-2)
 
 
 def _moments_once(variant: str, case: str) -> ExpectedFailure:
@@ -70,6 +83,30 @@ ROWS = (
         variants={"pytorch": ("flattened",), "tensorflow": ("flattened",)},
         expected_failures=(
             *(_moments_once("tensorflow.flattened", f"{name}/*") for name in ("training", "one_update")),
+        ),
+    ),
+    Operation(
+        "normalisation.rms_norm",
+        configurations=(
+            RMS_NORM,
+            RMS_NORM.with_options("large_eps", eps=1e-1),
+            RMS_NORM.with_options("tiny_eps", "many_rows", "wide", eps=1e-12),
+        ),
+        variants={"pytorch": ("layer", "rsqrt"), "tensorflow": ("layer",)},
+    ),
+    Operation(
+        "normalisation.unit_norm",
+        configurations=(UNIT_NORM, UNIT_NORM.with_options("tiny_eps", "many_rows", "square", "descending", eps=1e-12)),
+        variants={"pytorch": ("normalize",), "tensorflow": ("l2_normalize",)},
+        expected_failures=(
+            ExpectedFailure(
+                "pytorch.normalize",
+                "*",
+                "",
+                "the gradient of torch.norm is set to 0 at 0, and not that of its gradient, which is 0 / 0",
+                contract="second_derivatives",
+                quantity="dd_x",
+            ),
         ),
     ),
 )

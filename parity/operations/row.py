@@ -45,6 +45,10 @@ class Input:
         offset: added to every second sequence, beginning with the first: at 100, exp() is inf in float32.
         first_offset: added to the first feature of these sequences: at -100, a softmax gives it 0 in float32.
         extreme: share of floats beyond 100 or -100, at which a gate is saturated and a loss written by hand overflows.
+        equal: where some real values are equal, beside others that are not: "H", the features of one step, such as
+            silence; "T", one feature in one whole sequence; "BT", one feature in all of them. Their deviation is 0,
+            where a root has no slope.
+        equal_to: the values that these may have.
         padding: value of all padding, if an operation reads it; None if it must not matter, and is sampled.
         lengths: for an array (B, S, ...), the input with the number of real items among the S.
         sample: samples the array, if its values depend on the lengths or on each other.
@@ -61,6 +65,8 @@ class Input:
     offset: float = 0.0
     first_offset: float = 0.0
     extreme: float = 0.0
+    equal: str = ""
+    equal_to: tuple[float, ...] = (0.0, 1.0, -2.0)
     padding: float | None = None
     lengths: str = ""
     sample: Sampler | None = None

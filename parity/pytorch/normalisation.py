@@ -79,6 +79,47 @@ def batch_norm(
     return {"y": y, "running_mean": mean, "running_variance": variance}
 
 
+def rms_norm(x, lengths, gamma, *, eps=1e-6, variant="layer"):  # (B, T, H)  (B,)  (H,)
+    """Divide each step by the root of its mean square.
+
+    Args:
+        eps: added to the mean square; the default is the roundoff of the dtype in `torch`, and 1e-6 in Keras.
+        variant: "layer", or "rsqrt", as language models have it.
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> rms_norm(torch.tensor([[[1.0, 7.0], [9.0, 9.0]]]), torch.tensor([1]), torch.ones(2), eps=0.0)["y"]
+    tensor([[[0.2000, 1.4000],
+             [0.0000, 0.0000]]])
+    """
+    real = runtime.valid(lengths, x.shape[1])
+    x = runtime.only_real(real, x)
+    if runtime.pick(("layer", "rsqrt"), variant) == "layer":
+        y = F.rms_norm(x, gamma.shape, gamma, eps)
+    else:
+        y = x * (x.square().mean(2, keepdim=True) + eps).rsqrt() * gamma
+    return {"y": runtime.only_real(real, y)}
+
+
+def unit_norm(x, lengths, *, eps=1e-12, variant="normalize"):  # (B, T, H)  (B,)
+    """Divide each step by its Euclidean norm. The slope of `torch.norm` at 0 is 0; that of a root is infinite.
+
+    Args:
+        eps: the least norm to divide by; `tf.math.l2_normalize` takes its square.
+
+    Returns:
+        y: (B, T, H), zero on padding, and for a step of zeros.
+
+    >>> unit_norm(torch.tensor([[[3.0, 4.0], [0.0, 0.0]]]), torch.tensor([2]))["y"]
+    tensor([[[0.6000, 0.8000],
+             [0.0000, 0.0000]]])
+    """
+    real = runtime.valid(lengths, x.shape[1])
+    y = F.normalize(runtime.only_real(real, x), dim=2, eps=eps)
+    return {"y": runtime.only_real(real, y)}
+
+
 def trained(steps, mean, variance, gamma, beta, momentum, eps):  # (N, H)  (H,)...
     """Normalise steps by their own statistics, and update the running ones in place."""
     if len(steps) > 1:

@@ -65,6 +65,46 @@ def batch_norm(
     return {"y": y, "running_mean": running_mean, "running_variance": running_variance}
 
 
+def rms_norm(x, lengths, gamma, *, eps=1e-6):  # (B, T, H)  (B,)  (H,)
+    """Divide each step by the root of its mean square: Zhang and Sennrich, arXiv:1910.07467.
+
+    Args:
+        eps: added to the mean square; the default is 1e-6 in Keras, and the roundoff of the dtype in `torch`.
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> rms_norm(np.array([[[1.0, 7.0], [9.0, 9.0]]]), [1], np.ones(2), eps=0.0)["y"]
+    array([[[0.2, 1.4],
+            [0. , 0. ]]])
+    """
+    rows = []
+    for row in runtime.sequences(x, lengths):
+        root = runtime.stored(np.sqrt(np.mean(row**2, -1, keepdims=True) + eps))
+        rows.append(row / root * gamma[..., None, :])
+    return {"y": runtime.padded(rows, x)}
+
+
+def unit_norm(x, lengths, *, eps=1e-12):  # (B, T, H)  (B,)
+    """Divide each step by its Euclidean norm.
+
+    Args:
+        eps: the least norm to divide by.
+
+    Returns:
+        y: (B, T, H), zero on padding, and for a step of zeros.
+
+    >>> unit_norm(np.array([[[3.0, 4.0], [0.0, 0.0]]]), [2])["y"]
+    array([[[0.6, 0.8],
+            [0. , 0. ]]])
+    """
+    rows = []
+    for row in runtime.sequences(x, lengths):
+        norm = np.sqrt(np.maximum(np.sum(row**2, -1, keepdims=True), eps**2))
+        rows.append(row / runtime.stored(norm))
+    return {"y": runtime.padded(rows, x)}
+
+
 def normalised(row, mean, spread, gamma, beta, eps):  # (n, H)  ...  (H,)  (H,)
     return (row - mean) / np.sqrt(spread + eps) * gamma[..., None, :] + beta[..., None, :]
 

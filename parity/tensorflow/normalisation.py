@@ -86,6 +86,43 @@ def batch_norm(
     return {"y": put_back(y, real), "running_mean": mean, "running_variance": variance}
 
 
+def rms_norm(x, lengths, gamma, *, eps=1e-6, variant="layer"):  # (B, T, H)  (B,)  (H,)
+    """Divide each step by the root of its mean square.
+
+    Args:
+        eps: added to the mean square; the default is 1e-6 in Keras, and the roundoff of the dtype in `torch`.
+
+    Returns:
+        y: (B, T, H), zero on padding.
+
+    >>> y = rms_norm(tf.constant([[[1.0, 7.0], [9.0, 9.0]]]), tf.constant([1]), tf.ones(2), eps=0.0)["y"]
+    >>> y.numpy().round(4).tolist()
+    [[[0.2, 1.4], [0.0, 0.0]]]
+    """
+    real = runtime.valid(lengths, tf.shape(x)[1])
+    layer = built(keras.layers.RMSNormalization, (None, None, x.shape[2]), x.dtype, epsilon=eps)
+    y = runtime.call_layer(layer, [gamma], runtime.only_real(real, x))
+    return {"y": runtime.only_real(real, y)}
+
+
+def unit_norm(x, lengths, *, eps=1e-12, variant="l2_normalize"):  # (B, T, H)  (B,)
+    """Divide each step by its Euclidean norm. At 0, the slope of `tf.norm` and of a root is not finite.
+
+    Args:
+        eps: the least norm to divide by; `tf.math.l2_normalize` takes its square.
+
+    Returns:
+        y: (B, T, H), zero on padding, and for a step of zeros.
+
+    >>> y = unit_norm(tf.constant([[[3.0, 4.0], [0.0, 0.0]]]), tf.constant([2]))["y"]
+    >>> y.numpy().round(4).tolist()
+    [[[0.6, 0.8], [0.0, 0.0]]]
+    """
+    real = runtime.valid(lengths, tf.shape(x)[1])
+    y = tf.math.l2_normalize(runtime.only_real(real, x), 2, epsilon=eps**2)
+    return {"y": runtime.only_real(real, y)}
+
+
 def put_back(steps, real):  # (N, H)  (B, T) -> (B, T, H)
     """Put real steps back in their positions, and zeros on padding."""
     shape = tf.concat([tf.shape(real), [steps.shape[1]]], 0)
