@@ -239,6 +239,20 @@ def test_the_root_of_a_real_step_of_equal_features_fails(root: str, lengths: str
             assert "d_x is NaN or inf" in str(verdict)
 
 
+@pytest.mark.parametrize("lengths", ["3,1:5", "7,2,0:7"])
+def test_lengths_divided_by_the_stride_fail(lengths: str, framework: str) -> None:
+    """Catch ``ceil(n / stride)``: 3 steps, a kernel of 3 and a stride of 2 leave 1, 7 steps 3."""
+
+    def careless(lengths: Any, **arguments: Any) -> Any:
+        found = right("strided.conv1d", framework)(lengths=lengths, **arguments)
+        return found | {"y_lengths": (lengths + arguments["stride"] - 1) // arguments["stride"]}
+
+    options: dict[str, Any] = {"config": "stride_2", "lengths": lengths, "contracts": ["matches_reference"]}
+    verdict = check_function("strided.conv1d", careless, framework, **options)
+    assert {result.quantity for result in verdict.results if result.status == FAILED} == {"y_lengths"}
+    assert check_function("strided.conv1d", right("strided.conv1d", framework), framework, **options)
+
+
 def test_a_special_case_for_an_empty_batch_cannot_hide_nan(pytorch: str) -> None:
     def special(logits: Any, targets: Any, lengths: Any) -> dict[str, Any]:
         if not lengths.any():

@@ -31,6 +31,7 @@ from parity.operations import Configuration, ExpectedFailure, find
 # For bucketed variants: a call so cheap that even batches as small as these are cut into groups, but not free, or each
 # length would be a group of its own, and no group would need a mask.
 SMALL_GROUPS = bucketing.Cost(call=1.25, step=0.0, row=1.0)
+NO_SEQUENCES = "no_sequences"  # lengths of an empty batch
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,8 @@ class Check:
         main = any(not one.lengths for one in tried if self.config in ("", one.name))
         named = lengths_of(config if main else replace_fields(config, lengths=()))
         slow = config.stepwise and len(frameworks.MODES[self.framework]) > 1  # eagerly, Python runs for each step
+        aborts = config.aborts_without_sequences == self.framework
+        named = tuple(one for one in named if not (aborts and one == NO_SEQUENCES))
         return tuple(one for one in named if not (slow and one in DESIGNED and DESIGNED[one].steps > FEW_STEPS))
 
     def subject(self, config: Configuration, mode: str) -> Subject:

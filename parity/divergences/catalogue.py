@@ -35,6 +35,7 @@ from parity.divergences import (
     precision,
     rnn,
     statistics,
+    strided,
 )
 from parity.divergences.entry import Divergence, DivergenceEntry, Trial, report_entry, trial, try_out
 from parity.errors import choose, choose_all, names
@@ -57,6 +58,7 @@ TOPICS: tuple[ModuleType, ...] = (
     normalisation,
     statistics,
     convolution,
+    strided,
     pooling,
     precision,
     loss,

@@ -33,6 +33,7 @@ from parity.mutants import (
     side,
     states,
     statistics,
+    strided,
     surroundings,
     training,
 )
@@ -64,6 +65,7 @@ TOPICS: tuple[ModuleType, ...] = (
     holes,
     alignment,
     metrics,
+    strided,
     model,
     surroundings,
     training,

@@ -10,7 +10,7 @@ from parity.arrays import Array, Lengths
 from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
 
-def _labels(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+def sample_labels(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
     """Sample labels but no blank; unless the length is S, repeat the first, which needs a blank between.
 
     The longest sequence begins with the last label, and the next with the first one.
@@ -23,7 +23,7 @@ def _labels(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int])
     return labels
 
 
-def _label_counts(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+def sample_label_counts(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
     """Sample label counts that always fit, in short sequences also one more or less, and one more in the first."""
     more = np.where(lengths > 2, 0, rng.integers(-1, 2, len(lengths)))
     more[np.flatnonzero(lengths <= 2)[:1]] = 1
@@ -34,8 +34,8 @@ BY_SEQUENCE = Configuration(
     "by_sequence",
     inputs={
         "logits": Input("BTC", offset=100.0),
-        "targets": Input("BS", below="C", lengths="target_lengths", sample=_labels),
-        "target_lengths": Input("B", up_to="S", sample=_label_counts),
+        "targets": Input("BS", below="C", lengths="target_lengths", sample=sample_labels),
+        "target_lengths": Input("B", up_to="S", sample=samplesample_label_counts),
     },
     outputs={"loss": "B"},
     first_derivatives_only="neither PyTorch nor TensorFlow nor the reference differentiates its gradient",

@@ -21,6 +21,7 @@ from parity.operations import (
     pooling,
     rnn,
     statistics,
+    strided,
 )
 from parity.operations.row import Operation
 
@@ -41,6 +42,7 @@ TOPICS = (
     holes,
     alignment,
     metrics,
+    strided,
     model,
 )
 OPERATIONS: dict[str, Operation] = {row.name: row for topic in TOPICS for row in topic.ROWS}

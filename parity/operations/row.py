@@ -92,6 +92,8 @@ class Configuration:
         lengths: the only ones, of a configuration that is there for another value of an option.
         least: the smallest sizes at which there is something to compare, for batches whose sizes are special.
         stepwise: whether TensorFlow runs Python for each step, unless it traces a graph.
+        aborts_without_sequences: the framework whose own layer ends the process on a batch without sequences; a user's
+            function of that framework is given none.
         first_derivatives_only: the reason why second derivatives are not compared; empty if they are.
     """
 
@@ -109,6 +111,7 @@ class Configuration:
     lengths: tuple[str, ...] = ()
     least: Mapping[str, int] = field(default_factory=dict)
     stepwise: bool = False
+    aborts_without_sequences: str = ""
     first_derivatives_only: str = ""
 
     @property

@@ -28,7 +28,7 @@ def ctc(logits, targets, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (
         shifted = (
             z - np.max(runtime.constant(z), -1, keepdims=True) if z.size else z
         )  # one sum: a chain of 300 would round 300 times
-        log_p = shifted - np.log(np.sum(np.exp(shifted), -1, keepdims=True))
+        log_p = shifted - np.log(runtime.stored(np.sum(np.exp(shifted), -1, keepdims=True)))
         labels = targets[row, : target_lengths[row]]
         log_p = runtime.from_sums(log_p, size_of_sums(runtime.constant(log_p), labels))
         log_probability = forward_algorithm(log_p, labels)
