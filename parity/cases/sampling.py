@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from parity.arrays import FLOATS, Array, Lengths, Mask, check_lengths, valid
+from parity.arrays import FLOATS, NARROW, Array, Lengths, Mask, check_lengths, valid
 from parity.caching import cached
 from parity.cases import real_data
 from parity.cases.case import Case, along, largest_id
@@ -192,7 +192,7 @@ class _Sampler:
             array[::2] += sign * spec.offset
         if spec.first_offset:
             array[::2, ..., 0] += sign * spec.first_offset
-        if spec.equal:
+        if spec.equal and self.dtype not in NARROW:  # a gradient of 1 / eps is more than float16 can hold
             array = with_equal_values(array, real, spec.equal, spec.equal_to, self.rng.spawn(1)[0])
         if spec.padding is not None:
             _hide(array)

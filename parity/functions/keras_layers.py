@@ -83,7 +83,10 @@ def _claim(layer, config):
         unlike("epsilon", layer.epsilon, config.options.get("eps", layer.epsilon))
         sizes, layout = {"H": layer.gamma.shape[-1]}, lambda given: {"0": given["gamma"], "1": given["beta"]}
         return Claim(("gamma", "beta"), sizes, layout, frozenset({"eps"}))
-    if isinstance(layer, keras.layers.Conv1D) and len(axes.get("w", "")) == 3:
+    if isinstance(layer, keras.layers.RMSNormalization) and set(axes) == {"gamma"}:
+        unlike("epsilon", layer.epsilon, config.options.get("eps", layer.epsilon))
+        return Claim(("gamma",), {"H": layer.scale.shape[-1]}, lambda given: {"0": given["gamma"]}, frozenset({"eps"}))
+    if isinstance(layer, keras.layers.Conv1D) and "w.0" in config.inputs and len(axes["w"]) == 3:
         unlike("the number of convolutions", 1, sum(name.startswith("w.") for name in config.inputs))
         unlike("kernel_size", tuple(layer.kernel_size), (3,))
         unlike("padding", layer.padding, config.options["padding"])

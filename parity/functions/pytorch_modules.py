@@ -58,7 +58,11 @@ def _claim(layer, config):
         sizes = {"H": layer.normalized_shape[-1]}
         layout = partial(_renamed, {"weight": "gamma", "bias": "beta"})
         return Claim(("gamma", "beta"), sizes, layout, frozenset({"eps"}))
-    if isinstance(layer, nn.Conv1d) and len(axes.get("w", "")) == 3:
+    if isinstance(layer, nn.RMSNorm) and set(axes) == {"gamma"}:
+        unlike("eps", layer.eps, config.options.get("eps", layer.eps))
+        sizes = {"H": layer.normalized_shape[-1]}
+        return Claim(("gamma",), sizes, partial(_renamed, {"weight": "gamma"}), frozenset({"eps"}))
+    if isinstance(layer, nn.Conv1d) and "w.0" in config.inputs and len(axes["w"]) == 3:
         return _convolution(layer, config)
     if isinstance(layer, nn.MultiheadAttention) and "bias_in" in axes:
         unlike("num_heads", layer.num_heads, config.options["heads"])

@@ -47,7 +47,7 @@ class Input:
         extreme: share of floats beyond 100 or -100, at which a gate is saturated and a loss written by hand overflows.
         equal: where some real values are equal, beside others that are not: "H", the features of one step, such as
             silence; "T", one feature in one whole sequence; "BT", one feature in all of them. Their deviation is 0,
-            where a root has no slope.
+            where a root has no slope. Not in 16 bits, whose range the slopes beside it exceed.
         equal_to: the values that these may have.
         padding: value of all padding, if an operation reads it; None if it must not matter, and is sampled.
         lengths: for an array (B, S, ...), the input with the number of real items among the S.
