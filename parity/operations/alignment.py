@@ -35,7 +35,7 @@ BY_SEQUENCE = Configuration(
     inputs={
         "logits": Input("BTC", offset=100.0),
         "targets": Input("BS", below="C", lengths="target_lengths", sample=sample_labels),
-        "target_lengths": Input("B", up_to="S", sample=samplesample_label_counts),
+        "target_lengths": Input("B", up_to="S", sample=sample_label_counts),
     },
     outputs={"loss": "B"},
     first_derivatives_only="neither PyTorch nor TensorFlow nor the reference differentiates its gradient",

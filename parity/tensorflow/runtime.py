@@ -59,7 +59,8 @@ SETTINGS = (  # how to read each, how to write it, and the default of TensorFlow
     (keras.config.image_data_format, keras.config.set_image_data_format, "channels_last"),
     (partial(global_state.get_global_attribute, POLICY), partial(global_state.set_global_attribute, POLICY), None),
     (tf.config.functions_run_eagerly, tf.config.run_functions_eagerly, False),
-    (partial(getattr, tf.get_logger(), "level"), tf.get_logger().setLevel, logging.ERROR),  # dynamic_rnn is deprecated
+    # deprecations, such as dynamic_rnn's, and what a layer that raised has not used
+    (partial(getattr, tf.get_logger(), "level"), tf.get_logger().setLevel, logging.CRITICAL),
 )
 
 
