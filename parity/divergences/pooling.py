@@ -252,18 +252,26 @@ class last_of_none:
             "float32, all masked": [0.5, 0.5],
             "float16": "RuntimeError: … without overflow …",
             "finfo.min, all masked": [0.5, 0.5],
+            "finfo.min added, all masked": [float("nan"), float("nan")],
         },
         "tensorflow": {
             "float32, all masked": [0.5, 0.5],
             "float16, all masked": [float("nan"), float("nan")],
             "dtype.min, all masked": [0.5, 0.5],
+            "dtype.min added, all masked": [float("nan"), float("nan")],
         },
     },
     why="It is in float32, and where everything is masked the weights are equal, padding or not. float16 ends at "
-    "65504: PyTorch rejects the number, and TensorFlow turns it into -inf, with NaN where everything is masked.",
-    instead="Use the lowest number of the dtype, and 0 for the weights of an empty sequence.",
+    "65504: PyTorch rejects the number, and TensorFlow turns it into -inf, with NaN where everything is masked. So "
+    "does the lowest number of the dtype when it is added: beside a score below -16 it overflows in float16.",
+    instead="Put the lowest number of the dtype in place of a score, by `masked_fill` or `where`: added to a score, it "
+    "overflows in float16. Give an empty sequence weights of 0.",
     operation="pooling.attention",
-    sources=("https://github.com/NVIDIA/apex/issues/1052", "https://github.com/unit8co/darts/issues/3081"),
+    sources=(
+        "https://github.com/NVIDIA/apex/issues/1052",
+        "https://github.com/unit8co/darts/issues/3081",
+        "https://github.com/huggingface/transformers/pull/17306",
+    ),
 )
 class large_negative:
     def pytorch():
@@ -272,11 +280,12 @@ class large_negative:
         from parity.divergences.entry import raised
 
         scores, padding = torch.tensor([1.0, 2.0]), torch.tensor([True, True])
-        half = scores.half()
+        half, lowest = scores.half(), torch.finfo(torch.float16).min
         return {
             "float32, all masked": scores.masked_fill(padding, -1e9).softmax(0).tolist(),
             "float16": raised(lambda: half.masked_fill(padding, -1e9), says="without overflow"),
-            "finfo.min, all masked": half.masked_fill(padding, torch.finfo(half.dtype).min).softmax(0).tolist(),
+            "finfo.min, all masked": half.masked_fill(padding, lowest).softmax(0).tolist(),
+            "finfo.min added, all masked": (half - 30 + lowest).softmax(0).tolist(),
         }
 
     def tensorflow():
@@ -292,4 +301,5 @@ class large_negative:
             "float32, all masked": weights(scores, -1e9),
             "float16, all masked": weights(half, -1e9),
             "dtype.min, all masked": weights(half, half.dtype.min),
+            "dtype.min added, all masked": tf.nn.softmax(half - 30 + half.dtype.min).numpy().tolist(),
         }
