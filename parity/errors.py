@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 
 Kind = TypeVar("Kind")
 
+# Of a terminal: colours and movements of the cursor, links and titles, and the choice of a character set.
+ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[(-/].)")
+
 MOST = 2**31  # numbers in one array: more would not fit into memory, with their gradients and copies
 SHOWN, LONGEST = 80, 300  # characters of a value, and of anything that was received
 FEW = 6  # names that a message lists completely
@@ -250,10 +253,19 @@ def plain_array(argument: str, received: object) -> Any:
     return array
 
 
+def without_colours(text: str) -> str:
+    """Return a text without the escape codes of a terminal, which Keras puts into its messages.
+
+    >>> without_colours(chr(27) + "[1mException" + chr(27) + "[0m, see " + chr(27) + "]8;;url" + chr(7) + "here")
+    'Exception, see here'
+    """
+    return ESCAPE_CODES.sub("", text)
+
+
 def message_of(error: BaseException) -> str:
     """Return an exception's name and message, even if its ``str`` raises."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return without_colours(f"{type(error).__name__}: {error}")
     except INTERRUPTS:
         raise
     except BaseException as another:  # ``__str__`` of a foreign class is foreign code
@@ -267,7 +279,7 @@ def cause(error: Exception) -> str:
 
 def first_lines(text: str) -> str:
     """Return the first three lines of a message as one printable line, 300 characters at most."""
-    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    lines = [" ".join(line.split()) for line in without_colours(text).splitlines() if line.strip()]
     return printable(" ".join(lines[:3])[:300])
 
 

@@ -39,7 +39,7 @@ BROKEN = {
     ),
     "has no memory": ("raise MemoryError", "MemoryError:"),
     "exits": ("raise SystemExit(0)", "SystemExit: 0"),
-    "skips": ("import pytest; pytest.skip('\x1b[31mno GPU', allow_module_level=True)", r"Skipped: \x1b[31mno GPU"),
+    "skips": ("import pytest; pytest.skip('\x1b[31mno GPU', allow_module_level=True)", "Skipped: no GPU"),
     "lacks a part": ("import no_such_part", "ModuleNotFoundError: No module named 'no_such_part'. To install it: pip "),
     "is something else": ("", "AttributeError: module 'torch' has no attribute "),
 }
@@ -67,7 +67,7 @@ def test_a_broken_framework_fails_every_check_and_is_named_once(kind: str, tmp_p
 
 
 UNUSABLE = {
-    "raises": (r"raise RuntimeError('\x1b[31mno\nlibrary')", r"RuntimeError: \x1b[31mno library"),
+    "raises": (r"raise RuntimeError('\x1b[31mno\nlibrary')", "RuntimeError: no library"),
     "lacks a library": ("raise ImportError('no library')", "ImportError: no library"),
     "exits": ("raise SystemExit(0)", "SystemExit: 0"),
     "is no Python": ("def (", "SyntaxError: invalid syntax"),
