@@ -45,6 +45,8 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "cu_seqlens leading 0": "documents.cu_seqlens_without_zero",
     "document NaN": "documents.nan_of_another_document",
     "packed document state reset": "documents.masked_separator",
+    "pad class NaN 0 log 0": "loss.zero_log_zero",
+    "focal gamma NaN": "loss.focal_slope",
     "TimeDistributed steps missing": "masking.time_distributed",
     "padding stride same even": "convolution.same_stride_even",
     "export mask TFSMLayer": "passing.exported",

@@ -359,3 +359,101 @@ class sequence_loss_gone:
             "average over time": sequence_loss(1).numpy().tolist(),
             "average over the batch": sequence_loss(0).numpy().tolist(),
         }
+
+
+@divergence(
+    claim="A pad class without mass adds nothing to the loss: 0 log 0 is 0.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {
+            "q * (q.log() - log_p)": float("nan"),
+            "kl_div": 0.3264,
+            "kl_div, logit of the pad -inf": float("nan"),
+            "cross_entropy, logit of the pad -inf": float("nan"),
+        },
+        "tensorflow": {
+            "q * log(q / p)": float("nan"),
+            "KLDivergence": 0.3264,
+            "KLDivergence, logit of the pad -inf": 0.08818,
+            "cross entropy, logit of the pad -inf": float("nan"),
+        },
+    },
+    why="Label smoothing gives the first class, the pad, a target of 0. `kl_div` and `KLDivergence` know that 0 log 0 "
+    "is 0; code that writes the product out does not, and gets 0 times -inf, NaN. If the logit of the pad is masked by "
+    "-inf, 0 times log p is NaN in `kl_div` and in a cross entropy with distributions, too. Keras' `KLDivergence` "
+    "clips both probabilities to 1e-7.",
+    instead="Use `xlogy` for q log q, and leave the logit of the pad finite, or select the classes with mass.",
+    operation="loss.smoothed_divergence",
+    sources=(
+        "https://github.com/harvardnlp/annotated-transformer/issues/109",
+        "https://github.com/harvardnlp/annotated-transformer/issues/39",
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html",
+    ),
+)
+class zero_log_zero:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        q, logits = torch.tensor([[0.0, 0.9, 0.1]]), torch.tensor([[0.0, 1.0, 0.0]])
+        log_p, masked = logits.log_softmax(1), torch.tensor([[-torch.inf, 1.0, 0.0]])
+        return {
+            "q * (q.log() - log_p)": (q * (q.log() - log_p)).sum().item(),
+            "kl_div": F.kl_div(log_p, q, reduction="sum").item(),
+            "kl_div, logit of the pad -inf": F.kl_div(masked.log_softmax(1), q, reduction="sum").item(),
+            "cross_entropy, logit of the pad -inf": F.cross_entropy(masked, q).item(),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        q, logits = tf.constant([[0.0, 0.9, 0.1]]), tf.constant([[0.0, 1.0, 0.0]])
+        p, masked = tf.nn.softmax(logits), tf.constant([[-float("inf"), 1.0, 0.0]])
+        divergence = keras.losses.KLDivergence()
+        return {
+            "q * log(q / p)": float(tf.reduce_sum(q * tf.math.log(q / p))),
+            "KLDivergence": float(divergence(q, p)),
+            "KLDivergence, logit of the pad -inf": float(divergence(q, tf.nn.softmax(masked))),
+            "cross entropy, logit of the pad -inf": float(tf.nn.softmax_cross_entropy_with_logits(q, masked)[0]),
+        }
+
+
+@divergence(
+    claim="The slope of a focal loss is finite, whatever its power.",
+    verdict=PARTLY,
+    expected={
+        "pytorch": {"gamma 2": 0.0, "gamma 0.5": float("nan"), "gamma 0.5, by logarithms": 0.0},
+        "tensorflow": {"gamma 2": 0.0, "gamma 0.5": float("nan"), "gamma 0.5, by logarithms": 0.0},
+    },
+    why="At a logit of 100 above the others, p rounds to 1. The slope of (1 - p) ** 0.5 is inf at 0, and 0 times inf "
+    "is NaN, which one step that is predicted well, or padding whose logits are large, spreads to all weights. A mask "
+    "behind the loss does not stop it.",
+    instead="Raise 1 - p to a power by its logarithm: that of the sum of the other classes' probabilities.",
+    operation="loss.focal",
+    sources=("https://github.com/kornia/kornia/pull/65", "https://arxiv.org/abs/1708.02002"),
+)
+class focal_slope:
+    def pytorch():
+        import torch
+
+        def slope(gamma, stable=False):
+            logits = torch.tensor([100.0, 0.0], requires_grad=True)
+            log_p = logits.log_softmax(0)
+            factor = (gamma * log_p[1]).exp() if stable else (1 - log_p[0].exp()) ** gamma
+            return torch.autograd.grad(-factor * log_p[0], logits)[0][0].item()
+
+        return {"gamma 2": slope(2.0), "gamma 0.5": slope(0.5), "gamma 0.5, by logarithms": slope(0.5, stable=True)}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        def slope(gamma, stable=False):
+            logits = tf.Variable([100.0, 0.0])
+            with tf.GradientTape() as tape:
+                log_p = tf.nn.log_softmax(logits)
+                factor = tf.exp(gamma * log_p[1]) if stable else (1 - tf.exp(log_p[0])) ** gamma
+                loss = -factor * log_p[0]
+            return float(tape.gradient(loss, logits)[0])
+
+        return {"gamma 2": slope(2.0), "gamma 0.5": slope(0.5), "gamma 0.5, by logarithms": slope(0.5, stable=True)}

@@ -44,6 +44,11 @@ def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
 (WEIGHTED,) = _mean({**LOGITS, "class_weight": Input("C", unit=True, buffer=True)})
 (OF_SEQUENCES,) = _mean(LOGITS, "a mean over all sequences of the batch that have a step", extra_lengths=FEW_AND_MANY)
 
+(WITHOUT_PAD,) = _mean(LOGITS, options={"smoothing": 0.1, "pad_class": 0}, least={"C": 3})
+(FOCAL,) = _mean(
+    {**LOGITS, "class_weight": Input("C", unit=True, buffer=True)}, options={"gamma": 2.0, "ignored_class": None}
+)
+
 ROWS = (
     Operation(
         "loss.cross_entropy",
@@ -75,6 +80,24 @@ ROWS = (
         "loss.class_weights",
         configurations=_on_either_side(WEIGHTED),
         variants={"pytorch": ("ignore_index",), "tensorflow": ("keras_mask",)},
+    ),
+    Operation(
+        "loss.smoothed_divergence",
+        configurations=(
+            WITHOUT_PAD,
+            WITHOUT_PAD.with_options("another_pad", "square", "wide", smoothing=0.6, pad_class=2),
+            WITHOUT_PAD.with_options("not_smoothed", "tied", smoothing=0.0, pad_class=1),
+        ),
+        variants={"pytorch": ("kl_div", "cross_entropy"), "tensorflow": ("xlogy", "cross_entropy")},
+    ),
+    Operation(
+        "loss.focal",
+        configurations=(
+            FOCAL,
+            FOCAL.with_options("ignored_class", "square", "descending", gamma=0.5, ignored_class=1),
+            FOCAL.with_options("not_focused", "tied", "many_rows", gamma=0.0, ignored_class=0),
+        ),
+        variants={"pytorch": ("selected",), "tensorflow": ("selected",)},
     ),
     Operation(
         "loss.mean_of_sequences",

@@ -80,6 +80,60 @@ def class_weights(
     return {"loss": total / torch.where(weight > 0, weight, 1)}
 
 
+def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0, variant="kl_div"):
+    """Average the divergence from smoothed targets over real steps, where one class is the pad.
+
+    A target keeps ``1 - smoothing``, and all classes but the pad share the rest. ``label_smoothing`` of PyTorch's cross
+    entropy gives the pad a share, too.
+
+    Args:
+        logits, targets, lengths: (B, T, C), (B, T), (B,).
+        pad_class: it has no mass, and steps whose target it is do not count.
+        variant: "kl_div", or "cross_entropy" with the distributions as targets, less their entropy.
+
+    Returns:
+        loss: (), 0 if no step counts.
+    """
+    counted = runtime.valid(lengths, targets.shape[1]) & (targets != pad_class)
+    z, q = logits[counted], smoothed(targets[counted], logits, smoothing, pad_class)  # (N, C)
+    if runtime.pick(("kl_div", "cross_entropy"), variant) == "kl_div":
+        total = F.kl_div(z.log_softmax(1), q, reduction="sum")  # it knows that 0 log 0 is 0
+    else:
+        total = F.cross_entropy(z, q, reduction="sum") + torch.xlogy(q, q).sum()
+    return {"loss": total / counted.sum().clamp(min=1)}
+
+
+def smoothed(targets, logits, smoothing, pad_class):  # (N,) -> (N, C)
+    """Return the distribution that each target becomes."""
+    classes = logits.shape[-1]
+    share = logits.new_full((classes,), smoothing / (classes - 1))
+    share[pad_class] = 0
+    return (1 - smoothing) * F.one_hot(targets, classes).to(share.dtype) + share
+
+
+def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=None, variant="selected"):
+    """Average ``-weight (1 - p) ** gamma log p`` over real steps, p being the probability of the target.
+
+    1 - p is the probability of all other classes, whose logarithm is computed as such: where p rounds to 1, the slope
+    of its power would be 0 times inf.
+
+    Args:
+        logits, targets, lengths, class_weight: (B, T, C), (B, T), (B,), (C,), the last constant.
+        ignored_class: steps with this target do not count; None if all do.
+
+    Returns:
+        loss: (), 0 if no step counts.
+    """
+    counted = runtime.valid(lengths, targets.shape[1])
+    if ignored_class is not None:
+        counted = counted & (targets != ignored_class)
+    log_p, target = logits[counted].log_softmax(1), targets[counted]  # (N, C)  (N,)
+    chosen = F.one_hot(target, logits.shape[2]).bool()
+    log_rest = log_p.masked_fill(chosen, -torch.inf).logsumexp(1)
+    losses = -class_weight.detach()[target] * (gamma * log_rest).exp() * log_p[chosen]
+    return {"loss": losses.sum() / counted.sum().clamp(min=1)}
+
+
 def mean_of_sequences(logits, targets, lengths, *, left=False, variant="weighted"):
     """Average the cross entropy over each sequence, then over all non-empty sequences.
 

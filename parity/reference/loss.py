@@ -66,6 +66,56 @@ def class_weights(logits, targets, lengths, class_weight, *, left=False):  # (B,
     return {"loss": total / np.where(weight > 0, weight, 1)}
 
 
+def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0):  # (B, T, C)  (B, T)  (B,)
+    """Average the divergence from smoothed targets over real steps, where one class is the pad.
+
+    A target keeps ``1 - smoothing``, and all classes but the pad share the rest: the pad has no mass, and steps whose
+    target it is do not count. The divergence of Kullback and Leibler is ``Σ q log(q / p)``, with ``0 log 0 = 0``.
+
+    Returns:
+        loss: (), 0 if no step counts.
+
+    >>> loss = smoothed_divergence(np.zeros((1, 2, 3)), np.array([[1, 0]]), [2], smoothing=0.0)["loss"]
+    >>> round(float(np.exp(loss)), 4)  # one step counts, whose target has probability 1/3
+    3.0
+    """
+    share = smoothing * (np.arange(logits.shape[-1]) != pad_class) / (logits.shape[-1] - 1)
+    kept, wanted = counted_steps(logits, targets, lengths, pad_class)
+    losses = []
+    for z, target in zip(kept, wanted):
+        q = (1 - smoothing) * np.eye(logits.shape[-1])[target] + share  # (n, C)
+        negative_entropy = np.sum(q * np.log(np.where(q > 0, q, 1)), -1)
+        log_partition = runtime.from_sums(log_sum_exp(z), logits.shape[-1] / 2)
+        losses.append(negative_entropy + runtime.stored(log_partition - np.sum(z * q, -1)))
+    return {"loss": mean_over_steps(losses, list(map(len, wanted)), logits)}
+
+
+def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=None):  # (B, T, C)  (B, T)  (B,)  (C,)
+    """Average ``-weight (1 - p) ** gamma log p`` over real steps, p being the probability of the target.
+
+    Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002. The weights are constants,
+    and the sum is divided by the number of steps, not by the sum of their weights. The gradient of log(1 - p) is a
+    difference of two softmaxes, which frameworks round apart; they are nearly equal where p is small.
+
+    Args:
+        ignored_class: steps with this target do not count; None if all do.
+
+    Returns:
+        loss: (), 0 if no step counts.
+    """
+    classes, losses = logits.shape[-1], []
+    kept, wanted = counted_steps(logits, targets, lengths, ignored_class)
+    for z, target in zip(kept, wanted):
+        z = z - np.max(runtime.constant(z), -1, keepdims=True)  # or the largest logit would be rounded with each
+        chosen = np.eye(classes, dtype=bool)[target]  # (n, C)
+        log_partition = log_sum_exp(z)
+        log_p = runtime.stored(np.sum(np.where(chosen, z, 0), -1) - log_partition)
+        log_others = log_sum_exp(np.where(chosen, -np.inf, z))
+        log_rest = runtime.stored(log_others - runtime.from_sums(log_partition, 1))
+        losses.append(-runtime.constant(class_weight)[..., target] * np.exp(gamma * log_rest) * log_p)
+    return {"loss": mean_over_steps(losses, list(map(len, wanted)), logits)}
+
+
 def mean_of_sequences(logits, targets, lengths, *, left=False):
     """Average the cross entropy over each sequence, then over all non-empty sequences.
 
@@ -126,3 +176,17 @@ def sum_over_steps(losses, like):  # B arrays (..., length), (..., B, T, D) -> (
 
 def padded_losses(losses, logits):  # B arrays (length,), (B, T, C) -> (B, T)
     return runtime.padded([loss[..., None] for loss in losses], logits[..., :1])[..., 0]
+
+
+def counted_steps(logits, targets, lengths, ignored):  # (..., B, T, C)  (B, T)  (B,)
+    """Return the logits (..., n, C) and targets (n,) of each sequence, without steps whose target is ignored."""
+    real = [targets[row, :length] for row, length in enumerate(lengths)]
+    places = [np.flatnonzero(target != ignored) if ignored is not None else np.arange(len(target)) for target in real]
+    kept = [logits[..., row, place, :] for row, place in enumerate(places)]
+    return kept, [target[place] for target, place in zip(real, places)]
+
+
+def log_sum_exp(z):  # (..., C) -> (...)
+    """Return ``log Σ exp(z)``; the sum is kept rounded, so that a logarithm near 0 is off by a unit, however small."""
+    top = np.max(z, -1, keepdims=True)
+    return top[..., 0] + np.log(runtime.stored(np.sum(np.exp(z - top), -1)))

@@ -94,7 +94,7 @@ def _tanh_slope(y, a):
 
 
 defvjp(stored, lambda y, a: lambda d: d)
-defvjp(from_sums, lambda y, a, size: lambda d: d + size * OFF.get()(d), argnums=(0,))
+defvjp(from_sums, lambda y, a, size: lambda d: d + size * OFF.get()(getval(d)), argnums=(0,))
 defvjp(sigmoid, lambda y, a: lambda d: d * _sigmoid_slope(y, a))
 defvjp(tanh, lambda y, a: lambda d: d * _tanh_slope(y, a))
 

@@ -92,6 +92,63 @@ def class_weights(
     return {"loss": with_keras_mask(loss, targets, runtime.only_real(real, logits), real, sample_weight=weight)}
 
 
+def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0, variant="xlogy"):
+    """Average the divergence from smoothed targets over real steps, where one class is the pad.
+
+    A target keeps ``1 - smoothing``, and all classes but the pad share the rest. `keras.losses.KLDivergence` takes
+    probabilities and clips both of them, which a pad without mass is not spared.
+
+    Args:
+        logits, targets, lengths: (B, T, C), (B, T), (B,).
+        pad_class: it has no mass, and steps whose target it is do not count.
+        variant: "xlogy", or "cross_entropy" with the distributions as targets, less their entropy.
+
+    Returns:
+        loss: (), 0 if no step counts.
+    """
+    counted = runtime.valid(lengths, tf.shape(targets)[1]) & (targets != pad_class)
+    z = tf.boolean_mask(logits, counted)  # (N, C)
+    q = smoothed(tf.boolean_mask(targets, counted), logits, smoothing, pad_class)
+    negative_entropy = tf.math.xlogy(q, q)  # 0 where q is 0
+    if runtime.pick(("xlogy", "cross_entropy"), variant) == "xlogy":
+        total = tf.reduce_sum(negative_entropy - q * tf.nn.log_softmax(z))
+    else:
+        losses = tf.nn.softmax_cross_entropy_with_logits(q, z)
+        total = tf.reduce_sum(losses) + tf.reduce_sum(negative_entropy)
+    return {"loss": total / at_least_one(counted, logits.dtype)}
+
+
+def smoothed(targets, logits, smoothing, pad_class):  # (N,) -> (N, C)
+    """Return the distribution that each target becomes."""
+    classes = logits.shape[-1]
+    share = smoothing / (classes - 1) * (1 - tf.one_hot(pad_class, classes, dtype=logits.dtype))
+    return (1 - smoothing) * tf.one_hot(targets, classes, dtype=logits.dtype) + share
+
+
+def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=None, variant="selected"):
+    """Average ``-weight (1 - p) ** gamma log p`` over real steps, p being the probability of the target.
+
+    1 - p is the probability of all other classes, whose logarithm is computed as such: where p rounds to 1, the slope
+    of its power would be 0 times inf. `keras.losses.CategoricalFocalCrossentropy` clips p to 1 - 1e-7 instead.
+
+    Args:
+        logits, targets, lengths, class_weight: (B, T, C), (B, T), (B,), (C,), the last constant.
+        ignored_class: steps with this target do not count; None if all do.
+
+    Returns:
+        loss: (), 0 if no step counts.
+    """
+    counted = runtime.valid(lengths, tf.shape(targets)[1])
+    if ignored_class is not None:
+        counted = counted & (targets != ignored_class)
+    log_p, target = tf.nn.log_softmax(tf.boolean_mask(logits, counted)), tf.boolean_mask(targets, counted)
+    chosen = tf.one_hot(target, logits.shape[2], on_value=True, off_value=False, dtype=tf.bool)  # (N, C)
+    log_rest = tf.reduce_logsumexp(tf.where(~chosen, log_p, float("-inf")), 1)
+    weights = tf.gather(tf.stop_gradient(class_weight), target)
+    losses = -weights * tf.exp(gamma * log_rest) * tf.boolean_mask(log_p, chosen)
+    return {"loss": tf.reduce_sum(losses) / at_least_one(counted, logits.dtype)}
+
+
 def mean_of_sequences(logits, targets, lengths, *, left=False, variant="weighted"):
     """Average the cross entropy over each sequence, then over all non-empty sequences.
 
