@@ -145,8 +145,9 @@ def zero_gradient_at_padding(setting: Setting) -> Transformations:
 
 
 def independent_of_batchmates(setting: Setting) -> Transformations:
+    """Compare the batch with each sequence alone, which is what is expected."""
     _check_several(setting)
-    yield Transformation(setting.base.alone())
+    yield Transformation([setting.base], against=setting.base.alone())
 
 
 def follows_permutation(setting: Setting) -> Transformations:
