@@ -1,6 +1,7 @@
 """Compute statistics of each sequence over its own steps, and normalise by them.
 
-Frameworks keep deviations rounded, and compute gradients from them. So the perturbed copies of the noise floor do too.
+Frameworks keep the mean and the deviations from it rounded, and compute with those. So the perturbed copies of the
+noise floor do too: two steps are always at -1 and 1, and all of the error is that of their mean.
 """
 
 import autograd.numpy as np
@@ -77,7 +78,7 @@ def instance_norm(x, lengths, gamma, beta, *, eps=1e-5):  # (B, T, H)  (B,)  (H,
 
 def deviations(row):  # (n, H) -> (n, H)
     """Return how far each step is from the mean, as frameworks keep it."""
-    return runtime.stored(row - np.mean(row, -2, keepdims=True)) if row.shape[-2] else row
+    return runtime.stored(row - runtime.stored(np.mean(row, -2, keepdims=True))) if row.shape[-2] else row
 
 
 def variance(centred):  # (n, H) -> (1, H)
