@@ -47,6 +47,8 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "packed document state reset": "documents.masked_separator",
     "pad class NaN 0 log 0": "loss.zero_log_zero",
     "focal gamma NaN": "loss.focal_slope",
+    "CRF mask hole transition": "crf.holes_in_a_chain",
+    "label -1 last class": "crf.labels_of_minus_one",
     "TimeDistributed steps missing": "masking.time_distributed",
     "padding stride same even": "convolution.same_stride_even",
     "export mask TFSMLayer": "passing.exported",

@@ -1,0 +1,37 @@
+"""Define conditional random fields over steps: transitions lead from one step that counts to the next."""
+
+from __future__ import annotations
+
+from parity.operations.holes import MASK
+from parity.operations.row import Configuration, Input, Operation
+
+SCORES = {"scores": Input("BTC", offset=100.0), **MASK}  # that of each class at each step
+CHAIN = {"transitions": Input("CC"), "start": Input("C"), "end": Input("C")}
+
+ROWS = (
+    Operation(
+        "crf.negative_log_likelihood",
+        configurations=(
+            Configuration(
+                "with_ends",
+                {**SCORES, "targets": Input("BT", below="C"), **CHAIN},
+                outputs={"loss": "B"},
+                stepwise=True,
+            ),
+        ),
+        variants={"pytorch": ("stepwise",), "tensorflow": ("scan",)},
+    ),
+    Operation(
+        "crf.viterbi",
+        configurations=(
+            Configuration(
+                "with_ends",
+                {**SCORES, **CHAIN},
+                outputs={"path": "BT", "score": "B"},
+                discrete=("path",),
+                stepwise=True,
+            ),
+        ),
+        variants={"pytorch": ("stepwise",), "tensorflow": ("scan",)},
+    ),
+)
