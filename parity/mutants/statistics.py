@@ -132,7 +132,7 @@ INSTANCES = (
         subject="pytorch.masked",
         mistake="`instance_norm` takes no mask: zeros at padding count in its mean and variance.",
         location="statistics.instance_norm",
-        before="y = centred * (variance_of(centred, lengths) + eps).rsqrt() * gamma + beta",
+        before="y = centred / (variance_of(centred, lengths) + eps).sqrt() * gamma + beta",
         after="zeroed = runtime.only_real(runtime.valid(lengths, x.shape[1]), x)\n"
         "    y = torch.nn.functional.instance_norm(zeroed.mT, weight=gamma, bias=beta, eps=eps).mT",
         killed_by="ignores_extra_padding",
@@ -143,8 +143,8 @@ INSTANCES = (
         subject="pytorch.masked",
         mistake="Epsilon is added to the square of a root: every output is right, and the gradient is NaN at 0.",
         location="statistics.instance_norm",
-        before="(variance_of(centred, lengths) + eps).rsqrt()",
-        after="(variance_of(centred, lengths).sqrt().square() + eps).rsqrt()",
+        before="(variance_of(centred, lengths) + eps).sqrt()",
+        after="(variance_of(centred, lengths).sqrt().square() + eps).sqrt()",
         killed_by="matches_reference",
     ),
     Mutant(

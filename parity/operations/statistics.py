@@ -17,14 +17,14 @@ def _moments(name: str, x: Input, **options: float) -> Configuration:
 
 
 POPULATION = _moments("population", FAR, correction=0, eps=1e-5)
-SAMPLE = _moments("sample", X, correction=1, eps=1e-12)
+SAMPLE = _moments("sample", X, correction=1, eps=1e-3)
 UTTERANCE = Configuration("mean_and_variance", {"x": X}, {"y": "BTH"}, {"divide": True, "eps": 1e-2})
 INSTANCES = Configuration("eps_of_keras", {"x": X} | SCALE_AND_SHIFT, {"y": "BTH"}, {"eps": 1e-3})
 
 ROWS = (
     Operation(
         "statistics.moments",
-        configurations=(POPULATION, SAMPLE),
+        configurations=(POPULATION, SAMPLE, SAMPLE.with_options("tiny_eps", *SPECIAL, eps=1e-12)),
         variants={"pytorch": ("masked_sum",), "tensorflow": ("weighted_moments", "masked_sum")},
     ),
     Operation(
