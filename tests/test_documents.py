@@ -37,6 +37,11 @@ def test_the_longest_row_has_documents_of_several_lengths(lengths: str, sizes: s
         assert len(found) >= 3
 
 
+def test_a_byte_cannot_count_the_documents_of_some_row() -> None:
+    case = sample_case("documents.positions", "restarted", "long", "float32", seed=0)
+    assert sum(row == np.argmax(case.lengths) for row, _ in documents(case)) == 257
+
+
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_what_is_unpacked_can_be_packed_again(lengths: str) -> None:
     case = sample_case("documents.next_token_loss", "per_token", lengths, "float32", seed=0)

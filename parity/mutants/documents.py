@@ -51,8 +51,8 @@ POSITIONS = (
         subject="tensorflow.ragged",
         mistake="The lengths of rows take the place of those of documents.",
         location="documents.document_sizes",
-        before="tf.math.segment_sum(tf.ones_like(number), number)",
-        after="tf.boolean_mask(tf.reduce_sum(tf.cast(real, tf.int32), 1), tf.reduce_any(real, 1))",
+        before="ends[1:] - ends[:-1]",
+        after="tf.boolean_mask(tf.math.count_nonzero(real, 1), tf.reduce_any(real, 1))",
         killed_by="same_when_packed",
     ),
     Mutant(
@@ -63,6 +63,16 @@ POSITIONS = (
         location="documents.positions",
         before='"document_lengths": tf.reduce_sum(tf.cast(same, tf.int32), 2)',
         after='"document_lengths": tf.reduce_sum(tf.cast(same, tf.int32), 2) % 256',
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="documents.number_in_a_byte",
+        operation="documents.positions",
+        subject="pytorch.cummax",
+        mistake="The documents of a row are numbered in a byte, which ends at 255.",
+        location="documents.document_lengths",
+        before=".clamp(min=0)",
+        after=".clamp(min=0) % 256",
         killed_by="matches_reference",
     ),
     Mutant(
@@ -301,7 +311,7 @@ CONVOLUTION = (
         mistake="Rows are convolved in place of documents.",
         location="documents.cut",
         before="sizes = document_sizes(segments, real)",
-        after="sizes = tf.reduce_sum(tf.cast(real, tf.int32), 1)",
+        after="sizes = tf.math.count_nonzero(real, 1)",
         killed_by="same_when_packed",
     ),
 )

@@ -4,7 +4,9 @@
 the next. Here a row is one sequence to whatever does not know the documents: a layer's state, window or attention
 crosses from one to the next unless it is kept from that. So rows are cut into documents, or ``segments`` is compared.
 ``cu_seqlens`` of kernels such as flash attention is where each document begins among the real steps of all rows, and
-the number of these behind it. See https://docs.pytorch.org/docs/stable/nested.html.
+the number of these behind it. Two ways are missing, since a CPU cannot train with them: attention of jagged nested
+tensors takes no causal mask there (https://docs.pytorch.org/docs/stable/nested.html), and FlexAttention has no backward
+pass (https://docs.pytorch.org/docs/stable/nn.attention.flex_attention.html).
 """
 
 import torch

@@ -228,8 +228,14 @@ def starts(segments, real):  # (B, T)  (B, T) -> (B, T)
 
 def document_sizes(segments, real):  # (B, T)  (B, T) -> (N,)
     """Return the length of each document of all rows."""
-    number = tf.cumsum(tf.cast(tf.boolean_mask(starts(segments, real), real), tf.int32)) - 1  # of its document
-    return tf.math.segment_sum(tf.ones_like(number), number)
+    ends = cu_seqlens(segments, real)
+    return ends[1:] - ends[:-1]
+
+
+def cu_seqlens(segments, real):  # (B, T)  (B, T) -> (N + 1,)
+    """Return where each document begins among the real steps of all rows, and the number of these."""
+    begins = tf.where(tf.boolean_mask(starts(segments, real), real))[:, 0]
+    return tf.concat([begins, [tf.math.count_nonzero(real)]], 0)
 
 
 def cut(x, segments, real):  # (B, T, D)  (B, T)  (B, T) -> (N, L, D)  (N,)
