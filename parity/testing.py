@@ -13,6 +13,7 @@ from parity.checks.selection import plan
 from parity.checks.verdict import Verdict
 from parity.errors import FrameworkUnavailable, choose, names
 from parity.frameworks import FRAMEWORKS
+from parity.functions.asking import dtypes_of, usual_contracts
 from parity.functions.checking import check_function
 from parity.models.checking import check_model, chosen_contracts
 from parity.models.sequences import Inputs
@@ -74,7 +75,8 @@ def function(operation: str, framework: str = "", **options: Any) -> Decorator:
     'test_reverse'
     """
     wanted = [choose("framework", framework, FRAMEWORKS)] if framework else list(FRAMEWORKS)
-    planned = plan([operation], wanted, (), [options.get("dtype", "float32")], options.get("contracts", ()))
+    contracts = options.get("contracts", ()) or usual_contracts(options.get("like") is not None)
+    planned = plan([operation], wanted, (), dtypes_of(options.get("dtype", "float32")), contracts, full=True)
     chosen = dict.fromkeys(check.contract for check in planned)
     return _decorator(chosen, lambda made: check_function(operation, made, framework, **options))
 

@@ -163,6 +163,16 @@ def test_a_training_run_that_fails_fails_the_command(
         assert "1 check agrees" in capsys.readouterr().out
 
 
+def test_buffers_are_described_as_such(capsys: Any) -> None:
+    assert main(["describe", "normalisation.batch_norm"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    described = {line.split()[1]: line for line in lines if line.strip().startswith("takes")}
+    assert {name for name, line in described.items() if "a buffer: it has no gradient" in line} == {
+        "running_mean",
+        "running_variance",
+    }
+
+
 def test_an_operation_is_described(capsys: Any) -> None:
     assert main(["describe", "rnn.lstm", "loss"]) == 0
     out = capsys.readouterr().out

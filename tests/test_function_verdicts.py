@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from parity import InputError, Verdict, assert_function, check_function
+from parity import InputError, Verdict, assert_function, check_function, sample_case
+from parity.cases.lengths import lengths_of
 from parity.checks.result import XFAILED
+from parity.operations import find
 
 MEAN, REVERSE, LSTM = "pooling.mean", "bidirectional.reverse_sequence", "rnn.lstm"
 TWO: dict[str, Any] = {"lengths": "3,1:5", "mode": "eager"}
@@ -264,3 +266,163 @@ def test_no_mutant_is_named_that_gives_other_results(name: str, pytorch: str) ->
     verdict = check_function(MEAN, NO_MUTANT[name], pytorch, **REFERENCE)
     assert not verdict
     assert "results of" not in str(verdict)
+
+
+def whole(*arguments: Any, factor: float = 1.01, **named: Any) -> Any:
+    """Run a packing LSTM whose ``y`` has all steps, times a factor."""
+    found = packed(*arguments, **named)
+    x, y = arguments[0] if arguments else named["x"], found["y"]
+    missing = y.new_zeros(len(y), x.shape[1] - y.shape[1], y.shape[2])
+    return found | {"y": import_module("torch").cat([y, missing], 1) * factor}
+
+
+@pytest.mark.parametrize("lengths", ["3,1:5", "2:2", "4,4,1:6"])
+def test_where_a_failure_begins_is_looked_for_without_empty_sequences_if_there_are_none(
+    lengths: str, pytorch: str
+) -> None:
+    """Packing refuses empty sequences; the search for the first step must not meet them, nor replace the failure."""
+    options: dict[str, Any] = {"config": "one_layer", "contracts": ["matches_reference"], "lengths": lengths}
+    verdict = check_function(LSTM, whole, pytorch, **options)
+    assert verdict.failed == ("matches_reference",)
+    assert {one.quantity for one in verdict.results} >= {"y", "d_x"}
+    assert not {"h", "c"} & {one.quantity for one in verdict.results}
+    assert "greater than 0" not in str(verdict)
+    assert "differs from the reference on the first step, first in y" in str(verdict)
+    observed, expected = next((one.observed, one.expected) for one in verdict.results if one.quantity == "y")
+    assert observed is not None
+    assert expected is not None
+    assert observed / expected == pytest.approx(1.01, rel=1e-4)
+
+
+def mean_without_care(x: Any, lengths: Any, factor: float = 1.01) -> Any:
+    """Return a mean that is NaN for empty sequences, times a factor."""
+    real = import_module("parity.pytorch.runtime").valid(lengths, x.shape[1])[:, :, None]
+    return import_module("torch").where(real, x, 0).sum(1) / lengths[:, None] * factor
+
+
+def loss_without_care(logits: Any, targets: Any, lengths: Any, factor: float = 1.01) -> Any:
+    """Return a loss that is NaN without any real step, times a factor."""
+    real = import_module("parity.pytorch.runtime").valid(lengths, targets.shape[1])
+    return import_module("torch").nn.functional.cross_entropy(logits[real], targets[real]) * factor
+
+
+WITHOUT_CARE: dict[str, tuple[str, Callable[..., Any], str, str]] = {
+    "rows, of which none is empty": (MEAN, mean_without_care, "3,1:5", " step"),
+    "rows, of which one is empty": (MEAN, mean_without_care, "3,0:5", "with all sequences empty"),
+    "one number, without empty sequences": ("loss.cross_entropy", loss_without_care, "3,2:3", " step"),
+    "one number, with an empty sequence that is no fault": (
+        "loss.cross_entropy",
+        loss_without_care,
+        "3,0,1:5",
+        " step",
+    ),
+    "one number, without real steps": ("loss.cross_entropy", loss_without_care, "0,0:2", "with all sequences empty"),
+}
+
+
+@pytest.mark.parametrize("what", WITHOUT_CARE)
+def test_a_failure_begins_with_empty_sequences_only_if_these_are_wrong(what: str, pytorch: str) -> None:
+    operation, function, lengths, where = WITHOUT_CARE[what]
+    verdict = check_function(operation, function, pytorch, lengths=lengths, contracts=["matches_reference"])
+    first = str(verdict).splitlines()[0]
+    assert where in first
+    assert ("empty" in first) is ("empty" in where)
+
+
+def test_a_sequence_alone_is_what_is_expected_of_it_in_the_batch(framework: str) -> None:
+    def over_all_steps(x: Any, lengths: Any) -> Any:
+        if framework == "pytorch":
+            return x.sum(1) / x.shape[1]
+        tf = import_module("tensorflow")
+        return tf.reduce_sum(x, 1) / tf.cast(tf.shape(x)[1], x.dtype)
+
+    tried = ["independent_of_batchmates"]
+    verdict = check_function(MEAN, over_all_steps, framework, contracts=tried, lengths="4,1:4", mode="eager")
+    result = next(one for one in verdict.results if one.quantity == "y")
+    case = sample_case(MEAN, "features", "4,1:4", "float32", 0)
+    row, feature = result.worst_index
+    alone = case.arrays["x"][row, : case.lengths[row], feature].mean()
+    in_batch = case.arrays["x"][row, :, feature].mean()
+    assert (result.observed, result.expected) == pytest.approx((in_batch, alone), rel=1e-5)
+
+
+def test_a_wrong_function_does_not_depend_on_earlier_calls_for_that(framework: str) -> None:
+    def scaled(x: Any, lengths: Any) -> Any:
+        return import_module(f"parity.{framework}.pooling").mean(x, lengths)["y"] * 1.01
+
+    verdict = check_function(MEAN, scaled, framework, mode="eager")
+    assert verdict.failed == ("matches_reference",)
+
+
+@pytest.mark.parametrize("gamma", ["right", "left out"])
+def test_buffers_need_no_gradient_and_may_be_updated_in_place(gamma: str, pytorch: str) -> None:
+    torch, norm = import_module("torch"), "normalisation.batch_norm"
+
+    def at_inference(x: Any, lengths: Any, **given: Any) -> Any:
+        real = torch.arange(x.shape[1]) < lengths[:, None]
+        weight = given["gamma"] if gamma == "right" else None
+        statistics = given["running_mean"], given["running_variance"]
+        assert not any(one.requires_grad for one in statistics)
+        y = torch.nn.functional.batch_norm(x[real], *statistics, weight, given["beta"], False, 0.0, given["eps"])
+        return torch.zeros_like(x).masked_scatter(real[..., None], y)
+
+    verdict = check_function(norm, at_inference, pytorch, config="inference", min_length=1)
+    assert bool(verdict) is (gamma == "right")
+    assert verdict.failed[:1] == (() if gamma == "right" else ("matches_reference",))
+
+    def in_training(x: Any, lengths: Any, running_mean: Any, running_variance: Any, **given: Any) -> Any:
+        found = import_module("parity.pytorch.normalisation").batch_norm(
+            x, lengths, running_mean=running_mean, running_variance=running_variance, **given
+        )
+        running_mean.copy_(found["running_mean"])
+        running_variance.copy_(found["running_variance"])
+        return found | {"running_mean": running_mean, "running_variance": running_variance}
+
+    verdict = check_function(norm, in_training, pytorch, config="training")
+    assert verdict, verdict
+
+
+def weighted(logits: Any, targets: Any, lengths: Any, class_weight: Any, ignored: int = -100) -> Any:
+    """Compute a weighted loss by PyTorch's own function, which takes no weights that need a gradient."""
+    torch = import_module("torch")
+    real = torch.arange(targets.shape[1]) < lengths[:, None]
+    return torch.nn.functional.cross_entropy(logits[real], targets[real], class_weight, ignore_index=ignored)
+
+
+def test_weights_of_classes_need_no_gradient(pytorch: str) -> None:
+    assert check_function("loss.class_weights", weighted, pytorch, contracts=["matches_reference"], min_length=1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 15, 40])
+@pytest.mark.parametrize("ignored", [0, 7])
+def test_a_real_class_that_is_ignored_shows_with_every_seed(ignored: int, seed: int, pytorch: str) -> None:
+    """The first class and the last one occur in every sample of two steps or more."""
+
+    def wrong(logits: Any, targets: Any, lengths: Any, class_weight: Any) -> Any:
+        return weighted(logits, targets, lengths, class_weight, ignored)
+
+    options: dict[str, Any] = {"contracts": ["matches_reference"], "lengths": "ragged", "min_length": 1, "seed": seed}
+    assert check_function("loss.class_weights", wrong, pytorch, **options).failed == ("matches_reference",)
+
+
+@pytest.mark.parametrize("operation", ["loss.class_weights", "loss.cross_entropy", "loss.label_smoothing"])
+def test_each_class_occurs_on_a_real_step_of_some_batch(operation: str) -> None:
+    for seed in range(30):
+        occurring: dict[int, set[int]] = {}
+        for lengths in lengths_of(find(operation).configurations[0]):
+            case = sample_case(operation, "mean", lengths, "float32", seed)
+            classes = case.arrays["targets"][case.mask]
+            occurring.setdefault(case.size("C"), set()).update(classes.tolist())
+        assert occurring[8] == set(range(8))
+
+
+def test_messages_have_no_colours(tensorflow: str) -> None:
+    keras = import_module("keras")
+
+    def reshaped(x: Any, lengths: Any) -> Any:
+        return keras.layers.Reshape((7, 7))(x)
+
+    verdict = check_function(MEAN, reshaped, tensorflow, **TWO)
+    assert "raised ValueError: Exception encountered when calling Reshape.call(). The total size" in str(verdict)
+    assert "\x1b" not in str(verdict)
+    assert "x1b" not in str(verdict)

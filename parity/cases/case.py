@@ -28,6 +28,8 @@ class Case:
         arrays: the configuration's inputs by name; all floats of one dtype, ids integers.
         cotangents: a float array by name for each output that gradients are taken of.
         lengths_name, seed: its origin; ``"given"`` and -1 if a user made it.
+        finite: whether real steps must be; False to try what NaN or inf there does.
+        differentiated: whether gradients are taken; False for a function that has none.
 
     Raises:
         InputError: a wrong name, rank, size, dtype or length; ids outside their vocabulary; NaN or inf on a real step.
@@ -47,7 +49,8 @@ class Case:
     cotangents: Mapping[str, Array]
     lengths_name: str = "given"
     seed: int = -1
-    finite: bool = True  # whether real steps must be; False to try what NaN or inf there does
+    finite: bool = True
+    differentiated: bool = True
 
     def __post_init__(self) -> None:
         config = self.row.configuration(self.config)
@@ -118,7 +121,7 @@ class Case:
         """Return the axes of every observed quantity: outputs by name, gradients of floats as ``d_name``."""
         axes = {name: self.configuration.outputs[name] for name in self.cotangents}
         for name, (array, spec) in self._specified().items():
-            if is_float(array.dtype):
+            if is_float(array.dtype) and self.differentiated:
                 axes[f"d_{name}"] = spec.axes
         return axes
 
@@ -126,6 +129,10 @@ class Case:
         """Return the case with the cotangents of these outputs only."""
         kept = frozenset(choose("outputs", name, self.cotangents) for name in names("outputs", outputs))
         return self if kept == set(self.cotangents) else _keeping(self, kept)
+
+    def forward_only(self) -> Case:
+        """Return the case without gradients: outputs alone are observed."""
+        return _forward_only(self) if self.differentiated else self
 
     def given_by(self, variant: str) -> Case:
         """Return the case without the outputs that ``"framework.variant"`` omits."""
@@ -282,6 +289,11 @@ def with_steps(array: Array, spec: Input, steps: int, left: bool = False) -> Arr
 @cached(maxsize=256)
 def _keeping(case: Case, outputs: frozenset[str]) -> Case:
     return replace(case, cotangents={name: array for name, array in case.cotangents.items() if name in outputs})
+
+
+@cached(maxsize=256)
+def _forward_only(case: Case) -> Case:
+    return replace(case, differentiated=False)
 
 
 def _named(received: object, known: Mapping[str, Any], argument: str) -> dict[str, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import permutations
 
@@ -11,20 +11,28 @@ import numpy as np
 from parity.arrays import Array
 from parity.cases.case import Case
 from parity.checks.comparison import difference
-from parity.checks.noise import Floor, noise_floor
+from parity.checks.noise import Floor
 from parity.checks.result import Arrangement
 from parity.frameworks.observation import Observation
 
 FEW_ROWS = 4  # of which every order is tried
 
 
-def arrangement(case: Case, quantity: str, layer: int | None, observed: Observation, reference: Floor) -> Arrangement:
+def arrangement(
+    case: Case,
+    quantity: str,
+    layer: int | None,
+    observed: Observation,
+    reference: Floor,
+    floor_of: Callable[[Case], Floor],
+) -> Arrangement:
     """Tell how a quantity that differs, or one layer of it, is arranged; empty if its values are wrong.
 
     Args:
         case: that was observed.
         quantity, layer: what differs.
         observed, reference: the observation of the case, and the reference on it.
+        floor_of: returns the reference on another case.
     """
     where = ... if layer is None else layer
     axes = case.axes[quantity] if layer is None else case.axes[quantity][1:]
@@ -37,7 +45,7 @@ def arrangement(case: Case, quantity: str, layer: int | None, observed: Observat
     if swapped and not difference(quantity, array, *(swap(one, *swapped) for one in (expected, floor))).failed:
         return "directions"
     for other in _with_other_starts(case):
-        started = noise_floor(other)
+        started = floor_of(other)
         if not difference(quantity, array, started.expected[quantity][where], started.floor[quantity][where]).failed:
             return "starts"
     return ""

@@ -21,9 +21,9 @@ from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.costs import estimate
 from parity.checks.covering import covering
 from parity.checks.localisation import first_difference
-from parity.checks.own import PADDING_OUTPUTS, Own
+from parity.checks.own import REFUSES, Own, has_empty
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Problem, Result, Status
-from parity.checks.subject import Subject
+from parity.checks.subject import NotExpected, Subject, WrongLike
 from parity.errors import INTERRUPTS, first_lines, message_of
 from parity.frameworks.recording import NotInRecording, opened
 from parity.operations import Configuration, ExpectedFailure, find
@@ -67,9 +67,10 @@ class Check:
 
     def _call(self, own: Own) -> str:
         given: dict[str, object] = {"dtype": self.dtype, "contracts": [self.contract], "config": self.config}
-        given |= {"lengths": self.lengths, "mode": self.mode, "omits": list(own.omits), "min_length": own.min_length}
-        given |= {"padding_output": own.padding_output if own.padding_output != PADDING_OUTPUTS[0] else ""}
-        options = "".join(f", {name}={value!r}" for name, value in given.items() if value)
+        given |= {"lengths": self.lengths, "mode": self.mode}
+        given = {name: value for name, value in given.items() if value} | own.options
+        options = "".join(f", {name}={value!r}" for name, value in given.items())
+        options += f", like={own.like.name}" if own.like else ""
         subject = f"{self.operation!r}, {self.variant}, {self.framework!r}"
         return f"parity.check_function({subject}{options}, seed={self.seed})"
 
@@ -87,7 +88,7 @@ class Check:
     @property
     def slow(self) -> bool:
         """Tell whether only a full run tries it."""
-        return self.dtype in NARROW or CONTRACTS[self.contract].compiled
+        return self.dtype in NARROW or CONTRACTS[self.contract].takes_long
 
     @property
     def group_key(self) -> tuple[str, ...]:
@@ -109,8 +110,14 @@ class Check:
         results = [result for config, lengths, mode in self.runs() for result in self._judge(config, lengths, mode)]
         if results:
             return results
-        nothing = "nothing was compared: the contract applies to no case"
+        nothing = f"nothing was compared: {self._why_nothing() if self.own else 'the contract applies to no case'}"
         return [self.result("", "", SKIPPED if self.lengths or self.own else FAILED, problem="other", detail=nothing)]
+
+    def _why_nothing(self) -> str:
+        """Return why a contract applies to none of the cases of a user's function: the reason of the first."""
+        cases = (self.case(config, lengths) for config, lengths, _ in self.runs())
+        reasons = (CONTRACTS[self.contract].unless(case) for case in cases if case is not None)
+        return next(filter(None, reasons), "the contract applies to no case")
 
     @property
     def _needed(self) -> tuple[str, ...]:
@@ -159,27 +166,64 @@ class Check:
         tried = [one for one in find(self.operation).configurations if one.name in self.own.calls]
         main = any(not one.lengths for one in tried if self.config in ("", one.name))
         named = lengths_of(config if main else replace_fields(config, lengths=()))
-        slow = config.stepwise and len(frameworks.MODES[self.framework]) > 1  # eagerly, Python runs for each step
         aborts = config.aborts_without_sequences == self.framework
         named = tuple(one for one in named if not (aborts and one == NO_SEQUENCES))
+        run = [self.framework, *([self.own.like.framework] if self.own.like else [])]
+        has_graphs = any(len(frameworks.MODES[framework]) > 1 for framework in run)
+        slow = config.stepwise and has_graphs  # eagerly, Python runs for each step
         return tuple(one for one in named if not (slow and one in DESIGNED and DESIGNED[one].steps > FEW_STEPS))
 
     def subject(self, config: Configuration, mode: str) -> Subject:
         call = self.own.calls[config.name] if self.own else None
         recording = opened(self.replay) if self.replay else None
-        calls = self.own.calls if self.own else {}
-        return Subject(self.framework, self.variant, mode, call, self.device, bool(self.own), recording, calls)
+        calls, like = self.own.calls if self.own else {}, self._like(config)
+        return Subject(self.framework, self.variant, mode, call, self.device, bool(self.own), recording, calls, like)
+
+    def _like(self, config: Configuration) -> Subject | None:
+        """Return the user's function that gives what is expected, if there is one; it runs eagerly."""
+        if self.own is None or self.own.like is None:
+            return None
+        like = self.own.like
+        eager, call = frameworks.MODES[like.framework][0], like.calls[config.name]
+        return Subject(like.framework, like.name, eager, call, self.device, is_own=True, calls=like.calls)
 
     def _judge(self, config: Configuration, lengths: str, mode: str) -> list[Result]:
-        contract, case = CONTRACTS[self.contract], self.case(config, lengths)
-        if case is None or contract.unless(case):
+        case = self.case(config, lengths)
+        if case is None or CONTRACTS[self.contract].unless(case):
             return []
+        results = self._judge_case(config, case, mode)
+        excused = self._excused(case, results)
+        rest = self.own.without_empty(case) if self.own and excused else None
+        if rest is None or CONTRACTS[self.contract].unless(rest):
+            return excused or results
+        return [*excused, *self._judge_case(config, rest, mode)]
+
+    def _excused(self, case: Case, results: list[Result]) -> list[Result]:
+        """Return results that are no failures: a refusal of empty sequences that is allowed, or nothing is expected.
+
+        Then a user's function is held to the contract without empty sequences.
+        """
+        if self.own is None or not results or not has_empty(case):
+            return []
+        (first, *_) = results
+        if first.status == SKIPPED:
+            return [first]
+        if not self.own.refuses_empty or first.problem != "raised" or first.status != FAILED:
+            return []
+        return [replace(first, status=XFAILED, detail=f"{REFUSES}: {first.detail}")]
+
+    def _judge_case(self, config: Configuration, case: Case, mode: str) -> list[Result]:
+        contract = CONTRACTS[self.contract]
         expected = self._expected_failure(case, mode)
         try:
             subject = self.subject(config, mode)
             with bucketing.using(SMALL_GROUPS):
                 differences = contract.judge(subject, case)
                 results = self._results(subject, case, differences)
+        except NotExpected as error:
+            if not has_empty(case):
+                raise WrongLike(case.name, error) from None
+            return [self.result(mode, case.name, SKIPPED, detail=str(error))]
         except NotInRecording as error:
             return [self.result(mode, case.name, FAILED, problem="other", detail=str(error))]
         except INTERRUPTS:

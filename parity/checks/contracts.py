@@ -51,6 +51,7 @@ class Contract:
     from_mode: int = 0  # the first mode it makes sense in: 0 eager, 1 the others
     reruns: bool = False  # whether it runs each case again, transformed: see `parity.checks.covering`
     compiled: bool = False  # whether it is about compiled modes; those take long, and are tried in a full run only
+    exported: bool = False  # whether it is about what was exported; tried where it is named
     narrow: bool = False  # whether a full run tries it in narrow dtypes too
     eager_only: bool = False  # whether it is tried in eager mode only
     once: bool = False  # whether a default run tries it on one case of each variant only
@@ -62,7 +63,14 @@ class Contract:
         """Return the modes of a framework in which it is tried."""
         if self.compiled:
             return frameworks.COMPILED[framework]
+        if self.exported:
+            return frameworks.EXPORTED[framework]
         return frameworks.MODES[framework][self.from_mode : 1 if self.recorded or self.eager_only else None]
+
+    @property
+    def takes_long(self) -> bool:
+        """Tell whether no default run tries it."""
+        return self.compiled or self.exported
 
     def tried_in(self, dtype: str) -> bool:
         """Tell whether it is tried in a dtype: compiled code in float32 only, narrow dtypes where they matter."""
@@ -90,7 +98,15 @@ def _one_side(case: Case) -> str:
     return _no_sequence(case) if other else "no configuration is the same for padding on the right"
 
 
+def _nothing_on_padding(case: Case) -> str:
+    if not case.differentiated and not any(axes.startswith("BT") for axes in case.axes.values()):
+        return "no output has steps, and there are no gradients"
+    return _no_padding(case)
+
+
 def _no_empty(case: Case) -> str:
+    if not case.differentiated and case.lengths.any() and not any("B" in axes for axes in case.axes.values()):
+        return "no output has rows, and there are no gradients"
     return "" if (case.lengths == 0).any() else "the case has no empty sequence"
 
 
@@ -157,7 +173,7 @@ CONTRACTS: dict[str, Contract] = {
             "independent_of_batchmates",
             "each sequence alone and unpadded gives its row, and gradients of parameters add up",
             abbreviation="alone",
-            against="what it is in the batch",
+            against="what it is alone",
             otherwise="depends on batch-mates",
             judge=judges.independent_of_batchmates,
             reruns=True,
@@ -205,7 +221,7 @@ CONTRACTS: dict[str, Contract] = {
             otherwise="is not zero on padding",
             judge=judges.zero_gradient_at_padding,
             lengths=DESIGNED_TOO,
-            unless=_no_padding,
+            unless=_nothing_on_padding,
             narrow=True,
         ),
         Contract(
@@ -319,6 +335,15 @@ CONTRACTS: dict[str, Contract] = {
             reruns=True,
             unless=_one_side,
             unless_config=_no_side,
+        ),
+        Contract(
+            "same_when_exported",
+            "exported by torch.export or tf.saved_model, saved and loaded, it is within the noise floor of eager",
+            abbreviation="export",
+            against="eager mode",
+            otherwise="differs when exported",
+            judge=judges.same_in_every_mode,
+            exported=True,
         ),
         Contract(
             "agrees_with_recording",

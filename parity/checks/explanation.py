@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from parity.checks.own import HOLDS, REFUSES
 from parity.checks.result import FAILED, MEASURED, XFAILED, Result
 from parity.checks.sentences import measured
 
@@ -30,12 +31,14 @@ def _subject(verdict: Verdict) -> str:
 
 
 def _summary(verdict: Verdict) -> str:
-    expected = {result.contract: result.detail for result in verdict.results if result.status == XFAILED}
-    if not verdict.passed and not expected:
+    details = [(one.contract, one.detail) for one in verdict.results if one.status == XFAILED]
+    refusals = [detail for _, detail in details if detail.startswith(REFUSES)]
+    expected = {contract: detail for contract, detail in details if detail not in refusals}
+    if not verdict.passed and not details:
         return f"✗ {verdict.name}: nothing was compared"
     holds = [f"keeps {', '.join(verdict.passed)}"] if verdict.passed else []
     fails = [f"breaks {contract}, {detail}" for contract, detail in expected.items()]
-    return f"✓ {_subject(verdict)} {'; '.join(holds + fails)}"
+    return f"✓ {_subject(verdict)} {'; '.join(holds + fails + refusals[:1])}"
 
 
 def _causes(verdict: Verdict) -> list[str]:
@@ -59,10 +62,12 @@ def _phrase(verdict: Verdict, contract: str) -> str:
         return "cannot be run"
     if verdict.operation and all(result.problem == "raised" for result in failed):
         return "raises an exception"
+    if all(result.detail.startswith(HOLDS) for result in failed):
+        return f"keeps {contract}, against expectation"
     blame = verdict.blames.get(contract)
     first = next((result.first for result in failed if result.first), None)
     if contract == "matches_reference" and first:
-        return str(first)
+        return str(first).replace("the reference", failed[0].compared_with or "the reference", 1)
     return _otherwise(verdict, contract) + (f": {blame}" if blame else "")
 
 

@@ -11,7 +11,6 @@ from parity.arrays import Array
 from parity.cases.case import Case, along, with_steps
 from parity.cases.documents import packed_again, unpacked
 from parity.checks.comparison import Difference, compare, mismatch
-from parity.checks.noise import noise_floor
 from parity.checks.subject import Subject, counterpart
 from parity.frameworks.observation import Observation
 from parity.operations import Input
@@ -20,13 +19,20 @@ FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
 
 
 def matches_reference(subject: Subject, case: Case) -> list[Difference]:
-    reference, observed = noise_floor(case), subject.observe(case)
+    observed = subject.observe(case)  # first: what fails here may make all else fail
+    reference = subject.floor(case)
     wrong = [
         mismatch(name, f"dtype {array.dtype}, expected {case.dtype}")
         for name, array in observed.quantities.items()
         if str(array.dtype) != case.dtype and not (name in case.configuration.discrete and array.dtype.kind in "biu")
     ]
-    return wrong + compare(observed.quantities, reference.expected, reference.floor)
+    differences = wrong + compare(observed.quantities, reference.expected, reference.floor)
+    return named(differences, subject.like.variant) if subject.like else differences
+
+
+def named(differences: list[Difference], other: str) -> list[Difference]:
+    """Let differences that failed name what they are compared with."""
+    return [replace(one, compared_with=other) if one.failed else one for one in differences]
 
 
 def frameworks_agree(subject: Subject, case: Case) -> list[Difference]:
@@ -42,10 +48,8 @@ def _compared_with(subject: Subject, case: Case, framework: str, variant: str) -
     """Compare a subject with another, which runs here or was recorded."""
     observed = subject.observe(case)  # first: what fails here may have failed there too
     other = subject.observe_other(case, framework, variant)
-    differences = compare(observed.quantities, other.quantities, noise_floor(case).floor)
-    if not subject.recording:
-        return differences
-    return [replace(one, compared_with=str(subject.recording)) if one.failed else one for one in differences]
+    differences = compare(observed.quantities, other.quantities, subject.floor(case).floor)
+    return named(differences, str(subject.recording)) if subject.recording else differences
 
 
 def ignores_padding(subject: Subject, case: Case) -> list[Difference]:
@@ -72,7 +76,7 @@ def ignores_extra_padding(subject: Subject, case: Case) -> list[Difference]:
         return {name: resteps(case, name, array, case.steps + extra) for name, array in quantities.items()}
 
     before = subject.observe(case).quantities
-    return compare(longer.quantities, grown(dict(before)), grown(dict(noise_floor(case).floor)))
+    return compare(longer.quantities, grown(dict(before)), grown(dict(subject.floor(case).floor)))
 
 
 def resteps(case: Case, quantity: str, array: Array, steps: int) -> Array:
@@ -81,6 +85,7 @@ def resteps(case: Case, quantity: str, array: Array, steps: int) -> Array:
 
 
 def independent_of_batchmates(subject: Subject, case: Case) -> list[Difference]:
+    """Compare a batch with what its sequences give alone, which is what is expected."""
     alone = []
     for row, length in enumerate(case.lengths):  # cut to its length; to one step, if it is empty
         alone.append(subject.observe_again(case.taken([row]).extended(max(1, int(length)) - case.steps)))
@@ -91,8 +96,8 @@ def independent_of_batchmates(subject: Subject, case: Case) -> list[Difference]:
             return np.asarray(np.sum(parts, axis=0, dtype=np.float64).astype(parts[0].dtype))
         return np.concatenate([resteps(case, name, part, case.steps) for part in parts], axes.index("B"))
 
-    observed = {name: joined(name, axes) for name, axes in case.axes.items()}
-    return compare(observed, subject.observe(case).quantities, noise_floor(case).floor)
+    expected = {name: joined(name, axes) for name, axes in case.axes.items()}
+    return compare(subject.observe(case).quantities, expected, subject.floor(case).floor)
 
 
 def follows_permutation(subject: Subject, case: Case) -> list[Difference]:
@@ -103,13 +108,13 @@ def follows_permutation(subject: Subject, case: Case) -> list[Difference]:
         return np.take(array, order, axes.index("B")) if "B" in axes else array
 
     expected = {name: reordered(subject.observe(case)[name], axes) for name, axes in case.axes.items()}
-    floor = {name: reordered(noise_floor(case).floor[name], axes) for name, axes in case.axes.items()}
+    floor = {name: reordered(subject.floor(case).floor[name], axes) for name, axes in case.axes.items()}
     return compare(moved, expected, floor)
 
 
 def same_however_split(subject: Subject, case: Case) -> list[Difference]:
     """Compare with the next configuration that differs in the number of batches only."""
-    before, floor = subject.observe(case), noise_floor(case).floor
+    before, floor = subject.observe(case), subject.floor(case).floor
     configs = case.row.configurations
     place = configs.index(case.configuration)
     for other in (*configs[place + 1 :], *configs[:place]):
@@ -131,7 +136,7 @@ def skips_holes(subject: Subject, case: Case) -> list[Difference]:
         return np.take_along_axis(after[name], along(back, after[name]), 1) if axes.startswith("BT") else after[name]
 
     moved = {name: put_back(name, axes) for name, axes in case.axes.items()}
-    found = compare(before.quantities, moved, noise_floor(case).floor)
+    found = compare(before.quantities, moved, subject.floor(case).floor)
     refilled = same_bits(subject.observe_again(case.with_other_holes(case.seed, FILLS)), before)
     return found + [replace(one, quantity=f"{one.quantity} with other holes") for one in refilled]
 
@@ -141,7 +146,8 @@ def zero_gradient_at_padding(subject: Subject, case: Case) -> list[Difference]:
     padding = {
         f"{name} on padding": observation[name][~case.mask] for name, axes in case.axes.items() if axes.startswith("BT")
     }
-    if pad_row := case.configuration.pad_row:
+    pad_row = case.configuration.pad_row
+    if pad_row and case.differentiated:
         gradient = f"d_{pad_row}"
         padding[f"{gradient} of the pad row"] = observation[gradient][case.configuration.options["padding_index"]]
     return compare(padding, {name: np.zeros_like(array) for name, array in padding.items()})
@@ -185,7 +191,7 @@ def same_on_either_side(subject: Subject, case: Case) -> list[Difference]:
         return []
     other = subject.observe_again(moved)
     expected = {name: moved.moved(other[name], axes) for name, axes in case.axes.items()}
-    return compare(subject.observe(case).quantities, expected, noise_floor(case).floor)
+    return compare(subject.observe(case).quantities, expected, subject.floor(case).floor)
 
 
 def repeatable(subject: Subject, case: Case) -> list[Difference]:
@@ -194,11 +200,11 @@ def repeatable(subject: Subject, case: Case) -> list[Difference]:
 
 def same_in_every_mode(subject: Subject, case: Case) -> list[Difference]:
     eager = replace(subject, mode=frameworks.MODES[subject.framework][0]).observe(case)
-    return compare(subject.observe(case).quantities, eager.quantities, noise_floor(case).floor)
+    return compare(subject.observe(case).quantities, eager.quantities, subject.floor(case).floor)
 
 
 def same_when_packed(subject: Subject, case: Case) -> list[Difference]:
     """Compare packed rows with their documents, each of which is a row here."""
     apart = subject.observe_again(unpacked(case))
     expected = {name: packed_again(case, apart[name], axes) for name, axes in case.axes.items()}
-    return compare(subject.observe(case).quantities, expected, noise_floor(case).floor)
+    return compare(subject.observe(case).quantities, expected, subject.floor(case).floor)

@@ -18,7 +18,7 @@ import numpy as np
 from parity.cases.case import Case
 from parity.checks.arrangements import arrangement
 from parity.checks.comparison import Difference, difference, mismatch
-from parity.checks.noise import Floor, noise_floor
+from parity.checks.noise import Floor
 from parity.checks.result import FirstDifference
 from parity.checks.subject import Subject
 from parity.errors import INTERRUPTS
@@ -39,12 +39,35 @@ class Part:
 def first_difference(subject: Subject, case: Case, least: int = 0) -> FirstDifference | None:
     """Find the shortest prefix on which a subject differs from the reference, and what differs there first.
 
-    No sequence is cut to fewer steps than ``least``. A prefix on which either raises is passed over: whatever happens
-    here, the verdict stands.
+    No sequence is cut to fewer steps than ``least``, nor to none, unless the case has an empty sequence that is wrong.
+    A prefix on which either raises is passed over: whatever happens here, the verdict stands.
     """
     found = cache(lambda steps: _on_prefix(subject, case.shortened(steps), steps))
+    if least == 0 and not _is_wrong_when_empty(subject, case):
+        least = 1
     steps = _first_where(lambda steps: found(steps) is not None, range(least, case.steps + 1))
     return None if steps is None else found(steps)
+
+
+def _is_wrong_when_empty(subject: Subject, case: Case) -> bool:
+    """Tell whether empty sequences of a case are wrong: their rows, or else the case only as long as it has them."""
+    empty = case.lengths == 0
+    if empty.all() or not empty.any():
+        return bool(empty.any())
+    try:
+        observed, expected = subject.observe(case), subject.floor(case)
+        for name, axes in case.axes.items():
+            if "B" in axes:
+                rows = (one[name].compress(empty, axes.index("B")) for one in (expected.expected, expected.floor))
+                if difference(name, observed[name].compress(empty, axes.index("B")), *rows).failed:
+                    return True
+        rest = case.taken(np.flatnonzero(~empty))
+        found, expected = subject.observe(rest), subject.floor(rest)
+        return not any(_compared(part, found, expected).failed for part in parts(rest))
+    except INTERRUPTS:
+        raise
+    except BaseException:  # without its empty sequences, a case is another one, on which anything may be raised
+        return True
 
 
 def _first_where(differs: Callable[[int], bool], lengths: range) -> int | None:
@@ -57,11 +80,11 @@ def _first_where(differs: Callable[[int], bool], lengths: range) -> int | None:
 
 def _on_prefix(subject: Subject, prefix: Case, steps: int) -> FirstDifference | None:
     try:
-        observed, reference = subject.observe_again(prefix), noise_floor(prefix)
+        observed, reference = subject.observe_again(prefix), subject.floor(prefix)
         for part in parts(prefix):
             if not _compared(part, observed, reference).failed:
                 continue
-            how = arrangement(prefix, part.quantity, part.layer, observed, reference)
+            how = arrangement(prefix, part.quantity, part.layer, observed, reference, subject.floor)
             gates = _gates(part, prefix, subject) if steps == 1 and not how else ()
             return FirstDifference(steps, part.quantity, part.layer, gates, arrangement=how)
     except INTERRUPTS:
@@ -98,7 +121,7 @@ def _gates(part: Part, prefix: Case, subject: Subject) -> tuple[str, ...]:
     There the gradient of a gate's bias is the slope at its own pre-activation, times what stands beside it: i beside g.
     """
     bias, weights = f"bias.{part.layer}", prefix.configuration.inputs.get(f"w_in.{part.layer}")
-    if weights is None or weights.axes[-2] not in GATES:
+    if weights is None or weights.axes[-2] not in GATES or not prefix.differentiated:
         return ()
     gates = GATES[weights.axes[-2]]
     if part.quantity == "h" and "o" in gates:
@@ -106,7 +129,7 @@ def _gates(part: Part, prefix: Case, subject: Subject) -> tuple[str, ...]:
     cotangent = prefix.cotangents[part.quantity].copy()
     cotangent[np.arange(len(cotangent)) != part.layer] = 0
     alone = replace(prefix, cotangents={part.quantity: cotangent})
-    observed, reference = subject.observe_again(alone)[f"d_{bias}"], noise_floor(alone)
+    observed, reference = subject.observe_again(alone)[f"d_{bias}"], subject.floor(alone)
     expected, floor = reference.expected[f"d_{bias}"], reference.floor[f"d_{bias}"]
     differing = tuple(
         gate

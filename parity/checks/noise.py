@@ -132,6 +132,8 @@ def _floor(case: Case, copies: int, directions: Mapping[str, Array] | None = Non
         found = frameworks.run_reference_second(case, arrays, cotangents, along, off)
     expected, floor = {}, {}
     for name, runs in found.items():
+        if name.startswith("d_") and not case.differentiated:
+            continue
         if np.isnan(runs).any():  # a framework's NaN would count as the same
             raise FloatingPointError(f"the reference gives NaN for {name}: {case.operation}, {case.name}")
         response = response_of(runs) * (roundoff / step)

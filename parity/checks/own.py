@@ -4,14 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from parity import frameworks
 from parity.caching import cached
 from parity.cases.case import Case
+from parity.operations import Configuration
 
 PADDING_OUTPUTS = ("zero", "any")
+SIDES = ("right", "left")
+REFUSES = "refuses empty sequences, as expected"  # these two begin the detail of a result
+HOLDS = "holds, but was expected to fail"
+
+
+def has_empty(case: Case) -> bool:
+    """Tell whether a case has an empty sequence, or none at all."""
+    return not len(case.lengths) or not case.lengths.all()
+
+
+@dataclass(frozen=True, eq=False)
+class Like:
+    """A function that gives what is expected, in place of the reference.
+
+    Attributes:
+        name, framework: of the function.
+        calls: the function by configuration.
+    """
+
+    name: str
+    framework: str
+    calls: Mapping[str, frameworks.Call]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +48,10 @@ class Own:
         min_length: the least length of a sequence that it is given.
         padding_output: "zero", or "any" if outputs on padding are not compared.
         sizes: of axes, where its weights have sizes of their own.
+        side: "left" if it takes padding before each sequence.
+        gradients: whether it has a backward pass.
+        refuses_empty: whether it may raise where a batch has an empty sequence, or none.
+        like: the function that gives what is expected; None for the reference.
     """
 
     calls: Mapping[str, frameworks.Call]
@@ -31,6 +59,27 @@ class Own:
     min_length: int = 0
     padding_output: str = "zero"
     sizes: tuple[tuple[str, int], ...] = ()
+    side: str = SIDES[0]
+    gradients: bool = True
+    refuses_empty: bool = False
+    like: Like | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of `parity.check_function` that it was made with, where they are not the defaults."""
+        given: dict[str, tuple[Any, Any]] = {
+            "omits": (list(self.omits), []),
+            "min_length": (self.min_length, 0),
+            "padding_output": (self.padding_output, PADDING_OUTPUTS[0]),
+            "side": (self.side, SIDES[0]),
+            "gradients": (self.gradients, True),
+            "refuses_empty": (self.refuses_empty, False),
+        }
+        return {name: value for name, (value, default) in given.items() if value != default}
+
+    def is_moved(self, config: Configuration) -> bool:
+        """Tell whether the padding of a configuration is moved to the left."""
+        return self.side == "left" and not config.left
 
     def shortest(self, case: Case) -> int:
         """Return the least length to which sequences of a case may be cut: none becomes empty unless one is."""
@@ -39,7 +88,12 @@ class Own:
     def given(self, case: Case) -> Case | None:
         """Return what it is given of a case; None if that has no sequence."""
         case = case.keeping(set(case.cotangents) - set(self.omits))
+        case = case if self.gradients else case.forward_only()
         return _long_enough(case, self.min_length) if self.min_length else case
+
+    def without_empty(self, case: Case) -> Case | None:
+        """Return what is left of a case without its empty sequences; None if nothing is."""
+        return _long_enough(case, max(1, self.min_length))
 
 
 @cached(maxsize=256)

@@ -25,8 +25,9 @@ def propagates_nan(subject: Subject, case: Case) -> list[Difference]:
     Gradients of inf are not compared with the reference: a formula may give inf - inf where an equal one is finite.
     """
     clean, found = subject.observe(case), []
-    for poisoned, row, expected in poisoned_cases(case):
+    for poisoned, row, reference in poisoned_cases(case):
         observed = subject.observe_again(poisoned)
+        expected = subject.like.observe_as_expected(poisoned) if subject.like else reference
         for name, axes in case.axes.items():
             if has_nan(poisoned) or name in case.cotangents:
                 found.append(_hidden(name, observed[name], expected[name]))

@@ -11,7 +11,7 @@ from parity.cases.lengths import NAMED, REAL, lengths_of, parse_lengths
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS, DESIGNED_TOO, FIRST, Contract
 from parity.errors import InputError, choose, choose_all, names, of_kind, whole_number
-from parity.frameworks import COMPILED, CPU, FRAMEWORKS, MODES, DeviceSettings, lacks
+from parity.frameworks import COMPILED, CPU, EXPORTED, FRAMEWORKS, MODES, DeviceSettings, lacks
 from parity.frameworks.recording import Recording
 from parity.operations import OPERATIONS, Operation
 
@@ -130,7 +130,10 @@ def _contracts(asked: Iterable[str], full: bool, recording: Recording | None) ->
     return chosen or [
         contract
         for contract in CONTRACTS.values()
-        if (full or not contract.compiled) and (recording or not contract.recorded) and not contract.trained
+        if (full or not contract.compiled)
+        and not contract.exported  # in PyTorch, packing cannot be: half of all recurrent variants would be refused
+        and (recording or not contract.recorded)
+        and not contract.trained
     ]
 
 
@@ -155,7 +158,8 @@ def _check_cases(rows: list[Operation], frameworks: list[str], config: str, leng
     if lengths and lengths not in REAL:
         parse_lengths(lengths)
     if mode != "":
-        choose("mode", mode, dict.fromkeys(one for name in frameworks for one in (*MODES[name], *COMPILED[name])))
+        tables = (MODES, COMPILED, EXPORTED)
+        choose("mode", mode, dict.fromkeys(one for name in frameworks for table in tables for one in table[name]))
 
 
 def _is_promised(contract: Contract, row: Operation, framework: str, dtype: str) -> bool:

@@ -8,8 +8,26 @@ from dataclasses import dataclass, field
 from parity import frameworks
 from parity.arrays import Array
 from parity.cases.case import Case
+from parity.checks.likeness import floor_of_another
+from parity.checks.noise import Floor, noise_floor
+from parity.errors import INTERRUPTS, InputError, first_lines, message_of
 from parity.frameworks.observation import Observation
 from parity.frameworks.recording import Recording
+
+
+class NotExpected(Exception):
+    """A function that gives what is expected raised; so nothing is known of the one that is held to it."""
+
+    def __init__(self, name: str, error: BaseException) -> None:
+        super().__init__(f"{name} raised {first_lines(message_of(error))}")
+
+
+class WrongLike(InputError):
+    """A function that gives what is expected cannot be used for it."""
+
+    def __init__(self, case: str, error: NotExpected) -> None:
+        expected = "one that runs on all that the function is given; lengths= and config= select"
+        super().__init__("like", f"a function that fails on {case}: {error}", expected)
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,7 @@ class Subject:
     is_own: bool = False  # whether it is a user's, whose sizes and dtype may be its own
     recording: Recording | None = None  # observed elsewhere, if others are looked up there and not run here
     calls: Mapping[str, frameworks.Call] = field(default_factory=dict, compare=False)  # of all configurations
+    like: Subject | None = None  # a user's function that gives what is expected, in place of the reference
 
     def observe(self, case: Case) -> Observation:
         """Run it, or return an earlier run of the same case."""
@@ -47,6 +66,34 @@ class Subject:
     def can(self, config: str) -> bool:
         """Tell whether there is a function for a configuration: a user's is bound to some only."""
         return self.call is None or config in self.calls
+
+    def floor(self, case: Case) -> Floor:
+        """Return what is expected, with its noise floor: of the reference, or of the function in place of it.
+
+        Raises:
+            NotExpected: that function raised.
+        """
+        return noise_floor(case) if self.like is None else self.like.as_expected(case)
+
+    def as_expected(self, case: Case) -> Floor:
+        """Return its own observation in float64 with its noise floor, as another is held to it."""
+        floors = vars(self._call(case)).setdefault("floors", {})
+        if case not in floors:
+            floors[case] = floor_of_another(case, self.observe_as_expected)
+        return floors[case]  # type: ignore[no-any-return]
+
+    def observe_as_expected(self, case: Case) -> Observation:
+        """Run it anew, for another that is held to it.
+
+        Raises:
+            NotExpected: it raised.
+        """
+        try:
+            return self.observe_again(case)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # whatever a function raises
+            raise NotExpected(self.variant, error) from error
 
     def _call(self, case: Case) -> frameworks.Call:
         own = self.calls.get(case.config, self.call)

@@ -31,7 +31,7 @@ from parity.cli.streams import heed_interrupts
 from parity.cli.terminal import announce, announce_estimate, console, print_lines, run_tasks
 from parity.errors import FrameworkUnavailable
 from parity.files import replace_files, writable
-from parity.frameworks import COMPILED, MODES
+from parity.frameworks import COMPILED, EXPORTED, MODES
 from parity.frameworks.recording import Recording, apart, verified
 from parity.report import FOLDER, Report
 from parity.report.formatting import plural
@@ -56,7 +56,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="",
         help='select only these lengths, by name or written out: "3,0,1:5" is three sequences padded to 5 steps',
     )
-    modes = ", ".join(dict.fromkeys(name for of in (MODES, COMPILED) for names in of.values() for name in names))
+    modes = ", ".join(
+        dict.fromkeys(name for of in (MODES, COMPILED, EXPORTED) for names in of.values() for name in names)
+    )
     cases.add_argument("--mode", default="", help=f"select only this mode: {modes}")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="try one case of each operation's first variants only")

@@ -87,4 +87,5 @@ def _kind(array: Input) -> str:
         return f"whole numbers below {array.below}"
     if array.up_to:
         return f"whole numbers up to {array.up_to}"
-    return "floats between 0 and 1" if array.unit else "floats"
+    floats = "floats between 0 and 1" if array.unit else "floats"
+    return f"{floats}, a buffer: it has no gradient" if array.buffer else floats

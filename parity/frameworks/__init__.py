@@ -5,6 +5,7 @@ from __future__ import annotations
 from parity.frameworks.loading import COMPILED as COMPILED
 from parity.frameworks.loading import CPU as CPU
 from parity.frameworks.loading import DEVICES as DEVICES
+from parity.frameworks.loading import EXPORTED as EXPORTED
 from parity.frameworks.loading import EXTRAS as EXTRAS
 from parity.frameworks.loading import FRAMEWORKS as FRAMEWORKS
 from parity.frameworks.loading import MODES as MODES

@@ -22,6 +22,7 @@ FRAMEWORKS = ("pytorch", "tensorflow")
 WITH_REFERENCE = ("reference", *FRAMEWORKS)
 MODES = {"reference": ("eager",), "pytorch": ("eager",), "tensorflow": ("eager", "graph")}  # eager comes first
 COMPILED = {"reference": (), "pytorch": ("compiled",), "tensorflow": ("xla",)}  # slow to start; only in a full run
+EXPORTED = {"reference": (), "pytorch": ("exported",), "tensorflow": ("exported",)}  # saved and loaded again
 EXTRAS = {"pytorch": "torch", "tensorflow": "tensorflow"}  # named like the packages that they install
 DEVICES = ("auto", "cpu", "cuda")  # auto: a GPU if the framework finds one
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of all cores, or "max", in a period

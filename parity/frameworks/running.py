@@ -13,7 +13,7 @@ from parity.caching import cached
 from parity.cases.case import Case, check_case
 from parity.errors import InputError, choose, of_kind, shown
 from parity.frameworks.effects import Watch
-from parity.frameworks.loading import COMPILED, CPU, MODES, WITH_REFERENCE, DeviceSettings, device_of, runtime
+from parity.frameworks.loading import COMPILED, CPU, EXPORTED, MODES, WITH_REFERENCE, DeviceSettings, device_of, runtime
 from parity.frameworks.observation import Observation
 from parity.operations import Operation
 
@@ -85,7 +85,7 @@ def observe(
         case: the input; see `parity.cases.case`.
         framework: "reference", "pytorch" or "tensorflow".
         variant: one of the operation's for that framework; the first when empty. The reference has none.
-        mode: "eager"; "graph" or "xla" for TensorFlow; "compiled" for PyTorch.
+        mode: "eager"; "graph" or "xla" for TensorFlow; "compiled" for PyTorch; "exported" for both.
         device: the device settings; the CPU by default.
 
     Raises:
@@ -104,7 +104,7 @@ def observe(
         raise InputError("variant", shown(variant), "none: the reference has no variants")
     variants = case.row.variants.get(framework, ("",))
     variant = choose("variant", variant or variants[0], variants)
-    choose("mode", mode, (*MODES[framework], *COMPILED[framework]))
+    choose("mode", mode, (*MODES[framework], *COMPILED[framework], *EXPORTED[framework]))
     return run(case, framework, call(case.row, case.config, framework, variant), variant, mode, device)
 
 
@@ -120,6 +120,7 @@ def run(
     actual = device_of(framework, device.device)
     watch = Watch(runtime(framework).PROCESS)
     options = {"mode": mode, "axes": axes, "device": actual, "tf32": device.tf32, "watch": watch}
+    options["differentiates"] = case.differentiated
     outputs, gradients, sparse = runtime(framework).run(function, arrays, cotangents, **options)
     modified = [name for name, array in given.items() if array.tobytes() != arrays[name].tobytes()]
     provenance = {

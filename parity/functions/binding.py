@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from parity import frameworks
+from parity.checks.own import Own
 from parity.errors import INTERRUPTS, InputError
 from parity.operations import Configuration, Operation
 
@@ -17,24 +19,18 @@ class WrongResult(InputError):
     """A function returns something else than its operation does."""
 
 
-def bound(
-    function: Function,
-    row: Operation,
-    config: Configuration,
-    framework: str,
-    omits: Sequence[str] = (),
-    padding_output: str = "zero",
-) -> frameworks.Call:
+def bound(function: Function, row: Operation, config: Configuration, framework: str, own: Own) -> frameworks.Call:
     """Return a function from arguments to outputs by name, which raises `WrongResult` for any other result.
 
-    A tensor stands for the only output. Outputs on padding are set to 0 if they may be anything there.
+    A tensor stands for the only output. Buffers need no gradient. Padding is moved to the side on which the function
+    takes it, and outputs are moved back; they are set to 0 on padding if they may be anything there.
     """
     runtime = frameworks.runtime(framework)
-    expected = [name for name in config.outputs if name not in omits]
+    expected = [name for name in config.outputs if name not in own.omits]
     first = next(iter(config.inputs))
 
     def checked(**arguments: Any) -> Mapping[str, Any]:
-        outputs: Any = function(**arguments)
+        outputs: Any = function(**_given(arguments, config, framework, own))
         if len(expected) == 1 and not isinstance(outputs, Mapping):
             outputs = {expected[0]: outputs}
         _check_names(outputs, expected)
@@ -43,18 +39,46 @@ def bound(
         except TypeError as error:
             argument, _, rest = str(error).partition(": got ")
             raise WrongResult(argument, *rest.split(", expected ")) from None
-        if padding_output == "zero":
+        stepped = {name: output for name, output in outputs.items() if config.outputs[name].startswith("BT")}
+        if not stepped or not (own.is_moved(config) or own.padding_output == "any"):
             return outputs  # type: ignore[no-any-return]
-        given, lengths = arguments[first], arguments["lengths"]
-        steps = given.shape[1] if framework == "pytorch" else runtime.tf.shape(given)[1]
-        return {
-            name: runtime.zero_on_padding(output, lengths, steps, config.left)
-            if config.outputs[name].startswith("BT")
-            else output
-            for name, output in outputs.items()
-        }
+        lengths, steps = arguments["lengths"], _steps(arguments[first], framework)
+        if own.is_moved(config):
+            stepped = {name: _moved(output, lengths - steps, steps, framework) for name, output in stepped.items()}
+        if own.padding_output == "any":
+            zeroed = partial(runtime.zero_on_padding, lengths=lengths, steps=steps, left=config.left)
+            stepped = {name: zeroed(output) for name, output in stepped.items()}
+        return {**outputs, **stepped}
 
-    return frameworks.bind(checked, row, config.name, "", tuple(omits))
+    return frameworks.bind(checked, row, config.name, "", own.omits)
+
+
+def _given(arguments: Mapping[str, Any], config: Configuration, framework: str, own: Own) -> dict[str, Any]:
+    """Return the arguments as a function takes them: constant buffers, and padding on its side."""
+    runtime = frameworks.runtime(framework)
+    given = dict(arguments)
+    for name in config.buffers:
+        given[name] = runtime.constant(given[name])
+    if not own.is_moved(config):
+        return given
+    lengths, steps = arguments["lengths"], _steps(arguments[next(iter(config.inputs))], framework)
+    for name in (name for name, one in config.inputs.items() if one.axes.startswith("BT")):
+        given[name] = _moved(given[name], steps - lengths, steps, framework)
+    return given | ({"left": True} if "left" in config.options else {})
+
+
+def _steps(values: Any, framework: str) -> Any:
+    """Return T, which a graph has only when it runs."""
+    return values.shape[1] if framework == "pytorch" else frameworks.runtime(framework).tf.shape(values, "int64")[1]
+
+
+def _moved(values: Any, shifts: Any, steps: Any, framework: str) -> Any:
+    """Move rows along time; values of another shape than expected stay, and the comparison reports them."""
+    rank = values.dim() if framework == "pytorch" else values.shape.rank or 0
+    known = values.shape[1] if rank > 1 else None
+    if rank < 2 or (known is not None and isinstance(steps, int) and known != steps):
+        return values
+    return frameworks.runtime(framework).rolled(values, shifts)
 
 
 def _check_names(outputs: object, expected: Sequence[str]) -> None:
@@ -68,6 +92,11 @@ def _check_names(outputs: object, expected: Sequence[str]) -> None:
             missing = [name for name in expected if name not in outputs]
             wanted += f" (or omits={missing}, if it does not give them)"
     raise WrongResult("result", received, wanted)
+
+
+def unmovable(config: Configuration) -> str:
+    """Return the name of an array with steps of the batch and not of its sequences; empty if padding can be moved."""
+    return next((name for name, axes in config.axes.items() if "T" in axes.removeprefix("BT")), "")
 
 
 def takes(function: Function, configs: Sequence[Configuration]) -> bool:

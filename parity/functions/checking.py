@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from parity import bucketing, frameworks
-from parity.arrays import FLOATS, numpy_defaults
+from parity.arrays import numpy_defaults
+from parity.cases.case import Case
 from parity.checks.check import SMALL_GROUPS, Check
 from parity.checks.contracts import CONTRACTS
-from parity.checks.own import PADDING_OUTPUTS, Own
+from parity.checks.own import has_empty
 from parity.checks.result import FAILED, Result
-from parity.checks.selection import plan
+from parity.checks.subject import NotExpected, Subject, WrongLike
 from parity.checks.verdict import Verdict
-from parity.errors import INTERRUPTS, a_function, choose, first_lines, message_of, name_of, names, reasons, whole_number
+from parity.errors import INTERRUPTS, a_function, first_lines, message_of, name_of, names, reasons
+from parity.functions.asking import Asked, dtypes_of, own_of
 from parity.functions.binding import Function, WrongResult
 from parity.functions.concluding import conclude
-from parity.functions.preparing import prepared
-from parity.operations import find
+from parity.operations import Configuration, find
 
 
 def check_function(
@@ -26,7 +26,7 @@ def check_function(
     function: Function,
     framework: str = "",
     *,
-    dtype: str = "float32",
+    dtype: str | Iterable[str] = "float32",
     contracts: Iterable[str] = (),
     config: str = "",
     lengths: str = "",
@@ -34,6 +34,10 @@ def check_function(
     omits: Iterable[str] = (),
     min_length: int = 0,
     padding_output: str = "zero",
+    side: str = "right",
+    gradients: bool = True,
+    refuses_empty: bool = False,
+    like: Function | None = None,
     expected_failures: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Verdict:
@@ -48,14 +52,23 @@ def check_function(
             returns a dict of tensors, or one tensor where there is one output. ``parity describe rnn.lstm`` lists
             arguments and results. A module or layer takes the arguments without the weights: its own are set.
         framework: "pytorch" or "tensorflow"; that of the tensors that it returns when empty.
-        dtype: "float32", "float64", "bfloat16" or "float16". An epsilon in the wrong place shows in float64.
-        contracts: some of `CONTRACTS`; when empty, all that the operation promises but second derivatives.
+        dtype: "float32", "float64", "bfloat16" or "float16", or several of them. An epsilon in the wrong place shows in
+            float64.
+        contracts: some of `CONTRACTS`; when empty, all that the operation promises but second derivatives, and those
+            about what is compiled or exported.
         config: only this configuration of the operation, where it has several: only its arguments are asked for.
         lengths: only these, by name or written out: ``"3,1:5"`` is two sequences of 3 and 1 steps padded to T = 5.
         mode: only this mode.
         omits: outputs that the function does not give.
         min_length: of the sequences that it is given: with 1, none is empty.
         padding_output: "zero", as the operation has it, or "any": outputs on padding are not compared.
+        side: "right", or "left" if it takes padding before each sequence, and gives its outputs there. Steps of results
+            are counted from the first real one.
+        gradients: False if it has no backward pass: outputs alone are compared.
+        refuses_empty: whether it raises where a batch has an empty sequence, or none. Then it is held to the contracts
+            without these; one that never raises is a failure.
+        like: a function, module or layer, of either framework, that gives what is expected in place of the reference.
+            The operation says what both take; limits are the noise floor of ``like``.
         expected_failures: contract -> reason. One that holds all the same is a failure.
         seed: of the sampled cases.
 
@@ -75,35 +88,33 @@ def check_function(
     """
     row = find(operation)
     a_function("function", function)
-    choose("dtype", dtype, FLOATS)
-    choose("padding_output", padding_output, PADDING_OUTPUTS)
-    whole_number("min_length", min_length)
-    framework = choose("framework", framework, frameworks.FRAMEWORKS) if framework != "" else ""
     expected = reasons("expected_failures", expected_failures, CONTRACTS)
-    chosen = names("contracts", contracts)
-    sides = [framework] if framework else frameworks.FRAMEWORKS
-    selection: dict[str, Any] = {"config": config, "lengths": lengths, "mode": mode}
-    plan([operation], sides, (), [dtype], chosen, seed, **selection)
-    outputs = dict.fromkeys(output for one in row.configurations for output in one.outputs)
-    omitted = tuple(choose("omits", output, outputs) for output in names("omits", omits))
-    own = Own({}, omitted, min_length, padding_output)
-    configs = [one for one in row.configurations if config in ("", one.name)]
-    ready = prepared(function, row, configs, framework, dtype, own, lengths, seed)
-    planned = plan([operation], [ready.framework], (), [dtype], chosen, seed, **selection)
-    planned = [one for one in planned if chosen or not CONTRACTS[one.contract].of_variants]
-    name = type(function).__name__ if ready.is_module else name_of(function)
-    checks = list({one.contract: replace(one, variant=name, own=ready.own) for one in planned}.values())
+    own = own_of(row, omits, min_length, padding_output, side, gradients, refuses_empty)
+    chosen, dtypes = names("contracts", contracts), dtypes_of(dtype)
+    asked = Asked(row, own, framework, chosen, like, config, lengths, mode, dtypes, seed)
+    checks: list[Check] = []
+    notes = list(asked.notes)
     try:
-        return conclude(checks, _results(checks), expected, ready.notes)
+        for one in dtypes:
+            ready = asked.prepared(function, one, framework)
+            framework = ready.framework
+            name = type(function).__name__ if ready.is_module else name_of(function)
+            planned = asked.checks(ready, name, one)
+            checks += planned
+            notes += [note for note in ready.notes if note not in notes]
+            notes += [] if planned else [f"none of the contracts is tried in {one}"]
+        return conclude(checks, _results(checks), expected, notes)
     finally:
-        _forget(ready.own, checks)
+        _forget(checks)
 
 
-def _forget(own: Own, checks: list[Check]) -> None:
-    """Free what runs of a function have left."""
-    for call in own.calls.values():
-        frameworks.release(call)
-    if any(CONTRACTS[check.contract].compiled and check.framework == "pytorch" for check in checks):
+def _forget(checks: list[Check]) -> None:
+    """Free what runs of functions have left."""
+    for own in {id(check.own): check.own for check in checks}.values():
+        assert own is not None, "each is a check of a user's function"
+        for call in (*own.calls.values(), *(own.like.calls.values() if own.like else ())):
+            frameworks.release(call)
+    if any(CONTRACTS[check.contract].takes_long and check.framework == "pytorch" for check in checks):
         frameworks.clear_graphs()
 
 
@@ -117,7 +128,8 @@ def _first_call(checks: list[Check]) -> list[Result]:
     """Call a function once in each configuration: what it returns is the same kind of thing in each later call.
 
     Raises:
-        WrongResult: it returns something else than the operation does.
+        WrongResult: it, or the function that gives what is expected, returns something else than the operation does.
+        WrongLike: the function that gives what is expected raised.
     """
     first: dict[str, Check] = {}
     for check in checks:
@@ -127,15 +139,48 @@ def _first_call(checks: list[Check]) -> list[Result]:
                 continue
             first[config.name] = check
             try:
-                with bucketing.using(SMALL_GROUPS):
-                    check.subject(config, mode).observe(case)
-            except (WrongResult, *INTERRUPTS):
+                _call(check, config, mode, case)
+            except (WrongResult, WrongLike, *INTERRUPTS):
                 raise
             except BaseException as error:  # whatever a function raises is what there is to report
                 if len(first) == 1:
                     detail = f"raised {first_lines(message_of(error))}"
                     return [check.result(mode, case.name, FAILED, problem="raised", detail=detail)]
     return []
+
+
+def _call(check: Check, config: Configuration, mode: str, case: Case) -> None:
+    """Call a function on a case, or without its empty sequences, if it may refuse these; then what it is held to."""
+    assert check.own is not None, "it is a check of a user's function"
+    subject, rest = check.subject(config, mode), check.own.without_empty(case)
+    with bucketing.using(SMALL_GROUPS):
+        try:
+            subject.observe(case)
+        except (WrongResult, *INTERRUPTS):
+            raise
+        except BaseException:  # it may be right to refuse empty sequences
+            if not check.own.refuses_empty or not has_empty(case):
+                raise
+            if rest is not None:
+                subject.observe(rest)
+        if subject.like and rest is not None:
+            _call_like(subject.like, rest)
+
+
+def _call_like(like: Subject, case: Case) -> None:
+    """Call the function that gives what is expected.
+
+    Raises:
+        WrongLike: it raised.
+        WrongResult: it returns something else than the operation does.
+    """
+    try:
+        like.observe_as_expected(case)
+    except NotExpected as error:
+        wrong = error.__cause__
+        if isinstance(wrong, WrongResult):
+            raise WrongResult(f"like: {wrong.argument}", *wrong.args[1:]) from None
+        raise WrongLike(case.name, error) from None
 
 
 def assert_function(operation: str, function: Function, framework: str = "", **options: Any) -> None:

@@ -11,7 +11,6 @@ from parity.arrays import numpy_defaults
 from parity.cases.case import Case, along
 from parity.checks.check import SMALL_GROUPS, Check
 from parity.checks.comparison import compare
-from parity.checks.noise import noise_floor
 from parity.checks.result import MEASURED, Result
 from parity.errors import INTERRUPTS
 from parity.functions.evidence import Evidence, evidence
@@ -23,7 +22,10 @@ ASSIGNED = (
     "torch.func.functional_call(layer, weights, inputs) or layer.stateless_call(weights, …) do"
 )
 ON_PADDING = "outputs are right on real steps: with padding_output='any', those on padding are not compared"
-WITHOUT_EMPTY = "it runs without empty sequences: with min_length=1, none is given"
+WITHOUT_EMPTY = (
+    "it runs without empty sequences: with min_length=1, none is given; with refuses_empty=True, it may raise on them"
+)
+ON_OTHERS = "it runs on other batches: with refuses_empty=True, it may raise on an empty one"
 SHOWN = 3
 
 
@@ -57,7 +59,7 @@ def _is_about_gradients(hint: str) -> bool:
 
 def _hint(run: Evidence) -> str:
     if run.result.problem == "raised":
-        return WITHOUT_EMPTY if _runs_without_empty(run) else ""
+        return _hint_of_empty(run)
     if run.result.contract not in ("matches_reference", "zero_gradient_at_padding"):
         return ""
     if run.result.contract == "matches_reference" and (missing := _without_gradient(run)):
@@ -66,12 +68,15 @@ def _hint(run: Evidence) -> str:
     return ON_PADDING if _wrong_on_padding_only(run) else ""
 
 
-def _runs_without_empty(run: Evidence) -> bool:
-    """Tell whether a function raises with empty sequences, and runs without them."""
+def _hint_of_empty(run: Evidence) -> str:
+    """Tell what to do with a function that raises with empty sequences, or in an empty batch, and runs without."""
     rows = np.flatnonzero(run.case.lengths)
-    if not 0 < rows.size < len(run.case.lengths):
-        return False
-    return not _runs(run, run.case) and _runs(run, run.case.taken(rows))
+    if rows.size == len(run.case.lengths) != 0:
+        return ""
+    rest = run.case.taken(rows) if rows.size else run.other()
+    if rest is None or _runs(run, run.case) or not _runs(run, rest):
+        return ""
+    return WITHOUT_EMPTY if rows.size else ON_OTHERS
 
 
 def _runs(run: Evidence, case: Case) -> bool:
@@ -86,7 +91,7 @@ def _runs(run: Evidence, case: Case) -> bool:
 
 def _without_gradient(run: Evidence) -> list[str]:
     """Return the weights whose gradients are all 0, and should not be, if all outputs are right."""
-    observed, reference = run.subject.observe(run.case).quantities, noise_floor(run.case)
+    observed, reference = run.subject.observe(run.case).quantities, run.subject.floor(run.case)
     outputs = [name for name in run.case.cotangents if name in observed]
     compared = compare(
         *({name: one[name] for name in outputs} for one in (observed, reference.expected, reference.floor))
@@ -103,7 +108,7 @@ def _without_gradient(run: Evidence) -> list[str]:
 
 def _wrong_on_padding_only(run: Evidence) -> bool:
     """Tell whether outputs differ from the reference on padding, and on no real step."""
-    observed, reference = run.subject.observe(run.case).quantities, noise_floor(run.case)
+    observed, reference = run.subject.observe(run.case).quantities, run.subject.floor(run.case)
     own, expected, floor = {}, {}, {}
     for name in run.case.cotangents:
         if observed[name].shape != reference.expected[name].shape:

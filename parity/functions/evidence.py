@@ -10,8 +10,10 @@ import numpy as np
 from parity.arrays import Array, is_float
 from parity.cases.case import Case, along
 from parity.cases.documents import unpacked
+from parity.cases.lengths import lengths_of
 from parity.checks.check import Check
 from parity.checks.judges import FILLS
+from parity.checks.own import has_empty
 from parity.checks.result import Result
 from parity.checks.subject import Subject
 from parity.operations import find
@@ -65,6 +67,12 @@ class Evidence:
         sampled = another.case(find(self.check.operation).configuration(config), lengths)
         return sampled and sampled.extended(1)
 
+    def other(self) -> Case | None:
+        """Return the first case of its configuration, without empty sequences."""
+        config = self.case.configuration
+        case = self.check.case(config, lengths_of(config)[0])
+        return case and case.taken(np.flatnonzero(case.lengths))
+
 
 def _filled(case: Case, step: int) -> Case:
     """Return a case with NaN in one step of padding."""
@@ -86,15 +94,17 @@ def _zeroed(array: Array, case: Case, axes: str) -> Array:
 
 def evidence(checks: Sequence[Check], failed: Sequence[Result]) -> Iterator[Evidence]:
     """Yield the runs of failures, in their order; the first failure of each run stands for the others."""
-    by_contract = {check.contract: check for check in checks}
+    by_contract = {(check.contract, check.dtype): check for check in checks}
     runs: dict[tuple[str, ...], Result] = {}
     for result in failed:
         runs.setdefault(result.run, result)
     for result in runs.values():
-        check = by_contract[result.contract]
+        check = by_contract[result.contract, result.dtype]
         name, _, lengths = result.case.partition("/")
         if name:
             config = find(check.operation).configuration(name)
             case = check.case(config, lengths)
+            if case is not None and check.own and check.own.refuses_empty and has_empty(case):
+                case = check.own.without_empty(case)
             if case is not None:
                 yield Evidence(check, result, check.subject(config, result.mode), case)

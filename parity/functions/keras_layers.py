@@ -130,7 +130,7 @@ def _recurrent(layer, config, axes):
     return Claim(("w_in", "w_rec", "bias"), sizes, layout, frozenset({"activation"}))
 
 
-def _called(layer, owners, claims, taken, config, finals, **arguments):
+def _called(layer, owners, claims, taken, config, finals, /, **arguments):
     """Call a layer with weights in place of its own, so that gradients reach them."""
     first = next(iter(config.inputs))
     values = {}

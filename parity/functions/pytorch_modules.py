@@ -6,7 +6,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.functions.modules import Claim, Fitted, arguments_of, claimed, merged, unlike, weights_of
+from parity.functions.modules import Claim, Fitted, Unfit, arguments_of, claimed, merged, unlike, weights_of
 from parity.pytorch.attention import torch_layout as attention_layout
 from parity.pytorch.rnn import torch_layout
 from parity.pytorch.runtime import valid
@@ -135,6 +135,8 @@ def _call(module, config):
     """Return a function that calls a module, given the call with weights and the arguments."""
     first = next(iter(config.inputs))
     if _is_bare(module, nn.RNNBase):
+        if config.left:
+            raise Unfit("its lengths are given by packing, which counts them from the first step: padding comes first")
         return partial(_packed, module, [start for start in ("h0", "c0") if start in config.inputs])
     if _is_bare(module, nn.Linear):
         unlike("the activation", "linear", config.options.get("activation", "linear"))

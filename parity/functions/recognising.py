@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -43,6 +43,21 @@ def framework_of(function: object, call: Callable[[str], frameworks.Call], case:
         received = "a function that runs in both frameworks" if found else f"a function that runs in neither ({why})"
         raise InputError("framework", received, ASKED)
     return found[0]
+
+
+def first_that_runs(call: Callable[[str], frameworks.Call], case: Case, order: Sequence[str]) -> str:
+    """Return the first framework whose tensors a function returns if it is given some.
+
+    Raises:
+        InputError: it returns those of neither.
+    """
+    reasons = {}
+    for framework in order:
+        reasons[framework] = _fault(framework, call, case)
+        if not reasons[framework]:
+            return framework
+    why = "; ".join(f"with tensors of {framework}, {reason}" for framework, reason in reasons.items())
+    raise InputError("framework", f"a function that runs in neither ({why})", "one that runs in PyTorch or TensorFlow")
 
 
 def is_module(model: object, framework: str) -> bool:

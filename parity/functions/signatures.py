@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from parity.caching import cached
 from parity.cases.case import Case, along
 from parity.checks.comparison import compare
 from parity.checks.contracts import CONTRACTS
-from parity.checks.noise import noise_floor
+from parity.checks.own import SIDES
 from parity.checks.subject import Subject
 from parity.errors import INTERRUPTS
 from parity.functions.binding import bound
@@ -53,7 +53,7 @@ class Signature:
 
     def expected(self) -> tuple[dict[str, Array], dict[str, Array]]:
         """Return the reference and its noise floor."""
-        reference = noise_floor(self.case)
+        reference = self.run.subject.floor(self.case)
         return self._counted(reference.expected), self._counted(reference.floor)
 
     def _counted(self, quantities: Mapping[str, Array]) -> dict[str, Array]:
@@ -179,10 +179,10 @@ def _subject(mutant: Mutant, function: Callable[..., Outputs], run: Evidence) ->
     own, row, config = run.check.own, find(mutant.operation), run.case.configuration
     assert own is not None
     given = partial(_only, partial(function, variant=mutant.variant), tuple(run.case.cotangents))
-    options = mutant.framework, own.omits, own.padding_output
-    calls = {one.name: bound(given, row, one, *options) for one in row.configurations}
+    aligned = replace(own, side=SIDES[0])
+    calls = {one.name: bound(given, row, one, mutant.framework, aligned) for one in row.configurations}
     mode = run.result.mode if mutant.framework == run.subject.framework else frameworks.MODES[mutant.framework][0]
-    return Subject(mutant.framework, mutant.variant, mode, calls[config.name], calls=calls)
+    return Subject(mutant.framework, mutant.variant, mode, calls[config.name], calls=calls, like=run.subject.like)
 
 
 def _only(function: Callable[..., Outputs], outputs: tuple[str, ...], **arguments: Any) -> Outputs:

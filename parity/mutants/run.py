@@ -207,7 +207,7 @@ def _kills(subject: Subject, case: Case, contracts: Iterable[Contract]) -> dict[
     """Return the contracts of a default run that a mutant breaks on a case, and the unchanged variant keeps."""
     kills = {}
     for contract in contracts:
-        if contract.compiled or contract.recorded or contract.trained:
+        if contract.takes_long or contract.recorded or contract.trained:
             continue
         kill = _kill(contract, subject, case)
         unchanged = subject.framework, subject.variant, subject.mode, case, contract.name

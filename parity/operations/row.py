@@ -151,6 +151,11 @@ class Configuration:
         return {**{name: array.axes for name, array in self.inputs.items()}, **self.outputs}
 
     @property
+    def buffers(self) -> list[str]:
+        """Return the names of inputs that are no parameters, such as running statistics."""
+        return [name for name, array in self.inputs.items() if array.buffer]
+
+    @property
     def without_floats(self) -> str:
         """Return the reason why nothing can be NaN; empty if some output or parameter can."""
         whole = set(self.outputs) <= set(self.discrete)

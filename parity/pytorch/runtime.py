@@ -1,9 +1,10 @@
 """Convert arrays and tensors, run an implementation, and differentiate it."""
 
+import io
 import logging
 import sys
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from functools import partial
 
 import torch
@@ -123,6 +124,17 @@ def zero_on_padding(output, lengths, steps, left=False):  # (B, T, ...), (B,), T
     return torch.where(real.reshape(*real.shape, *[1] * (output.dim() - 2)), whole, output.new_zeros(()))
 
 
+def rolled(values, shifts):  # (B, T, ...), (B,) -> (B, T, ...)
+    """Move each row along time by its own shift; `torch.roll` has one for all."""
+    rows, steps = (torch.arange(size, device=values.device) for size in values.shape[:2])
+    return values[rows[:, None], (steps - shifts[:, None]) % values.shape[1]]
+
+
+def constant(tensor):
+    """Return a tensor that no gradient reaches; it shares its memory."""
+    return tensor.detach()
+
+
 def pick(variants, variant):
     """Return ``variant``, or its value in a dict, if it is one of ``variants``."""
     if variant not in variants:
@@ -130,18 +142,31 @@ def pick(variants, variant):
     return variants[variant] if isinstance(variants, dict) else variant
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False, watch=nullcontext):
+def run(
+    call,
+    arrays,
+    cotangents,
+    *,
+    mode="eager",
+    axes=None,
+    device="cpu",
+    tf32=False,
+    watch=nullcontext,
+    differentiates=True,
+):
     """Return outputs and gradients of ``call`` as arrays, and the names of sparse gradients.
 
-    Gradients of all float inputs are taken against ``cotangents``, one for each output that counts. Writes of a
-    function to its inputs appear in ``arrays``, so that they are detected. Mode is "eager" or "compiled"; ``axes``
-    matters only to TensorFlow; ``watch`` surrounds all that runs of ``call``.
+    Gradients of all float inputs are taken against ``cotangents``, one for each output that counts; without
+    ``differentiates`` there are none. Writes of a function to its inputs appear in ``arrays``, so that they are
+    detected. Mode is "eager", "compiled" or "exported", where the axes B and T of ``axes`` (of inputs, by name) stay
+    open; ``watch`` surrounds all that runs of ``call``.
     """
     with settings(tf32):
-        function = compiled(call) if mode == "compiled" else call
         inputs, against = tensors(arrays, device), tensors(cotangents, device)
+        function = compiled(call) if mode == "compiled" else call
+        function = exported(call, inputs, axes) if mode == "exported" else function
         with watch():
-            outputs, gradients = differentiated(function, inputs, against)
+            outputs, gradients = (differentiated if differentiates else undifferentiated)(function, inputs, against)
         if device != "cpu":  # on the CPU, tensors share memory with arrays
             for name, array in plain(inputs).items():
                 arrays[name][...] = array
@@ -221,6 +246,45 @@ def _compiled(call):
     return checked
 
 
+def exported(call, inputs, axes):
+    """Export ``call`` by `torch.export`, save and load it; keep the result with it, one for each set of open axes.
+
+    It is traced with a batch of other sizes and lengths: the first row comes once more, and the last step.
+    """
+    given = {name: tensor.detach() for name, tensor in inputs.items()}
+    open_axes = {
+        name: [at for at, axis in enumerate(axes[name]) if axis in "BT" and tensor.shape[at] > 1]
+        for name, tensor in given.items()
+    }
+    key = str([(name, tensor.dtype, open_axes[name]) for name, tensor in given.items()])
+    programs = vars(call).setdefault("programs", {})
+    if key not in programs:
+        example = {name: _with_one_more(tensor, axes[name], open_axes[name]) for name, tensor in given.items()}
+        programs[key] = _exported(call, example, open_axes)
+    return programs[key]
+
+
+def _with_one_more(tensor, axes, along):
+    for axis in along:
+        size = tensor.shape[axis]
+        repeated = tensor.narrow(axis, 0 if axes[axis] == "B" else size - 1, 1)
+        tensor = torch.cat([repeated, tensor] if axes[axis] == "B" else [tensor, repeated], axis)
+    return tensor
+
+
+def _exported(call, example, open_axes):
+    class Exported(torch.nn.Module):
+        def forward(self, inputs):
+            return dict(only_tensors(call(inputs)))
+
+    dynamic = {name: dict.fromkeys(along, torch.export.Dim.DYNAMIC) for name, along in open_axes.items()}
+    file = io.BytesIO()
+    with quiet(), redirect_stderr(io.StringIO()):  # it prints the graph of what it cannot export
+        torch.export.save(torch.export.export(Exported(), (example,), dynamic_shapes=(dynamic,)), file)
+        file.seek(0)
+        return torch.export.load(file).module()
+
+
 @contextmanager
 def quiet():
     """Suppress the warnings of the compiler's tracer."""
@@ -274,6 +338,11 @@ def only_tensors(outputs):
         if not isinstance(output, torch.Tensor):
             raise TypeError(f"result {name}: got an object of type {type(output).__name__}, expected a tensor")
     return outputs
+
+
+def undifferentiated(call, inputs, cotangents):
+    """Return outputs by name, and no gradients."""
+    return {name: output for name, output in only_tensors(call(inputs)).items() if name in cotangents}, {}
 
 
 def differentiated(call, inputs, cotangents, create_graph=False):

@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import tempfile
 from contextlib import contextmanager, nullcontext
 from functools import cache, partial, wraps
 
@@ -151,11 +152,23 @@ def zero_on_padding(output, lengths, steps, left=False):  # (B, T, ...), (B,), T
     """Return an output of T steps that is 0 on padding, whatever it holds there, and if its last steps are missing."""
     if output.shape.rank is None or output.shape.rank < 2:
         return output  # of another shape than expected: the comparison reports it
-    missing = tf.maximum(steps - tf.shape(output)[1], 0)
+    missing = tf.maximum(steps - tf.shape(output, steps.dtype)[1], 0)
     whole = tf.pad(output, [[0, 0], [0, missing], *[[0, 0]] * (output.shape.rank - 2)])
     real = valid(lengths, steps, left)
     real = tf.reshape(real, tf.concat([tf.shape(real), [1] * (output.shape.rank - 2)], 0))
     return tf.where(real, whole, tf.zeros((), output.dtype))
+
+
+def rolled(values, shifts):  # (B, T, ...), (B,) -> (B, T, ...)
+    """Move each row along time by its own shift; `tf.roll` has one for all."""
+    steps = tf.shape(values, shifts.dtype)[1]
+    origin = (tf.range(steps) - shifts[:, None]) % steps
+    return tf.gather(values, origin, axis=1, batch_dims=1)
+
+
+def constant(tensor):
+    """Return a tensor that no gradient reaches."""
+    return tf.stop_gradient(tensor)
 
 
 @tf.custom_gradient
@@ -195,17 +208,31 @@ def pick(variants, variant):
     return variants[variant] if isinstance(variants, dict) else variant
 
 
-def run(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu", tf32=False, watch=nullcontext):
+def run(
+    call,
+    arrays,
+    cotangents,
+    *,
+    mode="eager",
+    axes=None,
+    device="cpu",
+    tf32=False,
+    watch=nullcontext,
+    differentiates=True,
+):
     """Return outputs and gradients of ``call`` as arrays, and the names of sparse gradients.
 
-    Gradients of all float inputs are taken against ``cotangents``, one for each output that counts. In mode "graph",
-    the batch and time axes given by ``axes`` (of inputs and outputs, by name) stay open, so that one trace serves all.
-    ``watch`` surrounds all that runs of ``call``.
+    Gradients of all float inputs are taken against ``cotangents``, one for each output that counts; without
+    ``differentiates`` there are none. In modes "graph" and "exported", the batch and time axes given by ``axes`` (of
+    inputs and outputs, by name) stay open, so that one trace serves all. ``watch`` surrounds all that runs of ``call``.
     """
     with settings(tf32), at(device):
         arrays, cotangents = constants(arrays), constants(cotangents)
+        if mode == "exported":
+            call, mode = exported(call, arrays, axes), "eager"
         with watch():
-            outputs, gradients = stepper(call, arrays, cotangents, mode, axes)(arrays, cotangents)
+            step = stepper(call, arrays, cotangents, mode, axes, differentiates)
+            outputs, gradients = step(arrays, cotangents)
         sparse = tuple(name for name, gradient in gradients.items() if isinstance(gradient, tf.IndexedSlices))
         return plain(outputs), plain(gradients), sparse
 
@@ -267,9 +294,26 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
 KERNELS = {"cuDNN": "CudnnRNN", "while loop": "While"}
 
 
-def stepper(call, arrays, cotangents, mode, axes):
+def exported(call, arrays, axes):
+    """Save ``call`` as a `tf.saved_model`, and load it; keep the result with it."""
+    specs = {name: tf.TensorSpec(open_shape(tensor, axes[name]), tensor.dtype) for name, tensor in arrays.items()}
+    programs = vars(call).setdefault("programs", {})
+    key = str(specs)
+    if key not in programs:
+        module = tf.Module()
+        module.call = tf.function(lambda inputs: dict(only_tensors(call(inputs))), [specs], autograph=False)
+        module.tracked = list(module.call.get_concrete_function().variables)
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=True)
+        with tempfile.TemporaryDirectory() as folder:
+            tf.saved_model.save(module, folder, options=options)
+            loaded = tf.saved_model.load(folder)
+        programs[key] = lambda inputs: loaded.call(inputs)
+    return programs[key]
+
+
+def stepper(call, arrays, cotangents, mode, axes, differentiates=True):
     """Return a function that runs ``call``, with gradients if there are cotangents; ``call`` keeps its graphs."""
-    step = with_gradients(call) if cotangents else lambda arrays, _: call(arrays)
+    step = with_gradients(call) if cotangents and differentiates else without_gradients(call)
     if mode == "eager":
         return step
     groups = (arrays, cotangents)
@@ -279,11 +323,11 @@ def stepper(call, arrays, cotangents, mode, axes):
         for group in groups
     )
     graphs = vars(call).setdefault("graphs", {})
-    if (signature, mode) not in graphs:
+    if (signature, mode, differentiates) not in graphs:
         graph = traced(step, *signature, mode == "xla")
         graph.get_concrete_function()  # one that cannot be traced is not kept: called again, it would return None
-        graphs[signature, mode] = graph
-    return graphs[signature, mode]
+        graphs[signature, mode, differentiates] = graph
+    return graphs[signature, mode, differentiates]
 
 
 def square_product(side, device="cpu"):
@@ -344,6 +388,16 @@ def with_gradients(call):
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         return outputs, dict(zip(floats, gradients, strict=True))
+
+    return step
+
+
+def without_gradients(call):
+    """Return a function from arrays and cotangents to outputs; those that have a cotangent, if any has."""
+
+    def step(arrays, cotangents):
+        outputs = only_tensors(call(arrays))
+        return ({name: outputs[name] for name in cotangents if name in outputs}, {}) if cotangents else outputs
 
     return step
 
