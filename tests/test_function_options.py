@@ -95,7 +95,7 @@ def test_an_operation_that_is_told_the_side_is_told_it(framework: str) -> None:
     verdict = check_function(ATTENTION, own(framework, ATTENTION), framework, side="left", **REFERENCE)
     assert verdict, verdict
 
-    def always_right(left: bool, **given: Any) -> Any:
+    def always_right(left: bool = False, **given: Any) -> Any:
         return own(framework, ATTENTION)(left=False, **given)
 
     verdict = check_function(ATTENTION, always_right, framework, side="left", **REFERENCE)
@@ -154,7 +154,10 @@ def test_a_function_without_a_backward_pass_is_held_to_its_outputs(framework: st
     verdict = check_function(MEAN, without_backward(framework), framework, gradients=False, mode="eager")
     assert verdict, verdict
     assert {name for one in verdict.results for name in one.scores if name.startswith("d_")} == set()
-    assert verdict.declined == {"zero_gradient_at_padding": "no output has steps, and there are no gradients"}
+    assert verdict.declined == {
+        "zero_gradient_at_padding": "no output has steps, and there are no gradients",
+        "same_on_either_side": "it has no argument left",
+    }
     assert not check_function(MEAN, without_backward(framework), framework, **REFERENCE)
     wrong = check_function(MEAN, without_backward(framework, 1.01), framework, gradients=False, mode="eager")
     assert set(wrong.failed) == {"matches_reference"}

@@ -27,10 +27,10 @@ def bound(function: Function, row: Operation, config: Configuration, framework: 
     """
     runtime = frameworks.runtime(framework)
     expected = [name for name in config.outputs if name not in own.omits]
-    first = next(iter(config.inputs))
+    first, told = next(iter(config.inputs)), _is_told_the_side(function, row)
 
     def checked(**arguments: Any) -> Mapping[str, Any]:
-        outputs: Any = function(**_given(arguments, config, framework, own))
+        outputs: Any = function(**_given(arguments, config, framework, own, told))
         if len(expected) == 1 and not isinstance(outputs, Mapping):
             outputs = {expected[0]: outputs}
         _check_names(outputs, expected)
@@ -53,8 +53,23 @@ def bound(function: Function, row: Operation, config: Configuration, framework: 
     return frameworks.bind(checked, row, config.name, "", own.omits)
 
 
-def _given(arguments: Mapping[str, Any], config: Configuration, framework: str, own: Own) -> dict[str, Any]:
-    """Return the arguments as a function takes them: constant buffers, and padding on its side."""
+def _is_told_the_side(function: Function, row: Operation) -> bool:
+    """Tell whether an operation has an option ``left``, and a function takes it."""
+    return any("left" in one.options for one in row.configurations) and _has_left(function)
+
+
+def _has_left(function: Function) -> bool:
+    """Tell whether a function has an argument ``left``: ``**options`` may go on to another that has none."""
+    try:
+        return "left" in inspect.signature(function).parameters
+    except INTERRUPTS:
+        raise
+    except BaseException:  # as in `check_signature`
+        return False
+
+
+def _given(arguments: Mapping[str, Any], config: Configuration, framework: str, own: Own, told: bool) -> dict[str, Any]:
+    """Return the arguments as a function takes them: constant buffers, padding on its side, and the side if told."""
     runtime = frameworks.runtime(framework)
     given = dict(arguments)
     for name in config.buffers:
@@ -64,7 +79,7 @@ def _given(arguments: Mapping[str, Any], config: Configuration, framework: str, 
     lengths, steps = arguments["lengths"], _steps(arguments[next(iter(config.inputs))], framework)
     for name in (name for name, one in config.inputs.items() if one.axes.startswith("BT")):
         given[name] = _moved(given[name], steps - lengths, steps, framework)
-    return given | ({"left": True} if "left" in config.options else {})
+    return given | ({"left": True} if told else {})
 
 
 def _steps(values: Any, framework: str) -> Any:
@@ -106,17 +121,9 @@ def takes(function: Function, configs: Sequence[Configuration]) -> bool:
 
 
 def on_its_side(function: Function, configs: Sequence[Configuration]) -> Sequence[Configuration]:
-    """Leave out configurations with padding on the left, if others remain, and a function has no argument ``left``.
-
-    One that takes ``**options`` may pass them on to another that has none.
-    """
+    """Leave out configurations with padding on the left, if others remain, and a function has no argument ``left``."""
     on_the_right = [config for config in configs if not config.options.get("left")]
-    try:
-        return configs if "left" in inspect.signature(function).parameters else on_the_right or configs
-    except INTERRUPTS:
-        raise
-    except BaseException:  # as below
-        return on_the_right or configs
+    return configs if _has_left(function) else on_the_right or configs
 
 
 def check_signature(function: Function, row: Operation, configs: Sequence[Configuration]) -> None:
