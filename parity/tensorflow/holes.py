@@ -74,7 +74,8 @@ def attention_pooling(x, lengths, mask, query, *, variant="keras"):  # (B, T, D)
     else:
         weights = tf.nn.softmax(tf.where(counted, tf.linalg.matvec(x, query), float("-inf")))
         y = tf.linalg.matvec(x, weights, transpose_a=True)
-    return {"weights": tf.where(mask > 0, runtime.nan_in_all(weights), tf.zeros((), x.dtype)), "y": y}
+    weights = runtime.nan_in_all(weights)
+    return {"weights": tf.where(mask > 0, weights, tf.zeros((), x.dtype)), "y": y}
 
 
 def softmax(scores, lengths, mask, *, variant="keras"):  # (B, T)  (B,)  (B, T)
@@ -97,7 +98,8 @@ def softmax(scores, lengths, mask, *, variant="keras"):  # (B, T)  (B,)  (B, T)
             weights = softmax_layer(scores.dtype)(tf.where(kept, scores, zero), mask=kept)
     else:
         weights = tf.nn.softmax(tf.where(kept, scores, float("-inf")))  # NaN if the mask keeps none
-    return {"weights": tf.where(kept, runtime.nan_in_all(weights), zero)}
+    weights = runtime.nan_in_all(weights)
+    return {"weights": tf.where(kept, weights, zero)}
 
 
 def self_attention(x, lengths, mask, w_in, bias_in, w_out, bias_out, *, heads, variant="layer"):
