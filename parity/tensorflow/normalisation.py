@@ -96,8 +96,9 @@ def rms_norm(x, lengths, gamma, *, eps=1e-6, variant="layer"):  # (B, T, H)  (B,
         y: (B, T, H), zero on padding.
 
     >>> y = rms_norm(tf.constant([[[1.0, 7.0], [9.0, 9.0]]]), tf.constant([1]), tf.ones(2), eps=0.0)["y"]
-    >>> y.numpy().round(4).tolist()
-    [[[0.2, 1.4], [0.0, 0.0]]]
+    >>> y.numpy().round(4)
+    array([[[0.2, 1.4],
+            [0. , 0. ]]], dtype=float32)
     """
     real = runtime.valid(lengths, tf.shape(x)[1])
     layer = built(keras.layers.RMSNormalization, (None, None, x.shape[2]), x.dtype, epsilon=eps)
@@ -115,8 +116,9 @@ def unit_norm(x, lengths, *, eps=1e-12, variant="l2_normalize"):  # (B, T, H)  (
         y: (B, T, H), zero on padding, and for a step of zeros.
 
     >>> y = unit_norm(tf.constant([[[3.0, 4.0], [0.0, 0.0]]]), tf.constant([2]))["y"]
-    >>> y.numpy().round(4).tolist()
-    [[[0.6, 0.8], [0.0, 0.0]]]
+    >>> y.numpy().round(4)
+    array([[[0.6, 0.8],
+            [0. , 0. ]]], dtype=float32)
     """
     real = runtime.valid(lengths, tf.shape(x)[1])
     y = tf.math.l2_normalize(runtime.only_real(real, x), 2, epsilon=eps**2)
