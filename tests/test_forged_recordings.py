@@ -223,7 +223,7 @@ MANIFESTS: dict[str, tuple[Any, str]] = {
         "Expected `int` <= 9223372036854775807",
     ),
     "a text without end": (contents("device", value="x" * 10**6), "Expected `str` of length <= 4000"),
-    "a field with escapes": (contents(ESCAPE, value=1), r"unknown field `\x1b[31m red \x07\u202e`"),
+    "a field with escapes": (contents(ESCAPE, value=1), r"unknown field ` red \x07\u202e`"),
     "a schema without end": (contents("schema", value="x" * 10**6), "schema 'xxx"),
     "a schema of another type": (contents("schema", value={"a": [1]}), "schema {'a': [1]} in "),
     "an array": ([RIGHT], "schema None in "),

@@ -17,7 +17,12 @@ from parity.operations import find
 CONFIGURATIONS = [
     (name, config.name) for name, row in OPERATIONS.items() for config in row.configurations if not config.data
 ]
-TWICE = [place for place in CONFIGURATIONS if not find(place[0]).configuration(place[1]).first_derivatives_only]
+TWICE = [
+    (operation, config)
+    for operation, config in CONFIGURATIONS
+    if not find(operation).configuration(config).first_derivatives_only
+    and config != "tiny_eps"  # beside equal features it bends within any step
+]
 
 
 @pytest.mark.parametrize(("operation", "config"), CONFIGURATIONS)

@@ -121,11 +121,12 @@ def whole_run() -> list[Result]:
     return results
 
 
-def test_a_whole_run_fits_into_120_columns_with_a_row_for_each_operation() -> None:
+def test_a_whole_run_fits_into_120_columns_with_a_second_table_of_what_few_operations_promise() -> None:
     lines = lines_of(whole_run(), 120)
     assert max(map(len, lines)) <= 120
     rows = [sum(line.startswith(f"{operation} ") for line in lines) for operation in OPERATIONS]
-    assert rows == [1] * len(OPERATIONS)
+    assert set(rows) == {1, 2}
+    assert 0 < rows.count(2) < len(rows) / 2
     assert cells(lines, "rnn.lstm ")[:3] == ["8/15", "8/15", "✓"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
@@ -30,11 +31,17 @@ def print_matrix(results: Iterable[Result], console: Console) -> None:
     """Print the matrix and its legend, in several tables where the terminal is narrow."""
     results = list(results)
     frameworks = sorted({result.framework for result in results})
-    contracts = sorted({result.contract for result in results}, key=lambda name: (index(CONTRACTS, name), name))
     cells = _cells(results, frameworks)
+    contracts = _ordered(cells)
     for gap, columns in _split(cells, contracts, console.width):
         console.print(_table(cells, columns, gap), "")
     console.print(_legend(frameworks, contracts), style="dim", markup=False, highlight=False)
+
+
+def _ordered(cells: Cells) -> list[str]:
+    """Return the contracts in their order, those of less than half of the operations behind the others."""
+    counts = Counter(name for row in cells.values() for name in row)
+    return sorted(counts, key=lambda name: (2 * counts[name] < len(cells), index(CONTRACTS, name), name))
 
 
 def _legend(frameworks: Sequence[str], contracts: Sequence[str]) -> str:

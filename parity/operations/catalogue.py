@@ -57,6 +57,6 @@ def find(name: str) -> Operation:
         InputError: no such operation; the message names the nearest one.
 
     >>> find("rnn.lstm").variants["tensorflow"]
-    ('masked', 'static', 'padded', 'dynamic_rnn', 'time_major', 'stepwise', 'packed', 'bucketed')
+    ('masked', 'static', 'padded', 'dynamic_rnn', 'time_major', 'stepwise', 'bucketed', 'packed')
     """
     return OPERATIONS[choose("operation", name, OPERATIONS)]

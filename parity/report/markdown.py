@@ -14,7 +14,7 @@ from parity.divergences import DivergenceEntry
 from parity.mutants import MutantResult
 from parity.pairs.layers import LayerDifference
 from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, plural
-from parity.report.groups import Group
+from parity.report.groups import Group, group_by
 from parity.report.markdown_text import Part, code_block, escape, join_parts, one_line, shorten, table_head, table_row
 from parity.report.own import OwnContract, OwnView
 from parity.report.summaries import MUTANT_HEADS, TOTALS_HEADS
@@ -55,7 +55,8 @@ def _parts(view: View) -> Iterator[Part]:
     yield Part("expected failures", view.expected_failures, _expected_failure, head, FOLDED_END)
     yield _table("reasons for skipping", "Skipped", ("results", "frameworks", "reason"), view.skipped)
     entries = [entry for _, topic in view.divergences for entry in topic]
-    yield Part("divergences", entries, _divergence, _folded("Where they differ", entries), FOLDED_END)
+    head = f"{_folded('Where they differ', entries)}`parity divergences NAME` prints an entry.\n\n"
+    yield Part("topics of divergences", view.divergences, _topic, head, FOLDED_END)
     yield _table("contracts", "Mutants", MUTANT_HEADS, view.kills)
     yield _table("rows", "Random cases", TOTALS_HEADS, view.sweep_totals)
     yield _table("settings", "Environment", ("", ""), view.environment)
@@ -195,8 +196,12 @@ def _expected_failure(group: Group) -> str:
     return _row([worst.operation, worst.subject, worst.reason, cases, modes, str(group.size), worst.reproduce])
 
 
-def _divergence(entry: DivergenceEntry) -> str:
-    return f"- {_text(entry.name)}: {_text(entry.claim)} ({_text(entry.verdict)})\n"
+def _topic(topic: tuple[str, Sequence[DivergenceEntry]]) -> str:
+    """Name the entries of a topic by verdict, without their claims: there are more than a comment has room for."""
+    name, entries = topic
+    by_verdict = group_by(entries, lambda entry: entry.verdict)
+    named = (f"{verdict}: {', '.join(entry.name for entry in group)}" for verdict, group in by_verdict.items())
+    return f"- {_text(name)}: {_text('; '.join(named), 10 * LONGEST)}\n"
 
 
 def _text(text: str, longest: int = LONGEST) -> str:
