@@ -74,7 +74,7 @@ class Training:
 
     @property
     def cost(self) -> float:
-        return estimate("training", self.framework) * self.steps / STEPS
+        return estimate("training", self.framework) * self.steps / steps_of(full=False)
 
     def on_crash(self, reason: str) -> list[Result]:
         return [self.result(FAILED, "other", reason)]
