@@ -15,7 +15,7 @@ from parity.arrays import DTYPES
 from parity.cases.case import Case
 from parity.cases.documents import SEGMENTS, is_packed
 from parity.cases.lengths import ASKED_FOR, DESIGNED, LENGTHS, REAL
-from parity.checks import judges, poison, surroundings
+from parity.checks import effects, judges, poison
 from parity.checks.comparison import Difference
 from parity.checks.subject import Subject
 from parity.operations import Configuration
@@ -275,7 +275,7 @@ CONTRACTS: dict[str, Contract] = {
             abbreviation="effect",
             against="what they were before the run",
             otherwise="writes to its inputs, or changes settings of the process",
-            judge=surroundings.no_side_effects,
+            judge=effects.no_side_effects,
             lengths=OF_EVERY_SIZE,
         ),
         Contract(
@@ -284,7 +284,7 @@ CONTRACTS: dict[str, Contract] = {
             abbreviation="calls",
             against="what it is before other calls",
             otherwise="depends on earlier calls",
-            judge=surroundings.independent_of_earlier_calls,
+            judge=effects.independent_of_earlier_calls,
             lengths=ONCE,
             reruns=True,
             once=True,
@@ -296,7 +296,7 @@ CONTRACTS: dict[str, Contract] = {
             abbreviation="second",
             against="the reference",
             otherwise="has wrong second derivatives",
-            judge=surroundings.second_derivatives,
+            judge=effects.second_derivatives,
             lengths=ONCE,
             reruns=True,
             once=True,

@@ -16,6 +16,7 @@ from parity.mutants import (
     decoder,
     direction,
     documents,
+    effects,
     embedding,
     feedforward,
     gates,
@@ -36,7 +37,6 @@ from parity.mutants import (
     states,
     statistics,
     strided,
-    surroundings,
     training,
 )
 from parity.mutants.mutant import Mutant
@@ -71,7 +71,7 @@ TOPICS: tuple[ModuleType, ...] = (
     metrics,
     strided,
     model,
-    surroundings,
+    effects,
     training,
 )
 SECONDS = {"pytorch": 0.4, "tensorflow": 0.9}  # of a mutant, on average

@@ -1,4 +1,4 @@
-"""Judge a run by what surrounds it: the settings of the process, and earlier calls."""
+"""Judge the effects of a run, on inputs and on the settings of the process, and those of earlier calls on it."""
 
 from __future__ import annotations
 

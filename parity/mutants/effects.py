@@ -10,7 +10,7 @@ KEPT = """kept = vars(dense).get("real")
 
 NAN = (
     Mutant(
-        name="surroundings.nan_replaced",
+        name="effects.nan_replaced",
         operation="feedforward.dense",
         subject="pytorch.masked",
         mistake="`nan_to_num` is to protect from NaN in the padding, and hides that of real steps.",
@@ -20,7 +20,7 @@ NAN = (
         killed_by="propagates_nan",
     ),
     Mutant(
-        name="surroundings.only_finite_steps",
+        name="effects.only_finite_steps",
         operation="feedforward.dense",
         subject="tensorflow.masked",
         mistake="What is not finite is taken for padding.",
@@ -30,7 +30,7 @@ NAN = (
         killed_by="propagates_nan",
     ),
     Mutant(
-        name="surroundings.nan_taken_for_nothing",
+        name="effects.nan_taken_for_nothing",
         operation="alignment.ctc",
         subject="tensorflow.forward_algorithm",
         mistake="A sum that is NaN is not above 0, so it is taken for the probability 0, and its loss becomes 0.",
@@ -40,7 +40,7 @@ NAN = (
         killed_by="propagates_nan",
     ),
     Mutant(
-        name="surroundings.nan_of_the_batch",
+        name="effects.nan_of_the_batch",
         operation="pooling.mean",
         subject="pytorch.masked_sum",
         mistake="One sequence with NaN makes the results of the whole batch NaN.",
@@ -53,7 +53,7 @@ NAN = (
 
 EFFECTS = (
     Mutant(
-        name="surroundings.global_seed",
+        name="effects.global_seed",
         operation="feedforward.dense",
         subject="pytorch.masked",
         mistake="The function seeds the global generator, and with it whatever the caller samples next.",
@@ -63,7 +63,7 @@ EFFECTS = (
         killed_by="no_side_effects",
     ),
     Mutant(
-        name="surroundings.default_dtype",
+        name="effects.default_dtype",
         operation="feedforward.conv1d",
         subject="pytorch.masked",
         mistake="The default dtype becomes that of the input, and stays so.",
@@ -73,7 +73,7 @@ EFFECTS = (
         killed_by="no_side_effects",
     ),
     Mutant(
-        name="surroundings.epsilon_of_keras",
+        name="effects.epsilon_of_keras",
         operation="feedforward.dense",
         subject="tensorflow.masked",
         mistake="Keras' epsilon is changed for all layers.",
@@ -83,7 +83,7 @@ EFFECTS = (
         killed_by="no_side_effects",
     ),
     Mutant(
-        name="surroundings.random_state_of_numpy",
+        name="effects.random_state_of_numpy",
         operation="feedforward.conv1d",
         subject="tensorflow.masked",
         mistake="A number is sampled from NumPy's global generator, and not used.",
@@ -96,7 +96,7 @@ EFFECTS = (
 
 CALLS = (
     Mutant(
-        name="surroundings.mask_of_a_larger_batch",
+        name="effects.mask_of_a_larger_batch",
         operation="feedforward.dense",
         subject="pytorch.masked",
         mistake="The mask is kept, and cut to the size of a later, smaller batch, although it depends on the lengths.",
@@ -106,7 +106,7 @@ CALLS = (
         killed_by="independent_of_earlier_calls",
     ),
     Mutant(
-        name="surroundings.mask_kept_by_keras",
+        name="effects.mask_kept_by_keras",
         operation="feedforward.dense",
         subject="tensorflow.masked",
         mistake="The mask is kept, and cut to the size of a later, smaller batch, although it depends on the lengths.",
@@ -119,7 +119,7 @@ CALLS = (
 
 SECOND = (
     Mutant(
-        name="surroundings.slope_is_a_constant",
+        name="effects.slope_is_a_constant",
         operation="rnn.lstm",
         subject="tensorflow.packed",
         mistake="The backward pass takes a slope for a constant: gradients are right, and cannot be differentiated.",
@@ -129,7 +129,7 @@ SECOND = (
         killed_by="second_derivatives",
     ),
     Mutant(
-        name="surroundings.straight_through",
+        name="effects.straight_through",
         operation="feedforward.dense",
         subject="pytorch.masked",
         mistake="An activation is replaced by its tangent, whose first derivative is right, and whose second is 0.",
