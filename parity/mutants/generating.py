@@ -174,22 +174,39 @@ def _reached(row: Operation, functions: dict[str, ast.FunctionDef]) -> set[str]:
 
 def _edits(function: ast.FunctionDef, source: str, framework: str) -> Iterator[tuple[str, str, str]]:
     """Yield a kind, a statement and what it becomes, for statements that stand in the function once."""
-    body = ast.get_source_segment(source, function) or ""
+    body = _text(function, source)
     documented = function.body[1:] if ast.get_docstring(function) else function.body
     for statement in (inner for outer in documented for inner in ast.walk(outer) if isinstance(inner, ast.stmt)):
-        text = ast.get_source_segment(source, statement) or ""
+        text = _text(statement, source)
         if isinstance(statement, ast.FunctionDef | ast.If | ast.For | ast.With) or body.count(text) != 1:
             continue
         for node in ast.walk(statement):
-            own = ast.get_source_segment(source, node)
+            own = _text(node, source)
             if own and text.count(own) == 1:
                 for kind, changed in _changes(node, own, source, framework):
                     yield kind, text, text.replace(own, changed)
 
 
+def _text(node: ast.AST, source: str) -> str:
+    """Return the text of a node, empty if it has none; `ast.get_source_segment` splits the whole source each time."""
+    if not isinstance(node, ast.expr | ast.stmt | ast.arg | ast.keyword) or node.end_lineno is None:
+        return ""
+    first, last, start, end = node.lineno - 1, node.end_lineno - 1, node.col_offset, node.end_col_offset
+    lines = list(_lines(source)[first : last + 1])
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][start:]
+    return b"".join(lines).decode()
+
+
+@cache
+def _lines(source: str) -> list[bytes]:
+    """Return lines as bytes, in which a node's place is counted."""
+    return source.encode().splitlines(keepends=True)
+
+
 def _changes(node: ast.AST, own: str, source: str, framework: str) -> Iterator[tuple[str, str]]:
     """Yield a kind and the text of a node after each operator that fits."""
-    text = {id(child): ast.get_source_segment(source, child) or "" for child in ast.iter_child_nodes(node)}
+    text = {id(child): _text(child, source) for child in ast.iter_child_nodes(node)}
     if isinstance(node, ast.Compare) and type(node.ops[0]) in SYMBOLS:
         symbol = SYMBOLS[type(node.ops[0])]
         yield "comparison", f"{text[id(node.left)]} {COMPARISONS[symbol]} {text[id(node.comparators[0])]}"
@@ -204,17 +221,17 @@ def _changes(node: ast.AST, own: str, source: str, framework: str) -> Iterator[t
     elif isinstance(node, ast.Call):
         yield from _changed_calls(node, own, source)
     elif isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and node.value.values:
-        value = ast.get_source_segment(source, node.value.values[0]) or ""
+        value = _text(node.value.values[0], source)
         yield "gradient", own.replace(value, CUT_OFF[framework].format(f"({value})"), 1)
 
 
 def _changed_calls(node: ast.Call, own: str, source: str) -> Iterator[tuple[str, str]]:
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    function = ast.get_source_segment(source, node.func) or ""
+    function = _text(node.func, source)
     if called in NAMES:
         yield "name", own.replace(function, function[: len(function) - len(called)] + NAMES[called], 1)
     if called in SELECTIONS and len(node.args) == 3 and not node.keywords:
-        condition, one, other = (ast.get_source_segment(source, argument) or "" for argument in node.args)
+        condition, one, other = (_text(argument, source) for argument in node.args)
         yield "selection", f"{function}({condition}, {other}, {one})"
     for keyword in node.keywords:
         if keyword.arg in ("min", "max"):
