@@ -31,7 +31,6 @@ VISIBLE = (  # fields that Markdown shows
     "xfailed detail",
     "skipped detail",
     "failed contract",
-    "claim",
     "mistake",
     "mutant",
 )
