@@ -219,6 +219,21 @@ def test_weights_that_are_assigned_are_a_hint(pytorch: str) -> None:
     assert "assigned" not in str(check_function(LSTM, packed, pytorch, **options))
 
 
+def test_a_row_without_gradient_is_no_weight_without_gradient(pytorch: str) -> None:
+    def first_untrained(x: Any, lengths: Any, table: Any, padding_index: Any) -> Any:
+        torch = import_module("torch")
+        real = torch.arange(x.shape[1]) < lengths[:, None]
+        positions = torch.where(real, real.cumsum(1) - 1, 0)
+        looked_up = torch.nn.functional.embedding(positions, table, padding_idx=0)
+        return torch.where(real[..., None], x + looked_up, 0)
+
+    contracts = ["matches_reference"]  # on the batch of single steps, no other row gets a gradient
+    verdict = check_function("embedding.positions", first_untrained, pytorch, config="no_pad", contracts=contracts)
+    assert verdict.failed == ("matches_reference",)
+    assert "no gradient reaches" not in str(verdict)
+    assert "embedding.padding_idx_of_words" in str(verdict)
+
+
 def test_a_variable_that_is_assigned_is_a_hint(tensorflow: str) -> None:
     def without_gradients(x: Any, lengths: Any, w: Any, bias: Any, activation: Any) -> Any:
         tf = import_module("tensorflow")

@@ -43,7 +43,7 @@ def causes_of(checks: Sequence[Check], failed: Sequence[Result]) -> dict[str, st
 
 
 def _causes(runs: Sequence[Evidence]) -> dict[str, str]:
-    hints = {run.result.contract: hint for run in reversed(runs) if (hint := _hint(run))}
+    hints = {run.result.contract: hint for run in reversed(runs) if (hint := _hint(run, runs))}
     measured = [run for run in runs if run.result.problem in MEASURED]
     if any(run.result.contract == "repeatable" for run in runs) or any(map(_is_about_gradients, hints.values())):
         return hints
@@ -57,12 +57,13 @@ def _is_about_gradients(hint: str) -> bool:
     return hint.startswith(ASSIGNED.partition("{")[0])
 
 
-def _hint(run: Evidence) -> str:
+def _hint(run: Evidence, runs: Sequence[Evidence]) -> str:
     if run.result.problem == "raised":
         return _hint_of_empty(run)
     if run.result.contract not in ("matches_reference", "zero_gradient_at_padding"):
         return ""
-    if run.result.contract == "matches_reference" and (missing := _without_gradient(run)):
+    missing = _without_gradient(run) if run.result.contract == "matches_reference" else []
+    if missing := [name for name in missing if not any(_gets_gradient(other, run, name) for other in runs)]:
         names = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
         return ASSIGNED.format(names)
     return ON_PADDING if _wrong_on_padding_only(run) else ""
@@ -104,6 +105,13 @@ def _without_gradient(run: Evidence) -> list[str]:
         if "B" not in spec.axes and f"d_{name}" in observed
         if not observed[f"d_{name}"].any() and reference.expected[f"d_{name}"].any()
     ]
+
+
+def _gets_gradient(other: Evidence, run: Evidence, name: str) -> bool:
+    """Tell whether a gradient reaches a weight in another run of the configuration: on one step, a row may get none."""
+    if other.result.problem not in MEASURED or other.case.config != run.case.config:
+        return False
+    return bool(other.subject.observe(other.case).quantities[f"d_{name}"].any())
 
 
 def _wrong_on_padding_only(run: Evidence) -> bool:
