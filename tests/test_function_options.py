@@ -431,7 +431,8 @@ WRONG: dict[str, Callable[..., Any]] = {
     "refuses_empty: got 1, expected True or False": lambda **given: check_function(**given, refuses_empty=1),
     "dtype: got no name, expected one or several of: float32": lambda **given: check_function(**given, dtype=[]),
     "dtype: got 'float46', expected 'float64'": lambda **given: check_function(**given, dtype=["float32", "float46"]),
-    "dtype: got 32, expected a list of names": lambda **given: check_function(**given, dtype=32),
+    "dtype: got 32, expected one or several of: float32": lambda **given: check_function(**given, dtype=32),
+    "dtype: got [32], expected one or several of: float32": lambda **given: check_function(**given, dtype=[32]),
     "contracts: got 'second_derivatives' with gradients=False, expected contracts about outputs": (
         lambda **given: check_function(**given, gradients=False, contracts=["second_derivatives"])
     ),

@@ -53,9 +53,13 @@ def own_of(
 
 def dtypes_of(dtype: str | Iterable[str]) -> list[str]:
     """Return the names of one dtype or of several."""
-    several = [dtype] if isinstance(dtype, str) else names("dtype", dtype)
+    expected = f"one or several of: {', '.join(FLOATS)}"
+    try:
+        several = [dtype] if isinstance(dtype, str) else names("dtype", dtype)
+    except InputError as error:
+        raise InputError("dtype", error.args[1], expected) from None
     if not several:
-        raise InputError("dtype", "no name", f"one or several of: {', '.join(FLOATS)}")
+        raise InputError("dtype", "no name", expected)
     return [choose("dtype", one, FLOATS) for one in several]
 
 
