@@ -79,6 +79,9 @@ CHECKS: dict[str, Callable[[], object]] = {
     "selection: got no check at all, expected one of the contracts that the chosen operations promise": lambda: checked(
         operation="loss.cross_entropy", contracts=["independent_of_batchmates"]
     ),
+    "selection: got no check at all, expected one of the contracts that the chosen ": lambda: checked(
+        contracts=["same_when_packed"], lengths="3,1:5"
+    ),
     "operations: got ['rnn.gru', 3], expected a list of names": lambda: plan(operations=["rnn.gru", 3]),
     "variant: got 'gather', expected one of 10 names, e.g. bucketed, ": lambda: plan(
         operations=["rnn.gru"], variants=["gather"]

@@ -59,7 +59,7 @@ def plan(
             checks.append(replace(check, contract=contract.name, replay=replay))
     checks = [check for check in checks if any(check.runs())]
     if not checks:
-        raise InputError("selection", "no check at all", _hint(promises, lengths, mode, floats, full))
+        raise InputError("selection", "no check at all", _hint(rows, promises, lengths, mode, floats, full))
     return checks
 
 
@@ -177,7 +177,9 @@ def _replay(contract: Contract, framework: str, recording: Recording | None) -> 
     return str(recording.folder) if concerned else ""
 
 
-def _hint(contracts: list[Contract], lengths: str, mode: str, dtypes: list[str], full: bool) -> str:
+def _hint(
+    rows: list[Operation], contracts: list[Contract], lengths: str, mode: str, dtypes: list[str], full: bool
+) -> str:
     """Suggest what a selection without a check needs."""
     compiled = [one for modes in COMPILED.values() for one in modes]
     if not full and mode in compiled:
@@ -190,8 +192,10 @@ def _hint(contracts: list[Contract], lengths: str, mode: str, dtypes: list[str],
         return f"one of the modes in which {tried} are tried: {', '.join(modes)}"
     if set(dtypes) <= set(NARROW):
         return _narrow_hint(lengths, mode, " and ".join(dtypes))
-    if lengths:
-        named = list(dict.fromkeys(one for contract in contracts for one in contract.lengths))
+    configs = [config for row in rows for config in row.configurations]
+    promised = [one for one in contracts if not all(map(one.unless_config, configs))]
+    if lengths and promised:
+        named = list(dict.fromkeys(one for contract in promised for one in contract.lengths))
         return f"lengths that the chosen contracts are tried on, {', '.join(named[:3])} say, or lengths written out"
     return "one of the contracts that the chosen operations promise"
 
