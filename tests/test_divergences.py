@@ -80,6 +80,11 @@ def test_an_entry_is_found_by_the_words_of_a_symptom(words: str) -> None:
     assert len(found) <= 3
 
 
+def test_several_words_in_one_string_are_words_too() -> None:
+    found = [name for name, entry in DIVERGENCES.items() if entry.has(["left padding"])]
+    assert {"positions.columns", "decoder.causal_and_left_padding"} <= set(found)
+
+
 def test_an_entry_that_needs_a_package_is_skipped_without_it() -> None:
     entry = replace(find("loss.all_ignored"), needs=("no_such_package",))
     trial = try_out(entry, next(iter(entry.snippets)))

@@ -77,7 +77,7 @@ class Divergence:
         return as_program(self.code(framework))
 
     def has(self, words: Iterable[str]) -> bool:
-        """Tell whether all words are in its text or code, in any case.
+        """Tell whether all words are in its text or code, in any case; several in one string are words too.
 
         >>> from parity.divergences import find
         >>> find("loss.all_ignored").has(["keras", "ignored"])
@@ -85,7 +85,7 @@ class Divergence:
         """
         code = " ".join(map(self.code, self.snippets))
         text = " ".join([self.name, self.claim, self.why, self.instead, code]).lower()
-        return all(word.lower() in text for word in words)
+        return all(word in text for several in words for word in several.lower().split())
 
     def run(self, framework: str) -> Values:
         """Return what a framework's snippet gives today.
