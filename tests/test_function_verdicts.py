@@ -219,6 +219,16 @@ def test_weights_that_are_assigned_are_a_hint(pytorch: str) -> None:
     assert "assigned" not in str(check_function(LSTM, packed, pytorch, **options))
 
 
+def test_outputs_that_are_wrong_on_real_steps_too_are_not_called_right(pytorch: str) -> None:
+    def untouched(x: Any, lengths: Any, kernel: Any, stride: Any, padding: Any) -> Any:
+        return {"y": x, "y_lengths": lengths}
+
+    contracts = ["matches_reference"]  # where all sequences are empty, only padding is wrong
+    verdict = check_function("strided.max_pool", untouched, pytorch, config="by_two", contracts=contracts)
+    assert verdict.failed == ("matches_reference",)
+    assert "right on real steps" not in str(verdict)
+
+
 def test_a_row_without_gradient_is_no_weight_without_gradient(pytorch: str) -> None:
     def first_untrained(x: Any, lengths: Any, table: Any, padding_index: Any) -> Any:
         torch = import_module("torch")
