@@ -412,6 +412,14 @@ def test_what_is_fixed_by_the_sizes_of_a_batch_cannot_be_exported_for_all(pytorc
     assert not check_function(MEAN, of_four, pytorch, contracts=["same_when_exported"], **options)
 
 
+def test_steps_of_the_first_batch_may_not_be_what_is_exported(tensorflow: str) -> None:
+    def of_three_steps(x: Any, lengths: Any) -> Any:
+        return mean(tensorflow)(x[:, : x.shape[1] or 3], lengths)  # in a graph, the number of steps is open
+
+    assert check_function(MEAN, of_three_steps, tensorflow, contracts=["matches_reference"], mode="eager")
+    assert not check_function(MEAN, of_three_steps, tensorflow, contracts=["same_when_exported"])
+
+
 def test_variables_of_a_layer_are_exported_too(tensorflow: str) -> None:
     """Check a function that reads variables of its own, which a saved model has to hold."""
     factor = import_module("tensorflow").Variable(1.0)
