@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 distributed = pytest.importorskip("distributed")
@@ -19,7 +21,7 @@ from parity.cluster import pool  # noqa: E402
 from parity.cluster.performing import described  # noqa: E402
 from parity.cluster.pool import Cluster  # noqa: E402
 from parity.errors import InputError  # noqa: E402
-from parity.frameworks import DeviceSettings  # noqa: E402
+from parity.frameworks import DeviceSettings, effects  # noqa: E402
 from tests.full_runs import full_run  # noqa: E402
 from tests.tasks import acts  # noqa: E402
 
@@ -124,3 +126,13 @@ def test_the_report_is_that_of_this_machine(scheduler: str, pytorch: str, tmp_pa
     assert cluster.results == here.results
     assert cluster.environment.versions == here.environment.versions
     assert cluster.environment.frameworks.keys() >= {pytorch}
+
+
+def test_threads_of_dask_may_draw_from_pythons_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that what a worker's other threads draw is no effect of a run, and what a run does to NumPy is."""
+    monkeypatch.setattr(effects, "UNWATCHED", {effects.PYTHONS_GENERATOR})
+    watch = effects.Watch({})
+    with watch():
+        random.random()
+        np.random.random()
+    assert watch.changed == ["random state of NumPy"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import parity
 from parity.checks.worker import answer, clear
-from parity.frameworks import DeviceSettings
+from parity.frameworks import DeviceSettings, effects
 from parity.report import versions
 
 _LATEST: list[tuple[str, ...]] = []  # the group of the last task that ran here
@@ -42,4 +42,5 @@ def perform(task: bytes, group: tuple[str, ...], device: DeviceSettings) -> byte
         clear()
         gc.freeze()
     _LATEST[:] = [group]
+    effects.UNWATCHED.add(effects.PYTHONS_GENERATOR)  # Dask's own threads draw from it
     return answer(task, device)

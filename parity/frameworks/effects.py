@@ -27,6 +27,9 @@ OF_PYTHON: Readers = {
     "denormal numbers": lambda: SMALLEST / 2 > 0,
 }
 
+PYTHONS_GENERATOR = next(iter(OF_PYTHON))
+UNWATCHED: set[str] = set()  # settings that other threads of this process change meanwhile
+
 
 def _numpy_state() -> Any:
     return np.random.get_state()
@@ -41,7 +44,8 @@ class Watch:
     """
 
     def __init__(self, readers: Readers) -> None:
-        self.readers = {**OF_PYTHON, **readers}
+        unread: Readers = dict.fromkeys(UNWATCHED, str)
+        self.readers = {**OF_PYTHON, **readers, **unread}
         self.changed: list[str] = []
 
     @contextmanager
