@@ -21,7 +21,8 @@ Place = tuple[int, slice]  # a row and its steps
 
 def is_packed(case: Case) -> bool:
     """Tell whether some row holds two documents."""
-    return len({row for row, _ in documents(case)}) < len(documents(case))
+    places = documents(case)
+    return len({row for row, _ in places}) < len(places)
 
 
 def documents(case: Case) -> list[Place]:

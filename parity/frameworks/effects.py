@@ -15,10 +15,11 @@ import numpy as np
 SMALLEST = sys.float_info.min
 
 Readers = dict[str, Callable[[], Any]]  # name of a setting -> how to read it
+PYTHONS_GENERATOR = "random state of Python"
 
 # Of warnings, Python's own categories only: a library that is imported on its first use may add filters of its own.
 OF_PYTHON: Readers = {
-    "random state of Python": random.getstate,
+    PYTHONS_GENERATOR: random.getstate,
     "random state of NumPy": lambda: [bytes(part) if isinstance(part, np.ndarray) else part for part in _numpy_state()],
     "floating-point errors of NumPy": np.geterr,
     "filters of warnings": lambda: [one for one in warnings.filters if one[2].__module__ == "builtins"],
@@ -27,7 +28,6 @@ OF_PYTHON: Readers = {
     "denormal numbers": lambda: SMALLEST / 2 > 0,
 }
 
-PYTHONS_GENERATOR = next(iter(OF_PYTHON))
 UNWATCHED: set[str] = set()  # settings that other threads of this process change meanwhile
 
 
