@@ -66,9 +66,9 @@ class holes_in_a_chain:
             "one_hot": [2.0, 0.0],
         },
     },
-    why="They are, where a loss is told to. Code that reads scores or transitions by label, such as a conditional "
-    "random field, gets those of the last class for -1 in PyTorch, without an error, and an error for -100. On the "
-    "CPU, `tf.gather` raises for both, and a one-hot code of -1 is all zeros.",
+    why="They are, where a loss has `ignore_index`. Code that reads scores or transitions by label, such as a "
+    "conditional random field, gets those of the last class for -1 in PyTorch, without an error, and an error for "
+    "-100. On the CPU, `tf.gather` raises for both, and a one-hot code of -1 is all zeros.",
     instead="Replace the labels of steps that do not count by a class, and pass the mask.",
     operation="crf.negative_log_likelihood",
     sources=(

@@ -76,7 +76,7 @@ def usual_contracts(like: bool = False) -> list[str]:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for.
+    """The options of one call of `parity.check_function`.
 
     Attributes:
         own: what is asked of the function, without its calls.

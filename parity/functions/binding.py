@@ -27,10 +27,10 @@ def bound(function: Function, row: Operation, config: Configuration, framework: 
     """
     runtime = frameworks.runtime(framework)
     expected = [name for name in config.outputs if name not in own.omits]
-    first, told = next(iter(config.inputs)), _is_told_the_side(function, row)
+    first, sided = next(iter(config.inputs)), _takes_the_side(function, row)
 
     def checked(**arguments: Any) -> Mapping[str, Any]:
-        outputs: Any = function(**_given(arguments, config, framework, own, told))
+        outputs: Any = function(**_given(arguments, config, framework, own, sided))
         if len(expected) == 1 and not isinstance(outputs, Mapping):
             outputs = {expected[0]: outputs}
         _check_names(outputs, expected)
@@ -53,7 +53,7 @@ def bound(function: Function, row: Operation, config: Configuration, framework: 
     return frameworks.bind(checked, row, config.name, "", own.omits)
 
 
-def _is_told_the_side(function: Function, row: Operation) -> bool:
+def _takes_the_side(function: Function, row: Operation) -> bool:
     """Tell whether an operation has an option ``left``, and a function takes it."""
     return any("left" in one.options for one in row.configurations) and _has_left(function)
 
@@ -68,8 +68,10 @@ def _has_left(function: Function) -> bool:
         return False
 
 
-def _given(arguments: Mapping[str, Any], config: Configuration, framework: str, own: Own, told: bool) -> dict[str, Any]:
-    """Return the arguments as a function takes them: constant buffers, padding on its side, and the side if told."""
+def _given(
+    arguments: Mapping[str, Any], config: Configuration, framework: str, own: Own, sided: bool
+) -> dict[str, Any]:
+    """Return the arguments as a function takes them: constant buffers, padding on its side, perhaps the side."""
     runtime = frameworks.runtime(framework)
     given = dict(arguments)
     for name in config.buffers:
@@ -79,7 +81,7 @@ def _given(arguments: Mapping[str, Any], config: Configuration, framework: str, 
     lengths, steps = arguments["lengths"], _steps(arguments[next(iter(config.inputs))], framework)
     for name in (name for name, one in config.inputs.items() if one.axes.startswith("BT")):
         given[name] = _moved(given[name], steps - lengths, steps, framework)
-    return given | ({"left": True} if told else {})
+    return given | ({"left": True} if sided else {})
 
 
 def _steps(values: Any, framework: str) -> Any:

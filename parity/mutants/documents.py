@@ -122,7 +122,7 @@ ATTENTION = (
         name="documents.odd_and_even",
         operation="documents.self_attention",
         subject="pytorch.scaled_dot_product",
-        mistake="Documents are told apart by turns of two marks: the third attends to the first.",
+        mistake="Documents are distinguished by two marks in turn: the third attends to the first.",
         location="documents.seen",
         before="(segments[:, :, None] == segments[:, None])",
         after="((mark := starts(segments, real).cumsum(1) % 2)[:, :, None] == mark[:, None])",

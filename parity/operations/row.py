@@ -86,7 +86,7 @@ class Configuration:
         coupling: the reason why sequences of a batch depend on each other; empty if they do not.
         data: name of the real data set that fills the batch arrays; empty if they are sampled.
         discrete: outputs that are truth values or whole numbers, and have no gradient.
-        left: True if the padding precedes each sequence; one that is told so has an option of that name.
+        left: True if the padding precedes each sequence; one whose function takes the side has an option of that name.
         extra_lengths: lengths beside the usual ones: "one_step", if a single real step, or T = 1, is a special case;
             "many_steps", more than a byte can count, if that costs little.
         lengths: the only ones, of a configuration that is there for another value of an option.
