@@ -137,6 +137,8 @@ def _designed(contract: Contract, config: Configuration, lengths: str, turn: Tur
         return [] if contract.reruns else [*turn.graphs]
     if slow and (contract.reruns or not _is_turn(turn, which)):
         return []
+    if slow and is_long:  # in one dtype for all variants, since the reference takes longest
+        return [(SINGLE, DOUBLE)[which % 2]]
     return [(SINGLE, DOUBLE)[(turn.variant + turn.config + which) // turn.configs % 2]]
 
 
