@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from parity.errors import InputError, printable
-from parity.pairs.matching import Group, Layers
+from parity.pairs.pairing import Group, Layers
 from parity.pairs.units import Unit
 
 TIED = "tie it here too"

@@ -9,7 +9,7 @@ import numpy as np
 from parity.errors import InputError, choose, of_kind, shown
 from parity.pairs.connecting import composed
 from parity.pairs.maps import Ids
-from parity.pairs.matching import Layers
+from parity.pairs.pairing import Layers
 from parity.pairs.units import PLAIN, Unit
 
 Named = str | tuple[str, ...] | list[str]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, permutations, product
 from math import factorial
 
-from parity.pairs.matching import Attempt, Group, Pairing
+from parity.pairs.pairing import Attempt, Group, Pairing
 from parity.pairs.units import Unit
 
 MOST = 48  # choices that are tried

@@ -13,9 +13,10 @@ from parity.arrays import Array
 from parity.pairs.connecting import Connection
 from parity.pairs.leftovers import TIED, TransferError, leftovers, question
 from parity.pairs.maps import Ids, flattened
-from parity.pairs.matching import Layers, Pairing, pair, without
+from parity.pairs.matching import pair, without
 from parity.pairs.names import Named, explicit, ignored
 from parity.pairs.observed import Observed, agree, receive_the_same
+from parity.pairs.pairing import Layers, Pairing
 from parity.pairs.units import Unit
 
 AGREE = {"float64": 1e-6, "float32": 1e-4}  # of the largest output; other orders of layers differ by much more

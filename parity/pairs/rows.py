@@ -10,7 +10,7 @@ from parity.arrays import Array
 from parity.pairs.alone import difference_alone
 from parity.pairs.connecting import Connection, unequal
 from parity.pairs.maps import Map
-from parity.pairs.matching import Layers
+from parity.pairs.pairing import Layers
 from parity.pairs.running import Weights
 from parity.pairs.transfer import Row
 from parity.pairs.units import Unit

@@ -1,22 +1,19 @@
-"""Make both models of a pair ready to be run on the same batch."""
+"""Make a model ready to be run on a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
 
 from parity.arrays import Array
-from parity.errors import InputError, first_lines, message_of, shown
-from parity.models.inputs import features, tokens
+from parity.errors import InputError, first_lines, message_of
 from parity.models.layouts import padded
 from parity.models.observing import arrays_of
 from parity.models.sequences import Inputs, LengthsSpec, Sequences
-from parity.models.sequences import inputs as described_by
 from parity.models.side import Side
 from parity.models.sides import side_of
-from parity.pairs.examples import example
 from parity.pairs.maps import Numbering
 from parity.pairs.observed import Observed
 from parity.pairs.units import Unit
@@ -81,10 +78,6 @@ class Runnable:
         return self.model.dependents(self.unequal, self.dtype, paths)
 
 
-Given = Inputs | tuple[Any, Any] | None
-Call = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None
-
-
 def make_side(model: object, inputs: Inputs, call: Callable[..., Any] | None, argument: str) -> Side:
     """Return a side of a model with layers.
 
@@ -112,50 +105,6 @@ def weights_of(side: Side) -> Weights:
     return found
 
 
-def prepare(source: object, target: object, inputs: Given, call: Call) -> tuple[Runnable, Runnable]:
-    """Return both models with batches on which they have run once, so that they are built.
-
-    Args:
-        source, target: models or factories.
-        inputs: what both take; None if it is to be guessed; or the arguments of each, as arrays or tensors.
-        call: how to call them: one function for both, or one for each.
-
-    Raises:
-        InputError: a model does not run on them.
-    """
-    from parity.pairs.recorded import recorded_of  # which needs this module
-
-    first, second = call if isinstance(call, tuple) else (call, call)
-    models = ((source, "source", first), (target, "target", second))
-    recordings = [recorded_of(model, name) for model, name, _ in models]
-    if any(recordings):
-        if not isinstance(inputs, Inputs):
-            raise InputError("inputs", shown(inputs), "parity.inputs(…) or parity.batch(…), those of the recording")
-        own, theirs = (
-            recorded.runnable(inputs) if recorded else _ran(model, inputs, each, name)
-            for recorded, (model, name, each) in zip(recordings, models, strict=True)
-        )
-        return own, theirs
-    sides = [made_of(model, name) for model, name in ((source, "source"), (target, "target"))]
-    if inputs is None:
-        inputs = guessed(sides)
-    if isinstance(inputs, Inputs):
-        batches = both_batches(inputs)
-        described = [(inputs, batches, first), (inputs, batches, second)]
-    elif isinstance(inputs, tuple) and len(inputs) == 2:
-        described = [example(arguments, each) for arguments, each in zip(inputs, (first, second), strict=True)]
-    else:
-        raise InputError("inputs", shown(inputs), EXPECTED)
-    made = []
-    for name, side, (spec, given, each) in zip(("source", "target"), sides, described, strict=True):
-        made.append(run_once(make_side(model_of(side), spec, each, name), *given, name))
-    return made[0], made[1]
-
-
-def _ran(model: object, inputs: Inputs, call: Callable[..., Any] | None, argument: str) -> Runnable:
-    return run_once(make_side(model, inputs, call, argument), *both_batches(inputs), argument)
-
-
 def made_of(model: object, argument: str) -> Side:
     """Return a side of a model, or of what a factory makes, that cannot be run yet."""
     return make_side(model, Inputs({}, LengthsSpec()), _not_called, argument)
@@ -169,26 +118,6 @@ def both_batches(inputs: Inputs) -> tuple[Batch, Batch]:
     full = Sequences(equal, inputs.sample(0, equal).arrays)
     first, second = (arrays_of(inputs, own, padded(own.lengths, max(own.lengths))) for own in (unequal, full))
     return first, second
-
-
-def guessed(sides: list[Side]) -> Inputs:
-    """Describe inputs by the first layer of either model: tokens for an embedding, else features."""
-    for side in sides:
-        for unit in _units(side):
-            if unit.kind == "embedding":
-                return described_by(tokens=tokens(max(2, unit.size[0])))
-            if unit.kind.startswith("conv"):
-                return described_by(features=features(unit.size[-3] * unit.size[-1]))
-            if unit.kind in ("dense", "lstm", "gru", "rnn", "attention"):
-                return described_by(features=features(unit.size[0]))
-    raise InputError("inputs", "None, and no layer that shows what the models take", EXPECTED)
-
-
-def _units(side: Side) -> Iterator[Unit]:
-    try:
-        yield from weights_of(side).units()
-    except Exception:  # a lazy layer has no shapes yet
-        return
 
 
 def run_once(side: Side, unequal: Batch, full: Batch, argument: str) -> Runnable:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from parity.arrays import numpy_defaults
 from parity.errors import InputError, a_function, of_kind
 from parity.errors import names as name_list
-from parity.pairs.matching import Layers
 from parity.pairs.names import Named
+from parity.pairs.pairing import Layers
 from parity.pairs.planning import Plan
 from parity.pairs.reading import Reader, Transferring
 from parity.pairs.recorded import Recorded
 from parity.pairs.rows import round_trip, rows_of, rows_of_map
-from parity.pairs.running import Call, Given, Runnable, Weights, model_of, prepare
+from parity.pairs.runnables import Call, Given, prepare
+from parity.pairs.running import Runnable, Weights, model_of
 from parity.pairs.transfer import Transfer
 
 
