@@ -179,7 +179,7 @@ def test_a_report_that_fails_during_the_run_costs_no_result(monkeypatch: pytest.
     messages: list[str] = []
     kept = Journal(tmp_path, seed=0, planned=8, warn=messages.append)
     kept.begin()
-    monkeypatch.setattr("parity.report.storage.write", lambda *_: {}["page"])
+    monkeypatch.setattr("parity.report.writing.write", lambda *_: {}["page"])
     results = results_by_task()
     for task, results_of_task in results.items():
         kept._due = 0.0

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from parity import report
 from parity.cli.terminal import announce
 from parity.report import journal
-from parity.report.storage import REPORT
 from parity.report.throughput import read as read_benchmarks
+from parity.report.writing import REPORT
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

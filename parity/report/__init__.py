@@ -22,5 +22,5 @@ from parity.report.storage import check_writable as check_writable
 from parity.report.storage import claim as claim
 from parity.report.storage import claim_addable as claim_addable
 from parity.report.storage import read as read
-from parity.report.storage import write as write
 from parity.report.storage import write_verdict as write_verdict
+from parity.report.writing import write as write

@@ -27,7 +27,7 @@ from parity.errors import InputError, NotWritten, cause, message_of, printable, 
 from parity.files import append, read_regular, replace_files
 from parity.mutants import MutantResult
 from parity.pairs.verdict import AnyVerdict
-from parity.report import model, verdicts
+from parity.report import model, verdicts, writing
 from parity.report.assembly import build
 from parity.report.model import Part, Replayed, Report
 from parity.throughput.results import Settings
@@ -201,10 +201,8 @@ class Journal:
         self._due = ended + max(EVERY, (ended - began) / SHARE)
 
     def _write(self, report: Report) -> list[Path]:
-        from parity.report import storage
-
         try:
-            return [self.folder / file.name for file in storage.write(report, self._absolute)]
+            return [self.folder / file.name for file in writing.write(report, self._absolute)]
         except NotWritten as error:
             raise NotWritten(self.folder, error.error) from error
 

@@ -1,4 +1,4 @@
-"""Write the files of a report, whole or not at all, and read them again."""
+"""Claim a folder for a report, read a report again, and add to one."""
 
 from __future__ import annotations
 
@@ -12,52 +12,19 @@ import msgspec
 
 from parity.checks.sweep import SweepReport
 from parity.checks.verdict import Verdict
-from parity.errors import InputError, NotWritten, cause, each, file_name, of_kind, shown
-from parity.files import Claim, no_folders, read_regular, remove_temporary, replace_files, writable
+from parity.errors import InputError, cause, each, file_name, of_kind, shown
+from parity.files import Claim, no_folders, read_regular, remove_temporary, writable
 from parity.frameworks import environment
 from parity.mutants import MUTANTS, MutantResult
 from parity.operations import OPERATIONS
 from parity.report import journal
 from parity.report.environment import versions
 from parity.report.formatting import index
-from parity.report.model import Report, decode, encode
+from parity.report.model import Report, decode
+from parity.report.writing import FILES, REPORT, write
 
 FOLDER = "parity-report"
-REPORT = "report.json"
-FILES = (REPORT, "report.md", "index.html")
 BEGINNING = re.compile(rb'\{\s*"schema": ?\d+,\s*"environment": ?\{\s*"date": ?"')  # of our own report.json
-
-
-def write(report: Report, folder: str | Path) -> list[Path]:
-    """Write report.json, report.md and index.html, replacing earlier ones whole or not at all.
-
-    Args:
-        report: from `parity.report.build` or `read`.
-        folder: created when it is not there.
-
-    Returns:
-        The files.
-
-    Raises:
-        NotWritten: the folder or a file cannot be written, as on a full disk; an earlier report is still there.
-    """
-    path = file_name("folder", folder)
-    of_kind("report", report, Report, "a Report, from parity.report.build or read")
-    contents = {name: text.encode("utf-8", "backslashreplace") for name, text in _texts(report).items()}
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        return replace_files(path, contents)
-    except OSError as error:
-        raise NotWritten(folder, error) from error
-
-
-def _texts(report: Report) -> dict[str, str]:
-    from parity.report.html import render_page
-    from parity.report.markdown import render_markdown
-    from parity.report.view import arrange
-
-    arranged = arrange(report)
-    return {REPORT: encode(report), "report.md": render_markdown(arranged), "index.html": render_page(arranged)}
 
 
 def write_verdict(name: str, verdict: Verdict, folder: str | Path) -> list[Path]:
