@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,17 +12,18 @@ import numpy as np
 import pytest
 
 distributed = pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 
 from msgspec.structs import replace  # noqa: E402
 
 from parity import report  # noqa: E402
 from parity.__main__ import main  # noqa: E402
 from parity.checks.runner import Runner  # noqa: E402
-from parity.cluster import pool  # noqa: E402
+from parity.cluster import performing, pool  # noqa: E402
 from parity.cluster.performing import described  # noqa: E402
 from parity.cluster.pool import Cluster  # noqa: E402
 from parity.errors import InputError  # noqa: E402
-from parity.frameworks import DeviceSettings, effects  # noqa: E402
+from parity.frameworks import CPU, DeviceSettings, effects, loading  # noqa: E402
 from tests.full_runs import full_run  # noqa: E402
 from tests.tasks import acts  # noqa: E402
 
@@ -30,9 +32,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask and what it is buil
 
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
-    """Start a scheduler and two workers, each a process, on free ports."""
+    """Start a scheduler and two workers, each a process, on free ports.
+
+    A local cluster gives up a worker that starts anew at the moment of this timeout after it died once before.
+    """
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(**options) as cluster:
+    patient = {"distributed.deploy.lost-worker-timeout": "1 hour"}
+    with dask.config.set(patient), distributed.LocalCluster(**options) as cluster:
         yield cluster.scheduler_address
 
 
@@ -50,6 +56,33 @@ def test_results_are_those_of_the_pool_of_this_machine(scheduler: str) -> None:
     found = run(tasks, scheduler)
     assert found == dict(Runner(tasks, jobs=2))
     assert [found[task] for task in tasks if task.action == "where"] == [["in a worker"]] * 2
+
+
+def test_short_tasks_travel_together(scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    submit = Cluster.submit
+    monkeypatch.setattr(
+        Cluster, "submit", lambda self, *one, address: sent.append(1) or submit(self, *one, address=address)
+    )
+    tasks = [*acts(*["fine"] * 100), *acts("fine", batch="another")]
+    assert run(tasks, scheduler) == {task: ["fine"] for task in tasks}
+    assert len(sent) == 3
+
+
+def test_a_task_that_takes_long_is_reported_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performing, "SHARE", 0.0)
+    monkeypatch.setattr(performing, "limit_threads", lambda _: None)
+    monkeypatch.setattr(effects, "UNWATCHED", set())
+    tasks = [pickle.dumps(task) for task in acts("fine", "fine")]
+    (answer,) = performing.perform(tasks, ("batch",), CPU)
+    assert pickle.loads(answer)[0] == ["fine"]
+
+
+def test_frameworks_have_the_one_core_of_their_worker(scheduler: str) -> None:
+    """Check the limit in the workers: TensorFlow takes all cores of a machine unless it is told otherwise."""
+    run([*acts("fine"), *acts("fine", batch="another")], scheduler)
+    with distributed.Client(scheduler, set_as_default=False) as client:
+        assert set(client.run(lambda: loading.LIMITS.threads).values()) == {1}
 
 
 @pytest.mark.parametrize("death", ["dies", "is killed"])

@@ -5,14 +5,18 @@ from __future__ import annotations
 import gc
 import hashlib
 import platform
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from time import perf_counter
 
 import parity
 from parity.checks.worker import answer, clear
-from parity.frameworks import DeviceSettings, effects
+from parity.frameworks import DeviceSettings, effects, limit_threads
 from parity.report import versions
 
+SHARE = 2.0  # seconds after which a worker sends what it has: each answer on its way takes the work of about 20 ms
+THREADS = 1  # of a framework: a worker has one core, as `--nthreads 1` says, which TensorFlow does not know
 _LATEST: list[tuple[str, ...]] = []  # the group of the last task that ran here
 
 
@@ -27,20 +31,28 @@ def described() -> dict[str, str]:
     return {"Python": platform.python_version(), **packages, "source of parity": source.hexdigest()[:12]}
 
 
-def perform(task: bytes, group: tuple[str, ...], device: DeviceSettings) -> bytes:
-    """Run a task; tasks of one group share cases, references and traces, which the next group does not need.
+def perform(tasks: Iterable[bytes], group: tuple[str, ...], device: DeviceSettings) -> list[bytes]:
+    """Run the first tasks of a group, as many as `SHARE` has time for, and one at least.
+
+    Tasks of one group share cases, references and traces, which the next group does not need.
 
     Args:
-        task: pickled.
-        group: its key.
+        tasks: pickled.
+        group: their key.
         device: on which frameworks run.
 
     Returns:
-        Pickled: its results, what the frameworks report and its seconds; or what it raised.
+        For each task that ran, pickled: its results, what the frameworks report and its seconds; or what it raised.
     """
     if _LATEST not in ([], [group]):
         clear()
         gc.freeze()
     _LATEST[:] = [group]
+    limit_threads(THREADS)
     effects.UNWATCHED.add(effects.PYTHONS_GENERATOR)  # Dask's own threads draw from it
-    return answer(task, device)
+    began, answers = perf_counter(), []
+    for task in tasks:
+        answers.append(answer(task, device))
+        if perf_counter() - began > SHARE:
+            break
+    return answers

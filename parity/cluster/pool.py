@@ -32,7 +32,11 @@ class Cluster:
     Args:
         address: of the scheduler.
         device: on which frameworks run. Only workers with the resource ``GPU`` take part if it is "cuda".
-        timeout: seconds after which a worker is restarted and its task has failed.
+        timeout: seconds after which a worker is restarted. A task that was alone there has failed; of several, each is
+            tried alone, so that one that never ends takes this time twice.
+
+    Attributes:
+        suspects: tasks that were with others on a worker that left.
 
     Raises:
         InputError: no Dask, no scheduler there, no worker, or one with other versions than this machine has.
@@ -44,7 +48,7 @@ class Cluster:
         self.device, self.timeout = device, TIMEOUT if timeout is None else seconds("timeout", timeout)
         self._client = _client(address)
         self._seen, self._reached = -INTERVAL, time.monotonic()  # when it was looked at, and had a worker
-        self._addresses, self._refused = set[str](), set[str]()
+        self._addresses, self._refused, self.suspects = set[str](), set[str](), set[Any]()
         self._news = Event()
         try:
             if not self.addresses():

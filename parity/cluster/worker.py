@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from parity.checks.worker import Done, raised
@@ -12,12 +13,14 @@ if TYPE_CHECKING:
     from parity.cluster.pool import Cluster
 
 LEFT = "the worker left the cluster before it was done"
+MOST = 64  # tasks that are sent at once
 
 
 class ClusterWorker:
     """A worker that runs one batch of tasks after another, in order.
 
-    When it leaves the cluster, the task that it ran has failed, and other workers go on with the rest of its batch.
+    When it leaves the cluster, other workers go on with the rest of its batch. Of several tasks that it had, each is a
+    suspect then, and is sent alone the next time; one that was alone has failed.
 
     Attributes:
         left: the tasks of its batch that are not done yet; empty when it is idle.
@@ -31,41 +34,55 @@ class ClusterWorker:
         self.left: list[Any] = []
         self.environment: dict[str, dict[str, Any]] = {}
         self.took = 0.0
-        self._sent: Any = None  # the future of its task
-        self._seconds = 0.0  # since that was sent
+        self._answers = deque[bytes]()  # of the first tasks that are left
+        self._sent: list[Any] = []  # the tasks behind those
+        self._future: Any = None  # their answers
+        self._seconds = 0.0  # since they were sent
 
     def proceed(self) -> None:
-        """Send the next task of its batch. The one behind it waits for the result: a worker that dies has no other.
+        """Send the next tasks of its batch.
 
         Raises:
             OSError: it has left the cluster.
         """
-        if self._sent is None and self.address not in self.cluster.addresses():
+        if self._future is not None or self._answers:
+            return
+        if self.address not in self.cluster.addresses():
             self.address = ""
             raise OSError("the worker left the cluster")
-        if self.left and self._sent is None:
-            sent = pickle.dumps(self.left[0]), self.left[0].group_key, self.cluster.device
-            self._sent, self._seconds = self.cluster.submit(perform, *sent, address=self.address), 0.0
+        if self.left:
+            self._send()
+
+    def _send(self) -> None:
+        ahead = self.left[len(self._answers) :][:MOST]
+        alone = [number for number, task in enumerate(ahead) if task in self.cluster.suspects]
+        self._sent = ahead[: max(1, alone[0])] if alone else ahead
+        if self._sent:
+            pickled, group = [pickle.dumps(task) for task in self._sent], self._sent[0].group_key
+            self._future = self.cluster.submit(perform, pickled, group, self.cluster.device, address=self.address)
+            self._seconds = 0.0
 
     @property
     def arrived(self) -> bool:
-        """Return whether the results of its task are there."""
-        return self._sent is not None and bool(self._sent.done())
+        """Return whether the results of a task are there."""
+        return bool(self._answers) or (self._future is not None and bool(self._future.done()))
 
     def kill(self) -> None:
-        """Take its task back. One that runs goes on, as Dask stops no thread."""
-        if self._sent is not None:
-            self.cluster.cancel(self._sent)
-        self._sent = None
+        """Take its tasks back. One that runs goes on, as Dask stops no thread."""
+        if self._future is not None:
+            self.cluster.cancel(self._future)
+        self._future = None
 
     def results(self, arrived: bool, passed: float) -> list[Done]:
-        """Return the results of its task, if they have arrived or never will.
+        """Return the results of its next task, if they have arrived or never will.
 
         Args:
             arrived: whether there is something to receive.
             passed: seconds since the last call.
         """
         self._seconds += passed
+        if self._answers:
+            return self._next()
         if arrived:
             return self._receive()
         if self.address not in self.cluster.addresses():
@@ -77,20 +94,34 @@ class ClusterWorker:
 
     def _receive(self) -> list[Done]:
         try:
-            message = pickle.loads(self.cluster.result(self._sent))
-        except TimeoutError:  # the worker died with it
+            self._answers.extend(self.cluster.result(self._future))
+        except TimeoutError:  # the worker died with them
             return self._end(LEFT)
-        except Exception as error:  # Dask gave the task up, or results cannot be rebuilt here
+        except Exception as error:  # Dask gave the tasks up
+            return self._end(raised(error))
+        self._future = None
+        self._send()  # before anybody reads these, so that the worker does not wait
+        return self._next()
+
+    def _next(self) -> list[Done]:
+        """Return the results of a task whose answer is here."""
+        task, answer = self.left.pop(0), self._answers.popleft()
+        try:
+            message = pickle.loads(answer)
+        except Exception as error:  # results that cannot be rebuilt here
             message = raised(error)
-        task, self.took, self._sent = self.left.pop(0), self._seconds, None
         if isinstance(message, str):
+            self.took = 0.0  # unknown
             return [(task, task.on_crash(message))]
         results, self.environment, self.took = message
         return [(task, results)]
 
     def _end(self, reason: str) -> list[Done]:
-        """Report the task that runs as failed, and leave the rest to other workers."""
+        """Report the task that runs as failed, if it is known, and leave the rest to other workers."""
         self.kill()
         self.took, self.address = self._seconds, ""
+        if len(self._sent) > 1:
+            self.cluster.suspects |= set(self._sent)
+            return []
         task = self.left.pop(0)
         return [(task, task.on_crash(reason))]
