@@ -6,7 +6,7 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -223,11 +223,18 @@ def each(argument: str, received: Any, kind: type[Kind]) -> list[Kind]:
 
 
 def names(argument: str, received: Any) -> list[str]:
-    """Return the names in a collection, each once; a single string is not accepted."""
-    collection = isinstance(received, Sequence | Set | Mapping) and not isinstance(received, str)
-    if not collection or not all(isinstance(name, str) for name in received):
-        raise InputError(argument, shown(received), "a list of names")
-    return list(dict.fromkeys(received))
+    """Return the names in a collection, each once; a single string is not accepted.
+
+    >>> names("dtypes", (name for name in ("float32", "float64")))
+    ['float32', 'float64']
+    """
+    expected = "a list of names"
+    if isinstance(received, str):
+        raise InputError(argument, shown(received), expected)
+    found = listed(argument, received, expected)
+    if not all(isinstance(name, str) for name in found):
+        raise InputError(argument, shown(received if isinstance(received, Collection) else found), expected)
+    return list(dict.fromkeys(found))
 
 
 def file_name(argument: str, received: object) -> Path:

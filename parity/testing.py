@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from parity.checks.result import SKIPPED, XFAILED
-from parity.checks.selection import plan
 from parity.checks.verdict import Verdict
-from parity.errors import FrameworkUnavailable, choose, names
-from parity.frameworks import FRAMEWORKS
-from parity.functions.asking import dtypes_of, usual_contracts
-from parity.functions.checking import check_function
-from parity.models.checking import check_model, chosen_contracts
+from parity.errors import FrameworkUnavailable
+from parity.functions import checking as functions
+from parity.functions.asking import asked_of
+from parity.models import checking as models
 from parity.models.sequences import Inputs
-from parity.pairs.checking import check_pair, chosen_of_sides
+from parity.pairs import checking as pairs
 from parity.pairs.halves import NAMES
 from parity.pairs.verdict import SAME
 
@@ -41,7 +40,7 @@ def model(inputs: Inputs, **options: Any) -> Decorator:
         inputs, options: those of `parity.check_model`.
 
     Raises:
-        InputError: an unknown contract or layout.
+        InputError: a wrong argument.
 
     >>> import parity
     >>> @parity.model(parity.inputs(x=parity.features(3)))
@@ -50,10 +49,8 @@ def model(inputs: Inputs, **options: Any) -> Decorator:
     >>> test_encoder.__name__
     'test_encoder'
     """
-    layouts = names("layouts", options.get("layouts", ("padded",)))
-    contracts = names("contracts", options.get("contracts", ()))
-    chosen = chosen_contracts(layouts, contracts, recorded=bool(options.get("recording")))
-    return _decorator(chosen, lambda made: check_model(made, inputs, **options))
+    asked = models.asked_of(**_arguments(models.check_model, {"model"}, inputs=inputs, **options))
+    return _decorator(asked.chosen, asked.check)
 
 
 def function(operation: str, framework: str = "", **options: Any) -> Decorator:
@@ -65,7 +62,7 @@ def function(operation: str, framework: str = "", **options: Any) -> Decorator:
         options: those of `parity.check_function`.
 
     Raises:
-        InputError: an unknown operation, framework or contract.
+        InputError: a wrong argument.
 
     >>> import parity
     >>> @parity.function("bidirectional.reverse_sequence", "pytorch")
@@ -74,11 +71,10 @@ def function(operation: str, framework: str = "", **options: Any) -> Decorator:
     >>> test_reverse.__name__
     'test_reverse'
     """
-    wanted = [choose("framework", framework, FRAMEWORKS)] if framework else list(FRAMEWORKS)
-    contracts = options.get("contracts", ()) or usual_contracts(options.get("like") is not None)
-    planned = plan([operation], wanted, (), dtypes_of(options.get("dtype", "float32")), contracts, full=True)
-    chosen = dict.fromkeys(check.contract for check in planned)
-    return _decorator(chosen, lambda made: check_function(operation, made, framework, **options))
+    given = _arguments(functions.check_function, {"function"}, operation=operation, framework=framework, **options)
+    asked = asked_of(**given)
+    chosen = dict.fromkeys(check.contract for check in asked.planned)
+    return _decorator(chosen, lambda made: functions.checked_as(asked, made))
 
 
 def pair(inputs: Inputs, **options: Any) -> Decorator:
@@ -91,7 +87,7 @@ def pair(inputs: Inputs, **options: Any) -> Decorator:
         inputs, options: those of `parity.check_pair`.
 
     Raises:
-        InputError: an unknown contract.
+        InputError: a wrong argument.
 
     >>> import parity
     >>> @parity.pair(parity.inputs(x=parity.features(3)), transfer="left to right")
@@ -100,9 +96,20 @@ def pair(inputs: Inputs, **options: Any) -> Decorator:
     >>> test_port.__name__
     'test_port'
     """
-    own = chosen_of_sides(names("contracts", options.get("contracts", ())))
-    chosen = [SAME, *(f"{half}.{contract}" for half in NAMES for contract in own)]
-    return _decorator(chosen, lambda made: check_pair(made[0], made[1], inputs, **options))
+    asked = pairs.asked_of(**_arguments(pairs.check_pair, {"left", "right"}, inputs=inputs, **options))
+    chosen = [SAME, *(f"{half}.{contract}" for half in NAMES for contract in asked.chosen)]
+    return _decorator(chosen, lambda made: asked.check(made[0], made[1]))
+
+
+def _arguments(check: Callable[..., Verdict], made: Iterable[str], **given: Any) -> dict[str, Any]:
+    """Return the arguments of a call with all defaults, but for what a test makes when it runs.
+
+    Raises:
+        TypeError: an unknown argument.
+    """
+    bound = signature(check).bind(**given, **dict.fromkeys(made))
+    bound.apply_defaults()
+    return {name: value for name, value in bound.arguments.items() if name not in made}
 
 
 def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decorator:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import parity
 from parity import (
     Observation,
     bucketing,
@@ -208,9 +209,65 @@ DATA: dict[str, Callable[[], object]] = {
     ),
     "output: got 3, expected the name of a file or a folder": lambda: report.check_writable(3),
 }
-REJECTED = [
-    pair for table in (CHECKS, COMPARISONS, PLANS, TRAINING, DIVERGENCES, ADVICE, DATA) for pair in table.items()
-]
+ONE = parity.inputs(x=parity.features(3))
+DECORATORS: dict[str, Callable[[], object]] = {  # refused where a test is collected, and not when it runs
+    "operation: got 'rnn.gur', expected 'rnn.gru'": lambda: parity.function("rnn.gur"),
+    "framework: got 'torch', expected 'pytorch'": lambda: parity.function("rnn.gru", "torch"),
+    "side: got 'middle', expected one of: right, left": lambda: parity.function("pooling.mean", side="middle"),
+    "side: got 'left' for loss.sequence_loss (by_step)": lambda: parity.function(
+        "loss.sequence_loss", side="left", config="by_step"
+    ),
+    "dtype: got 'float46', expected 'float64'": lambda: parity.function("rnn.gru", dtype=["float46"]),
+    "contract: got 'ignores_paddings', expected": lambda: parity.function("rnn.gru", contracts=["ignores_paddings"]),
+    "contracts: got 'ignores_padding', expected a list of names": lambda: parity.function(
+        "rnn.gru", contracts="ignores_padding"
+    ),
+    "config: got 'three_layers', expected": lambda: parity.function("rnn.gru", config="three_layers"),
+    "lengths: got ": lambda: parity.function("rnn.gru", lengths="3;1"),
+    "mode: got 'lazy', expected": lambda: parity.function("rnn.gru", mode="lazy"),
+    "omits: got 'z', expected": lambda: parity.function("rnn.gru", omits=["z"]),
+    "min_length: got -1, expected a whole number of 0 or more": lambda: parity.function("rnn.gru", min_length=-1),
+    "padding_output: got 'none', expected one of: zero, any": lambda: parity.function("rnn.gru", padding_output="none"),
+    "gradients: got 0, expected True or False": lambda: parity.function("rnn.gru", gradients=0),
+    "refuses_empty: got 'yes', expected True or False": lambda: parity.function("rnn.gru", refuses_empty="yes"),
+    f"like: got 3, {CALLABLE}": lambda: parity.function("rnn.gru", like=3),
+    "expected_failures: got 'repeatabel', expected 'repeatable'": lambda: parity.function(
+        "rnn.gru", expected_failures={"repeatabel": "it is random"}
+    ),
+    "seed: got -1, expected a whole number of 0 or more": lambda: parity.function("rnn.gru", seed=-1),
+    "inputs: got 3, expected parity.inputs(…) or parity.batch(…)": lambda: parity.model(3),  # type: ignore[arg-type]
+    f"call: got 3, {CALLABLE}": lambda: parity.model(ONE, call=3),
+    f"outputs: got 'y', {CALLABLE}": lambda: parity.model(ONE, outputs="y"),
+    f"loss: got 0.5, {CALLABLE}": lambda: parity.model(ONE, loss=0.5),
+    "layouts: got 'middle', expected": lambda: parity.model(ONE, layouts=["middle"]),
+    "contracts: got 'repeatabel', expected 'repeatable'": lambda: parity.model(ONE, contracts=["repeatabel"]),
+    "dtype: got 'float16', expected 'float64'": lambda: parity.model(ONE, dtype="float16"),
+    "training: got 1, expected True or False": lambda: parity.model(ONE, training=1),
+    "seeds: got 0, expected a whole number from 1 to 10000": lambda: parity.model(ONE, seeds=0),
+    "expected_failures: got 'left', expected": lambda: parity.model(ONE, expected_failures={"left": "why"}),
+    "framework: got 'keras', expected": lambda: parity.model(ONE, framework="keras"),
+    "recording: got 3, expected the name of a folder": lambda: parity.model(ONE, recording=3),
+    "inputs: got None, expected parity.inputs(": lambda: parity.pair(None),  # type: ignore[arg-type]
+    f"call: got 'y', {CALLABLE}": lambda: parity.pair(ONE, call=(None, "y")),
+    "outputs: got (1, 2, 3), expected one function, or a tuple of two": lambda: parity.pair(ONE, outputs=(1, 2, 3)),
+    f"loss: got 3, {CALLABLE}": lambda: parity.pair(ONE, loss=3),
+    "transfer: got 'middle to left', expected 'left to right', 'right to left', a function": lambda: parity.pair(
+        ONE, transfer="middle to left"
+    ),
+    "pairs: got ['a'], expected names by names": lambda: parity.pair(ONE, pairs=["a"]),
+    "ignore: got 'a', expected a list of names": lambda: parity.pair(ONE, ignore="a"),
+    "contracts: got 'same_functions', expected 'same_function'": lambda: parity.pair(ONE, contracts=["same_functions"]),
+    "dtype: got None, expected one of: float32, float64": lambda: parity.pair(ONE, dtype=None),
+    "training: got None, expected True or False": lambda: parity.pair(ONE, training=None),
+    "steps: got -1, expected a whole number from 0 to 999": lambda: parity.pair(ONE, steps=-1),
+    "optimiser: got 'adams', expected": lambda: parity.pair(ONE, steps=2, optimiser="adams"),
+    "seeds: got '3', expected a whole number from 1 to 10000": lambda: parity.pair(ONE, seeds="3"),
+    "expected_failures: got 'middle.repeatable', expected": lambda: parity.pair(
+        ONE, expected_failures={"middle.repeatable": "why"}
+    ),
+}
+TABLES = (CHECKS, COMPARISONS, PLANS, TRAINING, DIVERGENCES, ADVICE, DATA, DECORATORS)
+REJECTED = [pair for table in TABLES for pair in table.items()]
 
 
 @pytest.mark.parametrize(("message", "call"), REJECTED, ids=[message for message, _ in REJECTED])
@@ -219,6 +276,12 @@ def test_a_wrong_call_raises_one_sentence(message: str, call: Callable[[], objec
     with pytest.raises(InputError) as raised:
         call()
     assert str(raised.value).startswith(message)
+
+
+def test_an_unknown_argument_of_a_decorator_is_refused_at_once() -> None:
+    for decorator, first in ((parity.function, "rnn.gru"), (parity.model, ONE), (parity.pair, ONE)):
+        with pytest.raises(TypeError, match="sid"):
+            decorator(first, sid="left")  # type: ignore[operator]
 
 
 def test_an_input_error_can_be_pickled() -> None:

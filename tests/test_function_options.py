@@ -163,6 +163,42 @@ def test_a_function_without_a_backward_pass_is_held_to_its_outputs(framework: st
     assert set(wrong.failed) == {"matches_reference"}
 
 
+def raising_backward(framework: str) -> Callable[..., Any]:
+    """Return a mean whose backward pass raises."""
+
+    def in_pytorch(x: Any, lengths: Any) -> Any:
+        torch = import_module("torch")
+        forward_only = type("ForwardOnly", (torch.autograd.Function,), {"forward": staticmethod(lambda _, y: y * 1)})
+        return forward_only.apply(mean("pytorch")(x, lengths))
+
+    def in_tensorflow(x: Any, lengths: Any) -> Any:
+        y = mean("tensorflow")(x, lengths)
+        return import_module("tensorflow").raw_ops.PreventGradient(input=y, message="it has none")
+
+    return in_pytorch if framework == "pytorch" else in_tensorflow
+
+
+@pytest.mark.parametrize("kind", ["no gradient", "an error"])
+def test_a_function_without_a_backward_pass_is_told_what_to_ask_for(kind: str, framework: str) -> None:
+    function = raising_backward(framework) if kind == "an error" else without_backward(framework)
+    hint = "if it has no backward pass, gradients=False compares outputs alone"
+    assert hint in str(check_function(MEAN, function, framework, mode="eager"))
+    assert check_function(MEAN, function, framework, gradients=False, mode="eager")
+    assert hint not in str(check_function(MEAN, mean(framework, factor=2.0), framework, mode="eager"))
+
+
+def test_a_table_without_gradient_may_have_no_backward_pass(framework: str) -> None:
+    operation = "embedding.lookup"
+
+    def cut_off(table: Any, **given: Any) -> Any:
+        table = table.detach() if framework == "pytorch" else import_module("tensorflow").stop_gradient(table)
+        return own(framework, operation)(table=table, **given)
+
+    found = str(check_function(operation, cut_off, framework, **REFERENCE))
+    assert "no gradient reaches table: weights that are assigned" in found
+    assert "gradients=False compares outputs alone" in found
+
+
 def test_a_gradient_that_is_wrong_is_not_looked_at_without_gradients(framework: str) -> None:
     def cut_off(x: Any, lengths: Any) -> Any:
         x = x.detach() if framework == "pytorch" else import_module("tensorflow").stop_gradient(x)
@@ -261,6 +297,14 @@ def test_several_dtypes_are_tried_in_one_call(framework: str) -> None:
     assert "matches_reference" not in verdict.passed
 
 
+@pytest.mark.parametrize("kind", [list, tuple, set, dict.fromkeys, iter])
+def test_dtypes_and_other_names_are_any_collection(kind: Callable[..., Any], pytorch: str) -> None:
+    dtypes, contracts = kind(["float64", "float32"]), kind(["matches_reference"])
+    verdict = check_function(MEAN, mean(pytorch), pytorch, dtype=dtypes, contracts=contracts, **TWO)
+    assert verdict, verdict
+    assert {one.dtype for one in verdict.results} == {"float32", "float64"}
+
+
 def test_a_dtype_in_which_no_contract_is_tried_is_named(pytorch: str) -> None:
     verdict = check_function(
         MEAN, mean(pytorch), pytorch, dtype=("float32", "float16"), contracts=["repeatable"], **TWO
@@ -354,6 +398,13 @@ def test_a_wrong_function_to_compare_with_is_one_error(kind: str, framework: str
     like, message = LIKES[kind]
     with pytest.raises(InputError, match=message):
         check_function(MEAN, mean(framework), framework, like=like, **REFERENCE)
+
+
+def test_what_a_function_to_compare_with_raises_is_said_once(framework: str, pytorch: str, tensorflow: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_function(MEAN, mean(framework), framework, like=LIKES["raises"][0], **REFERENCE)
+    assert str(caught.value).count("ZeroDivisionError") == 1
+    assert " or ".join(sorted({pytorch, tensorflow}, key=lambda one: one != framework)) in str(caught.value)
 
 
 def test_a_function_to_compare_with_that_fails_on_real_sequences_is_one_error(framework: str) -> None:

@@ -12,43 +12,17 @@ from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
 from parity.checks.own import PADDING_OUTPUTS, SIDES, Like, Own
 from parity.checks.selection import plan
-from parity.errors import InputError, a_function, choose, name_of, names, of_kind, whole_number
+from parity.errors import InputError, a_function, choose, name_of, names, of_kind, reasons, whole_number
 from parity.frameworks import FRAMEWORKS
 from parity.functions.binding import Function, unmovable
 from parity.functions.preparing import Prepared, prepared, prepared_like
-from parity.operations import Configuration, Operation
+from parity.operations import Configuration, Operation, find
 
 NOT_WITH_LIKE = {  # and why
     "frameworks_agree": "matches_reference instead: `like` gives what is expected",
     "second_derivatives": "no second derivatives: `like` gives first ones only",
 }
 NOT_WITHOUT_GRADIENTS = {"second_derivatives": "contracts about outputs"}
-
-
-def own_of(
-    row: Operation,
-    omits: Iterable[str],
-    min_length: int,
-    padding_output: str,
-    side: str,
-    gradients: bool,
-    refuses_empty: bool,
-) -> Own:
-    """Return what is asked of a function, without its calls; the arguments are those of `parity.check_function`.
-
-    Raises:
-        InputError: a wrong argument.
-    """
-    outputs = dict.fromkeys(output for one in row.configurations for output in one.outputs)
-    return Own(
-        {},
-        omits=tuple(choose("omits", output, outputs) for output in names("omits", omits)),
-        min_length=whole_number("min_length", min_length),
-        padding_output=choose("padding_output", padding_output, PADDING_OUTPUTS),
-        side=choose("side", side, SIDES),
-        gradients=of_kind("gradients", gradients, bool, "True or False"),
-        refuses_empty=of_kind("refuses_empty", refuses_empty, bool, "True or False"),
-    )
 
 
 def dtypes_of(dtype: str | Iterable[str]) -> list[str]:
@@ -83,6 +57,7 @@ class Asked:
         framework: of the function; empty if it has to be recognised.
         contracts: all that the operation promises when empty.
         like: gives what is expected; None for the reference.
+        expected_failures: contract -> reason.
         config, lengths, mode, dtypes, seed: those of `parity.check_function`.
 
     Raises:
@@ -94,6 +69,7 @@ class Asked:
     framework: str
     contracts: Sequence[str]
     like: Function | None
+    expected_failures: Mapping[str, str]
     config: str
     lengths: str
     mode: str
@@ -168,3 +144,43 @@ class Asked:
             if (one.framework, one.dtype) == (ready.framework, dtype)
         }
         return list(chosen.values())
+
+
+def asked_of(
+    operation: str,
+    framework: str,
+    *,
+    dtype: str | Iterable[str],
+    contracts: Iterable[str],
+    config: str,
+    lengths: str,
+    mode: str,
+    omits: Iterable[str],
+    min_length: int,
+    padding_output: str,
+    side: str,
+    gradients: bool,
+    refuses_empty: bool,
+    like: Function | None,
+    expected_failures: Mapping[str, str] | None,
+    seed: int,
+) -> Asked:
+    """Check the arguments of `parity.check_function`, all but the function.
+
+    Raises:
+        InputError: a wrong argument.
+    """
+    row = find(operation)
+    outputs = dict.fromkeys(output for one in row.configurations for output in one.outputs)
+    own = Own(
+        {},
+        omits=tuple(choose("omits", output, outputs) for output in names("omits", omits)),
+        min_length=whole_number("min_length", min_length),
+        padding_output=choose("padding_output", padding_output, PADDING_OUTPUTS),
+        side=choose("side", side, SIDES),
+        gradients=of_kind("gradients", gradients, bool, "True or False"),
+        refuses_empty=of_kind("refuses_empty", refuses_empty, bool, "True or False"),
+    )
+    expected = reasons("expected_failures", expected_failures, CONTRACTS)
+    wanted, dtypes = names("contracts", contracts), dtypes_of(dtype)
+    return Asked(row, own, framework, wanted, like, expected, config, lengths, mode, dtypes, seed)

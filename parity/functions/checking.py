@@ -14,11 +14,11 @@ from parity.checks.own import has_empty
 from parity.checks.result import FAILED, Result
 from parity.checks.subject import NotExpected, Subject, WrongLike
 from parity.checks.verdict import Verdict
-from parity.errors import INTERRUPTS, a_function, first_lines, message_of, name_of, names, reasons
-from parity.functions.asking import Asked, dtypes_of, own_of
+from parity.errors import INTERRUPTS, a_function, first_lines, message_of, name_of
+from parity.functions.asking import Asked, asked_of
 from parity.functions.binding import Function, WrongResult
 from parity.functions.concluding import conclude
-from parity.operations import Configuration, find
+from parity.operations import Configuration
 
 
 def check_function(
@@ -86,24 +86,42 @@ def check_function(
     >>> bool(verdict), verdict.failed, verdict.results[0].quantity
     (False, ('ignores_padding',), 'y')
     """
-    row = find(operation)
     a_function("function", function)
-    expected = reasons("expected_failures", expected_failures, CONTRACTS)
-    own = own_of(row, omits, min_length, padding_output, side, gradients, refuses_empty)
-    chosen, dtypes = names("contracts", contracts), dtypes_of(dtype)
-    asked = Asked(row, own, framework, chosen, like, config, lengths, mode, dtypes, seed)
+    asked = asked_of(
+        operation,
+        framework,
+        dtype=dtype,
+        contracts=contracts,
+        config=config,
+        lengths=lengths,
+        mode=mode,
+        omits=omits,
+        min_length=min_length,
+        padding_output=padding_output,
+        side=side,
+        gradients=gradients,
+        refuses_empty=refuses_empty,
+        like=like,
+        expected_failures=expected_failures,
+        seed=seed,
+    )
+    return checked_as(asked, function)
+
+
+def checked_as(asked: Asked, function: Function) -> Verdict:
+    """Hold a function to what is asked of it."""
     checks: list[Check] = []
-    notes = list(asked.notes)
+    notes, framework = list(asked.notes), asked.framework
     try:
-        for one in dtypes:
-            ready = asked.prepared(function, one, framework)
+        for dtype in asked.dtypes:
+            ready = asked.prepared(function, dtype, framework)
             framework = ready.framework
             name = type(function).__name__ if ready.is_module else name_of(function)
-            planned = asked.checks(ready, name, one)
+            planned = asked.checks(ready, name, dtype)
             checks += planned
             notes += [note for note in ready.notes if note not in notes]
-            notes += [] if planned else [f"none of the contracts is tried in {one}"]
-        return conclude(checks, _results(checks), expected, notes)
+            notes += [] if planned else [f"none of the contracts is tried in {dtype}"]
+        return conclude(checks, _results(checks), asked.expected_failures, notes)
     finally:
         _forget(checks)
 

@@ -21,6 +21,9 @@ ASSIGNED = (
     "tf.Variable.assign) or detached pass none on; call the layer with the tensors themselves, as "
     "torch.func.functional_call(layer, weights, inputs) or layer.stateless_call(weights, …) do"
 )
+WITHOUT_GRADIENTS = "if it has no backward pass, gradients=False compares outputs alone"
+DETACHED = f"no gradient reaches any input, as after .detach(), .numpy() or tf.stop_gradient: {WITHOUT_GRADIENTS}"
+FORWARD_ONLY = f"it runs where no gradient is asked for: {WITHOUT_GRADIENTS}"
 ON_PADDING = "outputs are right on real steps: with padding_output='any', those on padding are not compared"
 WITHOUT_EMPTY = (
     "it runs without empty sequences: with min_length=1, none is given; with refuses_empty=True, it may raise on them"
@@ -54,21 +57,38 @@ def _causes(runs: Sequence[Evidence]) -> dict[str, str]:
 
 
 def _is_about_gradients(hint: str) -> bool:
-    return hint.startswith(ASSIGNED.partition("{")[0])
+    return hint.startswith("no gradient reaches ")
 
 
 def _hint(run: Evidence, runs: Sequence[Evidence]) -> str:
     if run.result.problem == "raised":
-        return _hint_of_empty(run)
+        return _hint_of_empty(run) or _hint_of_backward(run)
     if run.result.contract not in ("matches_reference", "zero_gradient_at_padding"):
         return ""
-    missing = _without_gradient(run) if run.result.contract == "matches_reference" else []
-    if missing := [name for name in missing if not any(_gets_gradient(other, run, name) for other in runs)]:
-        names = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
-        return ASSIGNED.format(names)
+    if hint := _hint_of_gradients(run, runs) if run.result.contract == "matches_reference" else "":
+        return hint
     measured = [one for one in runs if one.result.contract == "matches_reference" and one.result.problem in MEASURED]
     on_padding = _wrong_on(run, real=False) and not any(_wrong_on(one, real=True) for one in (run, *measured))
     return ON_PADDING if on_padding else ""
+
+
+def _hint_of_gradients(run: Evidence, runs: Sequence[Evidence]) -> str:
+    """Tell what to do with a function that passes no gradient on to its weights, or to nothing at all."""
+    inputs, differentiable = run.case.configuration.inputs, _differentiable(run)
+    missing = [name for name in _without_gradient(run) if not any(_gets_gradient(other, run, name) for other in runs)]
+    if differentiable == missing and any("B" in inputs[name].axes for name in missing):
+        return DETACHED
+    if weights := [name for name in missing if "B" not in inputs[name].axes]:
+        names = ", ".join(weights[:SHOWN]) + (f" and {len(weights) - SHOWN} more" if len(weights) > SHOWN else "")
+        others = f"; {WITHOUT_GRADIENTS}" if differentiable == missing else ""
+        return ASSIGNED.format(names) + others
+    return ""
+
+
+def _hint_of_backward(run: Evidence) -> str:
+    """Tell what to do with a function that raises where gradients are asked for, and only there."""
+    forward = run.case.forward_only()
+    return FORWARD_ONLY if _runs(run, forward) and not _runs(run, run.case) else ""
 
 
 def _hint_of_empty(run: Evidence) -> str:
@@ -93,7 +113,7 @@ def _runs(run: Evidence, case: Case) -> bool:
 
 
 def _without_gradient(run: Evidence) -> list[str]:
-    """Return the weights whose gradients are all 0, and should not be, if all outputs are right."""
+    """Return the inputs whose gradients are all 0, and should not be, if all outputs are right."""
     observed, reference = run.subject.observe(run.case).quantities, run.subject.floor(run.case)
     outputs = [name for name in run.case.cotangents if name in observed]
     compared = compare(
@@ -101,12 +121,14 @@ def _without_gradient(run: Evidence) -> list[str]:
     )
     if any(one.failed for one in compared):
         return []
-    return [
-        name
-        for name, spec in run.case.configuration.inputs.items()
-        if "B" not in spec.axes and f"d_{name}" in observed
-        if not observed[f"d_{name}"].any() and reference.expected[f"d_{name}"].any()
-    ]
+    return [name for name in _differentiable(run) if not observed[f"d_{name}"].any()]
+
+
+def _differentiable(run: Evidence) -> list[str]:
+    """Return the inputs whose gradients should not be all 0."""
+    observed, expected = run.subject.observe(run.case).quantities, run.subject.floor(run.case).expected
+    names = [name for name in run.case.configuration.inputs if f"d_{name}" in observed]
+    return [name for name in names if expected[f"d_{name}"].any()]
 
 
 def _gets_gradient(other: Evidence, run: Evidence, name: str) -> bool:

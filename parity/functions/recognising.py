@@ -39,8 +39,7 @@ def framework_of(function: object, call: Callable[[str], frameworks.Call], case:
     reasons = {framework: _fault(framework, call, case) for framework in tried}
     found = [framework for framework, reason in reasons.items() if not reason]
     if len(found) != 1:
-        why = "; ".join(f"with tensors of {framework}, {reason}" for framework, reason in reasons.items() if reason)
-        received = "a function that runs in both frameworks" if found else f"a function that runs in neither ({why})"
+        received = "a function that runs in both frameworks" if found else _runs_in_neither(reasons)
         raise InputError("framework", received, ASKED)
     return found[0]
 
@@ -56,8 +55,20 @@ def first_that_runs(call: Callable[[str], frameworks.Call], case: Case, order: S
         reasons[framework] = _fault(framework, call, case)
         if not reasons[framework]:
             return framework
-    why = "; ".join(f"with tensors of {framework}, {reason}" for framework, reason in reasons.items())
-    raise InputError("framework", f"a function that runs in neither ({why})", "one that runs in PyTorch or TensorFlow")
+    raise InputError("framework", _runs_in_neither(reasons), "one that runs in PyTorch or TensorFlow")
+
+
+def _runs_in_neither(reasons: Mapping[str, str]) -> str:
+    """Say why a function does not run in some frameworks; what it raises in all of them is said once.
+
+    >>> _runs_in_neither({"pytorch": "it raises KeyError: 3", "tensorflow": "it raises KeyError: 3"})
+    'a function that runs in neither (with tensors of pytorch or tensorflow, it raises KeyError: 3)'
+    """
+    by_reason: dict[str, list[str]] = {}
+    for framework, reason in reasons.items():
+        by_reason.setdefault(reason, []).append(framework)
+    why = "; ".join(f"with tensors of {' or '.join(several)}, {reason}" for reason, several in by_reason.items())
+    return f"a function that runs in neither ({why})"
 
 
 def is_module(model: object, framework: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from parity.errors import (
     reasons,
     whole_number,
 )
+from parity.frameworks import FRAMEWORKS
 from parity.models.contracts import CONTRACTS, RECORDING
 from parity.models.findings import Findings
 from parity.models.replaying import ModelRecording, opened
@@ -35,7 +37,11 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Options:
-    """The way in which a model is run: the arguments of `check_model` of the same names."""
+    """The way in which a model is run: the arguments of `check_model` of the same names.
+
+    Raises:
+        InputError: a wrong argument.
+    """
 
     call: Callable[..., Any] | None
     outputs: Callable[..., Any] | None
@@ -45,22 +51,26 @@ class Options:
     seeds: int
     framework: str
 
+    def __post_init__(self) -> None:
+        choose("dtype", self.dtype, DTYPES)
+        whole_number("seeds", self.seeds, least=1, most=10_000)
+        functions = {"call": self.call, "outputs": self.outputs, "loss": self.loss}
+        for argument, received in functions.items():
+            if received is not None:
+                a_function(argument, received)
+        of_kind("training", self.training, bool, "True or False")
+        if self.framework != "":
+            choose("framework", self.framework, FRAMEWORKS)
+
     def side_of(self, model: object, inputs: Inputs) -> tuple[Side, list[str]]:
         """Return a side, and notes about what was guessed.
 
         Raises:
-            InputError: a wrong option, inputs or model.
+            InputError: wrong inputs, or a wrong model.
         """
-        of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
-        choose("dtype", self.dtype, DTYPES)
-        whole_number("seeds", self.seeds, least=1, most=10_000)
+        of_inputs(inputs)
         functions: dict[str, Any] = {"call": self.call, "outputs": self.outputs, "loss": self.loss}
-        for argument, received in functions.items():
-            if received is not None:
-                a_function(argument, received)
-        training = of_kind("training", self.training, bool, "True or False")
-        framework = of_kind("framework", self.framework, str, "pytorch or tensorflow")
-        side, binding = side_of(model, inputs, training=training, framework=framework, **functions)
+        side, binding = side_of(model, inputs, training=self.training, framework=self.framework, **functions)
         return side, [f"matched by name: {binding}"] if binding is not None and str(binding) else []
 
 
@@ -111,13 +121,82 @@ def check_model(
         InputError: a wrong argument, or a model that cannot be called with the inputs.
         FrameworkUnavailable: its framework cannot be loaded.
     """
+    asked = asked_of(
+        inputs,
+        call=call,
+        outputs=outputs,
+        loss=loss,
+        layouts=layouts,
+        contracts=contracts,
+        dtype=dtype,
+        training=training,
+        seeds=seeds,
+        expected_failures=expected_failures,
+        framework=framework,
+        recording=recording,
+    )
+    return asked.check(model)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments of one call of `check_model`, all but the model.
+
+    Attributes:
+        chosen: names of contracts.
+        expected: contract -> reason why it fails.
+    """
+
+    inputs: Inputs
+    options: Options
+    chosen: list[str]
+    expected: Mapping[str, str]
+    recording: str | Path
+
+    def check(self, model: object) -> Verdict:
+        """Hold a model to what is asked of it."""
+        side, notes = self.options.side_of(model, self.inputs)
+        dtype, seeds = self.options.dtype, self.options.seeds
+        with numpy_defaults():
+            recorded = opened(self.recording) if self.recording else None
+            found = judge_side(side, self.inputs, self.chosen, dtype, seeds, notes, recorded)
+            return found.verdict(self.expected)
+
+
+def asked_of(
+    inputs: Inputs,
+    *,
+    call: Callable[..., Any] | None,
+    outputs: Callable[..., Any] | None,
+    loss: Callable[..., Any] | None,
+    layouts: Iterable[str],
+    contracts: Iterable[str],
+    dtype: str,
+    training: bool,
+    seeds: int,
+    expected_failures: Mapping[str, str] | None,
+    framework: str,
+    recording: str | Path,
+) -> Asked:
+    """Check the arguments of `check_model`, all but the model.
+
+    Raises:
+        InputError: a wrong argument.
+    """
+    of_inputs(inputs)
+    of_kind("recording", recording, (str, PathLike), "the name of a folder")
     chosen = chosen_contracts(names("layouts", layouts), names("contracts", contracts), recorded=bool(recording))
-    expected = reasons("expected_failures", expected_failures, CONTRACTS)
     options = Options(call, outputs, loss, dtype, training, seeds, framework)
-    side, notes = options.side_of(model, inputs)
-    with numpy_defaults():
-        recorded = opened(recording) if recording else None
-        return judge_side(side, inputs, chosen, dtype, seeds, notes, recorded).verdict(expected)
+    return Asked(inputs, options, chosen, reasons("expected_failures", expected_failures, CONTRACTS), recording)
+
+
+def of_inputs(inputs: object) -> Inputs:
+    """Return the inputs of a model.
+
+    Raises:
+        InputError: something else.
+    """
+    return of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
 
 
 def judge_side(

@@ -71,6 +71,17 @@ class Carried:
         return f"weights: {len(self.transfer.weights)} of {every} arrays transferred"
 
 
+def check_transfer(transfer: object) -> None:
+    """Check that weights can be carried in this way.
+
+    Raises:
+        InputError: neither a direction nor a function, nor None.
+    """
+    known = transfer.replace("-", " ") in DIRECTIONS if isinstance(transfer, str) else callable(transfer)
+    if transfer is not None and not known:
+        raise InputError("transfer", shown(transfer), EXPECTED)
+
+
 @dataclass(eq=False)
 class Carrier:
     """Carries weights between both models.
@@ -88,7 +99,7 @@ class Carrier:
     pairs: Mapping[Named, Named]
     ignore: Iterable[str]
 
-    def carry(self, transfer: object) -> Carried:
+    def carry(self, transfer: str | Callable[[Any, Any], object] | None) -> Carried:
         """Carry the weights as the user asks for it."""
         if any(half.is_whole for half in self.halves):
             if transfer is not None:
@@ -98,8 +109,6 @@ class Carrier:
             return self._verified()
         if isinstance(transfer, str):
             direction = transfer.replace("-", " ")
-            if direction not in DIRECTIONS:
-                raise InputError("transfer", shown(transfer), EXPECTED)
             forward = DIRECTIONS[direction]
             if not (target := self.halves[1 if forward else 0]).runs:
                 raise InputError("transfer", f"{direction!r}, into the recording", self._expected(target))
@@ -110,8 +119,6 @@ class Carrier:
                     raise
                 return Carried(None, unequal=error.unequal, layers=_of_both(error.layers, forward))
             return Carried(found, forward, found.table, notes=_kept(found.notes))
-        if not callable(transfer):
-            raise InputError("transfer", shown(transfer), EXPECTED)
         if fixed := [half for half in self.halves if not half.runs]:
             raise InputError("transfer", "a function, with a recording", self._expected(fixed[0]))
         return self._by_function(transfer)

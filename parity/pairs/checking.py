@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from parity.arrays import numpy_defaults
 from parity.errors import a_function, choose, names, of_kind, reasons, whole_number
-from parity.models.checking import DTYPES
+from parity.models.checking import DTYPES, of_inputs
 from parity.models.contracts import CONTRACTS
 from parity.models.sequences import Inputs
-from parity.pairs.carrying import Carrier
+from parity.pairs.carrying import Carrier, check_transfer
 from parity.pairs.examination import Examination
 from parity.pairs.halves import NAMES, Function, Options, both
 from parity.pairs.names import Named
@@ -77,26 +78,115 @@ def check_pair(
         InputError: a wrong argument, or a model that cannot be called with the inputs.
         FrameworkUnavailable: a framework cannot be loaded.
     """
-    of_kind("inputs", inputs, Inputs, "parity.inputs(…) or parity.batch(…)")
+    asked = asked_of(
+        inputs,
+        call=call,
+        outputs=outputs,
+        loss=loss,
+        transfer=transfer,
+        pairs=pairs,
+        ignore=ignore,
+        contracts=contracts,
+        dtype=dtype,
+        training=training,
+        steps=steps,
+        optimiser=optimiser,
+        seeds=seeds,
+        expected_failures=expected_failures,
+    )
+    return asked.check(left, right)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments of one call of `check_pair`, all but the models.
+
+    Attributes:
+        chosen: contracts that each model is held to.
+        expected: contract, of one model or of both -> reason why it fails.
+        others: those of `check_pair`.
+    """
+
+    inputs: Inputs
+    functions: Mapping[str, Functions]
+    transfer: str | Callable[[Any, Any], object] | None
+    pairs: Mapping[Named, Named]
+    ignore: list[str]
+    chosen: list[str]
+    dtype: str
+    training: bool
+    steps: int
+    optimiser: Any
+    seeds: int
+    expected: Mapping[str, str]
+
+    def check(self, left: object, right: object) -> PairVerdict:
+        """Hold two models to what is asked of them."""
+        inputs, dtype, seeds, steps = self.inputs, self.dtype, self.seeds, self.steps
+        with numpy_defaults(), ExitStack() as stack:
+            graphs = bool(self.chosen or steps) or seeds > 1  # else there are too few runs for them
+            options: dict[str, Any] = {**self.functions, "training": self.training, "graphs": graphs}
+            halves = prepare_halves((left, right), inputs, Options(**options), stack)
+            check_asked(halves, seeds, dtype, steps)
+            carrier = Carrier(halves, inputs, both("call", self.functions["call"]), dict(self.pairs), self.ignore)
+            carried = carrier.carry(self.transfer)
+            examination = Examination(halves, inputs, carrier, carried, dtype, seeds, steps, self.optimiser)
+            return examination.verdict(self.chosen, self.expected)
+
+
+def asked_of(
+    inputs: Inputs,
+    *,
+    call: Functions,
+    outputs: Functions,
+    loss: Functions,
+    transfer: str | Callable[[Any, Any], object] | None,
+    pairs: Mapping[Named, Named] | None,
+    ignore: Iterable[str],
+    contracts: Iterable[str],
+    dtype: str,
+    training: bool,
+    steps: int,
+    optimiser: Any,
+    seeds: int,
+    expected_failures: Mapping[str, str] | None,
+) -> Asked:
+    """Check the arguments of `check_pair`, all but the models.
+
+    Raises:
+        InputError: a wrong argument.
+    """
+    of_inputs(inputs)
     choose("dtype", dtype, DTYPES)
     of_kind("training", training, bool, "True or False")
     whole_number("steps", steps, least=0, most=999)
     check_optimiser(steps, optimiser)
     whole_number("seeds", seeds, least=1, most=10_000)
     functions = {"call": call, "outputs": outputs, "loss": loss}
+    _check_functions(functions)
+    check_transfer(transfer)
+    return Asked(
+        inputs,
+        functions,
+        transfer,
+        of_kind("pairs", pairs or {}, Mapping, "names by names"),
+        names("ignore", ignore),
+        chosen_of_sides(names("contracts", contracts)),
+        dtype,
+        training,
+        steps,
+        optimiser,
+        seeds,
+        expectations(expected_failures or {}),
+    )
+
+
+def _check_functions(functions: Mapping[str, object]) -> None:
+    """Check that each argument is a function, a tuple of two, or None."""
     for argument, received in functions.items():
         for one in both(argument, received):
             if one is not None:
                 a_function(argument, one)
-    chosen = chosen_of_sides(names("contracts", contracts))
-    expected = expectations(expected_failures or {})
-    with numpy_defaults(), ExitStack() as stack:
-        graphs = bool(chosen or steps) or seeds > 1  # else there are too few runs for them
-        halves = prepare_halves((left, right), inputs, Options(**functions, training=training, graphs=graphs), stack)
-        check_asked(halves, seeds, dtype, steps)
-        carrier = Carrier(halves, inputs, both("call", call), dict(pairs or {}), names("ignore", ignore))
-        carried = carrier.carry(transfer)
-        return Examination(halves, inputs, carrier, carried, dtype, seeds, steps, optimiser).verdict(chosen, expected)
 
 
 def chosen_of_sides(contracts: list[str]) -> list[str]:
