@@ -432,3 +432,48 @@ class nan_in_one_score:
             "softmax in XLA": lost(tf.function(tf.nn.softmax, jit_compile=True)),
             "log_softmax": lost(tf.nn.log_softmax),
         }
+
+
+@divergence(
+    claim="`scaled_dot_product_attention` of nested (jagged) tensors takes what that of padded ones takes.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {
+            "without a mask": "computed",
+            "is_causal=True": "RuntimeError: No viable backend for scaled_dot_product_attention was found.",
+            "attn_mask": "ValueError: Masks are not yet supported!",
+            "nothing but empty sequences": "RuntimeError: to_padded_tensor: …",
+        }
+    },
+    why="On a CPU, one kernel remains for nested tensors, which pads them itself: it takes no mask, is not causal, "
+    "and needs one real step in all. The gradient of the gradient is missing as well.",
+    instead="Give a padded batch a mask. Where nothing is causal, nested tensors give the same outputs and gradients.",
+    operation="attention.multi_head_attention",
+    sources=(
+        "https://github.com/pytorch/pytorch/pull/156660",
+        "https://github.com/pytorch/pytorch/issues/138993",
+        "https://docs.pytorch.org/docs/stable/nested.html",
+    ),
+)
+class nested_tensors:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        def attend(lengths, mask=None, causal=False):
+            offsets = torch.tensor([0, *lengths]).cumsum(0)
+            values = torch.ones(sum(lengths), 1, 1)  # all real steps, (N, heads, D)
+            x = torch.nested.nested_tensor_from_jagged(values, offsets).transpose(1, 2)
+            try:
+                F.scaled_dot_product_attention(x, x, x, attn_mask=mask, is_causal=causal)
+            except (RuntimeError, ValueError) as error:
+                message = str(error).partition(". ")[0].partition("to_padded_tensor: ")
+                return f"{type(error).__name__}: {message[0]}{message[1]}" + "…" * bool(message[2])
+            return "computed"
+
+        return {
+            "without a mask": attend([2, 1]),
+            "is_causal=True": attend([2, 1], causal=True),
+            "attn_mask": attend([2, 1], mask=torch.ones(2, 2, dtype=torch.bool)),
+            "nothing but empty sequences": attend([0, 0]),
+        }

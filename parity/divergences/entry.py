@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -96,8 +98,7 @@ class Divergence:
         """
         snippet = self._snippet(framework)
         runtime = frameworks.runtime(framework)  # loads the framework quietly, and with the right backend
-        with runtime.settings(), warnings.catch_warnings():  # naive code makes frameworks warn; see the values
-            warnings.simplefilter("ignore")
+        with runtime.settings(), without_warnings():  # naive code makes frameworks warn; see the values
             return snippet()
 
     def _snippet(self, framework: str) -> Callable[[], Values]:
@@ -116,6 +117,19 @@ class Divergence:
         topic, _, entry = self.name.partition(".")
         mend = f"Mend `{entry}` in parity.divergences.{topic}: its values, its verdict and its text"
         return f"{self.name}, {framework}: {'; '.join(changed)}. {mend}"
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Ignore warnings, and those that a logger writes."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def as_program(code: str) -> str:

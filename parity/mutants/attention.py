@@ -242,6 +242,26 @@ MULTI_HEAD = (
         after="nn.MultiheadAttention(hidden, heads, dropout=0.1, ",
         killed_by="repeatable",
     ),
+    Mutant(
+        name="attention.one_sequence_for_all",
+        operation="attention.multi_head_attention",
+        subject="pytorch.nested",
+        mistake="The offsets of the jagged layout are the two ends of the batch: each step attends to every sequence.",
+        location="attention.nested",
+        before="F.pad(lengths.cumsum(0), (1, 0))",
+        after="F.pad(lengths.sum()[None], (1, 0))",
+        killed_by="independent_of_batchmates",
+    ),
+    Mutant(
+        name="attention.steps_before_sequences",
+        operation="attention.multi_head_attention",
+        subject="pytorch.nested",
+        mistake="The real steps are taken time first, as for `pack_padded_sequence`; a jagged tensor has rows first.",
+        location="attention.nested",
+        before="x[real], ",
+        after="x.transpose(0, 1)[real.T], ",
+        killed_by="matches_reference",
+    ),
 )
 
 MUTANTS = WEIGHTS + MULTI_HEAD

@@ -1,4 +1,4 @@
-"""Compute attention over real steps in PyTorch, by a softmax and by a layer.
+"""Compute attention over real steps in PyTorch, by a softmax, by a layer and in nested tensors.
 
 If every key is masked, a softmax divides 0 by 0. `softmax` masks the NaN afterwards, which is enough because the scores
 are masked by a selection too. Inside a layer the NaN reaches the gradients of the weights
@@ -10,6 +10,7 @@ https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html.
 from functools import cache
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
@@ -43,6 +44,7 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, v
         w_in, bias_in: (H, 3, H), (2, H), for queries, keys and values, head by head; keys need no bias.
         w_out, bias_out: (H, H), (H,).
         heads: number of heads, which divides H.
+        variant: "layer" or "nested": a nested tensor of the jagged layout, without padding and masks.
 
     Returns:
         y: (B, T, H), zero on padding.
@@ -54,6 +56,8 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, v
     tensor([2., 2., 0.])
     """
     real = runtime.valid(lengths, x.shape[1])  # (B, T)
+    if runtime.pick(("layer", "nested"), variant) == "nested":
+        return {"y": nested(x, lengths, real, w_in, bias_in, w_out, bias_out, heads)}
     seen = runtime.valid(lengths.clamp(min=1), x.shape[1])  # an empty sequence attends to one step of zeros
     x = runtime.only_real(real, x)
     weights = torch_layout(w_in, bias_in, w_out, bias_out)
@@ -70,6 +74,23 @@ def torch_layout(w_in, bias_in, w_out, bias_out):  # (H, 3, H)  (2, H)  (H, H)  
         "out_proj.weight": w_out.T,
         "out_proj.bias": bias_out,
     }
+
+
+def nested(x, lengths, real, w_in, bias_in, w_out, bias_out, heads):
+    """Attend in nested tensors, whose values are the real steps of all sequences, one behind the other.
+
+    The offsets tell where each sequence begins. Without any real step, the kernel raises.
+    """
+    values, offsets = x[real], F.pad(lengths.cumsum(0), (1, 0))  # (N, H)  (B + 1,)
+    if not len(values):
+        return torch.zeros_like(x)
+    b_q, b_v = bias_in
+    q, k, v = (values @ part for part in w_in.unbind(1))
+    split = [part.unflatten(1, (heads, -1)) for part in (q + b_q, k, v + b_v)]  # (N, heads, H / heads)
+    with runtime.quiet():  # nested tensors are a prototype, and say so
+        jagged = [torch.nested.nested_tensor_from_jagged(part, offsets).transpose(1, 2) for part in split]
+        heard = F.scaled_dot_product_attention(*jagged).transpose(1, 2).values()
+    return torch.zeros_like(x).masked_scatter(real[:, :, None], heard.flatten(1) @ w_out + bias_out)
 
 
 @cache

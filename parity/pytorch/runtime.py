@@ -287,16 +287,18 @@ def _exported(call, example, open_axes):
 
 @contextmanager
 def quiet():
-    """Suppress the warnings of the compiler's tracer."""
-    logger = logging.getLogger("torch._dynamo")
-    level = logger.level
+    """Suppress the warnings of the compiler's tracer, and of what is a prototype."""
+    loggers = [logging.getLogger(name) for name in ("torch._dynamo", "torch.fx", "torch.nested")]
+    levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.ERROR)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels):
+                logger.setLevel(level)
 
 
 def square_product(side, device="cpu"):
