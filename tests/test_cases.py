@@ -242,3 +242,19 @@ def test_every_seed_has_pads_among_the_words_and_a_row_without_any(config: Confi
 @pytest.mark.parametrize(("steps", "rows"), [(3, 16), (40, 44), (257, 261)])
 def test_a_table_of_positions_has_a_row_for_each_step_behind_its_pad(steps: int, rows: int) -> None:
     assert sample_case("embedding.positions", "pad_is_3", f"1:{steps}", "float32", 0).size("P") == rows
+
+
+def test_what_has_two_time_axes_is_extended_and_moved_along_both() -> None:
+    """Move the mask of a dropout, of queries and keys, with the padding, and cut it back."""
+    case = sample_case("dropout.self_attention", "causal", "2,3:4", "float32", 0)
+    kept = case.arrays["kept"]
+    assert case.extended(2).arrays["kept"].shape == (2, 6, 6, 2)
+    assert (case.extended(2).extended(-2).arrays["kept"] == kept).all()
+    moved = case.on_the_other_side()
+    assert moved is not None
+    assert (moved.arrays["kept"][0, 2:, 2:] == kept[0, :2, :2]).all()
+    assert (moved.arrays["kept"][1, 1:, 1:] == kept[1, :3, :3]).all()
+    refilled = case.refilled(1, (7.0,)).arrays["kept"]
+    assert (refilled != kept)[0, 2:].any()
+    assert (refilled != kept)[0, :, 2:].any()
+    assert (refilled[0, :2, :2] == kept[0, :2, :2]).all()

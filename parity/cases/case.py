@@ -148,7 +148,7 @@ class Case:
         numbers = np.asarray(plain_array("fills", fills))
         if numbers.ndim != 1 or not numbers.size:
             raise InputError("fills", shown(fills), "at least one number, in one axis")
-        config = self.configuration
+        config, sizes = self.configuration, _bind(self._specified())
         table = config.inputs[config.pad_row] if config.pad_row else None
 
         def refill(array: Array, spec: Input) -> Array:
@@ -160,7 +160,7 @@ class Case:
             if real is None or spec.padding is not None:
                 return array
             if spec.below:
-                sampled = rng.integers(-100, self.size(spec.below) + 100, array.shape)
+                sampled = rng.integers(-100, largest_id(spec, sizes) + 101, array.shape)
             else:
                 sampled = rng.choice(numbers, array.shape)
             return np.where(along(real, array), array, sampled.astype(array.dtype))
@@ -211,7 +211,7 @@ class Case:
             if not spec.axes.startswith("BT"):
                 return array
             if self.configuration.left:
-                array = np.stack([np.roll(row, n, 0) for row, n in zip(array, self.lengths - lengths, strict=True)])
+                array = rolled(array, spec.axes, self.lengths - lengths)
             return (
                 array if spec.padding is None else np.where(along(real, array), array, array.dtype.type(spec.padding))
             )
@@ -228,8 +228,7 @@ class Case:
         if not axes.startswith("BT") or not len(array):
             return array
         padding = self.steps - self.lengths
-        shifts = -padding if self.configuration.left else padding
-        return np.stack([np.roll(row, shift, 0) for row, shift in zip(array, shifts, strict=True)])
+        return rolled(array, axes, -padding if self.configuration.left else padding)
 
     def taken(self, rows: npt.ArrayLike) -> Case:
         """Return the case of the sequences ``rows``, in that order, with the same parameters."""
@@ -253,7 +252,9 @@ class Case:
         return {name: (array, self.configuration.inputs[name]) for name, array in self.arrays.items()}
 
     def _real(self, spec: Input) -> Mask | None:
-        """Return the mask of real items along the two leading axes; None if all are real."""
+        """Return the mask of real items along the leading axes; None if all are real."""
+        if spec.axes.startswith("BTT"):  # queries and keys
+            return self.mask[:, :, None] & self.mask[:, None, :]
         if spec.axes.startswith("BT"):
             return self.mask
         return valid(self.arrays[spec.lengths], self.size("S")) if spec.lengths else None
@@ -273,17 +274,28 @@ def check_case(case: object) -> None:
 
 
 def with_steps(array: Array, spec: Input, steps: int, left: bool = False) -> Array:
-    """Cut or pad an array to T = ``steps`` where its padding is, if it has a time axis."""
-    if "T" not in spec.axes:
-        return array
-    axis = spec.axes.index("T")
-    fits("extra", *array.shape[:axis], steps, *array.shape[axis + 1 :])
-    kept = min(steps, array.shape[axis])
-    start = array.shape[axis] - kept if left else 0
-    cut = np.take(array, range(start, start + kept), axis)
-    widths = [(0, 0)] * array.ndim
-    widths[axis] = (steps - kept, 0) if left else (0, steps - kept)
-    return np.pad(cut, widths, constant_values=spec.padding or 0)
+    """Cut or pad an array to T = ``steps`` where its padding is, along each time axis."""
+    for axis in time_axes(spec.axes):
+        fits("extra", *array.shape[:axis], steps, *array.shape[axis + 1 :])
+        kept = min(steps, array.shape[axis])
+        start = array.shape[axis] - kept if left else 0
+        cut = np.take(array, range(start, start + kept), axis)
+        widths = [(0, 0)] * array.ndim
+        widths[axis] = (steps - kept, 0) if left else (0, steps - kept)
+        array = np.pad(cut, widths, constant_values=spec.padding or 0)
+    return array
+
+
+def rolled(array: Array, axes: str, shifts: Array) -> Array:
+    """Move each row of an array ``(B, T, ...)`` by its own shift, along each time axis."""
+    along_row = [axis - 1 for axis in time_axes(axes)]
+    rows = zip(array, shifts, strict=True)
+    return np.stack([np.roll(row, [shift] * len(along_row), along_row) for row, shift in rows])
+
+
+def time_axes(axes: str) -> list[int]:
+    """Return where the time axes are; weights of attention have two, of queries and of keys."""
+    return [place for place, axis in enumerate(axes) if axis == "T"]
 
 
 @cached(maxsize=256)
