@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from parity.arrays import Array, Lengths
+from parity.operations.recurrent import keras_lstm_rejects_empty_batch, recurrent
 from parity.operations.row import Configuration, Input, Operation
 
 # Lengths of configurations that are there for another option: eager runs of TensorFlow take long.
 FEW = ("square", "tied")
 X = Input("BTD", padding_like=0.3)
+NOTHING: Mapping[str, int] = {}
 
 
-def _weights(features: str, output: str = "H", layer: str = "") -> dict[str, Input]:
-    """Return the weights of one layer, whose output may have another axis than its cell state."""
+def _weights(features: str, output: str = "H", layer: str = "", saturated: bool = True) -> dict[str, Input]:
+    """Return the weights of one layer, whose output may have another axis than its cell state.
+
+    If ``saturated``, some gates are always shut or open. Where that may be all forget gates, since there is one, the
+    gradient of the initial cell state is less than float32 can hold.
+    """
     return {
         f"w_in{layer}": Input(f"{features}4H", scale=0.3, fan_in=features),
         f"w_rec{layer}": Input(f"{output}4H", scale=0.3, fan_in=output),
-        f"bias{layer}": Input("4H", scale=0.5, extreme=0.1),
+        f"bias{layer}": Input("4H", scale=0.5, extreme=0.1 if saturated else 0.0),
     }
 
 
@@ -39,17 +50,63 @@ def _projected(name: str, layers: int, *lengths: str, from_state: bool = True) -
 
 
 def _one_layer(
-    name: str, *lengths: str, more: Mapping[str, Input], from_state: bool = True, **options: Any
+    name: str,
+    *lengths: str,
+    more: Mapping[str, Input],
+    from_state: bool = True,
+    least: Mapping[str, int] = NOTHING,
+    **options: Any,
 ) -> Configuration:
     """Return an LSTM of one layer with more inputs."""
-    inputs, states = {"x": X, **_weights("D"), **more}, _states()
+    several = not from_state or least.get("H", 1) > 1
+    inputs, states = {"x": X, **_weights("D", saturated=several), **more}, _states()
     starts = {final: f"{final}0" if from_state else "" for final in states}
     inputs |= {start: Input("BH") for start in starts.values() if start}
-    return Configuration(name, inputs, {"y": "BTH", **states}, options, initial=starts, lengths=lengths, stepwise=True)
+    outputs = {"y": "BTH", **states}
+    return Configuration(name, inputs, outputs, options, initial=starts, lengths=lengths, least=least, stepwise=True)
 
 
 PEEPHOLES = {"peepholes": Input("3H", scale=0.5)}
 CLIPPED = _one_layer("peepholes_clipped", more=PEEPHOLES, clip=0.5)
+
+NORMALISED = _one_layer(
+    "all_gates_together",
+    more={"gamma_in": Input("4H"), "gamma_rec": Input("4H"), "gamma_c": Input("H"), "beta_c": Input("H")},
+    least={"H": 6},  # of one unit, or of two, all of the gradient cancels but the roundoff of their mean
+    per_gate=False,
+    eps=1e-5,
+)
+
+
+def _kept(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int], axis: str) -> Array:
+    """Sample what each sequence keeps; every second one drops what the one before keeps.
+
+    Of several units, the first sequence of two keeps one at least, and drops one.
+    """
+    kept = rng.integers(0, 2, (len(lengths), size[axis]))
+    kept[:, :2] = rng.permuted(np.broadcast_to([0, 1], (len(lengths), 2)), axis=1)[:, : size[axis]]
+    kept = rng.permuted(kept, axis=1)
+    kept[1::2] = 1 - kept[: len(kept) // 2 * 2 : 2]
+    return kept
+
+
+KEEP = {
+    "keep_x": Input("BD", below="2", sample=partial(_kept, axis="D")),
+    "keep_h": Input("BH", below="2", sample=partial(_kept, axis="H")),
+}
+DROPPED = _one_layer("training", more=KEEP, rate=0.5, training=True)
+
+
+def _layers(name: str, layers: int, *lengths: str, starts: str = "hc", **options: Any) -> Configuration:
+    """Return an LSTM of several layers, from those of its states that ``starts`` names."""
+    config = recurrent(name, "lstm", layers, lengths=lengths, **options)
+    inputs = {key: array for key, array in config.inputs.items() if key not in ("h0", "c0")}
+    inputs |= {f"{final}0": Input(f"{layers}BH") for final in starts}
+    initial = {final: f"{final}0" if final in starts else "" for final in "hc"}
+    return replace(config, inputs=inputs, initial=initial)
+
+
+TRUNCATED = _layers("chunks_of_two", 1, saturated=False, chunk=2)
 
 ROWS = (
     Operation(
@@ -69,5 +126,44 @@ ROWS = (
             _one_layer("clipped_from_zeros", "one_long", "descending", more={}, from_state=False, clip=1.25),
         ),
         variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
+    ),
+    Operation(
+        "cells.layer_norm_lstm",
+        configurations=(
+            NORMALISED,
+            NORMALISED.with_options("each_gate", *FEW, per_gate=True),
+            NORMALISED.with_options("eps_of_keras", "descending", "wide", eps=1e-3),
+        ),
+        variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
+    ),
+    Operation(
+        "cells.truncated_lstm",
+        configurations=(
+            TRUNCATED,
+            _layers("two_layers_in_chunks_of_three", 2, *FEW, "descending", chunk=3),
+            TRUNCATED.with_options("single_steps", "one_long", chunk=1),
+            TRUNCATED.with_options("chunks_of_eight", "ascending", chunk=8),
+        ),
+        variants={"pytorch": ("packed",), "tensorflow": ("masked",)},
+        expected_failures=keras_lstm_rejects_empty_batch("masked"),
+    ),
+    Operation(
+        "cells.locked_dropout",
+        configurations=(
+            DROPPED,
+            DROPPED.with_options("low_rate", *FEW, rate=0.2),
+            DROPPED.with_options("evaluation", "one_long", "tied", training=False),
+        ),
+        variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
+    ),
+    Operation(
+        "cells.stacked_lstm",
+        configurations=(
+            _layers("two_layers_from_state", 2, saturated=False),
+            _layers("three_layers_from_h0", 3, *FEW, starts="h"),
+            _layers("two_layers_from_c0", 2, *FEW, starts="c"),
+        ),
+        variants={"pytorch": ("cells", "packed"), "tensorflow": ("masked",)},
+        expected_failures=keras_lstm_rejects_empty_batch("masked"),
     ),
 )

@@ -12,6 +12,8 @@ from functools import partial
 
 import torch
 from torch import nn
+from torch.func import functional_call
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from parity.pytorch import rnn, runtime
@@ -87,6 +89,139 @@ def peephole_lstm(x, lengths, w_in, w_rec, bias, peepholes=None, h0=None, c0=Non
     return one_layer(step, x, lengths, (h0, c0), bias.shape[1])
 
 
+def layer_norm_lstm(
+    x,
+    lengths,
+    w_in,
+    w_rec,
+    bias,
+    gamma_in,
+    gamma_rec,
+    gamma_c,
+    beta_c,
+    h0=None,
+    c0=None,
+    *,
+    per_gate=False,
+    eps=1e-5,
+    variant="stepwise",
+):
+    """Run an LSTM that normalises what its gates and its output see.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias: (D, 4, H), (H, 4, H), (4, H).
+        gamma_in, gamma_rec, gamma_c, beta_c: (4, H), (4, H), (H,), (H,).
+        h0, c0: (B, H); zeros by default.
+        per_gate: whether each gate is normalised alone; else all four together.
+        eps: added to the variance; the default is 1e-5 in `torch` and 1e-3 in Keras.
+
+    Returns:
+        y: (B, T, H), the output at every step, zero on padding.
+        h, c: (B, H), the states after the last real step; c is not normalised.
+    """
+    shape = bias.shape[per_gate:]  # (4, H), or (H,)
+
+    def step(x, states):  # (B, D)  [(B, H), (B, H)]
+        h, c = states
+        a = F.layer_norm(gates(x, w_in), shape, eps=eps) * gamma_in
+        a = a + F.layer_norm(gates(h, w_rec), shape, eps=eps) * gamma_rec
+        i, f, g, o = (a + bias).unbind(1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return [o.sigmoid() * F.layer_norm(c, gamma_c.shape, gamma_c, beta_c, eps).tanh(), c]
+
+    return one_layer(step, x, lengths, (h0, c0), bias.shape[1])
+
+
+def truncated_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, chunk, variant="packed"):
+    """Run an LSTM in chunks, whose states go on and whose gradients end.
+
+    A sequence that has ended keeps its states, with their gradient: those are not detached again.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias: tuples of (D, 4, H), (H, 4, H), (4, H), one for each layer.
+        h0, c0: (L, B, H), which the first chunk has a gradient for; zeros by default.
+        chunk: the number of steps of a chunk; the last may have fewer.
+
+    Returns:
+        y: (B, T, H), the last layer's output at every step, zero on padding.
+        h, c: (L, B, H), every layer's states after its last real step.
+    """
+    weights = [rnn.torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
+    hidden, ys = bias[0].shape[1], []
+    states = states_or_zeros((h0, c0), x, len(weights), (hidden, hidden))
+    for start in range(0, x.shape[1], chunk):
+        steps = (lengths - start).clamp(0, chunk)  # of each sequence, in this chunk
+        if start > 0:
+            states = [torch.where(steps[:, None] > 0, state.detach(), state) for state in states]
+        y, *states = packed(x[:, start : start + chunk], steps, weights, states, hidden=hidden).values()
+        ys.append(y)
+    return {"y": torch.cat(ys, 1), "h": states[0], "c": states[1]}
+
+
+def locked_dropout(
+    x, lengths, keep_x, keep_h, w_in, w_rec, bias, h0=None, c0=None, *, rate, training, variant="stepwise"
+):
+    """Run an LSTM that drops the same units at all steps of a sequence.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        keep_x, keep_h: (B, D), (B, H), 1 for what each sequence keeps, and 0 for what it drops.
+        w_in, w_rec, bias: (D, 4, H), (H, 4, H), (4, H).
+        h0, c0: (B, H); zeros by default.
+        rate: the share of units that is dropped on average.
+        training: whether anything is dropped.
+
+    Returns:
+        y: (B, T, H), the output at every step, zero on padding. What is dropped goes into the gates only.
+        h, c: (B, H), the states after the last real step.
+    """
+    hidden = bias.shape[1]
+    cell, named = rnn.module(nn.LSTMCell, x.shape[2], hidden, None, x.dtype), rnn.torch_layout(w_in, w_rec, bias)
+    scale_x, scale_h = (keep.to(x.dtype) / (1 - rate) if training else 1 for keep in (keep_x, keep_h))
+
+    def step(x, states):  # (B, D)  [(B, H), (B, H)]
+        h, c = states
+        return functional_call(cell, named, (x * scale_x, (h * scale_h, c)))
+
+    return one_layer(step, x, lengths, (h0, c0), hidden)
+
+
+def stacked_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="cells"):
+    """Run a stack of LSTM cells, each on the output of the one below.
+
+    `torch.nn.LSTM` takes both states or none: where one is given, the other has to be zeros.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias: tuples of (D, 4, H), (H, 4, H), (4, H), one for each layer.
+        h0, c0: (L, B, H); zeros by default, each on its own.
+        variant: "cells" (all layers at each step), or "packed" (`torch.nn.LSTM`).
+
+    Returns:
+        y: (B, T, H), the last layer's output at every step, zero on padding.
+        h, c: (L, B, H), every layer's states after its last real step.
+    """
+    weights, hidden = [rnn.torch_layout(*layer) for layer in zip(w_in, w_rec, bias)], bias[0].shape[1]
+    initial = states_or_zeros((h0, c0), x, len(weights), (hidden, hidden))
+    if runtime.pick(("cells", "packed"), variant) == "packed":
+        return packed(x, lengths, weights, initial, hidden=hidden)
+    layers = len(weights)
+    cells = [rnn.module(nn.LSTMCell, hidden if layer else x.shape[2], hidden, None, x.dtype) for layer in range(layers)]
+
+    def step(x, states):  # (B, D)  [(B, H)]: the h of every layer, then the c of every layer
+        h, c = list(states[:layers]), list(states[layers:])
+        for layer in range(layers):
+            x, c[layer] = functional_call(cells[layer], weights[layer], (x, (h[layer], c[layer])))
+            h[layer] = x
+        return h + c
+
+    states = [state[layer] for state in initial for layer in range(layers)]
+    y, states = over_time(step, x, lengths, states, output=layers - 1)
+    return {"y": y, "h": torch.stack(states[:layers]), "c": torch.stack(states[layers:])}
+
+
 def projected_step(x, states, weights, w_proj):  # (B, D)  [(B, S), (B, H)]
     h, c = lstm_step(x, states, *weights)
     return [h @ w_proj, c]
@@ -129,13 +264,13 @@ def one_layer(step, x, lengths, initial, hidden):  # states (B, H)
     return {"y": y, "h": h, "c": c}
 
 
-def over_time(step, x, lengths, states):  # (B, T, D)  (B,)  [(B, K)] -> (B, T, K), [(B, K)]
-    """Run a step over time; an ended sequence keeps its states. The first state is the output."""
+def over_time(step, x, lengths, states, output=0):  # (B, T, D)  (B,)  [(B, K)] -> (B, T, K), [(B, K)]
+    """Run a step over time; an ended sequence keeps its states. One of them is the output."""
     real = runtime.valid(lengths, x.shape[1])
     x, y = runtime.only_real(real, x), []
     for t in range(x.shape[1]):
         states = [torch.where(real[:, t, None], new, old) for new, old in zip(step(x[:, t], states), states)]
-        y.append(states[0])
+        y.append(states[output])
     return runtime.only_real(real, torch.stack(y, 1)), states
 
 

@@ -62,6 +62,106 @@ def peephole_lstm(x, lengths, w_in, w_rec, bias, peepholes=None, h0=None, c0=Non
     return one_layer(step, x, lengths, partial(projected, w=w_in, bias=bias), (h0, c0), w_rec.shape[-1])
 
 
+def layer_norm_lstm(
+    x, lengths, w_in, w_rec, bias, gamma_in, gamma_rec, gamma_c, beta_c, h0=None, c0=None, *, per_gate=False, eps=1e-5
+):
+    """Run an LSTM that normalises what its gates and its output see: Ba, Kiros and Hinton, arXiv:1607.06450.
+
+        a = norm(x w_in) gamma_in + norm(h w_rec) gamma_rec + bias        h = σ(o) tanh(norm(c) gamma_c + beta_c)
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias: (D, 4, H), (H, 4, H), (4, H).
+        gamma_in, gamma_rec, gamma_c, beta_c: (4, H), (4, H), (H,), (H,).
+        h0, c0: (B, H).
+        per_gate: whether each gate is normalised alone, as in TensorFlow 1; else all four together, as in the paper.
+        eps: added to the variance.
+
+    Returns:
+        y: (B, T, H), the output at every step, zero on padding.
+        h, c: (B, H), the states after the last real step; c is not normalised.
+    """
+    norm = partial(standardised, axes=(-1,) if per_gate else (-2, -1), eps=eps)
+
+    def prepare(alone):  # (n, D) -> (n, 4, H)
+        return norm(projected(alone, w_in)) * gamma_in[..., None, :, :] + bias[..., None, :, :]
+
+    def step(a, states):  # (4, H)  [(H,), (H,)]
+        h, c = states
+        i, f, g, o = gates(a + norm(product(h, w_rec)) * gamma_rec)
+        c = runtime.sigmoid(f) * c + runtime.sigmoid(i) * runtime.tanh(g)
+        return runtime.sigmoid(o) * runtime.tanh(standardised(c, (-1,), eps) * gamma_c + beta_c), c
+
+    return one_layer(step, x, lengths, prepare, (h0, c0), w_rec.shape[-1])
+
+
+def truncated_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, chunk):
+    """Run an LSTM in chunks, whose states go on and whose gradients end: Williams and Peng, 1990.
+
+    The first chunk of each sequence begins at its first step. A final state has the gradient of the last chunk in which
+    its sequence has a step.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias: tuples of (D, 4, H), (H, 4, H), (4, H), one for each layer.
+        h0, c0: (L, B, H), which the first chunk has a gradient for.
+        chunk: the number of steps of a chunk; the last may have fewer.
+
+    Returns:
+        y: (B, T, H), the last layer's output at every step, zero on padding.
+        h, c: (L, B, H), every layer's states after its last real step.
+    """
+    steps, hidden = [partial(lstm_step, w_rec=rec) for rec in w_rec], bias[0].shape[-1]
+    return over_layers(steps, x, lengths, w_in, bias, (h0, c0), (hidden, hidden), chunk=chunk)
+
+
+def locked_dropout(x, lengths, keep_x, keep_h, w_in, w_rec, bias, h0=None, c0=None, *, rate, training):
+    """Run an LSTM that drops the same units at all steps of a sequence: Gal and Ghahramani, arXiv:1512.05287.
+
+        a = (x keep_x / (1 - rate)) w_in + (h keep_h / (1 - rate)) w_rec + bias        in training
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        keep_x, keep_h: (B, D), (B, H), 1 for what each sequence keeps, and 0 for what it drops.
+        w_in, w_rec, bias: (D, 4, H), (H, 4, H), (4, H).
+        h0, c0: (B, H).
+        rate: the share of units that is dropped on average.
+        training: whether anything is dropped.
+
+    Returns:
+        y: (B, T, H), the output at every step, zero on padding. What is dropped goes into the gates only.
+        h, c: (B, H), the states after the last real step.
+    """
+    hidden = w_rec.shape[-1]
+    scale_x, scale_h = (keep / (1 - rate) if training else np.ones(keep.shape) for keep in (keep_x, keep_h))
+
+    def step(a, states):  # (4, H)  [(H,), (H,), (H,)]: the last says what is kept
+        h, c, scale = states
+        return *lstm_step(a, (h * scale, c), w_rec), scale
+
+    zeros = np.zeros((*x.shape[:-2], hidden))
+    initial = [zeros if state is None else state for state in (h0, c0)]
+    prepare = partial(projected, w=w_in, bias=bias)
+    y, (h, c, _) = over_batch(step, x * scale_x[:, None], lengths, prepare, [*initial, scale_h])
+    return {"y": y, "h": h, "c": c}
+
+
+def stacked_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None):
+    """Run a stack of LSTM cells, each on the output of the one below.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias: tuples of (D, 4, H), (H, 4, H), (4, H), one for each layer.
+        h0, c0: (L, B, H); one may be given without the other.
+
+    Returns:
+        y: (B, T, H), the last layer's output at every step, zero on padding.
+        h, c: (L, B, H), every layer's states after its last real step.
+    """
+    steps, hidden = [partial(lstm_step, w_rec=rec) for rec in w_rec], bias[0].shape[-1]
+    return over_layers(steps, x, lengths, w_in, bias, (h0, c0), (hidden, hidden))
+
+
 def projected_step(a, states, w_rec, w_proj):  # (4, H)  [(S,), (H,)]
     h, c = lstm_step(a, states, w_rec)
     return np.einsum("...h,...hs->...s", h, w_proj), c
@@ -91,14 +191,15 @@ def product(h, w):  # (..., H)  (H, 4, K) -> (..., 4, K)
     return np.einsum("...h,...hgk->...gk", h, w)
 
 
-def over_layers(steps, x, lengths, w_in, bias, initial, widths):
+def over_layers(steps, x, lengths, w_in, bias, initial, widths, chunk=None):
     """Run the step of each layer over all sequences; states (L, B, width)."""
     shape = (*x.shape[:-3], len(steps), x.shape[-3])
     initial = [np.zeros((*shape, width)) if state is None else state for state, width in zip(initial, widths)]
     y, finals = x, []
     for layer, step in enumerate(steps):
         starts = [state[..., layer, :, :] for state in initial]
-        y, final = over_batch(step, y, lengths, partial(projected, w=w_in[layer], bias=bias[layer]), starts)
+        prepare = partial(projected, w=w_in[layer], bias=bias[layer])
+        y, final = over_batch(step, y, lengths, prepare, starts, chunk)
         finals.append(final)
     h, c = (np.stack(layers, -3) for layers in zip(*finals))
     return {"y": y, "h": h, "c": c}
@@ -111,16 +212,30 @@ def one_layer(step, x, lengths, prepare, initial, width):
     return {"y": y, "h": h, "c": c}
 
 
-def projected(x, w, bias):  # (n, D)  (D, 4, H)  (4, H) -> (n, 4, H)
-    return np.einsum("...nd,...dgh->...ngh", x, w) + bias[..., None, :, :]
+def projected(x, w, bias=None):  # (n, D)  (D, 4, H)  (4, H) -> (n, 4, H)
+    a = np.einsum("...nd,...dgh->...ngh", x, w)
+    return a if bias is None else a + bias[..., None, :, :]
 
 
-def over_batch(step, x, lengths, prepare, initial):  # (B, T, D), states [(B, K)] -> (B, T, K), [(B, K)]
-    """Run a step over each sequence alone, from what is prepared of its inputs; its first state is the output."""
+def standardised(a, axes, eps):
+    deviations = a - np.mean(a, axes, keepdims=True)
+    return deviations / np.sqrt(np.mean(deviations**2, axes, keepdims=True) + eps)
+
+
+def over_batch(step, x, lengths, prepare, initial, chunk=None):  # (B, T, D), states [(B, K)]
+    """Run a step over each sequence alone, from what is prepared of its inputs; its first state is the output.
+
+    No gradient passes from one chunk to the one before.
+
+    Returns:
+        y: (B, T, K), zero on padding, and the final states [(B, K)].
+    """
     ys, finals = [], [[] for _ in initial]
     for row, alone in enumerate(runtime.sequences(x, lengths)):
         states, y, a = [state[..., row, :] for state in initial], [], prepare(alone)
         for t in range(alone.shape[-2]):
+            if chunk and t and t % chunk == 0:
+                states = [runtime.constant(state) for state in states]
             states = step(a[..., t, :, :], states)
             y.append(states[0])
         ys.append(runtime.stack(y, -2, (*x.shape[:-3], 0, initial[0].shape[-1])))

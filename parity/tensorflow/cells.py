@@ -12,7 +12,9 @@ the states of ended sequences. See https://keras.io/api/layers/recurrent_layers/
 import keras
 import tensorflow as tf
 
-from parity.tensorflow import runtime
+from parity.tensorflow import rnn, runtime
+
+OUTPUTS = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
 
 
 def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, variant="masked"):
@@ -60,6 +62,139 @@ def peephole_lstm(x, lengths, w_in, w_rec, bias, peepholes=None, h0=None, c0=Non
     return one_layer(peephole_step, x, lengths, weights, (h0, c0), clip=clip)
 
 
+def layer_norm_lstm(
+    x,
+    lengths,
+    w_in,
+    w_rec,
+    bias,
+    gamma_in,
+    gamma_rec,
+    gamma_c,
+    beta_c,
+    h0=None,
+    c0=None,
+    *,
+    per_gate=False,
+    eps=1e-5,
+    variant="masked",
+):
+    """Run an LSTM that normalises what its gates and its output see.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias: (D, 4, H), (H, 4, H), (4, H).
+        gamma_in, gamma_rec, gamma_c, beta_c: (4, H), (4, H), (H,), (H,).
+        h0, c0: (B, H); zeros by default.
+        per_gate: whether each gate is normalised alone; else all four together.
+        eps: added to the variance; the default is 1e-3 in Keras and 1e-5 in `torch`.
+
+    Returns:
+        y: (B, T, H), the output at every step, zero on padding.
+        h, c: (B, H), the states after the last real step; c is not normalised.
+    """
+    weights = [w_in, w_rec, bias, gamma_in, gamma_rec, gamma_c, beta_c]
+    return one_layer(layer_norm_step, x, lengths, weights, (h0, c0), axes=(2,) if per_gate else (1, 2), eps=eps)
+
+
+def truncated_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, chunk, variant="masked"):
+    """Run an LSTM in chunks, whose states go on and whose gradients end.
+
+    A layer with ``stateful=True`` does so from call to call, and for a batch of one size. Here `tf.scan` runs over the
+    chunks. A sequence that has ended keeps its states, with their gradient: those are not stopped again.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias: tuples of (D, 4, H), (H, 4, H), (4, H), one for each layer.
+        h0, c0: (L, B, H), which the first chunk has a gradient for; zeros by default.
+        chunk: the number of steps of a chunk; the last may have fewer.
+
+    Returns:
+        y: (B, T, H), the last layer's output at every step, zero on padding.
+        h, c: (L, B, H), every layer's states after its last real step.
+    """
+    weights, hidden = list(zip(w_in, w_rec, bias)), bias[0].shape[1]
+    batch, steps = tf.unstack(tf.shape(x)[:2])
+    count = (steps + chunk - 1) // chunk
+    x = tf.pad(x, [[0, 0], [0, count * chunk - steps], [0, 0]])
+    chunks = tf.transpose(tf.reshape(x, [batch, count, chunk, x.shape[2]]), [1, 0, 2, 3])
+    starts = tf.range(count, dtype=tf.int32) * chunk
+
+    def run(before, now):
+        (_, *states), (x_k, start) = before, now
+        left = tf.clip_by_value(tf.cast(lengths, tf.int32) - start, 0, chunk)  # steps of each sequence, in this chunk
+        goes_on = (left > 0) & (start > 0)
+        states = [tf.where(goes_on[:, None], tf.stop_gradient(state), state) for state in states]
+        y, finals = rnn.masked(keras.layers.LSTM, x_k, left, weights, states)
+        return [y, *finals]
+
+    initial = states_or_zeros((h0, c0), x, len(weights), (hidden, hidden))
+    ys, h, c = tf.scan(run, (chunks, starts), [tf.zeros([batch, chunk, hidden], x.dtype), *initial])
+    y = tf.reshape(tf.transpose(ys, [1, 0, 2, 3]), [batch, count * chunk, hidden])[:, :steps]
+    return {"y": y, "h": h[-1], "c": c[-1]}
+
+
+def locked_dropout(
+    x, lengths, keep_x, keep_h, w_in, w_rec, bias, h0=None, c0=None, *, rate, training, variant="masked"
+):
+    """Run an LSTM that drops the same units at all steps of a sequence.
+
+    The cells of Keras sample their masks themselves, and its layers take no constants. So the cell has its mask as a
+    state, which stays as it is.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        keep_x, keep_h: (B, D), (B, H), 1 for what each sequence keeps, and 0 for what it drops.
+        w_in, w_rec, bias: (D, 4, H), (H, 4, H), (4, H).
+        h0, c0: (B, H); zeros by default.
+        rate: the share of units that is dropped on average.
+        training: whether anything is dropped.
+
+    Returns:
+        y: (B, T, H), the output at every step, zero on padding. What is dropped goes into the gates only.
+        h, c: (B, H), the states after the last real step.
+    """
+    weights = [w_in, w_rec, bias]
+    if not training:
+        return one_layer(lstm_step, x, lengths, weights, (h0, c0))
+    scale_x, scale_h = (tf.cast(keep, x.dtype) / (1 - rate) for keep in (keep_x, keep_h))
+    return one_layer(dropout_step, x * scale_x[:, None], lengths, weights, (h0, c0, scale_h))
+
+
+def stacked_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="masked"):
+    """Run a stack of LSTM cells, each on the output of the one below, as `keras.layers.StackedRNNCells`.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias: tuples of (D, 4, H), (H, 4, H), (4, H), one for each layer; two at least.
+        h0, c0: (L, B, H); zeros by default, each on its own.
+
+    Returns:
+        y: (B, T, H), the last layer's output at every step, zero on padding.
+        h, c: (L, B, H), every layer's states after its last real step.
+    """
+    count, hidden = len(bias), bias[0].shape[1]
+    real = runtime.valid(lengths, tf.shape(x)[1])
+    initial = states_or_zeros((h0, c0), x, count, (hidden, hidden))
+    states = [[state[layer] for state in initial] for layer in range(count)]  # h and c of each layer
+    weights = [w for layer in zip(w_in, w_rec, bias) for w in rnn.keras_layout(keras.layers.LSTM, *layer)]
+    stack = built_stack(x.shape[2], hidden, count, x.dtype)
+    y, *finals = runtime.call_layer(stack, weights, runtime.only_real(real, x), mask=real, initial_state=states)
+    h, c = (tf.stack(layers) for layers in zip(*finals))
+    return {"y": y, "h": h, "c": c}
+
+
+@runtime.built_once
+def built_stack(features, hidden, count, dtype):
+    """Build an empty stack once; its weights are passed in at every call."""
+    options = {"recurrent_initializer": "zeros", "dtype": dtype.name}
+    cells = [keras.layers.LSTMCell(hidden, **options) for _ in range(count)]
+    stack = keras.layers.StackedRNNCells(cells, dtype=dtype.name)  # a list would be one of the default dtype
+    layer = keras.layers.RNN(stack, dtype=dtype.name, **OUTPUTS)
+    layer.build((None, None, features))
+    return layer
+
+
 def projected_step(x, states, w_in, w_rec, bias, w_proj):  # (B, D)  [(B, S), (B, H)]
     h, c = lstm_step(x, states, w_in, w_rec, bias)
     return [h @ w_proj, c]
@@ -72,6 +207,24 @@ def peephole_step(x, states, w_in, w_rec, bias, peepholes=None, *, clip):  # (B,
     c = tf.sigmoid(f + p_f * c) * c + tf.sigmoid(i + p_i * c) * tf.tanh(g)
     c = c if clip is None else tf.clip_by_value(c, -clip, clip)
     return [tf.sigmoid(o + p_o * c) * tf.tanh(c), c]
+
+
+def layer_norm_step(x, states, w_in, w_rec, bias, gamma_in, gamma_rec, gamma_c, beta_c, *, axes, eps):
+    h, c = states  # (B, H) each
+    a = standardised(gates(x, w_in), axes, eps) * gamma_in + standardised(gates(h, w_rec), axes, eps) * gamma_rec
+    i, f, g, o = tf.unstack(a + bias, axis=1)
+    c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+    return [tf.sigmoid(o) * tf.tanh(standardised(c, (1,), eps) * gamma_c + beta_c), c]
+
+
+def standardised(a, axes, eps):
+    mean, variance = tf.nn.moments(a, axes, keepdims=True)
+    return (a - mean) * tf.math.rsqrt(variance + eps)
+
+
+def dropout_step(x, states, w_in, w_rec, bias):  # (B, D)  [(B, H), (B, H), (B, H)]: the last says what is kept
+    h, c, scale = states
+    return [*lstm_step(x, [h * scale, c], w_in, w_rec, bias), scale]
 
 
 def lstm_step(x, states, w_in, w_rec, bias):  # (B, D)  [(B, H), (B, H)]
@@ -99,7 +252,7 @@ def one_layer(step, x, lengths, weights, initial, **options):  # states (B, H)
     """Run a single layer of cells, with the mask."""
     zeros = tf.zeros([tf.shape(x)[0], weights[2].shape[1]], x.dtype)
     initial = [zeros if state is None else state for state in initial]
-    y, (h, c) = over_time(step, x, lengths, weights, initial, **options)
+    y, (h, c, *_) = over_time(step, x, lengths, weights, initial, **options)
     return {"y": y, "h": h, "c": c}
 
 
@@ -115,8 +268,7 @@ def over_time(step, x, lengths, weights, states, **options):  # (B, T, D)  (B,) 
 @runtime.built_once
 def built(step, features, shapes, widths, dtype, **options):
     """Build an empty layer once; its weights are passed in at every call."""
-    outputs = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
-    layer = keras.layers.RNN(Cell(step, shapes, widths, dtype.name, options), dtype=dtype.name, **outputs)
+    layer = keras.layers.RNN(Cell(step, shapes, widths, dtype.name, options), dtype=dtype.name, **OUTPUTS)
     layer.build((None, None, features))
     return layer
 
