@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import pytest
 
-from parity.cases.lengths import DESIGNED
+from parity.cases.lengths import DESIGNED, MANY_STEPS
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.covering import SEVERAL_RUNS
@@ -47,11 +47,24 @@ def usual(operation: str, runs: dict[str, set[Run]]) -> dict[str, set[Run]]:
 @pytest.mark.parametrize(("framework", "operation"), list(product(FRAMEWORKS, OPERATIONS)))
 def test_special_sizes_and_options_are_tried_with_every_variant(operation: str, framework: str) -> None:
     configs = OPERATIONS[operation].configurations
-    sampled = DESIGNED if not any(config.data for config in configs) else {}
+    asked = any(MANY_STEPS in config.extra_lengths for config in configs)
+    every = {name for name in DESIGNED if name != MANY_STEPS or asked}
+    sampled = every if not any(config.data for config in configs) else set()
     for variant, runs in runs_of(plan([operation], [framework], contracts=["matches_reference"])).items():
-        assert {run[2] for run in runs if run[2] in DESIGNED} >= sampled.keys(), variant
+        assert {run[2] for run in runs if run[2] in DESIGNED} >= sampled, variant
         assert {run[1:3] for run in runs} >= {(one.name, each) for one in configs for each in one.lengths}, variant
         assert {run[3] for run in runs if run[2] in DESIGNED} == ({"float32", "float64"} if sampled else set())
+
+
+@pytest.mark.parametrize(("one", "other"), [("many_rows", "descending"), ("square", "tied"), ("long", MANY_STEPS)])
+def test_batches_of_one_kind_are_tried_in_different_dtypes(one: str, other: str) -> None:
+    """Find both dtypes above eight rows, where B = T = D = H, and past a byte of steps."""
+    for operation, framework in product(("pooling.mean", "loss.cross_entropy", "metrics.perplexity"), FRAMEWORKS):
+        checks = plan([operation], [framework], contracts=["matches_reference"])
+        for variant, runs in runs_of(checks).items():
+            for config in {run[1] for run in runs if run[2] == other}:
+                tried = [{run[3] for run in runs if run[1:3] == (config, name)} for name in (one, other)]
+                assert set.union(*tried) == {"float32", "float64"}, (variant, config)
 
 
 def is_left_out(pair: tuple[str, str], in_graphs: bool, traced: bool) -> bool:
@@ -106,5 +119,8 @@ def test_contracts_that_take_long_are_tried_on_one_case_of_each_variant(operatio
         tried = own if slow and CONTRACTS[contract].eager_only else set(row.variants[framework])
         checks = [one for one in plan([operation], [framework]) if one.contract == contract]
         runs = runs_of(checks)
-        assert {variant: len(found) for variant, found in runs.items()} == dict.fromkeys(runs, 1), contract
+        past_a_byte = contract == "propagates_nan" and not any(one.stepwise or one.data for one in row.configurations)
+        for variant, found in runs.items():
+            assert len({run for run in found if run[2] in DESIGNED}) == past_a_byte, (variant, contract)
+            assert len({run for run in found if run[2] not in DESIGNED}) == 1, (variant, contract)
         assert runs.keys() >= tried, contract

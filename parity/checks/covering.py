@@ -9,7 +9,8 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
 - designed batches, whose sizes are special, are tried in one dtype; in recurrent layers, long ones and all that
   Python runs step by step in one configuration, which takes turns, and without contracts that transform them;
 - contracts about NaN, earlier calls and second derivatives are tried on one case of each variant: in a graph, where
-  there is one; second derivatives, which run eagerly, not where that takes long, unless they are written by hand;
+  there is one; second derivatives, which run eagerly, not where that takes long, unless they are written by hand; NaN
+  also past a byte of steps, but for recurrent layers;
 - contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
   configuration; in recurrent layers, those that take several runs are tried in graphs.
 
@@ -137,9 +138,10 @@ def _designed(contract: Contract, config: Configuration, lengths: str, turn: Tur
         return [] if contract.reruns else [*turn.graphs]
     if slow and (contract.reruns or not _is_turn(turn, which)):
         return []
+    place = list(DESIGNED).index(lengths)
     if slow and is_long:  # in one dtype for all variants, since the reference takes longest
-        return [(SINGLE, DOUBLE)[which % 2]]
-    return [(SINGLE, DOUBLE)[(turn.variant + turn.config + which) // turn.configs % 2]]
+        return [(SINGLE, DOUBLE)[place % 2]]
+    return [(SINGLE, DOUBLE)[(turn.variant + turn.config + place // 2 + place) % 2]]
 
 
 def _is_traced_in_double(
@@ -172,9 +174,11 @@ def _can_be_traced(operation: Operation, config: Configuration, framework: str, 
 def _once(
     contract: Contract, operation: Operation, config: Configuration, lengths: str, framework: str, variant: str
 ) -> list[Setting]:
-    """Return the single setting of a contract that is tried on one case of each variant."""
+    """Return the single setting, on a case, of a contract that is tried on one or two cases of each variant."""
     promising = [one for one in _usual(operation) if not contract.unless_config(one)]
     turns = {one.name: turn_of(operation, one.name, framework, variant) for one in promising}
+    if lengths in DESIGNED:
+        return _designed(contract, config, lengths, turns[config.name]) if config in promising[:1] else []
     is_slow = bool(config.data) or (config.stepwise and len(MODES[framework]) > 1)
     if lengths != (ONCE[-1] if config.data else ONCE[0]) or config.name not in turns:
         return []

@@ -22,7 +22,7 @@ from parity.errors import whole_number
 from parity.frameworks import FRAMEWORKS
 from parity.mutants.catalogue import MUTANTS, SECONDS
 from parity.mutants.mutant import Mutant
-from parity.mutants.run import KILLED, MutantResult, mutant_result, run_generated
+from parity.mutants.run import KILLED, SURVIVED, MutantResult, mutant_result, run_generated
 from parity.operations import OPERATIONS, Operation, find
 
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
@@ -45,17 +45,21 @@ CONDITIONS = {  # on what a function of an operation is given: the lengths, and 
     "as many steps as features": "{0}.shape[1] == {0}.shape[-1]",
     "one row": "lengths.shape[0] == 1",
 }
+KNOWN_SIZES = [kind for kind in CONDITIONS if kind != "as many rows as steps"]  # not where both are None
 OPEN = "where a graph is traced, the sizes of the batch are open, so that the condition does not hold"
 PADDING = "it is the target or the token of a padded step, whose loss or row is masked"
 ALONE = "the order and the number of a single row are those of none"
+WHOLE = "a whole number has no gradient"
 # A mutant by hand and the condition, or a place and what stands there -> why it computes the same.
 EQUIVALENT: dict[tuple[str, str], str] = {
-    ("masking.skipped_in_a_graph", "as many steps as features"): OPEN,
-    ("masking.skipped_in_a_graph", "one row"): OPEN,
+    **{("masking.skipped_in_a_graph", kind): OPEN for kind in KNOWN_SIZES},
+    **{("normalisation.guarded_in_eager_only", kind): OPEN for kind in KNOWN_SIZES},
     ("pooling.segments_renumbered", "one row"): ALONE,
     ("pooling.static_steps", "one row"): ALONE,
     ("packing.bucket_states_not_sorted", "one row"): ALONE,
     ("rnn.reshaped_to_time_major", "one row"): ALONE,
+    ("states.rows_counted_again", "one row"): ALONE,
+    ("pooling.lengths_sorted", "one row"): ALONE,
     (
         "embedding.scaled_by_frequency",
         "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
@@ -68,7 +72,12 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "masking.length_from_features",
         'return {"length": (torch.where(frame_used(x), ends, 0).amax(1)).detach()}',
-    ): "a whole number has no gradient",
+    ): WHOLE,
+    ("masking.positions", 'return {"position": tf.stop_gradient((tf.where(real, position, 0)))}'): WHOLE,
+    (
+        "metrics.accumulated_gradient",
+        'return {"gradient": tf.stop_gradient((tf.stop_gradient(gradient)))}',
+    ): "it has no gradient already",
     (
         "bidirectional.states_or_zeros",
         "zeros = tf.zeros([len(weights), 3, tf.shape(x)[0], one_way.width(weights[0])], x.dtype)",
@@ -136,20 +145,46 @@ class GeneratedTask:
 
     def run(self) -> list[MutantResult]:
         """Run the mutant, and report which contract kills it first."""
-        return [run_generated(named(self.name))]
+        result = run_generated(named(self.name))
+        for row in _others(named(self.name)) if result.status == SURVIVED else ():
+            framework = named(self.name).framework
+            subject = f"{framework}.{row.variants[framework][0]}"
+            result = run_generated(replace(named(self.name), operation=row.name, subject=subject))
+            if result.status != SURVIVED:
+                break
+        return [result]
 
     def on_crash(self, reason: str) -> list[MutantResult]:
         """Report a mutant that ended the worker process as killed."""
         return [mutant_result(named(self.name), KILLED, reason)]
 
 
+def _others(mutant: Mutant) -> list[Operation]:
+    """Return the other operations of its file that reach the function that a mutant changes."""
+    rows = _reaching(mutant.function, mutant.file, _functions(_source(mutant.framework, mutant.file)))
+    return [row for row in rows if row.name != mutant.operation]
+
+
+def _source(framework: str, topic: str) -> str:
+    return (files(f"parity.{framework}") / f"{topic}.py").read_text(encoding="utf-8")
+
+
+def _functions(source: str) -> dict[str, ast.FunctionDef]:
+    return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+
+
+def _reaching(name: str, topic: str, functions: dict[str, ast.FunctionDef]) -> list[Operation]:
+    """Return the operations of a topic that call a function, directly or not."""
+    return [row for row in OPERATIONS.values() if row.topic == topic and name in _reached(row, functions)]
+
+
 def _by_operators() -> Iterator[Mutant]:
     for framework in FRAMEWORKS:
         for topic in dict.fromkeys(row.topic for row in OPERATIONS.values()):
-            source = (files(f"parity.{framework}") / f"{topic}.py").read_text(encoding="utf-8")
-            functions = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+            source = _source(framework, topic)
+            functions = _functions(source)
             for name, function in functions.items():
-                rows = [row for row in OPERATIONS.values() if row.topic == topic and name in _reached(row, functions)]
+                rows = _reaching(name, topic, functions)
                 for number, (kind, before, after) in enumerate(_edits(function, source, framework) if rows else ()):
                     yield _mutant(f"{framework}.{topic}.{name}.{number}", rows[0], framework, name, kind, before, after)
 
@@ -249,18 +284,15 @@ def _conditional() -> Iterator[Mutant]:
         if not (_is_value(mutant.before) and _is_value(mutant.after)):
             continue
         for kind, condition in CONDITIONS.items():
-            after = f"({mutant.after} if {condition.format(arrays[0])} else {mutant.before})"
+            after = f"(({mutant.after}) if {condition.format(arrays[0])} else {mutant.before})"
             name, mistake = f"{mutant.name}, {kind}", f"conditional, {kind}"
             yield replace(mutant, name=name, mistake=mistake, after=after, killed_by="")
 
 
 def _arguments(mutant: Mutant) -> list[str]:
     """Return the arguments of the function that a mutant changes."""
-    source = (files(f"parity.{mutant.framework}") / f"{mutant.file}.py").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef) and node.name == mutant.function:
-            return [one.arg for one in node.args.args]
-    return []
+    function = _functions(_source(mutant.framework, mutant.file)).get(mutant.function)
+    return [one.arg for one in function.args.args] if function else []
 
 
 def _is_value(text: str) -> bool:

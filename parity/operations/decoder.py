@@ -52,7 +52,7 @@ ROWS = (
         "decoder.self_attention",
         configurations=(
             TWO_HEADS,
-            TWO_HEADS.left_padded("many_rows", "square", "tied", "long"),
+            TWO_HEADS.left_padded("many_rows", "square", "one_sequence", "long"),
             TWO_HEADS.with_options("three_heads", *FOR_THREE_HEADS, heads=3),
         ),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "grouped_query")},

@@ -42,12 +42,12 @@ def _sizes(rng: np.random.Generator, length: int, is_longest: bool) -> Array:
     """Sample the lengths of a row's documents.
 
     In the longest row there are, as far as it has steps: a document of two steps or more, one of a single step, a third
-    and a fourth, of two steps. Of 300 steps, a byte cannot count those of the first.
+    and a fourth, of two steps; of four steps, two of two. Of 300 steps, a byte cannot count those of the first.
     """
     if not is_longest or length < 3:
         return _cut(rng, length)
     if length < 5:
-        return rng.permutation([2] + [1] * (length - 2))
+        return rng.permutation([2, length - 2])
     first = BYTE + 2 if length > BYTE + 4 else int(rng.integers(2, length - 2))
     return rng.permutation([first, 1, 2, *_cut(rng, length - first - 3)])
 
@@ -160,7 +160,7 @@ ROWS = (
         "documents.next_token_loss",
         configurations=(
             PER_TOKEN,
-            PER_TOKEN.with_options("per_document", "one_long", "square", "tied", "descending", per_document=True),
+            PER_TOKEN.with_options("per_document", "one_long", "square", "tied", "long_sequence", per_document=True),
         ),
         variants={"pytorch": ("ignore_index", "flattened"), "tensorflow": ("ignore_class", "flattened")},
     ),

@@ -35,6 +35,7 @@ def _position_table(name: str, padding_index: int | None) -> Configuration:
         outputs={"y": "BTD"},
         options={"padding_index": padding_index},
         pad_row="" if padding_index is None else "table",
+        extra_lengths=("many_steps",),
     )
 
 

@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from parity.arrays import Array, Lengths
 from parity.operations.row import Configuration, Input, Operation
 
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
 
-FEW_AND_MANY = ("one_step", "many_steps")
+MANY = ("many_steps",)
+FEW_AND_MANY = ("one_step", *MANY)
 LARGE = 100.0  # the exponential of such a logit is inf; a class that is so much below another has probability 0
 LOGITS = {"logits": Input("BTC", offset=LARGE, first_offset=-LARGE), "targets": Input("BT", below="C")}
+BYTE = 255  # steps that a byte can count
+
+
+def _class_weights(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample weights of classes; where B = T, and past a byte of steps, those of all steps add up to less than 1."""
+    weights = rng.uniform(size=size["C"])
+    little = size["B"] == size["T"] or size["T"] > BYTE
+    return weights / max(1, lengths.sum()) if little else weights
+
+
+OF_CLASSES = {"class_weight": Input("C", sample=_class_weights, buffer=True)}
 
 
 def _mean(inputs: Mapping[str, Input], coupling: str = MEAN_OVER_BATCH, **settings: Any) -> tuple[Configuration, ...]:
+    settings = {"extra_lengths": MANY} | settings
     return (Configuration("mean", inputs, outputs={"loss": ""}, coupling=coupling, **settings),)
 
 
@@ -29,7 +45,7 @@ def _sequence_loss(name: str, axes: str) -> Configuration:
 
 
 def _on_either_side(config: Configuration) -> tuple[Configuration, ...]:
-    return config, config.left_padded("ragged", "square")
+    return config, config.left_padded("ragged", "square", "one_sequence")
 
 
 def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
@@ -41,13 +57,11 @@ def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
 
 
 (SMOOTHED,) = _mean(LOGITS, options={"smoothing": 0.1})
-(WEIGHTED,) = _mean({**LOGITS, "class_weight": Input("C", unit=True, buffer=True)})
+(WEIGHTED,) = _mean({**LOGITS, **OF_CLASSES})
 (OF_SEQUENCES,) = _mean(LOGITS, "a mean over all sequences of the batch that have a step", extra_lengths=FEW_AND_MANY)
 
 (WITHOUT_PAD,) = _mean(LOGITS, options={"smoothing": 0.1, "pad_class": 0}, least={"C": 3})
-(FOCAL,) = _mean(
-    {**LOGITS, "class_weight": Input("C", unit=True, buffer=True)}, options={"gamma": 2.0, "ignored_class": None}
-)
+(FOCAL,) = _mean({**LOGITS, **OF_CLASSES}, options={"gamma": 2.0, "ignored_class": None})
 
 ROWS = (
     Operation(

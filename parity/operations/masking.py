@@ -11,6 +11,7 @@ import numpy as np
 from parity.arrays import Array, Lengths, valid
 from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
+MANY = ("many_steps",)
 X = {"x": Input("BTD")}
 FEATURES = {"x": Input("BTD", padding_like=0.3, padding=0.0)}  # some real frames look like padding
 
@@ -53,12 +54,14 @@ def _counted(name: str, padding_index: int, until: str, left: bool = False) -> C
     return replace(config.left_padded(), name=name) if left else config
 
 
-POSITIONS = Configuration("from_0", X, outputs={"position": "BT"}, discrete=("position",))
+POSITIONS = Configuration("from_0", X, outputs={"position": "BT"}, discrete=("position",), extra_lengths=MANY)
 
 ROWS = (
     Operation(
         "masking.sequence_mask",
-        configurations=(Configuration("from_lengths", X, outputs={"mask": "BT"}, discrete=("mask",)),),
+        configurations=(
+            Configuration("from_lengths", X, outputs={"mask": "BT"}, discrete=("mask",), extra_lengths=MANY),
+        ),
         variants={"pytorch": ("arange",), "tensorflow": ("sequence_mask",)},
     ),
     Operation(
@@ -71,12 +74,18 @@ ROWS = (
     ),
     Operation(
         "masking.mask_from_features",
-        configurations=(Configuration("zeros", FEATURES, outputs={"mask": "BT", "y": "BTD"}, discrete=("mask",)),),
+        configurations=(
+            Configuration(
+                "zeros", FEATURES, outputs={"mask": "BT", "y": "BTD"}, discrete=("mask",), extra_lengths=MANY
+            ),
+        ),
         variants={"pytorch": ("any_feature",), "tensorflow": ("masking_layer", "any_feature")},
     ),
     Operation(
         "masking.length_from_features",
-        configurations=(Configuration("zeros", FEATURES, outputs={"length": "B"}, discrete=("length",)),),
+        configurations=(
+            Configuration("zeros", FEATURES, outputs={"length": "B"}, discrete=("length",), extra_lengths=MANY),
+        ),
         variants={"pytorch": ("last_frame",), "tensorflow": ("last_frame",)},
     ),
     Operation(
@@ -100,7 +109,7 @@ ROWS = (
     ),
     Operation(
         "masking.mask_frames",
-        configurations=(Configuration("features", X, outputs={"y": "BTD"}),),
+        configurations=(Configuration("features", X, outputs={"y": "BTD"}, extra_lengths=MANY),),
         variants={"pytorch": ("where", "masked_fill"), "tensorflow": ("where",)},
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.loss import LARGE
+from parity.operations.loss import LARGE, MANY
 from parity.operations.row import Configuration, Input, Operation
 
 OVER_THE_CORPUS = "it is computed over every real step of all batches"
@@ -24,7 +24,9 @@ def _often_zero(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, i
 def _splits(inputs: Mapping[str, Input], outputs: Mapping[str, str], **settings: Any) -> tuple[Configuration, ...]:
     """Return configurations of two batches, of one, and of five, which may be more than there are rows."""
     options = {"splits": 2}
-    two = Configuration("two_batches", inputs, outputs, options=options, coupling=OVER_THE_CORPUS, **settings)
+    two = Configuration(
+        "two_batches", inputs, outputs, options=options, coupling=OVER_THE_CORPUS, extra_lengths=MANY, **settings
+    )
     one = two.with_options("one_batch", "square", splits=1)
     return two, one, two.with_options("five_batches", "many_rows", "narrow", splits=5)
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from parity.operations.row import Configuration, Input, Operation
 
 X = {"x": Input("BTD", padding_like=0.3)}  # some real steps are all zeros, and count
-FEW_AND_MANY = ("one_step", "many_steps")
+MANY = ("many_steps",)
+FEW_AND_MANY = ("one_step", *MANY)
 RECURRENT_OUTPUTS = {"x": Input("BTH")}
 ATTENTION = {"x": Input("BTD"), "query": Input("D", scale=0.5, fan_in="D")}
 
@@ -17,11 +18,11 @@ def _over_steps(function: str, variants: Mapping[str, tuple[str, ...]]) -> Opera
     return Operation(f"pooling.{function}", (config, config.left_padded()), variants)
 
 
-ELSE_ZERO = Configuration("else_zero", RECURRENT_OUTPUTS, outputs={"y": "BH"})
+ELSE_ZERO = Configuration("else_zero", RECURRENT_OUTPUTS, outputs={"y": "BH"}, extra_lengths=MANY)
 ELSE_INITIAL = Configuration(
     "else_initial", {**RECURRENT_OUTPUTS, "initial": Input("BH")}, outputs={"y": "BH"}, initial={"y": "initial"}
 )
-QUERY = Configuration("learned_query", ATTENTION, outputs={"weights": "BT", "y": "BD"})
+QUERY = Configuration("learned_query", ATTENTION, outputs={"weights": "BT", "y": "BD"}, extra_lengths=MANY)
 
 ROWS = (
     Operation(

@@ -24,7 +24,8 @@ from parity.errors import choose
 # Samples an array from a generator, the lengths and the size of each axis.
 Sampler = Callable[[np.random.Generator, Lengths, Mapping[str, int]], Array]
 
-ON_THE_LEFT = ("ragged", "square", "long")  # lengths for all contracts, where B = T = D = H, and past a byte
+# Lengths for all contracts, where B = T = D = H, past a byte, and a single row.
+ON_THE_LEFT = ("ragged", "square", "long", "one_sequence")
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from parity.operations.row import Configuration, Input, Operation
 
 X = Input("BTH", equal="T")  # a feature that does not change in one sequence has a deviation of 0
 SCALE_AND_SHIFT = {"gamma": Input("H"), "beta": Input("H")}
-SPECIAL = ("many_rows", "square", "ascending")
+SPECIAL = ("many_rows", "square", "ascending", "long")
 
 FAR = Input("BTH", equal="T", offset=100.0)  # where squares of values, less that of the mean, lose all digits
 
 
 def _moments(name: str, x: Input, **options: float) -> Configuration:
     outputs = dict.fromkeys(("mean", "variance", "deviation"), "BH")
-    return Configuration(name, {"x": x}, outputs, options, extra_lengths=("one_step",))
+    return Configuration(name, {"x": x}, outputs, options, extra_lengths=("one_step", "many_steps"))
 
 
 POPULATION = _moments("population", FAR, correction=0, eps=1e-5)
