@@ -189,7 +189,9 @@ def free_names(program: str) -> set[str]:
     loaded = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     stored = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     stored |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    stored |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    stored |= {
+        node.name or "" for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler))
+    }
     imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
     stored |= {(one.asname or one.name).partition(".")[0] for node in imports for one in node.names}
     return loaded - stored - set(dir(builtins))

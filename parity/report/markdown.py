@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -48,9 +49,11 @@ def _parts(view: View) -> Iterator[Part]:
     yield _list("divergences that are not as described", "Stale divergences", _stale(view), _text)
     yield _list("mutants that were not killed", "Surviving mutants", view.survivors, _survivor)
     yield _list("false alarms", "False alarms", view.false_alarms, _false_alarm)
+    usual = _usual_limit(view)
     if view.matrices or not view.own:
-        yield Part("", [f"## Operations against contracts\n\n{_legend()}\n\n"], tail="")
-    yield from map(_matrix, sorted(view.matrices, key=lambda matrix: not any(map(_fails, matrix.rows))))
+        yield Part("", [f"## Operations against contracts\n\n{_legend(usual)}\n\n"], tail="")
+    for matrix in sorted(view.matrices, key=lambda matrix: not any(map(_fails, matrix.rows))):
+        yield _matrix(matrix, usual)
     head = f"{_folded('Expected failures', view.expected_failures)}{EXPECTED_FAILURES}\n\n{table_head(EXPECTED_HEADS)}"
     yield Part("expected failures", view.expected_failures, _expected_failure, head, FOLDED_END)
     yield _table("reasons for skipping", "Skipped", ("results", "frameworks", "reason"), view.skipped)
@@ -152,22 +155,29 @@ def _false_alarm(result: Result) -> str:
     return f"{_sentence(result)}; reproduce: {_text(result.reproduce, LONGEST_COMMAND)}"
 
 
-def _legend() -> str:
+def _usual_limit(view: View) -> str:
+    """Return the limit of most columns; heads that repeat it would take the room of entries."""
+    limits = Counter(column.limit_text for matrix in view.matrices for column in matrix.columns if column.limit_text)
+    return next((limit for limit, _ in limits.most_common(1)), "")
+
+
+def _legend(usual: str) -> str:
     symbols = ", ".join(f"{symbol} {MEANINGS[status]}" for status, symbol in SYMBOLS.items())
-    return f"A number is the worst score of a contract that holds, in noise floors; its head has the limit. {symbols}."
+    limit = f": {usual}, or what its head says" if usual else ""
+    return f"A number is the worst score of a contract that holds, in noise floors{limit}. {symbols}."
 
 
 def _fails(row: Row) -> bool:
     return any(cell.status == FAILED for cell in row.cells)
 
 
-def _matrix(matrix: Matrix) -> Part:
+def _matrix(matrix: Matrix, usual: str) -> Part:
     """Return a topic as a table that is open if a variant fails, without the contracts that no variant has."""
     failing, variants = sum(map(_fails, matrix.rows)), len(matrix.rows)
     summary = f"{failing} of {plural(variants, 'variant')} failing" if failing else plural(variants, "variant")
     details = f"<details{' open' if failing else ''}><summary>{summary}</summary>"
     present = {cell.column.contract for row in matrix.rows for cell in row.cells if cell.status != ABSENT}
-    heads = [_column_head(column) for column in matrix.columns if column.contract in present]
+    heads = [_column_head(column, usual) for column in matrix.columns if column.contract in present]
 
     def render(row: Row) -> str:
         cells = [_cell(cell) for cell in row.cells if cell.column.contract in present]
@@ -177,10 +187,10 @@ def _matrix(matrix: Matrix) -> Part:
     return Part("variants", matrix.rows, render, head, FOLDED_END)
 
 
-def _column_head(column: Column) -> str:
-    """Return the name of a contract with spaces, at which a narrow column breaks it."""
+def _column_head(column: Column, usual: str) -> str:
+    """Return the name of a contract with spaces, at which a narrow column breaks it, and a limit of its own."""
     name = column.contract.replace("_", " ") if column.contract in CONTRACTS else _text(column.contract)
-    return f"{name} ({column.limit_text})" if column.limit_text else name
+    return f"{name} ({column.limit_text})" if column.limit_text not in ("", usual) else name
 
 
 def _cell(cell: Cell) -> str:
