@@ -15,7 +15,7 @@ from parity.divergences.entry import DIFFERS, FALSE, divergence
     "PyTorch's cells have no dropout, and `nn.Dropout` samples anew at each call.",
     instead="Call `cell.reset_dropout_mask()` and `cell.reset_recurrent_dropout_mask()` before each batch. In PyTorch, "
     "sample one mask (B, D) a batch and multiply each step by it.",
-    operation="rnn.lstm",
+    operation="cells.locked_dropout",
     sources=(
         "https://github.com/keras-team/keras/blob/master/keras/src/layers/rnn/dropout_rnn_cell.py",
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout.html",
@@ -61,7 +61,7 @@ class dropout_mask:
     why="Keras wraps a list in `StackedRNNCells`. The states of a stack of one come back nested in another way than "
     "they went in, which only shows where a mask has to choose between the old and the new state.",
     instead="Give a single cell as it is, without the list.",
-    operation="rnn.lstm",
+    operation="cells.stacked_lstm",
     sources=(
         "https://github.com/keras-team/keras/blob/master/keras/src/layers/rnn/stacked_rnn_cells.py",
         "https://keras.io/api/layers/recurrent_layers/rnn/",

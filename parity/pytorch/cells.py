@@ -119,6 +119,11 @@ def layer_norm_lstm(
     Returns:
         y: (B, T, H), the output at every step, zero on padding.
         h, c: (B, H), the states after the last real step; c is not normalised.
+
+    >>> weights = torch.arange(8.0).reshape(1, 4, 2), torch.zeros(2, 4, 2), torch.zeros(4, 2)
+    >>> norms = torch.ones(4, 2), torch.ones(4, 2), torch.ones(2), torch.zeros(2)
+    >>> layer_norm_lstm(torch.ones(1, 1, 1), torch.tensor([1]), *weights, *norms)["y"]
+    tensor([[[-0.5696,  0.6251]]])
     """
     shape = bias.shape[per_gate:]  # (4, H), or (H,)
 
@@ -147,6 +152,11 @@ def truncated_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, chunk, va
     Returns:
         y: (B, T, H), the last layer's output at every step, zero on padding.
         h, c: (L, B, H), every layer's states after its last real step.
+
+    >>> x, given = torch.ones(1, 3, 1, requires_grad=True), ([torch.ones(1, 4, 1)], [torch.ones(1, 4, 1)])
+    >>> truncated_lstm(x, torch.tensor([3]), *given, [torch.zeros(4, 1)], chunk=2)["h"].sum().backward()
+    >>> (x.grad != 0).flatten()
+    tensor([False, False,  True])
     """
     weights = [rnn.torch_layout(*layer) for layer in zip(w_in, w_rec, bias)]
     hidden, ys = bias[0].shape[1], []
@@ -176,6 +186,11 @@ def locked_dropout(
     Returns:
         y: (B, T, H), the output at every step, zero on padding. What is dropped goes into the gates only.
         h, c: (B, H), the states after the last real step.
+
+    >>> drop, keep, one = torch.tensor([[0]]), torch.tensor([[1]]), torch.ones(1, 4, 1)
+    >>> given = torch.ones(1, 1, 1), torch.tensor([1]), drop, keep, one, one, torch.zeros(4, 1)
+    >>> [locked_dropout(*given, rate=0.5, training=on)["y"].item() > 0 for on in (True, False)]
+    [False, True]
     """
     hidden = bias.shape[1]
     cell, named = rnn.module(nn.LSTMCell, x.shape[2], hidden, None, x.dtype), rnn.torch_layout(w_in, w_rec, bias)
@@ -202,6 +217,10 @@ def stacked_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="ce
     Returns:
         y: (B, T, H), the last layer's output at every step, zero on padding.
         h, c: (L, B, H), every layer's states after its last real step.
+
+    >>> one, zero = [torch.ones(1, 4, 1)] * 2, [torch.zeros(4, 1)] * 2
+    >>> stacked_lstm(torch.ones(1, 2, 1), torch.tensor([1]), one, one, zero, h0=torch.ones(2, 1, 1))["y"].flatten()
+    tensor([0.5385, 0.0000])
     """
     weights, hidden = [rnn.torch_layout(*layer) for layer in zip(w_in, w_rec, bias)], bias[0].shape[1]
     initial = states_or_zeros((h0, c0), x, len(weights), (hidden, hidden))

@@ -80,6 +80,11 @@ def layer_norm_lstm(
     Returns:
         y: (B, T, H), the output at every step, zero on padding.
         h, c: (B, H), the states after the last real step; c is not normalised.
+
+    >>> weights = np.arange(8.0).reshape(1, 4, 2), np.zeros((2, 4, 2)), np.zeros((4, 2))
+    >>> norms = np.ones((4, 2)), np.ones((4, 2)), np.ones(2), np.zeros(2)
+    >>> layer_norm_lstm(np.ones((1, 1, 1)), [1], *weights, *norms)["y"].round(4)
+    array([[[-0.5696,  0.6251]]])
     """
     norm = partial(standardised, axes=(-1,) if per_gate else (-2, -1), eps=eps)
 
@@ -110,6 +115,12 @@ def truncated_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, chunk):
     Returns:
         y: (B, T, H), the last layer's output at every step, zero on padding.
         h, c: (L, B, H), every layer's states after its last real step.
+
+    >>> from autograd import grad
+    >>> given = [np.ones((1, 4, 1))], [np.ones((1, 4, 1))], [np.zeros((4, 1))]
+    >>> slope = grad(lambda x: np.sum(truncated_lstm(x, [3], *given, chunk=2)["h"]))
+    >>> (slope(np.ones((1, 3, 1))) != 0).ravel()
+    array([False, False,  True])
     """
     steps, hidden = [partial(lstm_step, w_rec=rec) for rec in w_rec], bias[0].shape[-1]
     return over_layers(steps, x, lengths, w_in, bias, (h0, c0), (hidden, hidden), chunk=chunk)
@@ -131,6 +142,10 @@ def locked_dropout(x, lengths, keep_x, keep_h, w_in, w_rec, bias, h0=None, c0=No
     Returns:
         y: (B, T, H), the output at every step, zero on padding. What is dropped goes into the gates only.
         h, c: (B, H), the states after the last real step.
+
+    >>> given = np.array([[0]]), np.array([[1]]), np.ones((1, 4, 1)), np.ones((1, 4, 1)), np.zeros((4, 1))
+    >>> [locked_dropout(np.ones((1, 1, 1)), [1], *given, rate=0.5, training=on)["y"].item() > 0 for on in (True, False)]
+    [False, True]
     """
     hidden = w_rec.shape[-1]
     scale_x, scale_h = (keep / (1 - rate) if training else np.ones(keep.shape) for keep in (keep_x, keep_h))
@@ -157,6 +172,10 @@ def stacked_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None):
     Returns:
         y: (B, T, H), the last layer's output at every step, zero on padding.
         h, c: (L, B, H), every layer's states after its last real step.
+
+    >>> one, zero = [np.ones((1, 4, 1))] * 2, [np.zeros((4, 1))] * 2
+    >>> stacked_lstm(np.ones((1, 2, 1)), [1], one, one, zero, h0=np.ones((2, 1, 1)))["y"].round(4).ravel()
+    array([0.5385, 0.    ])
     """
     steps, hidden = [partial(lstm_step, w_rec=rec) for rec in w_rec], bias[0].shape[-1]
     return over_layers(steps, x, lengths, w_in, bias, (h0, c0), (hidden, hidden))

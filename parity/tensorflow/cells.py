@@ -92,6 +92,11 @@ def layer_norm_lstm(
     Returns:
         y: (B, T, H), the output at every step, zero on padding.
         h, c: (B, H), the states after the last real step; c is not normalised.
+
+    >>> weights = tf.reshape(tf.range(8.0), [1, 4, 2]), tf.zeros((2, 4, 2)), tf.zeros((4, 2))
+    >>> norms = tf.ones((4, 2)), tf.ones((4, 2)), tf.ones(2), tf.zeros(2)
+    >>> layer_norm_lstm(tf.ones((1, 1, 1)), tf.constant([1]), *weights, *norms)["y"].numpy().round(4)
+    array([[[-0.5696,  0.6251]]], dtype=float32)
     """
     weights = [w_in, w_rec, bias, gamma_in, gamma_rec, gamma_c, beta_c]
     return one_layer(layer_norm_step, x, lengths, weights, (h0, c0), axes=(2,) if per_gate else (1, 2), eps=eps)
@@ -112,6 +117,13 @@ def truncated_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, chunk, va
     Returns:
         y: (B, T, H), the last layer's output at every step, zero on padding.
         h, c: (L, B, H), every layer's states after its last real step.
+
+    >>> x, given = tf.ones((1, 3, 1)), ([tf.ones((1, 4, 1))], [tf.ones((1, 4, 1))], [tf.zeros((4, 1))])
+    >>> with tf.GradientTape() as tape:
+    ...     tape.watch(x)
+    ...     h = truncated_lstm(x, tf.constant([3]), *given, chunk=2)["h"]
+    >>> (tape.gradient(h, x) != 0).numpy().ravel()
+    array([False, False,  True])
     """
     weights, hidden = list(zip(w_in, w_rec, bias)), bias[0].shape[1]
     batch, steps = tf.unstack(tf.shape(x)[:2])
@@ -153,6 +165,11 @@ def locked_dropout(
     Returns:
         y: (B, T, H), the output at every step, zero on padding. What is dropped goes into the gates only.
         h, c: (B, H), the states after the last real step.
+
+    >>> drop, keep, one = tf.constant([[0]]), tf.constant([[1]]), tf.ones((1, 4, 1))
+    >>> given = tf.ones((1, 1, 1)), tf.constant([1]), drop, keep, one, one, tf.zeros((4, 1))
+    >>> [bool(locked_dropout(*given, rate=0.5, training=on)["y"] > 0) for on in (True, False)]
+    [False, True]
     """
     weights = [w_in, w_rec, bias]
     if not training:
@@ -172,6 +189,11 @@ def stacked_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="ma
     Returns:
         y: (B, T, H), the last layer's output at every step, zero on padding.
         h, c: (L, B, H), every layer's states after its last real step.
+
+    >>> one, zero = [tf.ones((1, 4, 1))] * 2, [tf.zeros((4, 1))] * 2
+    >>> y = stacked_lstm(tf.ones((1, 2, 1)), tf.constant([1]), one, one, zero, h0=tf.ones((2, 1, 1)))["y"]
+    >>> y.numpy().round(4).ravel()
+    array([0.5385, 0.    ], dtype=float32)
     """
     count, hidden = len(bias), bias[0].shape[1]
     real = runtime.valid(lengths, tf.shape(x)[1])
