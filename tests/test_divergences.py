@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from parity.__main__ import main
 from parity.checks.result import PASSED, SKIPPED
 from parity.divergences import DIVERGENCES, Trial, find, try_out
 
@@ -27,6 +28,11 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "masked key NaN": "decoder.masked_nan",
     "minimum added float16 mask": "decoder.minimum_added_twice",
     "mask broadcast heads": "decoder.mask_over_heads",
+    "average_attn_weights heads": "decoder.weights_of_heads",
+    "cross attention memory mask": "decoder.memory_mask",
+    "mask for each query": "decoder.mask_over_heads",
+    "labels shifted twice": "documents.labels_shifted_twice",
+    "chunks state detach": "packing.chunks_of_time",
     "dropout drops eval": "dropout.in_evaluation",
     "attention weights sum dropout": "dropout.returned_weights",
     "dropout seed padding": "dropout.mask_depends_on_padding",
@@ -80,6 +86,14 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "normalize epsilon square": "normalisation.unit_norm_epsilon",
     "RMS epsilon": "normalisation.rms_norm_defaults",
 }
+
+
+def test_what_a_word_is_about_is_listed_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """List an entry with the word in its claim before those that only use it, and say how to read one."""
+    assert main(["divergences", "--search", "mask_zero"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("embedding.mask_zero_is_no_zero")
+    assert lines[-1].startswith("`parity divergences embedding.mask_zero_is_no_zero` shows the first")
 
 
 @pytest.mark.parametrize("words", SEARCHED)

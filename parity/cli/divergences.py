@@ -38,9 +38,7 @@ def run(options: argparse.Namespace) -> int:
     frameworks.require("require", options.require)
     terminal = console(120)
     if not options.name and not options.all:
-        found = [entry for entry in DIVERGENCES.values() if entry.has(options.search)]
-        terminal.print(_contents(found) if found else "no entry has all of these words")
-        return int(not found)
+        return _list(terminal, options.search)
     tasks = plan(options.name)
     if options.today or options.all:
         shown = track(tasks, "running", console=Console(stderr=True), transient=True)
@@ -57,6 +55,18 @@ def run(options: argparse.Namespace) -> int:
     if nothing := options.all and all(trial.status == SKIPPED for trial in trials):
         print("nothing was run, which is a failure")
     return int(bool(stale) or nothing)
+
+
+def _list(terminal: Console, words: list[str]) -> int:
+    """List the entries that have all words, those that are about them first; return 1 if there is none."""
+    found = [entry for entry in DIVERGENCES.values() if entry.has(words)]
+    found.sort(key=lambda entry: entry.distance(words))
+    if not found:
+        print_lines(terminal, "no entry has all of these words: try fewer, or a part of one")
+        return 1
+    terminal.print(_contents(found))
+    print_lines(terminal, f"`parity divergences {found[0].name}` shows the first: its code, what it gives, and why")
+    return 0
 
 
 def _contents(entries: Iterable[Divergence]) -> Table:

@@ -248,7 +248,7 @@ class minimum_added_twice:
 
 
 @divergence(
-    claim="A mask (B, T, S) given to attention of several heads is applied to each sequence.",
+    claim="A mask (B, T, S), one for each query, given to attention of several heads is applied to each sequence.",
     verdict=DIFFERS,
     expected={
         "pytorch": {"first sequence": [1.731, 8.991], "with an axis for heads": [1.731, 1.731]},
@@ -290,4 +290,91 @@ class mask_over_heads:
         return {
             "first sequence": by_function[0, 0, :, 0].numpy().tolist(),
             "the layer": by_layer[0, :, 0].numpy().tolist(),
+        }
+
+
+@divergence(
+    claim="Attention returns the weights of each head.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"shape": [1, 2, 3], "with average_attn_weights=False": [1, 4, 2, 3], "sum over keys": 1.0},
+        "tensorflow": {"shape": [1, 4, 2, 3], "sum over keys": 1.0},
+    },
+    why="`nn.MultiheadAttention` returns their mean over heads, (B, T, S), unless `average_attn_weights=False`; Keras' "
+    "layers return (B, heads, T, S). Both are without padding in the keys, and not in the queries: padded queries have "
+    "weights that sum to 1.",
+    instead="Ask for the weights of each head, average them where they are read, and set those of padding to 0.",
+    operation="decoder.cross_attention",
+    sources=("https://github.com/pytorch/pytorch/issues/34537", MULTI_HEAD, KERAS),
+)
+class weights_of_heads:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        x, memory = torch.ones(1, 2, 4), torch.ones(1, 3, 4)  # four heads attend from two steps to three
+        attention = nn.MultiheadAttention(4, 4, batch_first=True)
+        _, weights = attention(x, memory, memory)
+        _, by_head = attention(x, memory, memory, average_attn_weights=False)
+        return {
+            "shape": list(weights.shape),
+            "with average_attn_weights=False": list(by_head.shape),
+            "sum over keys": round(weights[0, 0].sum().item(), 4),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x, memory = tf.ones((1, 2, 4)), tf.ones((1, 3, 4))  # four heads attend from two steps to three
+        _, weights = keras.layers.MultiHeadAttention(4, 1)(x, memory, return_attention_scores=True)
+        return {"shape": list(weights.shape), "sum over keys": round(float(tf.reduce_sum(weights[0, 0, 0])), 4)}
+
+
+@divergence(
+    claim="The mask of a memory reaches cross attention by itself.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"without memory_key_padding_mask": 5.0, "with it": 2.0},
+        "tensorflow": {"mask that the memory has": 2.0, "mask lost on the way": 5.0},
+    },
+    why="A Keras layer finds the mask of its `value` with the tensor, if nothing on the way from the encoder lost it. "
+    "In PyTorch `src_key_padding_mask` masks the encoder only: the decoder needs the same mask again. The mask of the "
+    "queries has another length, and does not fit.",
+    instead="Pass the mask of the memory: `memory_key_padding_mask=`, or `attention_mask=real[:, None]` in Keras.",
+    operation="decoder.cross_attention",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerDecoderLayer.html",
+        "https://github.com/pytorch/pytorch/pull/22588",
+        KERAS,
+    ),
+)
+class memory_mask:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        layer = nn.TransformerDecoderLayer(1, 1, 1, dropout=0.0, batch_first=True).multihead_attn
+        for weight in layer.parameters():
+            nn.init.zeros_(weight)  # all scores are equal: the mean of the values
+        layer.in_proj_weight.data[2], layer.out_proj.weight.data[0] = 1.0, 1.0
+        x, memory = torch.zeros(1, 1, 1), torch.tensor([[[2.0], [8.0]]])
+        padding = torch.tensor([[False, True]])  # the memory has one real step
+        return {
+            "without memory_key_padding_mask": layer(x, memory, memory)[0].item(),
+            "with it": layer(x, memory, memory, key_padding_mask=padding)[0].item(),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        x, memory = tf.zeros((1, 1, 1)), tf.constant([[[2.0], [8.0]]])
+        layer = keras.layers.MultiHeadAttention(1, 1, use_bias=False, kernel_initializer="ones")
+        masked = keras.layers.Masking(8.0)(memory)  # sets what it masks to 0, so that it is put back here
+        found = memory * 1.0
+        found._keras_mask = masked._keras_mask
+        return {
+            "mask that the memory has": float(layer(x, found)[0, 0, 0]),
+            "mask lost on the way": float(layer(x, memory)[0, 0, 0]),
         }

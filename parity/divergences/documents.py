@@ -1,6 +1,6 @@
 """Record what happens to several documents that are packed into one row."""
 
-from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
+from parity.divergences.entry import DEPENDS, DIFFERS, FALSE, PARTLY, divergence
 
 SDPA = "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html"
 KERAS_ATTENTION = "https://keras.io/api/layers/attention_layers/multi_head_attention/"
@@ -494,3 +494,53 @@ class flex_attention_on_a_cpu:
         except NotImplementedError:
             gradient = "NotImplementedError"
         return {"gradient": gradient}
+
+
+@divergence(
+    claim="A causal model is given labels that are shifted by one step.",
+    verdict=DEPENDS,
+    expected={
+        "pytorch": {"shifted once": 0.01815, "not shifted": 4.018, "shifted twice": 4.018},
+        "tensorflow": {"shifted once": 0.01815, "not shifted": 4.018, "shifted twice": 4.018},
+    },
+    why="It depends on who shifts. Models of Hugging Face shift the labels themselves, so that those of the batch are "
+    "the tokens as they are; a loss of one's own does not. Shifted twice, each step has to predict the token after the "
+    "next, and shifted by nobody, its own. Neither is an error, and both can be learnt in part.",
+    instead="Look for it where the loss is computed: logits[:, :-1] against tokens[:, 1:], once.",
+    operation="documents.next_token_loss",
+    sources=(
+        "https://huggingface.co/docs/transformers/model_doc/gpt2",
+        "https://github.com/huggingface/transformers/pull/44642",
+        "https://github.com/huggingface/transformers/issues/47394",
+    ),
+)
+class labels_shifted_twice:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        tokens = torch.tensor([0, 1, 0, 1, 0])
+        logits = 4.0 * F.one_hot(1 - tokens, 2)  # a model that has learnt what comes next
+
+        def loss(shift):
+            return F.cross_entropy(logits[: len(tokens) - shift], tokens[shift:]).item()
+
+        return {"shifted once": loss(1), "not shifted": loss(0), "shifted twice": loss(2)}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        tokens = tf.constant([0, 1, 0, 1, 0])
+        logits = 4.0 * tf.one_hot(1 - tokens, 2)  # a model that has learnt what comes next
+
+        def loss(shift):
+            return float(
+                tf.reduce_mean(
+                    keras.losses.sparse_categorical_crossentropy(
+                        tokens[shift:], logits[: len(tokens) - shift], from_logits=True
+                    )
+                )
+            )
+
+        return {"shifted once": loss(1), "not shifted": loss(0), "shifted twice": loss(2)}

@@ -86,8 +86,19 @@ class Divergence:
         True
         """
         code = " ".join(map(self.code, self.snippets))
-        text = " ".join([self.name, self.claim, self.why, self.instead, code]).lower()
-        return all(word in text for several in words for word in several.lower().split())
+        return _has_all(words, self.name, self.claim, self.why, self.instead, code)
+
+    def distance(self, words: Iterable[str]) -> int:
+        """Return 0 if its name or claim has all words, 1 if its explanation has the rest, 2 if only its code has.
+
+        >>> from parity.divergences import find
+        >>> find("loss.all_ignored").distance(["ignored"])
+        0
+        """
+        given = list(words)
+        if _has_all(given, self.name, self.claim):
+            return 0
+        return 1 if _has_all(given, self.name, self.claim, self.why, self.instead) else 2
 
     def run(self, framework: str) -> Values:
         """Return what a framework's snippet gives today.
@@ -117,6 +128,11 @@ class Divergence:
         topic, _, entry = self.name.partition(".")
         mend = f"Mend `{entry}` in parity.divergences.{topic}: its values, its verdict and its text"
         return f"{self.name}, {framework}: {'; '.join(changed)}. {mend}"
+
+
+def _has_all(words: Iterable[str], *texts: str) -> bool:
+    text = " ".join(texts).lower()
+    return all(word in text for several in words for word in several.lower().split())
 
 
 @contextmanager

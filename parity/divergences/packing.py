@@ -1,6 +1,6 @@
 """Record how packing treats order, axes, lengths and steps, and its effect on speed."""
 
-from parity.divergences.entry import DEPENDS, DIFFERS, FALSE, divergence
+from parity.divergences.entry import DEPENDS, DIFFERS, FALSE, PARTLY, divergence
 
 
 @divergence(
@@ -465,3 +465,78 @@ class faster:
             return int(steps)
 
         return {"steps without a mask": count(None), "steps with a mask": count(tf.sequence_mask([8, 1, 1, 1], 10))}
+
+
+@divergence(
+    claim="A batch may be cut into chunks of time, if the state of each chunk is handed on to the next.",
+    verdict=PARTLY,
+    expected={
+        "pytorch": {
+            "at once": [0.7616, 0.9051],
+            "chunks": [0.9051, 0.9051],
+            "chunks, packed": "RuntimeError: Length of all samples has to be greater than 0",
+            "gradient of the first step": [0.0757, 0.0],
+        },
+        "tensorflow": {"at once": [0.7616, 0.9051], "chunks": [0.9051, 0.9051], "chunks with a mask": [0.7616, 0.9051]},
+    },
+    why="A sequence that has ended goes on over the padding of later chunks, unless a mask keeps its state. Where it "
+    "has no step in a chunk, `pack_padded_sequence` refuses it, and the output of a masked layer is 0, though not its "
+    "state. If the state is detached, as in truncated backpropagation, the gradient ends at the chunk.",
+    instead="Give each chunk its mask, or take the rows that go on out, pack them, and put their states back. Compare "
+    "gradients with a state that is not detached.",
+    operation="rnn.rnn",
+    sources=(
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html",
+        "https://github.com/Lightning-AI/pytorch-lightning/issues/293",
+        "https://keras.io/api/layers/recurrent_layers/rnn/",
+    ),
+)
+class chunks_of_time:
+    def pytorch():
+        import torch
+        from torch import nn
+        from torch.nn.utils.rnn import pack_padded_sequence
+
+        rnn = nn.RNN(1, 1, bias=False, batch_first=True)
+        for weight in rnn.parameters():
+            nn.init.ones_(weight)
+        x = torch.tensor([[[1.0], [0.74]], [[1.0], [0.74]]], requires_grad=True)
+        lengths = torch.tensor([1, 2])
+        _, at_once = rnn(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        _, state = rnn(x[:, :1])
+        _, chunks = rnn(x[:, 1:], state)
+        _, truncated = rnn(x[:, 1:], state.detach())
+        try:
+            packed = pack_padded_sequence(x[:, 1:], lengths - 1, batch_first=True, enforce_sorted=False)
+            in_packed_chunks = rnn(packed, state)[1].flatten().tolist()
+        except RuntimeError as error:
+            in_packed_chunks = f"RuntimeError: {str(error).partition(',')[0]}"
+        slopes = [torch.autograd.grad(h[0, 1, 0], x, retain_graph=True)[0][1, 0, 0] for h in (chunks, truncated)]
+        return {
+            "at once": [round(h, 4) for h in at_once.flatten().tolist()],
+            "chunks": [round(h, 4) for h in chunks.flatten().tolist()],
+            "chunks, packed": in_packed_chunks,
+            "gradient of the first step": [round(slope.item(), 4) for slope in slopes],
+        }
+
+    def tensorflow():
+        import keras
+        import numpy as np
+
+        x = np.array([[[1.0], [0.74]], [[1.0], [0.74]]], np.float32)
+        mask = np.array([[True, False], [True, True]])
+        options = {"use_bias": False, "kernel_initializer": "ones", "recurrent_initializer": "ones"}
+        rnn = keras.layers.SimpleRNN(1, return_state=True, **options)
+
+        def last(*parts):
+            state = None
+            for part, real in parts:
+                _, state = rnn(part, mask=real, initial_state=state)
+            return [round(float(h), 4) for h in state[:, 0]]
+
+        halves = (x[:, :1], mask[:, :1]), (x[:, 1:], mask[:, 1:])
+        return {
+            "at once": last((x, mask)),
+            "chunks": last(*((part, None) for part, _ in halves)),
+            "chunks with a mask": last(*halves),
+        }
