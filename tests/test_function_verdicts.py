@@ -275,6 +275,55 @@ def test_a_mutant_that_gives_the_same_results_to_the_last_is_named_without_condi
     assert "it also depends on how much padding there is" in str(verdict)
 
 
+def from_the_end(x: Any, lengths: Any, first: int = 0) -> Any:
+    torch = import_module("torch")
+    left = lengths[:, None] - 1 - torch.arange(x.shape[1])
+    return torch.where(left >= 0, left + first, 0)
+
+
+def perplexity_of_sequences(logits: Any, targets: Any, lengths: Any, splits: int) -> Any:
+    torch = import_module("torch")
+    means = [
+        -z[:n].log_softmax(1).gather(1, target[:n, None]).mean()
+        for z, target, n in zip(logits, targets, lengths, strict=True)
+        if n
+    ]
+    return torch.stack(means).mean().exp() if means else logits.new_zeros(())
+
+
+def shifted_twice(logits: Any, lengths: Any, segments: Any, tokens: Any, per_document: bool) -> Any:
+    total, count = logits.new_zeros(()), 0
+    for z, ids, words, n in zip(logits, segments, tokens, lengths, strict=True):
+        for t in range(int(n) - 1):
+            if ids[t] == ids[t + 1]:
+                total, count = total - z[t].log_softmax(0)[words[(t + 2) % len(words)]], count + 1
+    return total / max(1, count)
+
+
+def focused_by_the_weighted_loss(
+    logits: Any, targets: Any, lengths: Any, class_weight: Any, gamma: float, ignored_class: int | None
+) -> Any:
+    torch = import_module("torch")
+    real = torch.arange(logits.shape[1]) < lengths[:, None]
+    losses = torch.nn.functional.cross_entropy(logits[real], targets[real], class_weight.detach(), reduction="none")
+    return ((1 - torch.exp(-losses)) ** gamma * losses).sum() / real.sum().clamp(min=1)
+
+
+OUTSIDERS: dict[str, tuple[Callable[..., Any], str, dict[str, str]]] = {
+    "positions.counted_from_the_end": (from_the_end, "masking.positions", {"config": "from_0"}),
+    "metrics.perplexity_of_sequences": (perplexity_of_sequences, "metrics.perplexity", {"config": "one_batch"}),
+    "documents.labels_shifted_twice": (shifted_twice, "documents.next_token_loss", {"config": "per_token"}),
+    "loss.focus_of_the_weighted_loss": (focused_by_the_weighted_loss, "loss.focal", {"config": "mean"}),
+}
+
+
+@pytest.mark.parametrize("cause", OUTSIDERS)
+def test_a_mistake_that_others_write_in_another_way_is_named(cause: str, pytorch: str) -> None:
+    function, operation, chosen = OUTSIDERS[cause]
+    verdict = check_function(operation, function, pytorch, **chosen, **REFERENCE)
+    assert f"it gives the results of `{cause}`" in str(verdict), verdict
+
+
 NO_MUTANT: dict[str, Callable[[Any, Any], Any]] = {
     "a factor": lambda x, lengths: right_mean(x, lengths) * 1.01,
     "a little": lambda x, lengths: right_mean(x, lengths) * (1 + 2e-5),

@@ -75,6 +75,26 @@ LIKELIHOOD = (
         after="loss = (alpha + end).exp().sum(1).log()",
         killed_by="matches_reference",
     ),
+    Mutant(
+        name="crf.mean_over_steps",
+        operation="crf.negative_log_likelihood",
+        subject="pytorch.stepwise",
+        mistake="The loss of a sequence is divided by its steps, as by `reduction='token_mean'`.",
+        location="crf.negative_log_likelihood",
+        before="torch.where(started, loss, 0)",
+        after="torch.where(started, loss, 0) / (mask > 0).sum(1).clamp(min=1)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="crf.start_of_paths_only",
+        operation="crf.negative_log_likelihood",
+        subject="pytorch.stepwise",
+        mistake="The score of the start is in the sum over all paths, and not in the score of the targets.",
+        location="crf.negative_log_likelihood",
+        before="transitions[before, label], start[label])",
+        after="transitions[before, label], 0)",
+        killed_by="matches_reference",
+    ),
 )
 
 DECODING = (
@@ -136,6 +156,16 @@ DECODING = (
         location="crf.viterbi",
         before="tf.concat([before[1:], label[None]], 0)",
         after="before",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="crf.best_successors",
+        operation="crf.viterbi",
+        subject="pytorch.stepwise",
+        mistake="The largest is looked for along the other axis: the best class behind each, and not before it.",
+        location="crf.viterbi",
+        before="candidates.argmax(1)",
+        after="candidates.argmax(2)",
         killed_by="matches_reference",
     ),
 )

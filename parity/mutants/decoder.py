@@ -75,6 +75,26 @@ CAUSAL = (
         after="tf.shape(x)[1])",
         killed_by="ignores_padding",
     ),
+    Mutant(
+        name="decoder.window_of_two_steps",
+        operation="decoder.self_attention",
+        subject="pytorch.scaled_dot_product",
+        mistake="A sliding window of another configuration is left: each step attends to itself and the one before.",
+        location="decoder.causal",
+        before=".tril()",
+        after=".tril().triu(-1)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="decoder.padding_of_the_row_before",
+        operation="decoder.self_attention",
+        subject="pytorch.scaled_dot_product",
+        mistake="The mask of the padding is that of another order of the batch, as after a sort.",
+        location="decoder.causal",
+        before="(earlier & real[:, None])",
+        after="(earlier & real.roll(1, 0)[:, None])",
+        killed_by="matches_reference",
+    ),
 )
 
 CROSS = (
@@ -137,6 +157,36 @@ CROSS = (
         before="mask=found[:, None, None]",
         after="mask=found[:, None, None], scale=w_q.shape[0] ** -0.5",
         killed_by="matches_reference",
+    ),
+    Mutant(
+        name="decoder.longest_memory",
+        operation="decoder.cross_attention",
+        subject="pytorch.layer",
+        mistake="All of the memory is taken for as long as the longest.",
+        location="decoder.cross_attention",
+        before="runtime.valid(memory_lengths.clamp(min=1), memory.shape[1])",
+        after="runtime.valid(memory_lengths.amax().clamp(min=1).expand(len(memory)), memory.shape[1])",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="decoder.weights_added_over_heads",
+        operation="decoder.cross_attention",
+        subject="pytorch.layer",
+        mistake="The weights of all heads are added up, as by `average_attn_weights=False` and a sum.",
+        location="decoder.cross_attention",
+        before='"weights": runtime.only_real(real, shares)',
+        after='"weights": runtime.only_real(real, shares * heads)',
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="decoder.weights_on_padding",
+        operation="decoder.cross_attention",
+        subject="pytorch.layer",
+        mistake="Weights of padded queries are returned as they are: each sums to 1 like those of real steps.",
+        location="decoder.cross_attention",
+        before='"weights": runtime.only_real(real, shares)',
+        after='"weights": shares',
+        killed_by="accepts_empty_sequences",
     ),
 )
 

@@ -168,6 +168,16 @@ ATTENTION = (
         after="mask=mask[None] if x.shape[0] == q.shape[2] else mask[:, None]",
         killed_by="matches_reference",
     ),
+    Mutant(
+        name="documents.keys_on_padding",
+        operation="documents.self_attention",
+        subject="pytorch.scaled_dot_product",
+        mistake="Padding has the id of the last document, whose steps attend to it.",
+        location="documents.seen",
+        before=" & real[:, None]",
+        after="",
+        killed_by="matches_reference",
+    ),
 )
 
 GRU = (
@@ -249,6 +259,16 @@ GRU = (
         location="documents.unpacked",
         before="tf.repeat(start[:, None], tf.size(sizes), axis=1)",
         after="tf.zeros_like(tf.repeat(start[:, None], tf.size(sizes), axis=1))",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="documents.reset_with_the_first_row",
+        operation="documents.gru",
+        subject="pytorch.stepwise",
+        mistake="The state of all rows is reset where a document of the first row begins.",
+        location="documents.stepwise",
+        before="first[:, t, None]",
+        after="first[:1, t, None]",
         killed_by="matches_reference",
     ),
 )
@@ -397,6 +417,26 @@ LOSS = (
         before="at_least_one(sizes > 1, losses.dtype)",
         after="at_least_one(tf.reduce_any(followed, 1), losses.dtype)",
         killed_by="same_when_packed",
+    ),
+    Mutant(
+        name="documents.labels_shifted_twice",
+        operation="documents.next_token_loss",
+        subject="pytorch.ignore_index",
+        mistake="Labels are shifted by the caller and by the loss: each step predicts the token after the next.",
+        location="documents.next_token_loss",
+        before="tokens.roll(-1, 1)",
+        after="tokens.roll(-2, 1)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="documents.labels_shifted_backwards",
+        operation="documents.next_token_loss",
+        subject="pytorch.flattened",
+        mistake="Labels are shifted the wrong way: each step predicts the token before.",
+        location="documents.next_token_loss",
+        before="tokens.roll(-1, 1)",
+        after="tokens.roll(1, 1)",
+        killed_by="matches_reference",
     ),
 )
 

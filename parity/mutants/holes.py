@@ -188,6 +188,16 @@ POOLING = (
         after="tf.linalg.matvec(x, query) + tf.where(counted, tf.zeros((), x.dtype), -tf.ones((), x.dtype))",
         killed_by="matches_reference",
     ),
+    Mutant(
+        name="holes.mean_of_all_up_to_the_last",
+        operation="holes.mean",
+        subject="pytorch.masked_sum",
+        mistake="The sum over the steps that are kept is divided by the place of the last one, which counts holes.",
+        location="holes.mean",
+        before="mask.sum(1, keepdim=True).clamp(min=1)",
+        after="(mask * torch.arange(1, 1 + x.shape[1], device=x.device)).amax(1, keepdim=True).clamp(min=1)",
+        killed_by="matches_reference",
+    ),
 )
 
 ATTENTION = (
@@ -376,6 +386,16 @@ RECURRENT = (
         after='"h": rnn.last_real(y, lengths, tf.zeros_like(h[0]))}',
         killed_by="matches_reference",
     ),
+    Mutant(
+        name="holes.state_shown",
+        operation="holes.gru",
+        subject="pytorch.stepwise",
+        mistake="The output at a hole is the state that was kept, as a masked layer of Keras gives it, and not 0.",
+        location="holes.gru",
+        before='"y": runtime.only_real(mask > 0, y)',
+        after='"y": runtime.zero_on_padding(y, lengths, x.shape[1])',
+        killed_by="matches_reference",
+    ),
 )
 
 LOSSES = (
@@ -430,6 +450,17 @@ LOSSES = (
         before="logits = runtime.only_real(kept, logits)",
         after="logits *= tf.cast(kept, logits.dtype)[:, :, None]",
         killed_by="skips_holes",
+    ),
+    Mutant(
+        name="holes.mean_of_means",
+        operation="holes.cross_entropy",
+        subject="pytorch.weighted",
+        mistake="The mean of each sequence is taken first: a step weighs the more, the fewer its sequence keeps.",
+        location="holes.cross_entropy",
+        before="total = loss.by_token(logits, targets, mask > 0).sum()",
+        after="means = loss.by_token(logits, targets, mask > 0).sum(1) / mask.sum(1).clamp(min=1)\n"
+        "        total = means.sum() / mask.any(1).sum().clamp(min=1) * mask.sum()",
+        killed_by="matches_reference",
     ),
 )
 

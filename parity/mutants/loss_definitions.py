@@ -85,6 +85,16 @@ SMOOTHING = (
         after='q, reduction="batchmean") * len(q)',
         killed_by="accepts_empty_sequences",
     ),
+    Mutant(
+        name="loss.pad_logit_masked",
+        operation="loss.smoothed_divergence",
+        subject="pytorch.kl_div",
+        mistake="The pad class is taken out of the softmax, too: it has no mass among the targets, but a probability.",
+        location="loss.smoothed_divergence",
+        before="z.log_softmax(1), q",
+        after="z.index_fill(1, torch.tensor([pad_class], device=z.device), -1e4).log_softmax(1), q",
+        killed_by="matches_reference",
+    ),
 )
 
 FOCUS = (
@@ -157,6 +167,16 @@ FOCUS = (
         before="counted.sum().clamp(min=1)",
         after="counted.numel()",
         killed_by="ignores_extra_padding",
+    ),
+    Mutant(
+        name="loss.focus_of_the_weighted_loss",
+        operation="loss.focal",
+        subject="pytorch.selected",
+        mistake="p is computed as exp(-loss) from a loss that is weighted already: it is p to the power of the weight.",
+        location="loss.focal",
+        before="log_rest = log_p.masked_fill(chosen, -torch.inf).logsumexp(1)",
+        after="log_rest = torch.log1p(-(log_p[chosen] * class_weight.detach()[target]).exp())",
+        killed_by="matches_reference",
     ),
 )
 

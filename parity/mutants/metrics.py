@@ -122,6 +122,19 @@ PERPLEXITIES = (
         after="total + batch_total.item()",
         killed_by="matches_reference",
     ),
+    Mutant(
+        name="metrics.perplexity_of_sequences",
+        operation="metrics.perplexity",
+        subject="pytorch.summed",
+        mistake="The loss of each sequence is averaged first: a step weighs the more, the shorter its sequence is.",
+        location="metrics.mean_loss",
+        before="        batch_total = loss.summed(z, target, runtime.valid(length, z.shape[1]))\n"
+        "        batch_steps = length.sum()",
+        after="        by_token = loss.by_token(z, target, runtime.valid(length, z.shape[1]))\n"
+        "        batch_total = (by_token.sum(1) / length.clamp(min=1)).sum()\n"
+        "        batch_steps = (length > 0).sum()",
+        killed_by="matches_reference",
+    ),
 )
 
 COUNTS = (
@@ -231,6 +244,16 @@ COUNTS = (
         after="batch_hits, batch_counted",
         killed_by="same_however_split",
     ),
+    Mutant(
+        name="metrics.f1_of_all_classes",
+        operation="metrics.f1_score",
+        subject="pytorch.one_hot",
+        mistake="Hits of all classes are added up first (micro average), which is the accuracy.",
+        location="metrics.f1_score",
+        before="2 * hits.to(logits.dtype) / counted.clamp(min=1)",
+        after="(2 * hits.sum().to(logits.dtype) / counted.sum().clamp(min=1)).expand(len(hits))",
+        killed_by="matches_reference",
+    ),
 )
 
 GRADIENTS = (
@@ -292,6 +315,16 @@ GRADIENTS = (
         location="metrics.accumulated_gradient",
         before="tf.stop_gradient(gradient)",
         after="gradient",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="metrics.gradient_by_rows",
+        operation="metrics.accumulated_gradient",
+        subject="pytorch.micro_batches",
+        mistake="Sums over steps are divided by the number of rows.",
+        location="metrics.accumulated_gradient",
+        before="lengths.sum().clamp(min=1)",
+        after="max(1, len(lengths))",
         killed_by="matches_reference",
     ),
 )

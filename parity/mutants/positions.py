@@ -168,6 +168,26 @@ POSITIONS = (
         after="before[:, None]",
         killed_by="matches_reference",
     ),
+    Mutant(
+        name="positions.counted_from_the_end",
+        operation="masking.positions",
+        subject="pytorch.cumsum",
+        mistake="The mask is summed up from behind: the last real step gets the first position.",
+        location="masking.positions",
+        before="real.cumsum(1) - 1 + first",
+        after="real.flip(1).cumsum(1).flip(1) - 1 + first",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="positions.in_bfloat16",
+        operation="masking.positions",
+        subject="pytorch.cumsum",
+        mistake="The mask is summed up in bfloat16, as by a model that was cast: no position is above 256.",
+        location="masking.positions",
+        before="real.cumsum(1) - 1 + first",
+        after="real.bfloat16().cumsum(1).long() - 1 + first",
+        killed_by="matches_reference",
+    ),
 )
 
 TABLES = (

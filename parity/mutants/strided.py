@@ -100,6 +100,26 @@ CONVOLUTIONS = (
         after="extended(x, span, padding)",
         killed_by="ignores_padding",
     ),
+    Mutant(
+        name="strided.span_too_long",
+        operation="strided.conv1d",
+        subject="pytorch.masked",
+        mistake="A window is taken to span d · K steps, not d · (K - 1) + 1: behind its last element there is no gap.",
+        location="strided.convolved",
+        before="span = dilation * (len(w) - 1) + 1",
+        after="span = dilation * len(w)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="strided.one_window_at_least",
+        operation="strided.conv1d",
+        subject="pytorch.masked",
+        mistake="A sequence that is shorter than a window has one all the same.",
+        location="strided.windows",
+        before="clamp(min=0)",
+        after="clamp(min=1)",
+        killed_by="matches_reference",
+    ),
 )
 
 MAXIMA = (
@@ -172,6 +192,16 @@ MAXIMA = (
         before="tf.where(real[:, :, None], x, lowest)",
         after="x + tf.where(real, tf.zeros_like(lowest), lowest)[:, :, None]",
         killed_by="ignores_padding",
+    ),
+    Mutant(
+        name="strided.padding_at_one_end",
+        operation="strided.max_pool",
+        subject="pytorch.masked",
+        mistake="Lengths are computed with the padding of one end; layers pad both.",
+        location="strided.windows",
+        before="lengths + 2 * padding - span",
+        after="lengths + padding - span",
+        killed_by="matches_reference",
     ),
 )
 
