@@ -424,6 +424,17 @@ COLLISIONS = """() => {
 }"""
 
 
+MISPLACED = """() => {
+  const box = element => element.getBoundingClientRect();
+  const cut = $$("svg.plot text").filter(text => box(text).left < box(text.closest("svg")).left - 0.5);
+  const figures = $$(".panels figure").filter(figure => $("figcaption", figure) && $("svg", figure));
+  const uneven = figures.flatMap((one, at) => figures.slice(at + 1).filter(other =>
+    one.parentElement === other.parentElement && box(one).top === box(other).top &&
+    Math.abs(box($("svg", one)).top - box($("svg", other)).top) > 0.5));
+  return [...cut, ...uneven.map(each => $("figcaption", each))].map(each => each.textContent);
+}"""
+
+
 def test_nothing_is_wider_than_the_window_and_no_label_on_another_or_on_a_mark(show: Show) -> None:
     opened = show(replace(REPORT, throughput=benchmarks()))
     for width in (400, 1200, 2000):
@@ -435,6 +446,7 @@ def test_nothing_is_wider_than_the_window_and_no_label_on_another_or_on_a_mark(s
         assert opened.page.locator("dialog").evaluate(scroll_width) <= width
         assert opened.page.locator("svg.plot, dialog svg").count() == 6
         assert opened.page.evaluate(COLLISIONS) == []
+        assert opened.page.evaluate(MISPLACED) == []
         last = opened.page.locator("dialog .histogram").bounding_box()
         assert last is not None
         assert last["x"] + last["width"] <= width  # the bar of ∞ is in sight

@@ -15,7 +15,7 @@ from parity.report.plots.tables import TIMES, crossing, sizes
 from parity.throughput.results import CurveVariant, SpeedupCurve
 
 WIDTH, HEIGHT = 300.0, 222.0
-LEFT, TOP, RIGHT, BOTTOM = 36.0, 22.0, 222.0, 190.0  # of the axes
+LEFT, TOP, RIGHT, BOTTOM = 46.0, 22.0, 222.0, 190.0  # of the axes
 AXES = {"fill": "fill: real steps over all", "T": "T, the longest sequence"}
 DASHES = ("", "6.5 2.6", "2 2", "7.8 2.6 2 2.6")
 LINE = 13.0  # height of a line of text
