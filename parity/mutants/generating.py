@@ -144,14 +144,14 @@ class GeneratedTask:
         return SECONDS[named(self.name).framework]
 
     def run(self) -> list[MutantResult]:
-        """Run the mutant, and report which contract kills it first."""
-        result = run_generated(named(self.name))
-        for row in _others(named(self.name)) if result.status == SURVIVED else ():
-            framework = named(self.name).framework
-            subject = f"{framework}.{row.variants[framework][0]}"
-            result = run_generated(replace(named(self.name), operation=row.name, subject=subject))
+        """Run the mutant on each operation that it may change, and report which contract kills it first."""
+        mutant = named(self.name)
+        result = run_generated(mutant)
+        for row in _others(mutant):
             if result.status != SURVIVED:
                 break
+            subject = f"{mutant.framework}.{row.variants[mutant.framework][0]}"
+            result = run_generated(replace(mutant, operation=row.name, subject=subject))
         return [result]
 
     def on_crash(self, reason: str) -> list[MutantResult]:

@@ -18,7 +18,7 @@ SELF_ATTENTION = {
 }
 
 # with one feature a head and as many heads as steps, Keras adds a bias to the wrong axis: attention.one_feature_a_head
-TWO_HEADS = Configuration("two_heads", SELF_ATTENTION, outputs={"y": "BTH"}, options={"heads": 2}, least={"H": 8})
+TWO_HEADS = Configuration("two_heads", SELF_ATTENTION, outputs={"y": "BTH"}, options={"heads": 2}, least={"H": 6})
 
 ROWS = (
     Operation(

@@ -36,7 +36,7 @@ CROSS = Configuration(
     },
     outputs={"y": "BTH", "weights": "BTS"},
     options={"heads": 2},
-    least={"H": 8, "S": 2},  # a single step of memory has all the weight
+    least={"H": 6, "S": 2},  # a single step of memory has all the weight
 )
 
 FUSED_ONCE = ExpectedFailure(

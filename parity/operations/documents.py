@@ -81,7 +81,7 @@ CAUSAL = Configuration(
     {"x": SELF_ATTENTION["x"], "segments": SEGMENTS, **SELF_ATTENTION},
     outputs={"y": "BTH"},
     options={"heads": 2, "causal": True},
-    least={"H": 8},
+    least={"H": 6},
 )
 BOTH_WAYS = CAUSAL.with_options("both_ways", "one_long", "many_rows", "square", "tied", causal=False)
 

@@ -82,6 +82,7 @@ def cross_attention(
     layer = built(x.shape[2], memory.shape[2], heads, x.dtype)
     options = {"attention_mask": found[:, None], "return_attention_scores": True}
     y, shares = runtime.call_layer(layer, weights, x, memory, **options)  # (B, T, H)  (B, heads, T, S)
+    shares = runtime.nan_in_all(shares)
     return {"y": runtime.only_real(real, y), "weights": runtime.only_real(real, tf.reduce_mean(shares, 1))}
 
 
