@@ -50,6 +50,7 @@ OPEN = "where a graph is traced, the sizes of the batch are open, so that the co
 PADDING = "it is the target or the token of a padded step, whose loss or row is masked"
 ALONE = "the order and the number of a single row are those of none"
 WHOLE = "a whole number has no gradient"
+SQUARE = "the weights of the outputs are square"
 # A mutant by hand and the condition, or a place and what stands there -> why it computes the same.
 EQUIVALENT: dict[tuple[str, str], str] = {
     **{("masking.skipped_in_a_graph", kind): OPEN for kind in KNOWN_SIZES},
@@ -78,6 +79,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "metrics.accumulated_gradient",
         'return {"gradient": tf.stop_gradient((tf.stop_gradient(gradient)))}',
     ): "it has no gradient already",
+    ("alignment.ctc", 'return {"loss": (logits.sum((1, 2))).detach()}'): "there is no sequence to have a gradient",
+    ("attention.keras_layout", "size = w_out.shape[1] // heads"): SQUARE,
+    ("decoder.cross_layout", "size = w_out.shape[1] // heads"): SQUARE,
     (
         "bidirectional.states_or_zeros",
         "zeros = tf.zeros([len(weights), 3, tf.shape(x)[0], one_way.width(weights[0])], x.dtype)",
