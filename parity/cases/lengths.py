@@ -60,14 +60,14 @@ MANY_STEPS = "many_steps"
 # with every variant. Two that stand beside each other are tried in different dtypes. The lengths that are written out
 # have an empty sequence before others; to sort them and to put them back are different orders.
 DESIGNED: dict[str, LengthsSpec] = {
-    "many_rows": LengthsSpec(17, 2, "ragged", sizes={"D": 8, "H": 2, "V": 4, "C": 2, "S": 1}),
+    "many_rows": LengthsSpec(17, 2, "ragged", 2.0, sizes={"D": 8, "H": 2, "V": 4, "C": 2, "S": 1}),
     "descending": LengthsSpec(9, 7, "descending", 0.01, sizes={"D": 1, "H": 8, "V": 300, "C": 5, "S": 3}),
     "square": LengthsSpec(4, 4, (3, 0, 4, 2), sizes={"D": 4, "H": 4, "V": 8, "C": 8, "S": 4}, below=True),
     "tied": LengthsSpec(6, 6, "tied", sizes={"D": 6, "H": 6, "V": 6, "C": 6, "S": 6}, magnitude=1e-3),
     "wide": LengthsSpec(3, 2, "short", sizes={"D": 33, "H": 34, "V": 5, "C": 300, "S": 2}, magnitude=10.0),
     "narrow": LengthsSpec(2, 1, (0, 1), 5.0, sizes={"D": 1, "H": 1, "V": 4, "C": 2, "S": 1}, below=True),
     "ascending": LengthsSpec(2, 40, "ascending", below=True),
-    "long_sequence": LengthsSpec(1, 130, (129,), 2.0),
+    "long_sequence": LengthsSpec(1, 130, (129,)),
     "long": LengthsSpec(5, 258, (2, 257, 0, 1, 3), below=True),
     MANY_STEPS: LengthsSpec(1, 261, (261,), sizes={"D": 261, "H": 261, "C": 261}),
     "one_empty": LengthsSpec(1, 257, "all_empty", sizes={"C": 257}),
