@@ -324,6 +324,62 @@ def test_a_mistake_that_others_write_in_another_way_is_named(cause: str, pytorch
     assert f"it gives the results of `{cause}`" in str(verdict), verdict
 
 
+def mean_of_perplexities(logits: Any, targets: Any, lengths: Any, splits: int) -> Any:
+    torch = import_module("torch")
+    parts = zip(*(one.tensor_split(splits) for one in (logits, targets, lengths)), strict=True)
+    values = []
+    for z, target, length in parts:
+        real = torch.arange(z.shape[1]) < length[:, None]
+        values.append(torch.nn.functional.cross_entropy(z[real], target[real]).exp())
+    return torch.stack(values).mean()
+
+
+def loss_of_rows(logits: Any, lengths: Any, segments: Any, tokens: Any, per_document: bool) -> Any:
+    tf = import_module("tensorflow")
+    real = tf.sequence_mask(lengths, tf.shape(tokens)[1])
+    followed = tf.pad(real[:, 1:] & (segments[:, 1:] == segments[:, :-1]), [[0, 0], [0, 1]])
+    kept = tf.where(followed[..., None], logits, 0)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(followed, tf.roll(tokens, -1, 1), 0), kept)
+    weights = tf.cast(followed, losses.dtype)
+    by_row = tf.math.divide_no_nan(tf.reduce_sum(losses * weights, 1), tf.reduce_sum(weights, 1))
+    return tf.reduce_mean(by_row)
+
+
+def epsilon_beside(x: Any, lengths: Any, gamma: Any, eps: float) -> Any:
+    torch = import_module("torch")
+    real = (torch.arange(x.shape[1]) < lengths[:, None])[..., None]
+    x = torch.where(real, x, 0)
+    return torch.where(real, x / (x.square().mean(2, keepdim=True).sqrt() + eps) * gamma, 0)
+
+
+def focal_over_weights(
+    logits: Any, targets: Any, lengths: Any, class_weight: Any, gamma: float, ignored_class: int | None = None
+) -> Any:
+    torch = import_module("torch")
+    counted = torch.arange(targets.shape[1]) < lengths[:, None]
+    if ignored_class is not None:
+        counted = counted & (targets != ignored_class)
+    log_p, target = logits[counted].log_softmax(1), targets[counted]
+    chosen = torch.nn.functional.one_hot(target, logits.shape[2]).bool()
+    log_rest, weights = log_p.masked_fill(chosen, -torch.inf).logsumexp(1), class_weight[target]
+    return -(weights * (gamma * log_rest).exp() * log_p[chosen]).sum() / weights.sum()
+
+
+MISTAKES: dict[str, tuple[str, Callable[..., Any], str]] = {
+    "metrics.perplexity": ("pytorch", mean_of_perplexities, "metrics.unweighted_mean_of_perplexities"),
+    "documents.next_token_loss": ("tensorflow", loss_of_rows, "documents.mean_of_all_rows"),
+    "normalisation.rms_norm": ("pytorch", epsilon_beside, "normalisation.epsilon_outside_the_root"),
+    "loss.focal": ("pytorch", focal_over_weights, "loss.focal_over_weights"),
+}
+
+
+@pytest.mark.parametrize("operation", MISTAKES)
+def test_a_mistake_in_code_of_a_users_own_is_named(operation: str, pytorch: str, tensorflow: str) -> None:
+    framework, function, mutant = MISTAKES[operation]
+    verdict = check_function(operation, function, framework, contracts=["matches_reference"], mode="eager")
+    assert f"`{mutant}`" in verdict.causes["matches_reference"], verdict
+
+
 NO_MUTANT: dict[str, Callable[[Any, Any], Any]] = {
     "a factor": lambda x, lengths: right_mean(x, lengths) * 1.01,
     "a little": lambda x, lengths: right_mean(x, lengths) * (1 + 2e-5),

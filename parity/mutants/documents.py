@@ -409,6 +409,49 @@ LOSS = (
         killed_by="matches_reference",
     ),
     Mutant(
+        name="documents.mean_of_rows",
+        operation="documents.next_token_loss",
+        subject="tensorflow.ignore_class",
+        mistake="The loss is averaged over each row with a target, and then over these rows.",
+        location="documents.next_token_loss",
+        before='return {"loss": tf.reduce_sum(losses) / at_least_one(followed, losses.dtype)}\n'
+        "    sizes = document_sizes(segments, real)",
+        after="per_document = False\n"
+        "    targets_of_row = tf.reduce_sum(tf.cast(followed, losses.dtype), 1)  # (B,)\n"
+        "    shares = losses / tf.gather(targets_of_row, tf.where(followed)[:, 0])\n"
+        '    return {"loss": tf.reduce_sum(shares) / at_least_one(targets_of_row > 0, losses.dtype)}\n'
+        "    sizes = document_sizes(segments, real)",
+        killed_by="same_when_packed",
+    ),
+    Mutant(
+        name="documents.mean_of_all_rows",
+        operation="documents.next_token_loss",
+        subject="tensorflow.flattened",
+        mistake="The loss is averaged over each row, and then over all rows; one without a target counts as 0.",
+        location="documents.next_token_loss",
+        before='return {"loss": tf.reduce_sum(losses) / at_least_one(followed, losses.dtype)}\n'
+        "    sizes = document_sizes(segments, real)",
+        after="per_document = False\n"
+        "    targets_of_row = tf.reduce_sum(tf.cast(followed, losses.dtype), 1)  # (B,)\n"
+        "    shares = losses / tf.gather(targets_of_row, tf.where(followed)[:, 0])\n"
+        '    return {"loss": tf.reduce_sum(shares) / at_least_one(tf.ones_like(lengths), losses.dtype)}\n'
+        "    sizes = document_sizes(segments, real)",
+        killed_by="same_when_packed",
+    ),
+    Mutant(
+        name="documents.sum_over_rows",
+        operation="documents.next_token_loss",
+        subject="tensorflow.flattened",
+        mistake="The sum of all losses is divided by the number of rows, however many targets each has.",
+        location="documents.next_token_loss",
+        before='return {"loss": tf.reduce_sum(losses) / at_least_one(followed, losses.dtype)}\n'
+        "    sizes = document_sizes(segments, real)",
+        after="per_document = False\n"
+        '    return {"loss": tf.reduce_sum(losses) / at_least_one(tf.ones_like(lengths), losses.dtype)}\n'
+        "    sizes = document_sizes(segments, real)",
+        killed_by="same_when_packed",
+    ),
+    Mutant(
         name="documents.divided_by_the_rows",
         operation="documents.next_token_loss",
         subject="tensorflow.flattened",

@@ -83,6 +83,60 @@ PERPLEXITIES = (
         killed_by="same_however_split",
     ),
     Mutant(
+        name="metrics.unweighted_mean_of_perplexities",
+        operation="metrics.perplexity",
+        subject="pytorch.summed",
+        mistake="The perplexities of the batches are averaged, whatever number of steps each has.",
+        location="metrics.perplexity",
+        before="mean = mean_loss(logits, targets, lengths, splits, variant)\n"
+        '    return {"perplexity": torch.where(lengths.sum() > 0, mean.exp(), 0)}',
+        after="parts = [part for part in batches(splits, logits, targets, lengths) if part[2].sum() > 0]\n"
+        "    values = [mean_loss(*part, 1, variant).exp() for part in parts] or [logits.sum() * 0]\n"
+        '    return {"perplexity": torch.stack(values).mean()}',
+        killed_by="same_however_split",
+    ),
+    Mutant(
+        name="metrics.perplexity_of_an_empty_batch",
+        operation="metrics.perplexity",
+        subject="pytorch.summed",
+        mistake="The perplexities of the batches are averaged; that of a batch without a real step is NaN.",
+        location="metrics.perplexity",
+        before="mean = mean_loss(logits, targets, lengths, splits, variant)\n"
+        '    return {"perplexity": torch.where(lengths.sum() > 0, mean.exp(), 0)}',
+        after="parts = batches(splits, logits, targets, lengths)\n"
+        "    masked = [(z, y, runtime.valid(n, z.shape[1])) for z, y, n in parts]\n"
+        "    values = [F.cross_entropy(z[real], y[real]).exp() for z, y, real in masked]\n"
+        '    return {"perplexity": torch.stack(values).mean()}',
+        killed_by="accepts_empty_sequences",
+    ),
+    Mutant(
+        name="metrics.mean_of_perplexities_with_steps",
+        operation="metrics.perplexity",
+        subject="tensorflow.summed",
+        mistake="The perplexities of all batches with a real step are averaged, whatever number of steps each has.",
+        location="metrics.perplexity",
+        before="mean = mean_loss(logits, targets, lengths, splits, variant)\n"
+        '    return {"perplexity": tf.where(tf.reduce_sum(lengths) > 0, tf.exp(mean), tf.zeros_like(mean))}',
+        after="parts = list(batches(splits, logits, targets, lengths))\n"
+        "    real = tf.cast(tf.stack([tf.reduce_sum(part[2]) > 0 for part in parts]), logits.dtype)\n"
+        "    values = tf.exp(tf.stack([mean_loss(*part, 1, variant) for part in parts])) * real\n"
+        '    return {"perplexity": tf.math.divide_no_nan(tf.reduce_sum(values), tf.reduce_sum(real))}',
+        killed_by="same_however_split",
+    ),
+    Mutant(
+        name="metrics.empty_batch_of_perplexity_one",
+        operation="metrics.perplexity",
+        subject="tensorflow.summed",
+        mistake="The perplexities of the batches are averaged; a batch without a real step counts as exp(0).",
+        location="metrics.perplexity",
+        before="mean = mean_loss(logits, targets, lengths, splits, variant)\n"
+        '    return {"perplexity": tf.where(tf.reduce_sum(lengths) > 0, tf.exp(mean), tf.zeros_like(mean))}',
+        after="parts = batches(splits, logits, targets, lengths)\n"
+        "    values = tf.exp(tf.stack([mean_loss(*part, 1, variant) for part in parts]))\n"
+        '    return {"perplexity": tf.reduce_mean(values)}',
+        killed_by="same_however_split",
+    ),
+    Mutant(
         name="metrics.perplexity_of_nothing",
         operation="metrics.perplexity",
         subject="pytorch.summed",
