@@ -19,7 +19,7 @@ def test_divergence(parity_trial: Trial) -> None:
 SEARCHED = {  # words of somebody who has the symptom -> the entry
     "bias_hh learning rate twice": "optimiser.two_biases",
     "RMSprop epsilon root": "optimiser.epsilon_placement",
-    "Keras float64 float32 torch": "precision.keras_float64",
+    "Keras layer float64 float32": "precision.keras_float64",
     "hard_sigmoid recurrent_activation Keras 2": "rnn.hard_sigmoid",
     "ONNX padding Keras": "rnn.onnx_padding",
     "initial_state mask lost": "masking.initial_state",
@@ -61,6 +61,8 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "label -1 last class": "crf.labels_of_minus_one",
     "TimeDistributed steps missing": "masking.time_distributed",
     "padding stride same even": "convolution.same_stride_even",
+    "empty batch channels Conv1D": "convolution.batch_of_no_rows",
+    "dot_product_attention float32 scale": "attention.default_scale_in_float32",
     "export mask TFSMLayer": "passing.exported",
     "RepeatVector mask": "passing.repeat_vector",
     "return_sequences=False loss": "passing.repeat_vector",

@@ -477,3 +477,65 @@ class nested_tensors:
             "attn_mask": attend([2, 1], mask=torch.ones(2, 2, dtype=torch.bool)),
             "nothing but empty sequences": attend([0, 0]),
         }
+
+
+@divergence(
+    claim="Attention in float64 is as exact as float64.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"2 features a head": True, "3": True, "4": True, "3, scale=3**-0.5": True},
+        "tensorflow": {
+            "2 features a head": False,
+            "3": False,
+            "4": True,
+            "3, scale=3**-0.5": False,
+            "3, scale as a tensor": True,
+        },
+    },
+    why="In TensorFlow, `keras.ops.dot_product_attention` computes its default scale in float32, whatever the dtype of "
+    "the query: 1 / sqrt(features), a root and a quotient, both rounded. A number of Python's as `scale` is rounded to "
+    "float32 too. Heads of 4, 16 or 64 features hide it, as powers of 4 have exact roots. Scores are off by up to 1e-7 "
+    "of their size, which shows where gradients are compared in float64.",
+    instead="Give the scale in the dtype of the query: `scale=tf.constant(features**-0.5, q.dtype)`.",
+    operation="decoder.self_attention",
+    sources=(
+        "https://www.tensorflow.org/api_docs/python/tf/keras/ops/dot_product_attention",
+        "https://github.com/keras-team/keras/blob/v3.15.1/keras/src/backend/tensorflow/nn.py",
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html",
+    ),
+)
+class default_scale_in_float32:
+    def pytorch():
+        import math
+
+        import torch
+        import torch.nn.functional as F
+
+        def exact(features, **options):  # two keys, of ones and of zeros; the weight of the first
+            query = torch.ones(1, 1, 1, features, dtype=torch.float64)
+            key = torch.cat([query, 0 * query], 2)
+            weight = F.scaled_dot_product_attention(query, key, key, **options)[0, 0, 0, 0].item()
+            return abs(weight - 1 / (1 + math.exp(-(features**0.5)))) < 1e-12
+
+        found = {"2 features a head": exact(2), "3": exact(3), "4": exact(4)}
+        return {**found, "3, scale=3**-0.5": exact(3, scale=3**-0.5)}
+
+    def tensorflow():
+        import math
+
+        import keras
+        import tensorflow as tf
+
+        def exact(features, **options):  # two keys, of ones and of zeros; the weight of the first
+            query = tf.ones((1, 1, 1, features), tf.float64)
+            key = tf.concat([query, 0 * query], 1)
+            weight = float(keras.ops.dot_product_attention(query, key, key, **options)[0, 0, 0, 0])
+            return abs(weight - 1 / (1 + math.exp(-(features**0.5)))) < 1e-12
+
+        return {
+            "2 features a head": exact(2),
+            "3": exact(3),
+            "4": exact(4),
+            "3, scale=3**-0.5": exact(3, scale=3**-0.5),
+            "3, scale as a tensor": exact(3, scale=tf.constant(3**-0.5, tf.float64)),
+        }

@@ -214,3 +214,57 @@ class same_stride_even:
             found[f"convolution, T={steps}"] = convolution(x)[0, :, 0].numpy().tolist()
             found[f"maximum, T={steps}"] = pool(x)[0, :, 0].numpy().tolist()
         return found
+
+
+@divergence(
+    claim="A convolution of an empty batch, of no rows, has the steps and the channels that it has otherwise.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"3 of 5 steps, 7 of 4 channels": [0, 7, 3]},
+        "tensorflow": {
+            "3 of 5 steps, 7 of 4 channels": [0, 5, 4],
+            "padding='causal'": [0, 7, 4],
+            "in XLA": [0, 3, 7],
+            "in two groups": [0, 3, 8],
+            "with a bias": "InvalidArgumentError",
+        },
+    },
+    why="TensorFlow's kernel gives an empty input back as it is, with the padding that was put before it, so that the "
+    "next layer meets another number of channels. Already the layer's own bias does not fit, where it runs eagerly. "
+    "Separable and depthwise convolutions do the same; XLA, groups and transposed convolutions give the right shape.",
+    instead="Skip a batch without rows, or compile the layer: `tf.function(layer, jit_compile=True)`.",
+    operation="feedforward.conv1d",
+    sources=(
+        "https://github.com/keras-team/keras/pull/22564",
+        "https://keras.io/api/layers/convolution_layers/convolution1d/",
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv1d.html",
+    ),
+)
+class batch_of_no_rows:
+    def pytorch():
+        import torch
+
+        y = torch.nn.Conv1d(4, 7, 3)(torch.zeros(0, 4, 5))  # (B, C, T)
+        return {"3 of 5 steps, 7 of 4 channels": list(y.shape)}
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        def shape(filters, bias=False, compiled=False, **options):
+            layer = keras.layers.Conv1D(filters, 3, use_bias=bias, **options)
+            layer.build((None, None, 4))
+            call = tf.function(layer, jit_compile=True) if compiled else layer
+            return list(call(tf.zeros((0, 5, 4))).shape)  # (B, T, C)
+
+        try:
+            with_bias = shape(7, bias=True)
+        except tf.errors.InvalidArgumentError as error:
+            with_bias = type(error).__name__
+        return {
+            "3 of 5 steps, 7 of 4 channels": shape(7),
+            "padding='causal'": shape(7, padding="causal"),
+            "in XLA": shape(7, compiled=True),
+            "in two groups": shape(8, groups=2),
+            "with a bias": with_bias,
+        }
