@@ -497,7 +497,7 @@ class nested_tensors:
     "float32 too. Heads of 4, 16 or 64 features hide it, as powers of 4 have exact roots. Scores are off by up to 1e-7 "
     "of their size, which shows where gradients are compared in float64.",
     instead="Give the scale in the dtype of the query: `scale=tf.constant(features**-0.5, q.dtype)`.",
-    operation="decoder.self_attention",
+    operation="documents.self_attention",
     sources=(
         "https://www.tensorflow.org/api_docs/python/tf/keras/ops/dot_product_attention",
         "https://github.com/keras-team/keras/blob/v3.15.1/keras/src/backend/tensorflow/nn.py",

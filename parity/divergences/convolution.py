@@ -233,7 +233,7 @@ class same_stride_even:
     "next layer meets another number of channels. Already the layer's own bias does not fit, where it runs eagerly. "
     "Separable and depthwise convolutions do the same; XLA, groups and transposed convolutions give the right shape.",
     instead="Skip a batch without rows, or compile the layer: `tf.function(layer, jit_compile=True)`.",
-    operation="feedforward.conv1d",
+    operation="",
     sources=(
         "https://github.com/keras-team/keras/pull/22564",
         "https://keras.io/api/layers/convolution_layers/convolution1d/",
