@@ -112,7 +112,7 @@ class repeat_vector:
     why="`Masking` looks at the last axis, the channels. For images it masks single pixels, not frames, and `ConvLSTM` "
     "keeps the state of each masked pixel: a dark pixel in a real frame is taken out as if it were padding.",
     instead="Give the layer a mask (B, T, 1, 1) of your own: `layer(x, mask=real[:, :, None, None])`.",
-    operation="masking.mask_from_features",
+    operation="convolutional.lstm",
     sources=(
         "https://keras.io/api/layers/core_layers/masking/",
         "https://keras.io/api/layers/recurrent_layers/conv_lstm2d/",

@@ -1,0 +1,88 @@
+"""Mutants in recurrent layers over rows of sites: masks of states, and kernels."""
+
+from __future__ import annotations
+
+from parity.mutants.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        name="convolutional.cell_goes_on",
+        operation="convolutional.lstm",
+        subject="pytorch.stepwise",
+        mistake="The hidden state is kept behind the end of a sequence, and the cell state is not.",
+        location="convolutional.lstm",
+        before="c = torch.where(now, f.sigmoid() * c + i.sigmoid() * g.tanh(), c)",
+        after="c = f.sigmoid() * c + i.sigmoid() * g.tanh()",
+        killed_by="ignores_extra_padding",
+    ),
+    Mutant(
+        name="convolutional.last_state_of_all",
+        operation="convolutional.lstm",
+        subject="pytorch.stepwise",
+        mistake="The hidden state goes on behind the end: each sequence ends with that of the last column.",
+        location="convolutional.lstm",
+        before="h = torch.where(now, o.sigmoid() * c.tanh(), h)",
+        after="h = o.sigmoid() * c.tanh()",
+        killed_by="ignores_extra_padding",
+    ),
+    Mutant(
+        name="convolutional.output_before_input",
+        operation="convolutional.lstm",
+        subject="pytorch.stepwise",
+        mistake="The gates are read in the order i, f, o, g, as many implementations of ConvLSTM have them.",
+        location="convolutional.lstm",
+        before="i, f, g, o = ",
+        after="i, f, o, g = ",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="convolutional.even_kernel_to_the_left",
+        operation="convolutional.lstm",
+        subject="pytorch.stepwise",
+        mistake="K // 2 zeros are put before a row: of an even kernel, the window reaches further to the left.",
+        location="convolutional.convolved",
+        before="before = (size - 1) // 2",
+        after="before = size // 2",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="convolutional.kernel_flipped",
+        operation="convolutional.lstm",
+        subject="pytorch.stepwise",
+        mistake="The kernel is turned round, as in a convolution of mathematics; layers of both frameworks correlate.",
+        location="convolutional.convolved",
+        before="kernel.flatten(2)",
+        after="kernel.flip(0).flatten(2)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="convolutional.sites_masked",
+        operation="convolutional.lstm",
+        subject="tensorflow.masked",
+        mistake="The mask is that of `Masking`: single sites of zeros in a real step keep their state.",
+        location="convolutional.lstm",
+        before="mask=real[:, :, None]",
+        after="mask=tf.reduce_any(x != 0, -1)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="convolutional.no_mask",
+        operation="convolutional.lstm",
+        subject="tensorflow.masked",
+        mistake="The layer gets no mask: zeros behind a sequence change its state.",
+        location="convolutional.lstm",
+        before=", mask=real[:, :, None]",
+        after="",
+        killed_by="ignores_extra_padding",
+    ),
+    Mutant(
+        name="convolutional.outputs_repeated",
+        operation="convolutional.lstm",
+        subject="tensorflow.masked",
+        mistake="A masked layer repeats its last output behind the end, and its gradient is not cut off.",
+        location="convolutional.lstm",
+        before='"y": tf.where(real[:, :, None, None], y, tf.zeros((), y.dtype))',
+        after='"y": y',
+        killed_by="matches_reference",
+    ),
+)
