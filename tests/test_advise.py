@@ -111,8 +111,19 @@ def test_the_command_predicts(
     assert main(["advise", "--lengths", str(file), "--hidden", "5", "--batch", "4", "--no-measure"]) == 0
     output = capsys.readouterr().out
     assert f"{framework}: use " in output
-    assert "4 of 4 sequences at a time" in output
+    assert "batches of 4 drawn from 4 lengths" in output
     assert "batches of similar length" in output
+
+
+def test_advice_of_a_busy_machine_says_so(
+    pytorch: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costs = {str(candidate): Cost(1e-4, 1e-5, 1e-6) for candidate in LAYER.candidates()}
+    options = ["advise", "--distribution", "uniform", "--hidden", "5", "--batch", "4", "--no-measure"]
+    for steady in (True, False):
+        monkeypatch.setattr(calibration, "stored", lambda *_, steady=steady: Model(costs, steady=steady))
+        assert main(options) == 0
+        assert ("repeat it when none does" in capsys.readouterr().out) is not steady
 
 
 def test_a_batch_without_real_steps_that_costs_nothing_is_predicted(

@@ -70,11 +70,13 @@ def run(options: argparse.Namespace) -> int:
     first = {name: model.seconds(name, batches[0]) for name in model.costs}
     mean = {name: float(np.mean([model.seconds(name, lengths) for lengths in batches])) for name in model.costs}
     fill = float(np.mean([lengths.mean() / max(1, lengths.max()) for lengths in batches]))
-    console.print(f"{layer}, {batch} of {len(lengths)} sequences at a time, {fill:.0%} of padded steps real")
+    console.print(f"{layer}, batches of {batch} drawn from {len(lengths)} lengths, {fill:.0%} of padded steps real")
     console.print(_table(mean, first, measured, float(np.mean([lengths.sum() for lengths in batches]))))
     for framework in sorted({framework_of(name) for name in model.costs}):
         console.print(_advice(framework, mean, first, measured))
         console.print(_planned_batches(framework, model, lengths, batch))
+    if not model.steady:
+        console.print("Other programs ran meanwhile, which these times are about as much: repeat it when none does.")
     return 0
 
 
@@ -183,7 +185,7 @@ def _planned_batches(framework: str, model: Model, lengths: Lengths, batch: int)
     plan = bucketing.batches(lengths, batch, cost)
     padding = bucketing.padded_over_real(lengths, plan)
     return (
-        f"  batches of similar length (parity.bucketing.batches): {len(plan.steps)} batches instead of {len(random)}, "
+        f"  batches of similar length (parity.bucketing.batches): {len(plan.steps)} instead of {len(random)}, "
         f"{padding:.2f} padded steps per real step, predicted epoch {seconds / plan.seconds:.2f} times as fast "
         f"with {padded}"
     )
