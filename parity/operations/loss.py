@@ -108,7 +108,7 @@ ROWS = (
         "loss.focal",
         configurations=(
             FOCAL,
-            FOCAL.with_options("ignored_class", "square", "descending", gamma=0.5, ignored_class=1),
+            FOCAL.with_options("ignored_class", "square", "descending", "long", gamma=0.5, ignored_class=1),
             FOCAL.with_options("not_focused", "tied", "many_rows", gamma=0.0, ignored_class=0),
         ),
         variants={"pytorch": ("selected",), "tensorflow": ("selected",)},
