@@ -119,8 +119,8 @@ def test_contracts_that_take_long_are_tried_on_one_case_of_each_variant(operatio
         tried = own if slow and CONTRACTS[contract].eager_only else set(row.variants[framework])
         checks = [one for one in plan([operation], [framework]) if one.contract == contract]
         runs = runs_of(checks)
-        past_a_byte = contract == "propagates_nan" and not any(one.stepwise or one.data for one in row.configurations)
+        designed = contract == "propagates_nan" and not any(one.stepwise or one.data for one in row.configurations)
         for variant, found in runs.items():
-            assert len({run for run in found if run[2] in DESIGNED}) == past_a_byte, (variant, contract)
+            assert len({run for run in found if run[2] in DESIGNED}) == 2 * designed, (variant, contract)
             assert len({run for run in found if run[2] not in DESIGNED}) == 1, (variant, contract)
         assert runs.keys() >= tried, contract

@@ -22,7 +22,7 @@ from parity.operations import Configuration
 
 FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
 ONCE = (*FIRST, "short")  # real data in few sequences
-PAST_A_BYTE = "long"
+COINCIDING, PAST_A_BYTE = "tied", "long"  # B = T = D = H
 OF_EVERY_SIZE = (*FIRST, "one_sequence", "many_rows", "square", "long")
 EVERY = (*LENGTHS, *ASKED_FOR, *REAL)
 DESIGNED_TOO = (*EVERY, *DESIGNED)
@@ -264,7 +264,7 @@ CONTRACTS: dict[str, Contract] = {
             against="what the reference makes of NaN and inf",
             otherwise="hides NaN or inf of real steps, or lets them reach other sequences",
             judge=poison.propagates_nan,
-            lengths=(*ONCE, PAST_A_BYTE),
+            lengths=(*ONCE, COINCIDING, PAST_A_BYTE),
             reruns=True,
             once=True,
             unless=_no_real_step,

@@ -11,7 +11,7 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
   Python runs step by step in one configuration, which takes turns, and without contracts that transform them;
 - contracts about NaN, earlier calls and second derivatives are tried on one case of each variant: in a graph, where
   there is one; second derivatives, which run eagerly, not where that takes long, unless they are written by hand; NaN
-  also past a byte of steps, but for recurrent layers;
+  also where B = T = D = H, and past a byte of steps, but for recurrent layers;
 - contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
   configuration; in recurrent layers, those that take several runs are tried in graphs.
 
@@ -180,7 +180,8 @@ def _once(
     promising = [one for one in _usual(operation) if not contract.unless_config(one)]
     turns = {one.name: turn_of(operation, one.name, framework, variant) for one in promising}
     if lengths in DESIGNED:
-        return _designed(contract, config, lengths, turns[config.name]) if config in promising[:1] else []
+        chosen = [one for one in promising[:1] if not one.stepwise]
+        return _designed(contract, config, lengths, turns[config.name]) if config in chosen else []
     is_slow = bool(config.data) or (config.stepwise and len(MODES[framework]) > 1)
     if lengths != (ONCE[-1] if config.data else ONCE[0]) or config.name not in turns:
         return []

@@ -11,13 +11,13 @@ from parity import frameworks
 from parity.arrays import Array, is_float
 from parity.caching import cached
 from parity.cases.case import Case
+from parity.cases.lengths import DESIGNED
 from parity.checks.comparison import Difference, difference
 from parity.checks.subject import Subject
 from parity.frameworks.observation import Observation
 from parity.operations import Input
 
 POISONS = (np.nan, np.inf)
-BYTE = 255  # steps that a byte can count
 
 
 def propagates_nan(subject: Subject, case: Case) -> list[Difference]:
@@ -56,7 +56,7 @@ def has_nan(case: Case) -> bool:
 def poisoned_cases(case: Case) -> list[tuple[Case, int | None, Observation]]:
     """Return cases with one number that is not finite, the sequence that reads it, and the reference on each.
 
-    It stands in the middle of the longest sequence; where that is past a byte of steps, it is NaN only. A table is
+    It stands in the middle of the longest sequence; in a designed batch, it is NaN only. A table is
     poisoned in a row that some real step looks up; then the sequence is None, because several may read it.
     """
     return [(one, row, frameworks.observe(one, "reference")) for one, row in _poisoned(case)]
@@ -70,7 +70,7 @@ def _poisoned(case: Case) -> Iterator[tuple[Case, int | None]]:
     step = int(real[len(real) // 2])
     batched = {name: spec for name, spec in _floats(case).items() if "B" in spec.axes}
     tables = {} if batched else {name: spec for name, spec in _floats(case).items() if spec.axes.startswith("V")}
-    for poison in POISONS[: 1 if len(case.mask[row]) > BYTE else None]:
+    for poison in POISONS[: 1 if case.lengths_name in DESIGNED else None]:
         for name, spec in (batched or tables).items():
             array = case.arrays[name].copy()
             token = _token(case, row) if tables else 0
