@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 distributed = pytest.importorskip("distributed")
-dask = pytest.importorskip("dask")
 
 from msgspec.structs import replace  # noqa: E402
 
@@ -38,7 +37,7 @@ def scheduler() -> Iterator[str]:
     """
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
     patient = {"distributed.deploy.lost-worker-timeout": "1 hour"}
-    with dask.config.set(patient), distributed.LocalCluster(**options) as cluster:
+    with distributed.dask.config.set(patient), distributed.LocalCluster(**options) as cluster:
         yield cluster.scheduler_address
 
 

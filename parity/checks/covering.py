@@ -180,8 +180,8 @@ def _once(
     promising = [one for one in _usual(operation) if not contract.unless_config(one)]
     turns = {one.name: turn_of(operation, one.name, framework, variant) for one in promising}
     if lengths in DESIGNED:
-        chosen = [one for one in promising[:1] if not one.stepwise]
-        return _designed(contract, config, lengths, turns[config.name]) if config in chosen else []
+        is_chosen = config in promising[:1] and not config.stepwise
+        return _designed(contract, config, lengths, turns[config.name]) if is_chosen else []
     is_slow = bool(config.data) or (config.stepwise and len(MODES[framework]) > 1)
     if lengths != (ONCE[-1] if config.data else ONCE[0]) or config.name not in turns:
         return []
