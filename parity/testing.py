@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from inspect import signature
+from inspect import iscoroutinefunction, isgeneratorfunction, signature
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from parity.checks.result import SKIPPED, XFAILED
 from parity.checks.verdict import Verdict
-from parity.errors import FrameworkUnavailable
+from parity.errors import FrameworkUnavailable, InputError, a_function, choose, shown
 from parity.functions import checking as functions
 from parity.functions.asking import asked_of
 from parity.models import checking as models
@@ -74,7 +74,7 @@ def function(operation: str, framework: str = "", **options: Any) -> Decorator:
     given = _arguments(functions.check_function, {"function"}, operation=operation, framework=framework, **options)
     asked = asked_of(**given)
     chosen = dict.fromkeys(check.contract for check in asked.planned)
-    return _decorator(chosen, lambda made: functions.checked_as(asked, made))
+    return _decorator(chosen, lambda made: functions.checked_as(asked, a_function("function", made)))
 
 
 def pair(inputs: Inputs, **options: Any) -> Decorator:
@@ -98,7 +98,13 @@ def pair(inputs: Inputs, **options: Any) -> Decorator:
     """
     asked = pairs.asked_of(**_arguments(pairs.check_pair, {"left", "right"}, inputs=inputs, **options))
     chosen = [SAME, *(f"{half}.{contract}" for half in NAMES for contract in asked.chosen)]
-    return _decorator(chosen, lambda made: asked.check(made[0], made[1]))
+    return _decorator(chosen, lambda made: asked.check(*_both(made)))
+
+
+def _both(made: Any) -> tuple[Any, Any]:
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        raise InputError("models", shown(made), "a tuple of two, which the decorated function returns")
+    return made[0], made[1]
 
 
 def _arguments(check: Callable[..., Verdict], made: Iterable[str], **given: Any) -> dict[str, Any]:
@@ -107,15 +113,21 @@ def _arguments(check: Callable[..., Verdict], made: Iterable[str], **given: Any)
     Raises:
         TypeError: an unknown argument.
     """
-    bound = signature(check).bind(**given, **dict.fromkeys(made))
-    bound.apply_defaults()
-    return {name: value for name, value in bound.arguments.items() if name not in made}
+    parameters = {name: one for name, one in signature(check).parameters.items() if name not in made}
+    for name in given:
+        try:
+            choose("option", name, parameters)
+        except InputError as error:
+            raise TypeError(str(error)) from None
+    return {name: one.default for name, one in parameters.items()} | given
 
 
 def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decorator:
     import pytest
 
     def decorate(factory: Factory) -> Callable[..., None]:
+        name = _name_of(factory)
+
         @cache
         def verdict() -> Verdict:
             try:
@@ -126,7 +138,7 @@ def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decora
                 if (error.name or "").partition(".")[0] not in PACKAGES:
                     raise
                 reason = str(error)
-            return Verdict(name=factory.__name__, framework="", declined=dict.fromkeys(chosen, reason))
+            return Verdict(name=name, framework="", declined=dict.fromkeys(chosen, reason))
 
         @pytest.mark.parametrize("contract", chosen)
         def test(contract: str, request: pytest.FixtureRequest) -> None:
@@ -143,6 +155,25 @@ def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decora
         return test
 
     return decorate
+
+
+def _name_of(factory: Factory) -> str:
+    """Return the name of a decorated function, which takes no argument: it is called once for all contracts.
+
+    Raises:
+        InputError: something else, such as a method, a test that asks for a fixture, or a generator.
+    """
+    expected = "a function that takes nothing, neither self nor a fixture, and returns what is tested"
+    name = getattr(factory, "__name__", None)
+    if not callable(factory) or not isinstance(name, str):
+        raise InputError("factory", shown(factory), expected)
+    if isgeneratorfunction(factory) or iscoroutinefunction(factory):
+        raise InputError("factory", f"{name}, which is async or yields", expected)
+    try:
+        signature(factory).bind()
+    except TypeError:
+        raise InputError("factory", f"{name}({', '.join(signature(factory).parameters)})", expected) from None
+    return name
 
 
 def _of_contract(verdict: Verdict, contract: str) -> Verdict:

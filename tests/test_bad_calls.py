@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -210,6 +210,16 @@ DATA: dict[str, Callable[[], object]] = {
     "output: got 3, expected the name of a file or a folder": lambda: report.check_writable(3),
 }
 ONE = parity.inputs(x=parity.features(3))
+
+
+def takes_self(self: object) -> None:
+    """Stand for a method, and for a test with a fixture."""
+
+
+def yields() -> Iterator[None]:
+    yield
+
+
 DECORATORS: dict[str, Callable[[], object]] = {  # refused where a test is collected, and not when it runs
     "operation: got 'rnn.gur', expected 'rnn.gru'": lambda: parity.function("rnn.gur"),
     "framework: got 'torch', expected 'pytorch'": lambda: parity.function("rnn.gru", "torch"),
@@ -265,6 +275,11 @@ DECORATORS: dict[str, Callable[[], object]] = {  # refused where a test is colle
     "expected_failures: got 'middle.repeatable', expected": lambda: parity.pair(
         ONE, expected_failures={"middle.repeatable": "why"}
     ),
+    "factory: got 3, expected a function that takes nothing": lambda: parity.model(ONE)(3),  # type: ignore[arg-type]
+    "factory: got takes_self(self), expected a function that takes nothing, neither self nor a fixture": (
+        lambda: parity.model(ONE)(takes_self)
+    ),
+    "factory: got yields, which is async or yields, expected": lambda: parity.pair(ONE)(yields),
 }
 TABLES = (CHECKS, COMPARISONS, PLANS, TRAINING, DIVERGENCES, ADVICE, DATA, DECORATORS)
 REJECTED = [pair for table in TABLES for pair in table.items()]
@@ -280,7 +295,7 @@ def test_a_wrong_call_raises_one_sentence(message: str, call: Callable[[], objec
 
 def test_an_unknown_argument_of_a_decorator_is_refused_at_once() -> None:
     for decorator, first in ((parity.function, "rnn.gru"), (parity.model, ONE), (parity.pair, ONE)):
-        with pytest.raises(TypeError, match="sid"):
+        with pytest.raises(TypeError, match=r"^option: got 'sid', expected "):
             decorator(first, sid="left")  # type: ignore[operator]
 
 

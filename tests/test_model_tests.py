@@ -116,3 +116,32 @@ def test_tests_in_another_process_make_one_verdict(pytester: pytest.Pytester) ->
         "ignores_extra_padding": "xfailed",
         "repeatable": "failed",
     }
+
+
+MADE = """
+import parity
+
+inputs = parity.inputs(x=parity.features(3))
+
+@parity.pair(inputs, contracts=["same_function"])
+def test_one_of_two():
+    return len
+
+@parity.function("pooling.mean", "pytorch", contracts=["repeatable"])
+def test_nothing():
+    pass
+"""
+
+
+def test_a_decorated_function_that_returns_something_else_fails_with_one_sentence(
+    pytorch: str, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(MADE)
+    run = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    run.assert_outcomes(failed=2)
+    run.stdout.fnmatch_lines(
+        [
+            "*InputError: models: got <built-in function len>, expected a tuple of two, which the decorated function*",
+            "*InputError: function: got None, expected something that can be called",
+        ]
+    )
