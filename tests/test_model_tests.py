@@ -77,10 +77,10 @@ def test_by_hand(parity_report):
 """
 
 
-def test_results_of_every_kind_are_in_the_report_that_was_asked_for(pytorch: str, pytester: pytest.Pytester) -> None:
+def test_results_of_every_kind_are_in_the_report_that_was_asked_for(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_functions=FUNCTIONS)
     options = ("-v", "-p", "no:cacheprovider", "-k", "not independent", "--parity-report", "there")
-    run = pytester.runpytest_inprocess(*options)
+    run = pytester.runpytest_subprocess(*options)  # in this process, torch would be loaded twice, and crash
     run.assert_outcomes(passed=2, failed=1, skipped=7)
     run.stdout.fnmatch_lines_random(["*test_reverse[[]ignores_padding] FAILED*", "1 of 25 checks failed; * results"])
     finished = report.read(pytester.path / "there")
@@ -96,7 +96,7 @@ def test_results_of_every_kind_are_in_the_report_that_was_asked_for(pytorch: str
 
 
 @pytest.mark.parametrize("options", [(), pytest.param(("-p", "no:padding_parity_plugin"), marks=full_run)])
-def test_without_a_report_nothing_is_written(options: tuple[str, ...], pytorch: str, pytester: pytest.Pytester) -> None:
+def test_without_a_report_nothing_is_written(options: tuple[str, ...], pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MODELS)
     run = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "test_tokens", *options)
     run.assert_outcomes(skipped=1)
@@ -133,9 +133,7 @@ def test_nothing():
 """
 
 
-def test_a_decorated_function_that_returns_something_else_fails_with_one_sentence(
-    pytorch: str, pytester: pytest.Pytester
-) -> None:
+def test_a_decorated_function_that_returns_something_else_fails_with_one_sentence(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MADE)
     run = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     run.assert_outcomes(failed=2)
