@@ -277,8 +277,8 @@ class dropped_nan:
         "tensorflow": {"h of 2 and 4 steps": [2.0, 4.0], "d_x": [[0, 0, 0, 0], [0, 0, 1, 1]]},
     },
     why="In truncated backpropagation, the final state of a sequence that ended in an earlier chunk is carried through "
-    "the later ones, where it is detached again. So only the final states of the longest sequences train the encoder. "
-    "No output shows it.",
+    "the later ones, where it is detached again. So a loss on the final states has a gradient only for sequences that "
+    "have a step in the last chunk. No output shows it.",
     instead="Detach the states of sequences that go on: `torch.where(steps[:, None] > 0, h.detach(), h)`.",
     operation="cells.truncated_lstm",
     sources=(

@@ -123,7 +123,7 @@ ROWS = (
         configurations=(
             CLIPPED,
             CLIPPED.with_options("peepholes", *FEW, clip=None),
-            _one_layer("clipped_from_zeros", "one_long", "descending", more={}, from_state=False, clip=1.25),
+            _one_layer("clipped_from_zeros", "many_rows", "one_sequence", more={}, from_state=False, clip=1.25),
         ),
         variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
     ),
@@ -131,7 +131,7 @@ ROWS = (
         "cells.layer_norm_lstm",
         configurations=(
             NORMALISED,
-            NORMALISED.with_options("each_gate", *FEW, per_gate=True),
+            NORMALISED.with_options("each_gate", *FEW, "many_rows", per_gate=True),
             NORMALISED.with_options("eps_of_keras", "descending", "wide", eps=1e-3),
         ),
         variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
@@ -160,7 +160,7 @@ ROWS = (
         "cells.stacked_lstm",
         configurations=(
             _layers("two_layers_from_state", 2, saturated=False),
-            _layers("three_layers_from_h0", 3, *FEW, starts="h"),
+            _layers("three_layers_from_h0", 3, *FEW, "one_sequence", starts="h"),
             _layers("two_layers_from_c0", 2, *FEW, starts="c"),
         ),
         variants={"pytorch": ("cells", "packed"), "tensorflow": ("masked",)},

@@ -41,7 +41,7 @@ ROWS = (
         "dropout.self_attention",
         configurations=(
             CAUSAL,
-            CAUSAL.left_padded("square", "tied"),
+            CAUSAL.left_padded("square", "tied", "one_sequence"),
             _attention("both_ways", "square", "tied", rate=0.5, causal=False),
             _attention("three_heads", *FOR_THREE_HEADS, rate=0.75, heads=3),
             _attention("evaluation", "square", "many_rows", training=False),

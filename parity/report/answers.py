@@ -9,7 +9,7 @@ from parity.checks.result import FAILED, PASSED, SKIPPED
 from parity.divergences import DIFFERS
 from parity.divergences.entry import FALSE
 from parity.operations import OPERATIONS
-from parity.report.formatting import plural
+from parity.report.formatting import amount, plural
 from parity.report.model import Report
 from parity.report.outcome import cut_short, stale_entries
 from parity.report.speedups import fastest, timed, where_timed
@@ -63,7 +63,7 @@ def _as_implemented(report: Report) -> Answer:
     if len(operations) < len(OPERATIONS):
         counts += f" (there are {len(OPERATIONS)})"
     if cut_short(report):
-        counts += f", in {report.summary.checked} of {plural(report.summary.planned, 'check')}"
+        counts += f", in {amount(report.summary.checked)} of {plural(report.summary.planned, 'check')}"
     if failed:
         checks = report.summary.checks.get(FAILED, 0)
         failures = plural(checks, "failed check")
