@@ -120,6 +120,8 @@ def _details(verdict: Verdict, contract: str) -> str:
 
 def _words(verdict: Verdict, result: Result) -> str:
     words = measured(result, _place(verdict, result))
+    if verdict.operation and result.problem == "other" and result.quantity:
+        return f"{result.quantity}: {words}"
     return f"{result.quantity} is {words}" if result.problem in MEASURED else words
 
 
