@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from parity.pytorch import rnn, runtime
 
@@ -42,7 +41,8 @@ def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, v
     initial = states_or_zeros((h0, c0), x, len(w_in), (projected, hidden))
     if runtime.pick(("packed", "stepwise"), variant) == "packed":
         weights = [projected_layout(*layer) for layer in zip(w_in, w_rec, bias, w_proj)]
-        return packed(x, lengths, weights, initial, hidden=hidden, proj_size=projected)
+        y, (h, c) = rnn.packed(nn.LSTM, x, lengths, weights, initial, hidden=hidden, proj_size=projected)
+        return {"y": y, "h": h, "c": c}
     steps = [partial(projected_step, weights=layer[:3], w_proj=layer[3]) for layer in zip(w_in, w_rec, bias, w_proj)]
     return over_layers(steps, x, lengths, initial)
 
@@ -50,21 +50,6 @@ def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, v
 def projected_layout(w_in, w_rec, bias, w_proj):  # (D, 4, H)  (S, 4, H)  (4, H)  (H, S)
     """Return one layer's weights as `torch.nn` names and arranges them."""
     return {**rnn.torch_layout(w_in, w_rec, bias), "weight_hr": w_proj.T}
-
-
-def packed(x, lengths, weights, initial, *, hidden, **options):
-    """Pack, run the whole stack, unpack; sequences without steps keep their states."""
-    y = x.new_zeros(*x.shape[:2], initial[0].shape[2])
-    rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence rejects a length of 0
-    if not len(rows):
-        return {"y": y, "h": initial[0], "c": initial[1]}
-    layer = rnn.module(nn.LSTM, x.shape[2], hidden, len(weights), x.dtype, **options)
-    stacked = {f"{name}_l{k}": tensor for k, named in enumerate(weights) for name, tensor in named.items()}
-    sequences = pack_padded_sequence(x[rows], lengths[rows].cpu(), batch_first=True, enforce_sorted=False)
-    out, final = rnn.run(layer, stacked, sequences, [state[:, rows] for state in initial])
-    out, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
-    h, c = (state.index_copy(1, rows, end) for state, end in zip(initial, final))
-    return {"y": y.index_copy(0, rows, out), "h": h, "c": c}
 
 
 def peephole_lstm(x, lengths, w_in, w_rec, bias, peepholes=None, h0=None, c0=None, *, clip=None, variant="stepwise"):
@@ -165,7 +150,7 @@ def truncated_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, chunk, va
         steps = (lengths - start).clamp(0, chunk)  # of each sequence, in this chunk
         if start > 0:
             states = [torch.where(steps[:, None] > 0, state.detach(), state) for state in states]
-        y, *states = packed(x[:, start : start + chunk], steps, weights, states, hidden=hidden).values()
+        y, states = rnn.packed(nn.LSTM, x[:, start : start + chunk], steps, weights, states)
         ys.append(y)
     return {"y": torch.cat(ys, 1), "h": states[0], "c": states[1]}
 
@@ -225,7 +210,8 @@ def stacked_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="ce
     weights, hidden = [rnn.torch_layout(*layer) for layer in zip(w_in, w_rec, bias)], bias[0].shape[1]
     initial = states_or_zeros((h0, c0), x, len(weights), (hidden, hidden))
     if runtime.pick(("cells", "packed"), variant) == "packed":
-        return packed(x, lengths, weights, initial, hidden=hidden)
+        y, (h, c) = rnn.packed(nn.LSTM, x, lengths, weights, initial)
+        return {"y": y, "h": h, "c": c}
     layers = len(weights)
     cells = [rnn.module(nn.LSTMCell, hidden if layer else x.shape[2], hidden, None, x.dtype) for layer in range(layers)]
 

@@ -65,14 +65,14 @@ def torch_layout(w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
     }
 
 
-def packed(kind, x, lengths, weights, initial, *, enforce_sorted=False, batch_first=True, **options):
-    """Pack, run the whole stack, unpack; steps of padding are never computed."""
+def packed(kind, x, lengths, weights, initial, *, hidden=0, enforce_sorted=False, batch_first=True, **options):
+    """Pack, run the whole stack, unpack; steps of padding are never computed. ``hidden`` is wider than a projection."""
     initial = states_or_zeros(initial, x, weights)
     y = x.new_zeros(*x.shape[:2], width(weights))
     rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence rejects a length of 0
     if not len(rows):
         return y, initial
-    layer = module(kind, x.shape[2], width(weights), len(weights), x.dtype, batch_first=batch_first, **options)
+    layer = module(kind, x.shape[2], hidden or width(weights), len(weights), x.dtype, batch_first, **options)
     stacked = {f"{name}_l{k}": tensor for k, named in enumerate(weights) for name, tensor in named.items()}
     values = x[rows] if batch_first else x[rows].transpose(0, 1)  # (B, T, D) or (T, B, D)
     sequences = pack_padded_sequence(values, lengths[rows].cpu(), batch_first, enforce_sorted)
