@@ -78,7 +78,7 @@ def test_a_task_that_takes_long_is_reported_before_the_next(monkeypatch: pytest.
 
 
 def test_frameworks_have_the_one_core_of_their_worker(scheduler: str) -> None:
-    """Check the limit in the workers: TensorFlow takes all cores of a machine unless it is told otherwise."""
+    """Check the limit in the workers: by default TensorFlow takes all cores of a machine."""
     run([*acts("fine"), *acts("fine", batch="another")], scheduler)
     with distributed.Client(scheduler, set_as_default=False) as client:
         assert set(client.run(lambda: loading.LIMITS.threads).values()) == {1}

@@ -12,6 +12,7 @@ import numpy as np
 from parity.arrays import Array, Lengths, check_lengths
 from parity.errors import MOST, InputError, choose, finite, fits, of_kind, shown, whole_number
 from parity.operations import Configuration
+from parity.operations.row import MANY
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,12 @@ LENGTHS: dict[str, LengthsSpec] = {
 }
 # The next two are only for configurations that name them: see `Configuration.extra_lengths`.
 ASKED_FOR: dict[str, LengthsSpec] = {"one_step": LengthsSpec(batch=2, steps=1, lengths="all_equal")}
-MANY_STEPS = "many_steps"
+(MANY_STEPS,) = MANY
 # Sizes that coincide, that are 1, or past a byte; orders of lengths; one real step in all, and none; parameters and
 # inputs, small and large. What is wrong on a condition shows where that is met: each of these batches is tried once
-# with every variant. Two that stand beside each other are tried in different dtypes. The lengths that are written out
-# have an empty sequence before others; to sort them and to put them back are different orders.
+# with every variant, the one of `MANY_STEPS` only where a configuration names it. The first and the second are tried in
+# different dtypes, and so are the two of each pair behind them. The lengths that are written out have an empty sequence
+# before others; to sort them and to put them back are different orders.
 DESIGNED: dict[str, LengthsSpec] = {
     "many_rows": LengthsSpec(17, 2, "ragged", 2.0, sizes={"D": 8, "H": 2, "V": 4, "C": 2, "S": 1}),
     "descending": LengthsSpec(9, 7, "descending", 0.01, sizes={"D": 1, "H": 8, "V": 300, "C": 5, "S": 3}),

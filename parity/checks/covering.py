@@ -101,8 +101,8 @@ def turn_of(operation: Operation, config: str, framework: str, variant: str) -> 
     names, modes = [one.name for one in configs], MODES[framework][1:]
     own, place = variants.index(variant), names.index(config)
     alone = 1 in (len(variants), len(configs))
-    own_place = own % 4 == min(3, len(variants) - 1) if configs[place].stepwise else own % 2
-    is_traced = alone or place % 2 == own_place
+    takes_second = own % 4 == min(3, len(variants) - 1) if configs[place].stepwise else own % 2 == 1
+    is_traced = alone or (place % 2 == 1) == takes_second  # the second configuration, the fourth … or the others
     in_double = _is_traced_in_double(operation, configs[place], framework, variant, alone)
     graphs = [tuple((dtype, mode) for mode in modes) for dtype in DTYPES]
     return Turn(

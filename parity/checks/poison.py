@@ -56,8 +56,8 @@ def has_nan(case: Case) -> bool:
 def poisoned_cases(case: Case) -> list[tuple[Case, int | None, Observation]]:
     """Return cases with one number that is not finite, the sequence that reads it, and the reference on each.
 
-    It stands in the middle of the longest sequence; in a designed batch, it is NaN only. A table is
-    poisoned in a row that some real step looks up; then the sequence is None, because several may read it.
+    It stands in the middle of the longest sequence; in a designed batch, it is NaN only. A table is poisoned in a row
+    that some real step looks up; then the sequence is None, because several may read it.
     """
     return [(one, row, frameworks.observe(one, "reference")) for one, row in _poisoned(case)]
 
@@ -70,7 +70,7 @@ def _poisoned(case: Case) -> Iterator[tuple[Case, int | None]]:
     step = int(real[len(real) // 2])
     batched = {name: spec for name, spec in _floats(case).items() if "B" in spec.axes}
     tables = {} if batched else {name: spec for name, spec in _floats(case).items() if spec.axes.startswith("V")}
-    for poison in POISONS[: 1 if case.lengths_name in DESIGNED else None]:
+    for poison in POISONS[:1] if case.lengths_name in DESIGNED else POISONS:
         for name, spec in (batched or tables).items():
             array = case.arrays[name].copy()
             token = _token(case, row) if tables else 0

@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         console.print(_advice(framework, mean, first, measured))
         console.print(_planned_batches(framework, model, lengths, batch))
     if not model.steady:
-        console.print("Other programs ran meanwhile, which these times are about as much: repeat it when none does.")
+        console.print("Other programs ran meanwhile, and these times are theirs too: repeat it when none does.")
     return 0
 
 

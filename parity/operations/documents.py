@@ -17,7 +17,7 @@ from parity.operations.attention import SELF_ATTENTION
 from parity.operations.decoder import FUSED_ONCE
 from parity.operations.loss import LOGITS
 from parity.operations.recurrent import recurrent
-from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import FEW_AND_MANY, Configuration, ExpectedFailure, Input, Operation
 
 BYTE = 256  # steps and documents that a byte can count
 CUT = 0.4  # probability that a document ends behind a step
@@ -73,7 +73,7 @@ POSITIONS = Configuration(
     {"x": Input("BTD"), "segments": replace(SEGMENTS, sample=partial(_segments, many=True))},
     outputs={"positions": "BT", "document_lengths": "BT"},
     discrete=("positions", "document_lengths"),
-    extra_lengths=("one_step", "many_steps"),
+    extra_lengths=FEW_AND_MANY,
 )
 
 CAUSAL = Configuration(

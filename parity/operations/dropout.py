@@ -27,7 +27,7 @@ def _kept(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int], r
 
 
 def _attention(name: str, *lengths: str, rate: float = 0.25, heads: int = 2, **options: bool) -> Configuration:
-    """Return a configuration with a rate and a number of heads; it trains, and is causal, unless told otherwise."""
+    """Return a configuration with a rate and a number of heads; it trains, and is causal, by default."""
     kept = Input(f"BTT{heads}", below="2", sample=partial(_kept, rate=rate, heads=heads))
     inputs = {"x": TWO_HEADS.inputs["x"], "kept": kept, **TWO_HEADS.inputs}
     chosen = {"heads": heads, "rate": rate, "training": True, "causal": True, **options}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import MANY, Configuration, ExpectedFailure, Input, Operation
 
 TOKENS = Input("BT", below="V", padding_like=0.2)
 
@@ -35,7 +35,7 @@ def _position_table(name: str, padding_index: int | None) -> Configuration:
         outputs={"y": "BTD"},
         options={"padding_index": padding_index},
         pad_row="" if padding_index is None else "table",
-        extra_lengths=("many_steps",),
+        extra_lengths=MANY,
     )
 
 

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.row import Configuration, Input, Operation
+from parity.operations.row import FEW_AND_MANY, MANY, Configuration, Input, Operation
 
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
 
-MANY = ("many_steps",)
-FEW_AND_MANY = ("one_step", *MANY)
 LARGE = 100.0  # the exponential of such a logit is inf; a class that is so much below another has probability 0
 LOGITS = {"logits": Input("BTC", offset=LARGE, first_offset=-LARGE), "targets": Input("BT", below="C")}
 BYTE = 255  # steps that a byte can count

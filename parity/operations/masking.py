@@ -9,9 +9,8 @@ from functools import partial
 import numpy as np
 
 from parity.arrays import Array, Lengths, valid
-from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import MANY, Configuration, ExpectedFailure, Input, Operation
 
-MANY = ("many_steps",)
 X = {"x": Input("BTD")}
 FEATURES = {"x": Input("BTD", padding_like=0.3, padding=0.0)}  # some real frames look like padding
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.loss import LARGE, MANY
-from parity.operations.row import Configuration, Input, Operation
+from parity.operations.loss import LARGE
+from parity.operations.row import MANY, Configuration, Input, Operation
 
 OVER_THE_CORPUS = "it is computed over every real step of all batches"
 CONSTANT = "it is constant, but for jumps"

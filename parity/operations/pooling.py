@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from parity.operations.row import Configuration, Input, Operation
+from parity.operations.row import FEW_AND_MANY, MANY, Configuration, Input, Operation
 
 X = {"x": Input("BTD", padding_like=0.3)}  # some real steps are all zeros, and count
-MANY = ("many_steps",)
-FEW_AND_MANY = ("one_step", *MANY)
 RECURRENT_OUTPUTS = {"x": Input("BTH")}
 ATTENTION = {"x": Input("BTD"), "query": Input("D", scale=0.5, fan_in="D")}
 

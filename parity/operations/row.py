@@ -27,6 +27,9 @@ Sampler = Callable[[np.random.Generator, Lengths, Mapping[str, int]], Array]
 # Lengths for all contracts, where B = T = D = H, past a byte, and a single row.
 ON_THE_LEFT = ("ragged", "square", "long", "one_sequence")
 
+MANY = ("many_steps",)  # extra lengths of a configuration
+FEW_AND_MANY = ("one_step", *MANY)
+
 
 @dataclass(frozen=True)
 class Input:

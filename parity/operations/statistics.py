@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.operations.row import Configuration, Input, Operation
+from parity.operations.row import FEW_AND_MANY, Configuration, Input, Operation
 
 X = Input("BTH", equal="T")  # a feature that does not change in one sequence has a deviation of 0
 SCALE_AND_SHIFT = {"gamma": Input("H"), "beta": Input("H")}
@@ -13,7 +13,7 @@ FAR = Input("BTH", equal="T", offset=100.0)  # where squares of values, less tha
 
 def _moments(name: str, x: Input, **options: float) -> Configuration:
     outputs = dict.fromkeys(("mean", "variance", "deviation"), "BH")
-    return Configuration(name, {"x": x}, outputs, options, extra_lengths=("one_step", "many_steps"))
+    return Configuration(name, {"x": x}, outputs, options, extra_lengths=FEW_AND_MANY)
 
 
 POPULATION = _moments("population", FAR, correction=0, eps=1e-5)
