@@ -207,8 +207,8 @@ MUTANTS = (
         subject="pytorch.packed",
         mistake="Dropout between layers stays active, because `eval()` is not called.",
         location="rnn.packed",
-        before="batch_first=batch_first, **options",
-        after="batch_first=batch_first, dropout=0.5 * (len(weights) > 1), **options",
+        before="x.dtype, batch_first, **options",
+        after="x.dtype, batch_first, dropout=0.5 * (len(weights) > 1), **options",
         killed_by="repeatable",
     ),
     Mutant(
