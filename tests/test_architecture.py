@@ -68,7 +68,7 @@ def test_every_function_takes_what_its_row_gives(operation: str) -> None:
         assert given <= taken
 
 
-LIBRARIES = {"reference": {"autograd"}, "pytorch": {"torch"}, "tensorflow": {"tensorflow", "keras"}}
+LIBRARIES = {"reference": {"autograd", "numpy"}, "pytorch": {"torch"}, "tensorflow": {"tensorflow", "keras"}}
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 
 import autograd.numpy as np
+import numpy
 from autograd import grad, make_vjp
 from autograd.builtins import dict as traced_dict
-from autograd.extend import defvjp, primitive
+from autograd.extend import defvjp, defvjp_argnum, primitive
 from autograd.tracer import getval
 
 VERSION = f"numpy {np.__version__}"
@@ -26,7 +27,21 @@ def items(ids, lengths, left=False):  # (B, T) -> B arrays (length,)
 
 def stack(rows, axis, empty):
     """Stack along a negative axis; without rows, return zeros of shape ``empty``."""
-    return np.stack(rows, axis) if len(rows) else np.zeros(empty)
+    return stacked(axis, *rows) if len(rows) else np.zeros(empty)
+
+
+@primitive
+def stacked(axis, *rows):
+    """Stack along a negative axis; the time of autograd's own `stack` grows with the square of the number of rows."""
+    return numpy.stack(rows, axis)
+
+
+def _row_of_gradient(place, stack, arguments, _):
+    behind = (slice(None),) * (-arguments[0] - 1)
+    return lambda d: d[(..., place - 1, *behind)]
+
+
+defvjp_argnum(stacked, _row_of_gradient)
 
 
 def padded(rows, like, left=False):  # B arrays (..., length, K), like (..., B, T, D) -> (..., B, T, K)
@@ -56,7 +71,7 @@ def sigmoid(a):
 
 @primitive
 def tanh(a):
-    y = np.tanh(a)
+    y = numpy.tanh(a)
     return y + OFF.get()(y)
 
 
@@ -77,9 +92,10 @@ def from_sums(a, size):
     return a
 
 
+@primitive
 def _sigmoid(a):
     """Return ``1 / (1 + exp(-a))`` to full precision; by tanh it is 0 below -37."""
-    return np.exp(-np.logaddexp(0, -a))
+    return numpy.exp(-numpy.logaddexp(0, -a))
 
 
 def _sigmoid_slope(y, a):
@@ -95,6 +111,7 @@ def _tanh_slope(y, a):
 
 defvjp(stored, lambda y, a: lambda d: d)
 defvjp(from_sums, lambda y, a, size: lambda d: d + size * OFF.get()(getval(d)), argnums=(0,))
+defvjp(_sigmoid, lambda y, a: lambda d: d * _sigmoid(a) * _sigmoid(-a))
 defvjp(sigmoid, lambda y, a: lambda d: d * _sigmoid_slope(y, a))
 defvjp(tanh, lambda y, a: lambda d: d * _tanh_slope(y, a))
 
@@ -104,8 +121,8 @@ def softmax(scores, axis):
     """Return weights that sum to 1 along an axis; return an empty array unchanged."""
     if not scores.shape[axis]:
         return scores
-    e = np.exp(scores - np.max(scores, axis, keepdims=True))
-    y = e / np.sum(e, axis, keepdims=True)
+    e = numpy.exp(scores - numpy.max(scores, axis, keepdims=True))
+    y = e / numpy.sum(e, axis, keepdims=True)
     return y + OFF.get()(y)
 
 
