@@ -7,11 +7,15 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
   configuration traced, since each layer more takes seconds;
 - lengths beside the first ones are tried in one dtype of a mode, not in both, and in recurrent layers with one of the
   configurations, which takes turns;
+- recurrent layers that have a graph with a configuration run eagerly with the first lengths only, and with another
+  configuration in one dtype, since Python runs for each step; contracts that transform a case are tried eagerly there
+  in one operation of each topic;
 - designed batches, whose sizes are special, are tried in one dtype; in recurrent layers, long ones and all that
   Python runs step by step in one configuration, which takes turns, and without contracts that transform them;
-- contracts about NaN, earlier calls and second derivatives are tried on one case of each variant: in a graph, where
-  there is one; second derivatives, which run eagerly, not where that takes long, unless they are written by hand; NaN
-  also where B = T = D = H, and past a byte of steps, but for recurrent layers;
+- contracts about NaN, earlier calls and second derivatives are tried on one case of each variant: of recurrent layers,
+  with every second variant in a graph, which may be rewritten so that it loses NaN; second derivatives, which run
+  eagerly, not where that takes long, unless they are written by hand; NaN also where B = T = D = H, and past a byte of
+  steps, but for recurrent layers;
 - contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
   configuration; in recurrent layers, those that take several runs are tried in graphs.
 
@@ -44,6 +48,8 @@ class Turn:
         alone: whether there is a single variant or configuration, so that nothing takes turns.
         has_graphs: whether the framework has graphs.
         graphs, in_double: the graph modes of this variant and configuration in float32, and those in float64.
+        of_topic: whether it is the turn of this operation, among those of its topic that are recurrent and have the
+            variant too.
     """
 
     variant: int
@@ -53,6 +59,7 @@ class Turn:
     has_graphs: bool
     graphs: tuple[Setting, ...]
     in_double: tuple[Setting, ...]
+    of_topic: bool
 
 
 def covering(
@@ -76,22 +83,30 @@ def covering(
     turn, which = turn_of(operation, config.name, framework, variant), DESIGNED_TOO.index(lengths)
     if lengths in DESIGNED:
         return _designed(contract, config, lengths, turn)
-    eager, in_double = [SINGLE, DOUBLE], turn.in_double
-    if lengths not in FIRST:
-        in_double = ()
-    if lengths not in FIRST and not turn.alone:
-        if config.stepwise and not _is_turn(turn, which):
-            return []
-        is_double = bool(turn.graphs) if turn.has_graphs else (turn.variant + turn.config + which) % 2
-        eager = [DOUBLE if is_double else SINGLE]
+    if config.stepwise and lengths not in FIRST and not turn.alone and not _is_turn(turn, which):
+        return []
+    eager, in_double = _eager(config, lengths, turn), turn.in_double if lengths in FIRST else ()
     if contract.from_mode:  # graphs are compared with eager runs
-        return [*turn.graphs, *in_double] if SINGLE in eager else []
+        return [*turn.graphs, *in_double] if in_double or SINGLE in eager else []
     if not contract.reruns:
         return [*turn.graphs, *eager, *in_double]
     if not (config.stepwise or config.data) or contract.name not in SEVERAL_RUNS:
         in_double = ()
     settings = [*(turn.graphs or [SINGLE]), *(in_double or [DOUBLE])] if turn.graphs or in_double else eager
     return _one_of(settings, contract, operation, config, turn)
+
+
+def _eager(config: Configuration, lengths: str, turn: Turn) -> list[Setting]:
+    """Return the dtypes in which a configuration runs eagerly with usual lengths."""
+    either = (turn.variant + turn.config + DESIGNED_TOO.index(lengths)) % 2
+    if config.stepwise and turn.has_graphs and not turn.alone:
+        if turn.graphs:
+            return [SINGLE, DOUBLE] if lengths in FIRST else []
+        return [(SINGLE, DOUBLE)[either]]
+    if lengths in FIRST or turn.alone:
+        return [SINGLE, DOUBLE]
+    is_double = bool(turn.graphs) if turn.has_graphs else either
+    return [DOUBLE if is_double else SINGLE]
 
 
 @cache
@@ -105,9 +120,8 @@ def turn_of(operation: Operation, config: str, framework: str, variant: str) -> 
     is_traced = alone or (place % 2 == 1) == takes_second  # the second configuration, the fourth … or the others
     in_double = _is_traced_in_double(operation, configs[place], framework, variant, alone)
     graphs = [tuple((dtype, mode) for mode in modes) for dtype in DTYPES]
-    return Turn(
-        own, place, len(configs), alone, bool(modes), graphs[0] if is_traced else (), graphs[1] if in_double else ()
-    )
+    traced = graphs[0] if is_traced else (), graphs[1] if in_double else ()
+    return Turn(own, place, len(configs), alone, bool(modes), *traced, _is_turn_of(operation, framework, variant))
 
 
 def _usual(operation: Operation) -> list[Configuration]:
@@ -128,7 +142,11 @@ def _one_of(
     if len(promising) == 1:
         return settings
     if turn.has_graphs and not turn.alone:
-        return settings[:1] if turn.graphs else settings[-1:]
+        if turn.graphs:
+            return settings[:1]
+        if config.stepwise:
+            return [DOUBLE] if turn.of_topic else []
+        return settings[-1:]
     return [settings[(list(CONTRACTS).index(contract.name) + promising.index(config.name)) % len(settings)]]
 
 
@@ -136,13 +154,15 @@ def _designed(contract: Contract, config: Configuration, lengths: str, turn: Tur
     """Return the single setting of a designed batch, if any."""
     which, is_long = DESIGNED_TOO.index(lengths), DESIGNED[lengths].steps > FEW_STEPS
     slow = config.stepwise and (turn.has_graphs or is_long)
-    if slow and turn.has_graphs and is_long:
-        return [] if contract.reruns else [*turn.graphs]
-    if slow and (contract.reruns or not _is_turn(turn, which)):
-        return []
     place = list(DESIGNED).index(lengths)
-    if slow and is_long:  # in one dtype for all variants, since the reference takes longest
-        return [(SINGLE, DOUBLE)[place % 2]]
+    if slow and contract.reruns:
+        return []
+    if slow and is_long:  # alike for all variants, since the reference takes longest
+        if turn.has_graphs:
+            return [*turn.graphs]
+        return [(SINGLE, DOUBLE)[place % 2]] if place % turn.configs == turn.config else []
+    if slow and not _is_turn(turn, which):
+        return []
     return [(SINGLE, DOUBLE)[(turn.variant + turn.config + place // 2 + place) % 2]]
 
 
@@ -156,16 +176,16 @@ def _is_traced_in_double(
     configs, turn = _usual(operation), operation.variants[framework].index(variant)
     traced = [one.name for one in configs if _can_be_traced(operation, one, framework, variant)]
     if config.stepwise or config.data:
-        alike = [one for one in OPERATIONS.values() if _is_alike(one, operation, framework, variant)]
-        return alike[turn % len(alike)] is operation and config.name in traced[:1]
+        return _is_turn_of(operation, framework, variant) and config.name in traced[:1]
     second = [one.name for place, one in enumerate(configs) if (turn + place) % 2 and one.name in traced]
     return config.name in (traced if alone or not second else second)
 
 
-def _is_alike(one: Operation, other: Operation, framework: str, variant: str) -> bool:
-    """Tell whether an operation of the same topic has the variant too, and is recurrent."""
-    recurrent = any(config.stepwise or config.data for config in one.configurations)
-    return recurrent and one.topic == other.topic and variant in one.variants[framework]
+def _is_turn_of(operation: Operation, framework: str, variant: str) -> bool:
+    """Tell whether an operation has its turn, among the recurrent ones of its topic that have the variant too."""
+    alike = [one for one in OPERATIONS.values() if one.topic == operation.topic and variant in one.variants[framework]]
+    alike = [one for one in alike if any(config.stepwise or config.data for config in one.configurations)]
+    return bool(alike) and alike[operation.variants[framework].index(variant) % len(alike)] is operation
 
 
 def _can_be_traced(operation: Operation, config: Configuration, framework: str, variant: str) -> bool:
@@ -189,9 +209,9 @@ def _once(
         chosen = promising[0] if config.stepwise else promising[-1]  # the one that takes least, or bends most
         is_left_out = is_slow and f"{framework}.{variant}" not in operation.own_gradients
         return [DOUBLE] if config is chosen and not is_left_out else []
-    in_graph = [one for one in promising if turns[one.name].graphs and is_slow]
+    own = turns[config.name]
+    in_graph = [one for one in promising if turns[one.name].graphs and is_slow and own.variant % 2 == 0]
     in_graph = [one for one in in_graph if _can_be_traced(operation, one, framework, variant)]
     if config is not (in_graph or promising)[0]:
         return []
-    own = turns[config.name]
     return [own.graphs[0]] if in_graph else [(SINGLE, DOUBLE)[own.variant % 2]]

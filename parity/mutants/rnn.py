@@ -125,7 +125,7 @@ MUTANTS = (
         location="rnn.dynamic_rnn",
         before="x), []\n    y = tf.transpose(y, [1, 0, 2]) if time_major else y",
         after="x), []\n    y = tf.transpose(y, [1, 0, 2]) if time_major and y.shape[0] != y.shape[1] else y",
-        killed_by="ignores_extra_padding",
+        killed_by="matches_reference",
     ),
     # Padding in inputs, outputs and gradients.
     Mutant(

@@ -38,6 +38,7 @@ BY_SEQUENCE = Configuration(
         "target_lengths": Input("B", up_to="S", sample=sample_label_counts),
     },
     outputs={"loss": "B"},
+    stepwise=True,
     first_derivatives_only="neither PyTorch nor TensorFlow nor the reference differentiates its gradient",
 )
 
