@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 from functools import partial
@@ -51,6 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
         scale(config.getoption("--parity-scale"))
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of all garbage collections what is there before the first test, both frameworks among it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from dataclasses import replace
 from importlib.resources import files
@@ -80,10 +79,9 @@ def test_every_mutant_is_a_change_of_a_variant_that_exists() -> None:
 
 
 def test_every_mutant_applies_to_the_source_as_it_stands() -> None:
-    """Tell within a second what the run of all mutants tells after minutes."""
+    """Tell at once what the run of all mutants tells after minutes."""
     for mutant in MUTANTS.values():
-        source = (files(f"parity.{mutant.framework}") / f"{mutant.file}.py").read_text(encoding="utf-8")
-        ast.parse(mutant.mutated(source))
+        mutant.mutated((files(f"parity.{mutant.framework}") / f"{mutant.file}.py").read_text(encoding="utf-8"))
 
 
 def test_every_contract_of_a_default_run_kills_a_mutant_in_both_frameworks() -> None:
