@@ -11,7 +11,8 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
   configuration in one dtype, since Python runs for each step; contracts that transform a case are tried eagerly there
   in one operation of each topic;
 - designed batches, whose sizes are special, are tried in one dtype; in recurrent layers, long ones and all that
-  Python runs step by step in one configuration, which takes turns, and without contracts that transform them;
+  Python runs step by step in one configuration, which takes turns, and without contracts that transform them; in
+  TensorFlow, these take turns with the two batches of a pair;
 - contracts about NaN, earlier calls and second derivatives are tried on one case of each variant: of recurrent layers,
   with every second variant in a graph, which may be rewritten so that it loses NaN; second derivatives, which run
   eagerly, not where that takes long, unless they are written by hand; NaN also where B = T = D = H, and past a byte of
@@ -155,7 +156,7 @@ def _designed(contract: Contract, config: Configuration, lengths: str, turn: Tur
     which, is_long = DESIGNED_TOO.index(lengths), DESIGNED[lengths].steps > FEW_STEPS
     slow = config.stepwise and (turn.has_graphs or is_long)
     place = list(DESIGNED).index(lengths)
-    if slow and contract.reruns:
+    if contract.reruns and (slow or not _has_its_turn(contract, place, turn)):
         return []
     if slow and is_long:  # alike for all variants, since the reference takes longest
         if turn.has_graphs:
@@ -164,6 +165,13 @@ def _designed(contract: Contract, config: Configuration, lengths: str, turn: Tur
     if slow and not _is_turn(turn, which):
         return []
     return [(SINGLE, DOUBLE)[(turn.variant + turn.config + place // 2 + place) % 2]]
+
+
+def _has_its_turn(contract: Contract, place: int, turn: Turn) -> bool:
+    """Tell whether a contract that transforms a case has its turn with a designed batch, or the other of its pair."""
+    if contract.once or not turn.has_graphs:
+        return True
+    return (list(CONTRACTS).index(contract.name) + turn.variant + place) % 2 == 0
 
 
 def _is_traced_in_double(
