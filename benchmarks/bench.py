@@ -92,7 +92,8 @@ class Bench:
         group = self.group(row)
         if phase not in group.times:
             budget = row.budget if phase == "train" else row.budget / 3
-            group.times[phase] = time_all(group.prepared, phase, budget, self.device, least=LEAST)
+            calls = {name: one.calls[phase] for name, one in group.prepared.items()}
+            group.times[phase] = time_all(calls, budget, self.device, least=LEAST)
         return group.times[phase]
 
     def result(self, row: Row, phase: str, candidate: Candidate) -> tuple[Array, dict[str, Any]]:

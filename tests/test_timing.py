@@ -217,6 +217,6 @@ def test_more_than_the_peak_is_a_missing_wait() -> None:
 
 def test_timing_adds_an_a_a_pair_and_a_matrix_product(pytorch: str) -> None:
     prepared = {"pytorch.packed": Benchmark(small()).prepare(Candidate(pytorch, "packed", "eager"))}
-    times = time_all(prepared, "forward", 0.0, least=2)
+    times = time_all({name: one.calls["forward"] for name, one in prepared.items()}, 0.0, least=2)
     assert set(times) == {"pytorch.packed", f"pytorch.packed{AGAIN}", f"pytorch {PRODUCT}"}
     assert find("rnn.lstm").variants[pytorch][0] == "packed"

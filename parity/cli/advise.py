@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         benchmark = layer.benchmark(batches[0], costs=model.groupings())
         with Console(stderr=True).status("measuring one batch"):
             prepared = {str(candidate): benchmark.prepare(candidate) for candidate in layer.candidates()}
-            times = time_all(prepared, layer.phase, BUDGET)
+            times = time_all({name: one.calls[layer.phase] for name, one in prepared.items()}, BUDGET)
         measured = {name: float(np.median(times[name])) for name in prepared}
     first = {name: model.seconds(name, batches[0]) for name in model.costs}
     mean = {name: float(np.mean([model.seconds(name, lengths) for lengths in batches])) for name in model.costs}

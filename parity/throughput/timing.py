@@ -12,16 +12,13 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from parity import frameworks
 from parity.arrays import Array
 from parity.errors import InputError, whole_number
-
-if TYPE_CHECKING:
-    from parity.throughput.benchmark import Prepared
 
 AGAIN = " again"  # ends the second name of the call that is timed twice in each framework
 PRODUCT = "matrix product"
@@ -132,20 +129,18 @@ def by_framework(calls: Mapping[str, TimedCall]) -> dict[str, dict[str, TimedCal
     return groups
 
 
-def time_all(
-    prepared: Mapping[str, Prepared], phase: str, budget: float, device: str = "cpu", least: int = 7
-) -> dict[str, Array]:
+def time_all(calls: Mapping[str, TimedCall], budget: float, device: str = "cpu", least: int = 7) -> dict[str, Array]:
     """Time all candidates in interleaved rounds; return the seconds of each by name, ``(rounds,)``.
 
     In each framework, a matrix product and the fastest candidate a second time run in the same rounds.
     """
-    groups = by_framework({name: candidate.calls[phase] for name, candidate in prepared.items()})
+    groups = by_framework(calls)
     times: dict[str, Array] = {}
-    for framework, calls in groups.items():
-        trials = {name: min(seconds(call), seconds(call)) for name, call in calls.items()}
+    for framework, own in groups.items():
+        trials = {name: min(seconds(call), seconds(call)) for name, call in own.items()}
         fastest = min(trials, key=lambda name: trials[name])
         runtime, used = frameworks.runtime(framework), frameworks.device_of(framework, device)
         multiply, wait = runtime.square_product(PRODUCT_SIDE, used)
-        controls = {f"{fastest}{AGAIN}": calls[fastest], f"{framework} {PRODUCT}": TimedCall(multiply, wait)}
-        times |= interleaved(calls | controls, budget / len(groups), least=least)
+        controls = {f"{fastest}{AGAIN}": own[fastest], f"{framework} {PRODUCT}": TimedCall(multiply, wait)}
+        times |= interleaved(own | controls, budget / len(groups), least=least)
     return times
