@@ -6,13 +6,15 @@ import json
 import math
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 from msgspec.structs import replace
 
 from parity import report
 from parity.checks.check import Check
-from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, Result, Scores
+from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, HeatMap, Result, Scores
+from parity.checks.selection import plan
 from parity.checks.sweep import SweepReport
 from parity.divergences import DIVERGENCES
 from parity.divergences.entry import as_program
@@ -20,7 +22,9 @@ from parity.operations import OPERATIONS
 from parity.report import Report
 from parity.report.answers import answers
 from parity.report.cards import SURPRISING, choose_cards
+from parity.report.html import render_page
 from parity.report.model import SCHEMA, json_schema
+from parity.report.view import arrange
 from parity.training import Training
 from tests.factories import benchmarks, divergence, mutant, own_verdict, report_of, result, row
 from tests.markup import Tree
@@ -143,6 +147,35 @@ def test_expected_failures_and_skips_have_their_reasons(name: str, tmp_path: Pat
     text = write(report_of(result(), EXPECTED_FAILURE, UNAVAILABLE), tmp_path)[name]
     assert EXPECTED_FAILURE.reason in text
     assert UNAVAILABLE.reason in text
+
+
+def measured(check: Check, at: int, random: Random) -> Result:
+    """Make a result: of each six, one has many digits and plots, and the others are exact, as most of a run are."""
+    if at:
+        return result(check=check, case=f"one_layer/{at}", score=0.0, norm_score=0.0, compared=random.randrange(9000))
+    numbers = [float(f"{random.expovariate(2):.4g}") for _ in range(28)]
+    observed = random.gauss(0, 1)
+    return result(
+        check=check,
+        scores={name: Scores(*numbers[index : index + 2]) for index, name in enumerate(("y", "d_x", "d_w"))},
+        observed=observed,
+        expected=observed + numbers[0] * 1e-15,
+        histogram=tuple(random.randrange(100) for _ in range(10)),
+        heat_map=HeatMap("y", (1, 0, 3, 7), 7, False, 1, tuple(tuple(numbers[row : row + 7]) for row in range(4))),
+    )
+
+
+def test_the_page_of_a_whole_run_has_at_most_three_megabytes() -> None:
+    """Render six results of each check; the page of a real run had 2.7 MB."""
+    random = Random(0)
+    checks = plan()
+    made = report_of(
+        *(measured(check, at, random) for check in checks for at in range(6)),
+        planned=len(checks),
+        checked=len(checks),
+        divergences=[divergence(name) for name in DIVERGENCES],
+    )
+    assert len(render_page(arrange(made)).encode()) <= 3_000_000
 
 
 def test_an_empty_report_is_still_a_report(tmp_path: Path) -> None:

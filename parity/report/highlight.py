@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
+
 from markupsafe import Markup, escape
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Number, Operator, String
@@ -22,9 +25,14 @@ def highlighted_program(code: str) -> Markup:
     program = "\n".join(map(printable, as_program(code).split("\n")))
     lexer = PythonLexer(stripnl=False, ensurenl=False)
     tokens = lexer.get_tokens(program[:LONGEST])
-    return Markup("").join([*(_token(kind, text) for kind, text in tokens), program[LONGEST:]])
+    runs = groupby(tokens, key=lambda token: _class(token[0]))  # a string is three tokens, and one element
+    return Markup("").join([*(_run(name, run) for name, run in runs), program[LONGEST:]])
 
 
-def _token(kind: object, text: str) -> Markup:
-    name = next((name for of_kind, name in KINDS.items() if kind in of_kind), "")
+def _class(kind: object) -> str:
+    return next((name for of_kind, name in KINDS.items() if kind in of_kind), "")
+
+
+def _run(name: str, tokens: Iterable[tuple[object, str]]) -> Markup:
+    text = "".join(text for _, text in tokens)
     return Markup('<span class="{}">{}</span>').format(name, text) if name else escape(text)

@@ -1,7 +1,7 @@
 """Render a report as one page that needs no network and runs no script but its own.
 
-A full run has 20 000 results. As HTML they would be 15 MB. Packed for the script, each text once and compressed, they
-are half a megabyte, and a browser lays out only what a reader opens.
+A full run has 50 000 results. As HTML they would be tens of megabytes. Packed for the script, each text once, and
+compressed field by field, they are one, and a browser lays out only what a reader opens.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import msgspec
 from markupsafe import Markup
@@ -88,7 +89,7 @@ def _script() -> str:
     return f"\n{constants}" + "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
-class PackedResult(Struct, frozen=True, array_like=True):
+class PackedResult(Struct, frozen=True):
     """A result as the page's script reads it; texts are positions in ``Bundle.texts``."""
 
     dtype: int
@@ -99,6 +100,8 @@ class PackedResult(Struct, frozen=True, array_like=True):
     explanation: int  # the sentence about a failure, the reason of an expected failure or a skip
     reproduce: int
     largest_quantity: int  # of the largest elementwise score
+    quantities: tuple[int, ...]  # texts too: the names of all quantities,
+    scores: tuple[Scores, ...]  # and their scores
     largest_score: float
     seed: int
     score: Measure
@@ -107,23 +110,21 @@ class PackedResult(Struct, frozen=True, array_like=True):
     norm_limit: Measure
     max_abs_error: Measure
     worst_index: tuple[Count, ...]
-    observed: float | None
-    expected: float | None
+    values: tuple[float | None, float | None]  # observed and expected
     compared: Count
-    scores: dict[str, Scores]
     histogram: tuple[Count, ...]
     heat_map: HeatMap | None
 
 
 class Bundle(Struct, frozen=True):
-    """All results of a page."""
+    """All results of a page, field by field: what stands together is alike, and compresses well."""
 
-    fields: tuple[str, ...]  # the names of the fields of a packed result,
-    text_fields: int  # of which so many are texts, the first
+    text_fields: int  # of the fields so many are texts, the first
     texts: list[str]
     contracts: list[tuple[str, str, float | None, str]]  # name, promise, limit of an element, what is expected
     rows: list[tuple[str, str, str]]  # operation, framework and variant, in the order of the page
-    cells: list[list[list[PackedResult]]]  # row and contract -> results, the worst first
+    counts: list[list[int]]  # row and contract -> how many results
+    fields: dict[str, list[Any]]  # of a packed result -> the values of all results, cell by cell, the worst first
     bins: tuple[str, ...]  # names, of a histogram
     limit: float  # of an element, at which the colours of a heat map end
 
@@ -133,18 +134,19 @@ def pack(matrices: Sequence[Matrix]) -> str:
     texts: dict[str, int] = {}
     rows = [row for matrix in matrices for row in matrix.rows]
     columns = matrices[0].columns if matrices else ()
-    cells = [[[_pack(result, texts) for result in worst_first(cell.results)] for cell in row.cells] for row in rows]
+    cells = [cell for row in rows for cell in row.cells]
+    packed = [_pack(result, texts) for cell in cells for result in worst_first(cell.results)]
     bundle = Bundle(
-        fields=PackedResult.__struct_fields__,
         text_fields=TEXT_FIELDS,
         texts=[visible(text) for text in texts],
         contracts=[_contract(column) for column in columns],
         rows=[(printable(row.operation), printable(row.framework), printable(row.variant)) for row in rows],
-        cells=cells,
+        counts=[[len(cell.results) for cell in row.cells] for row in rows],
+        fields={name: [getattr(result, name) for result in packed] for name in PackedResult.__struct_fields__},
         bins=BINS,
         limit=UP_TO[-1],
     )
-    return base64.b64encode(gzip.compress(msgspec.json.encode(bundle), 6, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(msgspec.json.encode(bundle), 9, mtime=0)).decode()
 
 
 def _contract(column: Column) -> tuple[str, str, float | None, str]:
@@ -169,6 +171,8 @@ def _pack(result: Result, texts: dict[str, int]) -> PackedResult:
         explanation=position(sentence(result) if result.status == FAILED else result.reason),
         reproduce=position(result.reproduce),
         largest_quantity=position(largest_quantity),
+        quantities=tuple(map(position, result.scores)),
+        scores=tuple(result.scores.values()),
         largest_score=largest_score,
         seed=result.seed,
         score=result.score,
@@ -177,10 +181,8 @@ def _pack(result: Result, texts: dict[str, int]) -> PackedResult:
         norm_limit=result.norm_limit,
         max_abs_error=result.max_abs_error,
         worst_index=result.worst_index,
-        observed=result.observed,
-        expected=result.expected,
+        values=(result.observed, result.expected),
         compared=result.compared,
-        scores={printable(name): scores for name, scores in result.scores.items()},
         histogram=result.histogram,
         heat_map=heat_map,
     )

@@ -1,13 +1,13 @@
 // One result in full: its numbers, where its errors are, how large they are, and the command that reproduces it.
 
 function inFull(data, row, column, result) {
-  const { explanation, limit, heat_map: map, histogram: counts, scores, reproduce } = result;
+  const { explanation, limit, heat_map: map, histogram: counts, reproduce } = result;
   const elements = [heading(result)];
   if (explanation) elements.push(make("p", { class: "sentence" }, explanation));
   if (limit !== null) elements.push(measures(data, row, column, result));
   if (map) elements.push(...heatMapSection(map, result, data.limit));
   if (counts.length) elements.push(...histogramSection(data, row, column, result));
-  if (Object.keys(scores).length > 1) elements.push(quantities(result));
+  if (result.quantities.length > 1) elements.push(quantities(result));
   if (reproduce) elements.push(make("h4", {}, "Reproduce"), command(reproduce));
   return elements;
 }
@@ -63,7 +63,7 @@ function measures(data, row, column, result) {
 }
 
 /** Both values, each with the name of where it is from. */
-function values({ framework, subject }, { name, against }, { observed, expected }) {
+function values({ framework, subject }, { name, against }, { values: [observed, expected] }) {
   const text = each => (each === null || each === undefined ? "not finite" : precise(each));
   const other = { pytorch: "tensorflow", tensorflow: "pytorch" }[framework];
   const from = name === "frameworks_agree" && other ? other : against;
@@ -71,7 +71,7 @@ function values({ framework, subject }, { name, against }, { observed, expected 
 }
 
 /** The error at the worst element as a share of the value that is expected there. */
-function relativeError({ observed, expected }) {
+function relativeError({ values: [observed, expected] }) {
   if (!Number.isFinite(observed) || !Number.isFinite(expected)) return "";
   if (expected === 0) return observed === 0 ? "0" : "∞: the expected value is 0";
   return String(Number((Math.abs(observed - expected) / Math.abs(expected)).toPrecision(3)));
@@ -123,7 +123,8 @@ function roomForPlots() {
 }
 
 function quantities(result) {
-  const rows = Object.entries(result.scores).sort(([, [one]], [, [other]]) => size(other) - size(one));
+  const rows = result.quantities.map((name, index) => [name, result.scores[index]]);
+  rows.sort(([, [one]], [, [other]]) => size(other) - size(one));
   const line = ([name, scores]) =>
     make("tr", {}, make("th", { scope: "row" }, name), ...scores.map(score => make("td", {}, precise(size(score)))));
   const all = table({}, ["quantity", "element", "norm"], rows.map(line));

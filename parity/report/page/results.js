@@ -6,10 +6,12 @@ async function unpack() {
   const bytes = Uint8Array.from(atob($("#bundle").textContent), letter => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const bundle = JSON.parse(await new Response(stream).text());
-  const unpackResult = packed => {
-    const value = (name, index) => (index < bundle.text_fields ? bundle.texts[packed[index]] : packed[index]);
-    return Object.fromEntries(bundle.fields.map((name, index) => [name, value(name, index)]));
-  };
+  const text = position => bundle.texts[position];
+  const valuesOf = ([name, values], index) => [name, index < bundle.text_fields ? values.map(text) : values];
+  const fields = Object.entries(bundle.fields).map(valuesOf);
+  const results = bundle.fields.status.map((_, at) => Object.fromEntries(fields.map(([name, values]) => [name, values[at]])));
+  for (const result of results) result.quantities = result.quantities.map(text);
+  let at = 0;
   const unpackRow = ([operation, framework, variant]) => {
     return { operation, framework, variant, subject: `${framework}.${variant}` };
   };
@@ -18,7 +20,7 @@ async function unpack() {
     limit: bundle.limit,
     contracts: bundle.contracts.map(([name, promise, limit, against]) => ({ name, promise, limit, against })),
     rows: bundle.rows.map(unpackRow),
-    cells: bundle.cells.map(row => row.map(cell => cell.map(unpackResult))),
+    cells: bundle.counts.map(row => row.map(count => results.slice(at, (at += count)))),
   };
 }
 
