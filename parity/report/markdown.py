@@ -9,14 +9,24 @@ from typing import Any
 import msgspec
 
 from parity.checks.contracts import CONTRACTS
-from parity.checks.result import FAILED, XFAILED, Result
+from parity.checks.result import FAILED, PASSED, XFAILED, Result
 from parity.checks.sentences import sentence
 from parity.divergences import DivergenceEntry
 from parity.mutants import MutantResult
 from parity.pairs.layers import LayerDifference
-from parity.report.formatting import ABSENT, MEANINGS, SYMBOLS, plural
+from parity.report.formatting import MEANINGS, SYMBOLS, plural, several
 from parity.report.groups import Group, group_by
-from parity.report.markdown_text import Part, code_block, escape, join_parts, one_line, shorten, table_head, table_row
+from parity.report.markdown_text import (
+    Part,
+    code_block,
+    escape,
+    join_parts,
+    one_line,
+    shorten,
+    table_head,
+    table_row,
+    with_commands,
+)
 from parity.report.own import OwnContract, OwnView
 from parity.report.summaries import MUTANT_HEADS, TOTALS_HEADS
 from parity.report.table import Cell, Column, Matrix, Row
@@ -26,7 +36,7 @@ LIMIT = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 cha
 LONGEST, LONGEST_COMMAND = 300, 1000  # characters of a text of the report, and of a command
 MORE = "`index.html` beside this file shows every cell, divergence and mutant; `report.json` has all results."
 VERSIONS = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
-EXPECTED_HEADS = ("operation", "variant", "reason", "cases", "modes", "results", "reproduce")
+EXPECTED_HEADS = ("reason", "variants", "results", "reproduce")
 FEW_LAYERS = 20  # that agree, before the first that differs
 LAYER_HEADS = ("left", "right", "class", "in float64", "in the other dtype", "", "step")
 CROSS = SYMBOLS[FAILED]
@@ -54,8 +64,9 @@ def _parts(view: View) -> Iterator[Part]:
         yield Part("", [f"## Operations against contracts\n\n{_legend(usual)}\n\n"], tail="")
     for matrix in sorted(view.matrices, key=lambda matrix: not any(map(_fails, matrix.rows))):
         yield _matrix(matrix, usual)
-    head = f"{_folded('Expected failures', view.expected_failures)}{EXPECTED_FAILURES}\n\n{table_head(EXPECTED_HEADS)}"
-    yield Part("expected failures", view.expected_failures, _expected_failure, head, FOLDED_END)
+    expected = list(group_by(view.expected_failures, lambda group: group.worst.reason).items())
+    head = f"{_folded('Expected failures', expected)}{EXPECTED_FAILURES}\n\n{table_head(EXPECTED_HEADS)}"
+    yield Part("reasons for expected failures", expected, _expected_failure, head, FOLDED_END)
     yield _table("reasons for skipping", "Skipped", ("results", "frameworks", "reason"), view.skipped)
     entries = [entry for _, topic in view.divergences for entry in topic]
     head = f"{_folded('Where they differ', entries)}`parity divergences NAME` prints an entry.\n\n"
@@ -87,7 +98,7 @@ def _top(view: View) -> str:
     counts = " · ".join(f"{symbol} {meaning} {count}" for _, symbol, meaning, count in view.counts)
     environment = dict(view.environment)
     versions = ", ".join(f"{name} {shorten(environment[name], 40)}" for name in VERSIONS if name in environment)
-    answered = "".join(f"- {_text(str(answer), 3 * LONGEST)}\n" for answer in view.answers)
+    answered = "".join(f"- {with_commands(shorten(str(answer), 3 * LONGEST))}\n" for answer in view.answers)
     facts = [*view.facts[:8], ("with", versions)]
     lines = "".join(f"- {_text(name)}: {_text(text)}\n" for name, text in facts)
     return (
@@ -172,25 +183,32 @@ def _fails(row: Row) -> bool:
 
 
 def _matrix(matrix: Matrix, usual: str) -> Part:
-    """Return a topic as a table that is open if a variant fails, without the contracts that no variant has."""
+    """Return a topic as a table, open if a variant fails; a contract with a tick in every row takes no column."""
     failing, variants = sum(map(_fails, matrix.rows)), len(matrix.rows)
     summary = f"{failing} of {plural(variants, 'variant')} failing" if failing else plural(variants, "variant")
     details = f"<details{' open' if failing else ''}><summary>{summary}</summary>"
-    present = {cell.column.contract for row in matrix.rows for cell in row.cells if cell.status != ABSENT}
-    heads = [_column_head(column, usual) for column in matrix.columns if column.contract in present]
+    ticked = [at for at in matrix.shown if all(_cell(row.cells[at]) == SYMBOLS[PASSED] for row in matrix.rows)]
+    others = [at for at in matrix.shown if at not in ticked]
+    names = ", ".join(_contract_name(matrix.columns[at]) for at in ticked)
+    exact = f"{SYMBOLS[PASSED]} in every row (exact): {names}.\n\n" if names else ""
 
     def render(row: Row) -> str:
-        cells = [_cell(cell) for cell in row.cells if cell.column.contract in present]
-        return table_row([f"{_text(row.operation)} {_text(row.subject)}", *cells])
+        return table_row([f"{_text(row.operation)} {_text(row.subject)}", *(_cell(row.cells[at]) for at in others)])
 
-    head = f"### {_text(matrix.topic)}\n\n{details}\n\n{table_head(['', *heads])}"
+    heads = [_column_head(matrix.columns[at], usual) for at in others]
+    head = f"### {_text(matrix.topic)}\n\n{details}\n\n{exact}{table_head(['', *heads])}"
     return Part("variants", matrix.rows, render, head, FOLDED_END)
 
 
 def _column_head(column: Column, usual: str) -> str:
-    """Return the name of a contract with spaces, at which a narrow column breaks it, and a limit of its own."""
-    name = column.contract.replace("_", " ") if column.contract in CONTRACTS else _text(column.contract)
+    """Return the name of a contract, and a limit of its own."""
+    name = _contract_name(column)
     return f"{name} ({column.limit_text})" if column.limit_text not in ("", usual) else name
+
+
+def _contract_name(column: Column) -> str:
+    """Return the name of a contract with spaces, at which a narrow column breaks it."""
+    return column.contract.replace("_", " ") if column.contract in CONTRACTS else _text(column.contract)
 
 
 def _cell(cell: Cell) -> str:
@@ -201,9 +219,11 @@ def _cell(cell: Cell) -> str:
     return f"{text} {SYMBOLS[XFAILED]}" if cell.has_expected_failures else text
 
 
-def _expected_failure(group: Group) -> str:
-    worst, cases, modes = group.worst, group.distinct("case"), group.distinct("mode")
-    return _row([worst.operation, worst.subject, worst.reason, cases, modes, str(group.size), worst.reproduce])
+def _expected_failure(of_reason: tuple[str, Sequence[Group]]) -> str:
+    """Name the variants that share a reason; the page has the cases and the command of each."""
+    reason, groups = of_reason
+    variants = several(f"{group.worst.operation} {group.worst.subject}" for group in groups)
+    return _row([reason, variants, str(sum(group.size for group in groups)), groups[0].worst.reproduce])
 
 
 def _topic(topic: tuple[str, Sequence[DivergenceEntry]]) -> str:

@@ -35,6 +35,16 @@ def escape(text: str) -> str:
     return SPECIAL.sub(lambda match: ESCAPED.get(match[0], f"\\{match[0]}"), one_line(text))
 
 
+def with_commands(text: str) -> str:
+    r"""Escape a sentence, but for a command of ours between backticks.
+
+    >>> print(with_commands("not `measured`, `parity report DIR --benchmarks FILE` measures"))
+    not \`measured\`, `parity report DIR --benchmarks FILE` measures
+    """
+    commands = enumerate(re.split("`(parity [^`]+)`", one_line(text)))
+    return "".join(f"`{part}`" if at % 2 else escape(part) for at, part in commands)
+
+
 def code_block(command: str) -> str:
     """Return a command in a Markdown fence that it cannot close."""
     line = one_line(command)
