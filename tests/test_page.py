@@ -17,7 +17,17 @@ from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, FirstDifference, HeatMap, Result, Scores, Status
 from parity.report import Report
-from tests.factories import HOSTILE, benchmarks, curve, divergence, hostile_report, mutant, report_of, result
+from tests.factories import (
+    HOSTILE,
+    benchmarks,
+    curve,
+    divergence,
+    hostile_report,
+    mutant,
+    report_of,
+    result,
+    small_report,
+)
 from tests.full_runs import every_other
 
 if TYPE_CHECKING:
@@ -363,6 +373,23 @@ def test_one_search_finds_operations_divergences_and_mutants(show: Show) -> None
     expect(page.locator("details#loss\\.denominator[open] pre").first).to_be_visible()
     expect(page.locator("#found")).to_be_hidden()
     assert page.locator("nav.sections").evaluate("bar => bar.getBoundingClientRect().top") == 0  # it stays in sight
+
+
+CUT = """links => links.filter(link => {
+  const { right, top, bottom } = link.getBoundingClientRect();
+  return !link.contains(document.elementFromPoint(right - 2, (top + bottom) / 2));
+}).map(link => link.textContent)"""
+
+
+@pytest.mark.parametrize("width", [400, 1200, 2000])
+def test_the_section_bar_shows_all_its_links_and_covers_no_heading(width: int, show: Show) -> None:
+    page = show(small_report(), viewport={"width": width, "height": 900}).page
+    links = page.locator("nav.sections > ul a")
+    expect(links).to_have_count(12)
+    assert links.evaluate_all(CUT) == []
+    page.evaluate("location.hash = 'mutants'")
+    bottom = page.locator("nav.sections").evaluate("bar => bar.getBoundingClientRect().bottom")
+    assert page.locator("#mutants").evaluate("section => section.getBoundingClientRect().top") >= bottom
 
 
 def test_the_chosen_theme_is_stored(show: Show) -> None:

@@ -30,7 +30,7 @@ SWEEP_HEADS = ("operation", "framework", "dtype", "seeds", "checks", "failed", "
 
 
 class Section(NamedTuple):
-    """A section of the page: its anchor, which is also the name of its template, its title and a summary."""
+    """A section of the page: its anchor, which is also the name of its template, a short title and a summary."""
 
     anchor: str
     title: str
@@ -46,15 +46,15 @@ def list_sections(
 ) -> Iterator[Section]:
     """Yield the sections that have something in them, in the order of the page."""
     if report.own:
-        yield Section("own", "Your own models", _own(report))
+        yield Section("own", "Your models", _own(report))
     if failures:
         yield Section("failures", "Failures", f"{plural(len(failures), 'kind')}, worst first")
     if report.divergences:
-        yield Section("divergences", "Where they differ", _divergences(report))
+        yield Section("divergences", "Differences", _divergences(report))
     if matrices:
         variants, contracts = sum(len(matrix.rows) for matrix in matrices), len(matrices[0].columns)
         summary = f"{plural(variants, 'variant')}, {plural(contracts, 'contract')}"
-        yield Section("matrix", "Operations against contracts", summary)
+        yield Section("matrix", "Matrix", summary)
     if report.throughput:
         best = "; ".join(fastest(report.throughput.rows))
         yield Section("throughput", "Throughput", f"fastest in training {best}" if best else "")
@@ -70,8 +70,8 @@ def list_sections(
         alarms = plural(sweep.failed, "false alarm") if sweep.failed else "no false alarm"
         yield Section("sweep", "Random cases", f"{alarms} in {amount(sweep.checks)}")
     if skips or expected_failures:
-        yield Section("skipped", "Skipped and expected failures", _skipped(expected_failures, skips))
-    yield Section("reading", "How to read a score", "scores, noise floors, contracts")
+        yield Section("skipped", "Skipped", _skipped(expected_failures, skips))
+    yield Section("reading", "Scores", "scores, noise floors, contracts")
     yield Section("environment", "Environment", _environment(report.environment))
 
 

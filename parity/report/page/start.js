@@ -24,8 +24,16 @@ function follow(cells) {
   $("#not-found").textContent = exists ? "" : `This page has nothing named ${name.slice(0, 120)}.`;
 }
 
+/** Keep what is scrolled to below the bar of sections, which has more lines in a narrower window. */
+function measureBar() {
+  const bar = $(".sections");
+  const measure = () => document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`);
+  new ResizeObserver(measure).observe(bar);
+}
+
 async function start() {
   theme();
+  measureBar();
   for (const box of $$(".command")) addCopyButton(box);
   search();
   unfold();
