@@ -288,6 +288,20 @@ def test_ten_divergences_stand_first_those_that_are_stale_before_all(tmp_path: P
     assert [entry.name for entry in choose_cards(stale)] == ["rnn.hard_sigmoid"]
 
 
+def test_a_difference_of_which_one_framework_ran_is_known_and_not_shown(tmp_path: Path) -> None:
+    entry = divergence("loss.all_ignored")
+    pytorch, tensorflow = entry.frameworks.values()
+    absent = replace(tensorflow, status=SKIPPED, reason="no module", observed={})
+    alone = "Results are known to differ. pytorch: loss = NaN; no other framework was run"
+    for others, sentence in (
+        ({"tensorflow": tensorflow}, "Results differ. pytorch: loss = NaN; tensorflow: loss = 0"),
+        ({"tensorflow": absent}, alone),
+        ({}, alone),
+    ):
+        made = report_of(result(), divergences=[replace(entry, frameworks={"pytorch": pytorch} | others)])
+        assert sentence in Tree(write(made, tmp_path)["index.html"]).text
+
+
 def test_a_disturbed_row_of_a_ranking_is_grey(tmp_path: Path) -> None:
     disturbed = {"a_a": {"median": 1.2, "low": 1.1, "high": 1.3}}
     rows = [row("pytorch", variant, distribution="short", **disturbed) for variant in ("padded", "packed")]

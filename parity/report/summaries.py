@@ -12,7 +12,8 @@ from parity.checks.contracts import CONTRACTS, is_echo
 from parity.checks.result import Result
 from parity.checks.sensitivity import ranges
 from parity.checks.sweep import SweepRow
-from parity.divergences import DIFFERS, DivergenceEntry
+from parity.divergences import DIFFERS, DivergenceEntry, Trial
+from parity.divergences.entry import DEPENDS
 from parity.mutants import KILLED, Kill, MutantResult
 from parity.report.formatting import ABSENT, SYMBOLS, amount, index, number, plural
 from parity.report.groups import Group, group_by
@@ -22,6 +23,7 @@ from parity.report.speedups import fastest
 from parity.report.table import Matrix
 from parity.report.verdicts import broken
 
+VERDICT_WORDS = {DIFFERS: "results differ", DEPENDS: "it depends"}  # where a verdict alone would not follow a claim
 SHORT = 240  # characters: two lines of the page
 MUTANT_HEADS = ("contract", "mutants killed", "by it alone")
 TOTALS_HEADS = ("framework", "dtype", "checks", "failed", "scores", "largest element", "largest norm")
@@ -111,8 +113,29 @@ def _environment(environment: Environment) -> str:
     return ", ".join(filter(None, [environment.date, *frameworks]))
 
 
+def verdict_words(entry: DivergenceEntry) -> str:
+    """Return the verdict in words that follow the claim, and that hold where one framework ran.
+
+    >>> from parity.divergences import Trial
+    >>> both = {name: Trial("", name, "passed", observed={"loss": "0"}) for name in ("pytorch", "tensorflow")}
+    >>> entry = DivergenceEntry("", "The mean loss is 0.", DIFFERS, "", "", "", (), both)
+    >>> verdict_words(entry)
+    'results differ'
+    >>> del both["tensorflow"]
+    >>> verdict_words(entry), summarise_divergence(entry)
+    ('results are known to differ', 'pytorch: loss = 0; no other framework was run')
+    """
+    if entry.verdict == DIFFERS and len(_tried(entry)) < 2:
+        return "results are known to differ"
+    return VERDICT_WORDS.get(entry.verdict, entry.verdict)
+
+
+def _tried(entry: DivergenceEntry) -> list[Trial]:
+    return [trial for trial in entry.frameworks.values() if trial.observed]
+
+
 def summarise_divergence(entry: DivergenceEntry) -> str:
-    """Return what each framework gave in this run; where that is long, or nothing, the first sentence of ``why``.
+    """Return what each framework gave in this run; where that is long, or nothing, the beginning of ``why``.
 
     >>> from parity.divergences import Trial
     >>> def entry(**values):
@@ -123,25 +146,29 @@ def summarise_divergence(entry: DivergenceEntry) -> str:
     >>> summarise_divergence(entry(pytorch="NaN", tensorflow="NaN"))
     'pytorch and tensorflow: loss = NaN'
     >>> summarise_divergence(entry())
-    'Nothing to average.'
+    'Nothing to average. It is 0 / 0.'
     """
-    tried = [trial for trial in entry.frameworks.values() if trial.observed]
+    tried = _tried(entry)
     same = group_by(tried, lambda trial: _values(trial.observed))
-    values = "; ".join(
-        f"{' and '.join(trial.framework for trial in trials)}: {observed}" for observed, trials in same.items()
-    )
-    if values and len(values) <= SHORT:
-        return values
-    return first_sentence(entry.why)
+    values = [f"{' and '.join(trial.framework for trial in trials)}: {observed}" for observed, trials in same.items()]
+    if entry.verdict == DIFFERS and len(tried) == 1:
+        values.append("no other framework was run")
+    text = "; ".join(values)
+    return text if tried and len(text) <= SHORT else beginning(entry.why)
 
 
-def first_sentence(text: str) -> str:
-    """Return the first sentence of a text.
+def beginning(text: str, longest: int = SHORT) -> str:
+    """Return as many sentences of a text as fit into a number of characters, and the first in any case.
 
-    >>> first_sentence("Divide by the sum of the mask. A mean would count padding.")
-    'Divide by the sum of the mask.'
+    >>> beginning("Divide by the sum of the mask. A mean would count padding. Pack.", 60)
+    'Divide by the sum of the mask. A mean would count padding.'
     """
-    return re.split(r"(?<=[.?!])\s+(?=[A-Z`])", text.strip(), maxsplit=1)[0]
+    first, *others = re.split(r"(?<=[.?!])\s+(?=[A-Z`])", text.strip())
+    for other in others:
+        if len(first) + 1 + len(other) > longest:
+            break
+        first += f" {other}"
+    return first
 
 
 def _values(observed: Mapping[str, str]) -> str:
