@@ -137,9 +137,11 @@ def reasons(argument: str, received: object, known: Iterable[str]) -> dict[str, 
     """
     given = of_kind(argument, received or {}, Mapping, "reasons by the names of contracts")
     known = list(known)
-    return {
-        choose(argument, name, known): of_kind(argument, why, str, "reasons in words") for name, why in given.items()
-    }
+    for name, why in given.items():
+        choose(argument, name, known)
+        if not of_kind(argument, why, str, "reasons in words").strip():
+            raise InputError(argument, f"{shown(why)} for {name!r}", "a reason in words")
+    return dict(given)
 
 
 def whole_number(argument: str, received: Any, least: int = 0, most: int | None = None) -> int:

@@ -73,7 +73,8 @@ CHECKS: dict[str, Callable[[], object]] = {
     f"function: got None, {CALLABLE}": lambda: checked(function=None),
     "framework: got 'reference', expected one of: pytorch, tensorflow": lambda: checked(framework="reference"),
     "dtype: got 'float46', expected 'float64'": lambda: checked(dtype="float46"),
-    "contract: got 'repeatabel', expected 'repeatable'": lambda: checked(contracts=["repeatabel"]),
+    "contracts: got 'repeatabel', expected 'repeatable'": lambda: checked(contracts=["repeatabel"]),
+    "contracts: got 'trains_alike', expected a contract of a single run": lambda: checked(contracts=["trains_alike"]),
     "contracts: got 'repeatable', expected a list of names": lambda: checked(contracts="repeatable"),
     "contracts: got [['repeatable']], expected a list of names": lambda: checked(contracts=[["repeatable"]]),
     "seed: got None, expected a whole number of 0 or more": lambda: checked(seed=None),
@@ -228,7 +229,7 @@ DECORATORS: dict[str, Callable[[], object]] = {  # refused where a test is colle
         "loss.sequence_loss", side="left", config="by_step"
     ),
     "dtype: got 'float46', expected 'float64'": lambda: parity.function("rnn.gru", dtype=["float46"]),
-    "contract: got 'ignores_paddings', expected": lambda: parity.function("rnn.gru", contracts=["ignores_paddings"]),
+    "contracts: got 'ignores_paddings', expected": lambda: parity.function("rnn.gru", contracts=["ignores_paddings"]),
     "contracts: got 'ignores_padding', expected a list of names": lambda: parity.function(
         "rnn.gru", contracts="ignores_padding"
     ),
@@ -244,6 +245,9 @@ DECORATORS: dict[str, Callable[[], object]] = {  # refused where a test is colle
     "expected_failures: got 'repeatabel', expected 'repeatable'": lambda: parity.function(
         "rnn.gru", expected_failures={"repeatabel": "it is random"}
     ),
+    "expected_failures: got '' for 'repeatable', expected a reason in words": lambda: parity.function(
+        "rnn.gru", expected_failures={"repeatable": ""}
+    ),
     "seed: got -1, expected a whole number of 0 or more": lambda: parity.function("rnn.gru", seed=-1),
     "inputs: got 3, expected parity.inputs(…) or parity.batch(…)": lambda: parity.model(3),  # type: ignore[arg-type]
     f"call: got 3, {CALLABLE}": lambda: parity.model(ONE, call=3),
@@ -255,6 +259,9 @@ DECORATORS: dict[str, Callable[[], object]] = {  # refused where a test is colle
     "training: got 1, expected True or False": lambda: parity.model(ONE, training=1),
     "seeds: got 0, expected a whole number from 1 to 10000": lambda: parity.model(ONE, seeds=0),
     "expected_failures: got 'left', expected": lambda: parity.model(ONE, expected_failures={"left": "why"}),
+    "expected_failures: got ' ' for 'repeatable', expected a reason in words": lambda: parity.model(
+        ONE, expected_failures={"repeatable": " "}
+    ),
     "framework: got 'keras', expected": lambda: parity.model(ONE, framework="keras"),
     "recording: got 3, expected the name of a folder": lambda: parity.model(ONE, recording=3),
     "inputs: got None, expected parity.inputs(": lambda: parity.pair(None),  # type: ignore[arg-type]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +185,19 @@ def test_an_operation_is_described(capsys: Any) -> None:
     assert main(["describe"]) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in OPERATIONS)
+
+
+def test_arguments_are_described_in_the_order_of_the_signature(capsys: Any) -> None:
+    assert main(["describe", *OPERATIONS]) == 0
+    described = re.findall(r"^configuration (\w+): (.*)((?:\n.+)+)", capsys.readouterr().out, re.MULTILINE)
+    configurations = [(row, config) for row in OPERATIONS.values() for config in row.configurations]
+    for (row, config), (name, call, table) in zip(configurations, described, strict=True):
+        function = getattr(import_module(f"parity.reference.{row.topic}"), row.function)
+        arrays = {*config.arguments} - {*config.options}
+        expected = [name for name in inspect.signature(function).parameters if name in arrays]
+        taken = dict.fromkeys(re.findall(r"^takes +(\w+)", table, re.MULTILINE))
+        assert (name, list(taken), len(expected)) == (config.name, expected, len(arrays)), row.name
+        assert call.split(", ")[: len(expected)] == expected, row.name
 
 
 def test_a_topic_selects_all_of_its_names(capsys: Any) -> None:

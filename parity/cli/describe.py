@@ -41,11 +41,13 @@ def _describe(row: Operation, terminal: Console) -> None:
     if definition := _definition(row):
         terminal.print(definition)
         terminal.print(f"\n{inspect.getdoc(_reference(row))}")
+    parameters = list(inspect.signature(getattr(_reference(row), row.function)).parameters)
     for config in row.configurations:
         options = config.options  # shown with their values
-        call = [f"{name}={options[name]!r}" if name in options else name for name in config.arguments]
+        arguments = sorted(config.arguments, key=parameters.index)
+        call = [f"{name}={options[name]!r}" if name in options else name for name in arguments]
         terminal.print(f"\nconfiguration {config.name}: {', '.join(call)}")
-        terminal.print(_arrays(config))
+        terminal.print(_arrays(config, parameters))
     for framework, variants in row.variants.items():
         terminal.print(f"{framework}: {', '.join(variants)}")
     terminal.print()
@@ -67,11 +69,13 @@ def _reference(row: Operation) -> ModuleType:
     return import_module(f"parity.reference.{row.topic}")
 
 
-def _arrays(config: Configuration) -> Table:
+def _arrays(config: Configuration, parameters: list[str]) -> Table:
     table = Table("", "name", "axes", "", box=None, pad_edge=False, header_style="dim")
-    table.add_row("takes", "lengths", _axes("B"), "whole numbers")
-    for name, array in config.inputs.items():
-        table.add_row("takes", name, _axes(array.axes), _kind(array))
+    taken = {"lengths": ("B", "whole numbers")}
+    taken |= {name: (array.axes, _kind(array)) for name, array in config.inputs.items()}
+    for name in sorted(taken, key=lambda name: parameters.index(name.partition(".")[0])):
+        axes, kind = taken[name]
+        table.add_row("takes", name, _axes(axes), kind)
     for name, axes in config.outputs.items():
         table.add_row("returns", name, _axes(axes), "")
     return table

@@ -101,7 +101,12 @@ class Asked:
         frameworks = [self.framework] if self.framework else FRAMEWORKS
         contracts = self.contracts or usual_contracts(self.like is not None)
         selection: dict[str, Any] = {"config": self.config, "lengths": self.lengths, "mode": self.mode}
-        return plan([self.row.name], frameworks, (), self.dtypes, contracts, self.seed, full=True, **selection)
+        try:
+            return plan([self.row.name], frameworks, (), self.dtypes, contracts, self.seed, full=True, **selection)
+        except InputError as error:
+            if error.argument != "contract":
+                raise
+            raise InputError("contracts", *error.args[1:]) from None
 
     @property
     def configs(self) -> list[Configuration]:
