@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from inspect import iscoroutinefunction, isgeneratorfunction, signature
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from parity.checks.result import SKIPPED, XFAILED
 from parity.checks.verdict import Verdict
-from parity.errors import FrameworkUnavailable, InputError, a_function, choose, shown
+from parity.errors import FrameworkUnavailable, InputError, a_function, choose, first_lines, message_of, shown
 from parity.functions import checking as functions
 from parity.functions.asking import asked_of
 from parity.models import checking as models
@@ -128,7 +128,7 @@ def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decora
     def decorate(factory: Factory) -> Callable[..., None]:
         name = _name_of(factory)
 
-        @cache
+        @partial(_called_once, name)
         def verdict() -> Verdict:
             try:
                 return check(factory())
@@ -155,6 +155,26 @@ def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decora
         return test
 
     return decorate
+
+
+def _called_once(name: str, make: Callable[[], Verdict]) -> Callable[[], Verdict]:
+    """Return a function that calls another once, whether that returns or raises: later calls fail with a line."""
+    import pytest
+
+    cached, raised = cache(make), ""
+
+    def once() -> Verdict:
+        nonlocal raised
+        __tracebackhide__ = True
+        if raised:
+            pytest.fail(f"{name} raised {raised}: its first test shows where", pytrace=False)
+        try:
+            return cached()
+        except Exception as error:
+            raised = first_lines(message_of(error))
+            raise
+
+    return once
 
 
 def _name_of(factory: Factory) -> str:

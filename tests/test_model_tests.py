@@ -143,3 +143,27 @@ def test_a_decorated_function_that_returns_something_else_fails_with_one_sentenc
             "*InputError: function: got None, expected something that can be called",
         ]
     )
+
+
+RAISING = """
+import parity
+
+calls = []
+
+@parity.model(parity.inputs(x=parity.features(3)), contracts=["ignores_padding", "repeatable", "keeps_inputs"])
+def test_raising():
+    calls.append(1)
+    raise ValueError("no weights here")
+
+def test_it_was_called_once():
+    assert len(calls) == 1
+"""
+
+
+def test_a_factory_that_raises_is_called_once_and_its_error_shown_once(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(RAISING)
+    run = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    run.assert_outcomes(passed=1, failed=3)
+    assert run.stdout.str().count('raise ValueError("no weights here")') == 1
+    line = "test_raising raised ValueError: no weights here: its first test shows where"
+    assert run.stdout.str().splitlines().count(line) == 2
