@@ -41,8 +41,9 @@ class all_ignored:
             "sample_weight, reduction='mean_with_sample_weight'": 1.395,
         },
     },
-    why="Two of the four steps are padding. Multiplying by a mask, or a sample weight in Keras, removes padding from "
-    "the sum, but the sum is still divided by all steps. The more padding, the smaller the loss and its gradients.",
+    why="Multiplying by a mask, or a sample weight in Keras, removes padding from the sum, but the sum is still "
+    "divided by all steps: by four here, of which two are padding. The more padding, the smaller the loss and its "
+    "gradients.",
     instead="Divide by the sum of the mask, or use `ignore_index`, `ignore_class`, a Keras mask, or "
     "`reduction='mean_with_sample_weight'`.",
     operation="loss.cross_entropy",

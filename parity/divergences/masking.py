@@ -25,9 +25,9 @@ MASKING = "https://keras.io/api/layers/core_layers/masking/"
             "x itself, after MultiHeadAttention": False,
         }
     },
-    why="Each truth value states whether the mask is still present. Keras attaches it to the tensor as an attribute. "
-    "Layers that support masking attach it to their output. Arithmetic and `keras.ops` make new tensors without it, "
-    "silently, and the loss after them counts padding. `MultiHeadAttention` removes it from its own input.",
+    why="Keras attaches it to the tensor as an attribute. Layers that support masking attach it to their output; "
+    "arithmetic and `keras.ops` make new tensors without it, silently, and the loss after them counts padding. "
+    "`MultiHeadAttention` removes it from its own input. Each truth value states whether the mask is still present.",
     instead="Keep the mask in a variable of your own, and pass it to each layer and to the loss.",
     operation="masking.mask_from_tokens",
     sources=("https://github.com/keras-team/keras/issues/18416", "https://github.com/keras-team/keras/pull/20594"),

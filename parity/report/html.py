@@ -36,6 +36,7 @@ from parity.report.summaries import (
     VERDICT_WORDS,
     beginning,
     margin,
+    observed_values,
     summarise_divergence,
     verdict_words,
 )
@@ -73,6 +74,7 @@ def render_page(view: View) -> str:
         margin=margin,
         plural=plural,
         sentence=sentence,
+        observed_values=observed_values,
         summarise_divergence=summarise_divergence,
         verdict_words=verdict_words,
         symbols=SYMBOLS,

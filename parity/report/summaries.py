@@ -122,7 +122,7 @@ def verdict_words(entry: DivergenceEntry) -> str:
     >>> verdict_words(entry)
     'results differ'
     >>> del both["tensorflow"]
-    >>> verdict_words(entry), summarise_divergence(entry)
+    >>> verdict_words(entry), observed_values(entry)
     ('results are known to differ', 'pytorch: loss = 0; no other framework was run')
     """
     if entry.verdict == DIFFERS and len(_tried(entry)) < 2:
@@ -134,19 +134,19 @@ def _tried(entry: DivergenceEntry) -> list[Trial]:
     return [trial for trial in entry.frameworks.values() if trial.observed]
 
 
-def summarise_divergence(entry: DivergenceEntry) -> str:
-    """Return what each framework gave in this run; where that is long, or nothing, the beginning of ``why``.
+def observed_values(entry: DivergenceEntry) -> str:
+    """Return what each framework gave in this run; empty where that is long, or nothing.
 
     >>> from parity.divergences import Trial
     >>> def entry(**values):
     ...     trials = {name: Trial("", name, "passed", observed=dict(loss=loss)) for name, loss in values.items()}
     ...     return DivergenceEntry("", "", "", "Nothing to average. It is 0 / 0.", "", "", (), trials)
-    >>> summarise_divergence(entry(pytorch="NaN", tensorflow="0"))
+    >>> observed_values(entry(pytorch="NaN", tensorflow="0"))
     'pytorch: loss = NaN; tensorflow: loss = 0'
-    >>> summarise_divergence(entry(pytorch="NaN", tensorflow="NaN"))
+    >>> observed_values(entry(pytorch="NaN", tensorflow="NaN"))
     'pytorch and tensorflow: loss = NaN'
-    >>> summarise_divergence(entry())
-    'Nothing to average. It is 0 / 0.'
+    >>> observed_values(entry()), summarise_divergence(entry())
+    ('', 'Nothing to average. It is 0 / 0.')
     """
     tried = _tried(entry)
     same = group_by(tried, lambda trial: _values(trial.observed))
@@ -154,7 +154,12 @@ def summarise_divergence(entry: DivergenceEntry) -> str:
     if entry.verdict == DIFFERS and len(tried) == 1:
         values.append("no other framework was run")
     text = "; ".join(values)
-    return text if tried and len(text) <= SHORT else beginning(entry.why)
+    return text if len(text) <= SHORT else ""
+
+
+def summarise_divergence(entry: DivergenceEntry) -> str:
+    """Return the observed values, or else the beginning of what happens."""
+    return observed_values(entry) or beginning(entry.why)
 
 
 def beginning(text: str, longest: int = SHORT) -> str:
