@@ -56,7 +56,7 @@ def list_sections(
     if matrices:
         variants, contracts = sum(len(matrix.rows) for matrix in matrices), len(matrices[0].columns)
         summary = f"{plural(variants, 'variant')}, {plural(contracts, 'contract')}"
-        yield Section("matrix", "Matrix", summary)
+        yield Section("matrix", "Operations", summary)
     if report.throughput:
         best = "; ".join(fastest(report.throughput.rows))
         yield Section("throughput", "Throughput", f"fastest in training {best}" if best else "")
