@@ -65,8 +65,10 @@ def test_the_example_of_a_model_goes_as_it_says(
     names: dict[str, Any] = {"__name__": "model"}
     for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(program, names)
-    (quoted,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
-    assert capsys.readouterr().out.startswith(quoted)
+    first, last = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    printed = capsys.readouterr().out
+    assert printed.startswith(first)
+    assert printed.endswith(last)
     with pytest.raises(AssertionError, match="depends on how much padding there is"):
         names["test_padding_does_not_matter"]()
     without_plugin = SimpleNamespace(get_plugin=lambda _: None)

@@ -203,6 +203,15 @@ def test_weights_that_are_not_equal_are_named() -> None:
     parity.assert_pair(left, right, m.FEATURES, seeds=1, contracts=ONLY)
 
 
+def test_a_pair_is_told_that_padding_on_the_left_was_not_tried() -> None:
+    models = m.stirred(m.Block()), m.stirred(m.Block())
+    note = 'padding on the left was not tried: contracts=["same_on_either_side"] tries it'
+    options = {"transfer": "left to right", "seeds": 1}
+    assert note in parity.check_pair(*models, m.FEATURES, **options).notes
+    for contracts in (ONLY, ["ignores_padding"], ["same_on_either_side"]):
+        assert note not in parity.check_pair(*models, m.FEATURES, contracts=contracts, **options).notes
+
+
 def test_a_pair_that_agrees_and_reads_padding_on_both_sides_is_told() -> None:
     models = m.stirred(m.Block(masked=False)), m.stirred(m.Block(masked=False))
     verdict = parity.check_pair(*models, m.FEATURES, transfer="left to right", seeds=1, contracts=["ignores_padding"])

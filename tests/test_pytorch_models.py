@@ -200,10 +200,46 @@ def test_an_output_that_is_not_compared_is_noted() -> None:
     assert "not compared, for axes that are neither rows nor steps: output.0" in verdict.notes
 
 
+def by_the_mask(_: Any, batch: Any) -> Any:
+    return (batch.x * batch.mask[..., None]).sum(1)
+
+
+def by_the_lengths(_: Any, batch: Any) -> Any:
+    real = torch.arange(batch.x.shape[1]) < batch.lengths[:, None]
+    return (batch.x * real[..., None]).sum(1)
+
+
+def by_the_value(_: Any, batch: Any) -> Any:
+    return (batch.x * (batch.x != 0).any(2, keepdim=True)).sum(1)
+
+
+ON_THE_LEFT = 'layouts=["left"] tries padding on the left'
+BY_VALUE = parity.inputs(x=parity.features(3, known_by_value=True))
+
+
+@pytest.mark.parametrize(
+    ("call", "inputs", "options", "is_told"),
+    [
+        pytest.param(by_the_mask, FEATURES, {}, True, id="a mask"),
+        pytest.param(by_the_mask, FEATURES, {"layouts": ["holes"]}, True, id="a mask with holes"),
+        pytest.param(by_the_value, BY_VALUE, {}, True, id="a value"),
+        pytest.param(by_the_lengths, FEATURES, {}, False, id="lengths, which tell one side only"),
+        pytest.param(by_the_mask, FEATURES, {"layouts": ["left"]}, False, id="padding on the left, tried"),
+        pytest.param(by_the_mask, FEATURES, {"contracts": ["repeatable"]}, False, id="a contract by name"),
+    ],
+)
+def test_padding_on_the_left_that_was_not_tried_is_told(call: Any, inputs: Any, options: Any, is_told: bool) -> None:
+    verdict = parity.check_model(torch.nn.Linear(7, 2), inputs, call=call, seeds=1, **options)
+    assert verdict, verdict
+    assert (f"\n  not tried: same_on_either_side ({ON_THE_LEFT})" in str(verdict)) == is_told
+    assert ("same_on_either_side" in verdict.declined) == is_told
+
+
 def test_contracts_are_declined_in_training_with_the_layer() -> None:
     encoder, norm = made(lambda: Encoder()), made(lambda: Normalised(torch.nn.BatchNorm1d(H)))
     random = parity.check_model(encoder, TOKENS, seeds=1, training=True)
     assert (bool(random), random.results) == (False, ())
+    assert "same_on_either_side" not in random.declined
     assert str(random).startswith("✗ Encoder: nothing was compared\n  not tried: repeatable, ")
     assert str(random).endswith(" (dropout is random in training, first in `layers.layers.0.self_attn`)"
         "\n  matched by name: input_ids=tokens, attention_mask=mask, position_ids=positions")  # fmt: skip

@@ -58,7 +58,7 @@ def _why(check: Check, result: Result) -> str:
     if check.own and check.own.min_length and result.contract == "accepts_empty_sequences":
         return f"min_length is {check.own.min_length}"
     if check.own and result.contract == "same_on_either_side":
-        return "it has no argument left"
+        return 'it has no argument left: give it one, or side="left"'
     return result.detail.removeprefix("nothing was compared: ")
 
 

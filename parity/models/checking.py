@@ -23,14 +23,14 @@ from parity.errors import (
     whole_number,
 )
 from parity.frameworks import FRAMEWORKS
-from parity.models.contracts import CONTRACTS, RECORDING
+from parity.models.contracts import CONTRACTS, RECORDING, usual_contracts
 from parity.models.findings import Findings
 from parity.models.replaying import ModelRecording, opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.sides import side_of
 from parity.models.subject import NotRun, Subject
-from parity.models.transformations import ALWAYS, LAYOUTS
+from parity.models.transformations import LAYOUTS
 
 DTYPES = ("float32", "float64")
 
@@ -244,7 +244,6 @@ def chosen_contracts(layouts: list[str], contracts: list[str], recorded: bool = 
     """Return the names of contracts to try; with a recording, that of a recording too."""
     for layout in layouts:
         choose("layouts", layout, LAYOUTS)
-    wanted = {*ALWAYS, *layouts, *([RECORDING] if recorded else [])}
     if contracts:
         return [choose("contracts", name, CONTRACTS) for name in contracts]
-    return [name for name, one in CONTRACTS.items() if one.layout in wanted and not one.asked_for]
+    return usual_contracts([*layouts, RECORDING] if recorded else layouts)

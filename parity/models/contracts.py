@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from parity.models import transformations as of
-from parity.models.transformations import Setting, Transformation
+from parity.models.transformations import ALWAYS, Setting, Transformation
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Contract:
 
 
 RECORDING = "recording"  # in place of a layout
+LEFT = "same_on_either_side"
 
 CONTRACTS: dict[str, Contract] = {
     "repeatable": Contract("twice the same run gives the same bits", "differs from run to run", of.repeatable),
@@ -109,3 +110,9 @@ CONTRACTS: dict[str, Contract] = {
         RECORDING,
     ),
 }
+
+
+def usual_contracts(layouts: Iterable[str] = ()) -> list[str]:
+    """Return the names of contracts that are tried where none is named, with those of more layouts."""
+    wanted = {*ALWAYS, *layouts}
+    return [name for name, one in CONTRACTS.items() if one.layout in wanted and not one.asked_for]

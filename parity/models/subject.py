@@ -12,7 +12,7 @@ from parity.errors import InputError, first_lines, message_of
 from parity.models.averages import recognise_average
 from parity.models.axes import has_rows
 from parity.models.binding import OF_DOCUMENTS, OF_PADDING
-from parity.models.contracts import CONTRACTS
+from parity.models.contracts import CONTRACTS, LEFT, usual_contracts
 from parity.models.findings import Findings
 from parity.models.floors import is_double, noise_floor
 from parity.models.inputs import Features
@@ -152,7 +152,7 @@ class Subject:
             raise InputError("outputs", _described(view), "an output with an axis of rows, or a loss" + _hint(view))
 
     def _decline(self) -> None:
-        """Decline what a layer in the mode of training makes impossible."""
+        """Decline what a layer in the mode of training makes impossible; tell what has to be asked for."""
         random = self.side.dropouts() if self.side.training else []
         coupling = self.side.batch_norms() if self.side.training else []
         for contract in self.contracts:
@@ -160,6 +160,15 @@ class Subject:
                 self.found.declined[contract] = f"dropout is random in training, first in `{random[0]}`"
             elif coupling and CONTRACTS[contract].couples:
                 self.found.declined[contract] = f"BatchNorm couples a batch in training, first in `{coupling[0]}`"
+        is_usual = set(usual_contracts()) <= set(self.contracts)
+        if is_usual and LEFT not in self.contracts and not random and self._finds_padding_on_the_left():
+            self.found.declined[LEFT] = 'layouts=["left"] tries padding on the left'
+
+    def _finds_padding_on_the_left(self) -> bool:
+        """Tell whether a mask, or its value, tells the model where padding is; lengths alone do not."""
+        read = self.side.read & OF_PADDING
+        by_value = any(getattr(one, "known_by_value", False) for one in self.inputs.arrays.values())
+        return read != {"lengths"} if read else by_value
 
     def _judge(self, judge: Judge, seed: int) -> None:
         found, dtype = self.found, judge.setting.view.dtype

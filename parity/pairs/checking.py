@@ -10,7 +10,7 @@ from typing import Any
 from parity.arrays import numpy_defaults
 from parity.errors import a_function, choose, names, of_kind, reasons, whole_number
 from parity.models.checking import DTYPES, of_inputs
-from parity.models.contracts import CONTRACTS
+from parity.models.contracts import CONTRACTS, usual_contracts
 from parity.models.sequences import Inputs
 from parity.pairs.carrying import Carrier, check_transfer
 from parity.pairs.examination import Examination
@@ -193,9 +193,7 @@ def chosen_of_sides(contracts: list[str]) -> list[str]:
     """Return the contracts that each model is held to."""
     known = (SAME, *CONTRACTS)
     chosen = [choose("contracts", name, known) for name in contracts]
-    if not chosen:
-        return [name for name, one in CONTRACTS.items() if one.layout == "padded" and not one.asked_for]
-    return [name for name in chosen if name != SAME]
+    return [name for name in chosen if name != SAME] if chosen else usual_contracts()
 
 
 def expectations(expected: Mapping[str, str]) -> dict[str, str]:

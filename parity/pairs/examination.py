@@ -16,7 +16,7 @@ from parity.checks.result import Result
 from parity.checks.verdict import Verdict
 from parity.errors import INTERRUPTS, InputError, first_lines, message_of
 from parity.models.checking import judge_side
-from parity.models.contracts import CONTRACTS
+from parity.models.contracts import CONTRACTS, LEFT
 from parity.models.findings import Findings
 from parity.models.sequences import Inputs
 from parity.pairs.apart import finite
@@ -86,6 +86,8 @@ class Examination:
             self.found.add(SAME, DOUBLE, 0, [mismatch("", f"raised {first_lines(message_of(error))}", "raised")])
         found = self.found.verdict(own)
         sides = [self._of_side(number, chosen, expected) for number in (0, 1)] if chosen else []
+        if LEFT not in chosen and any(LEFT in side.declined for side in sides):
+            self.notes.append(f'padding on the left was not tried: contracts=["{LEFT}"] tries it')
         return self._concluded(found, sides, first, cause, same)
 
     def _compared(self) -> tuple[bool, FirstDifference | None, str]:
