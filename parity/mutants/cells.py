@@ -87,6 +87,112 @@ PROJECTED = (
     ),
 )
 
+CLIPPED_PROJECTION = (
+    Mutant(
+        name="cells.projection_clipped_at_one_end",
+        operation="cells.projected_lstm",
+        subject="pytorch.stepwise",
+        mistake="The projection is clipped from above only.",
+        location="cells.projected_step",
+        before="h.clamp(-clip, clip)",
+        after="h.clamp(max=clip)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="cells.gradient_through_the_clipped_projection",
+        operation="cells.projected_lstm",
+        subject="pytorch.stepwise",
+        mistake="The clip is taken off the graph: outputs are right, and a clipped projection passes a gradient.",
+        location="cells.projected_step",
+        before="h.clamp(-clip, clip)",
+        after="h + (h.clamp(-clip, clip) - h).detach()",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="cells.cell_clipped_for_the_projection",
+        operation="cells.projected_lstm",
+        subject="tensorflow.masked",
+        mistake="The cell state is clipped in place of the projection: `cell_clip` for `proj_clip`.",
+        location="cells.projected_step",
+        before="[h if clip is None else tf.clip_by_value(h, -clip, clip), c]",
+        after="[h, c if clip is None else tf.clip_by_value(c, -clip, clip)]",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="cells.clipped_before_the_projection",
+        operation="cells.projected_lstm",
+        subject="tensorflow.masked",
+        mistake="What is to be projected is clipped, and not the projection.",
+        location="cells.projected_step",
+        before="h = h @ w_proj\n    return [h if clip is None else tf.clip_by_value(h, -clip, clip), c]",
+        after="h = h if clip is None else tf.clip_by_value(h, -clip, clip)\n    return [h @ w_proj, c]",
+        killed_by="matches_reference",
+    ),
+)
+
+BIDIRECTIONAL = (
+    Mutant(
+        name="cells.directions_interleaved",
+        operation="cells.bidirectional_projected_lstm",
+        subject="pytorch.packed",
+        mistake="Units of both directions are taken to alternate; torch.nn puts one direction behind the other.",
+        location="cells.bidirectional_projected_lstm",
+        before="y.unflatten(2, (2, projected))",
+        after="y.unflatten(2, (projected, 2)).transpose(2, 3)",
+        killed_by="frameworks_agree",
+    ),
+    Mutant(
+        name="cells.forward_weights_both_ways",
+        operation="cells.bidirectional_projected_lstm",
+        subject="pytorch.packed",
+        mistake="The backward direction is given the weights of the forward one.",
+        location="cells.bidirectional_projected_lstm",
+        before="[sides]",
+        after="[sides[:1] * 2]",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="cells.initial_states_of_the_other_direction",
+        operation="cells.bidirectional_projected_lstm",
+        subject="pytorch.packed",
+        mistake="Each direction starts from the initial states of the other one, which zeros hide.",
+        location="cells.bidirectional_projected_lstm",
+        before="state[None]",
+        after="state.flip(0)[None]",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="cells.padding_read_first_backwards",
+        operation="cells.bidirectional_projected_lstm",
+        subject="tensorflow.two_pass",
+        mistake="Whole rows are reversed, so the backward direction reads the padding first.",
+        location="cells.bidirectional_projected_lstm",
+        before='turned = reverse_sequence(x, lengths)["y"]',
+        after="turned = tf.reverse(x, [1])",
+        killed_by="ignores_extra_padding",
+    ),
+    Mutant(
+        name="cells.backward_outputs_not_turned_back",
+        operation="cells.bidirectional_projected_lstm",
+        subject="tensorflow.two_pass",
+        mistake="Outputs of the backward direction stay in the order of reading, as `go_backwards` returns them.",
+        location="cells.bidirectional_projected_lstm",
+        before='reverse_sequence(back, lengths)["y"]',
+        after="back",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="cells.final_states_swapped",
+        operation="cells.bidirectional_projected_lstm",
+        subject="tensorflow.two_pass",
+        mistake="The final states of both directions are in the other order.",
+        location="cells.bidirectional_projected_lstm",
+        before="zip(final_ahead, final_back)",
+        after="zip(final_back, final_ahead)",
+        killed_by="matches_reference",
+    ),
+)
+
 PEEPHOLES = (
     Mutant(
         name="cells.peephole_of_the_old_state",
@@ -533,4 +639,4 @@ STACKED = (
     ),
 )
 
-MUTANTS = PROJECTED + PEEPHOLES + NORMALISED + TRUNCATED + DROPPED + STACKED
+MUTANTS = PROJECTED + CLIPPED_PROJECTION + BIDIRECTIONAL + PEEPHOLES + NORMALISED + TRUNCATED + DROPPED + STACKED

@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.arrays import Array, Lengths
 from parity.operations.recurrent import keras_lstm_rejects_empty_batch, recurrent
-from parity.operations.row import Configuration, Input, Operation
+from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
 # Lengths of configurations that are there for another option: eager runs of TensorFlow take long.
 FEW = ("square", "tied")
@@ -37,7 +37,7 @@ def _states(layers: str = "", output: str = "H") -> dict[str, str]:
     return {"h": f"{layers}B{output}", "c": f"{layers}BH"}
 
 
-def _projected(name: str, layers: int, *lengths: str, from_state: bool = True) -> Configuration:
+def _projected(name: str, layers: int, *lengths: str, from_state: bool = True, **options: Any) -> Configuration:
     """Return a projected LSTM. PyTorch takes fewer projected units than hidden ones."""
     inputs, states = {"x": X}, _states(str(layers), "S")
     for layer in range(layers):
@@ -46,6 +46,17 @@ def _projected(name: str, layers: int, *lengths: str, from_state: bool = True) -
     starts = {final: f"{final}0" if from_state else "" for final in states}
     inputs |= {start: Input(states[final]) for final, start in starts.items() if start}
     outputs = {"y": "BTS", **states}
+    return Configuration(name, inputs, outputs, options, initial=starts, lengths=lengths, least={"H": 6}, stepwise=True)
+
+
+def _in_both_directions(name: str, *lengths: str, from_state: bool = True) -> Configuration:
+    """Return a projected LSTM of one layer whose weights and states have an axis of two."""
+    inputs, states = {"x": X}, {final: f"2{axes}" for final, axes in _states(output="S").items()}
+    weights = _weights("D", "S") | {"w_proj": Input("HS", scale=0.5, fan_in="H")}
+    inputs |= {key: replace(array, axes=f"2{array.axes}") for key, array in weights.items()}
+    starts = {final: f"{final}0" if from_state else "" for final in states}
+    inputs |= {start: Input(states[final]) for final, start in starts.items() if start}
+    outputs = {"y": "BT2S", **states}
     return Configuration(name, inputs, outputs, initial=starts, lengths=lengths, least={"H": 6}, stepwise=True)
 
 
@@ -115,8 +126,18 @@ ROWS = (
             _projected("from_state", 1),
             _projected("two_layers_from_state", 2, *FEW),
             _projected("from_zeros", 1, "tied", from_state=False),
+            _projected("clipped", 1, "one_long", "tied", "many_rows", clip=0.3),
+            _projected("two_layers_clipped", 2, "square", clip=0.7),
         ),
         variants={"pytorch": ("packed", "stepwise"), "tensorflow": ("masked",)},
+        expected_failures=(
+            ExpectedFailure("pytorch.packed", "*clipped/*", "proj_clip", "torch.nn.LSTM does not clip a projection"),
+        ),
+    ),
+    Operation(
+        "cells.bidirectional_projected_lstm",
+        configurations=(_in_both_directions("from_state"), _in_both_directions("from_zeros", *FEW, from_state=False)),
+        variants={"pytorch": ("packed",), "tensorflow": ("two_pass",)},
     ),
     Operation(
         "cells.peephole_lstm",

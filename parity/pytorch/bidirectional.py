@@ -80,15 +80,18 @@ def torch_layout(w_in, w_rec, bias):
     return [[one_way.torch_layout(*side) for side in zip(*layer)] for layer in zip(w_in, w_rec, bias)]
 
 
-def packed(kind, x, lengths, weights, initial, **options):
-    """Pack, run the whole stack, unpack; `torch.nn` reverses each sequence within its length."""
-    hidden = one_way.width(weights[0])
+def packed(kind, x, lengths, weights, initial, *, hidden=0, **options):
+    """Pack, run the whole stack, unpack; `torch.nn` reverses each sequence within its length.
+
+    ``hidden`` is wider than a projection.
+    """
+    width = one_way.width(weights[0])
     initial = states_or_zeros(initial, x, weights)
-    y = x.new_zeros(*x.shape[:2], 2 * hidden)
+    y = x.new_zeros(*x.shape[:2], 2 * width)
     rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence rejects a length of 0
     if not len(rows):
         return y, initial
-    layer = one_way.module(kind, x.shape[2], hidden, len(weights), x.dtype, bidirectional=True, **options)
+    layer = one_way.module(kind, x.shape[2], hidden or width, len(weights), x.dtype, bidirectional=True, **options)
     stacked = {
         f"{name}_l{k}{suffix}": tensor
         for k, sides in enumerate(weights)

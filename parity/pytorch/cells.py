@@ -15,10 +15,10 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from parity.pytorch import rnn, runtime
+from parity.pytorch import bidirectional, rnn, runtime
 
 
-def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, variant="packed"):
+def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, clip=None, variant="packed"):
     """Run an LSTM whose output is projected to fewer units, at each step.
 
     Args:
@@ -26,7 +26,8 @@ def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, v
         w_in, w_rec, bias: tuples of (D, 4, H), (S, 4, H), (4, H), one for each layer; all but the first have D = S.
         w_proj: a tuple of (H, S).
         h0, c0: (L, B, S), (L, B, H); zeros by default.
-        variant: "packed" (`torch.nn.LSTM` with ``proj_size``), or "stepwise".
+        clip: the largest magnitude of what is projected, the output and the state of the next step; None for any.
+        variant: "packed" (`torch.nn.LSTM` with ``proj_size``, which takes no clip), or "stepwise".
 
     Returns:
         y: (B, T, S), the last layer's output at every step, zero on padding.
@@ -41,10 +42,37 @@ def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, v
     initial = states_or_zeros((h0, c0), x, len(w_in), (projected, hidden))
     if runtime.pick(("packed", "stepwise"), variant) == "packed":
         weights = [projected_layout(*layer) for layer in zip(w_in, w_rec, bias, w_proj)]
-        y, (h, c) = rnn.packed(nn.LSTM, x, lengths, weights, initial, hidden=hidden, proj_size=projected)
+        options = {"proj_size": projected} | ({} if clip is None else {"proj_clip": clip})  # which raises
+        y, (h, c) = rnn.packed(nn.LSTM, x, lengths, weights, initial, hidden=hidden, **options)
         return {"y": y, "h": h, "c": c}
-    steps = [partial(projected_step, weights=layer[:3], w_proj=layer[3]) for layer in zip(w_in, w_rec, bias, w_proj)]
+    layers = zip(w_in, w_rec, bias, w_proj)
+    steps = [partial(projected_step, weights=weights, w_proj=proj, clip=clip) for *weights, proj in layers]
     return over_layers(steps, x, lengths, initial)
+
+
+def bidirectional_projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, variant="packed"):
+    """Run a projected LSTM in both directions, as `torch.nn.LSTM` with ``proj_size`` and ``bidirectional=True``.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias, w_proj: (2, D, 4, H), (2, S, 4, H), (2, 4, H), (2, H, S).
+        h0, c0: (2, B, S), (2, B, H); zeros by default.
+
+    Returns:
+        y: (B, T, 2, S), the output of both directions at every step, zero on padding.
+        h: (2, B, S), c: (2, B, H), forward after the last real step, backward after the first.
+
+    >>> one, zero = torch.ones(2, 1, 4, 1), torch.zeros(2, 4, 2)
+    >>> given = one.expand(2, 1, 4, 2), one.expand(2, 1, 4, 2), zero, torch.ones(2, 2, 1)
+    >>> bidirectional_projected_lstm(torch.ones(1, 2, 1), torch.tensor([2]), *given)["y"].flatten()
+    tensor([0.7392, 1.4540, 1.4540, 0.7392])
+    """
+    _, hidden, projected = w_proj.shape
+    sides = [projected_layout(*side) for side in zip(w_in, w_rec, bias, w_proj)]
+    initial = states_or_zeros((h0, c0), x, 2, (projected, hidden))
+    options = {"hidden": hidden, "proj_size": projected}
+    y, (h, c) = bidirectional.packed(nn.LSTM, x, lengths, [sides], [state[None] for state in initial], **options)
+    return {"y": y.unflatten(2, (2, projected)), "h": h[0], "c": c[0]}
 
 
 def projected_layout(w_in, w_rec, bias, w_proj):  # (D, 4, H)  (S, 4, H)  (4, H)  (H, S)
@@ -227,9 +255,10 @@ def stacked_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="ce
     return {"y": y, "h": torch.stack(states[:layers]), "c": torch.stack(states[layers:])}
 
 
-def projected_step(x, states, weights, w_proj):  # (B, D)  [(B, S), (B, H)]
+def projected_step(x, states, weights, w_proj, clip):  # (B, D)  [(B, S), (B, H)]
     h, c = lstm_step(x, states, *weights)
-    return [h @ w_proj, c]
+    h = h @ w_proj
+    return [h if clip is None else h.clamp(-clip, clip), c]
 
 
 def peephole_step(x, states, weights, peepholes, clip):  # (B, D)  [(B, H), (B, H)]

@@ -12,18 +12,20 @@ from functools import partial
 import autograd.numpy as np
 
 from parity.reference import runtime
+from parity.reference.bidirectional import reverse_sequence
 
 
-def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None):
+def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, clip=None):
     """Run an LSTM whose output is projected to fewer units, at each step: Sak et al., arXiv:1402.1128.
 
-        h = (σ(o) tanh(c)) w_proj
+        h = clip((σ(o) tanh(c)) w_proj)
 
     Args:
         x: (B, T, D). lengths: (B,).
         w_in, w_rec, bias: tuples of (D, 4, H), (S, 4, H), (4, H), one for each layer; all but the first have D = S.
         w_proj: a tuple of (H, S).
         h0, c0: (L, B, S), (L, B, H).
+        clip: the largest magnitude of what is projected, the output and the state of the next step; None for any.
 
     Returns:
         y: (B, T, S), the last layer's output at every step, zero on padding.
@@ -33,9 +35,40 @@ def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None):
     >>> projected_lstm(np.ones((1, 2, 1)), [1], [one], [one], [zero], [2 * np.ones((1, 1))])["y"].round(4).ravel()
     array([0.7392, 0.    ])
     """
-    steps = [partial(projected_step, w_rec=rec, w_proj=proj) for rec, proj in zip(w_rec, w_proj)]
+    steps = [partial(projected_step, w_rec=rec, w_proj=proj, clip=clip) for rec, proj in zip(w_rec, w_proj)]
     widths = (w_proj[0].shape[-1], bias[0].shape[-1])
     return over_layers(steps, x, lengths, w_in, bias, (h0, c0), widths)
+
+
+def bidirectional_projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None):
+    """Run a projected LSTM in both directions; weights and states have an axis of two: forward, then backward.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias, w_proj: (2, D, 4, H), (2, S, 4, H), (2, 4, H), (2, H, S).
+        h0, c0: (2, B, S), (2, B, H).
+
+    Returns:
+        y: (B, T, 2, S), the output of both directions at every step, zero on padding.
+        h: (2, B, S), c: (2, B, H), forward after the last real step, backward after the first.
+
+    >>> one, zero = np.ones((2, 1, 4, 1)), np.zeros((2, 4, 1))
+    >>> y = bidirectional_projected_lstm(np.ones((1, 2, 1)), [2], one, one, zero, 2 * np.ones((2, 1, 1)))["y"]
+    >>> y.round(4).ravel()
+    array([0.7392, 1.454 , 1.454 , 0.7392])
+    """
+    batch, projection, hidden = x.shape[-3], w_proj.shape[-1], bias.shape[-1]
+    zeros = [np.zeros((*x.shape[:-3], 2, batch, width)) for width in (projection, hidden)]
+    initial = [zero if state is None else state for state, zero in zip((h0, c0), zeros)]
+    ys, finals = [], []
+    for side, steps in enumerate((x, reverse_sequence(x, lengths)["y"])):
+        step = partial(projected_step, w_rec=w_rec[..., side, :, :, :], w_proj=w_proj[..., side, :, :])
+        prepare = partial(projected, w=w_in[..., side, :, :, :], bias=bias[..., side, :, :])
+        y, final = over_batch(step, steps, lengths, prepare, [state[..., side, :, :] for state in initial])
+        ys.append(y)
+        finals.append(final)
+    h, c = (np.stack(sides, -3) for sides in zip(*finals))
+    return {"y": np.stack([ys[0], reverse_sequence(ys[1], lengths)["y"]], -2), "h": h, "c": c}
 
 
 def peephole_lstm(x, lengths, w_in, w_rec, bias, peepholes=None, h0=None, c0=None, *, clip=None):
@@ -181,9 +214,9 @@ def stacked_lstm(x, lengths, w_in, w_rec, bias, h0=None, c0=None):
     return over_layers(steps, x, lengths, w_in, bias, (h0, c0), (hidden, hidden))
 
 
-def projected_step(a, states, w_rec, w_proj):  # (4, H)  [(S,), (H,)]
+def projected_step(a, states, w_rec, w_proj, clip=None):  # (4, H)  [(S,), (H,)]
     h, c = lstm_step(a, states, w_rec)
-    return np.einsum("...h,...hs->...s", h, w_proj), c
+    return clipped(np.einsum("...h,...hs->...s", h, w_proj), clip), c
 
 
 def peephole_step(a, states, w_rec, peepholes, clip):  # (4, H)  [(H,), (H,)]
@@ -191,8 +224,12 @@ def peephole_step(a, states, w_rec, peepholes, clip):  # (4, H)  [(H,), (H,)]
     i, f, g, o = gates(a + product(h, w_rec))
     p_i, p_f, p_o = (0, 0, 0) if peepholes is None else (peepholes[..., gate, :] for gate in range(3))
     c = runtime.sigmoid(f + p_f * c) * c + runtime.sigmoid(i + p_i * c) * runtime.tanh(g)
-    c = c if clip is None else np.where(c > clip, clip, np.where(c < -clip, -clip, c))  # NaN stays
+    c = clipped(c, clip)
     return runtime.sigmoid(o + p_o * c) * runtime.tanh(c), c
+
+
+def clipped(a, clip):
+    return a if clip is None else np.where(a > clip, clip, np.where(a < -clip, -clip, a))  # NaN stays
 
 
 def lstm_step(a, states, w_rec):  # (4, H)  [(H,), (H,)]

@@ -13,11 +13,12 @@ import keras
 import tensorflow as tf
 
 from parity.tensorflow import rnn, runtime
+from parity.tensorflow.bidirectional import reverse_sequence
 
 OUTPUTS = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
 
 
-def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, variant="masked"):
+def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, clip=None, variant="masked"):
     """Run an LSTM whose output is projected to fewer units, at each step.
 
     Args:
@@ -25,6 +26,7 @@ def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, v
         w_in, w_rec, bias: tuples of (D, 4, H), (S, 4, H), (4, H), one for each layer; all but the first have D = S.
         w_proj: a tuple of (H, S).
         h0, c0: (L, B, S), (L, B, H); zeros by default.
+        clip: the largest magnitude of what is projected, ``proj_clip`` in TensorFlow 1; None for any.
 
     Returns:
         y: (B, T, S), the last layer's output at every step, zero on padding.
@@ -37,7 +39,35 @@ def projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, v
     """
     hidden, projected = w_proj[0].shape
     initial = states_or_zeros((h0, c0), x, len(w_in), (projected, hidden))
-    return over_layers(projected_step, x, lengths, list(zip(w_in, w_rec, bias, w_proj)), initial)
+    return over_layers(projected_step, x, lengths, list(zip(w_in, w_rec, bias, w_proj)), initial, clip=clip)
+
+
+def bidirectional_projected_lstm(x, lengths, w_in, w_rec, bias, w_proj, h0=None, c0=None, *, variant="two_pass"):
+    """Run a projected LSTM forward, and again on sequences reversed within their length.
+
+    Args:
+        x: (B, T, D). lengths: (B,).
+        w_in, w_rec, bias, w_proj: (2, D, 4, H), (2, S, 4, H), (2, 4, H), (2, H, S).
+        h0, c0: (2, B, S), (2, B, H); zeros by default.
+
+    Returns:
+        y: (B, T, 2, S), the output of both directions at every step, zero on padding.
+        h: (2, B, S), c: (2, B, H), forward after the last real step, backward after the first.
+
+    >>> one, zero = tf.ones((2, 1, 4, 1)), tf.zeros((2, 4, 1))
+    >>> given = one, one, zero, 2 * tf.ones((2, 1, 1))
+    >>> bidirectional_projected_lstm(tf.ones((1, 2, 1)), tf.constant([2]), *given)["y"].numpy().round(4).ravel()
+    array([0.7392, 1.454 , 1.454 , 0.7392], dtype=float32)
+    """
+    _, hidden, projected = w_proj.shape
+    initial = states_or_zeros((h0, c0), x, 2, (projected, hidden))
+    forward, backward = ([w[side] for w in (w_in, w_rec, bias, w_proj)] for side in (0, 1))
+    ahead, final_ahead = over_time(projected_step, x, lengths, forward, [state[0] for state in initial], clip=None)
+    turned = reverse_sequence(x, lengths)["y"]
+    back, final_back = over_time(projected_step, turned, lengths, backward, [state[1] for state in initial], clip=None)
+    y = tf.stack([ahead, reverse_sequence(back, lengths)["y"]], 2)
+    h, c = (tf.stack(sides) for sides in zip(final_ahead, final_back))
+    return {"y": y, "h": h, "c": c}
 
 
 def peephole_lstm(x, lengths, w_in, w_rec, bias, peepholes=None, h0=None, c0=None, *, clip=None, variant="masked"):
@@ -217,9 +247,10 @@ def built_stack(features, hidden, count, dtype):
     return layer
 
 
-def projected_step(x, states, w_in, w_rec, bias, w_proj):  # (B, D)  [(B, S), (B, H)]
+def projected_step(x, states, w_in, w_rec, bias, w_proj, *, clip):  # (B, D)  [(B, S), (B, H)]
     h, c = lstm_step(x, states, w_in, w_rec, bias)
-    return [h @ w_proj, c]
+    h = h @ w_proj
+    return [h if clip is None else tf.clip_by_value(h, -clip, clip), c]
 
 
 def peephole_step(x, states, w_in, w_rec, bias, peepholes=None, *, clip):  # (B, D)  [(B, H), (B, H)]
