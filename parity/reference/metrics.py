@@ -41,7 +41,7 @@ def token_accuracy(logits, targets, lengths, *, splits=2):  # (B, T, C)  (B, T) 
     """Compute the share of real steps whose class of the largest logit is the target.
 
     Returns:
-        accuracy: (), without gradient; 0 without a real step.
+        accuracy: (), without gradient; 0 without a real step. Which of equal logits counts as the largest is left open.
 
     >>> float(token_accuracy(np.eye(2)[None], np.array([[0, 0]]), [2])["accuracy"])
     0.5
@@ -55,7 +55,8 @@ def f1_score(logits, targets, lengths, *, splits=2):  # (B, T, C)  (B, T)  (B,)
     """Compute the F1 score of each class over all real steps: ``2 hits / (predicted + true)``.
 
     Returns:
-        f1: (C,), without gradient; 0 for a class that is neither predicted nor true.
+        f1: (C,), without gradient; 0 for a class that is neither predicted nor true. Which of equal logits counts as
+            the largest is left open.
 
     >>> f1_score(np.eye(3)[None], np.array([[0, 0, 2]]), [2])["f1"].round(4)
     array([0.6667, 0.    , 0.    ])
