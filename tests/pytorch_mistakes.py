@@ -352,6 +352,17 @@ class LastState(Sorted):
         return self.out(self.rnn(x)[1][-1])
 
 
+class StepBefore(nn.Module):
+    """Reads the step before each, which is padding where that is on the left: it is missed as long as that is 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(14, C)
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        return self.out(torch.cat([x, F.pad(x[:, :-1], (0, 0, 1, 0))], 2)) * mask[:, :, None]
+
+
 class RandomState(Sorted):
     def forward(self, x: Any, lengths: Any) -> Any:
         return self.out(self.rnn(x, torch.randn(1, len(x), H))[0])
@@ -464,6 +475,7 @@ BAD = {
     "a causal mask only": Bad(
         lambda: CausalMaskOnly(causal=True), TOKENS, "same_on_either_side", "layers.layers.0.self_attn", LEFT
     ),
+    "the step before the first": Bad(StepBefore, FEATURES, "same_on_either_side", "out", LEFT),
     "an inverted mask": Bad(InvertedMask, TOKENS, FILL, "layers.layers.0.self_attn"),
     "documents see each other": Bad(SeesOtherDocuments, TOKENS, "same_when_packed", "attention", PACKED),
     "positions run on": Bad(RunningPositions, TOKENS, "same_when_packed", "place", PACKED),

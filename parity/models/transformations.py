@@ -121,12 +121,19 @@ def keeps_inputs(setting: Setting) -> Transformations:
     yield Transformation([setting.base], fill=0, on_inputs=True)
 
 
-def ignores_padding(setting: Setting) -> Transformations:
+def _known_by_value(setting: Setting) -> str:
+    """Return the reason why no other value may stand on padding; empty if one may."""
     if not setting.read & OF_PADDING:
-        raise Declined("the model reads no lengths and no mask: the value of the padding must tell what it is")
+        return "the model reads no lengths and no mask: the value of the padding must tell what it is"
+    if all(getattr(spec, "known_by_value", True) for spec in setting.view.inputs.arrays.values()):
+        return "the value of the padding tells what is padding: no other may stand there"
+    return ""
+
+
+def ignores_padding(setting: Setting) -> Transformations:
+    if reason := _known_by_value(setting):
+        raise Declined(reason)
     specs = setting.view.inputs.arrays.values()
-    if all(getattr(spec, "known_by_value", True) for spec in specs):
-        raise Declined("the value of the padding tells what is padding: no other may stand there")
     for fill in range(FINITE if any(isinstance(spec, Features) for spec in specs) else FINITE + 1):
         yield Transformation([setting.base], fill=fill, exact=True)
 
@@ -170,6 +177,8 @@ def same_on_either_side(setting: Setting) -> Transformations:
     view = setting.view
     for steps in (setting.base.steps, setting.base.steps + 3):
         yield Transformation([padded(view.sequences.lengths, steps, left=True)])
+    if not _known_by_value(setting):  # the first step may read what stands before it
+        yield Transformation([padded(view.sequences.lengths, setting.base.steps, left=True)], fill=0)
 
 
 def same_with_holes(setting: Setting) -> Transformations:
