@@ -85,7 +85,7 @@ MUTANTS = {
 def test_a_mutant_is_localised(mutant: str, pytorch: str) -> None:
     function, config, expected, words = MUTANTS[mutant]
     case = sample_case("rnn.lstm", config, "ragged", "float32", 0)
-    first = first_difference(Subject(pytorch, "", "eager", frameworks.bind(function, case.row, config)), case)
+    first = first_difference(Subject(pytorch, "", "eager", {config: frameworks.bind(function, case.row, config)}), case)
     assert first == expected
     assert str(first) == f"differs from the reference {words}"
 
@@ -177,7 +177,7 @@ ARRANGED: dict[str, tuple[str, str, Callable[..., Any], str]] = {
 def test_what_stands_elsewhere_is_named(what: str, pytorch: str) -> None:
     operation, config, function, words = ARRANGED[what]
     case = sample_case(operation, config, "ragged", "float32", 3)
-    subject = Subject(pytorch, "", "eager", frameworks.bind(function, case.row, config))
+    subject = Subject(pytorch, "", "eager", {config: frameworks.bind(function, case.row, config)})
     if what == "initial states":  # else the prefix without steps has them in another order already
         case = case.taken(np.flatnonzero(case.lengths))
     found = str(first_difference(subject, case, least=int(case.lengths.all())))
@@ -208,6 +208,6 @@ def test_few_prefixes_of_a_long_sequence_are_run(pytorch: str) -> None:
         return reverse_sequence(x, lengths.clamp(max=200))
 
     case = sample_case("bidirectional.reverse_sequence", "features", "long", "float32", 0)
-    subject = Subject(pytorch, "", "eager", frameworks.bind(short_sighted, case.row, case.config))
+    subject = Subject(pytorch, "", "eager", {case.config: frameworks.bind(short_sighted, case.row, case.config)})
     assert first_difference(subject, case) == FirstDifference(201, "y")
     assert len(runs) < 12

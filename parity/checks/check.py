@@ -173,30 +173,29 @@ class Check:
         slow = config.stepwise and has_graphs  # eagerly, Python runs for each step
         return tuple(one for one in named if not (slow and one in DESIGNED and DESIGNED[one].steps > FEW_STEPS))
 
-    def subject(self, config: Configuration, mode: str) -> Subject:
-        call = self.own.calls[config.name] if self.own else None
+    def subject(self, mode: str) -> Subject:
         recording = opened(self.replay) if self.replay else None
-        calls, like = self.own.calls if self.own else {}, self._like(config)
-        return Subject(self.framework, self.variant, mode, call, self.device, bool(self.own), recording, calls, like)
+        calls, like = self.own.calls if self.own else {}, self._like()
+        return Subject(self.framework, self.variant, mode, calls, self.device, bool(self.own), recording, like)
 
-    def _like(self, config: Configuration) -> Subject | None:
+    def _like(self) -> Subject | None:
         """Return the user's function that gives what is expected, if there is one; it runs eagerly."""
         if self.own is None or self.own.like is None:
             return None
         like = self.own.like
-        eager, call = frameworks.MODES[like.framework][0], like.calls[config.name]
-        return Subject(like.framework, like.name, eager, call, self.device, is_own=True, calls=like.calls)
+        eager = frameworks.MODES[like.framework][0]
+        return Subject(like.framework, like.name, eager, like.calls, self.device, is_own=True)
 
     def _judge(self, config: Configuration, lengths: str, mode: str) -> list[Result]:
         case = self.case(config, lengths)
         if case is None or CONTRACTS[self.contract].unless(case):
             return []
-        results = self._judge_case(config, case, mode)
+        results = self._judge_case(case, mode)
         excused = self._excused(case, results)
         rest = self.own.without_empty(case) if self.own and excused else None
         if rest is None or CONTRACTS[self.contract].unless(rest):
             return excused or results
-        return [*excused, *self._judge_case(config, rest, mode)]
+        return [*excused, *self._judge_case(rest, mode)]
 
     def _excused(self, case: Case, results: list[Result]) -> list[Result]:
         """Return results that are no failures: a refusal of empty sequences that is allowed, or nothing is expected.
@@ -212,11 +211,11 @@ class Check:
             return []
         return [replace(first, status=XFAILED, detail=f"{REFUSES}: {first.detail}")]
 
-    def _judge_case(self, config: Configuration, case: Case, mode: str) -> list[Result]:
+    def _judge_case(self, case: Case, mode: str) -> list[Result]:
         contract = CONTRACTS[self.contract]
         expected = self._expected_failure(case, mode)
         try:
-            subject = self.subject(config, mode)
+            subject = self.subject(mode)
             with bucketing.using(SMALL_GROUPS):
                 differences = contract.judge(subject, case)
                 results = self._results(subject, case, differences)

@@ -32,21 +32,27 @@ class WrongLike(InputError):
 
 @dataclass(frozen=True)
 class Subject:
-    """One variant in one mode: the thing that is held to a contract."""
+    """One variant in one mode: the thing that is held to a contract.
+
+    Attributes:
+        calls: of all configurations, in place of the framework's own function: a user's, or a mutant.
+        is_own: whether it is a user's, whose sizes and dtype may be its own.
+        recording: observed elsewhere, if others are looked up there and not run here.
+        like: a user's function that gives what is expected, in place of the reference.
+    """
 
     framework: str
     variant: str
     mode: str
-    call: frameworks.Call | None = None  # in place of the framework's own function: a user's, or a mutant
+    calls: Mapping[str, frameworks.Call] = field(default_factory=dict, compare=False)
     device: frameworks.DeviceSettings = frameworks.CPU
-    is_own: bool = False  # whether it is a user's, whose sizes and dtype may be its own
-    recording: Recording | None = None  # observed elsewhere, if others are looked up there and not run here
-    calls: Mapping[str, frameworks.Call] = field(default_factory=dict, compare=False)  # of all configurations
-    like: Subject | None = None  # a user's function that gives what is expected, in place of the reference
+    is_own: bool = False
+    recording: Recording | None = None
+    like: Subject | None = None
 
     def observe(self, case: Case) -> Observation:
         """Run it, or return an earlier run of the same case."""
-        run = frameworks.run_once if self.call else frameworks.cached_run
+        run = frameworks.run_once if self.calls else frameworks.cached_run
         return run(case, self.framework, self._call(case), self.variant, self.mode, self.device)
 
     def observe_again(self, case: Case) -> Observation:
@@ -65,7 +71,7 @@ class Subject:
 
     def can(self, config: str) -> bool:
         """Tell whether there is a function for a configuration: a user's is bound to some only."""
-        return self.call is None or config in self.calls
+        return not self.calls or config in self.calls
 
     def floor(self, case: Case) -> Floor:
         """Return what is expected, with its noise floor: of the reference, or of the function in place of it.
@@ -96,8 +102,9 @@ class Subject:
             raise NotExpected(self.variant, error) from error
 
     def _call(self, case: Case) -> frameworks.Call:
-        own = self.calls.get(case.config, self.call)
-        return own or frameworks.call(case.row, case.config, self.framework, self.variant)
+        if self.calls:
+            return self.calls[case.config]
+        return frameworks.call(case.row, case.config, self.framework, self.variant)
 
 
 def counterpart(framework: str, case: Case) -> tuple[str, str]:

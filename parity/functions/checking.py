@@ -18,7 +18,6 @@ from parity.errors import INTERRUPTS, a_function, first_lines, message_of, name_
 from parity.functions.asking import Asked, asked_of
 from parity.functions.binding import Function, WrongResult
 from parity.functions.concluding import conclude
-from parity.operations import Configuration
 
 
 def check_function(
@@ -157,7 +156,7 @@ def _first_call(checks: list[Check]) -> list[Result]:
                 continue
             first[config.name] = check
             try:
-                _call(check, config, mode, case)
+                _call(check, mode, case)
             except (WrongResult, WrongLike, *INTERRUPTS):
                 raise
             except BaseException as error:  # whatever a function raises is what there is to report
@@ -167,10 +166,10 @@ def _first_call(checks: list[Check]) -> list[Result]:
     return []
 
 
-def _call(check: Check, config: Configuration, mode: str, case: Case) -> None:
+def _call(check: Check, mode: str, case: Case) -> None:
     """Call a function on a case, or without its empty sequences, if it may refuse these; then what it is held to."""
     assert check.own is not None, "it is a check of a user's function"
-    subject, rest = check.subject(config, mode), check.own.without_empty(case)
+    subject, rest = check.subject(mode), check.own.without_empty(case)
     with bucketing.using(SMALL_GROUPS):
         try:
             subject.observe(case)

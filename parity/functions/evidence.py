@@ -107,4 +107,4 @@ def evidence(checks: Sequence[Check], failed: Sequence[Result]) -> Iterator[Evid
             if case is not None and check.own and check.own.refuses_empty and has_empty(case):
                 case = check.own.without_empty(case)
             if case is not None:
-                yield Evidence(check, result, check.subject(config, result.mode), case)
+                yield Evidence(check, result, check.subject(result.mode), case)

@@ -176,13 +176,13 @@ def _breaks(mutant: Mutant, run: Evidence) -> bool:
 
 
 def _subject(mutant: Mutant, function: Callable[..., Outputs], run: Evidence) -> Subject:
-    own, row, config = run.check.own, find(mutant.operation), run.case.configuration
+    own, row = run.check.own, find(mutant.operation)
     assert own is not None
     given = partial(_only, partial(function, variant=mutant.variant), tuple(run.case.cotangents))
     aligned = replace(own, side=SIDES[0])
     calls = {one.name: bound(given, row, one, mutant.framework, aligned) for one in row.configurations}
     mode = run.result.mode if mutant.framework == run.subject.framework else frameworks.MODES[mutant.framework][0]
-    return Subject(mutant.framework, mutant.variant, mode, calls[config.name], calls=calls, like=run.subject.like)
+    return Subject(mutant.framework, mutant.variant, mode, calls, like=run.subject.like)
 
 
 def _only(function: Callable[..., Outputs], outputs: tuple[str, ...], **arguments: Any) -> Outputs:

@@ -54,13 +54,16 @@ class Options:
     def __post_init__(self) -> None:
         choose("dtype", self.dtype, DTYPES)
         whole_number("seeds", self.seeds, least=1, most=10_000)
-        functions = {"call": self.call, "outputs": self.outputs, "loss": self.loss}
-        for argument, received in functions.items():
+        for argument, received in self.functions.items():
             if received is not None:
                 a_function(argument, received)
         of_kind("training", self.training, bool, "True or False")
         if self.framework != "":
             choose("framework", self.framework, FRAMEWORKS)
+
+    @property
+    def functions(self) -> dict[str, Any]:
+        return {"call": self.call, "outputs": self.outputs, "loss": self.loss}
 
     def side_of(self, model: object, inputs: Inputs) -> tuple[Side, list[str]]:
         """Return a side, and notes about what was guessed.
@@ -69,8 +72,7 @@ class Options:
             InputError: wrong inputs, or a wrong model.
         """
         of_inputs(inputs)
-        functions: dict[str, Any] = {"call": self.call, "outputs": self.outputs, "loss": self.loss}
-        side, binding = side_of(model, inputs, training=self.training, framework=self.framework, **functions)
+        side, binding = side_of(model, inputs, training=self.training, framework=self.framework, **self.functions)
         return side, [f"matched by name: {binding}"] if binding is not None and str(binding) else []
 
 

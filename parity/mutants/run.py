@@ -157,7 +157,7 @@ def _cases(mutant: Mutant) -> Iterator[tuple[Subject, Case]]:
     calls = {name: frameworks.bind(function, row, name, mutant.variant, omitted) for name in names}
     for dtype, mode, config, lengths in _runs(mutant):
         case = sample_case(mutant.operation, config.name, lengths, dtype, seed=0).given_by(mutant.subject)
-        yield Subject(mutant.framework, mutant.variant, mode, calls[config.name], calls=calls), case
+        yield Subject(mutant.framework, mutant.variant, mode, calls), case
 
 
 def _run_cases(mutant: Mutant) -> MutantResult:
