@@ -484,6 +484,18 @@ def test_a_wrong_function_does_not_depend_on_earlier_calls_for_that(framework: s
     assert verdict.failed == ("matches_reference",)
 
 
+def test_a_wrong_function_depends_on_no_batch_mates_for_its_rounding(pytorch: str) -> None:
+    """Flip a kernel: some of its gradients are 0 if it is right, so that no rounding is expected of them."""
+    conv1d = import_module("parity.pytorch.strided").conv1d
+
+    def flipped(x: Any, lengths: Any, w: Any, bias: Any, **options: Any) -> Any:
+        return conv1d(x, lengths, w.flip(0), bias, **options)
+
+    tried = ["matches_reference", "independent_of_batchmates", "follows_permutation"]
+    verdict = check_function("strided.conv1d", flipped, pytorch, config="dilated", contracts=tried)
+    assert verdict.failed == ("matches_reference",), verdict
+
+
 @pytest.mark.parametrize("gamma", ["right", "left out"])
 def test_buffers_need_no_gradient_and_may_be_updated_in_place(gamma: str, pytorch: str) -> None:
     torch, norm = import_module("torch"), "normalisation.batch_norm"

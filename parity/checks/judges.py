@@ -76,7 +76,7 @@ def ignores_extra_padding(subject: Subject, case: Case) -> list[Difference]:
         return {name: resteps(case, name, array, case.steps + extra) for name, array in quantities.items()}
 
     before = subject.observe(case).quantities
-    return compare(longer.quantities, grown(dict(before)), grown(dict(subject.floor(case).floor)))
+    return compare(longer.quantities, grown(dict(before)), grown(dict(subject.floor_of_itself(case))))
 
 
 def resteps(case: Case, quantity: str, array: Array, steps: int) -> Array:
@@ -97,7 +97,7 @@ def independent_of_batchmates(subject: Subject, case: Case) -> list[Difference]:
         return np.concatenate([resteps(case, name, part, case.steps) for part in parts], axes.index("B"))
 
     expected = {name: joined(name, axes) for name, axes in case.axes.items()}
-    return compare(subject.observe(case).quantities, expected, subject.floor(case).floor)
+    return compare(subject.observe(case).quantities, expected, subject.floor_of_itself(case))
 
 
 def follows_permutation(subject: Subject, case: Case) -> list[Difference]:
@@ -108,13 +108,14 @@ def follows_permutation(subject: Subject, case: Case) -> list[Difference]:
         return np.take(array, order, axes.index("B")) if "B" in axes else array
 
     expected = {name: reordered(subject.observe(case)[name], axes) for name, axes in case.axes.items()}
-    floor = {name: reordered(subject.floor(case).floor[name], axes) for name, axes in case.axes.items()}
+    own = subject.floor_of_itself(case)
+    floor = {name: reordered(own[name], axes) for name, axes in case.axes.items()}
     return compare(moved, expected, floor)
 
 
 def same_however_split(subject: Subject, case: Case) -> list[Difference]:
     """Compare with the next configuration that differs in the number of batches only."""
-    before, floor = subject.observe(case), subject.floor(case).floor
+    before, floor = subject.observe(case), subject.floor_of_itself(case)
     configs = case.row.configurations
     place = configs.index(case.configuration)
     for other in (*configs[place + 1 :], *configs[:place]):
@@ -136,7 +137,7 @@ def skips_holes(subject: Subject, case: Case) -> list[Difference]:
         return np.take_along_axis(after[name], along(back, after[name]), 1) if axes.startswith("BT") else after[name]
 
     moved = {name: put_back(name, axes) for name, axes in case.axes.items()}
-    found = compare(before.quantities, moved, subject.floor(case).floor)
+    found = compare(before.quantities, moved, subject.floor_of_itself(case))
     refilled = same_bits(subject.observe_again(case.with_other_holes(case.seed, FILLS)), before)
     return found + [replace(one, quantity=f"{one.quantity} with other holes") for one in refilled]
 
@@ -191,7 +192,7 @@ def same_on_either_side(subject: Subject, case: Case) -> list[Difference]:
         return []
     other = subject.observe_again(moved)
     expected = {name: moved.moved(other[name], axes) for name, axes in case.axes.items()}
-    return compare(subject.observe(case).quantities, expected, subject.floor(case).floor)
+    return compare(subject.observe(case).quantities, expected, subject.floor_of_itself(case))
 
 
 def repeatable(subject: Subject, case: Case) -> list[Difference]:
@@ -200,11 +201,11 @@ def repeatable(subject: Subject, case: Case) -> list[Difference]:
 
 def same_in_every_mode(subject: Subject, case: Case) -> list[Difference]:
     eager = replace(subject, mode=frameworks.MODES[subject.framework][0]).observe(case)
-    return compare(subject.observe(case).quantities, eager.quantities, subject.floor(case).floor)
+    return compare(subject.observe(case).quantities, eager.quantities, subject.floor_of_itself(case))
 
 
 def same_when_packed(subject: Subject, case: Case) -> list[Difference]:
     """Compare packed rows with their documents, each of which is a row here."""
     apart = subject.observe_again(unpacked(case))
     expected = {name: packed_again(case, apart[name], axes) for name, axes in case.axes.items()}
-    return compare(subject.observe(case).quantities, expected, subject.floor(case).floor)
+    return compare(subject.observe(case).quantities, expected, subject.floor_of_itself(case))

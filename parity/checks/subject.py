@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from parity import frameworks
-from parity.arrays import Array
+from parity.arrays import ROUNDOFF, Array
 from parity.cases.case import Case
 from parity.checks.likeness import floor_of_another
-from parity.checks.noise import Floor, noise_floor
+from parity.checks.noise import Floor, floor_of, noise_floor
 from parity.errors import INTERRUPTS, InputError, first_lines, message_of
 from parity.frameworks.observation import Observation
 from parity.frameworks.recording import Recording
@@ -81,6 +83,20 @@ class Subject:
         """
         return noise_floor(case) if self.like is None else self.like.as_expected(case)
 
+    def floor_of_itself(self, case: Case) -> Mapping[str, Array]:
+        """Return the noise floor within which it is compared with itself.
+
+        That of a right result does not cover what a wrong one of a user's rounds, which has other numbers elsewhere.
+        """
+        floor = self.floor(case).floor
+        if not self.is_own:
+            return floor
+        given = self.observe(case).quantities
+        return {
+            name: np.maximum(one, _rounding(given[name], one, case.dtype)) if name in given else one
+            for name, one in floor.items()
+        }
+
     def as_expected(self, case: Case) -> Floor:
         """Return its own observation in float64 with its noise floor, as another is held to it."""
         floors = vars(self._call(case)).setdefault("floors", {})
@@ -105,6 +121,14 @@ class Subject:
         if self.calls:
             return self.calls[case.config]
         return frameworks.call(case.row, case.config, self.framework, self.variant)
+
+
+def _rounding(given: Array, floor: Array, dtype: str) -> Array:
+    """Return the floor of what is given, as if it were right and nothing amplified its rounding."""
+    if given.shape != floor.shape or given.dtype.kind in "biu":
+        return floor
+    finite = np.nan_to_num(given.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    return floor_of(finite, np.zeros_like(finite), ROUNDOFF[dtype])
 
 
 def counterpart(framework: str, case: Case) -> tuple[str, str]:
