@@ -271,6 +271,16 @@ GRU = (
         after="first[:1, t, None]",
         killed_by="matches_reference",
     ),
+    Mutant(
+        name="documents.ids_in_a_byte",
+        operation="documents.gru",
+        subject="pytorch.stepwise",
+        mistake="Ids are stored as bytes: documents 0 and 256 beside each other are one.",
+        location="documents.starts",
+        before="segments != before",
+        after="segments.byte() != before.byte()",
+        killed_by="matches_reference",
+    ),
 )
 
 CONVOLUTION = (
@@ -479,6 +489,16 @@ LOSS = (
         location="documents.next_token_loss",
         before="tokens.roll(-1, 1)",
         after="tokens.roll(1, 1)",
+        killed_by="matches_reference",
+    ),
+    Mutant(
+        name="documents.ids_in_a_file_of_bytes",
+        operation="documents.next_token_loss",
+        subject="tensorflow.ignore_class",
+        mistake="Ids are kept in eight bits, as in a file: documents 0 and 256 beside each other are one.",
+        location="documents.starts",
+        before="segments != before",
+        after="tf.cast(segments, tf.uint8) != tf.cast(before, tf.uint8)",
         killed_by="matches_reference",
     ),
 )

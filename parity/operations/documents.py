@@ -59,11 +59,18 @@ def _cut(rng: np.random.Generator, length: int) -> Array:
 
 
 def _names(rng: np.random.Generator, count: int, length: int) -> Array:
-    """Sample different ids below a row's length: 0 and the largest are among them if there are two."""
+    """Sample different ids below a row's length: 0 and the largest are among them if there are two.
+
+    Of 257 steps, the largest is behind 0: a byte has one id for both.
+    """
     if count == 1:
         return rng.integers(0, length, 1)
     others = rng.permutation(np.arange(1, length - 1))
-    return rng.permutation([0, length - 1, *others[: count - 2]])
+    ids = rng.permutation([0, length - 1, *others[: count - 2]])
+    if length != BYTE + 1:
+        return ids
+    rest = ids[ids < BYTE]
+    return np.insert(rest, np.argmin(rest) + 1, BYTE)
 
 
 SEGMENTS = Input("BT", below="T", sample=_segments)
