@@ -188,6 +188,16 @@ CROSS = (
         after='"weights": shares',
         killed_by="accepts_empty_sequences",
     ),
+    Mutant(
+        name="decoder.memory_in_a_byte",
+        operation="decoder.cross_attention",
+        subject="pytorch.layer",
+        mistake="Lengths of the memory are stored as bytes, so that of 258 steps 2 are left.",
+        location="decoder.cross_attention",
+        before="found = runtime.valid(memory_lengths, memory.shape[1])",
+        after="found = runtime.valid(memory_lengths.byte(), memory.shape[1])",
+        killed_by="matches_reference",
+    ),
 )
 
 MUTANTS = CAUSAL + CROSS

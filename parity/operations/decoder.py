@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,10 +16,10 @@ FOR_THREE_HEADS = ("one_long", "square")
 
 
 def _memory_lengths(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample lengths of the memory; that of the first sequence is empty where there are several."""
+    """Sample lengths of the memory; where there are several, the first is empty, and the last has no padding."""
     sampled = rng.integers(1, size["S"] + 1, len(lengths))
     if len(lengths) > 2:
-        sampled[0] = 0
+        sampled[[0, -1]] = 0, size["S"]
     return sampled
 
 
@@ -60,7 +61,11 @@ ROWS = (
     ),
     Operation(
         "decoder.cross_attention",
-        configurations=(CROSS, CROSS.with_options("three_heads", *FOR_THREE_HEADS, heads=3)),
+        configurations=(
+            CROSS,
+            CROSS.with_options("three_heads", *FOR_THREE_HEADS, heads=3),
+            replace(CROSS.with_options("long_memory", "square"), least={**CROSS.least, "S": 258}),  # past a byte
+        ),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "dot_product")},
         expected_failures=(FUSED_ONCE,),
         omits={

@@ -54,6 +54,7 @@ def _counted(name: str, padding_index: int, until: str, left: bool = False) -> C
 
 
 POSITIONS = Configuration("from_0", X, outputs={"position": "BT"}, discrete=("position",), extra_lengths=MANY)
+FROM_2 = POSITIONS.with_options("from_2", "ragged", "many_rows", first=2)
 
 ROWS = (
     Operation(
@@ -99,11 +100,7 @@ ROWS = (
     ),
     Operation(
         "masking.positions",
-        configurations=(
-            POSITIONS,
-            POSITIONS.with_options("from_2", "ragged", "many_rows", first=2),
-            POSITIONS.left_padded(),
-        ),
+        configurations=(POSITIONS, FROM_2, FROM_2.left_padded()),
         variants={"pytorch": ("cumsum", "arange"), "tensorflow": ("cumsum", "arange")},
     ),
     Operation(
