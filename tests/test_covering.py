@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import pytest
 
-from parity.cases.lengths import DESIGNED, MANY_STEPS
+from parity.cases.lengths import DESIGNED, LARGE, MANY_STEPS, lengths_of
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.covering import SEVERAL_RUNS
@@ -35,11 +35,18 @@ def pairs(runs: set[Run], *axes: str) -> set[tuple[str, str]]:
     return {(run[first], run[second]) for run in runs}
 
 
+def is_for_an_option(operation: str, config: str) -> bool:
+    return bool(OPERATIONS[operation].configuration(config).lengths)
+
+
 def usual(operation: str, runs: dict[str, set[Run]]) -> dict[str, set[Run]]:
     """Leave out what is tried once with each variant: batches of special sizes, and other values of options."""
-    special = {config.name for config in OPERATIONS[operation].configurations if config.lengths}
     return {
-        variant: {run for run in found if run[1] not in special and run[2] not in DESIGNED and run[0] not in ONCE}
+        variant: {
+            run
+            for run in found
+            if not is_for_an_option(operation, run[1]) and run[2] not in DESIGNED and run[0] not in ONCE
+        }
         for variant, found in runs.items()
     }
 
@@ -47,22 +54,20 @@ def usual(operation: str, runs: dict[str, set[Run]]) -> dict[str, set[Run]]:
 @pytest.mark.parametrize(("framework", "operation"), list(product(FRAMEWORKS, OPERATIONS)))
 def test_special_sizes_and_options_are_tried_with_every_variant(operation: str, framework: str) -> None:
     configs = OPERATIONS[operation].configurations
-    asked = any(MANY_STEPS in config.extra_lengths for config in configs)
-    every = {name for name in DESIGNED if name != MANY_STEPS or asked}
-    sampled = every if not any(config.data for config in configs) else set()
+    sampled = {name for config in configs if not config.lengths for name in lengths_of(config)}.intersection(DESIGNED)
     for variant, runs in runs_of(plan([operation], [framework], contracts=["matches_reference"])).items():
         assert {run[2] for run in runs if run[2] in DESIGNED} >= sampled, variant
         assert {run[1:3] for run in runs} >= {(one.name, each) for one in configs for each in one.lengths}, variant
         assert {run[3] for run in runs if run[2] in DESIGNED} == ({"float32", "float64"} if sampled else set())
 
 
-@pytest.mark.parametrize(("one", "other"), [("many_rows", "descending"), ("square", "tied"), ("long", MANY_STEPS)])
+@pytest.mark.parametrize(("one", "other"), [("many_rows", "descending"), ("square", LARGE), ("long", MANY_STEPS)])
 def test_batches_of_one_kind_are_tried_in_different_dtypes(one: str, other: str) -> None:
     """Find both dtypes above eight rows, where B = T = D = H, and past a byte of steps."""
     for operation, framework in product(("pooling.mean", "loss.cross_entropy", "metrics.perplexity"), FRAMEWORKS):
         checks = plan([operation], [framework], contracts=["matches_reference"])
         for variant, runs in runs_of(checks).items():
-            for config in {run[1] for run in runs if run[2] == other}:
+            for config in {run[1] for run in runs if run[2] == one and not is_for_an_option(operation, run[1])}:
                 tried = [{run[3] for run in runs if run[1:3] == (config, name)} for name in (one, other)]
                 assert set.union(*tried) == {"float32", "float64"}, (variant, config)
 
@@ -97,7 +102,7 @@ def test_every_pair_is_tried(operation: str, framework: str) -> None:
         if axes in (("contract", "dtype"), ("contract", "mode")):
             tried = in_topic[variant]
         missing = pairs(every[variant], *axes) - pairs(tried, *axes)
-        traced = ("float64", "graph") in pairs(default[variant], "dtype", "mode")
+        traced = ("float64", "graph") in pairs(usual(operation, default)[variant], "dtype", "mode")
         assert not [pair for pair in missing if not is_left_out(pair, in_graphs, traced)], (variant, axes)
 
 

@@ -56,22 +56,26 @@ LENGTHS: dict[str, LengthsSpec] = {
 # The next two are only for configurations that name them: see `Configuration.extra_lengths`.
 ASKED_FOR: dict[str, LengthsSpec] = {"one_step": LengthsSpec(batch=2, steps=1, lengths="all_equal")}
 (MANY_STEPS,) = MANY
+TIED, LARGE, LONG = "tied", "large_square", "long_sequence"
 # Sizes that coincide, that are 1, or past a byte; orders of lengths; one real step in all, and none; parameters and
 # inputs, small and large. What is wrong on a condition shows where that is met: each of these batches is tried once
-# with every variant, the one of `MANY_STEPS` only where a configuration names it. The first and the second are tried in
-# different dtypes, and so are the two of each pair behind them. The lengths that are written out have an empty sequence
-# before others; to sort them and to put them back are different orders.
+# with every variant, those that may cost much where they cost little: see `_designed`. The first and the second are
+# tried in different dtypes, and so are the two where B = T = D = H, and the two past a byte of real steps. The lengths
+# that are written out have an empty sequence before others; to sort them and to put them back are different orders.
 DESIGNED: dict[str, LengthsSpec] = {
     "many_rows": LengthsSpec(17, 2, "ragged", 2.0, sizes={"D": 8, "H": 2, "V": 4, "C": 2, "S": 1}),
     "descending": LengthsSpec(9, 7, "descending", 0.01, sizes={"D": 1, "H": 8, "V": 300, "C": 5, "S": 3}),
     "square": LengthsSpec(4, 4, (3, 0, 4, 2), sizes={"D": 4, "H": 4, "V": 8, "C": 8, "S": 4}, below=True),
-    "tied": LengthsSpec(6, 6, "tied", sizes={"D": 6, "H": 6, "V": 6, "C": 6, "S": 5}, magnitude=1e-3),
+    TIED: LengthsSpec(6, 6, "tied", sizes={"D": 6, "H": 6, "V": 6, "C": 6, "S": 5}, magnitude=1e-3),
     "wide": LengthsSpec(3, 2, "short", sizes={"D": 33, "H": 34, "V": 5, "C": 300, "S": 2}, magnitude=10.0),
     "narrow": LengthsSpec(2, 1, (0, 1), 5.0, sizes={"D": 1, "H": 1, "V": 4, "C": 2, "S": 1}, below=True),
-    "ascending": LengthsSpec(2, 40, "ascending", below=True),
-    "long_sequence": LengthsSpec(1, 130, (129,)),
+    "ascending": LengthsSpec(2, 40, "ascending", magnitude=1e-3, below=True),
+    LARGE: LengthsSpec(
+        18, 18, (17, 18, 0, 18, 17, 18, 17, 1, 18, 17, 18, 17, 18, 17, 18, 17, 18, 17), sizes=dict.fromkeys("DHVCS", 18)
+    ),
     "long": LengthsSpec(5, 258, (2, 257, 0, 1, 3), below=True),
     MANY_STEPS: LengthsSpec(1, 261, (261,), sizes={"D": 261, "H": 261, "C": 261}),
+    LONG: LengthsSpec(1, 258, (257,)),
     "one_empty": LengthsSpec(1, 257, "all_empty", sizes={"C": 257}),
 }
 FEW_STEPS = 9  # more take long where Python runs for each step
@@ -120,8 +124,16 @@ def lengths_of(config: Configuration) -> tuple[str, ...]:
     """Return the names of a configuration's lengths; the first usual one is checked against every contract."""
     if config.data:
         return tuple(REAL)
-    usual = (name for name in DESIGNED if name != MANY_STEPS)
-    return config.lengths or (*LENGTHS, *config.extra_lengths, *usual)
+    return config.lengths or (*LENGTHS, *config.extra_lengths, *_designed(config))
+
+
+def _designed(config: Configuration) -> list[str]:
+    """Return the designed batches of a usual configuration: one of two with B = T = D = H, and a long row if cheap."""
+    left_out = {MANY_STEPS, LARGE if config.stepwise else TIED}
+    is_costly = config.stepwise or "heads" in config.options  # Python runs for each step, or each pair of steps counts
+    if is_costly or MANY_STEPS in config.extra_lengths:
+        left_out.add(LONG)
+    return [name for name in DESIGNED if name not in left_out]
 
 
 def _short(rng: np.random.Generator, batch: int, steps: int) -> Array:

@@ -14,7 +14,7 @@ from parity import frameworks
 from parity.arrays import DTYPES
 from parity.cases.case import Case
 from parity.cases.documents import SEGMENTS, is_packed
-from parity.cases.lengths import ASKED_FOR, DESIGNED, LENGTHS, REAL
+from parity.cases.lengths import ASKED_FOR, DESIGNED, LARGE, LENGTHS, REAL
 from parity.checks import effects, judges, poison
 from parity.checks.comparison import Difference
 from parity.checks.subject import Subject
@@ -22,7 +22,7 @@ from parity.operations import Configuration
 
 FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
 ONCE = (*FIRST, "short")  # real data in few sequences
-COINCIDING, PAST_A_BYTE = "tied", "long"  # B = T = D = H
+COINCIDING, PAST_A_BYTE = LARGE, "long"  # B = T = D = H
 OF_EVERY_SIZE = (*FIRST, "one_sequence", "many_rows", "square", "long")
 EVERY = (*LENGTHS, *ASKED_FOR, *REAL)
 DESIGNED_TOO = (*EVERY, *DESIGNED)

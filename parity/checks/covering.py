@@ -78,9 +78,7 @@ def covering(
     if contract.once:
         return _once(contract, operation, config, lengths, framework, variant)
     if config.lengths:
-        if lengths not in config.lengths or (config.stepwise and contract.reruns):
-            return []
-        return [(SINGLE, DOUBLE)[config.lengths.index(lengths) % 2]]
+        return _of_another_option(contract, operation, config, lengths, framework, variant)
     turn, which = turn_of(operation, config.name, framework, variant), DESIGNED_TOO.index(lengths)
     if lengths in DESIGNED:
         return _designed(contract, config, lengths, turn)
@@ -123,6 +121,28 @@ def turn_of(operation: Operation, config: str, framework: str, variant: str) -> 
     graphs = [tuple((dtype, mode) for mode in modes) for dtype in DTYPES]
     traced = graphs[0] if is_traced else (), graphs[1] if in_double else ()
     return Turn(own, place, len(configs), alone, bool(modes), *traced, _is_turn_of(operation, framework, variant))
+
+
+def _of_another_option(
+    contract: Contract, operation: Operation, config: Configuration, lengths: str, framework: str, variant: str
+) -> list[Setting]:
+    """Return the settings of a configuration that is there for another value of an option: one, and maybe a graph."""
+    if lengths not in config.lengths or (config.stepwise and contract.reruns):
+        return []
+    place = config.lengths.index(lengths)
+    graphs = []
+    if place == 0 and not contract.reruns and config is _traced_option(operation, framework, variant):
+        graphs = [(DTYPES[1], mode) for mode in MODES[framework][1:]]
+    return graphs if contract.from_mode else [(SINGLE, DOUBLE)[place % 2], *graphs]
+
+
+@cache
+def _traced_option(operation: Operation, framework: str, variant: str) -> Configuration | None:
+    """Return the one that is traced, in float64, of those for another option; they take turns, variant by variant."""
+    turn = operation.variants[framework].index(variant)
+    others = [one for one in operation.configurations if one.lengths and not one.stepwise]
+    others = [one for one in others if _can_be_traced(operation, one, framework, variant)]
+    return others[turn % len(others)] if others else None
 
 
 def _usual(operation: Operation) -> list[Configuration]:
@@ -181,6 +201,8 @@ def _is_traced_in_double(
 
     Tracing recurrent layers takes seconds. So operations of a topic take turns there, with their first configuration.
     """
+    if _traced_option(operation, framework, variant):
+        return False
     configs, turn = _usual(operation), operation.variants[framework].index(variant)
     traced = [one.name for one in configs if _can_be_traced(operation, one, framework, variant)]
     if config.stepwise or config.data:

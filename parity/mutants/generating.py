@@ -51,6 +51,7 @@ PADDING = "it is the target or the token of a padded step, whose loss or row is 
 ALONE = "the order and the number of a single row are those of none"
 WHOLE = "a whole number has no gradient"
 SQUARE = "the weights of the outputs are square"
+NO_GRADIENT = "it has no gradient already"
 # A mutant by hand and the condition, or a place and what stands there -> why it computes the same.
 EQUIVALENT: dict[tuple[str, str], str] = {
     **{("masking.skipped_in_a_graph", kind): OPEN for kind in KNOWN_SIZES},
@@ -61,6 +62,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("rnn.reshaped_to_time_major", "one row"): ALONE,
     ("states.rows_counted_again", "one row"): ALONE,
     ("pooling.lengths_sorted", "one row"): ALONE,
+    ("decoder.longest_memory", "one row"): ALONE,
     (
         "embedding.scaled_by_frequency",
         "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
@@ -78,7 +80,21 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "metrics.accumulated_gradient",
         'return {"gradient": tf.stop_gradient((tf.stop_gradient(gradient)))}',
-    ): "it has no gradient already",
+    ): NO_GRADIENT,
+    ("metrics.accumulated_gradient", 'return {"gradient": (w.grad).detach()}'): NO_GRADIENT,
+    (
+        "masking.sequence_mask",
+        'return {"mask": tf.stop_gradient((tf.sequence_mask(lengths, maxlen=tf.shape(x)[1])))}',
+    ): WHOLE,
+    ("masking.mask_from_features", 'return {"mask": tf.stop_gradient((layer.compute_mask(x))), "y": layer(x)}'): WHOLE,
+    (
+        "model.vowel_speaker",
+        "loss = cross_entropy(logits[:, None], speaker[:, None], tf.minimum(lengths, 2))",
+    ): "a mask of one step is the same for one real step and for two",
+    (
+        "documents.shifted",
+        "values, ids = tf.pad(x, [[0, 0], margins, [0, 0]]), tf.pad(segments, [[0, 0], margins], constant_values=1)",
+    ): "what is padded is 0, whichever document it counts to",
     ("alignment.ctc", 'return {"loss": (logits.sum((1, 2))).detach()}'): "there is no sequence to have a gradient",
     ("attention.keras_layout", "size = w_out.shape[1] // heads"): SQUARE,
     ("decoder.cross_layout", "size = w_out.shape[1] // heads"): SQUARE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import OF_ALL_SIZES, OF_FEW_STEPS, Configuration, ExpectedFailure, Input, Operation
 
 # Scores differ little: the gradient of a weight near 1 is a difference of nearly equal numbers. The offset of some
 # sequences does not change their weights, but their exponentials overflow unless a maximum is subtracted.
@@ -35,8 +35,8 @@ ROWS = (
         "attention.multi_head_attention",
         configurations=(
             TWO_HEADS,
-            TWO_HEADS.with_options("one_head", "many_rows", "square", heads=1),
-            TWO_HEADS.with_options("three_heads", "square", "wide", heads=3),
+            TWO_HEADS.with_options("one_head", *OF_ALL_SIZES, heads=1),
+            TWO_HEADS.with_options("three_heads", *OF_FEW_STEPS, "wide", heads=3),
         ),
         variants={"pytorch": ("layer", "nested"), "tensorflow": ("layer",)},
         expected_failures=(

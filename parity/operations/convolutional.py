@@ -20,7 +20,7 @@ def _lstm(name: str, size: int, *lengths: str) -> Configuration:
 ROWS = (
     Operation(
         "convolutional.lstm",
-        configurations=(_lstm("three_sites", 3), _lstm("two_sites", 2, "square", "tied")),
+        configurations=(_lstm("three_sites", 3), _lstm("two_sites", 2, "tied", "one_sequence", "many_rows")),
         variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
         expected_failures=(
             ExpectedFailure(

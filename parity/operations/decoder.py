@@ -9,10 +9,10 @@ import numpy as np
 
 from parity.arrays import Array, Lengths
 from parity.operations.attention import TWO_HEADS
-from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import OF_FEW_STEPS, Configuration, ExpectedFailure, Input, Operation
 
 # Of the first, there are as many as heads: elsewhere a mask that lacks an axis, or has heads first, is refused.
-FOR_THREE_HEADS = ("one_long", "square")
+FOR_THREE_HEADS = ("one_long", *OF_FEW_STEPS)
 
 
 def _memory_lengths(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
@@ -53,7 +53,7 @@ ROWS = (
         "decoder.self_attention",
         configurations=(
             TWO_HEADS,
-            TWO_HEADS.left_padded("many_rows", "square", "one_sequence", "long"),
+            TWO_HEADS.left_padded("large_square", "square", "one_sequence", "long"),
             TWO_HEADS.with_options("three_heads", *FOR_THREE_HEADS, heads=3),
         ),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "grouped_query")},

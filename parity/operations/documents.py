@@ -17,7 +17,15 @@ from parity.operations.attention import SELF_ATTENTION
 from parity.operations.decoder import FUSED_ONCE
 from parity.operations.loss import LOGITS
 from parity.operations.recurrent import recurrent
-from parity.operations.row import FEW_AND_MANY, Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import (
+    FEW_AND_MANY,
+    OF_ALL_SIZES,
+    OF_FEW_STEPS,
+    Configuration,
+    ExpectedFailure,
+    Input,
+    Operation,
+)
 
 BYTE = 256  # steps and documents that a byte can count
 CUT = 0.4  # probability that a document ends behind a step
@@ -90,7 +98,7 @@ CAUSAL = Configuration(
     options={"heads": 2, "causal": True},
     least={"H": 6},
 )
-BOTH_WAYS = CAUSAL.with_options("both_ways", "one_long", "many_rows", "square", "tied", causal=False)
+BOTH_WAYS = CAUSAL.with_options("both_ways", "one_long", *OF_ALL_SIZES, causal=False)
 
 ONE_LAYER = recurrent("one_layer", "gru", layers=1)
 TWO_LAYERS = recurrent("two_layers_from_start", "gru", layers=2)
@@ -141,8 +149,8 @@ ROWS = (
         configurations=(
             CAUSAL,
             BOTH_WAYS,
-            BOTH_WAYS.with_options("one_head", "square", "ascending", heads=1),
-            CAUSAL.with_options("three_heads", "one_long", "square", heads=3),  # as many as rows, of the first
+            BOTH_WAYS.with_options("one_head", *OF_FEW_STEPS, heads=1),
+            CAUSAL.with_options("three_heads", "one_long", *OF_FEW_STEPS, heads=3),  # as many as rows, of the first
         ),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "dot_product")},
         expected_failures=(FUSED_ONCE,),
@@ -157,8 +165,8 @@ ROWS = (
         "documents.convolution",
         configurations=(
             _convolution("three_steps", 3, causal=False),
-            _convolution("four_steps_causal", 4, "one_long", "many_rows", "descending", "square", causal=True),
-            _convolution("five_steps", 5, "one_long", "descending", causal=False),
+            _convolution("four_steps_causal", 4, "one_long", *OF_ALL_SIZES, "square", causal=True),
+            _convolution("five_steps", 5, "one_long", *OF_ALL_SIZES, causal=False),
         ),
         variants={"pytorch": ("unpacked", "windows"), "tensorflow": ("unpacked", "shifted")},
         expected_failures=(_ragged("unpacked"),),
@@ -167,7 +175,7 @@ ROWS = (
         "documents.next_token_loss",
         configurations=(
             PER_TOKEN,
-            PER_TOKEN.with_options("per_document", "one_long", "square", "tied", "long_sequence", per_document=True),
+            PER_TOKEN.with_options("per_document", "one_long", "square", *OF_ALL_SIZES, per_document=True),
         ),
         variants={"pytorch": ("ignore_index", "flattened"), "tensorflow": ("ignore_class", "flattened")},
     ),

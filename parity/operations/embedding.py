@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.row import MANY, Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import MANY, OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
 
 TOKENS = Input("BT", below="V", padding_like=0.2)
 
@@ -63,7 +63,7 @@ def _rescaled(function: str, pytorch: str, tensorflow: str) -> Operation:
     lookup = _lookup("pad_is_0", 0, max_norm=1.0)
     table = Input("VD", sample=_short_and_long_rows)
     config = replace(lookup, inputs={**lookup.inputs, "table": table}, least={"D": 2})
-    larger = config.with_options("larger_norm", "many_rows", "wide", max_norm=2.5)
+    larger = config.with_options("larger_norm", *OF_ALL_SIZES, "wide", max_norm=2.5)
     return Operation(f"embedding.{function}", (config, larger), {"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
 
 
@@ -133,8 +133,8 @@ ROWS = (
         "embedding.positions",
         configurations=(
             BEHIND_PAD_1,
-            replace(BEHIND_PAD_3, lengths=("ragged", "many_rows")),
-            replace(_position_table("no_pad", None), lengths=("ragged", "wide")),
+            replace(BEHIND_PAD_3, lengths=("ragged", *OF_ALL_SIZES)),
+            replace(_position_table("no_pad", None), lengths=("ragged", *OF_ALL_SIZES)),
             BEHIND_PAD_3.left_padded(),
         ),
         variants={"pytorch": ("padding_idx", "indexed"), "tensorflow": ("layer", "gather")},

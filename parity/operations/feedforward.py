@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity.operations.row import Configuration, Input, Operation
+from parity.operations.row import OF_ALL_SIZES, Configuration, Input, Operation
 
 KERNEL = 3  # width of a convolution, in steps
 
@@ -37,8 +37,8 @@ ROWS = (
             _conv1d("same", layers=1, padding="same"),
             _conv1d("causal", layers=1, padding="causal"),
             _conv1d("stacked", layers=2, padding="same"),
-            _conv1d("wider_kernel", layers=1, kernel=5, lengths=("square", "descending"), padding="same"),
-            _conv1d("wider_causal_kernel", layers=2, kernel=4, lengths=("square", "descending"), padding="causal"),
+            _conv1d("wider_kernel", layers=1, kernel=5, lengths=("square", *OF_ALL_SIZES), padding="same"),
+            _conv1d("wider_causal_kernel", layers=2, kernel=4, lengths=("square", *OF_ALL_SIZES), padding="causal"),
         ),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),

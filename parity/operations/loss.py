@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.row import FEW_AND_MANY, MANY, Configuration, Input, Operation
+from parity.operations.row import FEW_AND_MANY, MANY, OF_ALL_SIZES, Configuration, Input, Operation
 
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
 
@@ -43,7 +43,7 @@ def _sequence_loss(name: str, axes: str) -> Configuration:
 
 
 def _on_either_side(config: Configuration) -> tuple[Configuration, ...]:
-    return config, config.left_padded("ragged", "square", "one_sequence")
+    return config, config.left_padded("ragged", *OF_ALL_SIZES)
 
 
 def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
@@ -84,7 +84,7 @@ ROWS = (
         "loss.label_smoothing",
         configurations=(
             *_on_either_side(SMOOTHED),
-            SMOOTHED.with_options("smoothed_more", "square", "wide", smoothing=0.6),
+            SMOOTHED.with_options("smoothed_more", *OF_ALL_SIZES, "wide", smoothing=0.6),
         ),
         variants={"pytorch": ("ignore_index",), "tensorflow": ("keras_mask",)},
     ),
@@ -97,8 +97,8 @@ ROWS = (
         "loss.smoothed_divergence",
         configurations=(
             WITHOUT_PAD,
-            WITHOUT_PAD.with_options("another_pad", "square", "wide", smoothing=0.6, pad_class=2),
-            WITHOUT_PAD.with_options("not_smoothed", "tied", smoothing=0.0, pad_class=1),
+            WITHOUT_PAD.with_options("another_pad", *OF_ALL_SIZES, "wide", smoothing=0.6, pad_class=2),
+            WITHOUT_PAD.with_options("not_smoothed", *OF_ALL_SIZES, smoothing=0.0, pad_class=1),
         ),
         variants={"pytorch": ("kl_div", "cross_entropy"), "tensorflow": ("xlogy", "cross_entropy")},
     ),
@@ -106,8 +106,8 @@ ROWS = (
         "loss.focal",
         configurations=(
             FOCAL,
-            FOCAL.with_options("ignored_class", "square", "descending", "long", gamma=0.5, ignored_class=1),
-            FOCAL.with_options("not_focused", "tied", "many_rows", gamma=0.0, ignored_class=0),
+            FOCAL.with_options("ignored_class", *OF_ALL_SIZES, "long", gamma=0.5, ignored_class=1),
+            FOCAL.with_options("not_focused", *OF_ALL_SIZES, gamma=0.0, ignored_class=0),
         ),
         variants={"pytorch": ("selected",), "tensorflow": ("selected",)},
     ),

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from parity.arrays import Array, Lengths, valid
-from parity.operations.row import MANY, Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import MANY, OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
 
 X = {"x": Input("BTD")}
 FEATURES = {"x": Input("BTD", padding_like=0.3, padding=0.0)}  # some real frames look like padding
@@ -54,7 +54,7 @@ def _counted(name: str, padding_index: int, until: str, left: bool = False) -> C
 
 
 POSITIONS = Configuration("from_0", X, outputs={"position": "BT"}, discrete=("position",), extra_lengths=MANY)
-FROM_2 = POSITIONS.with_options("from_2", "ragged", "many_rows", first=2)
+FROM_2 = POSITIONS.with_options("from_2", "ragged", *OF_ALL_SIZES, first=2)
 
 ROWS = (
     Operation(

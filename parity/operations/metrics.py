@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.arrays import Array, Lengths
 from parity.operations.loss import LARGE
-from parity.operations.row import MANY, Configuration, Input, Operation
+from parity.operations.row import MANY, OF_ALL_SIZES, Configuration, Input, Operation
 
 OVER_THE_CORPUS = "it is computed over every real step of all batches"
 CONSTANT = "it is constant, but for jumps"
@@ -27,8 +27,8 @@ def _splits(inputs: Mapping[str, Input], outputs: Mapping[str, str], **settings:
     two = Configuration(
         "two_batches", inputs, outputs, options=options, coupling=OVER_THE_CORPUS, extra_lengths=MANY, **settings
     )
-    one = two.with_options("one_batch", "square", splits=1)
-    return two, one, two.with_options("five_batches", "many_rows", "narrow", splits=5)
+    one = two.with_options("one_batch", *OF_ALL_SIZES, splits=1)
+    return two, one, two.with_options("five_batches", *OF_ALL_SIZES, "narrow", splits=5)
 
 
 LOGITS = {"logits": Input("BTC", offset=LARGE), "targets": Input("BT", below="C")}

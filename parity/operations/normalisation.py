@@ -5,7 +5,7 @@ In every case some real values are equal: there a deviation is 0, and the gradie
 
 from __future__ import annotations
 
-from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
 
 SCALE_AND_SHIFT = {"gamma": Input("H"), "beta": Input("H")}
 
@@ -68,7 +68,7 @@ ROWS = (
         configurations=(
             LAYER_NORM,
             _layer_norm("eps_of_keras", 1e-3, offset=0.0),
-            LAYER_NORM.with_options("tiny_eps", "many_rows", "wide", eps=1e-12),
+            LAYER_NORM.with_options("tiny_eps", *OF_ALL_SIZES, "wide", eps=1e-12),
         ),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
         expected_failures=(_moments_once("tensorflow.masked", "*"),),
@@ -78,7 +78,7 @@ ROWS = (
         configurations=(
             TRAINING,
             Configuration("inference", BATCH_NORM, outputs={"y": "BTH"}, options={"training": False, "eps": 1e-3}),
-            TRAINING.with_options("one_update", "many_rows", "descending", momentum=0.7, eps=0.02, updates=1),
+            TRAINING.with_options("one_update", *OF_ALL_SIZES, "descending", momentum=0.7, eps=0.02, updates=1),
         ),
         variants={"pytorch": ("flattened",), "tensorflow": ("flattened",)},
         expected_failures=(
@@ -90,13 +90,13 @@ ROWS = (
         configurations=(
             RMS_NORM,
             RMS_NORM.with_options("large_eps", eps=1e-1),
-            RMS_NORM.with_options("tiny_eps", "many_rows", "wide", eps=1e-12),
+            RMS_NORM.with_options("tiny_eps", *OF_ALL_SIZES, "wide", eps=1e-12),
         ),
         variants={"pytorch": ("layer", "rsqrt"), "tensorflow": ("layer",)},
     ),
     Operation(
         "normalisation.unit_norm",
-        configurations=(UNIT_NORM, UNIT_NORM.with_options("tiny_eps", "many_rows", "square", "descending", eps=1e-12)),
+        configurations=(UNIT_NORM, UNIT_NORM.with_options("tiny_eps", *OF_ALL_SIZES, "descending", eps=1e-12)),
         variants={"pytorch": ("normalize",), "tensorflow": ("l2_normalize",)},
         expected_failures=(
             ExpectedFailure(

@@ -9,6 +9,8 @@ from parity.operations.row import Configuration, ExpectedFailure, Input
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 BIASES = GATES | {"gru": 4}  # one each for r, z and n, and one for the product inside n
+# Lengths of three layers: cells take turns, since they share code.
+OF_THREE_LAYERS = {"rnn": ("many_rows",), "gru": ("one_sequence",), "lstm": ("tied",)}
 STATES = {"rnn": "h", "gru": "h", "lstm": "hc"}
 # Share of gates that are always shut or open. In a GRU, so large a bias would scale the roundoff of the tanh around it,
 # and an Elman network has no gates.
@@ -50,7 +52,8 @@ def recurrent_configurations(cell: str, bidirectional: bool = False) -> tuple[Co
     """Return one layer that starts from zeros, and two and three layers that start from given states."""
     one_layer = partial(recurrent, cell=cell, layers=1, bidirectional=bidirectional)
     two_layers = partial(recurrent, cell=cell, layers=2, bidirectional=bidirectional)
-    three_layers = partial(recurrent, cell=cell, layers=3, bidirectional=bidirectional, lengths=("square",))
+    lengths = OF_THREE_LAYERS[cell]
+    three_layers = partial(recurrent, cell=cell, layers=3, bidirectional=bidirectional, lengths=lengths)
     if cell != "rnn":
         return one_layer("one_layer"), two_layers("two_layers_from_state"), three_layers("three_layers_from_state")
     return (

@@ -24,8 +24,12 @@ from parity.errors import choose
 # Samples an array from a generator, the lengths and the size of each axis.
 Sampler = Callable[[np.random.Generator, Lengths, Mapping[str, int]], Array]
 
-# Lengths for all contracts, where B = T = D = H, past a byte, and a single row.
-ON_THE_LEFT = ("ragged", "square", "long", "one_sequence")
+# Lengths for another value of an option: 18 rows where B = T = D = H, and a single row past a byte of steps. What is
+# wrong on a condition on one size shows on one of the two.
+OF_ALL_SIZES = ("large_square", "long_sequence")
+OF_FEW_STEPS = ("large_square", "one_sequence")  # where time grows with the square of the steps
+# The same for all contracts, and past a byte of steps in several rows.
+ON_THE_LEFT = ("ragged", "large_square", "long", "one_sequence")
 
 MANY = ("many_steps",)  # extra lengths of a configuration
 FEW_AND_MANY = ("one_step", *MANY)

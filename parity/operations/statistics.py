@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from parity.operations.row import FEW_AND_MANY, Configuration, Input, Operation
+from parity.operations.row import FEW_AND_MANY, OF_ALL_SIZES, Configuration, Input, Operation
 
 X = Input("BTH", equal="T")  # a feature that does not change in one sequence has a deviation of 0
 SCALE_AND_SHIFT = {"gamma": Input("H"), "beta": Input("H")}
-SPECIAL = ("many_rows", "square", "ascending", "long")
+SPECIAL = (*OF_ALL_SIZES, "ascending", "long")
 
 FAR = Input("BTH", equal="T", offset=100.0)  # where squares of values, less that of the mean, lose all digits
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.arrays import Array, Lengths
 from parity.operations.alignment import sample_label_counts, sample_labels
-from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
 
 LENGTHS = {"y_lengths": "B"}
 
@@ -74,10 +74,12 @@ ROWS = (
         configurations=(
             _conv1d("stride_2", "3DH", stride=2),
             _conv1d("dilated", "3DH", stride=3, dilation=2, padding=2),
-            _tried_with(_conv1d("even_kernel", "4DH", stride=2, padding=1), "square", "ascending"),
-            _tried_with(_conv1d("dilated_only", "2DH", dilation=3), "descending", "ascending"),
-            _tried_with(_conv1d("three_groups", "326", "6", "6", padding=1, groups=3), "many_rows", "descending"),
-            _tried_with(_conv1d("depthwise", "514", "4", "4", stride=2, padding=2, groups=4), "tied", "ascending"),
+            _tried_with(_conv1d("even_kernel", "4DH", stride=2, padding=1), "square", *OF_ALL_SIZES),
+            _tried_with(_conv1d("dilated_only", "2DH", dilation=3), "descending", *OF_ALL_SIZES),
+            _tried_with(_conv1d("three_groups", "326", "6", "6", padding=1, groups=3), *OF_ALL_SIZES, "descending"),
+            _tried_with(
+                _conv1d("depthwise", "514", "4", "4", stride=2, padding=2, groups=4), *OF_ALL_SIZES, "ascending"
+            ),
         ),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),
@@ -86,8 +88,8 @@ ROWS = (
         configurations=(
             _max_pool("by_two", kernel=2, stride=2, padding=0),
             _max_pool("overlapping", kernel=3, stride=2, padding=1),
-            _tried_with(_max_pool("with_gaps", kernel=2, stride=3, padding=0), "descending", "ascending"),
-            _tried_with(_max_pool("every_step", kernel=4, stride=1, padding=1), "square", "descending"),
+            _tried_with(_max_pool("with_gaps", kernel=2, stride=3, padding=0), "descending", *OF_ALL_SIZES),
+            _tried_with(_max_pool("every_step", kernel=4, stride=1, padding=1), "square", *OF_ALL_SIZES),
         ),
         variants={"pytorch": ("masked",), "tensorflow": ("slices",)},
     ),
@@ -96,8 +98,10 @@ ROWS = (
         configurations=(
             _pool("of_all", kernel=3, stride=2, padding=1, count_padding=True),
             _pool("of_real_steps", kernel=3, stride=2, padding=1, count_padding=False),
-            _tried_with(_pool("by_two", kernel=2, stride=2, padding=0, count_padding=False), "descending", "square"),
-            _tried_with(_pool("wide", kernel=5, stride=3, padding=2, count_padding=False), "tied", "ascending"),
+            _tried_with(
+                _pool("by_two", kernel=2, stride=2, padding=0, count_padding=False), "descending", *OF_ALL_SIZES
+            ),
+            _tried_with(_pool("wide", kernel=5, stride=3, padding=2, count_padding=False), "ascending", *OF_ALL_SIZES),
         ),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),
