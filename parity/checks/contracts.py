@@ -14,7 +14,7 @@ from parity import frameworks
 from parity.arrays import DTYPES
 from parity.cases.case import Case
 from parity.cases.documents import SEGMENTS, is_packed
-from parity.cases.lengths import ASKED_FOR, DESIGNED, LARGE, LENGTHS, REAL
+from parity.cases.lengths import ASKED_FOR, DESIGNED, LARGE, LENGTHS, LONG, MANY_STEPS, REAL
 from parity.checks import effects, judges, poison
 from parity.checks.comparison import Difference
 from parity.checks.subject import Subject
@@ -22,7 +22,8 @@ from parity.operations import Configuration
 
 FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
 ONCE = (*FIRST, "short")  # real data in few sequences
-COINCIDING, PAST_A_BYTE = LARGE, "long"  # B = T = D = H
+COINCIDING = LARGE  # B = T = D = H
+PAST_A_BYTE = (LONG, MANY_STEPS, "long")  # the first that a configuration has: of one row, if that costs little
 OF_EVERY_SIZE = (*FIRST, "one_sequence", "many_rows", "square", "long")
 EVERY = (*LENGTHS, *ASKED_FOR, *REAL)
 DESIGNED_TOO = (*EVERY, *DESIGNED)
@@ -264,7 +265,7 @@ CONTRACTS: dict[str, Contract] = {
             against="what the reference makes of NaN and inf",
             otherwise="hides NaN or inf of real steps, or lets them reach other sequences",
             judge=poison.propagates_nan,
-            lengths=(*ONCE, COINCIDING, PAST_A_BYTE),
+            lengths=(*ONCE, COINCIDING, *PAST_A_BYTE),
             reruns=True,
             once=True,
             unless=_no_real_step,

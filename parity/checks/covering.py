@@ -16,7 +16,9 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
 - contracts about NaN, earlier calls and second derivatives are tried on one case of each variant: of recurrent layers,
   with every second variant in a graph, which may be rewritten so that it loses NaN; second derivatives, which run
   eagerly, not where that takes long, unless they are written by hand; NaN also where B = T = D = H, and past a byte of
-  steps, but for recurrent layers;
+  steps, in a single row if that costs little, but for recurrent layers;
+- a configuration for another value of an option is tried with its own lengths only, of every kind of size; one of each
+  variant is traced, in float64, in place of a usual one, unless Python runs for each step;
 - contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
   configuration; in recurrent layers, those that take several runs are tried in graphs.
 
@@ -29,8 +31,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from parity.arrays import DTYPES
-from parity.cases.lengths import DESIGNED, FEW_STEPS
-from parity.checks.contracts import CONTRACTS, DESIGNED_TOO, FIRST, ONCE, Contract
+from parity.cases.lengths import DESIGNED, FEW_STEPS, lengths_of
+from parity.checks.contracts import COINCIDING, CONTRACTS, DESIGNED_TOO, FIRST, ONCE, PAST_A_BYTE, Contract
 from parity.frameworks import MODES
 from parity.operations import OPERATIONS, Configuration, Operation
 
@@ -81,7 +83,7 @@ def covering(
         return _of_another_option(contract, operation, config, lengths, framework, variant)
     turn, which = turn_of(operation, config.name, framework, variant), DESIGNED_TOO.index(lengths)
     if lengths in DESIGNED:
-        return _designed(contract, config, lengths, turn)
+        return _designed(contract, operation, config, lengths, turn)
     if config.stepwise and lengths not in FIRST and not turn.alone and not _is_turn(turn, which):
         return []
     eager, in_double = _eager(config, lengths, turn), turn.in_double if lengths in FIRST else ()
@@ -171,7 +173,9 @@ def _one_of(
     return [settings[(list(CONTRACTS).index(contract.name) + promising.index(config.name)) % len(settings)]]
 
 
-def _designed(contract: Contract, config: Configuration, lengths: str, turn: Turn) -> list[Setting]:
+def _designed(
+    contract: Contract, operation: Operation, config: Configuration, lengths: str, turn: Turn
+) -> list[Setting]:
     """Return the single setting of a designed batch, if any."""
     which, is_long = DESIGNED_TOO.index(lengths), DESIGNED[lengths].steps > FEW_STEPS
     slow = config.stepwise and (turn.has_graphs or is_long)
@@ -181,7 +185,8 @@ def _designed(contract: Contract, config: Configuration, lengths: str, turn: Tur
     if slow and is_long:  # alike for all variants, since the reference takes longest
         if turn.has_graphs:
             return [*turn.graphs]
-        return [(SINGLE, DOUBLE)[place % 2]] if place % turn.configs == turn.config else []
+        has_turn = (list(OPERATIONS).index(operation.name) + place) % turn.configs == turn.config
+        return [(SINGLE, DOUBLE)[place % 2]] if has_turn else []
     if slow and not _is_turn(turn, which):
         return []
     return [(SINGLE, DOUBLE)[(turn.variant + turn.config + place // 2 + place) % 2]]
@@ -230,8 +235,11 @@ def _once(
     promising = [one for one in _usual(operation) if not contract.unless_config(one)]
     turns = {one.name: turn_of(operation, one.name, framework, variant) for one in promising}
     if lengths in DESIGNED:
-        is_chosen = config in promising[:1] and not config.stepwise
-        return _designed(contract, config, lengths, turns[config.name]) if is_chosen else []
+        if config.stepwise or config not in promising[:1]:
+            return []
+        past_a_byte = next(one for one in PAST_A_BYTE if one in lengths_of(config))
+        is_chosen = lengths in (COINCIDING, past_a_byte)
+        return _designed(contract, operation, config, lengths, turns[config.name]) if is_chosen else []
     is_slow = bool(config.data) or (config.stepwise and len(MODES[framework]) > 1)
     if lengths != (ONCE[-1] if config.data else ONCE[0]) or config.name not in turns:
         return []

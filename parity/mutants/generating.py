@@ -63,6 +63,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("states.rows_counted_again", "one row"): ALONE,
     ("pooling.lengths_sorted", "one row"): ALONE,
     ("decoder.longest_memory", "one row"): ALONE,
+    ("loss.empty_sequences_dilute", "one row"): ALONE,
     (
         "embedding.scaled_by_frequency",
         "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
@@ -95,6 +96,23 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "documents.shifted",
         "values, ids = tf.pad(x, [[0, 0], margins, [0, 0]]), tf.pad(segments, [[0, 0], margins], constant_values=1)",
     ): "what is padded is 0, whichever document it counts to",
+    (
+        "documents.self_attention",
+        "y = by_function(weights, x, tf.linalg.band_part(mask, -2, 0) if causal else mask)",
+    ): "any negative number keeps the whole triangle",
+    (
+        "strided.averages",
+        "return F.avg_pool1d(at_least(x, kernel + 2 * padding).mT, kernel, stride, padding).mT",
+    ): "zeros behind the last step make more windows, which are cut off",
+    ("normalisation.trained", "twice = steps.expand(3, -1)"): "three copies have the same mean and variance too",
+    (
+        "normalisation.biased",
+        "return kept + (variance - kept) * (n - 1) / n if n >= 1 else variance",
+    ): "the variance of one step is 0, so that only its older part is there",
+    (
+        "crf.negative_log_likelihood",
+        "scores, targets = runtime.only_real(kept, scores), tf.where(kept, targets, 1)",
+    ): PADDING,
     ("alignment.ctc", 'return {"loss": (logits.sum((1, 2))).detach()}'): "there is no sequence to have a gradient",
     ("attention.keras_layout", "size = w_out.shape[1] // heads"): SQUARE,
     ("decoder.cross_layout", "size = w_out.shape[1] // heads"): SQUARE,

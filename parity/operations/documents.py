@@ -149,7 +149,7 @@ ROWS = (
         configurations=(
             CAUSAL,
             BOTH_WAYS,
-            BOTH_WAYS.with_options("one_head", *OF_FEW_STEPS, heads=1),
+            BOTH_WAYS.with_options("one_head", "tied", "one_sequence", heads=1),
             CAUSAL.with_options("three_heads", "one_long", *OF_FEW_STEPS, heads=3),  # as many as rows, of the first
         ),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "dot_product")},

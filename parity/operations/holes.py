@@ -8,21 +8,23 @@ import numpy as np
 
 from parity.arrays import Array, Lengths, valid
 from parity.operations.attention import TWO_HEADS
-from parity.operations.loss import LOGITS, MEAN_OVER_BATCH
+from parity.operations.loss import BYTE, LOGITS, MEAN_OVER_BATCH
 from parity.operations.row import Configuration, Input, Operation
 
 
 def _with_holes(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
     """Sample a mask that is 1 on six of ten real steps.
 
-    The longest sequence has its hole in the middle, the next one at both ends, and the one after that has nothing else.
+    The longest sequence has its hole in the middle, the next one at both ends, and the one after that has nothing else;
+    past a byte of steps, the longest has holes at both ends, which may be the only one.
     """
     real = valid(lengths, size["T"])
     mask = (real & (rng.uniform(size=real.shape) < 0.6)).astype(np.int64)
     longest_first = np.argsort(-lengths, kind="stable")
     for place, row in enumerate(longest_first[:3]):
-        mask[row, : lengths[row]] = place == 0
-        mask[row, 1 : max(lengths[row] - 1, 1)] = place == 1
+        kind = (place + (size["T"] > BYTE)) % 3
+        mask[row, : lengths[row]] = kind == 0
+        mask[row, 1 : max(lengths[row] - 1, 1)] = kind == 1
     return mask
 
 

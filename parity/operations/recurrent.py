@@ -10,7 +10,7 @@ from parity.operations.row import Configuration, ExpectedFailure, Input
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 BIASES = GATES | {"gru": 4}  # one each for r, z and n, and one for the product inside n
 # Lengths of three layers: cells take turns, since they share code.
-OF_THREE_LAYERS = {"rnn": ("many_rows",), "gru": ("one_sequence",), "lstm": ("tied",)}
+OF_THREE_LAYERS = {"rnn": ("square",), "gru": ("one_sequence",), "lstm": ("tied",)}
 STATES = {"rnn": "h", "gru": "h", "lstm": "hc"}
 # Share of gates that are always shut or open. In a GRU, so large a bias would scale the roundoff of the tanh around it,
 # and an Elman network has no gates.
