@@ -64,11 +64,16 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("pooling.lengths_sorted", "one row"): ALONE,
     ("decoder.longest_memory", "one row"): ALONE,
     ("loss.empty_sequences_dilute", "one row"): ALONE,
+    ("states.first_row_for_all", "one row"): ALONE,
     (
         "embedding.scaled_by_frequency",
         "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
     ): PADDING,
     ("loss.class_weights", "targets = tf.where(real, targets, 1)"): PADDING,
+    (
+        "loss.by_token",
+        'losses = F.cross_entropy(runtime.only_real(real, logits).mT, torch.where(real, targets, 1), reduction="none")',
+    ): PADDING,
     (
         "loss.label_smoothing",
         "targets = tf.one_hot(tf.where(real, targets, 1), logits.shape[2], dtype=logits.dtype)",

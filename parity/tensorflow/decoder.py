@@ -108,5 +108,6 @@ def by_function(weights, x, memory, found):  # (B, T, H)  (B, S, D)  (B, S)
     w_q, b_q, w_k, b_k, w_v, b_v, w_out, bias_out = weights
     q = tf.einsum("bth,hac->btac", x, w_q) + b_q  # (B, T, heads, H / heads)
     k, v = (tf.einsum("bsd,dac->bsac", memory, w) + b for w, b in ((w_k, b_k), (w_v, b_v)))
-    heard = keras.ops.dot_product_attention(q, k, v, mask=found[:, None, None])
+    scale = q.shape[3] ** -0.5 / attention.lost_scale(q.shape[3], q.dtype)  # its own is rounded in another way
+    heard = keras.ops.dot_product_attention(q, k, v, mask=found[:, None, None], scale=scale)
     return tf.einsum("btac,ach->bth", heard, w_out) + bias_out
