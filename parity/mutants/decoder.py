@@ -154,8 +154,8 @@ CROSS = (
         subject="tensorflow.dot_product",
         mistake="Scores are divided by the root of the width of all heads, not of one.",
         location="decoder.by_function",
-        before="mask=found[:, None, None]",
-        after="mask=found[:, None, None], scale=w_q.shape[0] ** -0.5",
+        before="q.shape[3] ** -0.5",
+        after="w_q.shape[0] ** -0.5",
         killed_by="matches_reference",
     ),
     Mutant(
