@@ -16,13 +16,14 @@ def _with_holes(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, i
     """Sample a mask that is 1 on six of ten real steps.
 
     The longest sequence has its hole in the middle, the next one at both ends, and the one after that has nothing else;
-    past a byte of steps, the longest has holes at both ends, which may be the only one.
+    a single one past a byte of steps has holes at both ends.
     """
     real = valid(lengths, size["T"])
     mask = (real & (rng.uniform(size=real.shape) < 0.6)).astype(np.int64)
     longest_first = np.argsort(-lengths, kind="stable")
+    alone = len(lengths) == 1 and size["T"] > BYTE
     for place, row in enumerate(longest_first[:3]):
-        kind = (place + (size["T"] > BYTE)) % 3
+        kind = place + alone
         mask[row, : lengths[row]] = kind == 0
         mask[row, 1 : max(lengths[row] - 1, 1)] = kind == 1
     return mask
