@@ -158,7 +158,7 @@ def _decorator(chosen: Iterable[str], check: Callable[[Any], Verdict]) -> Decora
 
 
 def _called_once(name: str, make: Callable[[], Verdict]) -> Callable[[], Verdict]:
-    """Return a function that calls another once, whether that returns or raises: later calls fail with a line."""
+    """Return a function that calls another once, whether that returns or raises: later calls quote the error."""
     import pytest
 
     cached, raised = cache(make), ""

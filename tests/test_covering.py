@@ -106,6 +106,14 @@ def test_every_pair_is_tried(operation: str, framework: str) -> None:
         assert not [pair for pair in missing if not is_left_out(pair, in_graphs, traced)], (variant, axes)
 
 
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_is_traced_in_float64_is_compared_with_eager(operation: str) -> None:
+    runs = runs_of(plan([operation], ["tensorflow"], contracts=["matches_reference", MODES]))
+    for variant, found in runs.items():
+        traced = {run[0] for run in found if run[3:] == ("float64", "graph")}
+        assert traced in (set(), {"matches_reference", MODES}), variant
+
+
 def test_runs_are_saved_where_there_are_several_configurations() -> None:
     default = runs_of(plan(["rnn.lstm"], ["tensorflow"]))
     every = runs_of([check for check in plan(["rnn.lstm"], ["tensorflow"], full=True) if not check.slow])

@@ -156,7 +156,7 @@ def test_a_function_without_a_backward_pass_is_held_to_its_outputs(framework: st
     assert {name for one in verdict.results for name in one.scores if name.startswith("d_")} == set()
     assert verdict.declined == {
         "zero_gradient_at_padding": "no output has steps, and there are no gradients",
-        "same_on_either_side": 'it has no argument left: give it one, or side="left"',
+        "same_on_either_side": 'it takes no argument named `left`: give it one, or pass side="left"',
     }
     assert not check_function(MEAN, without_backward(framework), framework, **REFERENCE)
     wrong = check_function(MEAN, without_backward(framework, 1.01), framework, gradients=False, mode="eager")

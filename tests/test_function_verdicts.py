@@ -496,6 +496,19 @@ def test_a_wrong_function_depends_on_no_batch_mates_for_its_rounding(pytorch: st
     assert verdict.failed == ("matches_reference",), verdict
 
 
+def test_large_numbers_of_a_wrong_function_hide_no_batch_mates(pytorch: str) -> None:
+    """Leave the lowest number of the dtype for sequences without steps, beside what a batch-mate adds to the others."""
+    torch = import_module("torch")
+
+    def leaking(x: Any, lengths: Any) -> Any:
+        real = torch.arange(x.shape[1]) < lengths[:, None]
+        largest = x.masked_fill(~real[..., None], torch.finfo(x.dtype).min).amax(1)
+        return {"y": largest + 0.5 * torch.where(lengths[:1, None] > 0, x[:1, 0], 0)}
+
+    verdict = check_function("pooling.max", leaking, pytorch, contracts=["independent_of_batchmates"])
+    assert verdict.failed == ("independent_of_batchmates",), verdict
+
+
 @pytest.mark.parametrize("gamma", ["right", "left out"])
 def test_buffers_need_no_gradient_and_may_be_updated_in_place(gamma: str, pytorch: str) -> None:
     torch, norm = import_module("torch"), "normalisation.batch_norm"

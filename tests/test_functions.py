@@ -146,7 +146,9 @@ def test_a_function_without_an_argument_for_the_side_is_for_padding_on_the_right
 
     verdict = check_function("pooling.mean", right_only, framework, mode="eager")
     assert verdict, verdict
-    assert verdict.declined["same_on_either_side"] == 'it has no argument left: give it one, or side="left"'
+    assert (
+        verdict.declined["same_on_either_side"] == 'it takes no argument named `left`: give it one, or pass side="left"'
+    )
     with pytest.raises(InputError, match="one that takes x, lengths, left by name"):
         check_function("pooling.mean", right_only, framework, config="left_padded")
 

@@ -106,7 +106,7 @@ def test_a_contract_with_a_tick_in_every_row_takes_no_column() -> None:
     assert "in every row" not in text
 
 
-def test_an_expected_failure_is_told_once_with_all_its_variants() -> None:
+def test_an_expected_failure_is_listed_once_with_all_its_variants() -> None:
     (line,) = re.findall(r"\| an unrolled layer .*", render_markdown(arrange(whole_run())))
     assert "rnn.rnn tensorflow.static, rnn.gru tensorflow.static, rnn.lstm tensorflow.static | 3 | parity check" in line
 

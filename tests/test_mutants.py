@@ -79,7 +79,7 @@ def test_every_mutant_is_a_change_of_a_variant_that_exists() -> None:
 
 
 def test_every_mutant_applies_to_the_source_as_it_stands() -> None:
-    """Tell at once what the run of all mutants tells after minutes."""
+    """Find at once what the run of all mutants finds after minutes."""
     for mutant in MUTANTS.values():
         mutant.mutated((files(f"parity.{mutant.framework}") / f"{mutant.file}.py").read_text(encoding="utf-8"))
 

@@ -218,7 +218,7 @@ BY_VALUE = parity.inputs(x=parity.features(3, known_by_value=True))
 
 
 @pytest.mark.parametrize(
-    ("call", "inputs", "options", "is_told"),
+    ("call", "inputs", "options", "is_reported"),
     [
         pytest.param(by_the_mask, FEATURES, {}, True, id="a mask"),
         pytest.param(by_the_mask, FEATURES, {"layouts": ["holes"]}, True, id="a mask with holes"),
@@ -228,11 +228,13 @@ BY_VALUE = parity.inputs(x=parity.features(3, known_by_value=True))
         pytest.param(by_the_mask, FEATURES, {"contracts": ["repeatable"]}, False, id="a contract by name"),
     ],
 )
-def test_padding_on_the_left_that_was_not_tried_is_told(call: Any, inputs: Any, options: Any, is_told: bool) -> None:
+def test_padding_on_the_left_that_was_not_tried_is_reported(
+    call: Any, inputs: Any, options: Any, is_reported: bool
+) -> None:
     verdict = parity.check_model(torch.nn.Linear(7, 2), inputs, call=call, seeds=1, **options)
     assert verdict, verdict
-    assert (f"\n  not tried: same_on_either_side ({ON_THE_LEFT})" in str(verdict)) == is_told
-    assert ("same_on_either_side" in verdict.declined) == is_told
+    assert (f"\n  not tried: same_on_either_side ({ON_THE_LEFT})" in str(verdict)) == is_reported
+    assert ("same_on_either_side" in verdict.declined) == is_reported
 
 
 def test_contracts_are_declined_in_training_with_the_layer() -> None:

@@ -60,8 +60,8 @@ TIED, LARGE, LONG = "tied", "large_square", "long_sequence"
 # Sizes that coincide, that are 1, or past a byte; orders of lengths; one real step in all, and none; parameters and
 # inputs, small and large. What is wrong on a condition shows where that is met: each of these batches is tried once
 # with every variant, those that may cost much where they cost little: see `_designed`. The first and the second are
-# tried in different dtypes, and so are the two where B = T = D = H, and the two past a byte of real steps. The lengths
-# that are written out have an empty sequence before others; to sort them and to put them back are different orders.
+# tried in different dtypes, and so are the two where B = T = D = H, and the two past a byte of real steps. Lengths
+# of several rows that are written out have an empty one before others; to sort them and to put them back differ.
 # Every row of the smaller square has padding, and of the larger one there are more real steps than a byte can count.
 DESIGNED: dict[str, LengthsSpec] = {
     "many_rows": LengthsSpec(17, 2, "ragged", 2.0, sizes={"D": 8, "H": 2, "V": 4, "C": 2, "S": 1}),
@@ -133,7 +133,7 @@ def lengths_of(config: Configuration) -> tuple[str, ...]:
 
 
 def _designed(config: Configuration) -> list[str]:
-    """Return the designed batches of a usual configuration: one of two with B = T = D = H, and a long row if cheap."""
+    """Return the designed batches of a usual configuration: one square beside the small one, a long row if cheap."""
     left_out = {MANY_STEPS, LARGE if config.stepwise else TIED}
     is_costly = config.stepwise or "heads" in config.options  # Python runs for each step, or each pair of steps counts
     if is_costly or MANY_STEPS in config.extra_lengths:

@@ -24,7 +24,8 @@ FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
 ONCE = (*FIRST, "short")  # real data in few sequences
 COINCIDING = LARGE  # B = T = D = H
 PAST_A_BYTE = (LONG, MANY_STEPS, "long")  # the first that a configuration has: of one row, if that costs little
-OF_EVERY_SIZE = (*FIRST, "one_sequence", "many_rows", "square", "long")
+OF_OPTIONS = tuple(name for name, spec in DESIGNED.items() if spec.steps <= DESIGNED[LARGE].steps)  # traced with those
+OF_EVERY_SIZE = (*FIRST, "one_sequence", "many_rows", "square", LARGE, "long")
 EVERY = (*LENGTHS, *ASKED_FOR, *REAL)
 DESIGNED_TOO = (*EVERY, *DESIGNED)
 
@@ -314,7 +315,7 @@ CONTRACTS: dict[str, Contract] = {
             against="eager mode",
             otherwise="differs in graph mode",
             judge=judges.same_in_every_mode,
-            lengths=EVERY,
+            lengths=(*EVERY, *OF_OPTIONS),
             from_mode=1,
         ),
         Contract(

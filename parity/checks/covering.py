@@ -12,7 +12,7 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
   in one operation of each topic;
 - designed batches, whose sizes are special, are tried in one dtype; in recurrent layers, long ones and all that
   Python runs step by step in one configuration, which takes turns, and without contracts that transform them; in
-  TensorFlow, these take turns with the two batches of a pair;
+  TensorFlow, these take turns, each with every second batch;
 - contracts about NaN, earlier calls and second derivatives are tried on one case of each variant: of recurrent layers,
   with every second variant in a graph, which may be rewritten so that it loses NaN; second derivatives, which run
   eagerly, not where that takes long, unless they are written by hand; NaN also where B = T = D = H, and past a byte of
@@ -193,7 +193,7 @@ def _designed(
 
 
 def _has_its_turn(contract: Contract, place: int, turn: Turn) -> bool:
-    """Tell whether a contract that transforms a case has its turn with a designed batch, or the other of its pair."""
+    """Tell whether a contract that transforms a case has its turn with a designed batch: with every second one."""
     if contract.once or not turn.has_graphs:
         return True
     return (list(CONTRACTS).index(contract.name) + turn.variant + place) % 2 == 0

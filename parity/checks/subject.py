@@ -11,10 +11,12 @@ from parity import frameworks
 from parity.arrays import ROUNDOFF, Array
 from parity.cases.case import Case
 from parity.checks.likeness import floor_of_another
-from parity.checks.noise import Floor, floor_of, noise_floor
+from parity.checks.noise import Floor, noise_floor
 from parity.errors import INTERRUPTS, InputError, first_lines, message_of
 from parity.frameworks.observation import Observation
 from parity.frameworks.recording import Recording
+
+MOST = 1000.0  # times the largest expected number: what a wrong function gives beyond that is no usual size
 
 
 class NotExpected(Exception):
@@ -86,15 +88,15 @@ class Subject:
     def floor_of_itself(self, case: Case) -> Mapping[str, Array]:
         """Return the noise floor within which it is compared with itself.
 
-        That of a right result does not cover what a wrong one of a user's rounds, which has other numbers elsewhere.
+        A wrong function may give numbers where the reference has 0, and rounds them: its own rounding counts too.
         """
-        floor = self.floor(case).floor
+        known = self.floor(case)
         if not self.is_own:
-            return floor
+            return known.floor
         given = self.observe(case).quantities
         return {
-            name: np.maximum(one, _rounding(given[name], one, case.dtype)) if name in given else one
-            for name, one in floor.items()
+            name: np.maximum(one, _rounding(given[name], known.expected[name], case.dtype)) if name in given else one
+            for name, one in known.floor.items()
         }
 
     def as_expected(self, case: Case) -> Floor:
@@ -123,12 +125,16 @@ class Subject:
         return frameworks.call(case.row, case.config, self.framework, self.variant)
 
 
-def _rounding(given: Array, floor: Array, dtype: str) -> Array:
-    """Return the floor of what is given, as if it were right and nothing amplified its rounding."""
-    if given.shape != floor.shape or given.dtype.kind in "biu":
-        return floor
-    finite = np.nan_to_num(given.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    return floor_of(finite, np.zeros_like(finite), ROUNDOFF[dtype])
+def _rounding(given: Array, expected: Array, dtype: str) -> Array:
+    """Return how far numbers are rounded that are summed from others of a usual size, if nothing amplifies that.
+
+    A few large ones, such as the lowest number of a dtype for a sequence without steps, do not count elsewhere.
+    """
+    if given.shape != expected.shape or given.dtype.kind in "biu":
+        return np.zeros(expected.shape)
+    sizes = np.abs(np.nan_to_num(given.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0))
+    usual = np.median(sizes[sizes > 0]) if sizes.any() else 0.0
+    return np.asarray(ROUNDOFF[dtype] * (sizes + min(usual, MOST * np.abs(expected).max(initial=0.0))))
 
 
 def counterpart(framework: str, case: Case) -> tuple[str, str]:

@@ -58,7 +58,8 @@ def _why(check: Check, result: Result) -> str:
     if check.own and check.own.min_length and result.contract == "accepts_empty_sequences":
         return f"min_length is {check.own.min_length}"
     if check.own and result.contract == "same_on_either_side":
-        return 'it has no argument left: give it one, or side="left"'
+        other = "" if check.own.side == "left" else ', or pass side="left"'
+        return f"it takes no argument named `left`: give it one{other}"
     return result.detail.removeprefix("nothing was compared: ")
 
 

@@ -149,7 +149,10 @@ def _reproduces(mutant: Mutant, observed: Iterable[Observed]) -> bool:
         for signature, own in observed:
             given = signature.quantities(_subject(mutant, function, signature.run))
             expected, floor = signature.expected()
-            floors = {name: floor[name] + _rounding(array, signature.case.dtype) for name, array in given.items()}
+            floors = {
+                name: floor[name] * _growth(array, expected[name]) + _rounding(array, signature.case.dtype)
+                for name, array in given.items()
+            }
             if _differ(own, given, floors) or (signature.is_wrong and not _differ(given, expected, floor)):
                 return False
     except INTERRUPTS:
@@ -167,6 +170,13 @@ def _rounding(values: Array, dtype: str) -> Array:
     """Return the roundoff of values: the noise floor of a right result does not cover what a wrong one rounds."""
     finite = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     return ROUNDOFF[dtype] * (np.abs(finite) + (np.sqrt(np.mean(finite**2)) if finite.size else 0.0))
+
+
+def _growth(values: Array, expected: Array) -> float:
+    """Return how many times as large as right ones values are, if they are larger: so is what amplifies rounding."""
+    sizes = [np.sqrt(np.mean(np.square(one.astype(np.float64)))) if one.size else 0.0 for one in (values, expected)]
+    growth = sizes[0] / sizes[1] if sizes[1] else 1.0
+    return float(growth) if growth > 1 and np.isfinite(growth) else 1.0
 
 
 def _breaks(mutant: Mutant, run: Evidence) -> bool:

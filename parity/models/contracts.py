@@ -67,7 +67,7 @@ CONTRACTS: dict[str, Contract] = {
         couples=True,
     ),
     "same_on_either_side": Contract(
-        "padded on the left, by other numbers too, with positions and masks to match, everything stays",
+        "with padding on the left, whatever its values, and positions and masks to match, everything stays",
         "depends on the side of the padding",
         of.same_on_either_side,
         "left",

@@ -165,10 +165,10 @@ class Subject:
             self.found.declined[LEFT] = 'layouts=["left"] tries padding on the left'
 
     def _finds_padding_on_the_left(self) -> bool:
-        """Tell whether a mask, or its value, tells the model where padding is; lengths alone do not."""
+        """Return whether a mask, or its value, shows the model where padding is; lengths may fit one side only."""
         read = self.side.read & OF_PADDING
         by_value = any(getattr(one, "known_by_value", False) for one in self.inputs.arrays.values())
-        return read != {"lengths"} if read else by_value
+        return read.isdisjoint({"lengths", "boundaries"}) if read else by_value
 
     def _judge(self, judge: Judge, seed: int) -> None:
         found, dtype = self.found, judge.setting.view.dtype

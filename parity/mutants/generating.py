@@ -48,7 +48,7 @@ CONDITIONS = {  # on what a function of an operation is given: the lengths, and 
 KNOWN_SIZES = [kind for kind in CONDITIONS if kind != "as many rows as steps"]  # not where both are None
 OPEN = "where a graph is traced, the sizes of the batch are open, so that the condition does not hold"
 PADDING = "it is the target or the token of a padded step, whose loss or row is masked"
-ALONE = "the order and the number of a single row are those of none"
+ALONE = "with a single row, it is the same"
 WHOLE = "a whole number has no gradient"
 SQUARE = "the weights of the outputs are square"
 NO_GRADIENT = "it has no gradient already"

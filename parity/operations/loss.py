@@ -14,13 +14,13 @@ MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's sh
 
 LARGE = 100.0  # the exponential of such a logit is inf; a class that is so much below another has probability 0
 LOGITS = {"logits": Input("BTC", offset=LARGE, first_offset=-LARGE), "targets": Input("BT", below="C")}
-BYTE = 255  # steps that a byte can count
+LAST_OF_A_BYTE = 255  # steps that a byte can count
 
 
 def _class_weights(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
     """Sample weights of classes; where B = T, and past a byte of steps, those of all steps add up to less than 1."""
     weights = rng.uniform(size=size["C"])
-    little = size["B"] == size["T"] or size["T"] > BYTE
+    little = size["B"] == size["T"] or size["T"] > LAST_OF_A_BYTE
     return weights / max(1, lengths.sum()) if little else weights
 
 

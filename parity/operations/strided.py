@@ -74,8 +74,8 @@ ROWS = (
         configurations=(
             _conv1d("stride_2", "3DH", stride=2),
             _conv1d("dilated", "3DH", stride=3, dilation=2, padding=2),
-            _tried_with(_conv1d("even_kernel", "4DH", stride=2, padding=1), "narrow", *OF_ALL_SIZES),
-            _tried_with(_conv1d("dilated_only", "2DH", dilation=3), "descending", *OF_ALL_SIZES),
+            _tried_with(_conv1d("even_kernel", "4DH", stride=2, padding=1), *OF_ALL_SIZES, "narrow"),
+            _tried_with(_conv1d("dilated_only", "2DH", dilation=3), *OF_ALL_SIZES, "descending"),
             _tried_with(_conv1d("three_groups", "326", "6", "6", padding=1, groups=3), *OF_ALL_SIZES, "descending"),
             _tried_with(
                 _conv1d("depthwise", "514", "4", "4", stride=2, padding=2, groups=4), *OF_ALL_SIZES, "ascending"
@@ -88,8 +88,8 @@ ROWS = (
         configurations=(
             _max_pool("by_two", kernel=2, stride=2, padding=0),
             _max_pool("overlapping", kernel=3, stride=2, padding=1),
-            _tried_with(_max_pool("with_gaps", kernel=2, stride=3, padding=0), "descending", *OF_ALL_SIZES),
-            _tried_with(_max_pool("every_step", kernel=4, stride=1, padding=1), "narrow", *OF_ALL_SIZES),
+            _tried_with(_max_pool("with_gaps", kernel=2, stride=3, padding=0), *OF_ALL_SIZES, "descending"),
+            _tried_with(_max_pool("every_step", kernel=4, stride=1, padding=1), *OF_ALL_SIZES, "narrow"),
         ),
         variants={"pytorch": ("masked",), "tensorflow": ("slices",)},
     ),

@@ -86,7 +86,8 @@ class Examination:
             self.found.add(SAME, DOUBLE, 0, [mismatch("", f"raised {first_lines(message_of(error))}", "raised")])
         found = self.found.verdict(own)
         sides = [self._of_side(number, chosen, expected) for number in (0, 1)] if chosen else []
-        if LEFT not in chosen and any(LEFT in side.declined for side in sides):
+        untried = [side.declined.pop(LEFT, "") for side in sides if LEFT not in chosen]  # how to try it is another here
+        if any(untried):
             self.notes.append(f'padding on the left was not tried: contracts=["{LEFT}"] tries it')
         return self._concluded(found, sides, first, cause, same)
 

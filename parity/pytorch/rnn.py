@@ -66,7 +66,7 @@ def torch_layout(w_in, w_rec, bias):  # (D, G, H)  (H, G, H)  (G, H)
 
 
 def packed(kind, x, lengths, weights, initial, *, hidden=0, enforce_sorted=False, batch_first=True, **options):
-    """Pack, run the whole stack, unpack; steps of padding are never computed. ``hidden`` is wider than a projection."""
+    """Pack, run the whole stack, unpack; steps of padding are never computed. A projected cell is ``hidden`` wide."""
     initial = states_or_zeros(initial, x, weights)
     y = x.new_zeros(*x.shape[:2], width(weights))
     rows = lengths.nonzero().squeeze(1)  # pack_padded_sequence rejects a length of 0

@@ -36,9 +36,9 @@ def stacked(axis, *rows):
     return numpy.stack(rows, axis)
 
 
-def _row_of_gradient(place, stack, arguments, _):
-    behind = (slice(None),) * (-arguments[0] - 1)
-    return lambda d: d[(..., place - 1, *behind)]
+def _row_of_gradient(place, y, arguments, _):
+    axis = arguments[0]  # the first argument; the rows are those behind it
+    return lambda d: d[(..., place - 1, *(slice(None),) * (-axis - 1))]
 
 
 defvjp_argnum(stacked, _row_of_gradient)

@@ -1,7 +1,7 @@
 """Render a report as one page that needs no network and runs no script but its own.
 
 A full run has 50 000 results. As HTML they would be tens of megabytes. Packed for the script, each text once, and
-compressed field by field, they are one, and a browser lays out only what a reader opens.
+compressed field by field, they are one megabyte, and a browser lays out only what a reader opens.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from parity.report.speedups import fastest
 from parity.report.table import Matrix
 from parity.report.verdicts import broken
 
-VERDICT_WORDS = {DIFFERS: "results differ", DEPENDS: "it depends"}  # where a verdict alone would not follow a claim
+VERDICT_WORDS = {DIFFERS: "results differ", DEPENDS: "it depends"}  # so that they can stand behind a claim
 SHORT = 240  # characters: two lines of the page
 MUTANT_HEADS = ("contract", "mutants killed", "by it alone")
 TOTALS_HEADS = ("framework", "dtype", "checks", "failed", "scores", "largest element", "largest norm")
