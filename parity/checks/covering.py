@@ -72,7 +72,7 @@ def covering(
 
     >>> lstm = OPERATIONS["rnn.lstm"]
     >>> for config in lstm.configurations:
-    ...     covering(CONTRACTS["follows_permutation"], lstm, config, "ragged", "tensorflow", "masked")
+    ...     covering(CONTRACTS["follows_permutation"], lstm, config, "ragged", "tensorflow", "padded")
     [('float32', 'graph')]
     [('float64', 'eager')]
     []
