@@ -24,7 +24,8 @@ FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
 ONCE = (*FIRST, "short")  # real data in few sequences
 COINCIDING = LARGE  # B = T = D = H
 PAST_A_BYTE = (LONG, MANY_STEPS, "long")  # the first that a configuration has: of one row, if that costs little
-OF_OPTIONS = tuple(name for name, spec in DESIGNED.items() if spec.steps <= DESIGNED[LARGE].steps)  # traced with those
+# Short enough to run eagerly too: a configuration for another value of an option is traced with one of them.
+OF_OPTIONS = tuple(name for name, spec in DESIGNED.items() if spec.steps <= DESIGNED[LARGE].steps)
 OF_EVERY_SIZE = (*FIRST, "one_sequence", "many_rows", "square", LARGE, "long")
 EVERY = (*LENGTHS, *ASKED_FOR, *REAL)
 DESIGNED_TOO = (*EVERY, *DESIGNED)

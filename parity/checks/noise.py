@@ -59,6 +59,7 @@ LARGEST_ELEMENT = 64.0
 LARGEST_NORM = 16.0
 COPIES = 8
 MOST_COPIES = 1000  # all of them are in memory at once
+BEYOND = 1000.0  # times the largest expected number, what a wrong function gives is no usual size
 
 # Perturbing by less than this would measure the reference's own float64 rounding. The response is linear that far
 # down, so a smaller roundoff is perturbed by this much and scaled.
@@ -185,3 +186,16 @@ def floor_of(expected: Array, response: Array, roundoff: float) -> Array:
     moves = (response > 0) | (expected != 0)
     typical = np.sqrt(np.mean(np.square(expected[moves]))) if moves.any() else 0.0
     return np.where(moves, response + roundoff * (np.abs(expected) + typical), 0.0)
+
+
+def rounding_of(given: Array, expected: Array, dtype: str) -> Array:
+    """Return how far numbers are rounded that are summed from others of a usual size, if nothing amplifies that.
+
+    The noise floor of a right result does not cover what a wrong one rounds, which has other numbers. A few large ones,
+    such as the lowest number of a dtype for a sequence without steps, do not count elsewhere.
+    """
+    if given.shape != expected.shape or given.dtype.kind in "biu":
+        return np.zeros(expected.shape)
+    sizes = np.abs(np.nan_to_num(given.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0))
+    usual = np.median(sizes[sizes > 0]) if sizes.any() else 0.0
+    return np.asarray(ROUNDOFF[dtype] * (sizes + min(usual, BEYOND * np.abs(expected).max(initial=0.0))))

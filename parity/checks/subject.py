@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from parity import frameworks
-from parity.arrays import ROUNDOFF, Array
+from parity.arrays import Array
 from parity.cases.case import Case
 from parity.checks.likeness import floor_of_another
-from parity.checks.noise import Floor, noise_floor
+from parity.checks.noise import Floor, noise_floor, rounding_of
 from parity.errors import INTERRUPTS, InputError, first_lines, message_of
 from parity.frameworks.observation import Observation
 from parity.frameworks.recording import Recording
-
-MOST = 1000.0  # times the largest expected number: what a wrong function gives beyond that is no usual size
 
 
 class NotExpected(Exception):
@@ -95,7 +93,7 @@ class Subject:
             return known.floor
         given = self.observe(case).quantities
         return {
-            name: np.maximum(one, _rounding(given[name], known.expected[name], case.dtype)) if name in given else one
+            name: np.maximum(one, rounding_of(given[name], known.expected[name], case.dtype)) if name in given else one
             for name, one in known.floor.items()
         }
 
@@ -123,18 +121,6 @@ class Subject:
         if self.calls:
             return self.calls[case.config]
         return frameworks.call(case.row, case.config, self.framework, self.variant)
-
-
-def _rounding(given: Array, expected: Array, dtype: str) -> Array:
-    """Return how far numbers are rounded that are summed from others of a usual size, if nothing amplifies that.
-
-    A few large ones, such as the lowest number of a dtype for a sequence without steps, do not count elsewhere.
-    """
-    if given.shape != expected.shape or given.dtype.kind in "biu":
-        return np.zeros(expected.shape)
-    sizes = np.abs(np.nan_to_num(given.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0))
-    usual = np.median(sizes[sizes > 0]) if sizes.any() else 0.0
-    return np.asarray(ROUNDOFF[dtype] * (sizes + min(usual, MOST * np.abs(expected).max(initial=0.0))))
 
 
 def counterpart(framework: str, case: Case) -> tuple[str, str]:

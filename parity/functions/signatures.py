@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from parity import frameworks
-from parity.arrays import ROUNDOFF, Array
+from parity.arrays import Array
 from parity.caching import cached
 from parity.cases.case import Case, along
 from parity.checks.comparison import compare
 from parity.checks.contracts import CONTRACTS
+from parity.checks.noise import rounding_of
 from parity.checks.own import SIDES
 from parity.checks.subject import Subject
 from parity.errors import INTERRUPTS
@@ -148,11 +149,8 @@ def _reproduces(mutant: Mutant, observed: Iterable[Observed]) -> bool:
         function = _mutated(mutant)
         for signature, own in observed:
             given = signature.quantities(_subject(mutant, function, signature.run))
-            expected, floor = signature.expected()
-            floors = {
-                name: floor[name] * _growth(array, expected[name]) + _rounding(array, signature.case.dtype)
-                for name, array in given.items()
-            }
+            dtype, (expected, floor) = signature.case.dtype, signature.expected()
+            floors = {name: _floor(array, expected[name], floor[name], dtype) for name, array in given.items()}
             if _differ(own, given, floors) or (signature.is_wrong and not _differ(given, expected, floor)):
                 return False
     except INTERRUPTS:
@@ -166,17 +164,12 @@ def _differ(own: Mapping[str, Array], expected: Mapping[str, Array], floor: Mapp
     return any(one.failed for one in compare(own, expected, floor))
 
 
-def _rounding(values: Array, dtype: str) -> Array:
-    """Return the roundoff of values: the noise floor of a right result does not cover what a wrong one rounds."""
-    finite = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    return ROUNDOFF[dtype] * (np.abs(finite) + (np.sqrt(np.mean(finite**2)) if finite.size else 0.0))
-
-
-def _growth(values: Array, expected: Array) -> float:
-    """Return how many times as large as right ones values are, if they are larger: so is what amplifies rounding."""
+def _floor(values: Array, expected: Array, floor: Array, dtype: str) -> Array:
+    """Return the noise floor of wrong values: where they are larger than right ones, so is what amplifies rounding."""
     sizes = [np.sqrt(np.mean(np.square(one.astype(np.float64)))) if one.size else 0.0 for one in (values, expected)]
     growth = sizes[0] / sizes[1] if sizes[1] else 1.0
-    return float(growth) if growth > 1 and np.isfinite(growth) else 1.0
+    larger = growth if growth > 1 and np.isfinite(growth) else 1.0
+    return np.asarray(floor * larger + rounding_of(values, expected, dtype))
 
 
 def _breaks(mutant: Mutant, run: Evidence) -> bool:

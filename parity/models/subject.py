@@ -152,7 +152,7 @@ class Subject:
             raise InputError("outputs", _described(view), "an output with an axis of rows, or a loss" + _hint(view))
 
     def _decline(self) -> None:
-        """Decline what a layer in the mode of training makes impossible; tell what has to be asked for."""
+        """Decline what a layer in the mode of training makes impossible, and the left, which has to be asked for."""
         random = self.side.dropouts() if self.side.training else []
         coupling = self.side.batch_norms() if self.side.training else []
         for contract in self.contracts:

@@ -37,14 +37,20 @@ def _states(layers: str = "", output: str = "H") -> dict[str, str]:
     return {"h": f"{layers}B{output}", "c": f"{layers}BH"}
 
 
+def _starts(states: Mapping[str, str], from_state: bool) -> tuple[dict[str, str], dict[str, Input]]:
+    """Return what each final state starts from, and the inputs that these are."""
+    starts = {final: f"{final}0" if from_state else "" for final in states}
+    return starts, {start: Input(states[final]) for final, start in starts.items() if start}
+
+
 def _projected(name: str, layers: int, *lengths: str, from_state: bool = True, **options: Any) -> Configuration:
     """Return a projected LSTM. PyTorch takes fewer projected units than hidden ones."""
     inputs, states = {"x": X}, _states(str(layers), "S")
     for layer in range(layers):
         inputs |= _weights("D" if layer == 0 else "S", "S", f".{layer}")
         inputs[f"w_proj.{layer}"] = Input("HS", scale=0.5, fan_in="H")
-    starts = {final: f"{final}0" if from_state else "" for final in states}
-    inputs |= {start: Input(states[final]) for final, start in starts.items() if start}
+    starts, initial = _starts(states, from_state)
+    inputs |= initial
     outputs = {"y": "BTS", **states}
     return Configuration(name, inputs, outputs, options, initial=starts, lengths=lengths, least={"H": 6}, stepwise=True)
 
@@ -54,8 +60,8 @@ def _in_both_directions(name: str, *lengths: str, from_state: bool = True) -> Co
     inputs, states = {"x": X}, {final: f"2{axes}" for final, axes in _states(output="S").items()}
     weights = _weights("D", "S") | {"w_proj": Input("HS", scale=0.5, fan_in="H")}
     inputs |= {key: replace(array, axes=f"2{array.axes}") for key, array in weights.items()}
-    starts = {final: f"{final}0" if from_state else "" for final in states}
-    inputs |= {start: Input(states[final]) for final, start in starts.items() if start}
+    starts, initial = _starts(states, from_state)
+    inputs |= initial
     outputs = {"y": "BT2S", **states}
     return Configuration(name, inputs, outputs, initial=starts, lengths=lengths, least={"H": 6}, stepwise=True)
 
@@ -71,8 +77,8 @@ def _one_layer(
     """Return an LSTM of one layer with more inputs."""
     several = not from_state or least.get("H", 1) > 1
     inputs, states = {"x": X, **_weights("D", saturated=several), **more}, _states()
-    starts = {final: f"{final}0" if from_state else "" for final in states}
-    inputs |= {start: Input("BH") for start in starts.values() if start}
+    starts, initial = _starts(states, from_state)
+    inputs |= initial
     outputs = {"y": "BTH", **states}
     return Configuration(name, inputs, outputs, options, initial=starts, lengths=lengths, least=least, stepwise=True)
 

@@ -83,7 +83,7 @@ def torch_layout(w_in, w_rec, bias):
 def packed(kind, x, lengths, weights, initial, *, hidden=0, **options):
     """Pack, run the whole stack, unpack; `torch.nn` reverses each sequence within its length.
 
-    ``hidden`` is wider than a projection.
+    A projected cell is ``hidden`` wide.
     """
     width = one_way.width(weights[0])
     initial = states_or_zeros(initial, x, weights)
