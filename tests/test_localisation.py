@@ -107,7 +107,7 @@ def differs_somewhere(operation: str, framework: str, variant: str, config: str,
     return first_difference(Subject(framework, variant, "eager"), case) is not None
 
 
-@pytest.mark.parametrize(("operation", "framework", "variant", "config"), each_case("pytorch", every=False))
+@pytest.mark.parametrize(("operation", "framework", "variant", "config"), each_case("pytorch", every=False)[::2])
 def test_unchanged_code_differs_nowhere(operation: str, framework: str, variant: str, config: str) -> None:
     """Hold the prefixes of every configuration, which all variants share, to be valid cases."""
     first = lengths_of(OPERATIONS[operation].configuration(config))[0]

@@ -181,7 +181,6 @@ def _serve(connection: Connection, device: DeviceSettings, threads: int, yieldin
             for task in batch:
                 connection.send_bytes(answer(task, device))
             clear()
-            gc.freeze()  # what is left belongs to the frameworks: a quarter of the time went into looking through it
 
 
 def answer(task: bytes, device: DeviceSettings) -> bytes:
@@ -197,6 +196,7 @@ def clear() -> None:
     """Empty all caches: what one operation left behind is of no use to the next."""
     clear_caches()
     gc.collect()
+    gc.freeze()  # what is left belongs to the frameworks: up to a third of the time went into looking through it
 
 
 def raised(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import platform
 from collections.abc import Iterable
@@ -46,7 +45,6 @@ def perform(tasks: Iterable[bytes], group: tuple[str, ...], device: DeviceSettin
     """
     if _LATEST not in ([], [group]):
         clear()
-        gc.freeze()
     _LATEST[:] = [group]
     limit_threads(THREADS)
     effects.UNWATCHED.add(effects.PYTHONS_GENERATOR)  # Dask's own threads draw from it

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -66,8 +67,7 @@ class Divergence:
 
     def code(self, framework: str) -> str:
         """Return a framework's snippet as one would write it: the body of its function."""
-        _, _, body = inspect.getsource(self._snippet(framework)).partition("():\n")
-        return INDENT.sub("", body).strip()
+        return _body(self._snippet(framework))
 
     def program(self, framework: str) -> str:
         """Return a framework's snippet as a program, which prints the values in place of returning them.
@@ -128,6 +128,12 @@ class Divergence:
         topic, _, entry = self.name.partition(".")
         mend = f"Mend `{entry}` in parity.divergences.{topic}: its values, its verdict and its text"
         return f"{self.name}, {framework}: {'; '.join(changed)}. {mend}"
+
+
+@cache  # a search looks at all of them, and so does the next one
+def _body(snippet: Callable[[], Values]) -> str:
+    _, _, body = inspect.getsource(snippet).partition("():\n")
+    return INDENT.sub("", body).strip()
 
 
 def _has_all(words: Iterable[str], *texts: str) -> bool:
