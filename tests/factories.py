@@ -13,6 +13,7 @@ from parity.checks.batch_errors import BatchErrors
 from parity.checks.blame import Blame, LayerMask
 from parity.checks.check import Check
 from parity.checks.result import FAILED, PASSED, STATUSES, FirstDifference, HeatMap, Result, Scores, Status
+from parity.checks.selection import plan
 from parity.checks.sweep import SweepReport, SweepRow, Tally, summarise
 from parity.checks.verdict import Verdict
 from parity.divergences import DIVERGENCES, DivergenceEntry, Trial
@@ -30,6 +31,12 @@ from parity.training import Curve, TrainingRun
 
 LSTM = Check("rnn.lstm", "pytorch", "packed", "float32", "matches_reference")
 CASE = "one_layer/ragged"
+
+
+@cache
+def every_check() -> tuple[Check, ...]:
+    """Return the checks of a default run, planned once."""
+    return tuple(plan())
 
 
 def result(

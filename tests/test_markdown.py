@@ -21,7 +21,7 @@ from parity.report.groups import Group
 from parity.report.markdown import LIMIT, render_markdown
 from parity.report.markdown_text import size
 from parity.report.view import arrange
-from tests.factories import divergence, mutant, report_of, result
+from tests.factories import divergence, every_check, mutant, report_of, result
 
 NASTY = {
     "long": "word " * 2000,
@@ -52,7 +52,7 @@ def failing_as_expected() -> Iterator[Result]:
 @cache
 def whole_run() -> Report:
     """Build the report of a whole run in which all contracts hold: every check, divergence and mutant."""
-    checks = plan()
+    checks = every_check()
     return report_of(
         *(passed(check) for check in checks for _ in range(6)),
         *failing_as_expected(),
@@ -69,7 +69,7 @@ def failing(text: str) -> Report:
     """Build the same report with a failure of every check, each worse than the one before it, and a text in each."""
     results = [
         result(FAILED, check, score=100.0 + index, max_abs_error=1.0, problem="other", detail=f"number {index} {text}")
-        for index, check in enumerate(plan())
+        for index, check in enumerate(every_check())
     ]
     return report_of(
         *results,
@@ -90,7 +90,7 @@ def test_a_whole_run_has_every_variant_divergence_and_contract_and_nothing_is_le
     assert size(text) < LIMIT - 3000  # room to grow
     assert "eft out" not in text
     assert not re.search(r"^and \d+ more", text, re.MULTILINE)
-    for check in plan():
+    for check in every_check():
         assert f"| {check.operation} {check.framework}.{check.variant} |" in text
     assert all(re.search(rf"\b{name}\b", text) for name in DIVERGENCES)
     parts = ["Operations against contracts", "Expected failures", "Where they differ", "Mutants", "Environment"]
@@ -171,7 +171,7 @@ def test_a_command_too_long_to_be_shown_is_referred_to() -> None:
 
 
 def test_both_values_are_shown() -> None:
-    check: Check = plan()[0]
+    check: Check = every_check()[0]
     failed = result(FAILED, check, score=310.0, worst_index=(3, 1), observed=0.12345, expected=0.12344)
     text = render_markdown(arrange(report_of(failed)))
     assert "is 310 noise floors off the reference at (3, 1): 0.12345 where 0.12344 is expected; the limit is 64" in text

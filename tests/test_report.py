@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from parity import report
 from parity.checks.check import Check
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, HeatMap, Result, Scores
-from parity.checks.selection import plan
 from parity.checks.sweep import SweepReport
 from parity.divergences import DIVERGENCES
 from parity.divergences.entry import as_program
@@ -26,7 +25,7 @@ from parity.report.html import render_page
 from parity.report.model import SCHEMA, json_schema
 from parity.report.view import arrange
 from parity.training import Training
-from tests.factories import benchmarks, divergence, mutant, own_verdict, report_of, result, row
+from tests.factories import benchmarks, divergence, every_check, mutant, own_verdict, report_of, result, row
 from tests.markup import Tree
 
 CHECK = Check("rnn.lstm", "pytorch", "packed", "float32", "ignores_padding", seed=4)
@@ -168,7 +167,7 @@ def measured(check: Check, at: int, random: Random) -> Result:
 def test_the_page_of_a_whole_run_has_at_most_three_megabytes() -> None:
     """Render six results of each check; the page of a real run had 2.7 MB."""
     random = Random(0)
-    checks = plan()
+    checks = every_check()
     made = report_of(
         *(measured(check, at, random) for check in checks for at in range(6)),
         planned=len(checks),

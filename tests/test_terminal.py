@@ -11,6 +11,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ from parity.__main__ import main
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED, FirstDifference, Result, Status
-from parity.checks.selection import plan
 from parity.checks.sentences import explain, nearest, sentence
 from parity.cli.check import print_failures, print_nearest, summarise
 from parity.cli.matrix import print_matrix
@@ -37,7 +37,7 @@ from parity.operations import OPERATIONS
 from parity.report import failed, read, write
 from parity.report.formatting import SYMBOLS
 from parity.report.groups import failures
-from tests.factories import HOSTILE, LSTM, hostile_result, report_of, small_report
+from tests.factories import HOSTILE, LSTM, every_check, hostile_result, report_of, small_report
 from tests.factories import result as make_result
 from tests.full_runs import some
 from tests.strategies import TEXT
@@ -103,6 +103,7 @@ def test_every_contract_has_a_short_head_of_its_own() -> None:
     assert 1 <= min(map(len, heads)) <= max(map(len, heads)) <= 6
 
 
+@cache
 def whole_run() -> list[Result]:
     """Make a result of every check: two digits for each framework where there are scores, else ticks."""
     exact = {"ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences", "repeatable"}
@@ -115,7 +116,7 @@ def whole_run() -> list[Result]:
     ]
     scores = dict(zip(FRAMEWORKS, (8.0, 15.0), strict=True))
     results = []
-    for check in (*plan(), *trained):
+    for check in (*every_check(), *trained):
         score = 0.0 if check.contract in exact else scores[check.framework]
         results.append(result(check=check, score=score, norm_score=min(score, 1.0)))
     return results
