@@ -145,6 +145,19 @@ def test_the_command_measures(
     assert "the variant predicted for that batch takes" in capsys.readouterr().out
 
 
+def test_what_is_predicted_to_be_slow_is_not_measured_but_for_padding(
+    pytorch: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Predict that `packed` is fastest and the rest, of which one is padded, takes three times as long."""
+    restrict(monkeypatch, "pytorch.packed", "pytorch.bucketed", "pytorch.padded")
+    fast, slow = Cost(1.0, 0.0, 0.0), Cost(3.0, 0.0, 0.0)
+    costs = {str(candidate): slow for candidate in LAYER.candidates()} | {"pytorch.packed": fast}
+    monkeypatch.setattr(calibration, "stored", lambda *_: Model(costs))
+    assert main(["advise", "--distribution", "speeches", "--hidden", "4", "--batch", "3"]) == 0
+    columns = {line.split()[0]: len(line.split()) for line in capsys.readouterr().out.splitlines()}
+    assert [columns[f"pytorch.{variant}"] for variant in ("packed", "bucketed", "padded")] == [6, 5, 6]
+
+
 def test_the_file_has_plain_numbers(pytorch: str) -> None:
     model = Model({str(candidate): Cost(1.0, 2.0, 3.0) for candidate in LAYER.candidates()})
     calibration.store(LAYER, 4, 8, model)

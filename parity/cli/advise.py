@@ -29,7 +29,8 @@ SAMPLED = 4096  # sequences, where a distribution is given and not a file
 BATCHES = 32  # random batches, for a prediction
 MOST = 2**22  # bytes of a file of lengths, so that batches can be planned in memory
 LARGEST = 100_000  # of any size: a larger one would fill the memory before anything is printed
-BUDGET = 4.0  # seconds for measuring
+BUDGET, ROUNDS = 4.0, 3  # seconds for measuring, and rounds at least
+HOPELESS = 2.0  # times the fastest prediction of a framework, above which a variant is not measured
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -60,14 +61,8 @@ def run(options: argparse.Namespace) -> int:
     console = terminal(110)
     model = _model(layer, batch, int(lengths.max(initial=1)), options.calibrate)
     batches = [np.random.default_rng(seed).choice(lengths, batch) for seed in range(BATCHES)]
-    measured = {}
-    if not options.no_measure:
-        benchmark = layer.benchmark(batches[0], costs=model.groupings())
-        with Console(stderr=True).status("measuring one batch"):
-            prepared = {str(candidate): benchmark.prepare(candidate) for candidate in layer.candidates()}
-            times = time_all({name: one.calls[layer.phase] for name, one in prepared.items()}, BUDGET)
-        measured = {name: float(np.median(times[name])) for name in prepared}
     first = {name: model.seconds(name, batches[0]) for name in model.costs}
+    measured = {} if options.no_measure else _measured(layer, model, batches[0], first)
     mean = {name: float(np.mean([model.seconds(name, lengths) for lengths in batches])) for name in model.costs}
     fill = float(np.mean([lengths.mean() / max(1, lengths.max()) for lengths in batches]))
     console.print(f"{layer}, batches of {batch} drawn from {len(lengths)} lengths, {fill:.0%} of padded steps real")
@@ -139,6 +134,24 @@ def _model(layer: Layer, batch: int, steps: int, again: bool) -> Model:
     return model
 
 
+def _measured(layer: Layer, model: Model, lengths: Lengths, predicted: Seconds) -> dict[str, float]:
+    """Measure the seconds of one batch: of the padded variants, and of those that may be fastest."""
+    fastest = {framework: min(_own(framework, predicted).values()) for framework in map(framework_of, predicted)}
+    benchmark = layer.benchmark(lengths, costs=model.groupings())
+    calls = {}
+    with Console(stderr=True).status("measuring one batch"):
+        for candidate in layer.candidates():
+            name, framework = str(candidate), candidate.framework
+            if predicted[name] <= HOPELESS * fastest[framework] or name == padded_variant(framework, predicted):
+                calls[name] = benchmark.prepare(candidate).calls[layer.phase]
+        times = time_all(calls, BUDGET, least=ROUNDS)
+    return {name: float(np.median(times[name])) for name in calls}
+
+
+def _own(framework: str, times: Seconds) -> dict[str, float]:
+    return {name: seconds for name, seconds in times.items() if framework_of(name) == framework}
+
+
 def _table(mean: Seconds, first: Seconds, measured: Seconds, real_steps: float) -> Table:
     """Tabulate all variants: the mean prediction for random batches, and the first of them."""
     rows = Table(box=None, pad_edge=False, header_style="dim")
@@ -160,12 +173,12 @@ def _table(mean: Seconds, first: Seconds, measured: Seconds, real_steps: float) 
 
 def _advice(framework: str, mean: Seconds, first: Seconds, measured: Seconds) -> str:
     """Name the variant to use; on the measured batch, compare the predicted variant with the fastest."""
-    names = [name for name in mean if framework_of(name) == framework]
+    names = _own(framework, mean)
     best = min(names, key=lambda name: mean[name])
     padded = padded_variant(framework, names) or best
     variant = best.partition(".")[2]
     use = f"{framework}: use {variant}, predicted {mean[padded] / mean[best]:.2f} times as fast as {padded}"
-    timed = {name: seconds for name, seconds in measured.items() if framework_of(name) == framework}
+    timed = _own(framework, measured)
     if not timed:
         return use
     fastest = min(timed, key=lambda name: timed[name])

@@ -25,7 +25,7 @@ from parity.throughput.timing import by_framework, interleaved, seconds
 
 STEADY = 1.3  # median over fastest round: more, in half of all runs, shows that another process was running
 MOST = 2**24  # bytes of the file
-MOST_STEPS = 1024  # of a calibration's long batches: time is linear in steps
+MOST_STEPS = 384  # from which the steps of calibrating batches derive: time is linear in steps
 
 
 def calibration_lengths(batch: int, steps: int) -> list[Lengths]:
