@@ -109,8 +109,9 @@ class Bench:
             conditions=self.conditions(row, phase, candidate),
             metrics=metrics,
             compile_seconds=max(0.0, prepared.first_seconds[phase] - metrics.median_seconds),
-            peak_memory_bytes=prepared.memory() if phase == "train" and self.device == "cpu" else None,
+            peak_memory_bytes=prepared.memory() if phase == "train" else None,
             kernels=prepared.kernels() if phase == "train" else None,
+            launches=prepared.launches() if phase == "train" else None,
             score={"norm": worst.norm_score, "element": worst.score, "quantity": worst.quantity},
         )
         self.results.append(result)

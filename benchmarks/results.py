@@ -20,8 +20,9 @@ class Result:
     Attributes:
         conditions: what was run, by name, for JSON.
         compile_seconds: of the first call, beyond a usual one.
-        peak_memory_bytes: that training adds on the CPU; None where it cannot be measured.
+        peak_memory_bytes: that training adds on its device; None where it cannot be measured.
         kernels: names of the kernels that ran in training; None in the forward phase.
+        launches: how many kernels training launches on a GPU, over all steps; None on a CPU.
         score: of the worst quantity of its answer: "norm", "element", and its name, "quantity".
     """
 
@@ -33,6 +34,7 @@ class Result:
     compile_seconds: float
     peak_memory_bytes: int | None
     kernels: list[str] | None
+    launches: int | None
     score: Mapping[str, Any]
 
     def extra_info(self) -> dict[str, Any]:
@@ -43,6 +45,7 @@ class Result:
             "compile_seconds": self.compile_seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
             "kernels": self.kernels,
+            "launches": self.launches,
             "score": dict(self.score),
         }
 

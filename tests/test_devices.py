@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import parity
 from parity import InputError, frameworks, observe, sample_case
 from parity.__main__ import main
 from parity.checks.noise import noise_floor
@@ -103,3 +107,49 @@ def test_tf32_exceeds_the_noise_floor_on_a_gpu(allowed: bool) -> None:
     observed, reference = observe(case, "pytorch", device=DeviceSettings("cuda", allowed)), noise_floor(case)
     error = np.abs(observed["y"] - reference.expected["y"]) / reference.floor["y"]
     assert (error.max() > 64) == allowed
+
+
+def test_kernels_on_a_gpu_are_counted_and_copies_are_not(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the profile of a GPU, with a function on the CPU beside two kernels, a copy and a fill."""
+    torch = import_module("torch")
+    cpu, gpu = torch.autograd.DeviceType.CPU, torch.autograd.DeviceType.CUDA
+    ran = (("aten::mm", cpu), ("gemm", gpu), ("RNN_blockPersist_fp_LSTM", gpu), ("Memcpy HtoD", gpu), ("Memset", gpu))
+    events = [SimpleNamespace(name=name, device_type=device) for name, device in ran]
+    profile = nullcontext(SimpleNamespace(events=lambda: events))
+    runtime, called = frameworks.runtime("pytorch"), []
+    assert runtime.launches(lambda: torch.ones(2) + 1) == 0
+    monkeypatch.setattr(torch.profiler, "profile", lambda: profile)
+    assert runtime.launches(lambda: called.append(1)) == 2
+    assert called == [1]
+
+
+def test_a_model_runs_where_it_is_told(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a device without numbers for a GPU: copies of the model and all tensors of a batch go there."""
+    torch = import_module("torch")
+    monkeypatch.setattr(frameworks, "device_of", lambda *_: "meta")
+    seen = set()
+
+    def call(model: Any, batch: Any) -> Any:
+        seen.update(tensor.device.type for tensor in (batch.x, batch.lengths, batch.mask, model.weight))
+        return model(batch.x)
+
+    layer = torch.nn.Linear(3, 2)
+    parity.check_model(layer, parity.inputs(x=parity.features(3)), call=call, seeds=1, device="auto")
+    assert seen == {"meta"}
+    assert layer.weight.device.type == "cpu"
+
+
+def test_a_model_is_refused_a_device_that_is_not_there(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frameworks.runtime("pytorch"), "has_cuda", lambda: False)
+    layer, given = import_module("torch").nn.Linear(3, 2), parity.inputs(x=parity.features(3))
+    assert parity.check_model(layer, given, seeds=1, device="auto")
+    with pytest.raises(InputError, match="device: got 'cuda', expected 'cpu' or 'auto': PyTorch finds no GPU"):
+        parity.check_model(layer, given, device="cuda")
+    with pytest.raises(InputError, match="device: got 'gpu', expected"):
+        parity.check_model(layer, given, device="gpu")
+
+
+def test_keras_places_a_model_itself(tensorflow: str) -> None:
+    layer = import_module("keras").layers.Dense(2)
+    with pytest.raises(InputError, match=r"device: got 'cuda', .*Keras chooses the device of a model itself"):
+        parity.check_model(layer, parity.inputs(x=parity.features(3)), device="cuda")

@@ -22,13 +22,13 @@ from parity.errors import (
     reasons,
     whole_number,
 )
-from parity.frameworks import FRAMEWORKS
+from parity.frameworks import DEVICES, FRAMEWORKS
 from parity.models.contracts import CONTRACTS, RECORDING, usual_contracts
 from parity.models.findings import Findings
 from parity.models.replaying import ModelRecording, opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
-from parity.models.sides import side_of
+from parity.models.sides import place, side_of
 from parity.models.subject import NotRun, Subject
 from parity.models.transformations import LAYOUTS
 
@@ -50,6 +50,7 @@ class Options:
     training: bool
     seeds: int
     framework: str
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         choose("dtype", self.dtype, DTYPES)
@@ -60,6 +61,7 @@ class Options:
         of_kind("training", self.training, bool, "True or False")
         if self.framework != "":
             choose("framework", self.framework, FRAMEWORKS)
+        choose("device", self.device, DEVICES)
 
     @property
     def functions(self) -> dict[str, Any]:
@@ -73,6 +75,7 @@ class Options:
         """
         of_inputs(inputs)
         side, binding = side_of(model, inputs, training=self.training, framework=self.framework, **self.functions)
+        place(side, self.device)
         return side, [f"matched by name: {binding}"] if binding is not None and str(binding) else []
 
 
@@ -91,6 +94,7 @@ def check_model(
     expected_failures: Mapping[str, str] | None = None,
     framework: str = "",
     recording: str | Path = "",
+    device: str = "cpu",
 ) -> Verdict:
     """Hold a model of your own to the contracts about padding, in outputs and in every gradient.
 
@@ -115,6 +119,7 @@ def check_model(
         framework: "pytorch" or "tensorflow", for a function that does not tell.
         recording: a folder written by `parity.record_model`, which outputs and gradients are compared with. The model
             runs with the recorded weights.
+        device: "cpu", "cuda", or "auto" for a GPU if PyTorch finds one: where the copies of a PyTorch model run.
 
     Returns:
         A `Verdict`: true if all contracts hold; ``str`` explains it.
@@ -136,6 +141,7 @@ def check_model(
         expected_failures=expected_failures,
         framework=framework,
         recording=recording,
+        device=device,
     )
     return asked.check(model)
 
@@ -179,6 +185,7 @@ def asked_of(
     expected_failures: Mapping[str, str] | None,
     framework: str,
     recording: str | Path,
+    device: str,
 ) -> Asked:
     """Check the arguments of `check_model`, all but the model.
 
@@ -188,7 +195,7 @@ def asked_of(
     of_inputs(inputs)
     of_kind("recording", recording, (str, PathLike), "the name of a folder")
     chosen = chosen_contracts(names("layouts", layouts), names("contracts", contracts), recorded=bool(recording))
-    options = Options(call, outputs, loss, dtype, training, seeds, framework)
+    options = Options(call, outputs, loss, dtype, training, seeds, framework, device)
     return Asked(inputs, options, chosen, reasons("expected_failures", expected_failures, CONTRACTS), recording)
 
 

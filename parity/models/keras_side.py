@@ -28,7 +28,7 @@ class KerasSide:
         graphs: whether runs are traced into a graph, which pays off when there are many.
     """
 
-    framework = "tensorflow"
+    framework, device = "tensorflow", "cpu"
     factory = None
     response = None
 

@@ -33,7 +33,7 @@ class OnnxSide:
         outputs: selects from its outputs by name.
     """
 
-    framework, factory, modes = "onnx", None, ("eager",)
+    framework, device, factory, modes = "onnx", "cpu", None, ("eager",)
     has_loss, whole_masks, training = False, False, False
     response = None  # that of another side to noise
 

@@ -42,6 +42,7 @@ class PyTorchSide:
     response = None
     computed = None  # takes a module and an exit stack, and returns tensors by name whose gradients are kept, too
     modes = ("eager", "without gradients")
+    device = "cpu"  # on which copies of the model run
 
     def __init__(self, model, call, outputs=None, loss=None, training=False, graphs=True):  # noqa: ARG002
         self.model, self.call, self.outputs, self.loss, self.training = model, call, outputs, loss, training
@@ -60,12 +61,12 @@ class PyTorchSide:
         self.loss = lambda raw, _: flattened(self.outputs(raw) if self.outputs else raw)[output]
 
     def copied(self, dtype):
-        """Return a copy of a module in a dtype, on the CPU, in the right mode."""
+        """Return a copy of a module in a dtype, on the device, in the right mode."""
         if not isinstance(self.model, torch.nn.Module):
             return self.model
         if dtype not in self.copies:
             other = copied(self.model, self.factory)
-            self.copies[dtype] = other.to("cpu", getattr(torch, dtype)).train(self.training)
+            self.copies[dtype] = other.to(self.device, getattr(torch, dtype)).train(self.training)
         return self.copies[dtype]
 
     def run(self, batch, cotangent, *, dtype, noise=None, traced=False, mode="", seed=0):
@@ -83,7 +84,7 @@ class PyTorchSide:
                 stack.enter_context(PerturbedOperations(perturb))
             if mode == COMPILED:
                 model = stack.enter_context(compiled(model))
-            tensors = {name: to_tensor(array, dtype, self.whole_masks) for name, array in batch.items()}
+            tensors = {n: to_tensor(array, dtype, self.whole_masks).to(self.device) for n, array in batch.items()}
             before = {name: tensor.clone() for name, tensor in tensors.items()}
             floats = {name: t for name, t in tensors.items() if t.is_floating_point() and name != "bias"}
             for tensor in floats.values():
@@ -214,18 +215,21 @@ def state(module):
 
 @contextlib.contextmanager
 def seeded(seed):
-    """Give a run random numbers of its own, and leave the caller's generator as it was.
+    """Give a run random numbers of its own, and leave the caller's generators as they were.
 
     `torch.manual_seed` formats a stack for each kind of device that has not been used, a tenth of the time of a check.
     """
     before = torch.default_generator.get_state()
+    of_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
+    if of_gpus:
         torch.cuda.manual_seed_all(seed)
     try:
         yield
     finally:
         torch.default_generator.set_state(before)
+        if of_gpus:
+            torch.cuda.set_rng_state_all(of_gpus)
 
 
 @contextlib.contextmanager
@@ -275,7 +279,8 @@ def perturber(noise):
         if count > POOL and tensor.is_contiguous() and not tensor.requires_grad:
             parts = tensor.view(-1).split(POOL // 2)  # a part at a time: weights and gradients of a model may be large
             return torch.cat([perturb(part) for part in parts]).view(tensor.shape)
-        own = pools[tensor.dtype] if tensor.dtype in pools else pools.setdefault(tensor.dtype, steps.to(tensor.dtype))
+        kind = tensor.dtype, tensor.device
+        own = pools[kind] if kind in pools else pools.setdefault(kind, steps.to(tensor))
         own = own[begin : begin + count]
         if len(own) < count:
             own = own.repeat(-(-count // len(own)))[:count]
@@ -385,7 +390,7 @@ def weighted(outputs, cotangent):
     terms = [
         (torch.where(weight != 0, output, 0) * weight).sum()
         for name, output in only_floats(outputs).items()
-        for weight in [torch.from_numpy(cotangent(name, tuple(output.shape))).to(output.dtype)]
+        for weight in [torch.from_numpy(cotangent(name, tuple(output.shape))).to(output)]
     ]
     return sum(terms) if terms else None
 

@@ -68,6 +68,7 @@ class Side(Protocol):
 
     Attributes:
         framework, name: of the model.
+        device: on which it runs, "cpu" or "cuda".
         read: what it has read of batches so far.
         whole_masks: whether masks are whole numbers instead of booleans.
         training: whether layers are in the mode of training.
@@ -80,6 +81,7 @@ class Side(Protocol):
     factory: Callable[[], Any] | None
     framework: str
     name: str
+    device: str
     read: set[str]
     whole_masks: bool
     training: bool

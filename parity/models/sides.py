@@ -56,6 +56,19 @@ def side_of(
     return side, binding
 
 
+def place(side: Side, device: str) -> None:
+    """Let a model run on a device: "cpu", "cuda", or "auto" for a GPU if PyTorch finds one.
+
+    Raises:
+        InputError: there is no such device, or the model is in Keras, which chooses one itself.
+    """
+    if side.framework == "pytorch":
+        side.device = frameworks.device_of(side.framework, device)
+    if device == "cuda" and side.device != device:
+        why = "PyTorch finds no GPU" if side.framework == "pytorch" else "Keras chooses the device of a model itself"
+        raise InputError("device", repr(device), f"'cpu' or 'auto': {why}")
+
+
 def _chosen(framework: str, model: object) -> str:
     """Return the framework that a user names, unless the model is of the other one."""
     own = _own_framework(model)

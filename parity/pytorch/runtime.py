@@ -216,7 +216,30 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
     return forward, train, waiting(device), kernels
 
 
-KERNELS = {"oneDNN": "mkldnn_rnn_layer", "cuDNN": "_cudnn_rnn", "own loop": "RealSteps"}
+KERNELS = {
+    "oneDNN": "mkldnn_rnn_layer",
+    "cuDNN": "_cudnn_rnn",
+    "cuDNN, persistent": "Persist",  # which keeps the weights of a layer on the chip for all steps
+    "own loop": "RealSteps",
+}
+
+
+def device_memory(run):
+    """Return the bytes of a GPU that a call adds at its peak."""
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def launches(run):
+    """Return how many kernels a call launches on a GPU, copies and fills of memory left out; 0 on a CPU."""
+    with torch.profiler.profile() as profiler:
+        run()
+    names = [event.name for event in profiler.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+    return sum(not name.startswith(("Memcpy", "Memset")) for name in names)
 
 
 def compiled(call):

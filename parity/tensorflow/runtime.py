@@ -294,6 +294,14 @@ def resident(call, arrays, cotangents, *, mode="eager", axes=None, device="cpu")
 KERNELS = {"cuDNN": "CudnnRNN", "while loop": "While"}
 
 
+def device_memory(run):
+    """Return the bytes of a GPU that a call adds at its peak."""
+    tf.config.experimental.reset_memory_stats("GPU:0")
+    before = tf.config.experimental.get_memory_info("GPU:0")["current"]
+    run()
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] - before
+
+
 def exported(call, arrays, axes):
     """Save ``call`` as a `tf.saved_model`, and load it; keep the result with it."""
     specs = {name: tf.TensorSpec(open_shape(tensor, axes[name]), tensor.dtype) for name, tensor in arrays.items()}

@@ -87,11 +87,23 @@ class Prepared:
     first_seconds: Mapping[str, float]  # of the very first call: tracing, compiling, choosing kernels, and one run
     worst: Difference  # the largest from the expected answer, in noise floors
     kernels: Callable[[], list[str]]  # names those that did the work in training
+    device: str = "cpu"
 
     def memory(self) -> int | None:
-        """Return the bytes that training adds at its peak; None where they cannot be measured."""
-        call = self.calls["train"]
-        return peak_memory(lambda: (call.start(), call.wait()))
+        """Return the bytes that training adds at its peak, on its device; None where they cannot be measured."""
+        if self.device == "cpu":
+            return peak_memory(self._train)
+        return int(frameworks.runtime(self.candidate.framework).device_memory(self._train))
+
+    def launches(self) -> int | None:
+        """Return how many kernels training launches on a GPU; None where they cannot be counted."""
+        if self.device == "cpu" or self.candidate.framework != "pytorch":
+            return None
+        return int(frameworks.runtime("pytorch").launches(self._train))
+
+    def _train(self) -> None:
+        self.calls["train"].start()
+        self.calls["train"].wait()
 
 
 @dataclass
@@ -133,7 +145,8 @@ class Benchmark:
         self._check(candidate, frameworks.arrays_of(candidate.framework, outputs, {}))
         outputs, gradients = answers["train"]
         worst = self._check(candidate, frameworks.arrays_of(candidate.framework, outputs, gradients))
-        return Prepared(candidate, calls, first_seconds, worst, kernels)
+        device = frameworks.device_of(candidate.framework, self.device)
+        return Prepared(candidate, calls, first_seconds, worst, kernels, device)
 
     def unchecked(self, candidate: Candidate) -> tuple[dict[str, TimedCall], Callable[[], list[str]]]:
         """Return a candidate's calls by phase, and its kernels, without checking an answer."""
