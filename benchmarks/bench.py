@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.grid import SLOW, SLOWER, Row, Size
+from benchmarks.grid import SCALES, SLOW, SLOWER, Row, Size
 from benchmarks.results import Result
 from parity import frameworks
 from parity.arrays import Array
@@ -52,6 +52,10 @@ class Bench:
     _row: Row | None = None
     _group: Group | None = None
 
+    def budget(self, seconds: float) -> float:
+        """Return the seconds for the rounds of a group; none at tiny sizes, where only the fewest rounds are made."""
+        return 0.0 if self.sizes == SCALES["tiny"] else seconds
+
     def group(self, row: Row) -> Group:
         """Prepare the candidates of a row, and drop those of the row before."""
         if row != self._row or self._group is None:
@@ -91,7 +95,7 @@ class Bench:
         """Return the seconds of every prepared candidate, in interleaved rounds."""
         group = self.group(row)
         if phase not in group.times:
-            budget = row.budget if phase == "train" else row.budget / 3
+            budget = self.budget(row.budget if phase == "train" else row.budget / 3)
             calls = {name: one.calls[phase] for name, one in group.prepared.items()}
             group.times[phase] = time_all(calls, budget, self.device, least=LEAST)
         return group.times[phase]

@@ -52,7 +52,8 @@ def measure(benchmark: Any, bench: Bench, axis: str, at: float, lengths: Lengths
     if not bench.timing:
         benchmark.pedantic(prepared[first].calls["train"].start)
         return
-    times = time_all({name: one.calls["train"] for name, one in prepared.items()}, BUDGET, bench.device, least=LEAST)
+    calls = {name: one.calls["train"] for name, one in prepared.items()}
+    times = time_all(calls, bench.budget(BUDGET), bench.device, least=LEAST)
     over = {name: over_padded(name, times) for name in prepared}
     bench.curves.setdefault(axis, {})[at] = over
     replay(benchmark, times[first], described(bench, axis, at, lengths, size) | {"speedup_over_padded": over})

@@ -72,7 +72,7 @@ def time_calls(
     benchmark: Any, bench: Bench, title: str, calls: dict[str, TimedCall], packed: Case, padded: Case
 ) -> None:
     """Time all calls in interleaved rounds; compare the fastest of both layouts, and all with the fastest padded."""
-    times = interleaved(calls, BUDGET, least=LEAST)
+    times = interleaved(calls, bench.budget(BUDGET), least=LEAST)
     fastest = {layout: fastest_of(times, layout) for layout in ("packed", "padded")}
     speedups = {name: ratio(times[fastest["padded"]], rounds) for name, rounds in times.items()}
     steps = int(packed.lengths.sum())

@@ -109,6 +109,16 @@ def test_tf32_exceeds_the_noise_floor_on_a_gpu(allowed: bool) -> None:
     assert (error.max() > 64) == allowed
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", ["packed LSTM", "post-norm", "convolutions"])
+def test_a_model_holds(name: str, device: str, pytorch: str) -> None:
+    if device == "cuda" and not frameworks.has_gpu("pytorch"):
+        pytest.skip("PyTorch finds no GPU")
+    good = import_module("tests.pytorch_models").GOOD[name]
+    verdict = parity.check_model(good.make(), good.inputs, seeds=1, device=device, **good.options)
+    assert verdict, str(verdict)
+
+
 def test_kernels_on_a_gpu_are_counted_and_copies_are_not(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the profile of a GPU, with a function on the CPU beside two kernels, a copy and a fill."""
     torch = import_module("torch")

@@ -54,6 +54,7 @@ from parity.arrays import ROUNDOFF, Array, is_float
 from parity.caching import cached
 from parity.cases.case import Case, check_case
 from parity.errors import whole_number
+from parity.frameworks import DeviceSettings
 
 LARGEST_ELEMENT = 64.0
 LARGEST_NORM = 16.0
@@ -145,7 +146,7 @@ def _floor(case: Case, copies: int, directions: Mapping[str, Array] | None = Non
     return Floor(expected, floor)
 
 
-def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 2) -> Floor:
+def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 2, device: str = "cpu") -> Floor:
     """Return a noise floor at a size where the reference, one sequence at a time, would take minutes.
 
     A variant of a framework plays the reference, in float64; that it may is what the contracts say at small sizes.
@@ -163,9 +164,8 @@ def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 
 
         arrays = {name: double(array) for name, array in case.arrays.items()}
         cotangents = {name: double(array) for name, array in case.cotangents.items()}
-        return frameworks.observe(
-            replace(case, arrays=arrays, cotangents=cotangents), framework, variant, mode
-        ).quantities
+        moved = replace(case, arrays=arrays, cotangents=cotangents)
+        return frameworks.observe(moved, framework, variant, mode, DeviceSettings(device)).quantities
 
     expected = observed(perturb=False)
     squares = {name: np.zeros_like(array) for name, array in expected.items()}

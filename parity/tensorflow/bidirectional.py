@@ -87,6 +87,7 @@ def masked(kind, x, lengths, weights, initial, *, wrap=keras.layers.Bidirectiona
     real = runtime.valid(lengths, tf.shape(x)[1])
     y, finals = runtime.only_real(real, x), []
     for k, sides in enumerate(weights):
+        options = one_way.without_cudnn(kind) | options
         layer = one_way.built(kind, y.shape[2], one_way.width(sides), x.dtype, wrap=wrap, **options)
         values = [value for side in sides for value in one_way.keras_layout(kind, *side)]
         start = [state[k, side] for side in (0, 1) for state in initial]

@@ -30,7 +30,8 @@ def backwards(x, lengths, w_in, w_rec, bias, h0=None, *, variant="go_backwards")
     real = runtime.valid(lengths, tf.shape(x)[1])
     y, finals = runtime.only_real(real, x), []
     for k, layer_weights in enumerate(weights):
-        layer = one_way.built(keras.layers.GRU, y.shape[2], one_way.width(weights), x.dtype, go_backwards=True)
+        options = {"go_backwards": True} | one_way.without_cudnn(keras.layers.GRU)
+        layer = one_way.built(keras.layers.GRU, y.shape[2], one_way.width(weights), x.dtype, **options)
         values = one_way.keras_layout(keras.layers.GRU, *layer_weights)
         y, *final = runtime.call_layer(layer, values, y, mask=real, initial_state=[state[k] for state in initial])
         y = tf.reverse(y, [1])
@@ -59,12 +60,9 @@ def left_padded(x, lengths, w_in, w_rec, bias, h0=None, c0=None, *, variant="mas
 
 
 def masked(kind, x, lengths, weights, initial):
-    """Run Keras layers with the mask, which keeps the state until a sequence begins.
-
-    On a GPU, cuDNN supports masks of right padding only, and Keras raises; ``use_cudnn=False`` avoids that.
-    """
+    """Run Keras layers with the mask, which keeps the state until a sequence begins."""
     real = runtime.valid(lengths, tf.shape(x)[1], left=True)
-    return one_way.masked(kind, x, lengths, weights, initial, real=real, use_cudnn=False)
+    return one_way.masked(kind, x, lengths, weights, initial, real=real)
 
 
 def realigned(kind, x, lengths, weights, initial):

@@ -66,7 +66,7 @@ def masked(kind, x, lengths, weights, initial, *, real=None, **options):
     real = runtime.valid(lengths, tf.shape(x)[1]) if real is None else real
     y, finals = runtime.only_real(real, x), []
     for k, layer_weights in enumerate(weights):
-        layer = built(kind, y.shape[2], width(weights), x.dtype, **options)
+        layer = built(kind, y.shape[2], width(weights), x.dtype, **without_cudnn(kind), **options)
         values = keras_layout(kind, *layer_weights)
         start = [state[k] for state in initial]
         y, *final = runtime.call_layer(layer, values, y, mask=real, initial_state=start)
@@ -243,6 +243,14 @@ def built(kind, features, hidden, dtype, wrap=None, **options):
     layer = wrap(layer, dtype=dtype.name) if wrap else layer
     layer.build((None, None, features))
     return layer
+
+
+def without_cudnn(kind):
+    """Return options for a layer with a mask: on a GPU, cuDNN refuses an empty row and padding in front, in a graph.
+
+    It takes longer there. No GPU ran this yet.
+    """
+    return {} if kind is keras.layers.SimpleRNN else {"use_cudnn": False}
 
 
 def last_real(y, lengths, initial):  # (B, T, H)  (B,)  (B, H) -> (B, H)

@@ -126,7 +126,7 @@ class Benchmark:
     def expected_answer(self) -> Floor:
         """Return a float64 run of the first installed framework, with its noise floor."""
         first = installed(candidates(self.case.row, self.case.config))[0]
-        return stand_in(self.case, first.framework, first.variant, first.mode)
+        return stand_in(self.case, first.framework, first.variant, first.mode, device=self.device)
 
     def prepare(self, candidate: Candidate) -> Prepared:
         """Run a candidate once in each phase, and check its answers.
