@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 from markdown_it import MarkdownIt
 
 # elements that depend on the text between them
-TEXT_LEVEL = {("wbr",), ("code",), ("/code",), ("span",), ("/span",), ("span", "class")}
+TEXT_LEVEL = {("wbr",), ("span", "class")} | {
+    (tag,) for name in ("code", "span", "b", "i", "u", "em") for tag in (name, f"/{name}")
+}
 VOID = ("meta", "br", "wbr", "link", "img", "input")  # have no end tag
 
 

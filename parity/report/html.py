@@ -27,7 +27,7 @@ from parity.errors import printable
 from parity.report import plots
 from parity.report.formatting import MEANINGS, SYMBOLS, plural
 from parity.report.glossary import GLOSSARY
-from parity.report.groups import worst_first
+from parity.report.groups import group_by, worst_first
 from parity.report.summaries import (
     MUTANT_HEADS,
     SENSITIVITY_HEADS,
@@ -45,7 +45,11 @@ from parity.report.templates import FOLDER, render, visible
 from parity.report.view import EXPECTED_FAILURES, TITLE, View
 
 CONSTANTS = {"STATUSES": PRECEDENCE, "SYMBOLS": SYMBOLS, "MEANINGS": MEANINGS, "SMALL": SMALL}  # of the script
-TEXT_FIELDS = 8  # of a packed result, the first
+SELECTION = (  # of a check, as `Check.reproduce` begins; the script fills it in
+    "parity check --operation {one.operation} --framework {one.framework} --variant {one.variant} --dtype {one.dtype}"
+    " --contract {one.contract}"
+)
+TEXT_FIELDS = 7  # of a packed result, the first
 
 
 def render_page(view: View) -> str:
@@ -71,6 +75,7 @@ def render_page(view: View) -> str:
         sweep_heads=SWEEP_HEADS,
         glossary=GLOSSARY,
         beginning=beginning,
+        group_by=group_by,
         margin=margin,
         plural=plural,
         sentence=sentence,
@@ -103,15 +108,12 @@ class PackedResult(Struct, frozen=True):
     status: int
     quantity: int
     explanation: int  # the sentence about a failure, the reason of an expected failure or a skip
-    reproduce: int
-    largest_quantity: int  # of the largest elementwise score
+    reproduce: int  # without its beginning where that is `SELECTION`, filled in
     quantities: tuple[int, ...]  # texts too: the names of all quantities,
     scores: tuple[Scores, ...]  # and their scores
-    largest_score: float
     seed: int
-    score: Measure
+    own: Scores | None  # those of its quantity, where `scores` has others
     limit: Measure
-    norm_score: Measure
     norm_limit: Measure
     max_abs_error: Measure
     worst_index: tuple[Count, ...]
@@ -166,7 +168,7 @@ def _pack(result: Result, texts: dict[str, int]) -> PackedResult:
     heat_map = result.heat_map
     if heat_map:
         heat_map = msgspec.structs.replace(heat_map, quantity=printable(heat_map.quantity))
-    largest_quantity, largest_score = result.largest("element")
+    own = Scores(result.score, result.norm_score)
     return PackedResult(
         dtype=position(result.dtype),
         mode=position(result.mode),
@@ -174,15 +176,12 @@ def _pack(result: Result, texts: dict[str, int]) -> PackedResult:
         status=position(result.status),
         quantity=position(result.quantity),
         explanation=position(sentence(result) if result.status == FAILED else result.reason),
-        reproduce=position(result.reproduce),
-        largest_quantity=position(largest_quantity),
+        reproduce=position(result.reproduce.removeprefix(SELECTION.format(one=result))),
         quantities=tuple(map(position, result.scores)),
         scores=tuple(result.scores.values()),
-        largest_score=largest_score,
         seed=result.seed,
-        score=result.score,
+        own=None if result.scores.get(result.quantity) == own else own,
         limit=result.limit,
-        norm_score=result.norm_score,
         norm_limit=result.norm_limit,
         max_abs_error=result.max_abs_error,
         worst_index=result.worst_index,

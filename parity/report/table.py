@@ -11,7 +11,7 @@ from parity.checks.contracts import CONTRACTS
 from parity.checks.result import FAILED, PASSED, PRECEDENCE, SKIPPED, XFAILED, Result, Status, worst_status
 from parity.errors import InputError
 from parity.operations import OPERATIONS
-from parity.report.formatting import ABSENT, MEANINGS, index, number, plural, several
+from parity.report.formatting import ABSENT, index, number, plural, several
 from parity.report.groups import group_by
 from parity.report.model import Report
 from parity.report.outcome import cut_short
@@ -66,14 +66,6 @@ class Cell:
         if not limit or worst <= SMALL:
             return 0.0
         return min(1.0, math.log10(worst / SMALL) / math.log10(limit / SMALL))
-
-    @property
-    def label(self) -> str:
-        """Return the content in words, for assistive technology."""
-        count = f" with {plural(self.counts[FAILED], 'result')}" if self.status == FAILED else ""
-        worst = f", worst score {self.number}" if self.number else ""
-        expected = ", with expected failures" if self.has_expected_failures else ""
-        return f"{self.column.contract}: {MEANINGS[self.status]}{count}{worst}{expected}"
 
     @property
     def has_expected_failures(self) -> bool:

@@ -21,9 +21,9 @@ function summarise(results, { name, limit }) {
 function tally(results) {
   const counts = Object.fromEntries(STATUSES.map(status => [status, 0]));
   let worst = 0;
-  for (const { status, largest_score: score } of results) {
+  for (const { status, largest } of results) {
     counts[status] += 1;
-    if (status === "passed") worst = Math.max(worst, score);
+    if (status === "passed") worst = Math.max(worst, largest.score);
   }
   return { counts, worst };
 }
@@ -37,8 +37,7 @@ function label(contract, { status, failures, worst, hasExpectedFailures }) {
 
 /** The content of a cell as elements. */
 function content({ status, failures, worst, hasExpectedFailures }) {
-  const mark = make("span", { class: "mark" }, SYMBOLS[status]);
-  if (failures) return [mark, ` ${failures}`];
+  if (failures) return [`${SYMBOLS[status]} ${failures}`];
   const some = hasExpectedFailures ? make("span", { class: "some" }, SYMBOLS.xfailed) : null;
-  return [worst ? make("span", { class: "number" }, worst) : mark, some].filter(Boolean);
+  return [worst ? make("span", { class: "number" }, worst) : SYMBOLS[status], some].filter(Boolean);
 }

@@ -52,10 +52,9 @@ function readLine(element, data) {
   const cells = $$("td", element).map((cell, position) => {
     const column = columns[position];
     const button = $("button", cell);
-    const [heat, label] = [cell.style.getPropertyValue("--heat"), button.ariaLabel];
-    const written = { status: cell.className, heat, label, children: [...button.childNodes] };
-    const shown = { heat, label };
-    return { cell, button, results: data.cells[row][column], contract: data.contracts[column], written, shown };
+    const heat = cell.style.getPropertyValue("--heat");
+    const written = { status: cell.className, heat, children: [...button.childNodes] };
+    return { cell, button, results: data.cells[row][column], contract: data.contracts[column], written, shown: { heat } };
   });
   return { element, cells, ...data.rows[row] };
 }
@@ -106,7 +105,7 @@ function summariseLine(line, chosen) {
     const results = each.results.filter(matching(chosen));
     const summary = summarise(results, each.contract);
     if (dtype || mode) show(each, summary, () => content(summary));
-    else show(each, each.written, () => each.written.children);
+    else show(each, { ...each.written, label: summary.label }, () => each.written.children);
     each.statuses = new Set(results.map(result => result.status));
     line.element.severity = Math.max(line.element.severity, summary.severity);
   }
