@@ -8,12 +8,23 @@ import pytest
 
 from parity.__main__ import main
 from parity.checks.result import PASSED, SKIPPED
-from parity.divergences import DIVERGENCES, Trial, find, try_out
+from parity.divergences import DIFFERS, DIVERGENCES, Trial, find, try_out
+from parity.divergences.entry import shown
 
 
 def test_divergence(parity_trial: Trial) -> None:
     """Check that the naive code gives the values of the entry."""
     assert parity_trial.status == PASSED, parity_trial.reason
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DIVERGENCES.items() if entry.verdict == DIFFERS])
+def test_frameworks_differ_where_the_verdict_says_so(name: str) -> None:
+    """Expect a value of one name that is not the same in both, or one that only one framework gives."""
+    pytorch, tensorflow = (
+        {key: shown(value) for key, value in values.items()} for values in DIVERGENCES[name].expected.values()
+    )
+    of_one_name = any(pytorch[key] != tensorflow[key] for key in pytorch.keys() & tensorflow.keys())
+    assert of_one_name or set(pytorch.values()) != set(tensorflow.values())
 
 
 SEARCHED = {  # words of somebody who has the symptom -> the entry

@@ -22,7 +22,7 @@ from parity.errors import choose, first_lines, message_of, of_kind
 
 DIFFERS, TRUE, PARTLY, DEPENDS, FALSE = "differs", "true", "partly true", "depends", "false"
 VERDICTS = {
-    DIFFERS: "the same intention gives different results",
+    DIFFERS: "the frameworks, or their versions, give different results",
     TRUE: "a belief that holds",
     PARTLY: "a belief that holds under a condition",
     DEPENDS: "a belief that holds on some machines, at some sizes, and not on others",
