@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 OPTIONS: dict[str, dict[str, Any]] = {
     "--parity-report": {
         "metavar": "DIR",
-        "help": "write the report here (default parity-report); with it, checks of your own models have one too",
+        "help": "write the report here (default parity-pytest); with it, checks of your own models have one too",
     },
     "--parity-seed": {"metavar": "N", "type": int, "default": 0, "help": "sample cases with this seed (default 0)"},
     "--parity-require": {"metavar": "FRAMEWORKS", "default": "", "help": "fail at once if one does not load"},

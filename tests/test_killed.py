@@ -211,7 +211,7 @@ def test_killed_tests_leave_a_report(option: str, tmp_path: Path) -> None:
         pytest.importorskip("xdist")
     (tmp_path / "conftest.py").write_text(hangs())
     (tmp_path / "test_all.py").write_text(TESTS)
-    folder = tmp_path / "parity-report"
+    folder = tmp_path / "parity-pytest"
     err = kill(["-m", "pytest", "-k", MATCHING, option], folder, BEFORE_IT_HANGS)
     assert "Traceback" not in err
     assert verdict_of(folder) == f"stopped after {BEFORE_IT_HANGS} of {PLANNED} checks"
@@ -221,7 +221,7 @@ def test_killed_tests_leave_a_report(option: str, tmp_path: Path) -> None:
 def test_results_that_no_test_has_asked_for_yet_are_kept(tmp_path: Path, capsys: Any) -> None:
     """Worker processes are ahead of the tests."""
     (tmp_path / "test_all.py").write_text("import time\ndef test_first(parity_results): time.sleep(600)")
-    folder = tmp_path / "parity-report"
+    folder = tmp_path / "parity-pytest"
     assert kill(["-m", "pytest", "-k", MATCHING, "--parity-jobs=2"], folder, PLANNED, reported=0) == ""
     assert verdict_of(folder).endswith(f"of {PLANNED} checks")
     assert main(["report", str(folder)]) == 0
@@ -330,10 +330,10 @@ def test_a_second_run_into_a_folder_is_refused(
 def test_a_second_session_of_pytest_into_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "test_all.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-k", MATCHING, "--parity-jobs=1"]
-    with report.claim(tmp_path / "parity-report"):
+    with report.claim(tmp_path / "parity-pytest"):
         process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert process.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "--parity-report: got 'parity-report', to which a run is writing" in process.stderr
+    assert "--parity-report: got 'parity-pytest', to which a run is writing" in process.stderr
 
 
 def test_a_killed_run_gives_its_folder_free(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_without_a_report_nothing_is_written(options: tuple[str, ...], pytester:
     run = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "test_tokens", *options)
     run.assert_outcomes(skipped=1)
     assert "parity" not in run.stdout.str().replace("padding_parity", "")
-    assert not (pytester.path / "parity-report").exists()
+    assert not (pytester.path / "parity-pytest").exists()
 
 
 @full_run

@@ -196,7 +196,7 @@ COMMANDS = {
 }
 
 
-WRITTEN = {"parity": "parity-selection", "pytest": "parity-report"}
+WRITTEN = {"parity": "parity-selection", "pytest": "parity-pytest"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -52,7 +52,7 @@ def test_every_check_is_a_test_whose_id_names_it(pytester: pytest.Pytester) -> N
 def test_without_a_check_no_report_is_written(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_other(): pass")
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
-    assert not (pytester.path / "parity-report").exists()
+    assert not (pytester.path / "parity-pytest").exists()
 
 
 FIXTURES = """
@@ -70,7 +70,7 @@ def test_mutants_and_divergences_are_tests_too_and_in_the_report(pytester: pytes
     selected = "masking.one_step_too_many or loss.denominator-pytorch"
     run = pytester.runpytest_subprocess("-k", selected, "--parity-jobs", "1", "-p", "no:cacheprovider")
     run.assert_outcomes(passed=2, deselected=run.parseoutcomes()["deselected"])
-    finished = report.read(pytester.path / "parity-report")
+    finished = report.read(pytester.path / "parity-pytest")
     assert [mutant.name for mutant in finished.mutants] == ["masking.one_step_too_many"]
     assert [divergence.name for divergence in finished.divergences] == ["loss.denominator"]
 
@@ -188,7 +188,7 @@ def test_one_process_publishes_on_github(
     run.assert_outcomes(failed=1, passed=1, deselected=run.parseoutcomes().get("deselected", 0))
     errors = [line for line in run.stdout.lines if line.startswith("::error title=bidirectional.reverse_sequence ")]
     assert len(errors) == 1
-    assert (pytester.path / "summary.md").read_text() == (pytester.path / "parity-report" / "report.md").read_text()
+    assert (pytester.path / "summary.md").read_text() == (pytester.path / "parity-pytest" / "report.md").read_text()
 
 
 @needs_torch
@@ -201,7 +201,7 @@ def test_a_summary_that_cannot_be_written_is_a_warning_and_no_failure(
     run = pytester.runpytest_subprocess(*QUICK)
     assert run.ret == pytest.ExitCode.OK
     run.stdout.fnmatch_lines(["parity: the summary of the job could not be written to *: No such file or directory"])
-    assert (pytester.path / "parity-report" / "report.md").exists()
+    assert (pytester.path / "parity-pytest" / "report.md").exists()
 
 
 @full_run
@@ -214,7 +214,7 @@ def test_a_recording_is_compared_with_and_named_in_the_header(pytester: pytest.P
     run = pytester.runpytest_subprocess(*replay, "-k", "reverse_sequence-pytorch and float32 and agrees_with_recording")
     run.assert_outcomes(passed=1, deselected=run.parseoutcomes()["deselected"])
     run.stdout.fnmatch_lines(["parity: compared with torch * on cpu, recorded in there"])
-    replayed = report.read(pytester.path / "parity-report").environment.replayed
+    replayed = report.read(pytester.path / "parity-pytest").environment.replayed
     assert replayed is not None
     assert replayed.framework == "pytorch"
     lacking = pytester.runpytest_subprocess(*replay, "-k", "reverse_sequence-pytorch and agrees_with_recording")
@@ -282,7 +282,7 @@ def test_the_exit_status_is_that_of_the_report(what: str, pytester: pytest.Pytes
     pytester.makeconftest(STUB.format(status=run.status) + run.conftest)
     ended = pytester.runpytest_subprocess(*HERE, *run.options)
     assert ended.ret == run.ret
-    assert (pytester.path / "parity-report").exists() == bool(run.line)
+    assert (pytester.path / "parity-pytest").exists() == bool(run.line)
     ended.stdout.fnmatch_lines([run.line or "*"])
     says_why = "parity: failed: the run fails, although no test did" in ended.stdout.lines
     assert says_why == (run.ret == 1 and run.body != "assert False")
@@ -325,7 +325,7 @@ def test_xdist_reports_a_session_without_checks(pytester: pytest.Pytester) -> No
     run = pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider")
     assert run.ret == 0
     run.stdout.fnmatch_lines(["1 divergence is as described; 1 mutant killed; 0 results"])
-    finished = report.read(pytester.path / "parity-report")
+    finished = report.read(pytester.path / "parity-pytest")
     assert ([one.name for one in finished.mutants], [one.name for one in finished.divergences]) == (
         ["masking.one_step_too_many"],
         ["loss.denominator"],
@@ -371,9 +371,9 @@ def test_help_can_be_printed_in_any_encoding() -> None:
 def test_a_second_run_into_a_folder_is_a_usage_error(processes: str, pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_contract(parity_results): pass")
     pytester.makeconftest(STUB.format(status="passed"))
-    with report.claim(pytester.path / "parity-report"):
+    with report.claim(pytester.path / "parity-pytest"):
         run = pytester.runpytest_subprocess(*HERE, "-n", processes)
     assert run.ret == pytest.ExitCode.USAGE_ERROR
-    run.stderr.fnmatch_lines(["ERROR: --parity-report: got 'parity-report', to which a run is writing, expected *"])
+    run.stderr.fnmatch_lines(["ERROR: --parity-report: got 'parity-pytest', to which a run is writing, expected *"])
     assert "Traceback" not in run.stdout.str() + run.stderr.str()
-    assert not list((pytester.path / "parity-report").iterdir())
+    assert not list((pytester.path / "parity-pytest").iterdir())

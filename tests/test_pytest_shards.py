@@ -100,4 +100,4 @@ def test_a_selection_without_a_test_is_no_success(pytester: pytest.Pytester) -> 
 def test_tests_of_a_project_without_checks_are_divided_without_a_report(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("import pytest\n@pytest.mark.parametrize('number', range(5))\ndef test_it(number): pass")
     assert sum(outcomes(pytester, "--parity-shard", "1/2").values()) in (2, 3)
-    assert not (pytester.path / "parity-report").exists()
+    assert not (pytester.path / "parity-pytest").exists()

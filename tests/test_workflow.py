@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from parity import report
+from parity.cli import session
 
 ROOT = Path(__file__).parent.parent
 TEXTS = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / ".github" / "workflows").glob("*.yml")}
@@ -105,9 +106,9 @@ def test_actions_are_pinned_to_commits_and_no_token_stays() -> None:
 
 
 def test_the_page_is_kept_also_when_the_suite_fails() -> None:
-    for job in (JOB, MERGING):
+    for job, folder in ((JOB, session.FOLDER), (MERGING, report.FOLDER)):
         (kept,) = (step for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
-        assert (kept["if"], kept["with"]["path"]) == ("always()", report.FOLDER)
+        assert (kept["if"], kept["with"]["path"]) == ("always()", folder)
 
 
 def test_five_shards_run_the_suite_and_one_job_merges_their_reports() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from parity.report.journal import Entry, Journal
     from parity.report.model import Part
 
-FOLDER = "parity-report"  # of a report that has no other
+FOLDER = "parity-pytest"  # of a report that has no other: that of `parity check` stays as it is
 
 
 class Session:
