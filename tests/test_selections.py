@@ -13,10 +13,11 @@ from parity import InputError, frameworks
 from parity.arrays import FLOATS
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
+from parity.checks.result import FAILED, PASSED, XFAILED
 from parity.checks.selection import plan
 from parity.checks.sentences import explain
 from parity.frameworks import COMPILED, FRAMEWORKS, MODES
-from parity.operations import OPERATIONS
+from parity.operations import OPERATIONS, ExpectedFailure
 from tests.full_runs import full_run
 
 QUICK = [row.name for row in OPERATIONS.values() if not any(one.stepwise or one.data for one in row.configurations)]
@@ -80,6 +81,24 @@ def expected_failures() -> list[Check]:
 def test_a_variant_that_cannot_run_in_a_mode_fails_as_expected(check: Check) -> None:
     run(check)
     run(check)
+
+
+@pytest.mark.parametrize(("lengths", "status"), [("0,0:3", PASSED), ("0,2:3", XFAILED)])
+def test_a_failure_is_expected_where_something_is_called_that_fails(lengths: str, status: str, pytorch: str) -> None:
+    check = Check("cells.projected_lstm", "pytorch", "packed", "float32", "matches_reference", lengths=lengths)
+    assert {result.status for result in replace(check, config="clipped").run()} == {status}
+
+
+@pytest.mark.parametrize(("lengths", "status"), [("", FAILED), ("ragged", FAILED), ("3,0,1:3", PASSED)])
+def test_an_expected_failure_that_is_over_fails_on_the_lengths_of_the_table(
+    lengths: str, status: str, pytorch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = OPERATIONS["bidirectional.reverse_sequence"]
+    over = (ExpectedFailure("pytorch.gather", "*", "not implemented", "it was not implemented"),)
+    monkeypatch.setitem(OPERATIONS, row.name, replace(row, expected_failures=over))
+    results = Check(row.name, "pytorch", "gather", "float32", "matches_reference", lengths=lengths, mode="eager").run()
+    assert {result.status for result in results} == {status}
+    assert all("is out of date" in result.detail for result in results if result.status == FAILED)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
