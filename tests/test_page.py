@@ -225,7 +225,7 @@ def test_a_cell_opens_its_results(show: Show) -> None:
         "lengths of the batch1, 0, 3",
         "y of pytorch.packed in rnn.lstm (one_layer/ragged, float32, eager) is 70 noise floors off the reference",
         "it differs from the reference at step 2",
-        "parity check --operation rnn.lstm --framework pytorch --variant packed",
+        REPORT.results[0].reproduce,
     ):
         expect(box).to_contain_text(text)
     expect(box.locator(".heat-map [fill='url(#hatch)']")).to_have_count(5)  # 9 steps, 4 of them real

@@ -44,11 +44,17 @@ from parity.report.table import SMALL, Column, Matrix
 from parity.report.templates import FOLDER, render, visible
 from parity.report.view import EXPECTED_FAILURES, TITLE, View
 
-CONSTANTS = {"STATUSES": PRECEDENCE, "SYMBOLS": SYMBOLS, "MEANINGS": MEANINGS, "SMALL": SMALL}  # of the script
-SELECTION = (  # of a check, as `Check.reproduce` begins; the script fills it in
+SELECTION = (  # as the command that reproduces most results begins
     "parity check --operation {one.operation} --framework {one.framework} --variant {one.variant} --dtype {one.dtype}"
     " --contract {one.contract}"
 )
+CONSTANTS = {  # of the script
+    "STATUSES": PRECEDENCE,
+    "SYMBOLS": SYMBOLS,
+    "MEANINGS": MEANINGS,
+    "SMALL": SMALL,
+    "SELECTION": SELECTION,
+}
 TEXT_FIELDS = 7  # of a packed result, the first
 
 
@@ -108,7 +114,7 @@ class PackedResult(Struct, frozen=True):
     status: int
     quantity: int
     explanation: int  # the sentence about a failure, the reason of an expected failure or a skip
-    reproduce: int  # without its beginning where that is `SELECTION`, filled in
+    reproduce: int  # without `SELECTION`, filled in, if it begins so
     quantities: tuple[int, ...]  # texts too: the names of all quantities,
     scores: tuple[Scores, ...]  # and their scores
     seed: int

@@ -1,7 +1,8 @@
 // One result in full: its numbers, where its errors are, how large they are, and the command that reproduces it.
 
 function inFull(data, row, column, result) {
-  const { explanation, limit, heat_map: map, histogram: counts, reproduce } = result;
+  const { explanation, limit, heat_map: map, histogram: counts } = result;
+  const reproduce = commandOf(data.rows[row], data.contracts[column], result);
   const elements = [heading(result)];
   if (explanation) elements.push(make("p", { class: "sentence" }, explanation));
   if (limit !== null) elements.push(measures(data, row, column, result));

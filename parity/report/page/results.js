@@ -1,5 +1,5 @@
 // The results behind the matrix: unpacked once, read as objects, never changed.
-// STATUSES (worst first), SYMBOLS, MEANINGS and SMALL are defined by `parity.report.html`.
+// STATUSES (worst first), SYMBOLS, MEANINGS, SMALL and SELECTION are defined by `parity.report.html`.
 
 /** Unpack what `parity.report.html` packed. */
 async function unpack() {
@@ -10,33 +10,35 @@ async function unpack() {
   const valuesOf = ([name, values], index) => [name, index < bundle.text_fields ? values.map(text) : values];
   const fields = Object.entries(bundle.fields).map(valuesOf);
   const results = bundle.fields.status.map((_, at) => Object.fromEntries(fields.map(([name, values]) => [name, values[at]])));
-  const contracts = bundle.contracts.map(([name, promise, limit, against]) => ({ name, promise, limit, against }));
-  const rows = bundle.rows.map(([operation, framework, variant]) => {
-    return { operation, framework, variant, subject: `${framework}.${variant}` };
-  });
+  for (const result of results) addScores(result, result.quantities.map(text));
   let at = 0;
-  const unpackCell = (count, row, contract) => {
-    const cell = results.slice(at, (at += count));
-    for (const result of cell) complete(result, result.quantities.map(text), row, contract);
-    return cell;
+  const unpackRow = ([operation, framework, variant]) => {
+    return { operation, framework, variant, subject: `${framework}.${variant}` };
   };
-  const cells = bundle.counts.map((counts, row) => counts.map((count, column) => unpackCell(count, rows[row], contracts[column])));
-  return { bins: bundle.bins, limit: bundle.limit, contracts, rows, cells };
+  return {
+    bins: bundle.bins,
+    limit: bundle.limit,
+    contracts: bundle.contracts.map(([name, promise, limit, against]) => ({ name, promise, limit, against })),
+    rows: bundle.rows.map(unpackRow),
+    cells: bundle.counts.map(row => row.map(count => results.slice(at, (at += count)))),
+  };
 }
 
-/** Add the scores of the result's quantity, which finite elementwise score is the largest, and the whole command. */
-function complete(result, quantities, row, contract) {
-  const { quantity, scores, own, reproduce } = result;
+/** Add the scores of the result's quantity, and which finite elementwise score is the largest. */
+function addScores(result, quantities) {
+  const { quantity, scores, own } = result;
   const [score, norm_score] = own || scores[quantities.indexOf(quantity)];
   const finite = quantities.map((name, index) => ({ name, score: scores[index][0] })).filter(each => each.score !== null);
   const largest = finite.reduce((one, other) => (other.score > one.score ? other : one), finite[0] || { name: quantity, score: 0 });
   Object.assign(result, { quantities, score, norm_score, largest });
-  if (reproduce.startsWith(" ")) result.reproduce = `${selection(row, contract, result)}${reproduce}`;
 }
 
-/** The beginning of the command that shows a result again; as `SELECTION` of `parity.report.html`. */
-const selection = ({ operation, framework, variant }, contract, { dtype }) =>
-  `parity check --operation ${operation} --framework ${framework} --variant ${variant} --dtype ${dtype} --contract ${contract.name}`;
+/** The command that shows a result again, or the call; most begin with `SELECTION`, filled in. */
+function commandOf(row, contract, result) {
+  if (!result.reproduce.startsWith(" ")) return result.reproduce;
+  const values = { ...row, contract: contract.name, dtype: result.dtype };
+  return SELECTION.replace(/\{one\.(\w+)\}/g, (_, name) => values[name]) + result.reproduce;
+}
 
 /** A number, or infinity where JSON has null: the floor is 0 there and the error is not. */
 const size = value => (value === null || value === undefined ? Infinity : value);
