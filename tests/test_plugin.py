@@ -202,6 +202,7 @@ def test_a_summary_that_cannot_be_written_is_a_warning_and_no_failure(
     assert run.ret == pytest.ExitCode.OK
     run.stdout.fnmatch_lines(["parity: the summary of the job could not be written to *: No such file or directory"])
     assert (pytester.path / "parity-pytest" / "report.md").exists()
+    assert not (pytester.path / "parity-report").exists()  # that of `parity check` stays as it is
 
 
 @full_run
