@@ -199,8 +199,10 @@ def test_weights_that_are_not_equal_are_named() -> None:
     left, right = m.stirred(m.Perceptron()), m.perceptron()
     verdict = parity.check_pair(left, right, m.FEATURES, seeds=1, contracts=ONLY)
     assert "/one/kernel` right is not `one.weight`" in verdict.cause, str(verdict)
+    assert verdict.weights == "weights: 4 of 4 arrays differ: transfer='left to right' makes them equal"
     parity.transfer_weights(left, right)
-    parity.assert_pair(left, right, m.FEATURES, seeds=1, contracts=ONLY)
+    verdict = parity.check_pair(left, right, m.FEATURES, seeds=1, contracts=ONLY)
+    assert (bool(verdict), verdict.weights) == (True, "weights: 4 of 4 arrays are equal")
 
 
 def test_a_pair_reports_that_padding_on_the_left_was_not_tried() -> None:

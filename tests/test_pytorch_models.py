@@ -76,7 +76,8 @@ FAILS = {
 def test_a_model_that_does_not_run_is_one_sentence(sentence: str) -> None:
     verdict = parity.check_model(torch.nn.Linear(7, 2), FEATURES, call=FAILS[sentence])
     first, second = str(verdict).split("\n")
-    assert (bool(verdict), first) == (False, "✗ Linear (pytorch) cannot be run")
+    begins = "gives NaN" if sentence.startswith("gives NaN") else "cannot be run"
+    assert (bool(verdict), first) == (False, f"✗ Linear (pytorch) {begins}")
     assert second.startswith(f"  repeatable (float32): {sentence}")
 
 
@@ -248,6 +249,56 @@ def test_contracts_are_declined_in_training_with_the_layer() -> None:
     coupled = parity.check_model(norm, FEATURES, seeds=1, training=True)
     assert "ignores_padding" in coupled.failed
     assert coupled.declined["independent_of_batchmates"] == "BatchNorm couples a batch in training, first in `norm`"
+
+
+class Masked(Normalised):
+    """Batch norm of what is 0 on padding; `excluding` leaves padding out of its statistics."""
+
+    def __init__(self, excluding: bool, dropout: float = 0.0) -> None:
+        super().__init__(torch.nn.BatchNorm1d(H))
+        self.excluding, self.dropout = excluding, torch.nn.Dropout(dropout)
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        h = self.dropout(self.first(x)) * mask[..., None]
+        if not self.excluding:
+            return self.norm(h.mT).mT
+        return torch.zeros_like(h).masked_scatter(mask[..., None], self.norm(h[mask]))
+
+
+UNTRIED = "in training, padding may count in the statistics of `norm`: training=True{} tries it"
+
+
+@pytest.mark.parametrize("excluding", [True, False])
+def test_padding_in_the_statistics_of_a_batch_shows_in_training(excluding: bool) -> None:
+    """The same rows with more padding need no sequence alone; in evaluation, a note says what was not tried."""
+    verdict = parity.check_model(made(lambda: Masked(excluding)), FEATURES, seeds=1, training=True)
+    assert verdict.failed == (() if excluding else ("ignores_extra_padding",)), str(verdict)
+    assert not [note for note in verdict.notes if "in training" in note]
+    assert UNTRIED.format("") in parity.check_model(made(lambda: Masked(excluding)), FEATURES, seeds=1).notes
+    random = parity.check_model(made(lambda: Masked(excluding, 0.5)), FEATURES, seeds=1)
+    assert UNTRIED.format(", with a dropout of 0,") in random.notes
+
+
+class Answering(torch.nn.Module):
+    """A model that returns its loss beside its outputs, in a dict, as those of transformers do."""
+
+    def __init__(self, over_all: bool, alone: bool) -> None:
+        super().__init__()
+        self.over_all, self.alone, self.out = over_all, alone, torch.nn.Linear(7, H)
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        y = self.out(x)
+        losses = y.square().sum(2) * mask
+        loss = losses.mean() if self.over_all else losses.sum() / mask.sum()
+        return {"loss": loss} if self.alone else {"loss": loss, "logits": y}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_output_that_is_called_loss_is_the_loss(alone: bool) -> None:
+    assert parity.check_model(made(lambda: Answering(False, alone)), FEATURES, seeds=1)
+    verdict = parity.check_model(made(lambda: Answering(True, alone)), FEATURES, seeds=1)
+    assert {"ignores_extra_padding", "independent_of_batchmates"} <= set(verdict.failed)
+    assert "loss" in {one.quantity for one in verdict.results if one.status == "failed"}
 
 
 def test_a_model_and_the_process_are_as_they_were() -> None:

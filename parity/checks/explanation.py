@@ -59,7 +59,7 @@ def _phrase(verdict: Verdict, contract: str) -> str:
     """Say what a model does that a contract forbids, and where that begins; without a run, that it does not run."""
     failed = _failed(verdict, contract)
     if contract == FIRST and any(result.problem == "raised" for result in failed):
-        return "cannot be run"
+        return "gives NaN" if failed[0].detail.startswith("gives NaN") else "cannot be run"
     if verdict.operation and all(result.problem == "raised" for result in failed):
         return "raises an exception"
     if all(result.detail.startswith(HOLDS) for result in failed):

@@ -43,7 +43,6 @@ CONTRACTS: dict[str, Contract] = {
         "with more steps of padding, or less, everything stays",
         "depends on how much padding there is",
         of.ignores_extra_padding,
-        couples=True,
     ),
     "independent_of_batchmates": Contract(
         "each sequence alone gives its row, and gradients add up",

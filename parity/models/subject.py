@@ -161,8 +161,16 @@ class Subject:
             elif coupling and CONTRACTS[contract].couples:
                 self.found.declined[contract] = f"BatchNorm couples a batch in training, first in `{coupling[0]}`"
         is_usual = set(usual_contracts()) <= set(self.contracts)
+        if is_usual and not self.side.training:
+            self._note_untried_statistics()
         if is_usual and LEFT not in self.contracts and not random and self._finds_padding_on_the_left():
             self.found.declined[LEFT] = 'layouts=["left"] tries padding on the left'
+
+    def _note_untried_statistics(self) -> None:
+        """Note that the statistics of BatchNorm, in which padding may count, are those of a batch in training only."""
+        if norms := self.side.batch_norms():
+            first = "training=True, with a dropout of 0," if self.side.dropouts() else "training=True"
+            self.found.note(f"in training, padding may count in the statistics of `{norms[0]}`: {first} tries it")
 
     def _finds_padding_on_the_left(self) -> bool:
         """Return whether a mask, or its value, shows the model where padding is; lengths may fit one side only."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from parity.models.axes import has_rows
 from parity.models.binding import OF_PADDING
 from parity.models.inputs import LARGE, Features
 from parity.models.layouts import Layout, packed, padded, with_holes
@@ -94,7 +95,8 @@ class Transformation:
     def kept(self, quantities: Quantities, view: View) -> Quantities:
         """Return what must stay, of the quantities of a model."""
         count = len(view.sequences.lengths)
-        rows = {*view.axes, *(f"d_{name}" for name in view.inputs.arrays)}
+        rows = {name for name, axes in view.axes.items() if has_rows(axes)}
+        rows |= {f"d_{name}" for name in view.inputs.arrays}
         return {
             name: array[self.changed : count] if name in rows else array
             for name, array in quantities.items()

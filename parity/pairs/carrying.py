@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ class Carried:
         notes: about the transfer.
         rounded: whether weights are equal up to rounding to float32 only, in two recordings.
         exported: whether one model has its weights in its graph.
+        given: whether weights were carried; else they were to be equal already.
         mending: the model that is given other weights to try them, and these, if it is not the target.
     """
 
@@ -52,6 +53,7 @@ class Carried:
     mending: tuple[int, Mapping[str, Array]] | None = None
     rounded: bool = False
     exported: bool = False
+    given: bool = True
 
     @property
     def mended(self) -> tuple[int, Mapping[str, Array]] | None:
@@ -62,13 +64,19 @@ class Carried:
 
     @property
     def summary(self) -> str:
-        """Say how many arrays were transferred."""
+        """Say how many arrays were transferred, or, of weights that were to be equal, how many are."""
         if self.exported:
             return "weights: those that were exported, and those of the other model"
         if self.transfer is None:
             return "weights: those that both models have"
         every = len(self.transfer.target.numbering.shapes)
-        return f"weights: {len(self.transfer.weights)} of {every} arrays transferred"
+        if self.given:
+            return f"weights: {len(self.transfer.weights)} of {every} arrays transferred"
+        if not self.wrong:
+            return f"weights: {len(self.transfer.weights)} of {every} arrays are equal"
+        directions = list(DIRECTIONS)
+        advice = f": transfer={directions[1 - self.mending[0]]!r} makes them equal" if self.mending else ""
+        return f"weights: {len(self.wrong)} of {every} arrays differ{advice}"
 
 
 def check_transfer(transfer: object) -> None:
@@ -200,7 +208,8 @@ class Carrier:
         own = found.target.arrays()
         equal = all(np.array_equal(own[name], array) for name, array in found.weights.items())
         rounded = into is None and not wrong and not equal
-        return Carried(found, forward, found.table, wrong, found.weights, mending=mending, rounded=rounded)
+        carried = Carried(found, forward, found.table, wrong, found.weights, mending=mending)
+        return replace(carried, rounded=rounded, given=False)
 
 
 def _called(call: Callable[..., Any] | None, half: Half) -> Callable[..., Any]:
