@@ -10,6 +10,7 @@ from parity.__main__ import main
 from parity.checks.result import PASSED, SKIPPED
 from parity.divergences import DIFFERS, DIVERGENCES, Trial, find, try_out
 from parity.divergences.entry import shown
+from parity.divergences.searching import search
 
 
 def test_divergence(parity_trial: Trial) -> None:
@@ -107,6 +108,37 @@ def test_what_a_word_is_about_is_listed_first(capsys: pytest.CaptureFixture[str]
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("embedding.mask_zero_is_no_zero")
     assert lines[-1].startswith("`parity divergences embedding.mask_zero_is_no_zero` shows the first")
+
+
+REPORTED = {  # words as reporters put them, of which an entry may lack some -> the entry, among the first three
+    "sort by length embeddings mixed up": "packing.sorted_batch",
+    "bidirectional GRU last hidden state": "bidirectional.last_output",
+    "position_ids attention_mask left": "positions.columns",
+    "pad_token eos_token": "masking.end_as_padding",
+    "GroupNorm zero padded": "normalisation.groupnorm_mask",
+    "batch norm variable length": "normalisation.batchnorm_on_padding",
+    "num_heads mask repeat": "decoder.mask_over_heads",
+    "convolution padding leaks": "convolution.stack_bias",
+    "cross-attention mask query": "decoder.memory_mask",
+    "TimeDistributed Flatten masking": "masking.time_distributed",
+    "micro-batch tokens": "averages.gradient_accumulation",
+    "accuracy mask tokens": "averages.accuracy_counts_padding",
+    "torch.compile recompiles length": "compilation.retracing",
+    "zero mean unit variance padding": "statistics.instance_norm_of_padding",
+}
+
+
+@pytest.mark.parametrize("words", REPORTED)
+def test_the_nearest_entry_is_listed_where_none_has_all_words(words: str) -> None:
+    found = search(words.split())
+    assert REPORTED[words] in [entry.name for entry in (*found.complete, *found.nearest)[:3]]
+
+
+def test_words_that_no_entry_has_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["divergences", "--search", "xylophone"]) == 1
+    assert capsys.readouterr().out == "no entry has any of these words: try others, or a part of one\n"
+    assert main(["divergences", "--search", "xylophone", "mask_zero"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "The nearest, with some of the words:"
 
 
 @pytest.mark.parametrize("words", SEARCHED)

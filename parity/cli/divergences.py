@@ -18,6 +18,7 @@ from parity.cli.options import add_require
 from parity.cli.terminal import console, print_lines
 from parity.divergences import DIVERGENCES, VERDICTS, Divergence, DivergenceEntry, Trial, find, plan, report_entries
 from parity.divergences.entry import trial as trial_of
+from parity.divergences.searching import Found, search
 from parity.errors import printable
 
 
@@ -26,7 +27,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", nargs="*", help='explain these, such as "loss.all_ignored", or a topic, "loss"; without one, list all'
     )
-    parser.add_argument("--search", nargs="+", default=[], metavar="WORD", help="list those whose text has all words")
+    sought = "list those whose text has all words, or is the nearest"
+    parser.add_argument("--search", nargs="+", default=[], metavar="WORD", help=sought)
     today = "run those that are explained, for the values of today"
     parser.add_argument("--run", action="store_true", dest="today", help=today)
     parser.add_argument("--all", action="store_true", help="run all of them, and show which are stale")
@@ -58,14 +60,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(terminal: Console, words: list[str]) -> int:
-    """List the entries that have all words, those that are about them first; return 1 if there is none."""
-    found = [entry for entry in DIVERGENCES.values() if entry.has(words)]
-    found.sort(key=lambda entry: entry.distance(words))
-    if not found:
-        print_lines(terminal, "no entry has all of these words: try fewer, or a part of one")
+    """List the entries that have all words, and the nearest ones if these are few; return 1 if there is none."""
+    found = search(words) if words else Found(tuple(DIVERGENCES.values()))
+    if not (listed := found.complete + found.nearest):
+        print_lines(terminal, "no entry has any of these words: try others, or a part of one")
         return 1
-    terminal.print(_contents(found))
-    print_lines(terminal, f"`parity divergences {found[0].name}` shows the first: its code, what it gives, and why")
+    if found.complete:
+        terminal.print(_contents(found.complete))
+    if found.nearest:
+        print_lines(terminal, "The nearest, with some of the words:")
+        terminal.print(_contents(found.nearest))
+    print_lines(terminal, f"`parity divergences {listed[0].name}` shows the first: its code, what it gives, and why")
     return 0
 
 

@@ -88,18 +88,6 @@ class Divergence:
         code = " ".join(map(self.code, self.snippets))
         return _has_all(words, self.name, self.claim, self.why, self.instead, code)
 
-    def distance(self, words: Iterable[str]) -> int:
-        """Return 0 if its name or claim has all words, 1 if its explanation has the rest, 2 if only its code has.
-
-        >>> from parity.divergences import find
-        >>> find("loss.all_ignored").distance(["ignored"])
-        0
-        """
-        given = list(words)
-        if _has_all(given, self.name, self.claim):
-            return 0
-        return 1 if _has_all(given, self.name, self.claim, self.why, self.instead) else 2
-
     def run(self, framework: str) -> Values:
         """Return what a framework's snippet gives today.
 
