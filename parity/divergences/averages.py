@@ -1,6 +1,6 @@
 """Record how averages over steps differ in their sums and their divisors."""
 
-from parity.divergences.entry import DIFFERS, FALSE, divergence
+from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
 
 
 @divergence(
@@ -274,4 +274,128 @@ class divergence_of_distributions:
         return {
             "mean": float(keras.losses.KLDivergence()(targets, predictions)),
             "mean over steps": float(tf.reduce_mean(by_step)),
+        }
+
+
+@divergence(
+    claim="The auxiliary loss that balances the load of experts (MoE) is about the tokens of the batch.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {"real tokens": 1.0, "with padding": 1.18},
+        "tensorflow": {"real tokens": 1.0, "with padding": 1.18},
+    },
+    why="It multiplies the share of tokens that a router sends to each expert by the mean probability of that expert, "
+    "and both means count padding, which is one token many times and always goes to the same experts. Here two real "
+    "tokens use both experts equally, the loss of which is 1, and three pads make it larger.",
+    instead="Take both means over real tokens. The loss is still a product of means over the batch, so that it is "
+    "not the mean of the losses of its sequences, with or without padding.",
+    sources=(
+        "https://github.com/huggingface/transformers/issues/28505",
+        "https://github.com/NVIDIA/Megatron-LM/pull/2121",
+    ),
+)
+class load_of_experts:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        probabilities = torch.tensor([[0.75, 0.25], [0.25, 0.75], [0.75, 0.25], [0.75, 0.25], [0.75, 0.25]])
+
+        def auxiliary_loss(probabilities):
+            share = F.one_hot(probabilities.argmax(-1), 2).float().mean(0)
+            return float(2 * (share * probabilities.mean(0)).sum())
+
+        return {"real tokens": auxiliary_loss(probabilities[:2]), "with padding": auxiliary_loss(probabilities)}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        probabilities = tf.constant([[0.75, 0.25], [0.25, 0.75], [0.75, 0.25], [0.75, 0.25], [0.75, 0.25]])
+
+        def auxiliary_loss(probabilities):
+            share = tf.reduce_mean(tf.one_hot(tf.argmax(probabilities, -1), 2), 0)
+            return float(2 * tf.reduce_sum(share * tf.reduce_mean(probabilities, 0)))
+
+        return {"real tokens": auxiliary_loss(probabilities[:2]), "with padding": auxiliary_loss(probabilities)}
+
+
+@divergence(
+    claim="A beam search orders hypotheses by the sum of their scores over `length ** length_penalty`, padded or not.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {"best, by the width": 0, "best, by the lengths": 1},
+        "tensorflow": {"best, by the width": 0, "best, by the lengths": 1},
+    },
+    why="The width of the batch is no length: it counts the padding of a prompt, and what a finished hypothesis is "
+    "filled up with after its end token. With a length of four for both, only the sums count, and the shorter "
+    "hypothesis wins; with their own lengths, two and four, the longer one does. So the answer to a prompt depends on "
+    "its batch-mates.",
+    instead="Divide by the number of tokens that each hypothesis has generated, without the prompt and without "
+    "padding, and add nothing to a score after the end token.",
+    sources=(
+        "https://github.com/huggingface/transformers/issues/25455",
+        "https://github.com/huggingface/transformers/pull/23127",
+    ),
+)
+class length_penalty:
+    def pytorch():
+        import torch
+
+        scores = torch.tensor([[-0.5, -0.5, 0.0, 0.0], [-0.4, -0.4, -0.4, -0.4]])  # 0 after the end token
+        lengths, penalty = torch.tensor([2, 4]), 1.0
+        return {
+            "best, by the width": int((scores.sum(1) / scores.shape[1] ** penalty).argmax()),
+            "best, by the lengths": int((scores.sum(1) / lengths**penalty).argmax()),
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        scores = tf.constant([[-0.5, -0.5, 0.0, 0.0], [-0.4, -0.4, -0.4, -0.4]])
+        lengths, penalty = tf.constant([2.0, 4.0]), 1.0
+        return {
+            "best, by the width": int(tf.argmax(tf.reduce_sum(scores, 1) / scores.shape[1] ** penalty)),
+            "best, by the lengths": int(tf.argmax(tf.reduce_sum(scores, 1) / lengths**penalty)),
+        }
+
+
+@divergence(
+    claim="A cumulative sum over a right-padded batch needs no mask.",
+    verdict=PARTLY,
+    expected={
+        "pytorch": {"forwards": [1.0, 3.0], "backwards": [1.0, 0.0], "backwards, masked": [3.0, 2.0]},
+        "tensorflow": {"forwards": [1.0, 3.0], "backwards": [1.0, 0.0], "backwards, masked": [3.0, 2.0]},
+    },
+    why="Forwards that is so. From the end on, as in discounted returns, advantages or rewards to go, the first "
+    "terms are those of the padding, and each real step includes them: here -1, such as a KL penalty that was "
+    "computed on padding too.",
+    instead="Multiply by the mask before summing backwards. A cumulative product needs 1 on padding.",
+    sources=(
+        "https://github.com/natolambert/rlhf-book/pull/216",
+        "https://docs.pytorch.org/docs/stable/generated/torch.cumsum.html",
+    ),
+)
+class cumulative_sum:
+    def pytorch():
+        import torch
+
+        rewards, real = torch.tensor([[1.0, 2.0, -1.0, -1.0]]), torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+
+        def to_go(rewards):
+            return rewards.flip(1).cumsum(1).flip(1)[0, :2].tolist()
+
+        return {
+            "forwards": rewards.cumsum(1)[0, :2].tolist(),
+            "backwards": to_go(rewards),
+            "backwards, masked": to_go(rewards * real),
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        rewards, real = tf.constant([[1.0, 2.0, -1.0, -1.0]]), tf.constant([[1.0, 1.0, 0.0, 0.0]])
+        return {
+            "forwards": tf.cumsum(rewards, 1)[0, :2].numpy().tolist(),
+            "backwards": tf.cumsum(rewards, 1, reverse=True)[0, :2].numpy().tolist(),
+            "backwards, masked": tf.cumsum(rewards * real, 1, reverse=True)[0, :2].numpy().tolist(),
         }

@@ -378,3 +378,128 @@ class memory_mask:
             "memory alone": float(layer(x, found)[0, 0, 0]),
             "mask lost on the way": float(layer(x, memory)[0, 0, 0]),
         }
+
+
+@divergence(
+    claim="With fewer queries than keys, as with a KV cache, `is_causal` lets the new queries see all cached keys.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {
+            "one query, is_causal": [1.0],
+            "one query": [3.0],
+            "two queries, is_causal": [1.0, 1.5],
+            "two queries, causal_lower_right": [1.5, 3.0],
+        },
+        "tensorflow": {
+            "one query, use_causal_mask": [1.0],
+            "one query": [3.0],
+            "two queries, use_causal_mask": [1.0, 1.5],
+            "two queries, last rows of the mask": [1.5, 3.0],
+        },
+    },
+    why="The mask is aligned at the upper left: the first query sees the first key only, although it is the last step "
+    "of all. The second of two queries sees two of three keys. A mask aligned at the lower right, as in FlashAttention "
+    "since version 2.1, shows each new token all cached ones; then the rows of a longer query see nothing.",
+    instead="Decode one token without `is_causal`. For a chunk, use `torch.nn.attention.bias.causal_lower_right`, or "
+    "pass the last rows of a causal mask over all steps.",
+    operation="decoder.self_attention",
+    sources=(
+        "https://github.com/pytorch/pytorch/issues/108108",
+        "https://github.com/pytorch/pytorch/issues/144858",
+        "https://github.com/Dao-AILab/flash-attention/issues/517",
+    ),
+)
+class causal_corner:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+        from torch.nn.attention.bias import causal_lower_right
+
+        values = torch.tensor([[[[1.0], [2.0], [6.0]]]])  # all scores are equal: a mean of those that are seen
+        keys = torch.zeros_like(values)
+        one, two = keys[:, :, :1], keys[:, :, :2]
+
+        def seen(queries, **options):
+            return F.scaled_dot_product_attention(queries, keys, values, **options).flatten().tolist()
+
+        return {
+            "one query, is_causal": seen(one, is_causal=True),
+            "one query": seen(one),
+            "two queries, is_causal": seen(two, is_causal=True),
+            "two queries, causal_lower_right": seen(two, attn_mask=causal_lower_right(2, 3)),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        options = {"use_bias": False, "kernel_initializer": "ones"}
+        layer = keras.layers.MultiHeadAttention(1, 1, **options)
+        values = tf.constant([[[1.0], [2.0], [6.0]]])
+        one, two = tf.zeros((1, 1, 1)), tf.zeros((1, 2, 1))
+
+        def seen(queries, **options):
+            return tf.reshape(layer(queries, values, **options), [-1]).numpy().tolist()
+
+        last_rows = tf.linalg.band_part(tf.ones((3, 3), tf.bool), -1, 0)[None, 1:]
+        return {
+            "one query, use_causal_mask": seen(one, use_causal_mask=True),
+            "one query": seen(one),
+            "two queries, use_causal_mask": seen(two, use_causal_mask=True),
+            "two queries, last rows of the mask": seen(two, attention_mask=last_rows),
+        }
+
+
+@divergence(
+    claim="Once a left-padded prompt is in the KV cache, each new token needs no mask.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {"no mask": 4.333, "no mask, static cache": 3.25, "mask of the cache": 2.0},
+        "tensorflow": {"no mask": 4.333, "no mask, static cache": 3.25, "mask of the cache": 2.0},
+    },
+    why="The keys and values of the padding are in the cache too, whether it grows or is static, and each new token "
+    "attends to them, and to what a static cache has not filled yet. So a prompt generates other text in a batch with "
+    "a longer one than alone. The position of a new token is the number of real tokens, and not that of cached ones.",
+    instead="Extend the attention mask by one column a token, and pass it and `position_ids` in every step of "
+    "decoding.",
+    operation="decoder.self_attention",
+    sources=(
+        "https://github.com/huggingface/transformers/issues/30670",
+        "https://github.com/unslothai/unsloth/pull/3795",
+    ),
+)
+class padding_in_the_cache:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        cached = torch.tensor([[[[9.0], [1.0], [3.0], [0.0]]]])  # a pad, two tokens, a slot that is not filled
+        real = torch.tensor([[[[False, True, True, False]]]])
+        query = torch.zeros(1, 1, 1, 1)  # of a new token; all scores are equal
+
+        def attended(values, **options):
+            return F.scaled_dot_product_attention(query, torch.zeros_like(values), values, **options).item()
+
+        return {
+            "no mask": attended(cached[:, :, :3]),
+            "no mask, static cache": attended(cached),
+            "mask of the cache": attended(cached, attn_mask=real),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        layer = keras.layers.MultiHeadAttention(1, 1, use_bias=False, kernel_initializer="ones")
+        cached = tf.constant([[[9.0], [1.0], [3.0], [0.0]]])
+        real = tf.constant([[[False, True, True, False]]])
+        query = tf.zeros((1, 1, 1))
+
+        def attended(values, **options):
+            return float(layer(query, values, key=tf.zeros_like(values), **options)[0, 0, 0])
+
+        return {
+            "no mask": attended(cached[:, :3]),
+            "no mask, static cache": attended(cached),
+            "mask of the cache": attended(cached, attention_mask=real),
+        }

@@ -458,3 +458,67 @@ class focal_slope:
             return float(tape.gradient(loss, logits)[0])
 
         return {"gamma 2": slope(2.0), "gamma 0.5": slope(0.5), "gamma 0.5, by logarithms": slope(0.5, stable=True)}
+
+
+@divergence(
+    claim="A stop token is learned under the mask of the steps that it ends.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {
+            "1 on padding": 0.006715,
+            "1 on the last real step": 2.507,
+            "1 on padding, and one step more": 1.673,
+        },
+        "tensorflow": {
+            "1 on padding": 0.006715,
+            "1 on the last real step": 2.507,
+            "1 on padding, and one step more": 1.673,
+        },
+    },
+    why="Where the target is 1 from the first step of padding on, as in a decoder of speech, the mask leaves out "
+    "every 1: a model that never stops has almost no loss. It is the same with tokens if the end token is the pad, "
+    "and all labels that are the pad become -100: the model generates without end.",
+    instead="Put the 1 on the last real step, or let the loss of the stop token see one step more than that of the "
+    "frames; the targets are rare then, and may need a weight. Take another token than that of the end for padding, "
+    "or mask labels by lengths.",
+    operation="loss.binary_cross_entropy",
+    sources=(
+        "https://github.com/coqui-ai/TTS/issues/1192",
+        "https://github.com/huggingface/transformers/issues/23530",
+        "https://github.com/huggingface/trl/issues/976",
+    ),
+)
+class stop_token:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        lengths = torch.tensor([3, 1])
+        columns = torch.arange(4)
+        real, never_stops = columns < lengths[:, None], torch.full((2, 4), -5.0)
+
+        def loss(stop, counted):
+            each = F.binary_cross_entropy_with_logits(never_stops, stop.float(), reduction="none")
+            return float(each[counted].mean())
+
+        return {
+            "1 on padding": loss(~real, real),
+            "1 on the last real step": loss(columns == lengths[:, None] - 1, real),
+            "1 on padding, and one step more": loss(~real, columns <= lengths[:, None]),
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        lengths, columns = tf.constant([[3], [1]]), tf.range(4)[None]
+        real, never_stops = columns < lengths, tf.fill((2, 4), -5.0)
+
+        def loss(stop, counted):
+            each = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(stop, tf.float32), never_stops)
+            return float(tf.reduce_mean(each[counted]))
+
+        return {
+            "1 on padding": loss(~real, real),
+            "1 on the last real step": loss(columns == lengths - 1, real),
+            "1 on padding, and one step more": loss(~real, columns <= lengths),
+        }

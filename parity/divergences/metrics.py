@@ -149,3 +149,43 @@ class metric_averages_over_time:
             "padded to four steps": average((first, first), (padded, mask)),
             "flattened": average((first, first), (second, second / 5), shape=(-1,)),
         }
+
+
+@divergence(
+    claim="A sequence is predicted exactly if all its predictions equal its labels.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {"all steps": 0.0, "ignored steps count as equal": 0.5},
+        "tensorflow": {"all steps": 0.0, "ignored steps count as equal": 0.5},
+    },
+    why="No prediction equals -100, so every sequence with padding, or with a prompt that is ignored, counts as "
+    "wrong: here the first is right, and only a batch of sequences of the longest length would say so. With the pad "
+    "as label, it is right where the model predicts pads, which nothing has trained.",
+    instead="Let ignored steps count as equal: `((predictions == labels) | (labels == -100)).all(1)`.",
+    operation="metrics.token_accuracy",
+    sources=(
+        "https://github.com/modelscope/ms-swift/pull/10049",
+        "https://github.com/tensorflow/tensor2tensor/issues/1804",
+    ),
+)
+class whole_sequences:
+    def pytorch():
+        import torch
+
+        predictions, labels = torch.tensor([[1, 2, 7], [3, 4, 5]]), torch.tensor([[1, 2, -100], [3, 4, 6]])
+        equal = predictions == labels
+        return {
+            "all steps": equal.all(1).float().mean().item(),
+            "ignored steps count as equal": (equal | (labels == -100)).all(1).float().mean().item(),
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        predictions, labels = tf.constant([[1, 2, 7], [3, 4, 5]]), tf.constant([[1, 2, -100], [3, 4, 6]])
+        equal = predictions == labels
+
+        def mean(right):
+            return float(tf.reduce_mean(tf.cast(tf.reduce_all(right, 1), tf.float32)))
+
+        return {"all steps": mean(equal), "ignored steps count as equal": mean(equal | (labels == -100))}

@@ -485,3 +485,106 @@ class onnx_padding:
         (y,) = session.run(None, {"x": x.transpose(1, 0, 2), "lengths": np.int32([2])})
         mask = tf.constant([[True, True, False]])
         return {"Keras": rnn(x, mask=mask)[0, :, 0].numpy().tolist(), "ONNX": y.ravel().tolist()}
+
+
+@divergence(
+    claim="A step of zeros leaves the state of a recurrence as it is, so padding with zeros needs no mask.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {
+            "no padding": 0.04719,
+            "a zero behind": 0.0236,
+            "two zeros behind": 0.0118,
+            "two zeros before": 0.04719,
+        },
+        "tensorflow": {
+            "no padding": 0.04719,
+            "a zero behind": 0.0236,
+            "two zeros behind": 0.0118,
+            "two zeros before": 0.04719,
+        },
+    },
+    why="The state goes on without an input: a gate halves it here, a bias adds to it, and a state space model "
+    "(Mamba), a linear recurrence or a moving average lets it decay at each step of padding. Zeroing the padding "
+    "before a layer is enough on the left, where the state is 0, as long as no bias is added; on the right, the "
+    "final state, which generation goes on from, decays with every pad.",
+    instead="Use lengths or a mask, pad on the left, or make the decay 1 on padding as well as the input 0.",
+    operation="rnn.gru",
+    sources=(
+        "https://github.com/huggingface/transformers/issues/48256",
+        "https://github.com/state-spaces/mamba/issues/66",
+    ),
+)
+class zeros_are_no_mask:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        layer = nn.GRU(1, 1, bias=False, batch_first=True)
+        nn.init.zeros_(layer.weight_hh_l0)
+        nn.init.ones_(layer.weight_ih_l0)
+
+        def state(x):
+            return layer(torch.tensor(x)[None, :, None])[1].item()
+
+        return {
+            "no padding": state([3.0]),
+            "a zero behind": state([3.0, 0.0]),
+            "two zeros behind": state([3.0, 0.0, 0.0]),
+            "two zeros before": state([0.0, 0.0, 3.0]),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        options = {"use_bias": False, "kernel_initializer": "ones", "recurrent_initializer": "zeros"}
+        layer = keras.layers.GRU(1, **options)
+
+        def state(x):
+            return float(layer(tf.constant(x)[None, :, None])[0, 0])
+
+        return {
+            "no padding": state([3.0]),
+            "a zero behind": state([3.0, 0.0]),
+            "two zeros behind": state([3.0, 0.0, 0.0]),
+            "two zeros before": state([0.0, 0.0, 3.0]),
+        }
+
+
+@divergence(
+    claim="With `stateful=True`, the state of a row is reset where its sequence has ended.",
+    verdict=FALSE,
+    expected={
+        "tensorflow": {
+            "first chunk": [2.0, 1.0],
+            "second chunk": [4.0, 0.0],
+            "a new sequence": [6.0, 3.0],
+            "after a reset": [2.0, 2.0],
+        }
+    },
+    why="A mask keeps the state of a row, however many chunks of padding follow, and the next sequence that takes "
+    "the row begins from it (the output of a chunk without steps is 0, and no state). `reset_states()` resets all "
+    "rows at once. The batch size is fixed, and every call, of `predict` too, goes on from the last one: twice the "
+    "same batch gives two answers.",
+    instead="Sort sequences so that those of a batch begin and end together, and call `reset_states()` then; or use "
+    "a layer with `stateful=False` and `return_state=True`, and pass each row its `initial_state`.",
+    operation="cells.truncated_lstm",
+    sources=("https://github.com/keras-team/keras/issues/5481", "https://github.com/keras-team/keras/issues/2750"),
+)
+class stateful:
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        ones = {"activation": "relu", "kernel_initializer": "ones", "recurrent_initializer": "ones"}
+        layer = keras.layers.SimpleRNN(1, stateful=True, **ones)
+        x = tf.ones((2, 2, 1))
+
+        def states(lengths):
+            return layer(x, mask=tf.sequence_mask(lengths, 2))[:, 0].numpy().tolist()
+
+        first, second = states([2, 1]), states([2, 0])  # the second sequence ends in the first chunk
+        new = states([2, 2])  # the next sequence in the second row
+        layer.reset_states()
+        return {"first chunk": first, "second chunk": second, "a new sequence": new, "after a reset": states([2, 2])}
