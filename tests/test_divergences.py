@@ -99,6 +99,19 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "CMVN padding": "statistics.instance_norm_of_padding",
     "normalize epsilon square": "normalisation.unit_norm_epsilon",
     "RMS epsilon": "normalisation.rms_norm_defaults",
+    "is_causal KV cache": "decoder.causal_corner",
+    "static cache mask": "decoder.padding_in_the_cache",
+    "MoE load padding": "averages.load_of_experts",
+    "beam search length_penalty": "averages.length_penalty",
+    "cumulative sum backwards": "averages.cumulative_sum",
+    "masked_mean length bias": "averages.mean_of_means",
+    "Mamba state decay padding": "rnn.zeros_are_no_mask",
+    "stateful reset_states": "rnn.stateful",
+    "stop token never": "loss.stop_token",
+    "NaN target missing": "loss.missing_targets",
+    "labels -100 predictions exactly": "metrics.whole_sequences",
+    "SpecAugment padding": "dropout.time_masks_on_padding",
+    "bucket_by_sequence_length memory": "packing.tokens_of_a_batch",
 }
 
 
@@ -125,6 +138,12 @@ REPORTED = {  # words as reporters put them, of which an entry may lack some -> 
     "accuracy mask tokens": "averages.accuracy_counts_padding",
     "torch.compile recompiles length": "compilation.retracing",
     "zero mean unit variance padding": "statistics.instance_norm_of_padding",
+    "prompt cache attention_mask new token": "decoder.padding_in_the_cache",
+    "router auxiliary loss": "averages.load_of_experts",
+    "hidden state decays padding": "rnn.zeros_are_no_mask",
+    "discounted returns padding": "averages.cumulative_sum",
+    "missing values time series NaN loss": "loss.missing_targets",
+    "augmentation masks frames of padding": "dropout.time_masks_on_padding",
 }
 
 

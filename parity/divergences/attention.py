@@ -128,10 +128,11 @@ class float_mask:
         },
         "tensorflow": {"with weights": 0.0, "without weights": 4.0},
     },
-    why="Requesting the weights selects a different code path. In PyTorch, that path computes softmax over -inf only, "
-    "0 / 0, and its backward pass makes the parameters' gradients NaN, even if the loss excludes that row; the other "
-    "path returns 0. In Keras, that path multiplies by the mask again; the other adds a large negative number and "
-    "attends to all steps equally, padding included.",
+    why="Requesting the weights selects a different code path. In PyTorch, that path computes softmax over -inf "
+    "only, 0 / 0, and its backward pass makes the parameters' gradients NaN, even if the loss excludes that row; the "
+    "other path, `scaled_dot_product_attention` (SDPA), returns 0 on a CPU. A softmax by hand over a row of -inf, "
+    "such as that of a padded query, is NaN as well. In Keras, that path multiplies by the mask again; the other "
+    "adds a large negative number and attends to all steps equally, padding included.",
     instead="Let each row attend to at least one step, or write 0 with `where` before and after the softmax. In "
     "PyTorch, pass `need_weights=False`.",
     operation="attention.multi_head_attention",

@@ -13,7 +13,8 @@ from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
     why="Each micro-batch is averaged over its own real steps, here three and one, and both averages then count the "
     "same. A step beside much padding therefore weighs three times as much. Averaging over devices has the same "
     "effect.",
-    instead="Sum the losses of all micro-batches, and divide by the number of real steps in all of them.",
+    instead="Sum the losses of all micro-batches, and divide by the number of real steps in all of them "
+    "(`num_items_in_batch` in transformers).",
     operation="metrics.accumulated_gradient",
     sources=(
         "https://github.com/huggingface/transformers/issues/24725",
@@ -65,9 +66,10 @@ class gradient_accumulation:
         "pytorch": {"without padding": 1.395, "padding has weight 0": 1.395},
         "tensorflow": {"without padding": 1.395, "padding has weight 0": 0.6977},
     },
-    why="PyTorch divides a weighted cross-entropy by the sum of the targets' weights, so padding leaves both sums. "
-    "Keras, where `class_weight` becomes a sample weight, divides by the number of steps, real or not. With weights "
-    "other than 0 and 1, the two differ even without padding.",
+    why="In sequence labelling, padding is often one of the imbalanced classes. PyTorch divides a weighted "
+    "cross-entropy by the sum of the targets' weights, so padding leaves both sums. Keras, where `class_weight` "
+    "becomes a sample weight, divides by the number of steps, real or not. With weights other than 0 and 1, the two "
+    "differ even without padding.",
     instead="In Keras, use `reduction='mean_with_sample_weight'` or a mask.",
     operation="loss.class_weights",
     sources=(
@@ -398,4 +400,46 @@ class cumulative_sum:
             "forwards": tf.cumsum(rewards, 1)[0, :2].numpy().tolist(),
             "backwards": tf.cumsum(rewards, 1, reverse=True)[0, :2].numpy().tolist(),
             "backwards, masked": tf.cumsum(rewards * real, 1, reverse=True)[0, :2].numpy().tolist(),
+        }
+
+
+@divergence(
+    claim="The mean over sequences of their mean losses is the mean over tokens.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {"over tokens": 2.0, "over sequences": 3.0, "over T, then over sequences": 1.333},
+        "tensorflow": {"over tokens": 2.0, "over sequences": 3.0, "over T, then over sequences": 1.333},
+    },
+    why="A token of a short sequence then weighs more than one of a long sequence: here three times. In a policy "
+    "gradient (PPO, GRPO) that is a length bias: long wrong answers cost less for each token. A division by T in "
+    "place of the lengths, `(losses * mask).mean(1)`, or by a constant, weighs all tokens alike, and the learning "
+    "rate then depends on that number.",
+    instead="Decide for one, and say which: sum over all tokens and divide by their number, or `masked_mean` each "
+    "sequence and average. Count tokens and sequences over all micro-batches and devices.",
+    operation="loss.mean_of_sequences",
+    sources=(
+        "https://github.com/sail-sg/understand-r1-zero/issues/11",
+        "https://github.com/verl-project/verl/pull/2435",
+        "https://github.com/d2l-ai/d2l-en/pull/2717",
+    ),
+)
+class mean_of_means:
+    def pytorch():
+        import torch
+
+        losses, lengths = torch.tensor([[1.0, 1.0, 1.0], [5.0, 0.0, 0.0]]), torch.tensor([3, 1])
+        return {
+            "over tokens": float(losses.sum() / lengths.sum()),
+            "over sequences": float((losses.sum(1) / lengths).mean()),
+            "over T, then over sequences": float(losses.mean(1).mean()),
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        losses, lengths = tf.constant([[1.0, 1.0, 1.0], [5.0, 0.0, 0.0]]), tf.constant([3.0, 1.0])
+        return {
+            "over tokens": float(tf.reduce_sum(losses) / tf.reduce_sum(lengths)),
+            "over sequences": float(tf.reduce_mean(tf.reduce_sum(losses, 1) / lengths)),
+            "over T, then over sequences": float(tf.reduce_mean(tf.reduce_mean(losses, 1))),
         }

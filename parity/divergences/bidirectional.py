@@ -213,7 +213,9 @@ class last_output:
         "pytorch": {"h.view(batch, -1)": [[6.0, 30.0], [6.0, 30.0]], "transposed first": [[6.0, 6.0], [30.0, 30.0]]}
     },
     why="`h` is (layers · directions, batch, H), with the batch in the middle whatever `batch_first` is, so the view "
-    "mixes sequences. The order of the first axis is first layer forward, first layer backward, second layer forward …",
+    "mixes sequences. The order of the first axis is first layer forward, first layer backward, second layer forward "
+    "… So `h[:layers]`, for a decoder with as many layers, has the two directions of the first layer, and not the "
+    "forward states of all.",
     instead="Use `h.view(layers, 2, batch, H)[-1].transpose(0, 1).flatten(1)`, or `torch.cat([h[-2], h[-1]], 1)`.",
     operation="bidirectional.rnn",
     sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html",),

@@ -11,7 +11,8 @@ from parity.divergences.entry import DIFFERS, FALSE, PARTLY, TRUE, divergence
         "tensorflow": {"alone": [9.0, 9.0], "in a batch": [9.0, 12.0], "zeroed after each layer": [9.0, 9.0]},
     },
     why="The first layer reads zeros, as at the end of a sequence. Its own output on padding is the bias, plus the "
-    "real steps within its window, and the second layer reads that.",
+    "real steps within its window, and the second layer reads that. A depthwise convolution behind a dense layer, as "
+    "in a Conformer, does the same: padding leaks into the last real steps.",
     instead="Apply `y * mask` after every convolution. In Keras, a mask does not do this: `Conv1D` drops it, with a "
     "warning.",
     operation="feedforward.conv1d",

@@ -18,7 +18,8 @@ KERAS = "https://keras.io/api/layers/attention_layers/multi_head_attention/"
     "here a mask that hides nothing, the answer depends on `need_weights`: with weights the mask is used and the hint "
     "is not, without weights and without `key_padding_mask` it is the reverse. Keras combines `use_causal_mask` with "
     "the mask.",
-    instead="Pass the causal mask itself as `attn_mask`, joined with that of the padding.",
+    instead="Pass the causal mask itself as `attn_mask` (`tgt_mask` in `nn.TransformerDecoder`, which sees future "
+    "tokens without it), joined with that of the padding.",
     operation="decoder.self_attention",
     sources=(
         "https://github.com/pytorch/pytorch/issues/99282",
@@ -75,10 +76,10 @@ class causal_hint:
             "gradient without weights": 5.999,
         },
     },
-    why="With padding on the left, the first steps may attend to earlier steps only, all of which are padding. "
-    "Nothing is left: PyTorch divides 0 by 0 where the weights are computed, and every gradient is NaN, even if the "
-    "loss leaves padding out. Otherwise it returns 0, on a CPU; other kernels return NaN. Keras returns 0 or the mean "
-    "over all steps, later ones included.",
+    why="These are `tgt_mask` and `tgt_key_padding_mask` in `nn.TransformerDecoder`. With padding on the left, the "
+    "first steps may attend to earlier steps only, all of which are padding. Nothing is left: PyTorch divides 0 by 0 "
+    "where the weights are computed, and every gradient is NaN, even if the loss leaves padding out. Otherwise it "
+    "returns 0, on a CPU; other kernels return NaN. Keras returns 0 or the mean over all steps, later ones included.",
     instead="Let padding attend to itself (`mask | torch.eye(T, dtype=torch.bool)`), and drop its output. With padding "
     "on the right the question does not arise.",
     operation="decoder.self_attention",
@@ -258,7 +259,9 @@ class minimum_added_twice:
     "`keras.ops.dot_product_attention` broadcast the mask to (B, heads, T, S) from the last axis on, so a mask "
     "without that axis is read as (heads, T, S). With as many heads as sequences, here two, there is no error: the "
     "second head of every sequence gets the mask of the second.",
-    instead="Write `mask[:, None]`. `nn.MultiheadAttention` expects (B · heads, T, S): `repeat_interleave(heads, 0)`.",
+    instead="Write `mask[:, None]`. `nn.MultiheadAttention` expects an `attn_mask` of (B · num_heads, T, S), all "
+    "heads of a sequence together: `mask.repeat_interleave(num_heads, 0)`. With `mask.repeat(num_heads, 1, 1)`, a "
+    "head gets the mask of another sequence of the batch, and nothing is raised.",
     operation="decoder.self_attention",
     sources=(SDPA, MULTI_HEAD, KERAS),
 )

@@ -280,8 +280,9 @@ class target_over_a_boundary:
         "pytorch": {"without a leading 0": [5.0, 15.0], "with it": [1.0, 5.0, 15.0]},
         "tensorflow": {"without a leading 0": "InvalidArgumentError", "with it": [1.0, 5.0, 15.0]},
     },
-    why="There is a leading 0: N documents have N + 1 offsets, each document from one to the next. PyTorch does not "
-    "check that, and the first document is missing without an error. TensorFlow raises, since row splits begin with 0.",
+    why="As in `flash_attn_varlen_func` (FlashAttention), there is a leading 0: N documents have N + 1 offsets, each "
+    "document from one to the next. PyTorch does not check that, and the first document is missing without an error. "
+    "TensorFlow raises, since row splits begin with 0.",
     instead="`F.pad(lengths.cumsum(0), (1, 0))`, or lengths in place of offsets: `tf.RaggedTensor.from_row_lengths`.",
     operation="documents.positions",
     sources=(

@@ -130,3 +130,47 @@ class mask_depends_on_padding:
             "padded alike": bool(tf.reduce_all(kept(5) == kept(5))),
             "one more step of padding": bool(tf.reduce_all(kept(5) == kept(6))),
         }
+
+
+@divergence(
+    claim="A time mask (SpecAugment) hides as many frames of each utterance of a batch.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {"drawn from T": 1.0, "drawn from the length": 2.0},
+        "tensorflow": {"drawn from T": 1.0, "drawn from the length": 2.0},
+    },
+    why="Transforms draw where a mask begins from all T columns, padding included. For an utterance of 4 frames that "
+    "is padded to 8, a mask of 2 frames hides 1 frame on average, and 2 if it is drawn from its own length: the more "
+    "padding, the weaker the augmentation. A fill with the mean of a padded spectrogram counts padding too. "
+    "`torchaudio.transforms.TimeMasking` takes no lengths.",
+    instead="Augment each utterance before it is padded, or draw from its length.",
+    sources=(
+        "https://github.com/speechbrain/speechbrain/issues/1116",
+        "https://github.com/lhotse-speech/lhotse/issues/648",
+        "https://github.com/NVIDIA-NeMo/Speech/pull/2398",
+    ),
+)
+class time_masks_on_padding:
+    def pytorch():
+        import torch
+
+        real, width = torch.arange(8) < 4, 2
+
+        def hidden(columns):  # frames of the utterance, on average over all places of the mask
+            starts = torch.arange(columns - width + 1)[:, None]
+            mask = (torch.arange(8) >= starts) & (torch.arange(8) < starts + width)
+            return float((mask & real).sum(1).float().mean())
+
+        return {"drawn from T": hidden(8), "drawn from the length": hidden(4)}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        real, width = tf.range(8) < 4, 2
+
+        def hidden(columns):
+            starts = tf.range(columns - width + 1)[:, None]
+            mask = (tf.range(8) >= starts) & (tf.range(8) < starts + width)
+            return float(tf.reduce_mean(tf.reduce_sum(tf.cast(mask & real, tf.float32), 1)))
+
+        return {"drawn from T": hidden(8), "drawn from the length": hidden(4)}

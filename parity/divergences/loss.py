@@ -43,7 +43,8 @@ class all_ignored:
     },
     why="It is with `ignore_index`, `ignore_class` or a Keras mask. Multiplying by a mask, or a sample weight in "
     "Keras, removes padding from the sum, but the sum is still divided by all steps: by four here, of which two are "
-    "padding. The more padding, the smaller the loss and its gradients.",
+    "padding. So it is with a mean squared error (MSE) of padded frames, and with a mean over timesteps, "
+    "`(losses * mask).mean(1)`. The more padding, the smaller the loss and its gradients.",
     instead="Divide by the sum of the mask, or use `ignore_index`, `ignore_class`, a Keras mask, or "
     "`reduction='mean_with_sample_weight'`.",
     operation="loss.cross_entropy",
@@ -475,9 +476,9 @@ class focal_slope:
             "1 on padding, and one step more": 1.673,
         },
     },
-    why="Where the target is 1 from the first step of padding on, as in a decoder of speech, the mask leaves out "
-    "every 1: a model that never stops has almost no loss. It is the same with tokens if the end token is the pad, "
-    "and all labels that are the pad become -100: the model generates without end.",
+    why="Where the target is 1 from the first step of padding on, as in a decoder of speech, the mask of its binary "
+    "cross-entropy (BCE) leaves out every 1: a model that never stops has almost no loss. It is the same with tokens "
+    "if the end token is the pad, and all labels that are the pad become -100: the model generates without end.",
     instead="Put the 1 on the last real step, or let the loss of the stop token see one step more than that of the "
     "frames; the targets are rare then, and may need a weight. Take another token than that of the end for padding, "
     "or mask labels by lengths.",
@@ -521,4 +522,70 @@ class stop_token:
             "1 on padding": loss(~real, real),
             "1 on the last real step": loss(columns == lengths - 1, real),
             "1 on padding, and one step more": loss(~real, columns <= lengths),
+        }
+
+
+@divergence(
+    claim="Where a target is missing (NaN), multiplying its loss by 0 leaves it out.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {
+            "loss and slopes, times 0": [float("nan"), -2.0, float("nan")],
+            "selected after the loss": [1.0, -2.0, float("nan")],
+            "replaced before it": [1.0, -2.0, 0.0],
+        },
+        "tensorflow": {
+            "loss and slopes, times 0": [float("nan"), -2.0, float("nan")],
+            "selected after the loss": [1.0, -2.0, float("nan")],
+            "replaced before it": [1.0, -2.0, 0.0],
+        },
+    },
+    why="0 · NaN is NaN, so the loss is NaN. Selecting after the loss, by `where`, `nan_to_num` or `nanmean`, mends "
+    "the loss only: the backward pass multiplies 0 by the slope at the missing value, which is NaN, and all weights "
+    "become NaN in one step. It is the same with missing values of a time series in the input.",
+    instead="Replace missing values by any number before they are computed with, `where(mask, target, 0)`, and mask "
+    "the loss.",
+    operation="loss.mean_squared_error",
+    sources=(
+        "https://github.com/WenjieDu/PyPOTS/issues/232",
+        "https://github.com/unit8co/darts/issues/1954",
+        "https://github.com/hfawaz/InceptionTime/issues/50",
+    ),
+)
+class missing_targets:
+    def pytorch():
+        import torch
+
+        target = torch.tensor([1.0, torch.nan])
+        real = ~target.isnan()
+
+        def tried(loss):
+            prediction = torch.zeros(2, requires_grad=True)
+            value = loss(prediction)
+            return [float(value), *torch.autograd.grad(value, prediction)[0].tolist()]
+
+        return {
+            "loss and slopes, times 0": tried(lambda y: ((y - target) ** 2 * real).sum()),
+            "selected after the loss": tried(lambda y: torch.where(real, (y - target) ** 2, 0).sum()),
+            "replaced before it": tried(lambda y: ((y - torch.where(real, target, 0)) ** 2 * real).sum()),
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        target = tf.constant([1.0, float("nan")])
+        real = ~tf.math.is_nan(target)
+        weight = tf.cast(real, tf.float32)
+
+        def tried(loss):
+            prediction = tf.zeros(2)
+            with tf.GradientTape() as tape:
+                tape.watch(prediction)
+                value = loss(prediction)
+            return [float(value), *tape.gradient(value, prediction).numpy().tolist()]
+
+        return {
+            "loss and slopes, times 0": tried(lambda y: tf.reduce_sum((y - target) ** 2 * weight)),
+            "selected after the loss": tried(lambda y: tf.reduce_sum(tf.where(real, (y - target) ** 2, 0))),
+            "replaced before it": tried(lambda y: tf.reduce_sum((y - tf.where(real, target, 0)) ** 2 * weight)),
         }

@@ -26,8 +26,9 @@ MASKING = "https://keras.io/api/layers/core_layers/masking/"
         }
     },
     why="Keras attaches it to the tensor as an attribute. Layers that support masking attach it to their output; "
-    "arithmetic and `keras.ops` make new tensors without it, silently, and the loss after them counts padding. "
-    "`MultiHeadAttention` removes it from its own input. Each truth value states whether the mask is still present.",
+    "`Reshape`, `Flatten`, `Lambda` and a custom layer without `supports_masking` do not, and arithmetic and "
+    "`keras.ops` make new tensors without it, silently, and the loss after them counts padding. `MultiHeadAttention` "
+    "removes it from its own input. Each truth value states whether the mask is still present.",
     instead="Keep the mask in a variable of your own, and pass it to each layer and to the loss.",
     operation="masking.mask_from_tokens",
     sources=("https://github.com/keras-team/keras/issues/18416", "https://github.com/keras-team/keras/pull/20594"),
@@ -232,8 +233,8 @@ class nan_as_padding:
         "pytorch": {"end tokens that count": 0, "end tokens that count with lengths": 2},
         "tensorflow": {"end tokens that count": 0, "end tokens that count with lengths": 2},
     },
-    why="The last real target of each sequence is the end token, and it equals padding. A model trained in this way "
-    "is never trained to stop, and does not.",
+    why="The last real target of each sequence is the end token, and it equals padding: with `pad_token = "
+    "eos_token`, its label becomes -100 too. A model trained in this way is never trained to stop, and does not.",
     instead="Use a separate token for padding, or a mask made from lengths.",
     operation="masking.sequence_mask",
     sources=(

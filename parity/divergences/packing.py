@@ -175,7 +175,8 @@ class batch_sizes:
         "tensorflow": {"steps in": 4, "steps out": 4},
     },
     why="`pad_packed_sequence` pads to the longest length of the batch, not to the length of the input. It matters "
-    "where the output meets a mask, a residual or another device's part of the batch, and where the data set fixes T.",
+    "where the output meets a mask, a residual or another device's part of the batch (`nn.DataParallel`), and where "
+    "the data set fixes T.",
     instead="Use `pad_packed_sequence(…, total_length=x.shape[1])`.",
     operation="rnn.rnn",
     sources=(
@@ -539,4 +540,41 @@ class chunks_of_time:
             "at once": last((x, mask)),
             "chunks": last(*((part, None) for part, _ in halves)),
             "chunks with a mask": last(*halves),
+        }
+
+
+@divergence(
+    claim="A batch of at most N tokens needs the memory of N tokens.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {"padded": 400, "packed": 130},
+        "tensorflow": {"padded": 400, "padded in two buckets": 130, "ragged": 130},
+    },
+    why="A padded batch has as many tokens as rows times the longest sequence: one of 100 tokens among three of 10 "
+    "makes 400 of 130. A sampler that counts real tokens, such as a dynamic batch size, runs out of memory on such a "
+    "batch. Buckets of like lengths keep both numbers close; packed rows make them equal.",
+    instead="Limit rows times longest sequence, sort or bucket by length first (`bucket_by_sequence_length`), or pack.",
+    sources=(
+        "https://github.com/meta-pytorch/data/issues/788",
+        "https://www.tensorflow.org/api_docs/python/tf/data/Dataset#bucket_by_sequence_length",
+    ),
+)
+class tokens_of_a_batch:
+    def pytorch():
+        import torch
+        from torch.nn.utils.rnn import pack_sequence, pad_sequence
+
+        sequences = [torch.ones(length) for length in (100, 10, 10, 10)]
+        return {"padded": pad_sequence(sequences).numel(), "packed": pack_sequence(sequences).data.numel()}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        ragged = tf.RaggedTensor.from_row_lengths(tf.ones(130), [100, 10, 10, 10])
+        rows = tf.data.Dataset.from_tensor_slices([100, 10, 10, 10]).map(lambda length: tf.ones(length))
+        buckets = rows.bucket_by_sequence_length(tf.size, [50], [4, 4])
+        return {
+            "padded": int(tf.size(ragged.to_tensor())),
+            "padded in two buckets": sum(int(tf.size(batch)) for batch in buckets),
+            "ragged": int(tf.size(ragged.flat_values)),
         }

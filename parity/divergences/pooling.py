@@ -12,8 +12,9 @@ KERAS_MEAN = "https://keras.io/api/layers/pooling_layers/global_average_pooling1
         "pytorch": {"(x * mask).mean(1)": 1.5, "sum / length": 3.0},
         "tensorflow": {"reduce_mean(x * mask, 1)": 1.5, "sum / length": 3.0, "GlobalAveragePooling1D with mask": 3.0},
     },
-    why="The mean divides by T, not by the length: here by four, although two steps are real. The same sequence gives "
-    "another vector when batched with a longer one.",
+    why="The mean divides by T, not by the length: here by four, although two steps are real. The same sequence "
+    "gives another vector, such as a sentence embedding, when batched with a longer one; without the mask "
+    "(`last_hidden_state.mean(1)`), padding enters the sum as well.",
     instead="Divide the sum by the length; Keras' `GlobalAveragePooling1D` does, if it receives the mask.",
     operation="pooling.mean",
     sources=(KERAS_MEAN, "https://github.com/keras-team/keras/issues/18152"),

@@ -24,10 +24,12 @@ POSITION_EMBEDDING = "https://keras.io/keras_hub/api/modeling_layers/position_em
             "by the mask": [0.0, 10.0],
         },
     },
-    why="With padding on the left, as for generation, the first real step is not in the first column. Each sequence "
-    "but the longest gets the embeddings of later positions, or is rotated further, and how far depends on the "
-    "batch. Nothing is raised. `keras_hub.layers.PositionEmbedding` counts columns too, unless it is given positions.",
-    instead="Count real steps by the mask: `(mask.cumsum(1) - 1).clamp(min=0)`, and pass these positions on.",
+    why="With padding on the left (`padding_side='left'`), as for generation, the first real step is not in the "
+    "first column. Each sequence but the longest gets the embeddings of later positions, or is rotated further, and "
+    "how far depends on the batch. Nothing is raised. `keras_hub.layers.PositionEmbedding` counts columns too, "
+    "unless it is given positions.",
+    instead="Count real steps by the mask: `(mask.cumsum(1) - 1).clamp(min=0)`, and pass these positions on, as "
+    "`position_ids` beside the `attention_mask`.",
     operation="masking.positions",
     sources=(
         "https://github.com/huggingface/transformers/issues/33095",
@@ -223,9 +225,10 @@ class padding_idx_of_a_table:
             "padded on the left, lengths - 1": 1.0,
         },
     },
-    why="It is padding where padding is on the right. The step at `lengths - 1` is the last one there, and any step, "
-    "or padding, where it is on the left: the outputs here are 1 and 2 and the padding 0, with T = 3. A tokenizer "
-    "that pads on the other side than in training changes what a model answers, and nothing is raised.",
+    why="It is padding where padding is on the right. The step at `lengths - 1`, or at the number of non-pad tokens "
+    "less 1, is the last one there, and any step, or padding, where it is on the left: the outputs here are 1 and 2 "
+    "and the padding 0, with T = 3. A tokenizer that pads on the other side than in training changes what a model "
+    "answers, and nothing is raised.",
     instead="Decide by the mask: the last real step is at `where(mask, arange(T), 0).amax(1)` on either side.",
     operation="pooling.last_relevant",
     sources=(

@@ -101,7 +101,8 @@ class last_output_is_state:
         "tensorflow": {"output": 0.0, "state": 0.5},
     },
     why="A packed batch contains each sequence's first step, so it cannot represent a sequence without steps. A "
-    "masked loop never lets the row change. With cuDNN, Keras also rejects a row that is all padding.",
+    "masked loop never lets the row change. With cuDNN, Keras also rejects a row that is fully masked "
+    "(`CUDNN_STATUS_BAD_PARAM`).",
     instead="Pack the rows that have a step, and insert the initial states of the others. `clamp(min=1)` on the "
     "lengths runs, but then a padding step counts.",
     operation="rnn.rnn",
@@ -563,10 +564,10 @@ class zeros_are_no_mask:
             "after a reset": [2.0, 2.0],
         }
     },
-    why="A mask keeps the state of a row, however many chunks of padding follow, and the next sequence that takes "
-    "the row begins from it (the output of a chunk without steps is 0, and no state). `reset_states()` resets all "
-    "rows at once. The batch size is fixed, and every call, of `predict` too, goes on from the last one: twice the "
-    "same batch gives two answers.",
+    why="In an LSTM, a GRU or another layer, a mask keeps the state of a row, however many chunks of padding follow, "
+    "and the next sequence that takes the row begins from it (the output of a chunk without steps is 0, and no "
+    "state). `reset_states()` resets all rows at once. The batch size is fixed, and every call, of `predict` too, "
+    "goes on from the last one: twice the same batch gives two answers.",
     instead="Sort sequences so that those of a batch begin and end together, and call `reset_states()` then; or use "
     "a layer with `stateful=False` and `return_state=True`, and pass each row its `initial_state`.",
     operation="cells.truncated_lstm",

@@ -178,8 +178,9 @@ class deviation_of_one_step:
         "pytorch": {"alone": [-1.0, 1.0], "in a batch": [0.0, 1.633]},
         "tensorflow": {"alone": [-0.9995, 0.9995], "in a batch": [0.0, 1.632], "weighted moments": [2.0, 1.0]},
     },
-    why="Neither layer takes a mask: zeros at padding count, so a sequence is normalised otherwise in another batch. "
-    "`keras.layers.Normalization` has one mean for all data. `tf.nn.weighted_moments` takes the mask as weights.",
+    why="Neither layer takes a mask, nor does a normalisation of features to zero mean and unit variance by hand: "
+    "zeros at padding count, so a sequence is normalised otherwise in another batch. `keras.layers.Normalization` "
+    "has one mean for all data. `tf.nn.weighted_moments` takes the mask as weights.",
     instead="Divide the masked sum by the length, subtract it, mask, and divide the sum of squares by the length.",
     operation="statistics.instance_norm",
     sources=(
