@@ -187,6 +187,15 @@ def test_a_function_without_a_backward_pass_is_told_what_to_ask_for(kind: str, f
     assert hint not in str(check_function(MEAN, mean(framework, factor=2.0), framework, mode="eager"))
 
 
+def test_steps_that_an_output_lacks_at_its_end_are_no_lack_of_a_backward_pass(framework: str) -> None:
+    options: Any = {"lengths": "3,1:5", "contracts": ["matches_reference"]}
+    verdict = check_function("masking.mask_frames", lambda x, lengths: x[:, :3], framework, **options)
+    assert "\n  it ends with the longest sequence, not with T: pad it, as total_length=x.shape[1] in " in str(verdict)
+    verdict = check_function("masking.mask_frames", lambda x, lengths: x[:, :2], framework, **options)
+    assert "it ends with" not in str(verdict)
+    assert "gradients=False" not in str(verdict)
+
+
 def test_a_table_without_gradient_may_have_no_backward_pass(framework: str) -> None:
     operation = "embedding.lookup"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +30,11 @@ WITHOUT_EMPTY = (
     "it runs without empty sequences: with min_length=1, none is given; with refuses_empty=True, it may raise on them"
 )
 ON_OTHERS = "it runs on other batches: with refuses_empty=True, it may raise on an empty one"
+FEWER_STEPS = (
+    "it ends with the longest sequence, not with T: pad it, as total_length=x.shape[1] in pad_packed_sequence does; "
+    "with padding_output='any', it may lack steps that are all padding"
+)
+SHAPES = re.compile(r"has shape \(([\d, ]+)\), expected \(([\d, ]+)\)")  # what a backward pass raises
 SHOWN = 3
 
 
@@ -61,6 +67,8 @@ def _is_about_gradients(hint: str) -> bool:
 
 
 def _hint(run: Evidence, runs: Sequence[Evidence]) -> str:
+    if shapes := SHAPES.search(run.result.detail):
+        return _hint_of_shapes(run, *(tuple(map(int, re.findall(r"\d+", one))) for one in shapes.groups()))
     if run.result.problem == "raised":
         return _hint_of_empty(run) or _hint_of_backward(run)
     if run.result.contract not in ("matches_reference", "zero_gradient_at_padding"):
@@ -83,6 +91,12 @@ def _hint_of_gradients(run: Evidence, runs: Sequence[Evidence]) -> str:
         others = f"; {WITHOUT_GRADIENTS}" if differentiable == missing else ""
         return ASSIGNED.format(names) + others
     return ""
+
+
+def _hint_of_shapes(run: Evidence, own: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """Tell what to do with an output that lacks the steps behind the longest sequence."""
+    longest = max(run.case.lengths, default=0)
+    return FEWER_STEPS if own != expected and own == (expected[0], longest, *expected[2:]) else ""
 
 
 def _hint_of_backward(run: Evidence) -> str:
