@@ -279,6 +279,30 @@ def test_padding_in_the_statistics_of_a_batch_shows_in_training(excluding: bool)
     assert UNTRIED.format(", with a dropout of 0,") in random.notes
 
 
+class Sorted(torch.nn.Module):
+    """A recurrent layer over a batch that is sorted by length, whose states may be put back."""
+
+    def __init__(self, put_back: bool) -> None:
+        super().__init__()
+        self.put_back, self.rnn = put_back, torch.nn.GRU(7, H, batch_first=True)
+
+    def forward(self, x: Any, lengths: Any) -> Any:
+        sizes, order = lengths.sort(descending=True)
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x[order], sizes, batch_first=True)
+        state = self.rnn(packed)[1][0]
+        return state[order.argsort()] if self.put_back else state
+
+
+def test_rows_that_are_not_put_back_are_said_to_be_in_another_order() -> None:
+    note = "the rows of output are right, in another order: sorted by length, and not put back?"
+    verdict = parity.check_model(made(lambda: Sorted(False)), FEATURES, seeds=1)
+    assert "independent_of_batchmates" in verdict.failed
+    assert note in verdict.notes
+    assert parity.check_model(made(lambda: Sorted(True)), FEATURES, seeds=1)
+    wrong = parity.check_model(made(lambda: Masked(False)), FEATURES, seeds=1, training=True)
+    assert note not in wrong.notes
+
+
 class Answering(torch.nn.Module):
     """A model that returns its loss beside its outputs, in a dict, as those of transformers do."""
 

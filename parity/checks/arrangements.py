@@ -39,7 +39,7 @@ def arrangement(
     if quantity not in observed.quantities or observed[quantity].shape != reference.expected[quantity].shape:
         return ""
     array, expected, floor = (found[quantity][where] for found in (observed, reference.expected, reference.floor))
-    if "B" in axes and _is_reordered(*(np.moveaxis(one, axes.index("B"), 0) for one in (array, expected, floor))):
+    if "B" in axes and is_reordered(*(np.moveaxis(one, axes.index("B"), 0) for one in (array, expected, floor))):
         return "rows"
     swapped = _swapped(case, axes)
     if swapped and not difference(quantity, array, *(swap(one, *swapped) for one in (expected, floor))).failed:
@@ -51,7 +51,7 @@ def arrangement(
     return ""
 
 
-def _is_reordered(observed: Array, expected: Array, floor: Array) -> bool:  # (B, ...) each
+def is_reordered(observed: Array, expected: Array, floor: Array) -> bool:  # (B, ...) each
     """Tell whether each row is one of the rows that are expected, no two the same one, and some not at its place."""
     left = list(range(len(expected)))
     if not any(difference("row", *rows).failed for rows in zip(observed, expected, floor, strict=True)):

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.arrays import Array
+from parity.checks.arrangements import is_reordered
 from parity.checks.comparison import Difference, compare, difference, mismatch
 from parity.errors import first_lines, message_of
+from parity.models.axes import has_rows
 from parity.models.contracts import CONTRACTS
 from parity.models.inputs import Features
 from parity.models.native import NotCompiled
@@ -49,6 +51,17 @@ class Judge:
             yield transformation, differences
             if any(one.failed for one in differences):
                 return
+
+    def reordered(self, transformation: Transformation) -> str:
+        """Return the name of an output whose rows are right, and stand in another order; empty if there is none."""
+        view = self.setting.view
+        before = transformation.kept(self._compared_with(transformation), view)
+        after = transformation.kept(view.observe(transformation.layouts), view)
+        floors = self._floors(transformation, before)
+        for name, axes in view.axes.items():
+            if name in before and has_rows(axes) and is_reordered(after[name], before[name], floors[name]):
+                return name
+        return ""
 
     def _differences(self, transformation: Transformation) -> list[Difference]:
         if transformation.on_padding:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from parity.arrays import ROUNDOFF
+from parity.checks.comparison import Difference
 from parity.errors import InputError, first_lines, message_of
 from parity.models.averages import recognise_average
 from parity.models.axes import has_rows
@@ -24,7 +25,7 @@ from parity.models.replaying import ModelRecording
 from parity.models.sequences import Inputs
 from parity.models.side import Side
 from parity.models.tracing import Tracer
-from parity.models.transformations import FINITE, Declined, Setting
+from parity.models.transformations import FINITE, Declined, Setting, Transformation
 
 DOUBLE, SINGLE = "float64", "float32"
 
@@ -187,12 +188,20 @@ class Subject:
             try:
                 for transformation, differences in judge.judge(contract):
                     failed = found.add(contract, dtype, seed, differences)
+                    if failed and contract == "independent_of_batchmates":
+                        self._note_order(judge, transformation, differences)
                     if failed and self.blamed and contract not in found.blames:
                         found.blames[contract] = tracer.blame(transformation, differences)
                         if tracer.only_in_graph:
                             found.note("it differs in a graph, whose layers are not observed, and not in eager mode")
             except Declined as error:
                 found.declined[contract] = str(error)
+
+    def _note_order(self, judge: Judge, transformation: Transformation, differences: list[Difference]) -> None:
+        """Note whether rows are right, but in another order, as where they are sorted and not put back."""
+        has_run = not any(one.problem == "raised" for one in differences)
+        if self.blamed and has_run and (name := judge.reordered(transformation)):
+            self.found.note(f"the rows of {name} are right, in another order: sorted by length, and not put back?")
 
 
 def _described(view: View) -> str:
