@@ -123,8 +123,9 @@ class ctc_mean:
         "pytorch": {"loss": float("inf"), "gradient is finite": False, "loss with zero_infinity": 0.0},
         "tensorflow": {"loss is finite": True, "gradient is finite": True, "gradient is zero": False},
     },
-    why="No alignment exists. PyTorch's loss is infinite and its gradient is NaN; `zero_infinity` makes both 0. "
-    "TensorFlow returns a loss of some hundreds and a gradient that changes the weights, without a warning.",
+    why="No alignment exists, as where `input_lengths` are too small. PyTorch's loss is infinite (inf) and its "
+    "gradient is NaN; `zero_infinity` makes both 0. TensorFlow returns a loss of some hundreds and a gradient that "
+    "changes the weights, without a warning.",
     instead="Remove such sequences, or pass `zero_infinity=True`; in TensorFlow, compare the lengths yourself.",
     operation="alignment.ctc",
     sources=(PYTORCH, "https://github.com/pytorch/pytorch/issues/14335"),

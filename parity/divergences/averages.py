@@ -118,7 +118,8 @@ class class_weight:
     why="Weights (B,) and losses (B, T) align at the last axis, which is time. Where B = T, no error is raised, and "
     "the first step of each sequence is selected instead of the first sequence. For other shapes, an error is raised. "
     "Keras documents `sample_weight` as one weight for each sample, and still broadcasts it.",
-    instead="Give the weights the shape (B, 1).",
+    instead="Give the weights the shape (B, 1). Weights of each step, once `sample_weight_mode='temporal'`, are 2D, "
+    "(B, T).",
     operation="loss.sequence_loss",
     sources=(
         "https://keras.io/api/models/model_training_apis/",

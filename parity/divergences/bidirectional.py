@@ -19,8 +19,9 @@ from parity.divergences.entry import FALSE, PARTLY, TRUE, divergence
         },
     },
     why="It does if the batch is packed, or masked in Keras. Otherwise the backward direction starts in the padding, "
-    "and already has a state when it reaches the last real step: even where the padding is 0, the biases change the "
-    "state. Keras' mask keeps the initial state through the padding. PyTorch needs the lengths, through packing.",
+    "which it reads first when it reverses a row, and already has a state when it reaches the last real step: even "
+    "where the padding is 0, the biases change the state. Keras' mask keeps the initial state through the padding. "
+    "PyTorch needs the lengths, through packing.",
     instead="Pack in PyTorch. In Keras, make sure that the mask reaches the layer.",
     operation="bidirectional.gru",
     sources=(

@@ -56,7 +56,8 @@ class initial_weights:
         "tensorflow": {"one layer drops": True, "drops the same at all steps": True},
     },
     why="PyTorch drops between layers, so a single layer drops nothing, and samples anew at each step. Keras drops "
-    "the layer's inputs, the same features at all steps of a sequence; `recurrent_dropout` does so with the state.",
+    "the layer's inputs, the same features at all timesteps of a sequence (variational dropout); `recurrent_dropout` "
+    "does so with the state.",
     instead="Use an explicit dropout layer: `nn.Dropout` before the RNN, or `keras.layers.Dropout(…, "
     "noise_shape=(None, 1, None))` for one sample per sequence.",
     sources=(

@@ -23,8 +23,8 @@ PACKING = "https://arxiv.org/abs/2107.02027"
         },
     },
     why="A causal mask hides what comes later. The second document of a row comes behind the first, and its steps "
-    "attend to all of it: documents see each other, however they are separated. A mask of the padding does not help, "
-    "because none of it is padding.",
+    "attend to all of it: documents see each other (cross-contamination in sequence packing), however they are "
+    "separated. A mask of the padding does not help, because none of it is padding.",
     instead="Compare the ids of the documents, `segments[:, :, None] == segments[:, None]`, and join that with the "
     "causal mask; or give a kernel for documents their boundaries, `cu_seqlens`.",
     operation="documents.self_attention",

@@ -7,7 +7,8 @@ from parity.divergences.entry import DIFFERS, FALSE, PARTLY, divergence
     claim="When every target is ignored, the mean loss is 0.",
     verdict=DIFFERS,
     expected={"pytorch": {"loss": float("nan")}, "tensorflow": {"loss": 0.0}},
-    why="PyTorch divides the sum of no losses by the number of targets that count, 0 / 0. Keras divides safely.",
+    why="PyTorch divides the sum of no losses by the number of targets that count, 0 / 0: NaN, as for a batch whose "
+    "labels are all -100 (`ignore_index`). Keras divides safely.",
     instead="Divide the sum by the number of real steps or 1, whichever is larger.",
     operation="loss.cross_entropy",
     sources=("https://github.com/pytorch/pytorch/issues/70348", "https://github.com/pytorch/pytorch/issues/116349"),

@@ -54,7 +54,7 @@ class last_output:
     verdict=FALSE,
     expected={"pytorch": {"same outputs": True, "same states": True, "shape of the packed data": [5, 1]}},
     why="A `PackedSequence` has no batch axis: it contains the real steps one after the other. The layer's "
-    "`batch_first` applies to padded tensors; states are (layers, B, H) in any case.",
+    "`batch_first` applies to padded tensors; hidden states have the shape (layers, B, H) in any case.",
     instead="Pass `batch_first=True` where tensors are padded: to `pack_padded_sequence` and to `pad_packed_sequence`.",
     operation="rnn.rnn",
     sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.PackedSequence.html",),

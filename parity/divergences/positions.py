@@ -25,9 +25,9 @@ POSITION_EMBEDDING = "https://keras.io/keras_hub/api/modeling_layers/position_em
         },
     },
     why="With padding on the left (`padding_side='left'`), as for generation, the first real step is not in the "
-    "first column. Each sequence but the longest gets the embeddings of later positions, or is rotated further, and "
-    "how far depends on the batch. Nothing is raised. `keras_hub.layers.PositionEmbedding` counts columns too, "
-    "unless it is given positions.",
+    "first column. Each sequence but the longest gets the embeddings of later positions, or is rotated further "
+    "(RoPE), and how far depends on the batch. Nothing is raised. `keras_hub.layers.PositionEmbedding` counts "
+    "columns too, unless it is given positions.",
     instead="Count real steps by the mask: `(mask.cumsum(1) - 1).clamp(min=0)`, and pass these positions on, as "
     "`position_ids` beside the `attention_mask`.",
     operation="masking.positions",

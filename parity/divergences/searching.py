@@ -23,7 +23,10 @@ OTHER_WORDS = {
     "sdpa": "scaled dot product attention",
     "seqlens": "lengths",
 }
-EMPTY_WORDS = "a an and are as at be by do does for from how i if in is it its my of on or the to why with"
+EMPTY_WORDS = (
+    "a after an and are as at be by do does for from get how i if in is it its my not of on or than the then to use "
+    "used using what when why with working wrong"
+)
 
 
 @dataclass(frozen=True)
