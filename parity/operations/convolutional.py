@@ -11,7 +11,7 @@ def _lstm(name: str, size: int, *lengths: str) -> Configuration:
         "x": Input("BTSD", padding_like=0.3),
         "w_in": Input(f"{size}D4H", scale=0.3, fan_in="D"),
         "w_rec": Input(f"{size}H4H", scale=0.3, fan_in="H"),
-        "bias": Input("4H", scale=0.5),
+        "bias": Input("4H", scale=0.5, extreme=0.1),
     }
     outputs = {"y": "BTSH", "h": "BSH", "c": "BSH"}
     return Configuration(name, inputs, outputs, initial={"h": "", "c": ""}, lengths=lengths, stepwise=True)

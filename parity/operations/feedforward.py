@@ -9,8 +9,13 @@ from parity.operations.row import OF_ALL_SIZES, Configuration, Input, Operation
 KERNEL = 3  # width of a convolution, in steps
 
 
-def _dense(activation: str) -> Configuration:
-    inputs = {"x": Input("BTD"), "w": Input("DH", scale=0.5, fan_in="D"), "bias": Input("H", scale=0.5)}
+def _dense(activation: str, extreme: float = 0.0) -> Configuration:
+    """Return a configuration in which a share of the features are far beyond where the activation bends."""
+    inputs = {
+        "x": Input("BTD"),
+        "w": Input("DH", scale=0.5, fan_in="D"),
+        "bias": Input("H", scale=0.5, extreme=extreme),
+    }
     return Configuration(activation, inputs, outputs={"y": "BTH"}, options={"activation": activation})
 
 
@@ -28,7 +33,7 @@ def _conv1d(
 ROWS = (
     Operation(
         "feedforward.dense",
-        configurations=tuple(_dense(activation) for activation in ("linear", "relu", "sigmoid", "tanh")),
+        configurations=(_dense("linear"), _dense("relu"), _dense("sigmoid", extreme=0.3), _dense("tanh", extreme=0.3)),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),
     Operation(
