@@ -27,9 +27,12 @@ def _tokens(padding_index: int) -> Configuration:
 
 
 def _pads_among_words(
-    padding_index: int, left: bool, rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]
+    padding_index: int, left: bool, at_end: bool, rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]
 ) -> Array:
-    """Sample tokens with pads inside of every second sequence, but not at its ends, where nothing tells them apart."""
+    """Sample tokens with pads inside of every second sequence, but not at its ends, where nothing tells them apart.
+
+    With ``at_end``, which is for padding on the left, the last step of these sequences is a pad too.
+    """
     words = rng.integers(0, size["V"] - 1, (len(lengths), size["T"]))
     tokens = words + (words >= padding_index)
     for row in np.argsort(-lengths, kind="stable")[::2]:
@@ -37,11 +40,12 @@ def _pads_among_words(
         inside = np.arange(start + 1, start + lengths[row] - 1)
         if inside.size:
             tokens[row, rng.choice(inside, rng.integers(1, inside.size + 1), replace=False)] = padding_index
+            tokens[row, -1] = padding_index if at_end else tokens[row, -1]
     return np.where(valid(lengths, size["T"], left), tokens, padding_index)
 
 
-def _counted(name: str, padding_index: int, until: str, left: bool = False) -> Configuration:
-    sample = partial(_pads_among_words, padding_index, left)
+def _counted(name: str, padding_index: int, until: str, left: bool = False, at_end: bool = False) -> Configuration:
+    sample = partial(_pads_among_words, padding_index, left, at_end)
     config = Configuration(
         name,
         inputs={"tokens": Input("BT", below="V", padding=padding_index, sample=sample), "table": Input("VD")},
@@ -51,6 +55,13 @@ def _counted(name: str, padding_index: int, until: str, left: bool = False) -> C
         discrete=("length",),
     )
     return replace(config.left_padded(), name=name) if left else config
+
+
+# As where one id is that of the pad and of the end. No row that is padded on the right can end so: no contract compares
+# with one, since no other configuration has this pad.
+LEFT_WITH_PAD_AT_END = replace(
+    _counted("left_with_pad_at_end", 2, "last_word", left=True, at_end=True), lengths=("ragged", *OF_ALL_SIZES)
+)
 
 
 POSITIONS = Configuration("from_0", X, outputs={"position": "BT"}, discrete=("position",), extra_lengths=MANY)
@@ -95,6 +106,7 @@ ROWS = (
             _counted("until_last_word", 3, "last_word"),
             _counted("left_padded", 3, "last_word", left=True),
             _counted("left_until_pad", 3, "first_pad", left=True),  # from the other end: not the same on either side
+            LEFT_WITH_PAD_AT_END,
         ),
         variants={"pytorch": ("argmax", "cumprod"), "tensorflow": ("argmax", "cumprod")},
     ),
