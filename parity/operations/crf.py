@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parity.operations.holes import MASK
 from parity.operations.row import Configuration, Input, Operation
 
 SCORES = {"scores": Input("BTC", offset=100.0), **MASK}  # that of each class at each step
+TIES = {"scores": Input("BTC", scale=0.0), **MASK}  # every path is the best one: of equal labels, the first is taken
 CHAIN = {"transitions": Input("CC"), "start": Input("C"), "end": Input("C")}
 
 ROWS = (
@@ -28,6 +31,14 @@ ROWS = (
                 "with_ends",
                 {**SCORES, **CHAIN},
                 outputs={"path": "BT", "score": "B"},
+                discrete=("path",),
+                stepwise=True,
+            ),
+            Configuration(
+                "of_equal_scores",
+                {**TIES, **{name: replace(array, scale=0.0) for name, array in CHAIN.items()}},
+                outputs={"path": "BT", "score": "B"},
+                lengths=("square",),
                 discrete=("path",),
                 stepwise=True,
             ),
