@@ -24,14 +24,15 @@ def _model(
     outputs: Mapping[str, str],
     /,
     *,
+    layers: int = 1,
     bidirectional: bool = False,
     coupling: str = MEAN_OVER_SEQUENCES,
     **options: Any,
 ) -> Configuration:
     """Return a model: an embedding or features, a recurrent layer, a linear layer and a masked loss."""
-    layer = recurrent(cell, cell, layers=1, bidirectional=bidirectional, saturated=False)  # trainable
+    layer = recurrent(cell, cell, layers, bidirectional=bidirectional, saturated=False)  # trainable
     hidden, classes = "E" if bidirectional else "H", outputs["logits"][-1]
-    weights = {name: array for name, array in layer.inputs.items() if name != "x"}
+    weights = {name: array for name, array in layer.inputs.items() if "." in name}  # all states start from zeros
     head = {"w_out": Input(f"{hidden}{classes}", scale=0.5, fan_in=hidden), "b_out": Input(classes)}
     inputs = {**DATA[data], **label, **weights, **head}
     outputs = {"states": f"BT{hidden}", **outputs, "loss": ""}
@@ -51,7 +52,7 @@ ROWS = (
         "model.text_classifier",
         (
             _model("gru", "speeches", SPEAKER, CLASSIFIER, cell="gru"),
-            _model("lstm", "speeches", SPEAKER, CLASSIFIER, cell="lstm"),
+            _model("lstm", "speeches", SPEAKER, CLASSIFIER, layers=2, cell="lstm"),
         ),
         UNIDIRECTIONAL,
     ),
