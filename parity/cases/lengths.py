@@ -12,7 +12,7 @@ import numpy as np
 from parity.arrays import Array, Lengths, check_lengths
 from parity.errors import MOST, InputError, choose, finite, fits, of_kind, shown, whole_number
 from parity.operations import Configuration
-from parity.operations.row import MANY
+from parity.operations.row import MANY, MANY_SEQUENCES
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ LENGTHS: dict[str, LengthsSpec] = {
 }
 # The next two are only for configurations that name them: see `Configuration.extra_lengths`.
 ASKED_FOR: dict[str, LengthsSpec] = {"one_step": LengthsSpec(batch=2, steps=1, lengths="all_equal")}
-(MANY_STEPS,) = MANY
+(MANY_STEPS,), (MANY_ROWS,) = MANY, MANY_SEQUENCES
 TIED, LARGE, LONG = "tied", "large_square", "long_sequence"
 # Sizes that coincide, that are 1, or past a byte; orders of lengths; one real step in all, and none; parameters and
 # inputs, small and large. What is wrong on a condition shows where that is met: each of these batches is tried once
@@ -82,6 +82,7 @@ DESIGNED: dict[str, LengthsSpec] = {
     LONG: LengthsSpec(1, 258, (257,)),
     "one_empty": LengthsSpec(1, 257, "all_empty", sizes={"C": 257}),
     "narrow": LengthsSpec(2, 1, (0, 1), 5.0, sizes={"D": 1, "H": 1, "V": 4, "C": 2, "S": 1}, below=True),
+    MANY_ROWS: LengthsSpec(300, 14, "uniform", sizes={"D": 3, "H": 2, "V": 4, "C": 2, "S": 1}),  # only where asked for
 }
 FEW_STEPS = 9  # more take long where Python runs for each step
 REAL = {"sampled": 8, "short": 2}  # sequences in a batch of real data, beside an empty one
@@ -134,7 +135,7 @@ def lengths_of(config: Configuration) -> tuple[str, ...]:
 
 def _designed(config: Configuration) -> list[str]:
     """Return the designed batches of a usual configuration: one square beside the small one, a long row if cheap."""
-    left_out = {MANY_STEPS, LARGE if config.stepwise else TIED}
+    left_out = {MANY_STEPS, MANY_ROWS, LARGE if config.stepwise else TIED}
     is_costly = config.stepwise or "heads" in config.options  # Python runs for each step, or each pair of steps counts
     if is_costly or MANY_STEPS in config.extra_lengths:
         left_out.add(LONG)

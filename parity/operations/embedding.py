@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.row import MANY, OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import MANY, MANY_SEQUENCES, OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
 
 TOKENS = Input("BT", below="V", padding_like=0.2)
 
@@ -78,7 +78,10 @@ ROWS = (
     ),
     Operation(
         "embedding.scaled_by_frequency",
-        configurations=(_lookup("pad_is_0", 0, FREQUENCY), _lookup("no_pad", None, FREQUENCY)),
+        configurations=(
+            _lookup("pad_is_0", 0, FREQUENCY),
+            replace(_lookup("no_pad", None, FREQUENCY), extra_lengths=MANY_SEQUENCES),
+        ),
         variants={"pytorch": ("scale_grad_by_freq",), "tensorflow": ("custom_gradient",)},
         expected_failures=(
             ExpectedFailure(

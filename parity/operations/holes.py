@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from parity.arrays import Array, Lengths, valid
 from parity.operations.attention import TWO_HEADS
 from parity.operations.loss import LAST_OF_A_BYTE, LOGITS, MEAN_OVER_BATCH
-from parity.operations.row import Configuration, Input, Operation
+from parity.operations.row import FAR, Configuration, Input, Operation
 
 
 def _with_holes(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
@@ -33,13 +34,14 @@ MASK = {"mask": Input("BT", below="2", padding=0.0, sample=_with_holes)}  # 0 on
 X = {"x": Input("BTD", padding_like=0.3), **MASK}
 
 
-def _pooled(function: str, variants: Mapping[str, tuple[str, ...]]) -> Operation:
-    return Operation(f"holes.{function}", (Configuration("features", X, outputs={"y": "BD"}),), variants)
+def _pooled(function: str, variants: Mapping[str, tuple[str, ...]], offset: float = 0.0) -> Operation:
+    inputs = {**X, "x": replace(X["x"], offset=offset)}
+    return Operation(f"holes.{function}", (Configuration("features", inputs, outputs={"y": "BD"}),), variants)
 
 
 ROWS = (
     _pooled("mean", {"pytorch": ("masked_sum",), "tensorflow": ("keras", "masked_sum")}),
-    _pooled("max", {"pytorch": ("masked",), "tensorflow": ("masked",)}),
+    _pooled("max", {"pytorch": ("masked",), "tensorflow": ("masked",)}, offset=FAR),
     _pooled("last", {"pytorch": ("gather", "indexed"), "tensorflow": ("gather", "one_hot")}),
     Operation(
         "holes.attention_pooling",

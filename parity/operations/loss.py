@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.row import FEW_AND_MANY, MANY, OF_ALL_SIZES, Configuration, Input, Operation
+from parity.operations.row import FEW_AND_MANY, MANY, MANY_SEQUENCES, OF_ALL_SIZES, Configuration, Input, Operation
 
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
 
@@ -64,7 +64,7 @@ def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
 ROWS = (
     Operation(
         "loss.cross_entropy",
-        configurations=_on_either_side(*_mean(LOGITS, extra_lengths=FEW_AND_MANY)),
+        configurations=_on_either_side(*_mean(LOGITS, extra_lengths=(*FEW_AND_MANY, *MANY_SEQUENCES))),
         variants={
             "pytorch": ("ignore_index", "flattened", "weighted"),
             "tensorflow": ("keras_mask", "ignore_class", "flattened"),

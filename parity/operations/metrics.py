@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.arrays import Array, Lengths
 from parity.operations.loss import LARGE
-from parity.operations.row import MANY, OF_ALL_SIZES, Configuration, Input, Operation
+from parity.operations.row import MANY, MANY_SEQUENCES, OF_ALL_SIZES, Configuration, Input, Operation
 
 OVER_THE_CORPUS = "it is computed over every real step of all batches"
 CONSTANT = "it is constant, but for jumps"
@@ -21,18 +21,21 @@ def _often_zero(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, i
     return rng.integers(0, size["C"], shape) * rng.integers(0, 2, shape)
 
 
-def _splits(inputs: Mapping[str, Input], outputs: Mapping[str, str], **settings: Any) -> tuple[Configuration, ...]:
+def _splits(
+    inputs: Mapping[str, Input], outputs: Mapping[str, str], lengths: tuple[str, ...] = MANY, **settings: Any
+) -> tuple[Configuration, ...]:
     """Return configurations of two batches, of one, and of five, which may be more than there are rows."""
     options = {"splits": 2}
     two = Configuration(
-        "two_batches", inputs, outputs, options=options, coupling=OVER_THE_CORPUS, extra_lengths=MANY, **settings
+        "two_batches", inputs, outputs, options=options, coupling=OVER_THE_CORPUS, extra_lengths=lengths, **settings
     )
     one = two.with_options("one_batch", *OF_ALL_SIZES, splits=1)
     return two, one, two.with_options("five_batches", *OF_ALL_SIZES, "narrow", splits=5)
 
 
 LOGITS = {"logits": Input("BTC", offset=LARGE), "targets": Input("BT", below="C")}
-PREDICTIONS = {"logits": Input("BTC", first_offset=LARGE), "targets": Input("BT", below="C", sample=_often_zero)}
+TIES = Input("BTC", first_offset=LARGE, equal="H", equal_to=(0.0,))  # at one step: the first class is predicted
+PREDICTIONS = {"logits": TIES, "targets": Input("BT", below="C", sample=_often_zero)}
 LINEAR = {"x": Input("BTD", buffer=True), "targets": Input("BT", below="C"), "w": Input("DC", fan_in="D", buffer=True)}
 
 ROWS = (
@@ -48,7 +51,9 @@ ROWS = (
     ),
     Operation(
         "metrics.token_accuracy",
-        configurations=_splits(PREDICTIONS, {"accuracy": ""}, first_derivatives_only=CONSTANT),
+        configurations=_splits(
+            PREDICTIONS, {"accuracy": ""}, (*MANY, *MANY_SEQUENCES), first_derivatives_only=CONSTANT
+        ),
         variants={"pytorch": ("masked", "selected"), "tensorflow": ("keras_metric", "masked")},
     ),
     Operation(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from parity.operations.row import FEW_AND_MANY, MANY, Configuration, Input, Operation
+from parity.operations.row import FAR, FEW_AND_MANY, MANY, MANY_SEQUENCES, Configuration, Input, Operation
 
 X = {"x": Input("BTD", padding_like=0.3)}  # some real steps are all zeros, and count
 RECURRENT_OUTPUTS = {"x": Input("BTH")}
 ATTENTION = {"x": Input("BTD"), "query": Input("D", scale=0.5, fan_in="D")}
 
 
-def _over_steps(function: str, variants: Mapping[str, tuple[str, ...]]) -> Operation:
-    config = Configuration("features", X, outputs={"y": "BD"}, extra_lengths=FEW_AND_MANY)
+def _over_steps(
+    function: str, variants: Mapping[str, tuple[str, ...]], *lengths: str, offset: float = 0.0
+) -> Operation:
+    inputs = {"x": replace(X["x"], offset=offset)}
+    config = Configuration("features", inputs, outputs={"y": "BD"}, extra_lengths=(*FEW_AND_MANY, *lengths))
     return Operation(f"pooling.{function}", (config, config.left_padded()), variants)
 
 
@@ -33,9 +37,9 @@ ROWS = (
         configurations=(ELSE_ZERO, ELSE_ZERO.left_padded()),
         variants={"pytorch": ("gather",), "tensorflow": ("gather",)},
     ),
-    _over_steps("mean", {"pytorch": ("masked_sum",), "tensorflow": ("keras", "masked_sum")}),
-    _over_steps("sum", {"pytorch": ("masked", "segments"), "tensorflow": ("masked", "segments")}),
-    _over_steps("max", {"pytorch": ("masked",), "tensorflow": ("masked",)}),
+    _over_steps("mean", {"pytorch": ("masked_sum",), "tensorflow": ("keras", "masked_sum")}, *MANY_SEQUENCES),
+    _over_steps("sum", {"pytorch": ("masked", "segments"), "tensorflow": ("masked", "segments")}, *MANY_SEQUENCES),
+    _over_steps("max", {"pytorch": ("masked",), "tensorflow": ("masked",)}, offset=FAR),
     Operation(
         "pooling.attention",
         configurations=(QUERY, QUERY.left_padded()),

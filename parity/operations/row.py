@@ -31,8 +31,12 @@ OF_FEW_STEPS = ("large_square", "one_sequence")  # where time grows with the squ
 # The same for all contracts, and past a byte of steps in several rows.
 ON_THE_LEFT = ("ragged", "large_square", "long", "one_sequence")
 
+# Offset of values whose maximum is taken: lowered by it, they are below what masks often hold in place of -inf.
+FAR = 3e4
+
 MANY = ("many_steps",)  # extra lengths of a configuration
 FEW_AND_MANY = ("one_step", *MANY)
+MANY_SEQUENCES = ("many_sequences",)  # for what counts steps or ids
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ class Configuration:
         discrete: outputs that are truth values or whole numbers, and have no gradient.
         left: True if the padding precedes each sequence; one whose function takes the side has an option of that name.
         extra_lengths: lengths beside the usual ones: "one_step", if a single real step, or T = 1, is a special case;
-            "many_steps", more than a byte can count, if that costs little.
+            "many_steps", more than a byte can count, if that costs little; "many_sequences", more than a byte can
+            count, of more steps than float16 can, for some of the operations that count.
         lengths: the only ones, of a configuration that is there for another value of an option.
         least: the smallest sizes at which there is something to compare, for batches whose sizes are special.
         stepwise: whether TensorFlow runs Python for each step, unless it traces a graph.

@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.arrays import Array, Lengths
 from parity.operations.alignment import sample_label_counts, sample_labels
-from parity.operations.row import OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import FAR, OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
 
 LENGTHS = {"y_lengths": "B"}
 
@@ -30,8 +30,10 @@ def _tried_with(config: Configuration, *lengths: str) -> Configuration:
     return config.with_options(config.name, *lengths)
 
 
-def _pool(name: str, aborts: str = "", **options: int | bool) -> Configuration:
-    inputs = {"x": Input("BTD", padding_like=0.3)}  # windows of zeros: the first of equal values is the largest
+def _pool(name: str, offset: float = 0.0, aborts: str = "", **options: int | bool) -> Configuration:
+    inputs = {
+        "x": Input("BTD", padding_like=0.3, offset=offset)
+    }  # windows of zeros: the first of equal values is the largest
     discrete = ("y_lengths",)
     return Configuration(
         name, inputs, {"y": "BTD"} | LENGTHS, options, discrete=discrete, aborts_without_sequences=aborts
@@ -43,7 +45,7 @@ def _max_pool(name: str, **options: int) -> Configuration:
 
     See https://github.com/tensorflow/tensorflow/issues/126128.
     """
-    return _pool(name, aborts="tensorflow", **options)
+    return _pool(name, offset=FAR, aborts="tensorflow", **options)
 
 
 def _ctc(name: str, kernel: int, stride: int, padding: int) -> Configuration:
