@@ -15,7 +15,7 @@ from typing import Any
 from parity import frameworks
 from parity.checks.pool import AnyWorker, Pool, Processes
 from parity.checks.sharding import groups
-from parity.checks.worker import Done, raised
+from parity.checks.worker import Done, forget, raised
 from parity.checks.worker import Task as Task
 from parity.checks.worker import clear as clear
 from parity.errors import INTERRUPTS, InputError, listed, of_kind, seconds, shown, whole_number
@@ -41,6 +41,7 @@ class Runner:
             minutes where ten processes share two cores.
         yielding: whether worker processes yield the cores to whatever else wants them, as this process may.
         pool: where the workers are, such as a `parity.cluster.pool.Cluster`; by default processes of this machine.
+        own_process: whether this process only runs tasks, so that garbage collections may leave out what they load.
 
     Attributes:
         environment: framework -> what it reports, as soon as it was loaded.
@@ -59,6 +60,7 @@ class Runner:
         timeout: float | None = None,
         yielding: bool = False,
         pool: Pool | None = None,
+        own_process: bool = False,
     ) -> None:
         self.tasks: list[Task] = listed("tasks", tasks, TASKS)
         for task in self.tasks:
@@ -74,6 +76,7 @@ class Runner:
         self._workers: list[AnyWorker] = []
         # on a single core, a process of its own still limits the damage of a task
         self._here = jobs == 1 and pool is None
+        self._own_process = own_process
         self._stream = self._in_process(groups(self.tasks)) if self._here else self._in_workers()
         self._results: dict[Task, list[Any]] = {}
         self._arrived = Condition()
@@ -150,7 +153,7 @@ class Runner:
 
     def _run_here(self, task: Task) -> list[Any]:
         if self._group_key not in ((), task.group_key):
-            clear()
+            (forget if self._own_process else clear)()
         self._group_key = task.group_key
         began = time.perf_counter()
         try:

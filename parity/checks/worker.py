@@ -180,7 +180,7 @@ def _serve(connection: Connection, device: DeviceSettings, threads: int, yieldin
             connection.send(None)
             for task in batch:
                 connection.send_bytes(answer(task, device))
-            clear()
+            forget()
 
 
 def answer(task: bytes, device: DeviceSettings) -> bytes:
@@ -196,6 +196,11 @@ def clear() -> None:
     """Empty all caches: what one operation left behind is of no use to the next."""
     clear_caches()
     gc.collect()
+
+
+def forget() -> None:
+    """Empty all caches in a process that runs tasks only."""
+    clear()
     gc.freeze()  # what is left belongs to the frameworks: up to a third of the time went into looking through it
 
 

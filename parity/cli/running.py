@@ -23,7 +23,7 @@ def runner_of(tasks: Sequence[Task], options: argparse.Namespace, device: Device
     Raises:
         InputError: a wrong number of jobs, a wrong limit, or a cluster that cannot run them.
     """
-    runner = Runner(tasks, options.jobs, device=device, timeout=options.timeout)
+    runner = Runner(tasks, options.jobs, device=device, timeout=options.timeout, own_process=True)
     if not options.scheduler:
         return runner
     if options.jobs is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 import parity
-from parity.checks.worker import answer, clear
+from parity.checks.worker import answer, forget
 from parity.frameworks import DeviceSettings, effects, limit_threads
 from parity.report import versions
 
@@ -44,7 +44,7 @@ def perform(tasks: Iterable[bytes], group: tuple[str, ...], device: DeviceSettin
         For each task that ran, pickled: its results, what the frameworks report and its seconds; or what it raised.
     """
     if _LATEST not in ([], [group]):
-        clear()
+        forget()
     _LATEST[:] = [group]
     limit_threads(THREADS)
     effects.UNWATCHED.add(effects.PYTHONS_GENERATOR)  # Dask's own threads draw from it
