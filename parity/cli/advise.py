@@ -30,7 +30,7 @@ BATCHES = 32  # random batches, for a prediction
 MOST = 2**22  # bytes of a file of lengths, so that batches can be planned in memory
 LARGEST = 100_000  # of any size: a larger one would fill the memory before anything is printed
 BUDGET, ROUNDS = 4.0, 3  # seconds for measuring, and rounds at least
-HOPELESS = 2.0  # times the fastest prediction of a framework, above which a variant is not measured
+MEASURED_UP_TO = 2.0  # times the fastest prediction of a framework, above which a variant is not measured
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -142,7 +142,7 @@ def _measured(layer: Layer, model: Model, lengths: Lengths, predicted: Seconds) 
     with Console(stderr=True).status("measuring one batch"):
         for candidate in layer.candidates():
             name, framework = str(candidate), candidate.framework
-            if predicted[name] <= HOPELESS * fastest[framework] or name == padded_variant(framework, predicted):
+            if predicted[name] <= MEASURED_UP_TO * fastest[framework] or name == padded_variant(framework, predicted):
                 calls[name] = benchmark.prepare(candidate).calls[layer.phase]
         times = time_all(calls, BUDGET, least=ROUNDS)
     return {name: float(np.median(times[name])) for name in calls}
@@ -184,7 +184,7 @@ def _advice(framework: str, mean: Seconds, first: Seconds, measured: Seconds) ->
     fastest = min(timed, key=lambda name: timed[name])
     predicted = min(timed, key=lambda name: first[name])
     return (
-        f"{use}; on the measured batch, {fastest.partition('.')[2]} is fastest, "
+        f"{use}; on the measured batch, {fastest.partition('.')[2]} is fastest of {len(timed)}, "
         f"and the variant predicted for that batch takes {regret(predicted, timed):.2f} times as long"
     )
 

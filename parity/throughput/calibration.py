@@ -114,7 +114,7 @@ def _key(layer: Layer, batch: int, steps: int) -> str:
         versions.append(f"{runtime.VERSION} {runtime.environment()['threads']} threads")
     size = [str(2 ** round(math.log2(max(1, extent)))) for extent in (batch, steps)]
     machine = [platform.node(), platform.machine(), str(frameworks.cores()), __version__]
-    return " ".join([*map(str, asdict(layer).values()), *size, *machine, *versions])
+    return " ".join([*map(str, asdict(layer).values()), *size, str(MOST_STEPS), *machine, *versions])
 
 
 def _read() -> dict[str, Any]:
