@@ -81,7 +81,7 @@ def test_a_missing_framework_is_a_named_skip_and_a_failure_when_required(pyteste
     selected = ("-k", "reverse_sequence-tensorflow and float32", "--parity-jobs", "1", "-rs")
     skipped = pytester.runpytest_subprocess(*selected)
     count = len(plan(["bidirectional.reverse_sequence"], ["tensorflow"], dtypes=["float32"]))
-    skipped.assert_outcomes(skipped=count, deselected=skipped.parseoutcomes()["deselected"])
+    skipped.assert_outcomes(skipped=count, deselected=len(plan(["bidirectional.reverse_sequence"])) - count)
     skipped.stdout.fnmatch_lines(["nothing was compared, *", "SKIPPED*framework tensorflow: *To install it: *"])
     assert skipped.ret == pytest.ExitCode.TESTS_FAILED
     required = pytester.runpytest_subprocess(*selected, "--parity-require", "tensorflow")

@@ -408,7 +408,8 @@ class steps_computed:
         },
         "tensorflow": {"steps without a mask": 10, "steps with a mask": 10},
     },
-    why="It depends on the layer, the kernel and the device. Measured in training on two cores of a CPU: with lengths "
+    why="It depends on the layer, the kernel and the device, and may be slower. Measured in training on two cores of a "
+    "CPU: with lengths "
     "that fill 24 % of B, T, D, H = 32, 64, 64, 128, PyTorch's packed LSTM is 0.41 times as fast as a padded one. With "
     "28 % of 64, 128, 128, 256, its packed GRU is 0.74 times as fast, a masked LSTM in Keras 0.86 times, and a loop "
     "over packed steps with a backward pass of its own 3.01 times (PyTorch, GRU) and 4.55 times (TensorFlow, LSTM). No "
