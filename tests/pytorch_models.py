@@ -41,7 +41,9 @@ class Tagger(nn.Module):
         self.out = nn.Linear(H * (1 + bidirectional), C)
 
     def encode(self, tokens: Any, lengths: Any) -> Any:
-        packed = nn.utils.rnn.pack_padded_sequence(self.embed(tokens), lengths, batch_first=True, enforce_sorted=False)
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.embed(tokens), lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
         steps = tokens.shape[1] if self.total else None
         return nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=steps)[0]
 

@@ -124,7 +124,7 @@ def test_kernels_on_a_gpu_are_counted_and_copies_are_not(pytorch: str, monkeypat
     torch = import_module("torch")
     cpu, gpu = torch.autograd.DeviceType.CPU, torch.autograd.DeviceType.CUDA
     ran = (("aten::mm", cpu), ("gemm", gpu), ("RNN_blockPersist_fp_LSTM", gpu), ("Memcpy HtoD", gpu), ("Memset", gpu))
-    events = [SimpleNamespace(name=name, device_type=device) for name, device in ran]
+    events = [SimpleNamespace(name=name, device_type=device, is_user_annotation=False) for name, device in ran]
     profile = nullcontext(SimpleNamespace(events=lambda: events))
     runtime, called = frameworks.runtime("pytorch"), []
     assert runtime.launches(lambda: torch.ones(2) + 1) == 0
@@ -133,7 +133,15 @@ def test_kernels_on_a_gpu_are_counted_and_copies_are_not(pytorch: str, monkeypat
     assert called == [1]
 
 
-def test_a_model_runs_where_it_is_told(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cudnn_can_differentiate_a_layer_that_does_not_train(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check what a copy for a GPU is changed to: evaluation drops nothing out either."""
+    torch, side = import_module("torch"), import_module("parity.models.pytorch_side")
+    model = torch.nn.Sequential(torch.nn.LSTM(3, 2, 2, dropout=0.5), torch.nn.Dropout(0.5))
+    side.differentiable_by_cudnn(model.eval())
+    assert (model[0].training, model[0].dropout, model[1].training) == (True, 0.0, False)
+
+
+def test_a_model_and_its_batches_are_on_the_device(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a device without numbers for a GPU: copies of the model and all tensors of a batch go there."""
     torch = import_module("torch")
     monkeypatch.setattr(frameworks, "device_of", lambda *_: "meta")
@@ -149,7 +157,7 @@ def test_a_model_runs_where_it_is_told(pytorch: str, monkeypatch: pytest.MonkeyP
     assert layer.weight.device.type == "cpu"
 
 
-def test_a_model_is_refused_a_device_that_is_not_there(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_device_of_a_model_is_an_error(pytorch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frameworks.runtime("pytorch"), "has_cuda", lambda: False)
     layer, given = import_module("torch").nn.Linear(3, 2), parity.inputs(x=parity.features(3))
     assert parity.check_model(layer, given, seeds=1, device="auto")

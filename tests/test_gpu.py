@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks import gpu
-from benchmarks.gpu import Done, Plan, Step, main, run
+from benchmarks.gpu import Plan, Step, StepResult, main, run
 from parity import frameworks, report
 from parity.report import failed
 from parity.report.throughput import read
 from tests.full_runs import full_run
 
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a step is interrupted by a signal of POSIX")
 SLEEPS = ("timeit", "-n", "1", "import time; time.sleep(60)")
 
 
@@ -31,7 +32,7 @@ def ends(folder: Path, monkeypatch: pytest.MonkeyPatch, *steps: Step, minutes: f
     monkeypatch.setattr(Plan, "steps", lambda _: list(steps))
     done = run(Plan(folder, None, rehearsal=True), minutes, lambda _: None)
     kept = json.loads((folder / "steps.json").read_text(encoding="utf-8"))
-    assert [Done(**one) for one in kept] == done
+    assert [StepResult(**one) for one in kept] == done
     return [one.ended for one in done]
 
 
@@ -44,7 +45,7 @@ def test_a_step_that_reaches_its_limit_is_stopped_and_the_next_one_runs(
     assert (tmp_path / "next.txt").read_text(encoding="utf-8").startswith("next")
 
 
-def test_what_there_is_no_time_for_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_without_time_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = ends(tmp_path, monkeypatch, Step("slow", 60, SLEEPS), quick("next"), minutes=0.01)
     assert ended == ["stopped at its limit", "not started: no time was left"]
 
@@ -52,13 +53,24 @@ def test_what_there_is_no_time_for_is_named(tmp_path: Path, monkeypatch: pytest.
 def test_a_step_that_fails_or_lacks_a_package_does_not_end_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu, "PACKAGES", {"pytest": "no_such_package"})
-    steps = Step("fails", 60, ("timeit", "1 / 0")), Step("lacks", 60, ("pytest",)), quick("next")
-    ended = ends(tmp_path, monkeypatch, *steps)
-    assert ended == ["failed with exit status 1", "no_such_package is not installed", "done"]
+    monkeypatch.setattr(gpu, "PACKAGES", ("pytest", "no_such_package"))
+    given = {
+        "done, with failures": Step("fails", 60, ("timeit", "1 / 0")),
+        "failed with exit status 2": Step("is refused", 60, ("timeit", "--no-such-option")),
+        "no_such_package is not installed": Step("lacks", 60, ("pytest",)),
+        "there is no recording of pytorch": Step("compares", 60, ("timeit",), recording="pytorch"),
+        "done": quick("next"),
+    }
+    assert ends(tmp_path, monkeypatch, *given.values()) == list(given)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_a_step_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "GRACE", 0.2)
+    ignores = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
+    step = Step("ignores", 2, ("timeit", "-n", "1", ignores))
+    assert ends(tmp_path, monkeypatch, step, quick("next")) == ["stopped at its limit, and killed", "done"]
+
+
 def test_an_interrupt_ends_the_run_and_keeps_what_is_done(tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
@@ -79,8 +91,14 @@ print(*(one.ended for one in run(Plan(Path({str(tmp_path)!r}), None, True), 1.0,
 
 
 WRONG = {
-    "--minutes: got 0, expected a number above 0": ("--minutes", "0", "--output", "there"),
-    "--output: got /dev/null/there, expected a folder that can be written": ("--output", "/dev/null/there"),
+    "--minutes: got 0, expected a finite number above 0": ("--minutes", "0", "--output", "there"),
+    "--minutes: got inf, expected a finite number above 0": ("--minutes", "inf", "--output", "there"),
+    "--output: got /dev/null/there, expected a folder that can be written (": ("--output", "/dev/null/there"),
+    "--output: got tests, expected an empty folder or a new one": ("--output", "tests"),
+    "--recordings: got tests, expected a folder with a recording in pytorch or tensorflow": (
+        *("--recordings", "tests"),
+        *("--output", "there"),
+    ),
 }
 
 
@@ -98,26 +116,32 @@ def test_a_box_without_a_gpu_is_told_so(
     monkeypatch.setattr(frameworks.runtime("pytorch"), "has_cuda", lambda: False)
     with pytest.raises(SystemExit):
         main(["--output", str(tmp_path / "there")])
-    assert capsys.readouterr().err.splitlines()[-1].endswith("error: pytorch finds no GPU")
+    assert capsys.readouterr().err.splitlines()[-1].endswith("PyTorch finds no GPU here: --rehearse runs on the CPU")
     assert not (tmp_path / "there").exists()
 
 
-def test_the_steps_take_no_more_than_eight_minutes_and_each_file_that_they_run_exists(tmp_path: Path) -> None:
-    for rehearsal in (False, True):
-        steps = Plan(tmp_path, tmp_path, rehearsal).steps()
-        assert sum(step.seconds for step in steps) <= 60 * gpu.MINUTES + gpu.GRACE
-        files = [word for step in steps for word in step.command if word.endswith(".py")]
-        assert len(files) == 4
-        assert all(Path(file).is_file() for file in files)
+@pytest.mark.parametrize("rehearsal", [False, True])
+def test_the_steps_take_no_more_than_eight_minutes_and_each_file_that_they_run_exists(
+    rehearsal: bool, tmp_path: Path
+) -> None:
+    steps = Plan(tmp_path, tmp_path, rehearsal).steps()
+    assert sum(step.seconds for step in steps) <= 60 * gpu.MINUTES
+    files = [word for step in steps for word in step.command if word.endswith(".py")]
+    assert files
+    assert all((gpu.ROOT / file).is_file() for file in files)
+    assert {step.recording for step in steps if "--replay" in step.command} == set(frameworks.FRAMEWORKS)
 
 
 @full_run  # the gate runs it too: .ci/run
-def test_the_rehearsal_does_every_step_and_its_results_can_be_read(pytorch: str, tmp_path: Path) -> None:
-    recording = str(tmp_path / "recordings" / "pytorch")
-    record = ("parity", "record", "--framework", "pytorch", "--operation", "masking.sequence_mask", "--jobs", "1")
-    subprocess.run([sys.executable, "-m", *record, "--dtype", "float32", "--output", recording], check=True)
+def test_the_rehearsal_does_every_step_and_its_results_can_be_read(
+    pytorch: str, tensorflow: str, tmp_path: Path
+) -> None:
+    record = ("parity", "record", "--operation", "masking.sequence_mask", "--dtype", "float32", "--jobs", "1")
+    for framework in frameworks.FRAMEWORKS:
+        output = str(tmp_path / "recordings" / framework)
+        subprocess.run([sys.executable, "-m", *record, "--framework", framework, "--output", output], check=True)
     assert main(["--rehearse", "--recordings", str(tmp_path / "recordings"), "--output", str(tmp_path / "there")]) == 0
-    for name in ("check-float32", "check-tf32", "check-narrow", "check-compiled", "check-recorded"):
+    for name in ("check-float32", "check-tf32", "check-narrow", "check-compiled", "check-tensorflow", "check-pytorch"):
         assert not failed(report.read(tmp_path / "there" / name))
     for name in ("crossover", "recurrent"):
         measured = read(tmp_path / "there" / f"{name}.json")

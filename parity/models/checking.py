@@ -28,7 +28,7 @@ from parity.models.findings import Findings
 from parity.models.replaying import ModelRecording, opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
-from parity.models.sides import place, side_of
+from parity.models.sides import set_device, side_of
 from parity.models.subject import NotRun, Subject
 from parity.models.transformations import LAYOUTS
 
@@ -75,7 +75,7 @@ class Options:
         """
         of_inputs(inputs)
         side, binding = side_of(model, inputs, training=self.training, framework=self.framework, **self.functions)
-        place(side, self.device)
+        set_device(side, self.device)
         return side, [f"matched by name: {binding}"] if binding is not None and str(binding) else []
 
 

@@ -67,6 +67,8 @@ class PyTorchSide:
         if dtype not in self.copies:
             other = copied(self.model, self.factory)
             self.copies[dtype] = other.to(self.device, getattr(torch, dtype)).train(self.training)
+            if self.device == "cuda" and not self.training:
+                differentiable_by_cudnn(self.copies[dtype])
         return self.copies[dtype]
 
     def run(self, batch, cotangent, *, dtype, noise=None, traced=False, mode="", seed=0):
@@ -180,6 +182,13 @@ class PyTorchSide:
 
     def layers(self):
         return self.model.named_modules() if isinstance(self.model, torch.nn.Module) else ()
+
+
+def differentiable_by_cudnn(model):
+    """Let cuDNN differentiate recurrent layers, which it does in the mode of training only; they drop nothing out."""
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.RNNBase):
+            layer.training, layer.dropout = True, 0.0
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ def side_of(
     return side, binding
 
 
-def place(side: Side, device: str) -> None:
+def set_device(side: Side, device: str) -> None:
     """Let a model run on a device: "cpu", "cuda", or "auto" for a GPU if PyTorch finds one.
 
     Raises:
@@ -64,6 +64,8 @@ def place(side: Side, device: str) -> None:
     """
     if side.framework == "pytorch":
         side.device = frameworks.device_of(side.framework, device)
+        if side.device == "cuda":
+            frameworks.runtime(side.framework).torch.cuda.init()  # random numbers of the first run are seeded too
     if device == "cuda" and side.device != device:
         why = "PyTorch finds no GPU" if side.framework == "pytorch" else "Keras chooses the device of a model itself"
         raise InputError("device", repr(device), f"'cpu' or 'auto': {why}")

@@ -248,7 +248,7 @@ def built(kind, features, hidden, dtype, wrap=None, **options):
 def without_cudnn(kind):
     """Return options for a layer with a mask: on a GPU, cuDNN refuses an empty row and padding in front, in a graph.
 
-    It takes longer there. No GPU ran this yet.
+    No GPU has run this yet.
     """
     return {} if kind is keras.layers.SimpleRNN else {"use_cudnn": False}
 

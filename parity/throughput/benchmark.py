@@ -99,7 +99,7 @@ class Prepared:
         """Return how many kernels training launches on a GPU; None where they cannot be counted."""
         if self.device == "cpu" or self.candidate.framework != "pytorch":
             return None
-        return int(frameworks.runtime("pytorch").launches(self._train))
+        return int(frameworks.runtime("pytorch").launches(self._train)) or None
 
     def _train(self) -> None:
         self.calls["train"].start()
