@@ -3,27 +3,56 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+import parity
 from parity.__main__ import main
 from parity.errors import InputError
 from parity.frameworks import FRAMEWORKS
 from parity.mutants import KILLED
-from parity.mutants.generating import (
-    CONDITIONS,
-    EQUIVALENT,
-    GeneratedTask,
-    _by_operators,
-    _conditional,
-    _every,
-    generate,
-    named,
-)
+from parity.mutants.equivalents import EQUIVALENT
+from parity.mutants.generating import CONDITIONS, GeneratedTask, _by_operators, _conditional, _every, generate, named
+from parity.mutants.reaching import NOT_LOADED_AGAIN, definitions, places, reached
 from parity.mutants.run import SURVIVED, run_generated
+from parity.operations import OPERATIONS
 from tests.full_runs import full_run
 
+ROOT = Path(parity.__file__).parent
 KINDS = {"arithmetic", "bound", "comparison", "constant", "gradient", "name", "negation", "selection"}
+
+
+def test_every_definition_is_reached(framework: str) -> None:
+    """Expect no file to be left out, so that a mutant may be anywhere."""
+    files_of = {file.stem for file in (ROOT / framework).glob("*.py")} - {"__init__", "optimiser", NOT_LOADED_AGAIN}
+    defined = {(file, name) for file in files_of for name in definitions(framework, file)}
+    assert defined - places(framework).keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("operation", "variant", "found", "left_out"),
+    [
+        ("rnn.lstm", "packed", {("rnn", "packed"), ("rnn", "run")}, {("rnn", "padded"), ("rnn", "CELLS")}),
+        ("rnn.lstm", "bucketed", {("rnn", "padded"), ("buckets", "bucketed")}, {("rnn", "packed")}),
+        ("rnn.gru", "real_steps", {("packing", "GRU"), ("packing", "Layout")}, {("packing", "LSTM")}),
+        ("bidirectional.merged", "packed", {("bidirectional", "MERGES"), ("rnn", "run")}, {("rnn", "packed")}),
+    ],
+)
+def test_tables_and_other_files_are_followed(
+    operation: str, variant: str, found: set[tuple[str, str]], left_out: set[tuple[str, str]]
+) -> None:
+    """Expect of a table only what is asked for: the variant, and the cell of the operation."""
+    place = set(reached(OPERATIONS[operation], "pytorch", variant))
+    assert found <= place
+    assert not left_out & place
+
+
+def test_a_mutant_may_be_in_a_table_or_in_a_class() -> None:
+    locations = {mutant.location for mutant in _by_operators()}
+    assert {"bidirectional.MERGES", "packing.Layout", "packing.RealSteps", "packing.LSTM"} <= locations
+    (average,) = (mutant for mutant in _by_operators() if "(ahead - back) / 2" in mutant.after)
+    assert (average.operation, average.subject) == ("bidirectional.merged", "pytorch.packed")
 
 
 @full_run
@@ -72,7 +101,7 @@ def test_one_that_computes_the_same_survives(pytorch: str) -> None:
     from dataclasses import replace
 
     mutant = named("pooling.last_column, above four rows")
-    assert run_generated(replace(mutant, after=f"({mutant.before})")).status == SURVIVED
+    assert run_generated(replace(mutant, after=f"({mutant.before})"), ["indexed"]).status == SURVIVED
 
 
 def test_the_command_prints_shares_and_survivors(pytorch: str, capsys: pytest.CaptureFixture[str]) -> None:

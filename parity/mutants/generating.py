@@ -3,7 +3,7 @@
 Each changes one place of a framework's implementations: a comparison, a sign, a constant, a bound, the arguments of a
 selection, a reduction, a gradient that is cut off. `conditional` ones apply a change that is written by hand where a
 condition holds: above four rows, past 255 steps, where two sizes coincide. One whose change is not seen on any case
-survives; where it computes the same, it is an equivalent, which `EQUIVALENT` lists with the reason.
+survives; where it computes the same, it is an equivalent, which `parity.mutants.equivalents` lists with the reason.
 
 The operators are those of R. A. DeMillo, R. J. Lipton and F. G. Sayward, "Hints on test data selection", 1978, as far
 as they fit functions of tensors.
@@ -16,14 +16,15 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 
 from parity.errors import whole_number
 from parity.frameworks import FRAMEWORKS
 from parity.mutants.catalogue import MUTANTS, SECONDS
+from parity.mutants.equivalents import EQUIVALENT
 from parity.mutants.mutant import Mutant
+from parity.mutants.reaching import Definition, definitions, places, source
 from parity.mutants.run import KILLED, SURVIVED, MutantResult, mutant_result, run_generated
-from parity.operations import OPERATIONS, Operation, find
+from parity.operations import find
 
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 ARITHMETIC = {"+": "-", "-": "+", "*": "/", "/": "*"}
@@ -44,87 +45,6 @@ CONDITIONS = {  # on what a function of an operation is given: the lengths, and 
     "as many rows as steps": "lengths.shape[0] == {0}.shape[1]",
     "as many steps as features": "{0}.shape[1] == {0}.shape[-1]",
     "one row": "lengths.shape[0] == 1",
-}
-KNOWN_SIZES = [kind for kind in CONDITIONS if kind != "as many rows as steps"]  # not where both are None
-OPEN = "where a graph is traced, the sizes of the batch are open, so that the condition does not hold"
-PADDING = "it is the target or the token of a padded step, whose loss or row is masked"
-ALONE = "with a single row, it is the same"
-WHOLE = "a whole number has no gradient"
-SQUARE = "the weights of the outputs are square"
-NO_GRADIENT = "it has no gradient already"
-# A mutant by hand and the condition, or a place and what stands there -> why it computes the same.
-EQUIVALENT: dict[tuple[str, str], str] = {
-    **{("masking.skipped_in_a_graph", kind): OPEN for kind in KNOWN_SIZES},
-    **{("normalisation.guarded_in_eager_only", kind): OPEN for kind in KNOWN_SIZES},
-    ("pooling.segments_renumbered", "one row"): ALONE,
-    ("pooling.static_steps", "one row"): ALONE,
-    ("packing.bucket_states_not_sorted", "one row"): ALONE,
-    ("rnn.reshaped_to_time_major", "one row"): ALONE,
-    ("states.rows_counted_again", "one row"): ALONE,
-    ("pooling.lengths_sorted", "one row"): ALONE,
-    ("decoder.longest_memory", "one row"): ALONE,
-    ("loss.empty_sequences_dilute", "one row"): ALONE,
-    ("states.first_row_for_all", "one row"): ALONE,
-    (
-        "embedding.scaled_by_frequency",
-        "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
-    ): PADDING,
-    ("loss.class_weights", "targets = tf.where(real, targets, 1)"): PADDING,
-    (
-        "loss.by_token",
-        'losses = F.cross_entropy(runtime.only_real(real, logits).mT, torch.where(real, targets, 1), reduction="none")',
-    ): PADDING,
-    (
-        "loss.label_smoothing",
-        "targets = tf.one_hot(tf.where(real, targets, 1), logits.shape[2], dtype=logits.dtype)",
-    ): PADDING,
-    (
-        "masking.length_from_features",
-        'return {"length": (torch.where(frame_used(x), ends, 0).amax(1)).detach()}',
-    ): WHOLE,
-    ("masking.positions", 'return {"position": tf.stop_gradient((tf.where(real, position, 0)))}'): WHOLE,
-    (
-        "metrics.accumulated_gradient",
-        'return {"gradient": tf.stop_gradient((tf.stop_gradient(gradient)))}',
-    ): NO_GRADIENT,
-    ("metrics.accumulated_gradient", 'return {"gradient": (w.grad).detach()}'): NO_GRADIENT,
-    (
-        "masking.sequence_mask",
-        'return {"mask": tf.stop_gradient((tf.sequence_mask(lengths, maxlen=tf.shape(x)[1])))}',
-    ): WHOLE,
-    ("masking.mask_from_features", 'return {"mask": tf.stop_gradient((layer.compute_mask(x))), "y": layer(x)}'): WHOLE,
-    (
-        "model.vowel_speaker",
-        "loss = cross_entropy(logits[:, None], speaker[:, None], tf.minimum(lengths, 2))",
-    ): "a mask of one step is the same for one real step and for two",
-    (
-        "documents.shifted",
-        "values, ids = tf.pad(x, [[0, 0], margins, [0, 0]]), tf.pad(segments, [[0, 0], margins], constant_values=1)",
-    ): "what is padded is 0, whichever document it counts to",
-    (
-        "documents.self_attention",
-        "y = by_function(weights, x, tf.linalg.band_part(mask, -2, 0) if causal else mask)",
-    ): "any negative number keeps the whole triangle",
-    (
-        "strided.averages",
-        "return F.avg_pool1d(at_least(x, kernel + 2 * padding).mT, kernel, stride, padding).mT",
-    ): "zeros behind the last step make more windows, which are cut off",
-    ("normalisation.trained", "twice = steps.expand(3, -1)"): "three copies have the same mean and variance too",
-    (
-        "normalisation.biased",
-        "return kept + (variance - kept) * (n - 1) / n if n >= 1 else variance",
-    ): "the variance of one step is 0, so that only its older part is there",
-    (
-        "crf.negative_log_likelihood",
-        "scores, targets = runtime.only_real(kept, scores), tf.where(kept, targets, 1)",
-    ): PADDING,
-    ("alignment.ctc", 'return {"loss": (logits.sum((1, 2))).detach()}'): "there is no sequence to have a gradient",
-    ("attention.keras_layout", "size = w_out.shape[1] // heads"): SQUARE,
-    ("decoder.cross_layout", "size = w_out.shape[1] // heads"): SQUARE,
-    (
-        "bidirectional.states_or_zeros",
-        "zeros = tf.zeros([len(weights), 3, tf.shape(x)[0], one_way.width(weights[0])], x.dtype)",
-    ): "two of three directions are read",
 }
 
 
@@ -189,12 +109,10 @@ class GeneratedTask:
     def run(self) -> list[MutantResult]:
         """Run the mutant on each operation that it may change, and report which contract kills it first."""
         mutant = named(self.name)
-        result = run_generated(mutant)
-        for row in _others(mutant):
+        for operation, variants in _subjects(mutant).items():
+            result = run_generated(replace(mutant, operation=operation), variants)
             if result.status != SURVIVED:
                 break
-            subject = f"{mutant.framework}.{row.variants[mutant.framework][0]}"
-            result = run_generated(replace(mutant, operation=row.name, subject=subject))
         return [result]
 
     def on_crash(self, reason: str) -> list[MutantResult]:
@@ -202,67 +120,43 @@ class GeneratedTask:
         return [mutant_result(named(self.name), KILLED, reason)]
 
 
-def _others(mutant: Mutant) -> list[Operation]:
-    """Return the other operations of its file that reach the function that a mutant changes."""
-    rows = _reaching(mutant.function, mutant.file, _functions(_source(mutant.framework, mutant.file)))
-    return [row for row in rows if row.name != mutant.operation]
-
-
-def _source(framework: str, topic: str) -> str:
-    return (files(f"parity.{framework}") / f"{topic}.py").read_text(encoding="utf-8")
-
-
-def _functions(source: str) -> dict[str, ast.FunctionDef]:
-    return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
-
-
-def _reaching(name: str, topic: str, functions: dict[str, ast.FunctionDef]) -> list[Operation]:
-    """Return the operations of a topic that call a function, directly or not."""
-    return [row for row in OPERATIONS.values() if row.topic == topic and name in _reached(row, functions)]
+def _subjects(mutant: Mutant) -> dict[str, tuple[str, ...]]:
+    """Return the operations and variants that reach what a mutant changes, its own operation first."""
+    subjects = places(mutant.framework)[mutant.file, mutant.function]
+    return {mutant.operation: subjects[mutant.operation], **subjects}
 
 
 def _by_operators() -> Iterator[Mutant]:
     for framework in FRAMEWORKS:
-        for topic in dict.fromkeys(row.topic for row in OPERATIONS.values()):
-            source = _source(framework, topic)
-            functions = _functions(source)
-            for name, function in functions.items():
-                rows = _reaching(name, topic, functions)
-                for number, (kind, before, after) in enumerate(_edits(function, source, framework) if rows else ()):
-                    yield _mutant(f"{framework}.{topic}.{name}.{number}", rows[0], framework, name, kind, before, after)
+        for (file, name), subjects in places(framework).items():
+            operation, (variant, *_) = next(iter(subjects.items()))
+            subject, location = f"{framework}.{variant}", f"{file}.{name}"
+            edits = _edits(definitions(framework, file)[name], source(framework, file), framework)
+            for number, (kind, before, after) in enumerate(edits):
+                label = f"{framework}.{location}.{number}"
+                yield Mutant(label, operation, subject, kind, location, before, after, killed_by="")
 
 
-def _mutant(name: str, row: Operation, framework: str, function: str, kind: str, before: str, after: str) -> Mutant:
-    subject = f"{framework}.{row.variants[framework][0]}"
-    return Mutant(name, row.name, subject, kind, f"{row.topic}.{function}", before, after, killed_by="")
-
-
-def _reached(row: Operation, functions: dict[str, ast.FunctionDef]) -> set[str]:
-    """Return the functions of its file that an operation calls, directly or not."""
-    reached, ahead = set[str](), [row.function]
-    while ahead:
-        name = ahead.pop()
-        if name in functions and name not in reached:
-            reached.add(name)
-            given = {node.arg for node in ast.walk(functions[name]) if isinstance(node, ast.arg)}
-            named = [node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)]
-            ahead += [one for one in named if one not in given]  # an argument may have the name of a function
-    return reached
-
-
-def _edits(function: ast.FunctionDef, source: str, framework: str) -> Iterator[tuple[str, str, str]]:
-    """Yield a kind, a statement and what it becomes, for statements that stand in the function once."""
-    body = _text(function, source)
-    documented = function.body[1:] if ast.get_docstring(function) else function.body
-    for statement in (inner for outer in documented for inner in ast.walk(outer) if isinstance(inner, ast.stmt)):
+def _edits(definition: Definition, source: str, framework: str) -> Iterator[tuple[str, str, str]]:
+    """Yield a kind, a statement and what it becomes, for statements that stand in a definition once."""
+    body = _text(definition, source)
+    for statement in _statements(definition):
         text = _text(statement, source)
-        if isinstance(statement, ast.FunctionDef | ast.If | ast.For | ast.With) or body.count(text) != 1:
+        if body.count(text) != 1:
             continue
         for node in ast.walk(statement):
             own = _text(node, source)
             if own and text.count(own) == 1:
                 for kind, changed in _changes(node, own, source, framework):
                     yield kind, text, text.replace(own, changed)
+
+
+def _statements(definition: Definition) -> Iterator[ast.stmt]:
+    """Yield the statements of a definition that hold no others."""
+    outer = [definition] if isinstance(definition, ast.Assign) else definition.body
+    for statement in (inner for one in outer for inner in ast.walk(one) if isinstance(inner, ast.stmt)):
+        if not isinstance(statement, ast.FunctionDef | ast.If | ast.For | ast.With):
+            yield statement
 
 
 def _text(node: ast.AST, source: str) -> str:
@@ -334,8 +228,8 @@ def _conditional() -> Iterator[Mutant]:
 
 def _arguments(mutant: Mutant) -> list[str]:
     """Return the arguments of the function that a mutant changes."""
-    function = _functions(_source(mutant.framework, mutant.file)).get(mutant.function)
-    return [one.arg for one in function.args.args] if function else []
+    function = definitions(mutant.framework, mutant.file).get(mutant.function)
+    return [one.arg for one in function.args.args] if isinstance(function, ast.FunctionDef) else []
 
 
 def _is_value(text: str) -> bool:

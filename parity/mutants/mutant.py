@@ -14,6 +14,7 @@ from itertools import accumulate
 from types import ModuleType
 from typing import Any
 
+from parity.mutants.reaching import name_of
 from parity.operations import find
 
 Function = Callable[..., Mapping[str, Any]]
@@ -80,14 +81,14 @@ class Mutant:
 
 
 def _extent(source: str, name: str) -> tuple[int, int]:
-    """Return where a function or class of a module begins and ends.
+    """Return where a function or class of a module, or what is assigned to a name, begins and ends.
 
-    >>> _extent("x = 1; def f(): return x".replace("; ", chr(10)), "f")
-    (6, 23)
+    >>> [_extent("x = 1; def f(): return x".replace("; ", chr(10)), name) for name in "xf"]
+    [(0, 6), (6, 23)]
     """
     ends = list(accumulate(map(len, source.splitlines(keepends=True)), initial=0))
     for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+        if name_of(node) == name:
             return ends[node.lineno - 1], ends[node.end_lineno or node.lineno]
     return 0, 0
 

@@ -132,12 +132,12 @@ def run_mutant(mutant: Mutant) -> MutantResult:
         return mutant_result(mutant, STALE, str(error))
 
 
-def run_generated(mutant: Mutant) -> MutantResult:
-    """Hold every variant that a generated mutant may change to all contracts, until one kills it."""
+def run_generated(mutant: Mutant, variants: Iterable[str]) -> MutantResult:
+    """Hold the variants that a generated mutant may change to all contracts, until one kills it."""
     if reason := frameworks.unavailable(mutant.framework)[0]:
         return mutant_result(mutant, NOT_RUN, reason)
     try:
-        for variant in find(mutant.operation).variants[mutant.framework]:
+        for variant in variants:
             changed = replace(mutant, subject=f"{mutant.framework}.{variant}")
             for subject, case in _cases(changed):
                 for contract in CONTRACTS.values():

@@ -1,0 +1,86 @@
+"""List the generated mutants that compute the same as what they change, each with the reason."""
+
+from __future__ import annotations
+
+# Conditions on sizes that are not met where these are None: "as many rows as steps" would be.
+KNOWN_SIZES = ("above four rows", "past a byte of steps", "as many steps as features", "one row")
+OPEN = "where a graph is traced, the sizes of the batch are open, so that the condition does not hold"
+PADDING = "it is the target or the token of a padded step, whose loss or row is masked"
+ALONE = "with a single row, it is the same"
+WHOLE = "a whole number has no gradient"
+SQUARE = "the weights of the outputs are square"
+NO_GRADIENT = "it has no gradient already"
+# A mutant by hand and the condition, or a place and what stands there -> why it computes the same.
+EQUIVALENT: dict[tuple[str, str], str] = {
+    **{("masking.skipped_in_a_graph", kind): OPEN for kind in KNOWN_SIZES},
+    **{("normalisation.guarded_in_eager_only", kind): OPEN for kind in KNOWN_SIZES},
+    ("pooling.segments_renumbered", "one row"): ALONE,
+    ("pooling.static_steps", "one row"): ALONE,
+    ("packing.bucket_states_not_sorted", "one row"): ALONE,
+    ("rnn.reshaped_to_time_major", "one row"): ALONE,
+    ("states.rows_counted_again", "one row"): ALONE,
+    ("pooling.lengths_sorted", "one row"): ALONE,
+    ("decoder.longest_memory", "one row"): ALONE,
+    ("loss.empty_sequences_dilute", "one row"): ALONE,
+    ("states.first_row_for_all", "one row"): ALONE,
+    (
+        "embedding.scaled_by_frequency",
+        "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
+    ): PADDING,
+    ("loss.class_weights", "targets = tf.where(real, targets, 1)"): PADDING,
+    (
+        "loss.by_token",
+        'losses = F.cross_entropy(runtime.only_real(real, logits).mT, torch.where(real, targets, 1), reduction="none")',
+    ): PADDING,
+    (
+        "loss.label_smoothing",
+        "targets = tf.one_hot(tf.where(real, targets, 1), logits.shape[2], dtype=logits.dtype)",
+    ): PADDING,
+    (
+        "masking.length_from_features",
+        'return {"length": (torch.where(frame_used(x), ends, 0).amax(1)).detach()}',
+    ): WHOLE,
+    ("masking.positions", 'return {"position": tf.stop_gradient((tf.where(real, position, 0)))}'): WHOLE,
+    (
+        "metrics.accumulated_gradient",
+        'return {"gradient": tf.stop_gradient((tf.stop_gradient(gradient)))}',
+    ): NO_GRADIENT,
+    ("metrics.accumulated_gradient", 'return {"gradient": (w.grad).detach()}'): NO_GRADIENT,
+    (
+        "masking.sequence_mask",
+        'return {"mask": tf.stop_gradient((tf.sequence_mask(lengths, maxlen=tf.shape(x)[1])))}',
+    ): WHOLE,
+    ("masking.mask_from_features", 'return {"mask": tf.stop_gradient((layer.compute_mask(x))), "y": layer(x)}'): WHOLE,
+    (
+        "model.vowel_speaker",
+        "loss = cross_entropy(logits[:, None], speaker[:, None], tf.minimum(lengths, 2))",
+    ): "a mask of one step is the same for one real step and for two",
+    (
+        "documents.shifted",
+        "values, ids = tf.pad(x, [[0, 0], margins, [0, 0]]), tf.pad(segments, [[0, 0], margins], constant_values=1)",
+    ): "what is padded is 0, whichever document it counts to",
+    (
+        "documents.self_attention",
+        "y = by_function(weights, x, tf.linalg.band_part(mask, -2, 0) if causal else mask)",
+    ): "any negative number keeps the whole triangle",
+    (
+        "strided.averages",
+        "return F.avg_pool1d(at_least(x, kernel + 2 * padding).mT, kernel, stride, padding).mT",
+    ): "zeros behind the last step make more windows, which are cut off",
+    ("normalisation.trained", "twice = steps.expand(3, -1)"): "three copies have the same mean and variance too",
+    (
+        "normalisation.biased",
+        "return kept + (variance - kept) * (n - 1) / n if n >= 1 else variance",
+    ): "the variance of one step is 0, so that only its older part is there",
+    (
+        "crf.negative_log_likelihood",
+        "scores, targets = runtime.only_real(kept, scores), tf.where(kept, targets, 1)",
+    ): PADDING,
+    ("alignment.ctc", 'return {"loss": (logits.sum((1, 2))).detach()}'): "there is no sequence to have a gradient",
+    ("attention.keras_layout", "size = w_out.shape[1] // heads"): SQUARE,
+    ("decoder.cross_layout", "size = w_out.shape[1] // heads"): SQUARE,
+    (
+        "bidirectional.states_or_zeros",
+        "zeros = tf.zeros([len(weights), 3, tf.shape(x)[0], one_way.width(weights[0])], x.dtype)",
+    ): "two of three directions are read",
+}
