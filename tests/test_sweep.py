@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from parity import report
 from parity.__main__ import main
 from parity.caching import clear_caches
-from parity.cases.lengths import parse_lengths
+from parity.cases.lengths import DESIGNED, MANY_STEPS, REAL, parse_lengths
 from parity.checks import sweep
 from parity.checks.check import Check
 from parity.checks.result import FAILED, SKIPPED, Scores
+from parity.operations import OPERATIONS
 from parity.report.model import encode
 from tests.factories import report_of
 
@@ -30,6 +31,44 @@ def test_random_lengths_are_of_every_kind() -> None:
     assert min(spec.scale for spec in specs) < 0.002
     assert max(spec.scale for spec in specs) > 20
     assert {"None", "nan", "inf", "-inf", "0.0", "1000.0"} == {str(spec.fill) for spec in specs}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_designed_batch_has_its_turn(operation: str) -> None:
+    """Find every configuration with each batch that it can have, once, before any other comes again."""
+    row = OPERATIONS[operation]
+    pairs = [(config.name, lengths) for config in row.configurations for lengths in sweep.designed_lengths(config)]
+    for turn in (0, 1):
+        seeds = range(turn * len(pairs), (turn + 1) * len(pairs))
+        assert sorted(sweep.designed_case(row, seed) for seed in seeds) == sorted(pairs)
+    usual = {name for config, name in pairs if not row.configuration(config).lengths}
+    assert usual >= DESIGNED.keys() - {MANY_STEPS} or usual <= REAL.keys()
+    options = {(one.name, name) for one in row.configurations for name in one.lengths if name in DESIGNED}
+    assert options <= set(pairs)
+
+
+def test_of_slow_layers_one_variant_is_tried_past_a_byte_of_steps() -> None:
+    """Expect that variants take turns with the long batches, and run eagerly with the others, all of them."""
+    row, task = OPERATIONS["rnn.gru"], sweep.SweepTask("rnn.gru", "float64", 0, 400, designed=True)
+    long, found = {name for name, spec in DESIGNED.items() if spec.steps > 255}, set()
+    for seed in range(400):
+        _, lengths = sweep.designed_case(row, seed)
+        checks = list(task._checks("tensorflow", seed))
+        variants = {check.variant for check in checks}
+        assert variants == set(row.variants["tensorflow"]) if lengths not in long else len(variants) == 1
+        assert {check.variant for check in task._checks("pytorch", seed)} == set(row.variants["pytorch"])
+        assert {check.mode for check in checks} == {"eager"}
+        found |= variants if lengths in long else set()
+    assert found == set(row.variants["tensorflow"])
+
+
+def test_a_designed_sweep_raises_no_alarm(framework: str) -> None:
+    """Try batches that a random sweep has none of."""
+    tallies = sweep.SweepTask("pooling.mean", "float32", 0, 11, designed=True).run()
+    (tally,) = [tally for tally in tallies if tally.framework == framework]
+    assert tally.checks > 22
+    assert not tally.failed
+    assert any(f"--lengths {name}" in tally.row.worst for name in DESIGNED)
 
 
 def test_a_right_variant_raises_no_alarm(framework: str) -> None:
@@ -95,6 +134,16 @@ def test_a_sweep_is_added_to_an_existing_report(pytorch: str, tmp_path: Path) ->
     assert joined.results
     assert joined.sweep is not None
     assert joined.sweep.seeds == 2
+
+
+def test_a_designed_sweep_is_a_command(pytorch: str, tmp_path: Path, capsys: Any) -> None:
+    quick = ("sweep", "--operation", ROW, "--dtype", "float32", "--seeds", "3", "--jobs", "1")
+    assert main([*quick, "--designed", "--output", str(tmp_path)]) == 0
+    swept = report.read(tmp_path).sweep
+    assert swept is not None
+    assert all("--lengths" in row.worst and "--mode eager" in row.worst for row in swept.rows)
+    assert main([*quick, "--designed", "--sensitivity"]) == 2
+    assert "--sensitivity: not allowed with argument --designed" in capsys.readouterr().err
 
 
 def test_sweeps_of_several_operations_are_joined(pytorch: str, tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 Every variant of every operation gets, seed by seed, a case of random configuration and lengths, parameters from tiny to
 saturating and anything in its padding. The limits derive from the distribution of the scores: `parity.checks.noise`.
+
+A designed sweep tries the batches of `parity.cases.lengths.DESIGNED` instead, with values sampled from the seed: every
+pair of a configuration and a batch in turn. Their sizes are special, so that each would take a graph of its own: all
+run eagerly. Where TensorFlow runs Python for each step, past a byte of steps, one variant is tried a seed.
 """
 
 from __future__ import annotations
@@ -15,20 +19,22 @@ from msgspec import Struct
 
 from parity import frameworks
 from parity.arrays import DTYPES, FLOATS
-from parity.cases.lengths import REAL, LengthsSpec
+from parity.cases.lengths import DESIGNED, MANY_STEPS, REAL, LengthsSpec
 from parity.checks.check import Check
 from parity.checks.result import FAILED, PASSED, Count, Result
 from parity.errors import choose, choose_all, names, whole_number
-from parity.operations import OPERATIONS, Operation, find
+from parity.operations import OPERATIONS, Configuration, Operation, find
 
 REFERENCE = "matches_reference"  # gives the scores
 TRIED = (REFERENCE, "ignores_padding", "zero_gradient_at_padding", "accepts_empty_sequences")
 PORTION = 25  # seeds that are one task
+DESIGNED_PORTION = 5  # the same where batches are long
 MOST_SEEDS = 100_000  # of a sweep, whose tasks are all listed at once
 MOST_SEQUENCES, MOST_STEPS = 6, 12
 SCALES = (1e-3, 30.0)  # of parameters, against the usual: at the upper end, nearly all gates are saturated
 FILLS = (0.0, 1e3, np.inf, -np.inf, np.nan)
 QUANTILES = (50, 99, 99.9, 100)
+A_BYTE = 255  # steps; more take long where Python runs for each
 SHOWN = 50  # failures that a report has in full
 
 
@@ -138,6 +144,7 @@ class SweepTask:
     dtype: str
     first: int
     seeds: int
+    designed: bool = False
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.dtype}-seeds {self.first} to {self.first + self.seeds - 1}"
@@ -176,21 +183,51 @@ class SweepTask:
     def _checks(self, framework: str, seed: int) -> Iterator[Check]:
         """Yield checks in the last of the framework's modes: a graph takes long to trace, and is fast ever after."""
         row, modes = find(self.operation), frameworks.MODES[framework]
-        mode = modes[-1] if self.dtype in DTYPES else modes[0]
-        config, lengths = _case(row, seed)
-        for variant in row.variants[framework]:
-            if row.expected_failure(f"{framework}.{variant}", f"{config}/ragged", mode, self.dtype):
+        mode = modes[0] if self.designed or self.dtype not in DTYPES else modes[-1]
+        config, lengths = designed_case(row, seed) if self.designed else random_case(row, seed)
+        variants = row.variants[framework]
+        if self.designed and len(modes) > 1 and _is_slow(row.configuration(config), lengths):
+            variants = (variants[seed % len(variants)],)
+        for variant in variants:
+            case = f"{config}/{lengths if self.designed else 'ragged'}"
+            if row.expected_failure(f"{framework}.{variant}", case, mode, self.dtype):
                 continue
             for contract in TRIED:
                 check = Check(row.name, framework, variant, self.dtype, contract, seed, full=True)
                 yield replace(check, config=config, lengths=lengths, mode=mode)
 
 
-def _case(row: Operation, seed: int) -> tuple[str, str]:
+def random_case(row: Operation, seed: int) -> tuple[str, str]:
     """Choose a configuration and lengths, the same for all variants and dtypes; real data have lengths of their own."""
     rng = np.random.default_rng([seed, *row.name.encode()])
     config = row.configurations[int(rng.integers(len(row.configurations)))]
     return config.name, next(iter(REAL)) if config.data else random_lengths(rng)
+
+
+def designed_case(row: Operation, seed: int) -> tuple[str, str]:
+    """Return the configuration and the designed batch whose turn it is; they are in a random order.
+
+    >>> len({designed_case(find("pooling.mean"), seed) for seed in range(11)})
+    11
+    """
+    pairs = [(config.name, lengths) for config in row.configurations for lengths in designed_lengths(config)]
+    turns, place = divmod(seed, len(pairs))
+    order = np.random.default_rng([turns, *row.name.encode()]).permutation(len(pairs))
+    return pairs[int(order[place])]
+
+
+def designed_lengths(config: Configuration) -> list[str]:
+    """List the designed batches of a configuration, those too that a default run leaves out but cost little."""
+    if config.data:
+        return [next(iter(REAL))]
+    if config.lengths:
+        return [name for name in config.lengths if name in DESIGNED]
+    return [name for name in DESIGNED if name != MANY_STEPS or name in config.extra_lengths]
+
+
+def _is_slow(config: Configuration, lengths: str) -> bool:
+    """Tell whether Python runs for each of many steps, where a framework traces no graph."""
+    return config.stepwise and lengths in DESIGNED and DESIGNED[lengths].steps > A_BYTE
 
 
 def random_lengths(rng: np.random.Generator) -> str:
@@ -207,7 +244,7 @@ def random_lengths(rng: np.random.Generator) -> str:
 
 
 def plan(
-    operations: Iterable[str] = (), dtypes: Iterable[str] = (), seeds: int = 100, first: int = 0
+    operations: Iterable[str] = (), dtypes: Iterable[str] = (), seeds: int = 100, first: int = 0, designed: bool = False
 ) -> list[SweepTask]:
     """List sweeps over so many seeds, in portions. An empty selection means everything, in float32 and float64.
 
@@ -220,11 +257,12 @@ def plan(
     rows = choose_all("operation", names("operations", operations), OPERATIONS) or list(OPERATIONS)
     floats = [choose("dtype", dtype, FLOATS) for dtype in names("dtypes", dtypes)] or list(DTYPES)
     end = whole_number("seed", first) + whole_number("seeds", seeds, least=1, most=MOST_SEEDS)
+    portion = DESIGNED_PORTION if designed else PORTION
     return [
-        SweepTask(row, dtype, start, min(PORTION, end - start))
+        SweepTask(row, dtype, start, min(portion, end - start), designed)
         for row in rows
         for dtype in floats
-        for start in range(first, end, PORTION)
+        for start in range(first, end, portion)
     ]
 
 

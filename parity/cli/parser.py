@@ -38,7 +38,7 @@ EXAMPLES = {
     "describe": ("parity describe rnn.lstm",),
     "divergences": ("parity divergences --search mask_zero", "parity divergences loss.denominator --run"),
     "mutants": ("parity mutants rnn --list", "parity mutants --generated 40"),
-    "sweep": ("parity sweep --operation rnn.gru --seeds 20",),
+    "sweep": ("parity sweep --operation rnn.gru --seeds 20", "parity sweep --designed --operation pooling --seeds 20"),
     "advise": ("parity advise --lengths lengths.txt --cell lstm --hidden 256 --batch 64",),
 }
 WIDTH = 80  # of a command's description

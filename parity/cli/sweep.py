@@ -22,8 +22,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_selection(parser, "operation", "dtype")
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="try so many seeds (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="start with this one (default 0)")
+    instead = parser.add_mutually_exclusive_group()
+    sizes = "try batches of special sizes in turn, eagerly, instead of random lengths"
+    instead.add_argument("--designed", action="store_true", help=sizes)
     smallest = "print the smallest relative error of each quantity that fails, instead"
-    parser.add_argument("--sensitivity", action="store_true", help=smallest)
+    instead.add_argument("--sensitivity", action="store_true", help=smallest)
     add_output(parser, "add the result to the report in this folder")
     add_require(parser)
     add_jobs(parser)
@@ -34,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     """Sweep, print the distribution, add it to the report; return 1 after a failure, 130 after an interrupt."""
     if options.sensitivity:
         return _run_sensitivity(options)
-    tasks = sweep.plan(options.operation, options.dtype, options.seeds, options.seed)
+    tasks = sweep.plan(options.operation, options.dtype, options.seeds, options.seed, options.designed)
     runner = runner_of(tasks, options)
     frameworks.require("require", options.require)
     claimed = report.claim_addable(options.output)
