@@ -198,6 +198,19 @@ def test_every_seed_repeats_a_token_where_there_is_one_sequence(seed: int) -> No
         assert len(set(kept)) < len(kept), tokens
 
 
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(("lengths", "missing"), [("tied", 1), ("large_square", 0)])
+def test_every_seed_repeats_labels_behind_the_first_that_just_fit_or_do_not(
+    lengths: str, missing: int, seed: int
+) -> None:
+    """Expect as many labels, and blanks between equal ones, as there are steps, or one more."""
+    case = sample_case("alignment.ctc", "by_sequence", lengths, "float32", seed)
+    row = np.flatnonzero(case.lengths == case.size("S"))[-1]
+    labels = case.arrays["targets"][row, : case.arrays["target_lengths"][row]]
+    assert (labels[2:] == labels[1]).all()
+    assert len(labels) + (labels[1:] == labels[:-1])[1:].sum() == case.lengths[row] + missing
+
+
 @pytest.mark.parametrize("lengths", ["ragged", "3,0,1:5", ":2", "0,0:3"])
 def test_sequences_move_to_the_other_side_and_back(lengths: str) -> None:
     left = sample_case("pooling.attention", "left_padded", lengths, "float32", 0)
