@@ -78,6 +78,13 @@ def test_each_equivalent_would_be_generated() -> None:
     assert EQUIVALENT.keys() <= made
 
 
+def test_a_condition_is_on_the_batch() -> None:
+    """Expect none in a step, whose own ``x`` is (B, D)."""
+    by_hand = {mutant.name.partition(", ")[0] for mutant in _conditional()}
+    assert "cells.input_not_normalised" not in by_hand
+    assert {"cells.states_of_the_packed_rows", "pooling.last_column"} <= by_hand
+
+
 def test_a_seed_gives_the_same_sample_and_another_one_another() -> None:
     assert generate(9, 1) == generate(9, 1) != generate(9, 2)
     assert len({mutant.name for mutant in generate(99_999)}) == len(_every())

@@ -17,6 +17,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("pooling.segments_renumbered", "one row"): ALONE,
     ("pooling.static_steps", "one row"): ALONE,
     ("packing.bucket_states_not_sorted", "one row"): ALONE,
+    ("cells.states_of_the_packed_rows", "one row"): ALONE,
     ("rnn.reshaped_to_time_major", "one row"): ALONE,
     ("states.rows_counted_again", "one row"): ALONE,
     ("pooling.lengths_sorted", "one row"): ALONE,
@@ -27,6 +28,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "embedding.scaled_by_frequency",
         "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
     ): PADDING,
+    ("embedding.lookup", "tokens = torch.where(real, tokens, padding_index or 1)"): PADDING,
     ("loss.class_weights", "targets = tf.where(real, targets, 1)"): PADDING,
     (
         "loss.by_token",
@@ -46,6 +48,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         'return {"gradient": tf.stop_gradient((tf.stop_gradient(gradient)))}',
     ): NO_GRADIENT,
     ("metrics.accumulated_gradient", 'return {"gradient": (w.grad).detach()}'): NO_GRADIENT,
+    ("metrics.f1_score", 'return {"f1": (2 * hits.to(logits.dtype) / counted.clamp(min=1)).detach()}'): NO_GRADIENT,
     (
         "masking.sequence_mask",
         'return {"mask": tf.stop_gradient((tf.sequence_mask(lengths, maxlen=tf.shape(x)[1])))}',

@@ -218,7 +218,7 @@ def _conditional() -> Iterator[Mutant]:
         arrays = [name for name in arguments if "BT" in (given[name].axes if name in given else "")]
         if mutant.optimiser or "lengths" not in arguments or not arrays:
             continue
-        if not (_is_value(mutant.before) and _is_value(mutant.after)):
+        if not (_is_value(mutant.before) and _is_value(mutant.after)) or _is_in_a_step(mutant, arrays[0]):
             continue
         for kind, condition in CONDITIONS.items():
             after = f"(({mutant.after}) if {condition.format(arrays[0])} else {mutant.before})"
@@ -230,6 +230,14 @@ def _arguments(mutant: Mutant) -> list[str]:
     """Return the arguments of the function that a mutant changes."""
     function = definitions(mutant.framework, mutant.file).get(mutant.function)
     return [one.arg for one in function.args.args] if isinstance(function, ast.FunctionDef) else []
+
+
+def _is_in_a_step(mutant: Mutant, array: str) -> bool:
+    """Tell whether a mutant is in an inner function, such as a step, whose own argument has the name of an array."""
+    function = definitions(mutant.framework, mutant.file)[mutant.function]
+    inner = [one for one in ast.walk(function) if isinstance(one, ast.FunctionDef | ast.Lambda) and one is not function]
+    around = [one for one in inner if mutant.before in _text(one, source(mutant.framework, mutant.file))]
+    return any(argument.arg == array for one in around for argument in one.args.args)
 
 
 def _is_value(text: str) -> bool:
