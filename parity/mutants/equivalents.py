@@ -10,6 +10,8 @@ ALONE = "with a single row, it is the same"
 WHOLE = "a whole number has no gradient"
 SQUARE = "the weights of the outputs are square"
 NO_GRADIENT = "it has no gradient already"
+STATE_SIZES = "TensorFlow reads the sizes of states where no initial ones are given"
+ZEROS = "batch, self.steps = tf.size(lengths), tf.reduce_max(tf.pad(lengths, [[{}, {}]]))"
 # A mutant by hand and the condition, or a place and what stands there -> why it computes the same.
 EQUIVALENT: dict[tuple[str, str], str] = {
     **{("masking.skipped_in_a_graph", kind): OPEN for kind in KNOWN_SIZES},
@@ -80,6 +82,39 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "scores, targets = runtime.only_real(kept, scores), tf.where(kept, targets, 1)",
     ): PADDING,
     ("alignment.ctc", 'return {"loss": (logits.sum((1, 2))).detach()}'): "there is no sequence to have a gradient",
+    (
+        "alignment.dense_labels",
+        "target_lengths = tf.where(spelt, target_lengths, 1)",
+    ): "the loss of a sequence that is too short is finite here, and masked",
+    (
+        "alignment.forward_algorithm",
+        "skips = (states >= 0) & (states != before)",
+    ): "blanks are two apart, so that each equals what is before it",
+    (
+        "alignment.log_sum",
+        "largest = tf.where(tf.math.is_finite(largest), largest, tf.ones_like(largest))",
+    ): "any finite number is subtracted and added again",
+    (
+        "alignment.log_sum",
+        "log_total = tf.math.log(tf.where(nothing, tf.zeros_like(total), total)) + largest[..., 0]",
+    ): "the slope of the log of 0 reaches a constant only",
+    (
+        "cells.Cell",
+        "self.state_size, self.output_size = list(widths), widths[1]",
+    ): "Keras reads the size of outputs for a symbolic call only",
+    (
+        "packing.LSTM",
+        "of_c = gates.new_empty(len(gates), 4, self.hidden)",
+    ): "what is written beyond three gates is the place of o, which is written afterwards",
+    ("packing.one_layer", "b_in, b_rec = b_in - b_rec, None"): "the second bias is zero, but in a GRU",
+    ("packing.Layout", ZEROS.format(1, 1)): "more zeros have the same maximum",
+    ("packing.Layout", ZEROS.format(0, 2)): "more zeros have the same maximum",
+    ("rnn.Cell", "states = 3 if kind is keras.layers.LSTM else 1"): STATE_SIZES,
+    ("rnn.Cell", "states = 2 if kind is keras.layers.LSTM else 2"): STATE_SIZES,
+    (
+        "rnn.pack_state",
+        "return tuple(states) if len(states) >= 1 else states[0]",
+    ): "a tuple of one state is unpacked to the same list",
     ("attention.keras_layout", "size = w_out.shape[1] // heads"): SQUARE,
     ("decoder.cross_layout", "size = w_out.shape[1] // heads"): SQUARE,
     (
