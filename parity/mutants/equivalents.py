@@ -10,8 +10,16 @@ ALONE = "with a single row, it is the same"
 WHOLE = "a whole number has no gradient"
 SQUARE = "the weights of the outputs are square"
 NO_GRADIENT = "it has no gradient already"
+MORE_WINDOWS = "zeros behind the last step make more windows, which are cut off"
+ONE_STEP = "a mask of one step is the same for one real step and for two"
 STATE_SIZES = "TensorFlow reads the sizes of states where no initial ones are given"
 ZEROS = "batch, self.steps = tf.size(lengths), tf.reduce_max(tf.pad(lengths, [[{}, {}]]))"
+BIAS_OF_KEYS = """return {
+        "in_proj_weight": w_in.flatten(1).T,  # (3H, H)
+        "in_proj_bias": torch.cat([q, torch.ones_like(q), v]),
+        "out_proj.weight": w_out.T,
+        "out_proj.bias": bias_out,
+    }"""
 # A mutant by hand and the condition, or a place and what stands there -> why it computes the same.
 EQUIVALENT: dict[tuple[str, str], str] = {
     **{("masking.skipped_in_a_graph", kind): OPEN for kind in KNOWN_SIZES},
@@ -56,10 +64,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         'return {"mask": tf.stop_gradient((tf.sequence_mask(lengths, maxlen=tf.shape(x)[1])))}',
     ): WHOLE,
     ("masking.mask_from_features", 'return {"mask": tf.stop_gradient((layer.compute_mask(x))), "y": layer(x)}'): WHOLE,
-    (
-        "model.vowel_speaker",
-        "loss = cross_entropy(logits[:, None], speaker[:, None], tf.minimum(lengths, 2))",
-    ): "a mask of one step is the same for one real step and for two",
+    **{
+        (f"model.{model}", f"loss = cross_entropy(logits[:, None], speaker[:, None], {mask})"): ONE_STEP
+        for model in ("text_classifier", "vowel_speaker")
+        for mask in ("tf.minimum(lengths, 2)", "lengths.clamp(max=2)")
+    },
     (
         "documents.shifted",
         "values, ids = tf.pad(x, [[0, 0], margins, [0, 0]]), tf.pad(segments, [[0, 0], margins], constant_values=1)",
@@ -71,7 +80,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "strided.averages",
         "return F.avg_pool1d(at_least(x, kernel + 2 * padding).mT, kernel, stride, padding).mT",
-    ): "zeros behind the last step make more windows, which are cut off",
+    ): MORE_WINDOWS,
+    (
+        "strided.convolved",
+        "x = at_least(runtime.only_real(runtime.valid(lengths, x.shape[1]), x), span + 2 * padding)",
+    ): MORE_WINDOWS,
     ("normalisation.trained", "twice = steps.expand(3, -1)"): "three copies have the same mean and variance too",
     (
         "normalisation.biased",
@@ -115,6 +128,15 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "rnn.pack_state",
         "return tuple(states) if len(states) >= 1 else states[0]",
     ): "a tuple of one state is unpacked to the same list",
+    (
+        "attention.nested",
+        "values, offsets = x[real], F.pad(lengths.cumsum(0), (2, 0))",
+    ): "an empty sequence before the others has no values",
+    ("attention.torch_layout", BIAS_OF_KEYS): "a bias of the keys moves all scores of a step alike",
+    (
+        "attention.keras_layout",
+        "return [q * lost, b_q * lost, k, tf.ones_like(b_q), v, b_v, tf.reshape(w_out, [heads, size, -1]), bias_out]",
+    ): "a bias of the keys moves all scores of a step alike",
     ("attention.keras_layout", "size = w_out.shape[1] // heads"): SQUARE,
     ("decoder.cross_layout", "size = w_out.shape[1] // heads"): SQUARE,
     (
