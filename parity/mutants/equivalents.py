@@ -29,6 +29,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("packing.bucket_states_not_sorted", "one row"): ALONE,
     ("cells.states_of_the_packed_rows", "one row"): ALONE,
     ("rnn.reshaped_to_time_major", "one row"): ALONE,
+    ("rnn.initial_states_not_sorted", "one row"): ALONE,
     ("states.rows_counted_again", "one row"): ALONE,
     ("pooling.lengths_sorted", "one row"): ALONE,
     ("decoder.longest_memory", "one row"): ALONE,
@@ -39,6 +40,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
     ): PADDING,
     ("embedding.lookup", "tokens = torch.where(real, tokens, padding_index or 1)"): PADDING,
+    ("documents.next_token_loss", "targets = tf.where(followed, following, tf.constant(1, tokens.dtype))"): PADDING,
+    (
+        "holes.cross_entropy",
+        'return {"loss": loss.with_keras_mask(mean_loss, tf.where(kept, targets, 1), logits, kept)}',
+    ): PADDING,
     ("loss.class_weights", "targets = tf.where(real, targets, 1)"): PADDING,
     (
         "loss.by_token",
@@ -67,6 +73,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     **{
         (f"model.{model}", f"loss = cross_entropy(logits[:, None], speaker[:, None], {mask})"): ONE_STEP
         for model in ("text_classifier", "vowel_speaker")
+        for mask in ("tf.minimum(lengths, 2)", "lengths.clamp(max=2)")
+    },
+    **{
+        ("model.sentiment", f"loss = binary_cross_entropy(logits[:, None], leads[:, None], {mask})"): ONE_STEP
         for mask in ("tf.minimum(lengths, 2)", "lengths.clamp(max=2)")
     },
     (
@@ -111,6 +121,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "alignment.log_sum",
         "log_total = tf.math.log(tf.where(nothing, tf.zeros_like(total), total)) + largest[..., 0]",
     ): "the slope of the log of 0 reaches a constant only",
+    ("cells.truncated_lstm", "count = (steps + chunk + 1) // chunk"): "a chunk behind the last holds no real step",
     (
         "cells.Cell",
         "self.state_size, self.output_size = list(widths), widths[1]",
