@@ -41,6 +41,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): PADDING,
     ("embedding.lookup", "tokens = torch.where(real, tokens, padding_index or 1)"): PADDING,
     ("documents.next_token_loss", "targets = tf.where(followed, following, tf.constant(1, tokens.dtype))"): PADDING,
+    ("metrics.count_by_mask", "true = F.one_hot(torch.where(real, targets, 1), classes) * real[:, :, None]"): PADDING,
     (
         "holes.cross_entropy",
         'return {"loss": loss.with_keras_mask(mean_loss, tf.where(kept, targets, 1), logits, kept)}',
@@ -83,6 +84,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "documents.shifted",
         "values, ids = tf.pad(x, [[0, 0], margins, [0, 0]]), tf.pad(segments, [[0, 0], margins], constant_values=1)",
     ): "what is padded is 0, whichever document it counts to",
+    (
+        "documents.shifted",
+        "values, ids = tf.pad(x, [[0, 0], margins, [0, 0]]), tf.pad(segments, [[0, 0], margins], constant_values=-2)",
+    ): "no document has that number either",
+    ("documents.convolution", 'return {"y": (x.new_zeros(*x.shape[:2], len(bias))).detach()}'): NO_GRADIENT,
     (
         "documents.self_attention",
         "y = by_function(weights, x, tf.linalg.band_part(mask, -2, 0) if causal else mask)",
