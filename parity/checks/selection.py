@@ -15,6 +15,8 @@ from parity.frameworks import COMPILED, CPU, EXPORTED, FRAMEWORKS, MODES, Device
 from parity.frameworks.recording import Recording
 from parity.operations import OPERATIONS, Operation
 
+FROM_CELLS = ("cells", "convolutional")  # topics whose layers run Python for each step in both frameworks
+
 
 def plan(
     operations: Iterable[str] = (),
@@ -63,21 +65,26 @@ def plan(
     return checks
 
 
+def takes_long(operation: Operation) -> bool:
+    """Tell whether a quick run leaves an operation out."""
+    return bool(operation.configurations[0].data) or operation.topic in FROM_CELLS
+
+
 def quick(checks: Iterable[Check]) -> list[Check]:
     """Select one case for a first look: the first variant of an operation in each framework, as people use it most.
 
     Each contract is tried eagerly on the first configuration and lengths, in the first dtype that was planned. Models
-    of real data, which take long, are left out unless nothing else was planned.
+    of real data and layers built from cells, which take long, are left out unless nothing else was planned.
 
     >>> checks = quick(plan(["rnn.lstm"], ["pytorch"]))
     >>> {(check.variant, check.dtype, check.config, check.lengths, check.mode) for check in checks}
     {('packed', 'float32', 'one_layer', 'ragged', 'eager')}
     """
     planned = list(checks)
-    sampled = [check for check in planned if not OPERATIONS[check.operation].configurations[0].data]
+    usual = [check for check in planned if not takes_long(OPERATIONS[check.operation])]
     first: dict[tuple[str, str], tuple[str, str]] = {}
     selected = []
-    for check in sampled or planned:
+    for check in usual or planned:
         kept = first.setdefault((check.operation, check.framework), (check.variant, check.dtype))
         config, *_ = OPERATIONS[check.operation].configurations
         lengths, mode = check.lengths or lengths_of(config)[0], check.mode or MODES[check.framework][0]

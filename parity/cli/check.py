@@ -61,7 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     cases.add_argument("--mode", default="", help=f"select only this mode: {modes}")
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--quick", action="store_true", help="try one case of each operation's first variants only")
+    amount.add_argument("--quick", action="store_true", help="try one case of most operations' first variants only")
     amount.add_argument("--full", action="store_true", help="add what takes long: compiled modes and narrow dtypes")
     parser.add_argument("--replay", metavar="DIR", help="compare with the recording in this folder too")
     add_seed(parser)
