@@ -118,7 +118,7 @@ class Divergence:
         return f"{self.name}, {framework}: {'; '.join(changed)}. {mend}"
 
 
-@cache  # a search looks at all of them, and so does the next one
+@cache  # each search reads the sources of all snippets
 def _body(snippet: Callable[[], Values]) -> str:
     _, _, body = inspect.getsource(snippet).partition("():\n")
     return INDENT.sub("", body).strip()
