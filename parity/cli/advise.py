@@ -21,7 +21,7 @@ from parity.operations import GATES
 from parity.throughput.advice import Layer, Model, padded_variant, regret
 from parity.throughput.benchmark import PHASES, framework_of
 from parity.throughput.calibration import calibrated, stored
-from parity.throughput.timing import time_all
+from parity.throughput.timing import by_framework, time_all
 
 Seconds = Mapping[str, float]  # by "framework.variant"
 
@@ -136,7 +136,7 @@ def _model(layer: Layer, batch: int, steps: int, again: bool) -> Model:
 
 def _measured(layer: Layer, model: Model, lengths: Lengths, predicted: Seconds) -> dict[str, float]:
     """Measure the seconds of one batch: of the padded variants, and of those that may be fastest."""
-    fastest = {framework: min(_own(framework, predicted).values()) for framework in map(framework_of, predicted)}
+    fastest = {framework: min(times.values()) for framework, times in by_framework(predicted).items()}
     benchmark = layer.benchmark(lengths, costs=model.groupings())
     calls = {}
     with Console(stderr=True).status("measuring one batch"):
@@ -146,10 +146,6 @@ def _measured(layer: Layer, model: Model, lengths: Lengths, predicted: Seconds) 
                 calls[name] = benchmark.prepare(candidate).calls[layer.phase]
         times = time_all(calls, BUDGET, least=ROUNDS)
     return {name: float(np.median(times[name])) for name in calls}
-
-
-def _own(framework: str, times: Seconds) -> dict[str, float]:
-    return {name: seconds for name, seconds in times.items() if framework_of(name) == framework}
 
 
 def _table(mean: Seconds, first: Seconds, measured: Seconds, real_steps: float) -> Table:
@@ -173,12 +169,12 @@ def _table(mean: Seconds, first: Seconds, measured: Seconds, real_steps: float) 
 
 def _advice(framework: str, mean: Seconds, first: Seconds, measured: Seconds) -> str:
     """Name the variant to use; on the measured batch, compare the predicted variant with the fastest."""
-    names = _own(framework, mean)
+    names = by_framework(mean)[framework]
     best = min(names, key=lambda name: mean[name])
     padded = padded_variant(framework, names) or best
     variant = best.partition(".")[2]
     use = f"{framework}: use {variant}, predicted {mean[padded] / mean[best]:.2f} times as fast as {padded}"
-    timed = _own(framework, measured)
+    timed = by_framework(measured).get(framework, {})
     if not timed:
         return use
     fastest = min(timed, key=lambda name: timed[name])

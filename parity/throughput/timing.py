@@ -12,7 +12,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ AGAIN = " again"  # ends the second name of the call that is timed twice in each
 PRODUCT = "matrix product"
 PRODUCT_SIDE = 1024  # of the square matrices whose product gives the peak
 RESAMPLES = 2000
+Item = TypeVar("Item")
 SHORTEST_BLOCK = 5e-3  # seconds: in a shorter one, reading the clock and calling would count
 
 
@@ -118,14 +119,15 @@ def ratio(slower: Array, faster: Array, seed: int = 0) -> Ratio:
     return Ratio(float(np.median(paired)), float(low), float(high))
 
 
-def by_framework(calls: Mapping[str, TimedCall]) -> dict[str, dict[str, TimedCall]]:
-    """Group calls, named "framework.variant", by framework.
+def by_framework(named: Mapping[str, Item]) -> dict[str, dict[str, Item]]:
+    """Group what is named "framework.variant", calls or times, by framework.
 
-    Each framework has rounds of its own: its threads stay awake for a while, and would take cores from the other.
+    Calls of each framework have rounds of their own: its threads stay awake for a while, and would take cores from the
+    other.
     """
-    groups: dict[str, dict[str, TimedCall]] = {}
-    for name, call in calls.items():
-        groups.setdefault(name.partition(".")[0], {})[name] = call
+    groups: dict[str, dict[str, Item]] = {}
+    for name, one in named.items():
+        groups.setdefault(name.partition(".")[0], {})[name] = one
     return groups
 
 
