@@ -28,6 +28,7 @@ from pathlib import Path
 
 from parity import frameworks
 from parity.cli.packages import unusable
+from parity.errors import FrameworkUnavailable, InputError
 
 ROOT = Path(__file__).parents[1]
 MINUTES = 8.0
@@ -56,7 +57,7 @@ class Step:
 
 @dataclass(frozen=True)
 class StepResult:
-    """How a step ended, after how many seconds."""
+    """The outcome of a step: its command, how it ended, and after how many seconds."""
 
     name: str
     command: str
@@ -186,26 +187,26 @@ def _plan(options: argparse.Namespace) -> Plan:
     """Return the plan of a run.
 
     Raises:
-        ValueError: a wrong argument, or something that the box lacks.
+        InputError: a wrong argument.
+        FrameworkUnavailable: the box lacks a package, or a GPU.
     """
     if lacking := unusable() or frameworks.missing("pytorch"):
-        raise ValueError(lacking)
+        raise FrameworkUnavailable(lacking)
     plan = Plan(options.output.absolute(), options.recordings and options.recordings.absolute(), options.rehearse)
     if frameworks.lacks(plan.device, ["pytorch"]):
-        raise ValueError("PyTorch finds no GPU here: --rehearse runs on the CPU")
+        raise FrameworkUnavailable("PyTorch finds no GPU here: --rehearse runs on the CPU")
     if not 0 < options.minutes < math.inf:
-        raise ValueError(f"--minutes: got {options.minutes:g}, expected a finite number above 0")
+        raise InputError("--minutes", f"{options.minutes:g}", "a finite number above 0")
     if plan.recordings and not any((plan.recordings / name).is_dir() for name in frameworks.FRAMEWORKS):
         expected = f"a folder with a recording in {' or '.join(frameworks.FRAMEWORKS)}"
-        raise ValueError(f"--recordings: got {options.recordings}, expected {expected}")
+        raise InputError("--recordings", options.recordings, expected)
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
         is_empty = not any(plan.folder.iterdir())
     except OSError as error:
-        expected = f"a folder that can be written ({error.strerror})"
-        raise ValueError(f"--output: got {options.output}, expected {expected}") from error
+        raise InputError("--output", options.output, f"a folder that can be written ({error.strerror})") from error
     if not is_empty:
-        raise ValueError(f"--output: got {options.output}, expected an empty folder or a new one")
+        raise InputError("--output", options.output, "an empty folder or a new one")
     return plan
 
 
@@ -219,7 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         plan = _plan(options)
-    except ValueError as error:
+    except (InputError, FrameworkUnavailable) as error:
         parser.error(str(error))
     results = run(plan, options.minutes, lambda line: print(line, flush=True))
     return int(any(result.ended != STATUSES[0] for result in results))
