@@ -62,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
         options.full,
         device=device,
     )
-    runner = Runner(plan_recordings(checks, options.output), options.jobs, device=device, timeout=options.timeout)
+    tasks = plan_recordings(checks, options.output)
+    runner = Runner(tasks, options.jobs, device=device, timeout=options.timeout, own_process=True)
     if reason := frameworks.missing(options.framework):
         raise FrameworkUnavailable(reason)
     with writing.begin(options.output):

@@ -40,7 +40,8 @@ def _pads_among_words(
         inside = np.arange(start + 1, start + lengths[row] - 1)
         if inside.size:
             tokens[row, rng.choice(inside, rng.integers(1, inside.size + 1), replace=False)] = padding_index
-            tokens[row, -1] = padding_index if at_end else tokens[row, -1]
+            if at_end:
+                tokens[row, -1] = padding_index
     return np.where(valid(lengths, size["T"], left), tokens, padding_index)
 
 

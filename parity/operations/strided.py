@@ -31,9 +31,8 @@ def _tried_with(config: Configuration, *lengths: str) -> Configuration:
 
 
 def _pool(name: str, offset: float = 0.0, aborts: str = "", **options: int | bool) -> Configuration:
-    inputs = {
-        "x": Input("BTD", padding_like=0.3, offset=offset)
-    }  # windows of zeros: the first of equal values is the largest
+    # windows of zeros: the first of equal values is the largest
+    inputs = {"x": Input("BTD", padding_like=0.3, offset=offset)}
     discrete = ("y_lengths",)
     return Configuration(
         name, inputs, {"y": "BTD"} | LENGTHS, options, discrete=discrete, aborts_without_sequences=aborts
