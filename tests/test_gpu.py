@@ -27,10 +27,12 @@ def quick(name: str) -> Step:
     return Step(name, 60, ("timeit", "-n", "1", "-r", "1", f"print({name!r})"))
 
 
-def ends(folder: Path, monkeypatch: pytest.MonkeyPatch, *steps: Step, minutes: float = 1.0) -> list[str]:
+def ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *steps: Step, minutes: float = 1.0, rehearsal: bool = False
+) -> list[str]:
     """Run steps of a test, and return how they ended, which is in the file too."""
     monkeypatch.setattr(Plan, "steps", lambda _: list(steps))
-    done = run(Plan(folder, None, rehearsal=True), minutes, lambda _: None)
+    done = run(Plan(folder, None, rehearsal), minutes, lambda _: None)
     kept = json.loads((folder / "steps.json").read_text(encoding="utf-8"))
     assert [StepResult(**one) for one in kept] == done
     return [one.ended for one in done]
@@ -43,6 +45,11 @@ def test_a_step_that_reaches_its_limit_is_stopped_and_the_next_one_runs(
     assert ended == ["stopped at its limit", "done"]
     assert "KeyboardInterrupt" in (tmp_path / "slow.txt").read_text(encoding="utf-8")
     assert (tmp_path / "next.txt").read_text(encoding="utf-8").startswith("next")
+
+
+def test_only_the_whole_run_limits_a_step_of_a_rehearsal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    above_its_limit = Step("rehearsed", 0.01, quick("rehearsed").command)
+    assert ends(tmp_path, monkeypatch, above_its_limit, rehearsal=True) == ["done"]
 
 
 def test_a_step_without_time_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
