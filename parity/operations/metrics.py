@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.arrays import Array, Lengths
+from parity.arrays import Array, Lengths, valid
 from parity.operations.loss import LARGE
 from parity.operations.row import MANY, MANY_SEQUENCES, OF_ALL_SIZES, Configuration, Input, Operation
 
@@ -19,6 +19,26 @@ def _often_zero(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, i
     """Sample classes, every second of them 0 on average: the class that is predicted throughout every second row."""
     shape = len(lengths), size["T"]
     return rng.integers(0, size["C"], shape) * rng.integers(0, 2, shape)
+
+
+def _classes(lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Return a class for each step of each sequence, which two arrays can have in common."""
+    return (7 * np.arange(len(lengths))[:, None] + 3 * np.arange(size["T"])) % size["C"]
+
+
+def _nearly_right(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample logits of these classes: of every second sequence all, of the others all but one; none on padding.
+
+    The wrong one is the last, the first, or any.
+    """
+    predicted, real = _classes(lengths, size), valid(lengths, size["T"])
+    predicted = np.where(real, predicted, predicted + 1)
+    start = int(rng.integers(2))
+    for place, row in enumerate(np.flatnonzero(lengths), start):
+        at = (int(lengths[row]) - 1, 0, int(rng.integers(lengths[row])))[place // 2 % 3]
+        predicted[row, at] += place % 2
+    largest: Array = 20 * np.eye(size["C"])[predicted % size["C"]]
+    return largest + rng.normal(size=largest.shape)
 
 
 def _splits(
@@ -36,6 +56,10 @@ def _splits(
 LOGITS = {"logits": Input("BTC", offset=LARGE), "targets": Input("BT", below="C")}
 TIES = Input("BTC", first_offset=LARGE, equal="H", equal_to=(0.0,))  # at one step: the first class is predicted
 PREDICTIONS = {"logits": TIES, "targets": Input("BT", below="C", sample=_often_zero)}
+WHOLE = {
+    "logits": Input("BTC", sample=_nearly_right),
+    "targets": Input("BT", below="C", sample=lambda _, lengths, size: _classes(lengths, size)),
+}
 LINEAR = {"x": Input("BTD", buffer=True), "targets": Input("BT", below="C"), "w": Input("DC", fan_in="D", buffer=True)}
 
 ROWS = (
@@ -55,6 +79,11 @@ ROWS = (
             PREDICTIONS, {"accuracy": ""}, (*MANY, *MANY_SEQUENCES), first_derivatives_only=CONSTANT
         ),
         variants={"pytorch": ("masked", "selected"), "tensorflow": ("keras_metric", "masked")},
+    ),
+    Operation(
+        "metrics.exact_match",
+        configurations=_splits(WHOLE, {"matched": ""}, (*MANY, *MANY_SEQUENCES), first_derivatives_only=CONSTANT),
+        variants={"pytorch": ("masked", "counted"), "tensorflow": ("keras_metric", "counted")},
     ),
     Operation(
         "metrics.f1_score",

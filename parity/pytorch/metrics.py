@@ -73,6 +73,25 @@ def token_accuracy(logits, targets, lengths, *, splits=2, variant="masked"):  # 
     return {"accuracy": right.to(logits.dtype) / steps.clamp(min=1)}
 
 
+def exact_match(logits, targets, lengths, *, splits=2, variant="masked"):  # (B, T, C)  (B, T)  (B,)
+    """Compute the share of sequences all of whose classes of the largest logit are the targets.
+
+    Args:
+        variant: "masked" (padding is right), or "counted" (as many right steps as real ones).
+
+    Returns:
+        matched: (), without gradient, over all sequences that have a real step; 0 without any.
+    """
+    runtime.pick(("masked", "counted"), variant)
+    matched, sequences = 0, 0
+    for z, target, length in batches(splits, logits, targets, lengths):
+        real = runtime.valid(length, z.shape[1])
+        right = z.argmax(2) == target
+        whole = (right | ~real).all(1) if variant == "masked" else (right & real).sum(1) == length
+        matched, sequences = matched + (whole & (length > 0)).sum(), sequences + (length > 0).sum()
+    return {"matched": matched.to(logits.dtype) / sequences.clamp(min=1)}
+
+
 def f1_score(logits, targets, lengths, *, splits=2, variant="one_hot"):  # (B, T, C)  (B, T)  (B,)
     """Compute the F1 score of each class over all real steps: ``2 hits / (predicted + true)``.
 

@@ -51,6 +51,22 @@ def token_accuracy(logits, targets, lengths, *, splits=2):  # (B, T, C)  (B, T) 
     return {"accuracy": sum(right, np.zeros(logits.shape[:-3])) / max(1, sum(lengths))}
 
 
+def exact_match(logits, targets, lengths, *, splits=2):  # (B, T, C)  (B, T)  (B,)
+    """Compute the share of sequences all of whose classes of the largest logit are the targets.
+
+    Returns:
+        matched: (), without gradient, over all sequences that have a real step; 0 without any. Which of equal logits
+            counts as the largest is left open.
+
+    >>> targets = np.array([[0, 1, 0], [1, 1, 0], [0, 0, 0]])
+    >>> float(exact_match(np.eye(3)[[[0, 1, 2]] * 3], targets, [2, 2, 0])["matched"])  # the first of two
+    0.5
+    """
+    predicted, true = classes(logits, targets, lengths)
+    right = [np.all(p == t, -1) * 1.0 for p, t in zip(predicted, true) if len(t)]
+    return {"matched": sum(right, np.zeros(logits.shape[:-3])) / max(1, len(right))}
+
+
 def f1_score(logits, targets, lengths, *, splits=2):  # (B, T, C)  (B, T)  (B,)
     """Compute the F1 score of each class over all real steps: ``2 hits / (predicted + true)``.
 

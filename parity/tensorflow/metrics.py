@@ -76,6 +76,33 @@ def token_accuracy(logits, targets, lengths, *, splits=2, variant="keras_metric"
     return {"accuracy": metric.stateless_result(state) if variant == "keras_metric" else right / tf.maximum(steps, 1)}
 
 
+def exact_match(logits, targets, lengths, *, splits=2, variant="keras_metric"):  # (B, T, C)  (B, T)  (B,)
+    """Compute the share of sequences all of whose classes of the largest logit are the targets.
+
+    Args:
+        variant: "keras_metric" (`Mean` over sequences, padding is right), or "counted" (as many right steps as real
+            ones).
+
+    Returns:
+        matched: (), without gradient, over all sequences that have a real step; 0 without any.
+    """
+    runtime.pick(("keras_metric", "counted"), variant)
+    metric = mean_metric(logits.dtype)
+    state, matched, sequences = metric.stateless_reset_state(), 0, 0
+    for z, target, length in batches(splits, logits, targets, lengths):
+        real, right = runtime.valid(length, tf.shape(z)[1]), tf.argmax(z, 2) == target
+        has_steps = tf.cast(length > 0, z.dtype)
+        if variant == "keras_metric":
+            whole = tf.cast(tf.reduce_all(right | ~real, 1), z.dtype)
+            state = metric.stateless_update_state(state, whole, sample_weight=has_steps)
+        else:
+            whole = tf.math.count_nonzero(right & real, 1, dtype=length.dtype) == length
+            matched = matched + tf.reduce_sum(tf.cast(whole, z.dtype) * has_steps)
+            sequences = sequences + tf.reduce_sum(has_steps)
+    counted = matched / tf.maximum(sequences, 1)
+    return {"matched": metric.stateless_result(state) if variant == "keras_metric" else counted}
+
+
 def f1_score(logits, targets, lengths, *, splits=2, variant="one_hot"):  # (B, T, C)  (B, T)  (B,)
     """Compute the F1 score of each class over all real steps: ``2 hits / (predicted + true)``.
 
