@@ -128,6 +128,36 @@ ON_THE_LEFT = (
         after="tf.shape(prediction)[1])",
         killed_by="same_on_either_side",
     ),
+    Mutant(
+        name="loss.focus_of_right_padding",
+        operation="loss.focal",
+        subject="pytorch.selected",
+        mistake="The mask is that of right padding: left-padded steps are scored, and the last real ones are not.",
+        location="loss.focal",
+        before="targets.shape[1], left)",
+        after="targets.shape[1])",
+        killed_by="same_on_either_side",
+    ),
+    Mutant(
+        name="loss.divergence_of_right_padding",
+        operation="loss.smoothed_divergence",
+        subject="tensorflow.xlogy",
+        mistake="The mask is that of right padding: left-padded steps are scored, and the last real ones are not.",
+        location="loss.smoothed_divergence",
+        before="tf.shape(targets)[1], left)",
+        after="tf.shape(targets)[1])",
+        killed_by="same_on_either_side",
+    ),
+    Mutant(
+        name="loss.sequence_of_right_padding",
+        operation="loss.sequence_loss",
+        subject="tensorflow.weighted",
+        mistake="The mask is that of right padding: left-padded steps are scored, and the last real ones are not.",
+        location="loss.sequence_loss",
+        before="tf.shape(targets)[1], left)",
+        after="tf.shape(targets)[1])",
+        killed_by="same_on_either_side",
+    ),
 )
 
 MUTANTS = FIRST_STEPS + ON_THE_LEFT

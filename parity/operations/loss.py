@@ -58,6 +58,7 @@ def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
 (WEIGHTED,) = _mean({**LOGITS, **OF_CLASSES})
 (OF_SEQUENCES,) = _mean(LOGITS, "a mean over all sequences of the batch that have a step", extra_lengths=FEW_AND_MANY)
 
+BY_TOKEN = _sequence_loss("by_token", "BT")
 (WITHOUT_PAD,) = _mean(LOGITS, options={"smoothing": 0.1, "pad_class": 0}, least={"C": 3})
 (FOCAL,) = _mean({**LOGITS, **OF_CLASSES}, options={"gamma": 2.0, "ignored_class": None})
 
@@ -76,7 +77,8 @@ ROWS = (
             _sequence_loss("mean", ""),
             _sequence_loss("by_sequence", "B"),
             _sequence_loss("by_step", "T"),
-            _sequence_loss("by_token", "BT"),
+            BY_TOKEN,
+            BY_TOKEN.left_padded("ragged", *OF_ALL_SIZES),
         ),
         variants={"pytorch": ("weighted",), "tensorflow": ("weighted",)},
     ),
@@ -96,7 +98,7 @@ ROWS = (
     Operation(
         "loss.smoothed_divergence",
         configurations=(
-            WITHOUT_PAD,
+            *_on_either_side(WITHOUT_PAD),
             WITHOUT_PAD.with_options("another_pad", *OF_ALL_SIZES, "wide", smoothing=0.6, pad_class=2),
             WITHOUT_PAD.with_options("not_smoothed", *OF_ALL_SIZES, smoothing=0.0, pad_class=1),
         ),
@@ -105,7 +107,7 @@ ROWS = (
     Operation(
         "loss.focal",
         configurations=(
-            FOCAL,
+            *_on_either_side(FOCAL),
             FOCAL.with_options("ignored_class", *OF_ALL_SIZES, "long", gamma=0.5, ignored_class=1),
             FOCAL.with_options("not_focused", *OF_ALL_SIZES, gamma=0.0, ignored_class=0),
         ),

@@ -37,14 +37,21 @@ def cross_entropy(logits, targets, lengths, *, left=False, variant="ignore_index
 
 
 def sequence_loss(
-    logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True, variant="weighted"
+    logits,
+    targets,
+    lengths,
+    *,
+    average_across_timesteps=True,
+    average_across_batch=True,
+    left=False,
+    variant="weighted",
 ):
     """Average the cross entropy as ``tf.contrib.seq2seq.sequence_loss`` did, over time, batch or both.
 
     Returns:
         loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
     """
-    real = runtime.valid(lengths, targets.shape[1])
+    real = runtime.valid(lengths, targets.shape[1], left)
     losses = by_token(logits, targets, real)
     axes = (1,) * average_across_timesteps + (0,) * average_across_batch
     if not axes:
@@ -80,7 +87,7 @@ def class_weights(
     return {"loss": total / torch.where(weight > 0, weight, 1)}
 
 
-def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0, variant="kl_div"):
+def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0, left=False, variant="kl_div"):
     """Average the divergence from smoothed targets over real steps, where one class is the pad.
 
     A target keeps ``1 - smoothing``, and all classes but the pad share the rest. ``label_smoothing`` of PyTorch's cross
@@ -94,7 +101,7 @@ def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0,
     Returns:
         loss: (), 0 if no step counts.
     """
-    counted = runtime.valid(lengths, targets.shape[1]) & (targets != pad_class)
+    counted = runtime.valid(lengths, targets.shape[1], left) & (targets != pad_class)
     z, q = logits[counted], smoothed(targets[counted], logits, smoothing, pad_class)  # (N, C)
     if runtime.pick(("kl_div", "cross_entropy"), variant) == "kl_div":
         total = F.kl_div(z.log_softmax(1), q, reduction="sum")  # it knows that 0 log 0 is 0
@@ -111,7 +118,7 @@ def smoothed(targets, logits, smoothing, pad_class):  # (N,) -> (N, C)
     return (1 - smoothing) * F.one_hot(targets, classes).to(share.dtype) + share
 
 
-def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=None, variant="selected"):
+def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=None, left=False, variant="selected"):
     """Average ``-weight (1 - p) ** gamma log p`` over real steps, p being the probability of the target.
 
     1 - p is the probability of all other classes, whose logarithm is computed as such: where p rounds to 1, the slope
@@ -124,7 +131,7 @@ def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=No
     Returns:
         loss: (), 0 if no step counts.
     """
-    counted = runtime.valid(lengths, targets.shape[1])
+    counted = runtime.valid(lengths, targets.shape[1], left)
     if ignored_class is not None:
         counted = counted & (targets != ignored_class)
     log_p, target = logits[counted].log_softmax(1), targets[counted]  # (N, C)  (N,)

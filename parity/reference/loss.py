@@ -20,15 +20,16 @@ def cross_entropy(logits, targets, lengths, *, left=False):  # (B, T, C)  (B, T)
     return {"loss": mean_over_steps(by_token(logits, targets, lengths, left=left), lengths, logits)}
 
 
-def sequence_loss(logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True):
+def sequence_loss(logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True, left=False):
     """Average the cross entropy as ``tf.contrib.seq2seq.sequence_loss`` did, over time, batch or both.
 
     Returns:
         loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
             An average over no steps is 0.
     """
-    losses = padded_losses(by_token(logits, targets, lengths), logits)  # (B, T)
+    losses = padded_losses(by_token(logits, targets, lengths, left=left), logits, left)  # (B, T)
     real = np.arange(logits.shape[-2]) < np.asarray(lengths)[:, None]
+    real = real[:, ::-1] if left else real
     axes = (-1,) * average_across_timesteps + (-2,) * average_across_batch
     if not axes:
         return {"loss": losses}
@@ -66,7 +67,7 @@ def class_weights(logits, targets, lengths, class_weight, *, left=False):  # (B,
     return {"loss": total / np.where(weight > 0, weight, 1)}
 
 
-def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0):  # (B, T, C)  (B, T)  (B,)
+def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0, left=False):  # (B, T, C)  (B, T)  (B,)
     """Average the divergence from smoothed targets over real steps, where one class is the pad.
 
     A target keeps ``1 - smoothing``, and all classes but the pad share the rest: the pad has no mass, and steps whose
@@ -80,7 +81,7 @@ def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0)
     3.0
     """
     share = smoothing * (np.arange(logits.shape[-1]) != pad_class) / (logits.shape[-1] - 1)
-    kept, wanted = counted_steps(logits, targets, lengths, pad_class)
+    kept, wanted = counted_steps(logits, targets, lengths, pad_class, left)
     losses = []
     for z, target in zip(kept, wanted):
         q = (1 - smoothing) * np.eye(logits.shape[-1])[target] + share  # (n, C)
@@ -90,7 +91,7 @@ def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0)
     return {"loss": mean_over_steps(losses, list(map(len, wanted)), logits)}
 
 
-def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=None):  # (B, T, C)  (B, T)  (B,)  (C,)
+def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=None, left=False):
     """Average ``-weight (1 - p) ** gamma log p`` over real steps, p being the probability of the target.
 
     Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002. The weights are constants,
@@ -104,7 +105,7 @@ def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=No
         loss: (), 0 if no step counts.
     """
     classes, losses = logits.shape[-1], []
-    kept, wanted = counted_steps(logits, targets, lengths, ignored_class)
+    kept, wanted = counted_steps(logits, targets, lengths, ignored_class, left)
     for z, target in zip(kept, wanted):
         z = z - np.max(runtime.constant(z), -1, keepdims=True)  # or the largest logit would be rounded with each
         chosen = np.eye(classes, dtype=bool)[target]  # (n, C)
@@ -174,15 +175,15 @@ def sum_over_steps(losses, like):  # B arrays (..., length), (..., B, T, D) -> (
     return sum((np.sum(loss, -1) for loss in losses), np.zeros(like.shape[:-3]))
 
 
-def padded_losses(losses, logits):  # B arrays (length,), (B, T, C) -> (B, T)
-    return runtime.padded([loss[..., None] for loss in losses], logits[..., :1])[..., 0]
+def padded_losses(losses, logits, left):  # B arrays (length,), (B, T, C) -> (B, T)
+    return runtime.padded([loss[..., None] for loss in losses], logits[..., :1], left)[..., 0]
 
 
-def counted_steps(logits, targets, lengths, ignored):  # (..., B, T, C)  (B, T)  (B,)
+def counted_steps(logits, targets, lengths, ignored, left):  # (..., B, T, C)  (B, T)  (B,)
     """Return the logits (..., n, C) and targets (n,) of each sequence, without steps whose target is ignored."""
-    real = [targets[row, :length] for row, length in enumerate(lengths)]
+    real = runtime.items(targets, lengths, left)
     places = [np.flatnonzero(target != ignored) if ignored is not None else np.arange(len(target)) for target in real]
-    kept = [logits[..., row, place, :] for row, place in enumerate(places)]
+    kept = [alone[..., place, :] for alone, place in zip(runtime.sequences(logits, lengths, left), places)]
     return kept, [target[place] for target, place in zip(real, places)]
 
 

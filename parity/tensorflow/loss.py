@@ -43,14 +43,21 @@ def cross_entropy(logits, targets, lengths, *, left=False, variant="keras_mask")
 
 
 def sequence_loss(
-    logits, targets, lengths, *, average_across_timesteps=True, average_across_batch=True, variant="weighted"
+    logits,
+    targets,
+    lengths,
+    *,
+    average_across_timesteps=True,
+    average_across_batch=True,
+    left=False,
+    variant="weighted",
 ):
     """Average the cross entropy as ``tf.contrib.seq2seq.sequence_loss`` did, over time, batch or both.
 
     Returns:
         loss: (); (B,) averaged over time only; (T,) averaged over the batch only; (B, T) neither.
     """
-    real = runtime.valid(lengths, tf.shape(targets)[1])
+    real = runtime.valid(lengths, tf.shape(targets)[1], left)
     losses = by_token(logits, targets, real)
     axes = [1] * average_across_timesteps + [0] * average_across_batch
     if not axes:
@@ -92,7 +99,7 @@ def class_weights(
     return {"loss": with_keras_mask(loss, targets, runtime.only_real(real, logits), real, sample_weight=weight)}
 
 
-def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0, variant="xlogy"):
+def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0, left=False, variant="xlogy"):
     """Average the divergence from smoothed targets over real steps, where one class is the pad.
 
     A target keeps ``1 - smoothing``, and all classes but the pad share the rest. `keras.losses.KLDivergence` takes
@@ -106,7 +113,7 @@ def smoothed_divergence(logits, targets, lengths, *, smoothing=0.1, pad_class=0,
     Returns:
         loss: (), 0 if no step counts.
     """
-    counted = runtime.valid(lengths, tf.shape(targets)[1]) & (targets != pad_class)
+    counted = runtime.valid(lengths, tf.shape(targets)[1], left) & (targets != pad_class)
     z = tf.boolean_mask(logits, counted)  # (N, C)
     q = smoothed(tf.boolean_mask(targets, counted), logits, smoothing, pad_class)
     negative_entropy = tf.math.xlogy(q, q)  # 0 where q is 0
@@ -125,7 +132,7 @@ def smoothed(targets, logits, smoothing, pad_class):  # (N,) -> (N, C)
     return (1 - smoothing) * tf.one_hot(targets, classes, dtype=logits.dtype) + share
 
 
-def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=None, variant="selected"):
+def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=None, left=False, variant="selected"):
     """Average ``-weight (1 - p) ** gamma log p`` over real steps, p being the probability of the target.
 
     1 - p is the probability of all other classes, whose logarithm is computed as such: where p rounds to 1, the slope
@@ -138,7 +145,7 @@ def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=No
     Returns:
         loss: (), 0 if no step counts.
     """
-    counted = runtime.valid(lengths, tf.shape(targets)[1])
+    counted = runtime.valid(lengths, tf.shape(targets)[1], left)
     if ignored_class is not None:
         counted = counted & (targets != ignored_class)
     log_p, target = tf.nn.log_softmax(tf.boolean_mask(logits, counted)), tf.boolean_mask(targets, counted)
