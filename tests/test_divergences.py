@@ -112,6 +112,20 @@ SEARCHED = {  # words of somebody who has the symptom -> the entry
     "labels -100 predictions exactly": "metrics.whole_sequences",
     "SpecAugment padding": "dropout.time_masks_on_padding",
     "bucket_by_sequence_length memory": "packing.tokens_of_a_batch",
+    "cu_seqlens trailing": "documents.trailing_cu_seqlens",
+    "torch.export packs": "compilation.exported_packing",
+    "ONNX tracing lengths": "compilation.exported_packing",
+    "causal mask forgotten": "decoder.causal_mask_forgotten",
+    "attend future tokens": "decoder.causal_mask_forgotten",
+    "EOS finished batch": "generation.behind_the_end_token",
+    "KV cache position left-padded": "generation.positions_in_the_cache",
+    "exact match padding labels": "metrics.whole_sequences",
+    "sliding window W": "generation.sliding_window",
+    "GQA repeat_interleave": "generation.repeated_heads",
+    "cumprod gradient": "generation.product_of_masked_factors",
+    "log-probabilities shifted response": "loss.mask_not_shifted",
+    "masked_bias": "pooling.large_negative",
+    "sum features mask cancel": "masking.length_from_features",
 }
 
 
@@ -144,6 +158,21 @@ REPORTED = {  # words as reporters put them, of which an entry may lack some -> 
     "discounted returns padding": "averages.cumulative_sum",
     "missing values time series NaN loss": "loss.missing_targets",
     "augmentation masks frames of padding": "dropout.time_masks_on_padding",
+    "generate do not stop after eos_token batch": "generation.behind_the_end_token",
+    "Batched KV Cache Position IDs": "generation.positions_in_the_cache",
+    "Avoid padding computation with cu_seqlens": "documents.trailing_cu_seqlens",
+    "Export to ONNX pack_padded_sequence generates wrong output": "compilation.exported_packing",
+    "CausalLM attend to future tokens loss collapses": "decoder.causal_mask_forgotten",
+    "exact match counts padding": "metrics.whole_sequences",
+    "Off-by-one error flash_attention sliding window": "generation.sliding_window",
+    "Conformer output depends on padding": "convolution.stack_bias",
+    "encoder time convolutions reading padded frames": "convolution.stack_bias",
+    "mask sum of dim is 0 but the elements are not zero": "masking.length_from_features",
+    "attention mask in all decoding steps inference": "decoder.padding_in_the_cache",
+    "Generated results are different with padding and single": "decoder.padding_in_the_cache",
+    "pos is unexpectedly all zero True on pad positions": "attention.polarity",
+    "accuracy does not exclude padding -100": "averages.accuracy_counts_padding",
+    "DPO loss mask shift": "loss.mask_not_shifted",
 }
 
 

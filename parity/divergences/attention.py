@@ -12,7 +12,7 @@ from parity.divergences.entry import DEPENDS, DIFFERS, FALSE, divergence
     },
     why="In `nn.MultiheadAttention` and `nn.Transformer`, True in `key_padding_mask` and `attn_mask` means ignore. In "
     "`scaled_dot_product_attention`, in the same package, and in Keras, True means keep. An inverted mask attends to "
-    "padding alone, without a warning.",
+    "padding alone, without a warning, and what is multiplied by it (`pos`, a position) is zero on all real steps.",
     instead="Pass `key_padding_mask=~mask`, and test with very large values at padding.",
     operation="attention.multi_head_attention",
     sources=(

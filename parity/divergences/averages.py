@@ -214,11 +214,16 @@ class missing_last_axis:
         "tensorflow": {"accuracy": 0.875, "accuracy over real steps": 0.5},
     },
     why="`ignore_index` and `ignore_class` apply to the loss alone. Padding is easy to predict, so one right answer "
-    "in two becomes seven in eight.",
+    "in two becomes seven in eight. Where padding has the label -100, no prediction equals it, and the accuracy is too "
+    "low in place of too high.",
     instead="Average over the mask; in Keras, pass `sample_weight` to the metric, or use "
     "`compile(weighted_metrics=...)`.",
     operation="masking.mask_from_tokens",
-    sources=("https://keras.io/api/models/model_training_apis/",),
+    sources=(
+        "https://keras.io/api/models/model_training_apis/",
+        "https://github.com/DaoyuanLi2816/Molecule-Generator/pull/21",
+        "https://github.com/jsbaan/transformer-from-scratch/issues/7",
+    ),
 )
 class accuracy_counts_padding:
     def pytorch():
@@ -335,6 +340,7 @@ class load_of_experts:
     "its batch-mates.",
     instead="Divide by the number of tokens that each hypothesis has generated, without the prompt and without "
     "padding, and add nothing to a score after the end token.",
+    operation="generation.beam_scores",
     sources=(
         "https://github.com/huggingface/transformers/issues/25455",
         "https://github.com/huggingface/transformers/pull/23127",
@@ -373,6 +379,7 @@ class length_penalty:
     "terms are those of the padding, and each real step includes them: here -1, such as a KL penalty that was "
     "computed on padding too.",
     instead="Multiply by the mask before summing backwards. A cumulative product needs 1 on padding.",
+    operation="scans.discounted_returns",
     sources=(
         "https://github.com/natolambert/rlhf-book/pull/216",
         "https://docs.pytorch.org/docs/stable/generated/torch.cumsum.html",

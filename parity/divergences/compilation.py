@@ -233,3 +233,92 @@ class calling_numpy:
             "lengths, as a graph": graph(tf.constant([3, 1])).numpy().tolist(),
             "lengths, by XLA": raised(lambda: xla(tf.constant([3, 1])), says="PyFunc"),
         }
+
+
+@divergence(
+    claim="A model that packs its batches can be exported (`torch.export`, tracing, ONNX).",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {
+            "torch.export": "TypeError: … FakeTensor …",
+            "called with lengths 1, 2": [1.0, 2.0],
+            "traced with a tensor of lengths 3, 1": [1.0, 2.0],
+            "traced with a list of lengths 3, 1": [3.0, 1.0],
+        },
+        "tensorflow": {"called with lengths 1, 2": [1.0, 2.0], "exported": [1.0, 2.0]},
+    },
+    why="The size of a packed batch depends on the values of the lengths. `torch.export` refuses that. Tracing, on "
+    "which the older exporter to ONNX is built, takes lengths in a Python list for constants: the traced model cuts "
+    "each later batch at the lengths of its example, without an error. A masked layer of Keras has one graph for all "
+    "lengths, and is exported with it.",
+    instead="Export the loop over a padded batch, with `torch.where` at each step, or a single sequence without "
+    "packing. Where it has to be traced, pass lengths as a tensor, and try other lengths on the result.",
+    operation="rnn.gru",
+    sources=(
+        "https://github.com/pytorch/pytorch/pull/186527",
+        "https://github.com/pytorch/pytorch/issues/62240",
+        "https://github.com/pytorch/pytorch/issues/49936",
+        "https://github.com/pytorch/pytorch/issues/48460",
+        "https://github.com/Zhongxu-Wang/ArtSpeech/issues/1",
+    ),
+)
+class exported_packing:
+    def pytorch():
+        import torch
+        from torch import nn
+        from torch.nn.utils.rnn import pack_padded_sequence
+
+        from parity.divergences.entry import raised
+
+        class Final(nn.Module):
+            def __init__(self, as_list):
+                super().__init__()
+                self.rnn, self.as_list = nn.RNN(1, 1, nonlinearity="relu", batch_first=True), as_list
+                for weight in self.parameters():
+                    nn.init.zeros_(weight)
+                for weight in (self.rnn.weight_ih_l0, self.rnn.weight_hh_l0):
+                    nn.init.ones_(weight)
+
+            def forward(self, x, lengths):  # the sum of each sequence
+                lengths = lengths.tolist() if self.as_list else lengths
+                packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+                return self.rnn(packed)[1].flatten()
+
+        x, lengths, others = torch.ones(2, 3, 1), torch.tensor([3, 1]), torch.tensor([1, 2])
+
+        def exported():
+            torch.export.export(Final(as_list=False), (x, lengths))
+
+        def traced(as_list):
+            return torch.jit.trace(Final(as_list), (x, lengths))(x, others).tolist()
+
+        return {
+            "torch.export": raised(exported, says="FakeTensor"),
+            "called with lengths 1, 2": Final(as_list=False)(x, others).tolist(),
+            "traced with a tensor of lengths 3, 1": traced(as_list=False),
+            "traced with a list of lengths 3, 1": traced(as_list=True),
+        }
+
+    def tensorflow():
+        import tempfile
+
+        import keras
+        import tensorflow as tf
+
+        initial = {"kernel_initializer": "ones", "recurrent_initializer": "ones"}
+        rnn = keras.layers.SimpleRNN(1, activation="relu", **initial)
+        rnn.build((None, None, 1))
+        archive = keras.export.ExportArchive()
+        archive.track(rnn)
+
+        def final(x, lengths):  # the sum of each sequence
+            return rnn(x, mask=tf.sequence_mask(lengths, tf.shape(x)[1]))[:, 0]
+
+        specs = [tf.TensorSpec((None, None, 1)), tf.TensorSpec((None,), tf.int32)]
+        archive.add_endpoint("final", final, specs)
+        with tempfile.TemporaryDirectory() as folder:
+            archive.write_out(folder, verbose=False)
+            loaded = tf.saved_model.load(folder)
+            x, others = tf.ones((2, 3, 1)), tf.constant([1, 2])
+            exported = loaded.final(x, others).numpy().tolist()
+        return {"called with lengths 1, 2": final(x, others).numpy().tolist(), "exported": exported}

@@ -12,13 +12,15 @@ from parity.divergences.entry import DIFFERS, FALSE, PARTLY, TRUE, divergence
     },
     why="The first layer reads zeros, as at the end of a sequence. Its own output on padding is the bias, plus the "
     "real steps within its window, and the second layer reads that. A depthwise convolution behind a dense layer, as "
-    "in a Conformer, does the same: padding leaks into the last real steps.",
+    "in the encoder of a Conformer, reads padded frames too: they leak into the last real ones.",
     instead="Apply `y * mask` after every convolution. In Keras, a mask does not do this: `Conv1D` drops it, with a "
     "warning.",
     operation="feedforward.conv1d",
     sources=(
         "https://github.com/keras-team/keras/issues/16622",
         "https://github.com/keras-team/keras/issues/20113",
+        "https://github.com/pytorch/audio/issues/4205",
+        "https://github.com/espnet/espnet/pull/6660",
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv1d.html",
     ),
 )

@@ -405,7 +405,7 @@ class memory_mask:
     "since version 2.1, shows each new token all cached ones; then the rows of a longer query see nothing.",
     instead="Decode one token without `is_causal`. For a chunk, use `torch.nn.attention.bias.causal_lower_right`, or "
     "pass the last rows of a causal mask over all steps.",
-    operation="decoder.self_attention",
+    operation="generation.cached_attention",
     sources=(
         "https://github.com/pytorch/pytorch/issues/108108",
         "https://github.com/pytorch/pytorch/issues/144858",
@@ -454,21 +454,23 @@ class causal_corner:
 
 
 @divergence(
-    claim="Once a left-padded prompt is in the KV cache, each new token needs no mask.",
+    claim="Once a left-padded prompt is in the KV cache, later steps of decoding need no attention mask.",
     verdict=FALSE,
     expected={
         "pytorch": {"no mask": 4.333, "no mask, static cache": 3.25, "mask of the cache": 2.0},
         "tensorflow": {"no mask": 4.333, "no mask, static cache": 3.25, "mask of the cache": 2.0},
     },
     why="The keys and values of the padding are in the cache too, whether it grows or is static, and each new token "
-    "attends to them, and to what a static cache has not filled yet. So a prompt generates other text in a batch with "
-    "a longer one than alone. The position of a new token is the number of real tokens, and not that of cached ones.",
+    "attends to them, and to what a static cache has not filled yet. So generated results are different in a batch "
+    "with a longer prompt, and without (a single prompt). The position of a new token is the number of real tokens, "
+    "and not that of cached ones.",
     instead="Extend the attention mask by one column a token, and pass it and `position_ids` in every step of "
     "decoding.",
-    operation="decoder.self_attention",
+    operation="generation.cached_attention",
     sources=(
         "https://github.com/huggingface/transformers/issues/30670",
         "https://github.com/unslothai/unsloth/pull/3795",
+        "https://github.com/OpenNMT/OpenNMT-py/pull/2532",
     ),
 )
 class padding_in_the_cache:
@@ -505,4 +507,68 @@ class padding_in_the_cache:
             "no mask": attended(cached[:, :3]),
             "no mask, static cache": attended(cached),
             "mask of the cache": attended(cached, attention_mask=real),
+        }
+
+
+@divergence(
+    claim="The layers of a decoder are causal: no step attends to future tokens.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {"first step sees the last": True, "with tgt_key_padding_mask": True, "with tgt_mask": False},
+        "tensorflow": {
+            "first step sees the last": True,
+            "with a mask of the padding": True,
+            "with use_causal_mask": False,
+        },
+    },
+    why="`nn.TransformerDecoder`, `nn.TransformerDecoderLayer` and Keras' `MultiHeadAttention` have no causal mask "
+    "unless they are given one; a mask of the padding is none. Where it is forgotten, each step sees the token that it "
+    "has to predict: the loss of training falls to nearly 0, that of validation too, and what is generated is "
+    "nonsense, since there is no next token to copy.",
+    instead="Pass `tgt_mask=nn.Transformer.generate_square_subsequent_mask(T)`, or `use_causal_mask=True`. To test it, "
+    "change the last token: no earlier output may change, in any layer.",
+    operation="decoder.self_attention",
+    sources=(
+        "https://github.com/huggingface/transformers/issues/48745",
+        "https://github.com/alex-matton/causal-transformer-decoder/issues/1",
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerDecoderLayer.html",
+    ),
+)
+class causal_mask_forgotten:
+    def pytorch():
+        import torch
+        from torch import nn
+
+        torch.manual_seed(0)
+        layer = nn.TransformerDecoderLayer(4, 1, 4, dropout=0.0, batch_first=True)
+        x, memory = torch.randn(1, 3, 4), torch.ones(1, 1, 4)
+        changed = x.clone()
+        changed[0, 2] *= -2  # another last token
+        causal = nn.Transformer.generate_square_subsequent_mask(3)
+
+        def moves(**options):
+            first, second = (layer(one, memory, **options)[0, 0] for one in (x, changed))
+            return bool((first - second).abs().max() > 1e-3)
+
+        return {
+            "first step sees the last": moves(),
+            "with tgt_key_padding_mask": moves(tgt_key_padding_mask=torch.zeros(1, 3, dtype=torch.bool)),
+            "with tgt_mask": moves(tgt_mask=causal),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        layer = keras.layers.MultiHeadAttention(1, 1, use_bias=False, kernel_initializer="ones")
+        x, changed = tf.constant([[[1.0], [3.0], [0.0]]]), tf.constant([[[1.0], [3.0], [5.0]]])  # another last token
+
+        def moves(**options):
+            first, second = (layer(one, one, **options)[0, 0, 0] for one in (x, changed))
+            return bool(tf.abs(first - second) > 1e-3)
+
+        return {
+            "first step sees the last": moves(),
+            "with a mask of the padding": moves(attention_mask=tf.ones((1, 1, 3), tf.bool)),
+            "with use_causal_mask": moves(use_causal_mask=True),
         }

@@ -545,3 +545,78 @@ class labels_shifted_twice:
             )
 
         return {"shifted once": loss(1), "not shifted": loss(0), "shifted twice": loss(2)}
+
+
+@divergence(
+    claim="`cu_seqlens` may have trailing entries, to be of a fixed size, and may end before the last token.",
+    verdict=FALSE,
+    expected={
+        "pytorch": {
+            "exact": [2.0, 4.0],
+            "total repeated": [2.0, 4.0, float("nan"), float("nan")],
+            "zeros": "RuntimeError: … segment_length >= 0 …",
+            "ends before the padding": [2.0, 4.0],
+            "sum of a jagged tensor that ends before": 17.0,
+            "id of the padding": 2,
+        },
+        "tensorflow": {
+            "exact": [2.0, 4.0],
+            "total repeated": [2.0, 4.0, float("nan"), float("nan")],
+            "zeros": "InvalidArgumentError: … splits …",
+            "ends before the padding": "InvalidArgumentError: … RaggedTensor …",
+            "id of the padding": 2,
+        },
+    },
+    why="Each entry more is a document more. The total, repeated, makes documents of no step, and a mean over "
+    "documents divides 0 by 0 or by their number; zeros make a document of a negative length. Tokens behind the last "
+    "entry, such as padding to a multiple of 8, belong to no document: FlashAttention leaves what is in memory there, "
+    "`torch.segment_reduce` drops them, the sum of a jagged tensor has them, ids that are counted from the entries "
+    "give them a document of their own, and TensorFlow raises.",
+    instead="Cut `cu_seqlens` behind the first total, or weigh documents by their lengths and divide by the number "
+    "of those that are not empty. Let the last document be the padding, set its output to 0, and give it no loss.",
+    operation="documents.positions",
+    sources=(
+        "https://github.com/Dao-AILab/flash-attention/issues/1228",
+        "https://github.com/Dao-AILab/flash-attention/issues/1661",
+        "https://docs.pytorch.org/docs/stable/generated/torch.segment_reduce.html",
+    ),
+)
+class trailing_cu_seqlens:
+    def pytorch():
+        import torch
+
+        from parity.divergences.entry import raised
+
+        steps = torch.tensor([1.0, 3, 4, 9])  # two documents, and a step of padding
+
+        def means(*offsets, of=3):
+            return torch.segment_reduce(steps[:of], "mean", offsets=torch.tensor(offsets)).tolist()
+
+        jagged = torch.nested.nested_tensor_from_jagged(steps[:, None], torch.tensor([0, 2, 3]))
+        return {
+            "exact": means(0, 2, 3),
+            "total repeated": means(0, 2, 3, 3, 3),
+            "zeros": raised(lambda: means(0, 2, 3, 0, 0), says="segment_length >= 0"),
+            "ends before the padding": means(0, 2, 3, of=4),
+            "sum of a jagged tensor that ends before": jagged.sum().item(),
+            "id of the padding": int(torch.searchsorted(torch.tensor([0, 2, 3]), torch.tensor(3), right=True)) - 1,
+        }
+
+    def tensorflow():
+        import tensorflow as tf
+
+        from parity.divergences.entry import raised
+
+        steps = tf.constant([1.0, 3, 4, 9])  # two documents, and a step of padding
+
+        def means(*offsets, of=3):
+            documents = tf.RaggedTensor.from_row_splits(steps[:of], offsets)
+            return tf.reduce_mean(documents, 1).numpy().tolist()
+
+        return {
+            "exact": means(0, 2, 3),
+            "total repeated": means(0, 2, 3, 3, 3),
+            "zeros": raised(lambda: means(0, 2, 3, 0, 0), says="splits"),
+            "ends before the padding": raised(lambda: means(0, 2, 3, of=4), says="RaggedTensor"),
+            "id of the padding": int(tf.searchsorted([0, 2, 3], [3], side="right")[0]) - 1,
+        }

@@ -590,3 +590,77 @@ class missing_targets:
             "selected after the loss": tried(lambda y: tf.reduce_sum(tf.where(real, (y - target) ** 2, 0))),
             "replaced before it": tried(lambda y: tf.reduce_sum((y - tf.where(real, target, 0)) ** 2 * weight)),
         }
+
+
+@divergence(
+    claim="The mask of tokens is that of the losses of a language model, or of the log-probabilities of a response.",
+    verdict=PARTLY,
+    expected={
+        "pytorch": {
+            "padding behind, mask[:, 1:]": 0.01815,
+            "padding behind, mask[:, :-1]": 1.351,
+            "padding before, mask[:, 1:]": 1.351,
+            "padding before, both": 0.01815,
+        },
+        "tensorflow": {
+            "padding behind, mask[:, 1:]": 0.01815,
+            "padding behind, mask[:, :-1]": 1.351,
+            "padding before, mask[:, 1:]": 1.351,
+            "padding before, both": 0.01815,
+        },
+    },
+    why="Step t predicts token t + 1, so that the mask is shifted with the labels: `[:, 1:]`. Shifted with the logits, "
+    "it counts the loss of the first pad behind each sequence, and so it counts the last token of a prompt and not the "
+    "last of its response (off by one). With padding on the left, the first real token follows a pad, which predicts "
+    "nothing: both its own mask and that of the step before have to be real.",
+    instead="`mask[:, 1:] & mask[:, :-1]`, which is right on either side. Of a prompt of n tokens, the "
+    "log-probabilities of the response (SFT, DPO, beam search) begin at n - 1.",
+    operation="documents.next_token_loss",
+    sources=(
+        "https://github.com/OpenRLHF/OpenRLHF/issues/465",
+        "https://github.com/nlp-with-transformers/notebooks/issues/67",
+        "https://github.com/ruotianluo/self-critical.pytorch/issues/102",
+    ),
+)
+class mask_not_shifted:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        words, pad = [1, 1, 1], 0
+
+        def losses(tokens):
+            logits = 4.0 * F.one_hot(torch.tensor([tokens]), 2)  # a model that predicts each token again
+            return F.cross_entropy(logits[:, :-1].mT, torch.tensor([tokens])[:, 1:], reduction="none")
+
+        def mean(tokens, where):
+            mask = torch.tensor([tokens]) != pad
+            kept = {"[:, 1:]": mask[:, 1:], "[:, :-1]": mask[:, :-1], "both": mask[:, 1:] & mask[:, :-1]}[where]
+            return losses(tokens)[kept].mean().item()
+
+        return {
+            "padding behind, mask[:, 1:]": mean([*words, pad], "[:, 1:]"),
+            "padding behind, mask[:, :-1]": mean([*words, pad], "[:, :-1]"),
+            "padding before, mask[:, 1:]": mean([pad, *words], "[:, 1:]"),
+            "padding before, both": mean([pad, *words], "both"),
+        }
+
+    def tensorflow():
+        import keras
+        import tensorflow as tf
+
+        words, pad = [1, 1, 1], 0
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+        def mean(tokens, where):
+            mask, tokens = tf.constant([tokens]) != pad, tf.constant([tokens])
+            logits = 4.0 * tf.one_hot(tokens, 2)  # a model that predicts each token again
+            kept = {"[:, 1:]": mask[:, 1:], "[:, :-1]": mask[:, :-1], "both": mask[:, 1:] & mask[:, :-1]}[where]
+            return float(loss(tokens[:, 1:][kept], logits[:, :-1][kept]))
+
+        return {
+            "padding behind, mask[:, 1:]": mean([*words, pad], "[:, 1:]"),
+            "padding behind, mask[:, :-1]": mean([*words, pad], "[:, :-1]"),
+            "padding before, mask[:, 1:]": mean([pad, *words], "[:, 1:]"),
+            "padding before, both": mean([pad, *words], "both"),
+        }

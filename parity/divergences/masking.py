@@ -167,31 +167,42 @@ class mask_value_zero:
     claim="The length of a sequence is the number of frames in which any feature is not 0.",
     verdict=PARTLY,
     expected={
-        "pytorch": {"frames counted": 2, "last frame that is not 0": 3},
-        "tensorflow": {"frames counted": 2, "last frame that is not 0": 3},
+        "pytorch": {"frames counted": 2, "last frame that is not 0": 3, "frames whose sum is not 0": 1},
+        "tensorflow": {"frames counted": 2, "last frame that is not 0": 3, "frames whose sum is not 0": 1},
     },
     why="The sequence has three frames, and the second is silence. Counting shortens the sequence by one frame, so "
     "the last real one is cut off. The position of the last frame that is not 0 is right, unless the sequence ends "
-    "with silence.",
-    instead="Keep the lengths.",
+    "with silence. A mask made by the sum over features is wrong too: it is 0 where the elements are not, but cancel.",
+    instead="Keep the lengths; or create the mask by `(x != 0).any(2)`.",
     operation="masking.length_from_features",
-    sources=("https://danijar.com/variable-sequence-lengths-in-tensorflow/",),
+    sources=(
+        "https://danijar.com/variable-sequence-lengths-in-tensorflow/",
+        "https://github.com/sunlabuiuc/PyHealth/pull/140",
+    ),
 )
 class length_from_features:
     def pytorch():
         import torch
 
-        x = torch.tensor([[[1.0, 2.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]]])  # the fourth frame is padding
+        x = torch.tensor([[[1.0, -1.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]]])  # the fourth frame is padding
         used = x.abs().amax(-1).sign()[0]
-        return {"frames counted": int(used.sum()), "last frame that is not 0": int(used.nonzero().max()) + 1}
+        return {
+            "frames counted": int(used.sum()),
+            "last frame that is not 0": int(used.nonzero().max()) + 1,
+            "frames whose sum is not 0": int((x.sum(-1) != 0).sum()),
+        }
 
     def tensorflow():
         import tensorflow as tf
 
-        x = tf.constant([[[1.0, 2.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]]])  # the fourth frame is padding
+        x = tf.constant([[[1.0, -1.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]]])  # the fourth frame is padding
         used = tf.sign(tf.reduce_max(tf.abs(x), 2))[0]
         last = tf.reduce_max(tf.where(used)) + 1
-        return {"frames counted": int(tf.reduce_sum(used)), "last frame that is not 0": int(last)}
+        return {
+            "frames counted": int(tf.reduce_sum(used)),
+            "last frame that is not 0": int(last),
+            "frames whose sum is not 0": int(tf.math.count_nonzero(tf.reduce_sum(x, 2))),
+        }
 
 
 @divergence(

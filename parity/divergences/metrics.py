@@ -152,7 +152,7 @@ class metric_averages_over_time:
 
 
 @divergence(
-    claim="A sequence is predicted exactly if all its predictions equal its labels.",
+    claim="A sequence is predicted exactly (an exact match) if all its predictions equal its labels.",
     verdict=FALSE,
     expected={
         "pytorch": {"all steps": 0.0, "ignored steps count as equal": 0.5},
@@ -162,7 +162,7 @@ class metric_averages_over_time:
     "wrong: here the first is right, and only a batch of sequences of the longest length would say so. With the pad "
     "as label, it is right where the model predicts pads, which nothing has trained.",
     instead="Let ignored steps count as equal: `((predictions == labels) | (labels == -100)).all(1)`.",
-    operation="metrics.token_accuracy",
+    operation="metrics.exact_match",
     sources=(
         "https://github.com/modelscope/ms-swift/pull/10049",
         "https://github.com/tensorflow/tensor2tensor/issues/1804",

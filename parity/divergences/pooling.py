@@ -17,7 +17,11 @@ KERAS_MEAN = "https://keras.io/api/layers/pooling_layers/global_average_pooling1
     "(`last_hidden_state.mean(1)`), padding enters the sum as well.",
     instead="Divide the sum by the length; Keras' `GlobalAveragePooling1D` does, if it receives the mask.",
     operation="pooling.mean",
-    sources=(KERAS_MEAN, "https://github.com/keras-team/keras/issues/18152"),
+    sources=(
+        KERAS_MEAN,
+        "https://github.com/keras-team/keras/issues/18152",
+        "https://github.com/huggingface/sentence-transformers/issues/2569",
+    ),
 )
 class multiply_then_mean:
     def pytorch():
@@ -254,17 +258,20 @@ class last_of_none:
             "float16": "RuntimeError: … without overflow …",
             "finfo.min, all masked": [0.5, 0.5],
             "finfo.min added, all masked": [float("nan"), float("nan")],
+            "-1e4, beside a score of -2e4": [1.0, 0.0],
         },
         "tensorflow": {
             "float32, all masked": [0.5, 0.5],
             "float16, all masked": [float("nan"), float("nan")],
             "dtype.min, all masked": [0.5, 0.5],
             "dtype.min added, all masked": [float("nan"), float("nan")],
+            "-1e4, beside a score of -2e4": [1.0, 0.0],
         },
     },
     why="It is in float32, and where everything is masked the weights are equal, padding or not. float16 ends at "
     "65504: PyTorch rejects the number, and TensorFlow turns it into -inf, with NaN where everything is masked. So "
-    "does the lowest number of the dtype when it is added: beside a score below -16 it overflows in float16.",
+    "does the lowest number of the dtype when it is added: beside a score below -16 it overflows in float16. A number "
+    "such as -1e4 (`masked_bias`) is no lower than scores can get in training: then what is masked has all the weight.",
     instead="Put the lowest number of the dtype in place of a score, by `masked_fill` or `where`: added to a score, it "
     "overflows in float16. Give an empty sequence weights of 0.",
     operation="pooling.attention",
@@ -272,6 +279,7 @@ class last_of_none:
         "https://github.com/NVIDIA/apex/issues/1052",
         "https://github.com/unit8co/darts/issues/3081",
         "https://github.com/huggingface/transformers/pull/17306",
+        "https://github.com/karpathy/minGPT/issues/75",
     ),
 )
 class large_negative:
@@ -287,6 +295,7 @@ class large_negative:
             "float16": raised(lambda: half.masked_fill(padding, -1e9), says="without overflow"),
             "finfo.min, all masked": half.masked_fill(padding, lowest).softmax(0).tolist(),
             "finfo.min added, all masked": (half - 30 + lowest).softmax(0).tolist(),
+            "-1e4, beside a score of -2e4": torch.tensor([-1e4, -2e4]).softmax(0).tolist(),
         }
 
     def tensorflow():
@@ -303,4 +312,5 @@ class large_negative:
             "float16, all masked": weights(half, -1e9),
             "dtype.min, all masked": weights(half, half.dtype.min),
             "dtype.min added, all masked": tf.nn.softmax(half - 30 + half.dtype.min).numpy().tolist(),
+            "-1e4, beside a score of -2e4": tf.nn.softmax([-1e4, -2e4]).numpy().tolist(),
         }

@@ -510,7 +510,7 @@ class onnx_padding:
     "before a layer is enough on the left, where the state is 0, as long as no bias is added; on the right, the "
     "final state, which generation goes on from, decays with every pad.",
     instead="Use lengths or a mask, pad on the left, or make the decay 1 on padding as well as the input 0.",
-    operation="rnn.gru",
+    operation="scans.linear_recurrence",
     sources=(
         "https://github.com/huggingface/transformers/issues/48256",
         "https://github.com/state-spaces/mamba/issues/66",
