@@ -560,6 +560,47 @@ def test_a_real_class_that_is_ignored_shows_with_every_seed(ignored: int, seed: 
     assert check_function("loss.class_weights", wrong, pytorch, **options).failed == ("matches_reference",)
 
 
+def one_class_wrong(kind: str) -> tuple[str, Any]:
+    """Return an operation and a function that is wrong for one of eight classes, or for all."""
+    torch, loss = import_module("torch"), import_module("parity.pytorch.loss")
+
+    def scaled(logits: Any, targets: Any, lengths: Any) -> Any:
+        losses = loss.sequence_loss(
+            logits, targets, lengths, average_across_timesteps=False, average_across_batch=False
+        )["loss"]
+        factor = torch.where(targets == 3, 1.1, 1.0) if kind == "scaled" else 1.1
+        return {"loss": (losses * factor).sum() / lengths.sum().clamp(min=1)}
+
+    def f1(logits: Any, targets: Any, lengths: Any, splits: int) -> Any:
+        found = import_module("parity.pytorch.metrics").f1_score(logits, targets, lengths, splits=splits)["f1"]
+        return {"f1": torch.where(torch.arange(len(found)) == 0, found / 2, found)}
+
+    def ignoring(logits: Any, targets: Any, lengths: Any, class_weight: Any) -> Any:
+        return weighted(logits, targets, lengths, class_weight, int(kind[-1]))
+
+    if kind == "f1":
+        return "metrics.f1_score", f1
+    return ("loss.class_weights", ignoring) if kind.startswith("ignored") else ("loss.cross_entropy", scaled)
+
+
+AT_FAULT = {
+    "ignored 0": ": only what has class 0 as its target has no gradient",
+    "ignored 7": ": only what has class 7 as its target has no gradient",
+    "scaled": ": only what has class 3 as its target differs",
+    "f1": ", in class 0 only",
+    "every class": "",
+}
+
+
+@pytest.mark.parametrize("kind", AT_FAULT)
+def test_the_class_at_fault_is_named(kind: str, pytorch: str) -> None:
+    operation, wrong = one_class_wrong(kind)
+    verdict = check_function(operation, wrong, pytorch, contracts=["matches_reference"], min_length=1, mode="eager")
+    assert [one.first.of_class for one in verdict.results if one.first][:1] == [AT_FAULT[kind]]
+    assert str(verdict).splitlines()[0].endswith(AT_FAULT[kind])
+    assert ("class" in str(verdict).splitlines()[0].partition("first in")[2]) is bool(AT_FAULT[kind])
+
+
 @pytest.mark.parametrize("operation", ["loss.class_weights", "loss.cross_entropy", "loss.label_smoothing"])
 def test_each_class_occurs_on_a_real_step_of_some_batch(operation: str) -> None:
     for seed in range(30):

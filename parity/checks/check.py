@@ -16,6 +16,7 @@ from parity.cases.case import Case
 from parity.cases.lengths import DESIGNED, FEW_STEPS, NAMED, lengths_of
 from parity.cases.sampling import sample_case
 from parity.checks import error_maps, judges
+from parity.checks.classes import class_at_fault
 from parity.checks.comparison import Difference, to_results
 from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.costs import estimate
@@ -274,6 +275,8 @@ class Check:
             return results
         with bucketing.using(SMALL_GROUPS):
             first = first_difference(subject, case, self.own.shortest(case) if self.own else 0)
+            if first and (of_class := class_at_fault(subject, case)):
+                first = replace(first, of_class=of_class)
         return [replace(result, first=first) for result in results]
 
     def _with_error_maps(self, results: list[Result], case: Case, differences: list[Difference]) -> list[Result]:

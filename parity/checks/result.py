@@ -74,6 +74,7 @@ class FirstDifference(Struct, frozen=True, omit_defaults=True):
     gates: tuple[str, ...] = ()  # letters of those at fault, where they can be distinguished
     before_step: bool = False  # whether it differs before that step is taken, as the loss of training does
     arrangement: Arrangement = ""  # of the quantity, where its values are right but stand elsewhere
+    of_class: str = ""  # which class is at fault, in words, where a single one is
 
     def __str__(self) -> str:
         """Return it in words, without a subject.
@@ -88,7 +89,7 @@ class FirstDifference(Struct, frozen=True, omit_defaults=True):
             when = f"before step {self.step}"
         layer = "" if self.layer is None else f" of layer {self.layer}"
         how = ARRANGED[self.arrangement] or self._gates
-        return f"differs from the reference {when}, first in {self.quantity}{layer}{how}"
+        return f"differs from the reference {when}, first in {self.quantity}{layer}{how}{self.of_class}"
 
     @property
     def _gates(self) -> str:
