@@ -10,7 +10,7 @@ import numpy as np
 from parity.arrays import Array, Lengths, valid
 from parity.operations.attention import TWO_HEADS
 from parity.operations.loss import LAST_OF_A_BYTE, LOGITS, MEAN_OVER_BATCH
-from parity.operations.row import FAR, Configuration, Input, Operation
+from parity.operations.row import FAR, OF_ALL_SIZES, Configuration, Input, Operation
 
 
 def _with_holes(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
@@ -38,6 +38,13 @@ def _pooled(function: str, variants: Mapping[str, tuple[str, ...]], offset: floa
     inputs = {**X, "x": replace(X["x"], offset=offset)}
     return Operation(f"holes.{function}", (Configuration("features", inputs, outputs={"y": "BD"}),), variants)
 
+
+OBSERVED = Configuration(
+    "population",
+    {"x": Input("BTH", offset=100.0), **MASK},
+    outputs={"mean": "BH", "variance": "BH"},
+    options={"correction": 0},
+)
 
 ROWS = (
     _pooled("mean", {"pytorch": ("masked_sum",), "tensorflow": ("keras", "masked_sum")}),
@@ -100,5 +107,22 @@ ROWS = (
         "holes.cross_entropy",
         configurations=(Configuration("mean", {**LOGITS, **MASK}, outputs={"loss": ""}, coupling=MEAN_OVER_BATCH),),
         variants={"pytorch": ("ignore_index", "weighted"), "tensorflow": ("keras_mask", "ignore_class")},
+    ),
+    Operation(
+        "holes.mean_squared_error",
+        configurations=(
+            Configuration(
+                "mean",
+                {"prediction": Input("BTD"), "target": Input("BTD"), **MASK},
+                outputs={"loss": ""},
+                coupling=MEAN_OVER_BATCH,
+            ),
+        ),
+        variants={"pytorch": ("selected", "weighted"), "tensorflow": ("keras_mask", "selected")},
+    ),
+    Operation(
+        "holes.moments",
+        configurations=(OBSERVED, OBSERVED.with_options("sample", *OF_ALL_SIZES, correction=1)),
+        variants={"pytorch": ("masked_sum",), "tensorflow": ("weighted_moments",)},
     ),
 )

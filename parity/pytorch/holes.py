@@ -154,6 +154,39 @@ def cross_entropy(logits, targets, lengths, mask, *, variant="ignore_index"):  #
     return {"loss": total / mask.sum().clamp(min=1)}
 
 
+def mean_squared_error(prediction, target, lengths, mask, *, variant="selected"):
+    """Average the squared error over all features of all steps that the mask keeps.
+
+    Args:
+        prediction, target: (B, T, D). lengths: (B,). mask: (B, T).
+        variant: "selected" or "weighted" (by the mask).
+
+    Returns:
+        loss: (), 0 if it keeps none.
+    """
+    kept = mask > 0
+    if runtime.pick(("selected", "weighted"), variant) == "selected":
+        total = F.mse_loss(prediction[kept], target[kept], reduction="sum")
+    else:
+        total = runtime.only_real(kept, prediction - target).square().sum()
+    return {"loss": total / (mask.sum() * prediction.shape[2]).clamp(min=1)}
+
+
+def moments(x, lengths, mask, *, correction=0, variant="masked_sum"):  # (B, T, H)  (B,)  (B, T)
+    """Compute mean and variance of each feature over the steps that the mask keeps, such as those that were observed.
+
+    Args:
+        correction: the sum of squares is divided by n - correction; its default is 1 in `torch.var`.
+
+    Returns:
+        mean, variance: (B, H); 0 if the mask keeps no step, and a variance of 0 if it keeps ``correction`` steps.
+    """
+    count = mask.sum(1, keepdim=True)
+    average = runtime.only_real(mask > 0, x).sum(1) / count.clamp(min=1)
+    squares = runtime.only_real(mask > 0, x - average[:, None]).square().sum(1)
+    return {"mean": average, "variance": squares / (count - correction).clamp(min=1)}
+
+
 def never_empty(mask):  # (B, T) -> (B, T)
     """Return True where the mask keeps a step, and on the first step where it keeps none."""
     first = torch.arange(mask.shape[1], device=mask.device) == 0

@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 
-from parity.reference import attention, loss, pooling, rnn, runtime
+from parity.reference import attention, loss, pooling, rnn, runtime, statistics
 
 
 def mean(x, lengths, mask):  # (B, T, D)  (B,)  (B, T)
@@ -96,6 +96,37 @@ def cross_entropy(logits, targets, lengths, mask):  # (B, T, C)  (B, T)  (B,)  (
     for row, places in enumerate(map(np.flatnonzero, mask)):
         wanted[row, : len(places)] = targets[row, places]
     return loss.cross_entropy(kept, wanted, lengths)
+
+
+def mean_squared_error(prediction, target, lengths, mask):  # (B, T, D)  (B, T, D)  (B,)  (B, T)
+    """Average the squared error over all features of all steps that the mask keeps.
+
+    Returns:
+        loss: (), 0 if it keeps none.
+
+    >>> zero, mask = np.zeros((1, 3, 1)), np.array([[1, 0, 1]])
+    >>> float(mean_squared_error(zero, np.array([[[1.0], [9.0], [3.0]]]), [3], mask)["loss"])
+    5.0
+    """
+    (prediction, lengths), (target, _) = without_holes(prediction, mask), without_holes(target, mask)
+    return loss.mean_squared_error(prediction, target, lengths)
+
+
+def moments(x, lengths, mask, *, correction=0):  # (B, T, H)  (B,)  (B, T)
+    """Compute mean and variance of each feature over the steps that the mask keeps, such as those that were observed.
+
+    Args:
+        correction: the sum of squares is divided by n - correction.
+
+    Returns:
+        mean, variance: (B, H); 0 if the mask keeps no step, and a variance of 0 if it keeps ``correction`` steps.
+
+    >>> found = moments(np.array([[[1.0], [9.0], [3.0]]]), [3], np.array([[1, 0, 1]]))
+    >>> found["mean"].ravel(), found["variance"].ravel()
+    (array([2.]), array([1.]))
+    """
+    found = statistics.moments(*without_holes(x, mask), correction=correction)
+    return {"mean": found["mean"], "variance": found["variance"]}
 
 
 def without_holes(x, mask):  # (..., B, T, D), (B, T) -> (..., B, T, D), (B,)

@@ -151,6 +151,40 @@ def cross_entropy(logits, targets, lengths, mask, *, variant="keras_mask"):  # (
     return {"loss": loss.with_keras_mask(mean_loss, tf.where(kept, targets, 0), logits, kept)}
 
 
+def mean_squared_error(prediction, target, lengths, mask, *, variant="keras_mask"):
+    """Average the squared error over all features of all steps that the mask keeps.
+
+    Args:
+        prediction, target: (B, T, D). lengths: (B,). mask: (B, T).
+        variant: "keras_mask" or "selected".
+
+    Returns:
+        loss: (), 0 if it keeps none.
+    """
+    kept = mask > 0
+    if runtime.pick(("keras_mask", "selected"), variant) == "keras_mask":
+        mean_loss = keras.losses.MeanSquaredError(dtype=prediction.dtype.name)
+        prediction, target = runtime.only_real(kept, prediction), runtime.only_real(kept, target)
+        return {"loss": loss.with_keras_mask(mean_loss, target, prediction, kept)}
+    errors = tf.math.squared_difference(tf.boolean_mask(prediction, kept), tf.boolean_mask(target, kept))  # (N, D)
+    return {"loss": tf.reduce_sum(errors) / (loss.at_least_one(mask, errors.dtype) * prediction.shape[2])}
+
+
+def moments(x, lengths, mask, *, correction=0, variant="weighted_moments"):  # (B, T, H)  (B,)  (B, T)
+    """Compute mean and variance of each feature over the steps that the mask keeps, such as those that were observed.
+
+    Args:
+        correction: the sum of squares is divided by n - correction; `tf.nn.weighted_moments` has none.
+
+    Returns:
+        mean, variance: (B, H); 0 if the mask keeps no step, and a variance of 0 if it keeps ``correction`` steps.
+    """
+    weights = tf.cast(mask, x.dtype)[:, :, None]
+    average, population = tf.nn.weighted_moments(runtime.only_real(mask > 0, x), [1], weights)
+    count = tf.reduce_sum(weights, 1)  # (B, 1)
+    return {"mean": average, "variance": population * count / tf.maximum(count - correction, 1)}
+
+
 def never_empty(mask):  # (B, T) -> (B, T)
     """Return True where the mask keeps a step, and on the first step where it keeps none."""
     first = tf.range(tf.shape(mask)[1]) == 0
