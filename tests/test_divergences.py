@@ -173,6 +173,9 @@ REPORTED = {  # words as reporters put them, of which an entry may lack some -> 
     "pos is unexpectedly all zero True on pad positions": "attention.polarity",
     "accuracy does not exclude padding -100": "averages.accuracy_counts_padding",
     "DPO loss mask shift": "loss.mask_not_shifted",
+    "RoPE positions are never set document packing": "documents.positions_not_restarted",
+    "left-padded masks for lasttoken pooling": "positions.last_step",
+    "batchnorm1D on padded values": "normalisation.batchnorm_on_padding",
 }
 
 

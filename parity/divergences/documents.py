@@ -76,7 +76,7 @@ class causal_mask_only:
 
 
 @divergence(
-    claim="Positions may run on through a packed row, if the mask keeps its documents apart.",
+    claim="Position IDs may run on through a packed row of documents, if the mask keeps these apart.",
     verdict=PARTLY,
     expected={
         "pytorch": {
@@ -92,9 +92,10 @@ class causal_mask_only:
             "rotary, running on": [0.8464, 0.1536],
         },
     },
-    why="What is added to a step, or looked up for it, depends on its position in the row: positions that are not "
-    "restarted make the second document another input than it is alone, and reach rows of a table that no document on "
-    "its own reaches. Rotary embeddings enter by the difference of two positions of the same document only.",
+    why="What is added to a step, or looked up for it, depends on its position in the row: positions that are never "
+    "set or reset (restarted) make the second document another input than it is alone, and reach rows of a table that "
+    "no document on its own reaches. Rotary embeddings (RoPE) enter by the difference of two positions of the same "
+    "document only, so that a model which ignores position IDs is right for them.",
     instead="Restart positions where a document begins: step minus the latest start, "
     "`steps - where(first, steps, 0).cummax(1).values`.",
     operation="documents.positions",
@@ -102,6 +103,8 @@ class causal_mask_only:
         PACKING,
         "https://huggingface.co/docs/transformers/main/padding_free",
         "https://github.com/OpenRLHF/OpenRLHF/issues/377",
+        "https://github.com/NVIDIA/Megatron-LM/issues/453",
+        "https://github.com/pytorch/torchtitan/issues/2559",
     ),
 )
 class positions_not_restarted:

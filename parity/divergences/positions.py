@@ -225,15 +225,16 @@ class padding_idx_of_a_table:
             "padded on the left, lengths - 1": 1.0,
         },
     },
-    why="It is padding where padding is on the right. The step at `lengths - 1`, or at the number of non-pad tokens "
-    "less 1, is the last one there, and any step, or padding, where it is on the left: the outputs here are 1 and 2 "
-    "and the padding 0, with T = 3. A tokenizer that pads on the other side than in training changes what a model "
-    "answers, and nothing is raised.",
+    why="It is padding where padding is on the right, as pooling of the last token (`lasttoken`) may forget. The step "
+    "at `lengths - 1`, or at the number of non-pad tokens less 1, is the last one there, and any step, or padding, "
+    "where it is on the left: the outputs here are 1 and 2 and the padding 0, with T = 3. A tokenizer that pads on "
+    "the other side than in training changes what a model answers, and nothing is raised.",
     instead="Decide by the mask: the last real step is at `where(mask, arange(T), 0).amax(1)` on either side.",
     operation="pooling.last_relevant",
     sources=(
         "https://github.com/huggingface/transformers/pull/24979",
         "https://github.com/huggingface/transformers/issues/30004",
+        "https://github.com/unslothai/unsloth-zoo/pull/968",
     ),
 )
 class last_step:

@@ -14,11 +14,15 @@ from parity.divergences.entry import Divergence
 CLAIM, TEXT, CODE = 3.0, 2.0, 1.0  # weights of a word in the name or the claim, in the explanation, in the code
 LISTED = 5  # entries, with those that lack some of the words, if fewer have all
 
-PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")  # of position_ids, of BatchNorm1d
+PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")  # of position_ids, of Conv1d
 ENDING = re.compile(r"(?<=[a-z]{3})(?:[iy]?ing|ed|es|s|e|ation|ion)$")
 OTHER_WORDS = {
+    "batchnorm": "batch norm",
+    "batchnorm1d": "batch norm",
     "bn": "batch norm",
     "eos": "end token",
+    "groupnorm": "group norm",
+    "layernorm": "layer norm",
     "mha": "multihead attention",
     "sdpa": "scaled dot product attention",
     "seqlens": "lengths",
@@ -59,8 +63,8 @@ def search(words: Iterable[str]) -> Found:
 def roots(text: str) -> set[str]:
     """Return the roots of the words of a text: the parts of names, in lower case and without endings.
 
-    >>> sorted(roots("the padded position_ids of BatchNorm1d"))
-    ['1', 'batch', 'd', 'ids', 'norm', 'padd', 'posit']
+    >>> sorted(roots("the padded position_ids of Conv1d"))
+    ['1', 'conv', 'd', 'ids', 'padd', 'posit']
     """
     words = [OTHER_WORDS.get(word.lower(), word) for word in re.findall(r"[A-Za-z0-9]+", text)]
     parts = {part.lower() for word in words for part in PARTS.findall(word)}
