@@ -134,10 +134,9 @@ RECURRENCE = (
         subject="tensorflow.doubling",
         mistake="Terms are divided by cumulative products of the factors, which may be 0 and become small.",
         location="scans.states_by_doubling",
-        before="steps, shapes = tf.shape(a)[1], (tf.TensorShape([]), a.shape, b.shape)",
-        after="product = tf.math.cumprod(a, 1)\n"
-        "    return product * (h[:, None] + tf.cumsum(b / product, 1))\n"
-        "    steps, shapes = tf.shape(a)[1], (tf.TensorShape([]), a.shape, b.shape)",
+        before="steps = tf.shape(a)[1]",
+        after="product, steps = tf.math.cumprod(a, 1), tf.shape(a)[1]\n"
+        "    return product * (h[:, None] + tf.cumsum(b / product, 1))",
         killed_by="matches_reference",
     ),
     Mutant(
@@ -146,8 +145,8 @@ RECURRENCE = (
         subject="tensorflow.doubling",
         mistake="The factors of a pair of steps are those of the later one.",
         location="scans.states_by_doubling",
-        before="factors = a[:, distance:] * a[:, :-distance]",
-        after="factors = a[:, distance:]",
+        before="a * factor, b",
+        after="a, b",
         killed_by="matches_reference",
     ),
     Mutant(

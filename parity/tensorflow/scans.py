@@ -60,12 +60,13 @@ def linear_recurrence(a, b, lengths, h0=None, *, left=False, variant="doubling")
 
 def states_by_doubling(a, b, h):  # (B, T, H)  (B, T, H)  (B, H) -> (B, T, H)
     """Join each step to the one before it, then each two to the two before them, and so on."""
+    steps = tf.shape(a)[1]
 
     def join(distance, a, b):
-        joined = b[:, distance:] + a[:, distance:] * b[:, :-distance]
-        factors = a[:, distance:] * a[:, :-distance]
-        return distance * 2, tf.concat([a[:, :distance], factors], 1), tf.concat([b[:, :distance], joined], 1)
+        earlier = tf.range(steps)[:, None] >= distance  # (T, 1), whether there is such a step
+        factor = tf.where(earlier, tf.roll(a, distance, 1), tf.ones((), a.dtype))
+        term = tf.where(earlier, tf.roll(b, distance, 1), tf.zeros((), b.dtype))
+        return distance * 2, a * factor, b + a * term
 
-    steps, shapes = tf.shape(a)[1], (tf.TensorShape([]), a.shape, b.shape)
-    _, a, b = tf.while_loop(lambda distance, a, b: distance < steps, join, (1, a, b), shapes, maximum_iterations=32)
+    _, a, b = tf.while_loop(lambda distance, a, b: distance < steps, join, (1, a, b), maximum_iterations=32)
     return a * h[:, None] + b
