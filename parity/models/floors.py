@@ -26,6 +26,7 @@ from parity.models.side import Noise
 
 COPIES = 6
 STEPS = {"float64": 2.0**-30, "float32": 2.0**-14}  # far above the roundoff of the copies, and still linear
+NARROW_STEPS = {"float16": 2.0**-9, "bfloat16": 2.0**-7}  # where some operations round to these: above, but not far
 SMALL, SMALLER = 2.0**-30, 2.0**-40
 SMOOTH = 8.0  # how far the ratio of two responses may be off
 
@@ -38,11 +39,13 @@ class Floors:
         expected: outputs and gradients.
         response: of each of them.
         terms: how many steps a gradient of a weight is a sum over.
+        narrow: the narrow dtype to which some operations round, in any dtype of the rest.
     """
 
     expected: Mapping[str, Array]
     response: Mapping[str, Array]
     terms: int = 1
+    narrow: str = ""
 
     def of(self, dtype: str) -> Quantities:
         """Return the noise floor of each quantity in a dtype.
@@ -50,7 +53,7 @@ class Floors:
         A gradient that is 0 by mathematics, such as that of a key's bias, is the rounding of what cancels at each step.
         So the floor of every gradient has a roundoff of the largest number in any, for each step at random.
         """
-        roundoff = ROUNDOFF[dtype]
+        roundoff = ROUNDOFF[self.narrow or dtype]
         gradients = [_largest(array) for name, array in self.expected.items() if name.startswith("d_")]
         largest = roundoff * max(gradients, default=0.0) * math.sqrt(self.terms)
         floors = {}
@@ -69,7 +72,8 @@ def noise_floor(view: View, layouts: Sequence[Layout], precision: str) -> Floors
         layouts: of the observation.
         precision: "float64" or "float32": in which the copies compute.
     """
-    step = STEPS[precision]
+    narrow = view.side.narrow
+    step = NARROW_STEPS[narrow] if narrow else STEPS[precision]
     expected, terms = view.observe(layouts), max(1, sum(view.sequences.lengths))
     if view.side.response is not None:
         return Floors(expected, view.side.response(view, layouts), terms)
@@ -84,13 +88,16 @@ def noise_floor(view: View, layouts: Sequence[Layout], precision: str) -> Floors
         square /= COPIES
         np.sqrt(square, out=square)
         square /= step
-    return Floors(expected, squares, terms)
+    if view.side.narrow != narrow:  # which these runs were the first to meet
+        return noise_floor(view, layouts, precision)
+    return Floors(expected, squares, terms, narrow)
 
 
 def is_double(view: View, layouts: Sequence[Layout]) -> bool:
     """Measure whether a model computes in float64: its response to small perturbations must be smooth."""
     base = view.observe(layouts)
-    far, near = (_distances(base, view.observe(layouts, noise=Noise(step, 1, False))) for step in (SMALL, SMALLER))
+    with np.errstate(invalid="ignore"):  # inf less inf
+        far, near = (_distances(base, view.observe(layouts, noise=Noise(step, 1, False))) for step in (SMALL, SMALLER))
     gradient = max((_norm(array) for name, array in base.items() if name.startswith("d_")), default=0.0)
     for name, distance in far.items():
         typical = SMALL * (gradient if name.startswith("d_") else _norm(base[name]))  # some are 0, but for rounding

@@ -6,12 +6,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.backend import get_keras_mask, set_keras_mask
+from tensorflow.python.eager.polymorphic_function import autograph_util
 from tensorflow.python.framework import random_seed
 
 from parity.models.isolation import isolated
 from parity.models.native import NativeBatch, OutputError, flatten
 from parity.models.side import COMPILED, Layer, Ran
 from parity.tensorflow.runtime import settings
+
+SEED_STATE = keras.random.SeedGenerator(0).state.name
+Function = type(tf.function(lambda: None))
+call_graph = Function.__call__  # as it is while no model runs
 
 
 class KerasSide:
@@ -31,11 +36,16 @@ class KerasSide:
     framework, device = "tensorflow", "cpu"
     factory = None
     response = None
+    narrow, leaves_out, is_of_sequences = (
+        "",
+        False,
+        False,
+    )  # whatever the policy of a layer, it computes in the dtype of the run
 
     def __init__(self, model, call, outputs=None, loss=None, training=False, graphs=True):
         self.model, self.call, self.outputs, self.loss, self.training = model, call, outputs, loss, training
         is_layer = isinstance(model, keras.layers.Layer)
-        self.name = type(model).__name__ if is_layer else getattr(model, "__name__", "function")
+        self.name = type(model).__name__ if is_layer else getattr(model, "__name__", type(model).__name__)
         if is_layer and self.name in ("Functional", "Sequential"):
             self.name = model.name
         self.layer = model if is_layer else None
@@ -64,7 +74,7 @@ class KerasSide:
 
     def run(self, batch, cotangent, *, dtype, noise=None, traced=False, mode="", seed=0):
         """Run the model on a batch; see `parity.models.side.Side`."""
-        with isolated(), settings(), contextlib.ExitStack() as stack:
+        with isolated(), settings(), inlined(), contextlib.ExitStack() as stack:
             keras.config.set_floatx(dtype)
             keras.config.set_dtype_policy(dtype)
             arrays = {name: to_tensor(array, dtype) for name, array in batch.items()}
@@ -73,7 +83,7 @@ class KerasSide:
             perturb, layers = Perturber(noise), []
             if self.layer is not None:
                 self.build(arrays)
-                stack.enter_context(turned(self.layer, dtype, self.values, perturb, self.loaded))
+                stack.enter_context(turned(self.layer, dtype, self.values, perturb, self.loaded, seed))
                 stack.enter_context(observed(perturb, layers if traced else None, self.layer))
             self.cotangent, self.fixed = cotangent, mode == COMPILED
             if self.fixed:
@@ -148,13 +158,14 @@ class KerasSide:
             self.graphs[key] = tf.function(traced, input_signature=(specs, *number), autograph=self.autograph)
         noise = perturb.noise
         step, seed = (noise.step, noise.seed) if noise else (0.0, 0)
-        found = self.graphs[key](arrays, tf.constant(step, tf.float64), tf.constant(seed, tf.int64))
+        found = call_graph(self.graphs[key], arrays, tf.constant(step, tf.float64), tf.constant(seed, tf.int64))
         return self.ran(found, (), self.cotangent)
 
     def by_xla(self, arrays, perturb):
         """Run what XLA compiles for these shapes."""
         function = tf.function(lambda given: self.forward(given, perturb)[0], jit_compile=True)
-        return self.ran(function({name: arrays[name] for name in arrays if name in self.read}), (), self.cotangent)
+        given = {name: arrays[name] for name in arrays if name in self.read}
+        return self.ran(call_graph(function, given), (), self.cotangent)
 
     def ran(self, found, layers, cotangent):
         outputs, own, theirs, loss = map(plain, found)
@@ -215,6 +226,25 @@ def asked_for_seeds():
         random_seed.get_seed = original
 
 
+@contextlib.contextmanager
+def inlined():
+    """Run the code of a model's own `tf.function` in place of its graphs, which refer to other variables."""
+
+    def call(function, *args, **kwargs):
+        code = function._python_function
+        if (getattr(code, "__module__", None) or "").partition(".")[0] in ("keras", "tensorflow"):
+            return call_graph(function, *args, **kwargs)  # a part of a layer, which has no variables
+        if not tf.executing_eagerly() and function._autograph:
+            code = autograph_util.py_func_from_autograph(code, function._experimental_autograph_options)
+        return code(*args, **kwargs)
+
+    Function.__call__ = call
+    try:
+        yield
+    finally:
+        Function.__call__ = call_graph
+
+
 def is_random(layer):
     """Tell whether a layer drops some of its numbers in training."""
     rate = getattr(layer, "rate", getattr(layer, "dropout", 0))
@@ -228,7 +258,7 @@ def open_shape(name, tensor):
 
 
 @contextlib.contextmanager
-def turned(model, dtype, values, perturb, loaded):
+def turned(model, dtype, values, perturb, loaded, seed):
     """Give a model's variables values of a dtype, and all of its layers that dtype; give their own back afterwards.
 
     Keras has no copy of a subclassed model, and one made from a configuration may stay in float32. So the model itself
@@ -237,6 +267,7 @@ def turned(model, dtype, values, perturb, loaded):
     Args:
         values: dtype -> the variables of that dtype, which graphs refer to.
         loaded: values in place of the model's own, by the id of a variable.
+        seed: what is added to the states of seed generators.
     """
     layers = list(model._flatten_layers())
     variables = list({id(v): v for v in model.variables}.values())
@@ -257,6 +288,8 @@ def turned(model, dtype, values, perturb, loaded):
         for variable, value, _ in own:
             other = values[dtype][id(variable)]
             given = tf.cast(loaded.get(id(variable), value), other.dtype)
+            if seed and variable.name == SEED_STATE:
+                given = given + tf.cast(seed, given.dtype)
             other.assign(perturb(given) if variable.trainable else given)
             variable._value, variable._dtype = other, other.dtype.name
         for tensor, attribute, kind in dtypes:
@@ -400,10 +433,13 @@ def flattened(output, name=""):
 
 
 def as_tensor(value):
-    """Return a tensor, padded if it is ragged; None for anything else."""
+    """Return a tensor, padded if it is ragged, of two floats for a complex number; None for anything else."""
     if isinstance(value, tf.RaggedTensor):
         return value.to_tensor()
-    return tf.convert_to_tensor(value) if tf.is_tensor(value) or isinstance(value, keras.Variable) else None
+    if not tf.is_tensor(value) and not isinstance(value, keras.Variable):
+        return None
+    tensor = tf.convert_to_tensor(value)
+    return tf.stack([tf.math.real(tensor), tf.math.imag(tensor)], -1) if tensor.dtype.is_complex else tensor
 
 
 def only_floats(tensors):

@@ -35,6 +35,7 @@ class OnnxSide:
 
     framework, device, factory, modes = "onnx", "cpu", None, ("eager",)
     has_loss, whole_masks, training = False, False, False
+    narrow, leaves_out, is_of_sequences = "", False, False
     response = None  # that of another side to noise
 
     def __init__(self, model, argument, names, call=None, outputs=None):

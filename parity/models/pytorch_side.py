@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import random
+import sys
 from functools import cache, partial
 
 import torch
@@ -12,6 +13,7 @@ from torch.utils._pytree import tree_map_only
 from parity.errors import InputError
 from parity.models.isolation import contents, isolated
 from parity.models.native import NativeBatch, NotCompiled, OutputError, flatten
+from parity.models.pytorch_autocast import without_autocast
 from parity.models.pytorch_copying import copied
 from parity.models.side import COMPILED, Layer, Ran
 from parity.pytorch.runtime import quiet, settings
@@ -22,6 +24,8 @@ GLOBAL = [
     for name, value in vars(torch.nn.modules.module).items()
     if name.startswith("_global") and isinstance(value, dict)
 ]
+NARROW = {torch.bfloat16: "bfloat16", torch.float16: "float16"}  # the one that rounds most first
+LAST = 6  # operations that may come after a loss of single sequences: a division, a mean, weights
 POOL = 2**17  # random signs, from which each tensor gets a part
 
 
@@ -40,15 +44,19 @@ class PyTorchSide:
     framework = "pytorch"
     factory = None  # makes another module, if a function without arguments was given
     response = None
+    narrow = ""  # as long as no run with noise has met a narrow dtype
+    mixed = False  # whether it may enter autocast
+    leaves_out = False  # whether it would have
+    is_of_sequences = False  # as long as no run has met such a loss
     computed = None  # takes a module and an exit stack, and returns tensors by name whose gradients are kept, too
     modes = ("eager", "without gradients")
     device = "cpu"  # on which copies of the model run
 
     def __init__(self, model, call, outputs=None, loss=None, training=False, graphs=True):  # noqa: ARG002
+        if "_orig_mod" in getattr(model, "_modules", {}):  # a compiled module: what it was compiled from is judged
+            model = model._orig_mod
         self.model, self.call, self.outputs, self.loss, self.training = model, call, outputs, loss, training
-        self.name = (
-            type(model).__name__ if isinstance(model, torch.nn.Module) else getattr(model, "__name__", "function")
-        )
+        self.name = getattr(model, "__name__", type(model).__name__)
         self.copies, self.saved = {}, {}
         self.read, self.whole_masks = set(), False
 
@@ -71,11 +79,31 @@ class PyTorchSide:
                 differentiable_by_cudnn(self.copies[dtype])
         return self.copies[dtype]
 
-    def run(self, batch, cotangent, *, dtype, noise=None, traced=False, mode="", seed=0):
-        """Run the model on a batch; see `parity.models.side.Side`."""
+    def run(self, batch, cotangent, **options):
+        """Run the model on a batch, without autocast if that works; see `parity.models.side.Side`."""
+        try:
+            return self.run_once(batch, cotangent, **options)
+        except Exception:
+            if self.mixed or not self.leaves_out:
+                raise
+            self.mixed, self.leaves_out = True, False
+            try:
+                return self.run_once(batch, cotangent, **options)
+            except Exception:
+                self.mixed, self.leaves_out = False, True
+                raise
+
+    def note_autocast(self, tried):
+        self.leaves_out = bool(tried)
+
+    def run_once(self, batch, cotangent, *, dtype, noise=None, traced=False, mode="", seed=0):
+        """Run the model on a batch, with autocast if that is left in."""
         with_gradients = cotangent is not None and mode != "without gradients"
         with isolated(), settings(), by_default(dtype), seeded(seed), contextlib.ExitStack() as stack:
             perturb, layers = perturber(noise), []
+            if not self.mixed:
+                tried = stack.enter_context(without_autocast())
+                stack.callback(self.note_autocast, tried)
             if isinstance(self.model, torch.jit.ScriptModule):  # its optimiser computes tanh in less than float64
                 stack.enter_context(torch.jit.optimized_execution(False))
             model, parameters = self.prepared(dtype, perturb, stack, noise is not None)
@@ -86,6 +114,8 @@ class PyTorchSide:
                 stack.enter_context(PerturbedOperations(perturb))
             if mode == COMPILED:
                 model = stack.enter_context(compiled(model))
+            elif "torch._dynamo" in sys.modules:  # a part of the model may be compiled: each kind of run would be again
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
             tensors = {n: to_tensor(array, dtype, self.whole_masks).to(self.device) for n, array in batch.items()}
             before = {name: tensor.clone() for name, tensor in tensors.items()}
             floats = {name: t for name, t in tensors.items() if t.is_floating_point() and name != "bias"}
@@ -101,6 +131,9 @@ class PyTorchSide:
                 own = dict(zip(parameters, found, strict=False))
                 theirs = dict(zip(floats, found[len(own) : len(names)], strict=True))
                 own |= summed(computed, found[len(names) :])
+            if noise is not None:
+                met = [name for dtype, name in NARROW.items() if dtype in perturb.dtypes or name == self.narrow]
+                self.narrow = met[0] if met else ""
             modified = () if noise else native.changed(lambda name, tensor: not same(tensor, before[name]))
             loss = float(total.detach()) if self.loss is not None else None
             return Ran(plain(outputs), plain(own), plain(theirs), loss, tuple(layers), modified)
@@ -124,7 +157,9 @@ class PyTorchSide:
         if not outputs:
             raise OutputError(raw)
         if self.loss is not None:
-            return outputs, one_number(self.loss(raw, native))
+            loss = one_number(self.loss(raw, native))
+            self.is_of_sequences |= is_ctc(loss.grad_fn)
+            return outputs, loss
         return outputs, None if cotangent is None else weighted(outputs, cotangent)
 
     def save(self, module, dtype):
@@ -270,10 +305,11 @@ def to_tensor(array, dtype, whole_masks):
 def perturber(noise):
     """Return a function that multiplies numbers by ``1 ± step``, but whole ones; nothing changes without noise.
 
-    Whole numbers are exact, in any dtype: masks, what stands in them, and counts.
+    Whole numbers are exact, in any dtype: masks, what stands in them, and counts. Its ``dtypes`` are those that it met.
     """
     if noise is None:
         return lambda tensor: tensor
+    met = set()
     generator = torch.Generator().manual_seed(noise.seed)
     steps = noise.step * (2 * torch.randint(0, 2, (POOL,), generator=generator).double() - 1)
     begins, pools = random.Random(noise.seed), {}
@@ -288,6 +324,7 @@ def perturber(noise):
         if count > POOL and tensor.is_contiguous() and not tensor.requires_grad:
             parts = tensor.view(-1).split(POOL // 2)  # a part at a time: weights and gradients of a model may be large
             return torch.cat([perturb(part) for part in parts]).view(tensor.shape)
+        met.add(tensor.dtype)
         kind = tensor.dtype, tensor.device
         own = pools[kind] if kind in pools else pools.setdefault(kind, steps.to(tensor))
         own = own[begin : begin + count]
@@ -296,6 +333,7 @@ def perturber(noise):
         moved = tensor * own.view(tensor.shape)
         return moved.masked_fill_(tensor == tensor.round(), 0).add_(tensor)
 
+    perturb.dtypes = met
     return perturb
 
 
@@ -354,11 +392,12 @@ def flattened(output, name=""):
 
 
 def as_tensor(value):
-    """Return a tensor, padded if it is packed or nested; None for anything else."""
+    """Return a tensor, padded if it is packed or nested, of two floats for a complex number; None for anything else."""
     if isinstance(value, torch.nn.utils.rnn.PackedSequence):
         return torch.nn.utils.rnn.pad_packed_sequence(value, batch_first=True)[0]
     if isinstance(value, torch.Tensor):
-        return value.to_padded_tensor(0.0) if value.is_nested else value
+        value = value.to_padded_tensor(0.0) if value.is_nested else value
+        return torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
     return None
 
 
@@ -402,6 +441,16 @@ def weighted(outputs, cotangent):
         for weight in [torch.from_numpy(cotangent(name, tuple(output.shape))).to(output)]
     ]
     return sum(terms) if terms else None
+
+
+def is_ctc(function):
+    """Tell whether a loss is CTC: few other operations come after it."""
+    functions = [function]
+    for _ in range(LAST):
+        if any("CtcLoss" in type(one).__name__ for one in functions):
+            return True
+        functions = [one for each in functions if each for one, _ in each.next_functions[:2]]
+    return False
 
 
 def one_number(loss):

@@ -72,6 +72,9 @@ class Side(Protocol):
         read: what it has read of batches so far.
         whole_masks: whether masks are whole numbers instead of booleans.
         training: whether layers are in the mode of training.
+        narrow: the narrowest dtype below float32 in which something was computed, as by autocast; empty if none was.
+        is_of_sequences: whether its loss is known to be one of whole sequences, such as CTC.
+        leaves_out: whether the model would have entered autocast, and was not let to.
         factory: makes another model of the same kind, if a function without arguments was given.
         response: takes a view and layouts, and returns the response to noise of what stands in for the model, if that
             has none of its own.
@@ -85,6 +88,9 @@ class Side(Protocol):
     read: set[str]
     whole_masks: bool
     training: bool
+    narrow: str
+    leaves_out: bool
+    is_of_sequences: bool
 
     @property
     def has_loss(self) -> bool: ...

@@ -42,8 +42,8 @@ def side_of(
         InputError: something that is no model, or arguments that nothing is known for.
         FrameworkUnavailable: its framework cannot be loaded.
     """
-    given, model = model, _made(model)
-    framework = _chosen(framework, model) if framework else _framework_of(model)
+    given, model = model, made(model)
+    framework = _chosen(framework, model) if framework else framework_of(model)
     frameworks.runtime(framework)
     binding = None
     if call is None:
@@ -83,14 +83,29 @@ def _chosen(framework: str, model: object) -> str:
 def _matched(model: Any, names: list[str], training: bool) -> tuple[Binding, Callable[..., Any]]:
     """Match what a model takes with inputs by their names, and return the function that calls it."""
     if _is_module(model, "keras", "Layer"):
-        if own := list(getattr(model, "inputs", None) or []):  # a functional or sequential model has inputs, with names
-            binding = bind_names([tensor.name for tensor in own], names)
+        if own := _inputs_of(model):
+            binding = bind_names(own, names)
             return binding, partial(_call_functional, binding, training)
         binding = bind(model.call, names, ignored=("training",))
         return binding, partial(_call, binding, {"training": training} if _takes_training(model) else {})
     inside = getattr(model, "_orig_mod", getattr(model, "module", model))  # of a compiled or a parallel module
     binding = bind(inside.forward if _is_module(inside, "torch.nn", "Module") else model, names)
     return binding, partial(_call, binding, {})
+
+
+def _inputs_of(model: Any) -> list[str]:
+    """Return the names of the inputs of a functional or sequential model: keys of a dict, or those of its tensors."""
+    structure, inputs = _structure(model), getattr(model, "inputs", None) or []
+    if isinstance(structure, dict) and len(structure) == len(inputs):
+        return sorted(structure)  # as Keras sorts them
+    return [tensor.name for tensor in inputs]
+
+
+def _structure(model: Any) -> Any:
+    """Return the inputs of a functional model as they were given: a tensor, a list or a dict."""
+    if not getattr(model, "inputs", None):
+        return None
+    return getattr(model, "_inputs_struct", model.inputs[0])
 
 
 def _takes_training(model: Any) -> bool:
@@ -105,12 +120,12 @@ def _call(binding: Binding, options: dict[str, Any], model: Callable[..., Any], 
 
 def _call_functional(binding: Binding, training: bool, model: Any, batch: NativeBatch) -> Any:
     given = {argument: batch[name] for argument, name in binding.arguments.items()}
-    tensors = list(given.values())
-    return model(tensors[0] if len(tensors) == 1 else tensors, training=training)
+    tree = sys.modules["keras"].tree
+    return model(tree.pack_sequence_as(_structure(model), list(given.values())), training=training)
 
 
-def _made(model: object) -> object:
-    """Call a factory."""
+def made(model: object) -> object:
+    """Call a factory; return anything else as it is."""
     if _is_module(model, "torch.nn", "Module") or _is_module(model, "keras", "Layer") or not callable(model):
         return _checked(model)
     try:
@@ -167,7 +182,8 @@ def _own_framework(model: object) -> str:
     return "tensorflow" if _is_module(model, "keras", "Layer") else ""
 
 
-def _framework_of(model: object) -> str:
+def framework_of(model: object) -> str:
+    """Return the framework of a model, or the one that a function uses by name."""
     if own := _own_framework(model):
         return own
     function = inspect.unwrap(model) if inspect.isroutine(model) else type(model).__call__

@@ -99,6 +99,7 @@ class RecordedSide:
     factory: Callable[[], Any] | None = None
     response: Callable[..., Mapping[str, Array]] | None = None
     whole_masks, call = False, None
+    narrow, leaves_out, is_of_sequences = "", False, False
     modes: tuple[str, ...] = ("recorded",)
 
     def __init__(self, recorded: Recorded) -> None:
