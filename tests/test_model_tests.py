@@ -44,7 +44,7 @@ def test_tokens():
 def test_each_contract_is_a_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MODELS)
     run = pytester.runpytest_subprocess("-v", "-rsx", "-p", "no:cacheprovider")
-    run.assert_outcomes(passed=6, failed=3, skipped=1, xfailed=1)
+    run.assert_outcomes(passed=7, failed=3, skipped=1, xfailed=1)
     run.stdout.fnmatch_lines_random(
         [
             "*::test_mean[[]ignores_padding] PASSED*",
@@ -81,8 +81,8 @@ def test_results_of_every_kind_are_in_the_report_that_was_asked_for(pytester: py
     pytester.makepyfile(test_functions=FUNCTIONS)
     options = ("-v", "-p", "no:cacheprovider", "-k", "not independent", "--parity-report", "there")
     run = pytester.runpytest_subprocess(*options)  # in this process, torch would be loaded twice, and crash
-    run.assert_outcomes(passed=2, failed=1, skipped=7)
-    run.stdout.fnmatch_lines_random(["*test_reverse[[]ignores_padding] FAILED*", "1 of 25 checks failed; * results"])
+    run.assert_outcomes(passed=2, failed=1, skipped=8)
+    run.stdout.fnmatch_lines_random(["*test_reverse[[]ignores_padding] FAILED*", "1 of 28 checks failed; * results"])
     finished = report.read(pytester.path / "there")
     own = finished.own
     assert list(own) == [

@@ -44,6 +44,11 @@ CONTRACTS: dict[str, Contract] = {
         "depends on how much padding there is",
         of.ignores_extra_padding,
     ),
+    "reads_last_step": Contract(
+        "another value on the last real step of a sequence changes what it gives",
+        "ignores the last real step of each sequence",
+        of.reads_last_step,
+    ),
     "independent_of_batchmates": Contract(
         "each sequence alone gives its row, and gradients add up",
         "depends on batch-mates",

@@ -21,12 +21,13 @@ class Tokens:
     vocabulary: int
     padding: int
     known_by_value: bool
+    shape: tuple[int, ...] = ()
 
     def sample(self, rng: np.random.Generator, length: int) -> Array:
-        """Return the ids of one sequence, ``(L,)``."""
+        """Return the ids of one sequence, ``(L, ...)``."""
         if not 0 <= self.padding < self.vocabulary:
-            return rng.integers(0, self.vocabulary, length)
-        ids = rng.integers(0, self.vocabulary - 1, length)
+            return rng.integers(0, self.vocabulary, (length, *self.shape))
+        ids = rng.integers(0, self.vocabulary - 1, (length, *self.shape))
         return np.where(ids >= self.padding, ids + 1, ids)
 
     def refill(self, rng: np.random.Generator, size: tuple[int, ...], fill: int) -> Array:
@@ -38,32 +39,32 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Features:
-    """D floats on each step; made by `features`."""
+    """Floats on each step, of a shape such as ``(D,)``; made by `features`."""
 
-    size: int
+    shape: tuple[int, ...]
     padding: float
     scale: float
     known_by_value: bool
 
     def sample(self, rng: np.random.Generator, length: int) -> Array:
-        """Return the features of one sequence, ``(L, D)``, normally distributed."""
-        return rng.standard_normal((length, self.size)) * self.scale
+        """Return the features of one sequence, ``(L, ...)``, normally distributed."""
+        return rng.standard_normal((length, *self.shape)) * self.scale
 
     def refill(self, rng: np.random.Generator, size: tuple[int, ...], fill: int) -> Array:
         """Return other numbers for the padding of a batch: large ones, or with ``fill`` from 2 on inf and NaN."""
         values = STRANGE if fill >= len(LARGE) else (LARGE[fill], -LARGE[fill])
-        return np.broadcast_to(rng.choice(values, (*size[:2], 1)), size)
+        return np.broadcast_to(rng.choice(values, (*size[:2], *(1 for _ in self.shape))), size)
 
 
 @dataclass(frozen=True)
 class Labels:
-    """One class for each sequence; made by `labels`."""
+    """One class for each sequence, or one number where there are no classes; made by `labels`."""
 
     classes: int
 
     def sample(self, rng: np.random.Generator, length: int) -> Array:  # noqa: ARG002 - it has one item
         """Return the label of one sequence, ``()``."""
-        return np.asarray(rng.integers(0, self.classes))
+        return np.asarray(rng.integers(0, self.classes) if self.classes else rng.standard_normal())
 
 
 Input = Tokens | Features | Labels
@@ -93,11 +94,13 @@ def tokens(vocabulary: int, padding: int = 0, known_by_value: bool = False) -> T
     return Tokens(int(vocabulary), int(padding), by_value or not 0 <= padding < vocabulary)
 
 
-def features(size: int, padding: float = 0.0, scale: float = 1.0, known_by_value: bool = False) -> Features:
+def features(
+    size: int | tuple[int, ...], padding: float = 0.0, scale: float = 1.0, known_by_value: bool = False
+) -> Features:
     """Describe features, ``(B, T, D)`` floats.
 
     Args:
-        size: D.
+        size: D, or the shape of a step: ``()`` for ``(B, T)``, such as a waveform, ``(H, W)`` for images.
         padding: the number on padding.
         scale: their standard deviation.
         known_by_value: whether the model recognises padding by this number, as with ``Masking`` in Keras.
@@ -108,18 +111,30 @@ def features(size: int, padding: float = 0.0, scale: float = 1.0, known_by_value
     >>> features(2).sample(np.random.default_rng(0), 1)
     array([[ 0.12573022, -0.13210486]])
     """
-    whole_number("size", size, least=1, most=MOST)
+    shape = size if isinstance(size, tuple) else (size,)
+    for one in shape:
+        whole_number("size", one, least=1, most=MOST)
     padding = finite("padding", padding, "the number on padding")
     scale = finite("scale", scale, "a standard deviation, a finite number above 0")
     if scale <= 0:
         raise InputError("scale", shown(scale), "a standard deviation, a finite number above 0")
-    return Features(int(size), padding, scale, of_kind("known_by_value", known_by_value, bool, "True or False"))
+    return Features(
+        tuple(map(int, shape)), padding, scale, of_kind("known_by_value", known_by_value, bool, "True or False")
+    )
 
 
-def labels(classes: int) -> Labels:
+def labels(classes: int = 0) -> Labels:
     """Describe a label for each sequence, ``(B,)``, which a loss takes.
+
+    Args:
+        classes: how many there are; without, labels are floats, as in a regression.
+
+    Raises:
+        InputError: a single class.
 
     >>> labels(3).sample(np.random.default_rng(0), length=5)
     array(2)
     """
-    return Labels(whole_number("classes", classes, least=2, most=2**31))
+    if whole_number("classes", classes, least=0, most=2**31) == 1:
+        raise InputError("classes", "1", "a whole number from 2 on, or none for floats")
+    return Labels(int(classes))

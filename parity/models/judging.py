@@ -16,6 +16,7 @@ from parity.models.contracts import CONTRACTS
 from parity.models.inputs import Features
 from parity.models.native import NotCompiled
 from parity.models.observing import Quantities
+from parity.models.reading import Reader
 from parity.models.transformations import Declined, Setting, Transformation
 
 
@@ -68,6 +69,8 @@ class Judge:
             return self._on_padding()
         if transformation.on_inputs:
             return self._on_inputs(transformation)
+        if transformation.on_last:
+            return self._on_last()
         own = self.setting.view
         view = transformation.view or own
         unreadable = [name for name in own.steps if not own.can_read(name, transformation.layouts)]
@@ -104,6 +107,19 @@ class Judge:
             for name in sorted(self.setting.read)
         ]
 
+    def _on_last(self) -> list[Difference]:
+        view, nothing = self.setting.view, np.zeros(0)
+        reader = Reader.of(view)
+        if reader is None:
+            raise Declined("sequences of two lengths or more, from 2 steps on, would tell")
+        found = []
+        for name in self.setting.read & set(view.inputs.arrays):
+            steps = reader.unread(name)
+            found.append(mismatch(name, _unread(name, steps)) if steps else difference(name, nothing, nothing, None))
+        if not found:
+            raise Declined("there is nothing to compare")
+        return found
+
     def _on_padding(self) -> list[Difference]:
         view, base = self.setting.view, self.setting.base
         gradients = view.run(base).input_gradients
@@ -111,5 +127,11 @@ class Judge:
             difference(f"d_{name}", on_padding, np.zeros_like(on_padding), None)
             for name, spec in view.inputs.arrays.items()
             if isinstance(spec, Features)
-            for on_padding in [np.where(base.mask[..., None], 0, gradients[name])]
+            for real in [base.mask.reshape(*base.mask.shape, *(1 for _ in spec.shape))]
+            for on_padding in [np.where(real, 0, gradients[name])]
         ]
+
+
+def _unread(name: str, steps: int) -> str:
+    which = "step" if steps == 1 else f"{steps} steps"
+    return f"the last real {which} of {name!r} may change, and nothing does: lengths or a mask too short by {steps}?"

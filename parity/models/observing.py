@@ -87,14 +87,16 @@ class View:
         found = self.outputs(layouts, light)
         first, lengths = light[0], self.sequences.lengths
         if first.loss is not None:
-            found[LOSS] = np.asarray(sum(share * (ran.loss or 0.0) for share, ran in zip(shares, light, strict=True)))
+            found[LOSS] = np.asarray(
+                sum(_part(share, ran.loss or 0.0) for share, ran in zip(shares, light, strict=True))
+            )
         found |= {f"d_{name}": array for name, array in total.arrays.items()}
         for name, array in first.input_gradients.items():
             parts = [
-                (layout, np.asarray(share * ran.input_gradients[name]))
+                (layout, np.asarray(_part(share, ran.input_gradients[name])))
                 for share, layout, ran in zip(shares, layouts, light, strict=True)
             ]
-            found[f"d_{name}"] = collect(parts, "BT" + "." * (array.ndim - 2), lengths)
+            found[f"d_{name}"] = collect(parts, "BT" + "." * (array.ndim - 2) if array.ndim > 1 else "B", lengths)
         return found
 
     def outputs(self, layouts: Sequence[Layout], runs: Sequence[Ran]) -> Quantities:
@@ -120,6 +122,11 @@ class View:
         return Cotangents(self, layout) if self.differentiated else None
 
 
+def _part(share: float, value: Any) -> Any:
+    """Return a share of a loss or of a gradient; 0 of a mean over nothing, which is NaN."""
+    return share * value if share else np.zeros_like(value)
+
+
 class Total:
     """A sum of gradients, each times a share, without copies that are not needed: a model may be large."""
 
@@ -131,7 +138,7 @@ class Total:
         """Add gradients times a share."""
         self.count += 1
         for name, gradient in gradients.items():
-            scaled = gradient if share == 1 else np.asarray(share * gradient)
+            scaled = gradient if share == 1 else np.asarray(_part(share, gradient))
             if self.count == 1:
                 self.arrays[name] = scaled
             elif self.count == 2 or not gradient.ndim:  # the first one belongs to its run

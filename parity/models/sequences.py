@@ -178,7 +178,7 @@ def batch(*, lengths: Sequence[int] | Array, padding: Mapping[str, float] | None
     Args:
         lengths: ``(B,)``, whole numbers.
         padding: the value on padding, by name; 0 by default.
-        arrays: ``(B, T)`` ids, ``(B, T, D)`` floats, or ``(B,)`` labels, by name.
+        arrays: ``(B, T)`` ids, ``(B, T, D)`` floats, or ``(B,)`` labels, by name. A step may have any other shape.
 
     Raises:
         InputError: arrays that do not fit each other or the lengths, ids below 0 or from 2^31 on, floats that are not
@@ -233,13 +233,13 @@ def _paddings(padding: Mapping[str, float] | None, arrays: Mapping[str, Array]) 
 def _described(name: str, array: Array, own: Sequence[Array], padding: float) -> Input:
     """Return the description of a user's own array, of whose real steps each sequence has its ``own``."""
     whole = array.dtype.kind in "biu"
-    if not (array.ndim in (1, 2) and whole) and not (array.ndim == 3 and not whole and array.shape[2]):
-        expected = "ids (B, T), floats (B, T, D) or whole labels (B,)"
+    if not all(array.shape[1:]):
+        expected = "ids (B, T), floats (B, T, D) or labels (B,)"
         raise InputError(name, f"shape {array.shape} of {array.dtype}", expected)
     if not whole:
         if not all(np.isfinite(each).all() for each in own):
             raise InputError(name, "NaN or inf on real steps", "finite numbers there")
-        return Features(array.shape[2], float(padding), 1.0, known_by_value=False)
+        return Features(array.shape[2:], float(padding), 1.0, known_by_value=False) if array.ndim > 1 else Labels(0)
     ids = array if array.ndim == 1 else np.concatenate(own)
     ids = ids[ids != padding]  # a loss ignores some real steps too, by the value of padding
     least, most = ids.min(initial=0), ids.max(initial=0)
@@ -248,4 +248,4 @@ def _described(name: str, array: Array, own: Sequence[Array], padding: float) ->
     if array.ndim == 1:
         return Labels(max(2, int(most) + 1))
     vocabulary = max(2, int(most) + 1, min(int(array.max(initial=0)) + 1, 2**31))
-    return Tokens(vocabulary, int(padding), not 0 <= padding < vocabulary)
+    return Tokens(vocabulary, int(padding), not 0 <= padding < vocabulary, array.shape[2:])

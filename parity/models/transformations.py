@@ -72,6 +72,7 @@ class Transformation:
         on_padding: whether gradients on padding are compared instead, with 0.
         recorded: what is compared with instead of a run.
         on_inputs: whether it is asked instead which inputs the model writes to.
+        on_last: whether it is asked instead which last real steps the model does not read.
     """
 
     layouts: Sequence[Layout]
@@ -86,6 +87,7 @@ class Transformation:
     on_padding: bool = False
     recorded: Quantities | None = None
     on_inputs: bool = False
+    on_last: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
@@ -121,6 +123,10 @@ def keeps_inputs(setting: Setting) -> Transformations:
         raise Declined("its tensors cannot be written to")
     yield Transformation([setting.base], on_inputs=True)
     yield Transformation([setting.base], fill=0, on_inputs=True)
+
+
+def reads_last_step(setting: Setting) -> Transformations:
+    yield Transformation([setting.base], on_last=True)
 
 
 def _known_by_value(setting: Setting) -> str:
