@@ -11,9 +11,10 @@ from parity.errors import InputError, shown
 # What every batch has beside the inputs that a user describes, and the names that public models give it.
 KNOWN: dict[str, tuple[str, ...]] = {
     "lengths": (
-        *("length", "lens", "seq_len", "seq_lens", "seq_lengths", "seqlens", "sequence_length", "sequence_lengths"),
+        *("length", "len", "lens", "seq_len", "seq_lens", "seq_lengths", "seqlens", "lengths_x", "valid_len"),
         *("input_lengths", "input_lens", "x_len", "x_lens", "x_lengths", "xlens", "ilens", "src_len", "src_lengths"),
-        *("valid_len", "valid_lens", "lengths_x", "text_lengths", "feature_lengths", "feat_lens", "audio_lengths"),
+        *("sequence_length", "sequence_lengths", "valid_lens", "text_lengths", "feature_lengths", "feat_lens"),
+        "audio_lengths",
     ),
     "mask": (
         *("attention_mask", "attn_mask", "padding_mask", "pad_mask", "input_mask", "token_mask", "src_mask", "masks"),
@@ -83,6 +84,8 @@ def bind(function: Callable[..., object], names: Iterable[str], ignored: Iterabl
     names, left_out = list(names), set(ignored)
     parameters = [one for one in _parameters(function) if one.name not in left_out]
     named = [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    if parameters and not named:
+        raise InputError("call", f"a model that takes {', '.join(map(str, parameters))} only", _expected(names))
     required = [one.name for one in named if one.default is one.empty]
     found = _assign([one.name for one in named], names, required)
     rest = [name for name in names if name not in found.values()]
@@ -110,6 +113,8 @@ def _assign(arguments: list[str], names: list[str], required: list[str]) -> dict
             found[argument] = name
     rest = [name for name in names if name not in found.values()]
     for argument in required:
+        if argument not in found and (name := _part_of(argument)):
+            found[argument] = name
         if argument not in found:
             if not rest:
                 raise InputError("call", f"an argument {argument!r} of the model", _expected(names))
@@ -132,6 +137,21 @@ def _match(argument: str, names: list[str]) -> str:
         if argument in ALIKE.get(name, ()):
             return name
     return next((name for name, aliases in KNOWN.items() if argument == name or argument in aliases), "")
+
+
+def _part_of(argument: str) -> str:
+    """Return what an argument receives whose name has that of something known as a part, or nothing.
+
+    >>> [_part_of(name) for name in ("query_lengths", "attention_mask_1", "mask2", "speaker", "max_length")]
+    ['lengths', 'mask', 'mask', '', '']
+    """
+    words = argument.rstrip("0123456789").strip("_").split("_")
+    for size in range(len(words), 0, -1) if words[0] not in ("max", "min") else ():  # key_padding_mask before mask
+        for part in ("_".join(words[:size]), "_".join(words[-size:])):
+            for name in ("lengths", "mask", "drop"):
+                if part == name or part in KNOWN[name]:
+                    return name
+    return ""
 
 
 def _expected(names: list[str]) -> str:

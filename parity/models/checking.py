@@ -25,6 +25,7 @@ from parity.errors import (
 from parity.frameworks import DEVICES, FRAMEWORKS
 from parity.models.contracts import CONTRACTS, RECORDING, usual_contracts
 from parity.models.findings import Findings
+from parity.models.polarity import hint
 from parity.models.replaying import ModelRecording, opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
@@ -33,6 +34,8 @@ from parity.models.subject import NotRun, Subject
 from parity.models.transformations import LAYOUTS
 
 DTYPES = ("float32", "float64")
+RAISED = "raised "  # begins the reason why a model cannot be run
+OTHERWISE = "if it has to be called in another way: call=lambda model, batch: model(…)"
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,15 @@ class Asked:
         with numpy_defaults():
             recorded = opened(self.recording) if self.recording else None
             found = judge_side(side, self.inputs, self.chosen, dtype, seeds, notes, recorded)
+            if self.options.call is None and found.error is not None and found.error.detail.startswith(RAISED):
+                found.note(OTHERWISE)
+            if text := hint(side, self.inputs, found, self._in_float64):
+                found.note(text)
             return found.verdict(self.expected)
+
+    def _in_float64(self, side: Side, contracts: list[str]) -> Findings:
+        """Hold a side to some contracts on one sample."""
+        return judge_side(side, self.inputs, contracts, "float64", 1, [], blamed=False)
 
 
 def asked_of(
@@ -230,7 +241,7 @@ def judge_side(
     except NotRun as error:
         found.not_run(str(error), dtype)
     except BaseException as error:  # whatever a model raises is what there is to report
-        found.not_run(f"raised {first_lines(message_of(error))}", dtype)
+        found.not_run(f"{RAISED}{first_lines(message_of(error))}", dtype)
     return found
 
 

@@ -19,6 +19,10 @@ class NativeBatch(Mapping[str, Any]):
         """Return the names of the tensors for which a function is true; that counts as no reading."""
         return tuple(name for name, tensor in self._tensors.items() if is_changed(name, tensor))
 
+    def exchanged(self, one: str, other: str) -> NativeBatch:
+        """Return it with two tensors exchanged."""
+        return NativeBatch({**self._tensors, one: self._tensors[other], other: self._tensors[one]}, self._read)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self._tensors:
             raise AttributeError(f"a batch has no {name!r}; it has {', '.join(self._tensors)}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parity.arrays import ROUNDOFF
+from parity.arrays import ROUNDOFF, Array
 from parity.checks.comparison import Difference
 from parity.errors import InputError, first_lines, message_of
 from parity.models.averages import recognise_average
 from parity.models.axes import has_rows
-from parity.models.binding import OF_DOCUMENTS, OF_PADDING
+from parity.models.binding import OF_DOCUMENTS, OF_PADDING, TARGETS
 from parity.models.contracts import CONTRACTS, LEFT, usual_contracts
 from parity.models.findings import Findings
 from parity.models.floors import is_double, noise_floor
@@ -92,7 +93,7 @@ class Subject:
         self._note_left_out(view)
         floors = noise_floor(view, [base], found.wide)
         if nan := [name for name, array in floors.expected.items() if np.isnan(array).any()]:
-            raise NotRun(f"gives NaN on real steps: {', '.join(nan[:3])}")
+            raise NotRun(f"gives NaN on real steps: {', '.join(nan[:3])}{_of_short(view, floors.expected)}")
         for dtype in dict.fromkeys((found.wide, self.dtype)):
             own = replace(view, dtype=dtype)
             before = floors.expected if dtype == found.wide else own.observe([base])
@@ -111,9 +112,11 @@ class Subject:
         self._take_loss(view)
         found.axes = {name: axes.replace("M", "BT").replace("R", "BT") for name, axes in view.axes.items()}
         if seed == 0 and found.wide == DOUBLE and not is_double(view, [base]):
-            found.note("judged in float32 alone: its copy in float64 rounds to less")
+            found.note(f"judged in {self.side.narrow or SINGLE} alone: its copy in float64 rounds to less")
             found.wide = SINGLE
             view = replace(view, dtype=SINGLE)
+        if seed == 0 and self.side.leaves_out:
+            found.note("autocast was left out, which rounds more than padding could change")
         if self.side.has_loss:
             average, is_wrong = recognise_average(view, base)
             view = replace(view, average=average)
@@ -142,12 +145,13 @@ class Subject:
             self.found.note("inf and NaN in the padding would reach the outputs")
 
     def _take_loss(self, view: View) -> None:
-        """Take one number of the model's own for its loss, if it is called so, or if there is nothing else."""
+        """Take one number of the model's own for its loss: it is called so, there are targets, or nothing else."""
         if self.side.has_loss:
             return
         numbers = [name for name, axes in view.axes.items() if axes == ""]
         compared = any(map(has_rows, view.axes.values()))
-        if LOSS in numbers or (numbers and not compared):
+        of_targets = len(numbers) == 1 and not self.side.read.isdisjoint(TARGETS)
+        if LOSS in numbers or (numbers and not compared) or of_targets:
             self.side.take_as_loss(LOSS if LOSS in numbers else numbers[0])
         elif not compared:
             raise InputError("outputs", _described(view), "an output with an axis of rows, or a loss" + _hint(view))
@@ -202,6 +206,18 @@ class Subject:
         has_run = not any(one.problem == "raised" for one in differences)
         if self.blamed and has_run and (name := judge.reordered(transformation)):
             self.found.note(f"the rows of {name} are right, in another order: sorted by length, and not put back?")
+
+
+def _of_short(view: View, observed: Mapping[str, Array]) -> str:
+    """Return of which lengths sequences give NaN, if others give none."""
+    lengths = np.asarray(view.sequences.lengths)
+    outputs = [array for name, array in observed.items() if has_rows(view.axes.get(name, "")) and len(array)]
+    rows = [np.isnan(array).any(axis=tuple(range(1, array.ndim))) for array in outputs if array.dtype.kind == "f"]
+    found = np.any(rows, axis=0) if rows else np.zeros(len(lengths), bool)
+    if not found.any() or found.all() or lengths[found].max() >= lengths[~found].min():
+        return ""
+    longest = lengths[found].max()
+    return f"; of sequences no longer than {longest}: lengths=parity.lengths(shortest={longest + 1}) has none"
 
 
 def _described(view: View) -> str:
