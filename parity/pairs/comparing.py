@@ -119,7 +119,7 @@ def _weights(
     rounding = [flat(one.half, own) for one, own in zip(seen, floors, strict=True)]
     numbering = seen[0].half.weights.numbering
     begins = np.searchsorted(links.left, list(numbering.offsets.values()))
-    ends = [*begins[1:], links.left.size]
+    ends = [*begins, links.left.size][1:]  # none of a model without weights
     for name, begin, end in zip(numbering.shapes, begins, ends, strict=True):
         left, right = links.left[begin:end], links.right[begin:end]
         if not left.size:

@@ -118,7 +118,7 @@ class KerasModel:
             ran = self.side.run(batch, random_cotangent, dtype=dtype, mode="eager")
         finally:
             keras.layers.Layer.__call__ = original
-        found.outputs = list(ran.outputs.values())
+        found.outputs, found.names = list(ran.outputs.values()), list(ran.outputs)
         found.used = {name for name, array in ran.gradients.items() if array.any()}
         return found
 

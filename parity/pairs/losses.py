@@ -63,7 +63,12 @@ def losses(output: Array, target: Array, mask: Mask) -> Iterator[tuple[str, floa
         steps = output.shape[1] - shift if output.ndim == 3 else None
         logits = output[:, :steps] if shift else output
         wanted = target[:, shift:] if shift else target
+        is_class = (wanted >= 0) & (wanted < logits.shape[-1])  # others are ignored
         real = mask[:, shift:] if shift else mask
+        if output.ndim == 3:
+            real, wanted = real & is_class, np.where(is_class, wanted, 0)
+        if not real.any() or (output.ndim == 2 and not is_class.all()):
+            continue
         of_next = " of the next step" if shift else ""
         with np.errstate(all="ignore"):
             for name, each in _entropies(logits, wanted):
@@ -74,8 +79,6 @@ def losses(output: Array, target: Array, mask: Mask) -> Iterator[tuple[str, floa
 def _entropies(logits: Array, target: Array) -> Iterator[tuple[str, Array]]:
     """Yield the cross entropy of each item, of logits and of what else outputs may be."""
     count = logits.shape[-1]
-    if target.min(initial=0) < 0 or target.max(initial=0) >= count:
-        return
     chosen = np.eye(count)[target]
     readings = {
         "": _log_softmax(logits),

@@ -73,8 +73,12 @@ def pair(source: Layers, target: Layers, units: Group, attempt: Attempt) -> Pair
         gone = layers.runnable.model.numbering.mask(*paired)
         found.left[side][:] = [part for unit in found.left[side] for part in without(unit, gone)]
     _pair_plain(found, settled)
-    if by_order and not attempt([*settled, *by_order])[0]:
-        by_order = _in_blocks(source, target, open_groups, settled, found, attempt)
+    agreed = attempt([*settled, *by_order])[0] if by_order else 2
+    if agreed < 2:
+        other = Pairing()
+        couples = _in_blocks(source, target, open_groups, settled, other, attempt)
+        if not agreed or attempt([*settled, *couples])[0] == 2:  # else outputs have other names, or another order
+            by_order, found.notes, found.questions = couples, found.notes + other.notes, other.questions
     found.pairs = [*settled, *by_order]
     return found
 

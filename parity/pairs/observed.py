@@ -22,6 +22,7 @@ class Observed:
         calls: path -> how often it was called.
         outputs: of the model.
         used: the names of arrays whose gradients are not 0.
+        names: those of the outputs; empty for a recording.
     """
 
     order: dict[str, int] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Observed:
     calls: Counter[str] = field(default_factory=Counter)
     outputs: list[Array] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    names: list[str] = field(default_factory=list)
 
     def enter(self, path: str, inputs: list[Array] | None) -> None:
         """Note a call."""
@@ -54,6 +56,20 @@ class Observed:
 def random_cotangent(name: str, shape: tuple[int, ...]) -> Array:
     """Return numbers in place of the gradient of an output."""
     return np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
+
+
+def agreement(own: Observed, theirs: Observed, most: float) -> int:
+    """Return 2 if each output is the one of the same name or else place, 1 if it is one of the other's, 0 if not."""
+    if not agree(own.outputs, theirs.outputs, most):
+        return 0
+    names = own.names, theirs.names
+    has_order = len(own.outputs) == len(theirs.outputs)
+    by_name = has_order and bool(names[0]) and set(names[0]) == set(names[1])
+    order = [names[1].index(name) for name in names[0]] if by_name else range(len(theirs.outputs))
+    if not has_order:
+        return 2  # nothing tells which output is which
+    pairs = zip(own.outputs, (theirs.outputs[at] for at in order), strict=True)
+    return 2 if all(_close(a, b, most) for a, b in pairs if a.dtype.kind == "f") else 1
 
 
 def agree(left: Sequence[Array], right: Sequence[Array], most: float) -> bool:

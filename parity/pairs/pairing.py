@@ -95,4 +95,4 @@ class Pairing:
 
 
 Group = tuple[list[Unit], list[Unit]]
-Attempt = Callable[[Sequence[tuple[Unit, Unit]]], tuple[bool, int]]
+Attempt = Callable[[Sequence[tuple[Unit, Unit]]], tuple[int, int]]

@@ -25,11 +25,15 @@ def decide(groups: Sequence[Group], settled: Sequence[tuple[Unit, Unit]], found:
     named = [by_names(*group) for group in groups]
     choices = [list(_choices(group, own)) for group, own in zip(groups, named, strict=True)]
     scores: list[tuple[int, Sequence[Couples]]] = []
+    renamed: Sequence[Couples] | None = None
     for combination in islice(product(*choices), MOST):
-        is_right, score = attempt([*settled, *(couple for chosen in combination for couple in chosen)])
-        if is_right:
+        agreed, score = attempt([*settled, *(couple for chosen in combination for couple in chosen)])
+        if agreed == 2:
             return _noted(combination, found, "paired as the outputs agree")
+        renamed = combination if agreed and renamed is None else renamed
         scores.append((score, combination))
+    if renamed is not None:
+        return _noted(renamed, found, "paired as the outputs agree, in another order")
     scores.sort(key=lambda one: -one[0])
     if len(scores) > 1 and scores[0][0] > scores[1][0]:
         return _noted(scores[0][1], found, "paired as later layers receive the same")

@@ -15,7 +15,7 @@ from parity.pairs.leftovers import TIED, TransferError, leftovers, question
 from parity.pairs.maps import Ids, flattened
 from parity.pairs.matching import pair, without
 from parity.pairs.names import Named, explicit, ignored
-from parity.pairs.observed import Observed, agree, receive_the_same
+from parity.pairs.observed import Observed, agreement, receive_the_same
 from parity.pairs.pairing import Layers, Pairing
 from parity.pairs.units import Unit
 
@@ -100,18 +100,19 @@ class Plan:
     def ran(self) -> Observed:
         return self.source.runnable.observe_full()
 
-    def attempt(self, couples: Sequence[Couple]) -> tuple[bool, int]:
+    def attempt(self, couples: Sequence[Couple]) -> tuple[int, int]:
         """Tell whether both models give the same outputs with the weights of some pairs; the target stays as it is.
 
-        True if they could not anyway, as some layers have no partner or cannot be equal: nothing is decided by it then.
+        2 if they could not anyway, as some layers have no partner or cannot be equal: nothing is decided by it then.
 
         Returns:
-            That, and how many of the layers receive the same.
+            2 if they do, 1 if their outputs have other names or another order, 0 if they do not; and how many of the
+            layers receive the same.
         """
         connection = self.connection()
         wrong = [line for own, theirs in couples for line in connection.connect(own, theirs)]
         if wrong or any(self.uncovered(connection, couples)):
-            return True, 0
+            return 2, 0
         model = self.target.runnable.model
         restore = model.keep()
         dtypes = {name: array.dtype for name, array in model.arrays().items()}
@@ -119,12 +120,12 @@ class Plan:
             model.assign(connection.there.forward(self.values, dtypes))
             own, theirs = self.ran, self.target.runnable.observe_full()
         except Exception:  # a model may not run without padding
-            return False, 0
+            return 0, 0
         finally:
             restore()
         most = AGREE[min(side.runnable.dtype for side in (self.source, self.target))]
         received = sum(receive_the_same(own.inputs.get(a.path), theirs.inputs.get(b.path), most) for a, b in couples)
-        return agree(own.outputs, theirs.outputs, most), received
+        return agreement(own, theirs, most), received
 
     def uncovered(self, connection: Connection, couples: Sequence[Couple]) -> tuple[list[Unit], list[Unit]]:
         """Return the units of both sides of which some element has neither a partner nor is ignored."""

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 from parity.errors import InputError
 from parity.models.sequences import Inputs
+from parity.pairs.functions import as_model
 from parity.pairs.halves import NAMES, Half, Options, made, prepare_half
 from parity.pairs.onnx_half import OnnxHalf, is_onnx
 from parity.pairs.recorded import recorded_of
@@ -22,7 +23,7 @@ def prepare_halves(
         FrameworkUnavailable: what runs one of them cannot be loaded.
     """
     left, right = (
-        _half(name, made(model), inputs, options.of(number), stack)
+        _half(name, as_model(name, made(model)), inputs, options.of(number), stack)
         for number, (name, model) in enumerate(zip(NAMES, models, strict=True))
     )
     if left.is_whole and right.is_whole:

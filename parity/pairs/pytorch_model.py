@@ -170,7 +170,7 @@ class PyTorchModel:
         finally:
             for handle in handles:
                 handle.remove()
-        found.outputs = list(ran.outputs.values())
+        found.outputs, found.names = list(ran.outputs.values()), list(ran.outputs)
         gradients = {name: array for name, array in ran.gradients.items() if np.any(array)}
         found.used = {self.aliases.get(name, name) for name in gradients}
         return found
