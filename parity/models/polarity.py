@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from parity.errors import InputError
 from parity.models.findings import Findings
 from parity.models.inputs import Tokens
 from parity.models.native import NativeBatch
@@ -36,6 +37,13 @@ def _swapped(batch: NativeBatch) -> NativeBatch:
     return batch.exchanged("mask", "drop")
 
 
+def _holds(side: Side, judge: Callable[[Side, list[str]], Findings]) -> bool:
+    try:
+        return bool(judge(side, ALL).verdict({}))
+    except InputError:  # its outputs have no rows then
+        return False
+
+
 def hint(side: Side, inputs: Inputs, found: Findings, judge: Callable[[Side, list[str]], Findings]) -> str:
     """Return what a model that reads padding may take otherwise, if that was tried and it ignores padding then.
 
@@ -46,7 +54,7 @@ def hint(side: Side, inputs: Inputs, found: Findings, judge: Callable[[Side, lis
     """
     failed = [name for name in found.verdict({}).failed if name in ABOUT_PADDING]
     read = [name for name in MEANING if name in side.read]
-    if failed and len(read) == 1 and judge(inverted(side), ALL).verdict({}):
+    if failed and len(read) == 1 and _holds(inverted(side), judge):
         other = "drop" if read[0] == "mask" else "mask"
         return INVERTED.format(other, read[0], MEANING[read[0]])
     by_id = any(isinstance(spec, Tokens) and not spec.known_by_value for spec in inputs.arrays.values())
