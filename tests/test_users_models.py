@@ -136,6 +136,18 @@ def test_a_mask_that_is_taken_the_other_way_round_is_noted(linear: Any, note: st
     assert note not in wrong.notes
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_mask_that_is_called_after_padding_may_mean_either(torch: Any, kept: bool) -> None:
+    class Model(torch.nn.Linear):
+        def forward(self, x: Any, padding_mask: Any) -> Any:
+            return (super().forward(x) * (padding_mask if kept else ~padding_mask)[..., None]).sum(1)
+
+    verdict = parity.check_model(Model(5, 2), FEATURES, **ONLY)
+    assert verdict, str(verdict)
+    meaning = "mask" if kept else "drop (True on padding: then it is ignored)"
+    assert f"matched by name: padding_mask={meaning}" in verdict.notes
+
+
 def test_padding_that_is_known_by_its_id_too_is_noted(torch: Any) -> None:
     def call(model: Any, batch: Any) -> Any:
         return (model(batch.tokens) * (batch.tokens != 0)[..., None]).sum(1) / batch.lengths[:, None]

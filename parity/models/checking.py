@@ -25,7 +25,7 @@ from parity.errors import (
 from parity.frameworks import DEVICES, FRAMEWORKS
 from parity.models.contracts import CONTRACTS, RECORDING, usual_contracts
 from parity.models.findings import Findings
-from parity.models.polarity import hint
+from parity.models.polarity import AS_DROP, hint, inverted, named_after_padding
 from parity.models.replaying import ModelRecording, opened
 from parity.models.sequences import Inputs
 from parity.models.side import Side
@@ -173,7 +173,12 @@ class Asked:
             found = judge_side(side, self.inputs, self.chosen, dtype, seeds, notes, recorded)
             if self.options.call is None and found.error is not None and found.error.detail.startswith(RAISED):
                 found.note(OTHERWISE)
-            if text := hint(side, self.inputs, found, self._in_float64):
+            text = hint(side, self.inputs, found, self._in_float64)
+            is_open = not self.recording and any(map(named_after_padding, notes))  # either meaning of a name is usual
+            if text == AS_DROP and is_open:
+                notes = [note.replace("=mask", "=drop (True on padding: then it is ignored)") for note in notes]
+                found = judge_side(inverted(side), self.inputs, self.chosen, dtype, seeds, notes, recorded)
+            elif text:
                 found.note(text)
             return found.verdict(self.expected)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,16 +18,31 @@ ABOUT_PADDING = ("ignores_padding", "ignores_extra_padding", "independent_of_bat
 ALL = [*ABOUT_PADDING, "reads_last_step"]  # which a model breaks that takes its padding for real steps
 INVERTED = "with `{}` in place of `{}` it ignores padding: does it take {}?"
 MEANING = {"mask": "True on padding for the mask", "drop": "True on real steps for the mask"}
+AS_DROP = INVERTED.format("drop", "mask", MEANING["mask"])
 BY_ID = "only other ids in the padding change it: if it knows padding by its id, parity.tokens(…, known_by_value=True)"
 
 
-def inverted(side: Any) -> Any:
-    """Return a side whose model receives the mask of padding as that of real steps, and that one as the other."""
+def inverted(side: Any, graphs: bool = True) -> Any:
+    """Return a side whose model receives the mask of padding as that of real steps, and that one as the other.
+
+    Args:
+        side: that of the model.
+        graphs: whether runs may be traced into a graph, which takes longer than a few of them.
+    """
     other = copy.copy(side)
     other.call = _exchanging(other.call)
     if hasattr(other, "graphs"):
-        other.graphs, other.has_graph = {}, False  # a graph takes longer to trace than these runs
+        other.graphs, other.has_graph = {}, other.has_graph and graphs
     return other
+
+
+def named_after_padding(note: str) -> bool:
+    """Tell whether a note says that an argument receives the mask, and is called after padding.
+
+    >>> named_after_padding("matched by name: x_padding_mask=mask"), named_after_padding("matched by name: valid=mask")
+    (True, False)
+    """
+    return re.search(r"pad\w*=mask\b", note) is not None
 
 
 def _exchanging(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,7 +70,7 @@ def hint(side: Side, inputs: Inputs, found: Findings, judge: Callable[[Side, lis
     """
     failed = [name for name in found.verdict({}).failed if name in ABOUT_PADDING]
     read = [name for name in MEANING if name in side.read]
-    if failed and len(read) == 1 and _holds(inverted(side), judge):
+    if failed and len(read) == 1 and _holds(inverted(side, graphs=False), judge):
         other = "drop" if read[0] == "mask" else "mask"
         return INVERTED.format(other, read[0], MEANING[read[0]])
     by_id = any(isinstance(spec, Tokens) and not spec.known_by_value for spec in inputs.arrays.values())
