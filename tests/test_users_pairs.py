@@ -101,3 +101,33 @@ def test_losses_that_ignore_a_class_are_recognised() -> None:
         "the loss left is the cross entropy, the mean over real steps, right the cross entropy"
     )
     assert "divided by all steps, padding included" in verdict.cause
+
+
+class Attention(nn.Module):
+    """Attention by one function, with the mask, without one, or with a causal one."""
+
+    def __init__(self, masked: bool, causal: bool = False) -> None:
+        super().__init__()
+        self.masked, self.causal = masked, causal
+        self.first, self.second = nn.Linear(5, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        h = self.first(x).unflatten(2, (2, 2)).transpose(1, 2)
+        seen = mask[:, None, None] if self.masked else None
+        y = nn.functional.scaled_dot_product_attention(h, h, h, attn_mask=seen, is_causal=self.causal)
+        return self.second(y.transpose(1, 2).flatten(2))
+
+
+CAUSES = {
+    "mask of attention right: with True on real steps it agrees": ((True, False), (False, False)),
+    "mask of attention right: with True on earlier steps it agrees": ((False, True), (False, False)),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_the_mask_of_attention_by_a_function_is_a_cause(cause: str) -> None:
+    torch.manual_seed(0)
+    left, right = (Attention(*options) for options in CAUSES[cause])
+    verdict = parity.check_pair(left, right, FEATURES, transfer="left to right", **SAME)
+    assert verdict.same_function is False
+    assert verdict.cause.startswith(cause), str(verdict)

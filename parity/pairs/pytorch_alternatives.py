@@ -1,6 +1,7 @@
 """Yield what modules of PyTorch, and functions between them, may do otherwise."""
 
 import contextlib
+from functools import partial
 
 import torch
 from torch import nn
@@ -141,6 +142,22 @@ def operations(mask):
     yield Alternative("scale", "", "1 over the root of a head's width", Replaced(**{attention: usual}), REPAIRED)
     swapped = lambda run, q, k, v, *a, **options: run(q, v, k, *a, **options)  # noqa: E731
     yield Alternative("key and value", "", "exchanged", Replaced(**{attention: swapped}))
+    seeing = {attention: partial(attended, real=mask, causal=False)}
+    yield Alternative("mask of attention", "", "True on real steps", Replaced(**seeing), REPAIRED)
+    causal = {attention: partial(attended, real=torch.ones_like(mask), causal=True)}
+    yield Alternative("mask of attention", "", "True on earlier steps", Replaced(**causal), REPAIRED)
+    both = {attention: partial(attended, real=mask, causal=True)}
+    yield Alternative("mask of attention", "", "True on real and earlier steps", Replaced(**both), REPAIRED)
+
+
+def attended(run, q, k, v, *_, real, causal, **options):
+    """Run attention in which each query sees real keys only, and none behind it if it is causal."""
+    if k.shape[0] != real.shape[0] or k.shape[-2] != real.shape[1]:
+        raise ValueError("its keys are not the steps")
+    seen = real.reshape(len(real), *[1] * (k.ndim - 2), -1)
+    if causal:
+        seen = seen & torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
+    return run(q, k, v, **(options | {"attn_mask": seen, "is_causal": False}))
 
 
 def filled(x, dim, mask):
