@@ -32,7 +32,7 @@ def test_weights_are_asymmetric_and_padding_is_not_zero(operation: str, config: 
     for name, array in case.arrays.items():
         given = case.configuration.inputs[name]
         if array.dtype.kind == "f" and given.scale:
-            sampled = array[case.mask] if given.axes.startswith("BT") else array
+            sampled = array[case.mask] if given.axes.startswith("BT") else array[np.isfinite(array)]  # no pad row
             hidden = (given.padding or 0) + given.offset * np.array([-1, 0, 1])  # steps that look like padding
             sampled = sampled[~np.isin(sampled, hidden)] if given.padding_like else sampled
             sampled = sampled[~np.isin(sampled, given.equal_to)] if given.equal else sampled

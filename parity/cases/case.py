@@ -138,11 +138,11 @@ class Case:
         """Return the case without the outputs that ``"framework.variant"`` omits."""
         return self.keeping(set(self.cotangents) - set(self.row.omitted(variant)))
 
-    def refilled(self, seed: int, fills: tuple[float, ...]) -> Case:
+    def refilled(self, seed: int, fills: tuple[float, ...], ids: bool = True) -> Case:
         """Return the case with other padding in inputs, cotangents and the pad row of an embedding.
 
-        Each padded float becomes one of ``fills`` at random. Each padded id becomes any number, in the vocabulary or
-        not: -100 is a common id of positions to ignore.
+        Each padded float becomes one of ``fills`` at random. If ``ids``, each padded id becomes any number, in the
+        vocabulary or not: -100 is a common id of positions to ignore.
         """
         rng = np.random.default_rng(whole_number("seed", seed))
         numbers = np.asarray(plain_array("fills", fills))
@@ -157,7 +157,7 @@ class Case:
                 array[config.options["padding_index"]] = numbers[-1]
                 return array
             real = self._real(spec)
-            if real is None or spec.padding is not None:
+            if real is None or spec.padding is not None or (spec.below and not ids):
                 return array
             if spec.below:
                 sampled = rng.integers(-100, largest_id(spec, sizes) + 101, array.shape)

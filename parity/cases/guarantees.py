@@ -8,6 +8,8 @@ import numpy as np
 
 from parity.arrays import Array, Mask
 
+A_BYTE = 256  # ids that a byte can hold
+
 
 def with_extreme_ids(ids: Array, real: Mask, largest: int, pad: int | None = None, repeated: bool = False) -> Array:
     """Return ids ``(B, T)`` whose real steps hold the largest and the smallest, as far as there are steps.
@@ -16,7 +18,8 @@ def with_extreme_ids(ids: Array, real: Mask, largest: int, pad: int | None = Non
         ids: sampled ids; the places where others are put depend on them only.
         real: ``(B, T)``, True on real steps.
         largest: the largest id.
-        pad: the id of padding, if any; it occurs on a real step too, and is not counted as the smallest.
+        pad: the id of padding, if any; it occurs on a real step too, and is not counted as the smallest. So does the
+            id that a byte cannot tell from it, if there is one.
         repeated: whether the largest occurs twice in the longest sequence, before there is a smallest.
 
     >>> with_extreme_ids(np.full((1, 4), 2), np.ones((1, 4), bool), largest=6, pad=0, repeated=True)
@@ -27,6 +30,7 @@ def with_extreme_ids(ids: Array, real: Mask, largest: int, pad: int | None = Non
     in_longest = places[:, 0] == (np.argmax(real.sum(1)) if len(real) else 0)
     longest, others = places[in_longest], places[~in_longest]
     values = [largest] * (1 + repeated) + [1 if pad == 0 and largest else 0] + ([] if pad is None else [pad])
+    values += [] if pad is None or pad + A_BYTE > largest else [pad + A_BYTE]
     for value, place in zip(values, [*longest[:2], *others, *longest[2:]], strict=False):
         ids[tuple(place)] = value
     return ids

@@ -26,7 +26,7 @@ class LengthsSpec:
         fill: the value of all padding; None for random values.
         sizes: of other axes, where they are not the usual ones.
         magnitude: factor of all floats of the batch.
-        below: whether what is offset, such as scores, is lowered instead of raised.
+        below: whether what is offset, such as scores, is lowered instead of raised, from the second sequence on.
     """
 
     batch: int
@@ -61,13 +61,15 @@ TIED, LARGE, LONG = "tied", "large_square", "long_sequence"
 # inputs, small and large. What is wrong on a condition shows where that is met: each of these batches is tried once
 # with every variant, those that may cost much where they cost little: see `_designed`. The first and the second are
 # tried in different dtypes, and so are the two where B = T = D = H, and the two past a byte of real steps. Lengths
-# of several rows that are written out have an empty one before others; to sort them and to put them back differ.
+# of several rows that are written out have an empty one before others; to sort them and to put them back differ. Those
+# of the long batch are four buckets.
 # Every row of the smaller square has padding, and of the larger one there are more real steps than a byte can count.
+# Where sizes coincide in many rows, padding is NaN, so that whatever reads it shows.
 DESIGNED: dict[str, LengthsSpec] = {
-    "many_rows": LengthsSpec(17, 2, "ragged", 2.0, sizes={"D": 8, "H": 2, "V": 4, "C": 2, "S": 1}),
+    "many_rows": LengthsSpec(17, 2, "ragged", 2.0, sizes={"D": 8, "H": 2, "V": 4, "C": 2, "S": 2}),
     "descending": LengthsSpec(9, 7, "descending", 0.01, sizes={"D": 1, "H": 8, "V": 300, "C": 5, "S": 3}),
     "square": LengthsSpec(4, 4, (2, 3, 0, 3), sizes={"D": 4, "H": 4, "V": 8, "C": 8, "S": 4}, below=True),
-    TIED: LengthsSpec(6, 6, "tied", sizes={"D": 6, "H": 6, "V": 6, "C": 6, "S": 5}, magnitude=1e-3),
+    TIED: LengthsSpec(6, 6, "tied", fill=math.nan, sizes={"D": 6, "H": 6, "V": 6, "C": 6, "S": 5}, magnitude=1e-3),
     "wide": LengthsSpec(3, 2, "short", sizes={"D": 33, "H": 34, "V": 5, "C": 300, "S": 2}, magnitude=10.0),
     MANY_STEPS: LengthsSpec(1, 261, (261,), sizes={"D": 261, "H": 261, "C": 261}),
     "ascending": LengthsSpec(2, 40, "ascending", magnitude=1e-3, below=True),
@@ -75,14 +77,15 @@ DESIGNED: dict[str, LengthsSpec] = {
         18,
         18,
         (17, 18, 0, 18, 17, 18, 17, 1, 18, 17, 18, 17, 18, 17, 18, 17, 18, 17),
+        fill=math.nan,
         sizes=dict.fromkeys("DHVCS", 18),
         below=True,
     ),
-    "long": LengthsSpec(5, 258, (2, 257, 0, 1, 3), below=True),
+    "long": LengthsSpec(5, 258, (4, 257, 0, 1, 9), below=True),
     LONG: LengthsSpec(1, 258, (257,)),
     "one_empty": LengthsSpec(1, 257, "all_empty", sizes={"C": 257}),
-    "narrow": LengthsSpec(2, 1, (0, 1), 5.0, sizes={"D": 1, "H": 1, "V": 4, "C": 2, "S": 1}, below=True),
-    MANY_ROWS: LengthsSpec(300, 14, "uniform", sizes={"D": 3, "H": 2, "V": 4, "C": 2, "S": 1}),  # only where asked for
+    "narrow": LengthsSpec(2, 1, (0, 1), 5.0, sizes={"D": 1, "H": 1, "V": 4, "C": 2, "S": 1}),
+    MANY_ROWS: LengthsSpec(300, 64, "uniform", sizes={"D": 3, "H": 2, "V": 4, "C": 2, "S": 1}),  # only where asked for
 }
 FEW_STEPS = 9  # more take long where Python runs for each step
 REAL = {"sampled": 8, "short": 2}  # sequences in a batch of real data, beside an empty one

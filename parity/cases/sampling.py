@@ -13,7 +13,7 @@ from parity.caching import cached
 from parity.cases import real_data
 from parity.cases.case import Case, along, largest_id
 from parity.cases.guarantees import with_equal_values, with_extreme_ids
-from parity.cases.lengths import REAL, SEEDED_AS, LengthsSpec, lengths_of, parse_lengths, sample_lengths
+from parity.cases.lengths import NAMED, REAL, SEEDED_AS, LengthsSpec, lengths_of, parse_lengths, sample_lengths
 from parity.errors import MOST, InputError, choose, fits, shown, whole_number
 from parity.operations import Configuration, Input, find
 
@@ -110,7 +110,7 @@ def sampled(
         real = np.array(chosen.lengths, np.int64)
     sampler = _Sampler(spec, real, rng, size, SIZES, dtype, chosen)
     case = Case(operation, config, real, *sampler.sample(), lengths, seed)
-    return case if chosen.fill is None else case.refilled(seed, (chosen.fill,))
+    return case if chosen.fill is None else case.refilled(seed, (chosen.fill,), ids=lengths not in NAMED)
 
 
 def with_lengths(
@@ -187,11 +187,13 @@ class _Sampler:
         if spec.extreme and self.extremes:
             far = self.rng.uniform(size=array.shape) < spec.extreme
             array[far] += np.copysign(100, array[far])
-        sign = -1 if self.special.below else 1
+        begin, sign = (1, -1) if self.special.below else (0, 1)
         if spec.offset:
-            array[::2] += sign * spec.offset
+            array[begin::2] += sign * (spec.offset + begin * spec.lowered)
         if spec.first_offset:
-            array[::2, ..., 0] += sign * spec.first_offset
+            array[begin::2, ..., 0] += sign * spec.first_offset
+        if spec.last_offset:
+            array[1::4, ..., -1] += spec.last_offset
         if spec.equal and self.dtype not in NARROW:  # a gradient of 1 / eps is more than float16 can hold
             array = with_equal_values(array, real, spec.equal, spec.equal_to, self.rng.spawn(1)[0])
         if spec.padding is not None:
@@ -220,8 +222,13 @@ class _Sampler:
 
 
 def _hide(array: Array) -> None:
-    """Make the features of every second step tiny, and their sum 0 where the last one is 0."""
+    """Make the features of every second step tiny, and their sum 0 where the last one is 0.
+
+    The squares of what is tiny are 0. Of every fourth step in every second sequence, the last feature stands alone.
+    """
     if array.ndim > 2:
+        alone = array[::2, ::4]
+        alone[..., :-1], alone[..., -1] = 0, np.where(alone[..., -1] == 0, 1, alone[..., -1])
         hidden = array[:, 1::2]
-        hidden *= 2.0**-40
+        hidden *= 2.0**-100
         hidden[..., -1] = np.where(hidden[..., -1] == 0, 0 - hidden[..., :-1].sum(-1), hidden[..., -1])

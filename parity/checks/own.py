@@ -11,10 +11,12 @@ import numpy as np
 from parity import frameworks
 from parity.caching import cached
 from parity.cases.case import Case
+from parity.cases.lengths import DESIGNED
 from parity.operations import Configuration
 
 PADDING_OUTPUTS = ("zero", "any")
 SIDES = ("right", "left")
+FINITE = (-2.0, 0.5, 3.0)  # what stands on padding in place of NaN
 REFUSES = "refuses empty sequences, as expected"  # these two begin the detail of a result
 HOLDS = "holds, but was expected to fail"
 
@@ -89,11 +91,19 @@ class Own:
         """Return what it is given of a case; None if that has no sequence."""
         case = case.keeping(set(case.cotangents) - set(self.omits))
         case = case if self.gradients else case.forward_only()
+        if case.lengths_name in DESIGNED and DESIGNED[case.lengths_name].fill is not None:
+            case = _with_finite_padding(case)
         return _long_enough(case, self.min_length) if self.min_length else case
 
     def without_empty(self, case: Case) -> Case | None:
         """Return what is left of a case without its empty sequences; None if nothing is."""
         return _long_enough(case, max(1, self.min_length))
+
+
+@cached(maxsize=256)
+def _with_finite_padding(case: Case) -> Case:
+    """Return the case with numbers on its padding, where it has NaN: `ignores_padding` is the contract about those."""
+    return case.refilled(case.seed, FINITE, ids=False)
 
 
 @cached(maxsize=256)

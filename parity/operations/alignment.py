@@ -13,13 +13,14 @@ from parity.operations.row import Configuration, ExpectedFailure, Input, Operati
 def sample_labels(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
     """Sample labels but no blank; unless the length is S, repeat the first, which needs a blank between.
 
-    The longest sequence begins with the last label, and the next with the first one. Where several have length S, the
-    last repeats the second.
+    The longest sequence begins with the last label, and so does a short one whose labels fit; the next longest begins
+    with the first one. Where several have length S, the last repeats the second.
     """
     labels = rng.integers(1, size["C"], (len(lengths), size["S"]))
     longest_first = np.argsort(-lengths, kind="stable")
     for row, label in zip(longest_first, (size["C"] - 1, 1), strict=False):
         labels[row, 0] = label
+    labels[_short(lengths)[1:2], 0] = size["C"] - 1
     labels[lengths != size["S"], 1:2] = labels[lengths != size["S"], :1]
     repeats_second = _last_as_long_as_labels(lengths, size)
     labels[repeats_second, 2:] = labels[repeats_second, 1:2]
@@ -31,13 +32,22 @@ def _last_as_long_as_labels(lengths: Lengths, size: Mapping[str, int]) -> Length
     return np.flatnonzero(lengths == size["S"])[1:][-1:]
 
 
+def _short(lengths: Lengths) -> Lengths:
+    """Return the rows of sequences of one step or two, the shortest first."""
+    rows = np.argsort(lengths, kind="stable")
+    return rows[(lengths[rows] > 0) & (lengths[rows] <= 2)]
+
+
 def sample_label_counts(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample label counts that always fit, in short sequences also one more or less, and one more in the first.
+    """Sample label counts that always fit, in short sequences also one more or less.
+
+    There is one more in the shortest, and in the first that is empty; the next shortest has as many as fit.
 
     The sequence that repeats its second label has the first count that does not fit, or the last that does.
     """
     more = np.where(lengths > 2, 0, rng.integers(-1, 2, len(lengths)))
-    more[np.flatnonzero(lengths <= 2)[:1]] = 1
+    for rows, change in ((_short(lengths)[:1], 1), (np.flatnonzero(lengths == 0)[:1], 1), (_short(lengths)[1:2], 0)):
+        more[rows] = change
     counts = (lengths + 1) // 2 + more
     counts[_last_as_long_as_labels(lengths, size)] = (size["S"] + 3) // 2
     return np.clip(counts, 0, size["S"])

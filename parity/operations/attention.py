@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from parity.operations.row import OF_ALL_SIZES, OF_FEW_STEPS, Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import FAR, OF_ALL_SIZES, OF_FEW_STEPS, Configuration, ExpectedFailure, Input, Operation
 
 # Scores differ little: the gradient of a weight near 1 is a difference of nearly equal numbers. The offset of some
 # sequences does not change their weights, but their exponentials overflow unless a maximum is subtracted.
-SCORE_PER_STEP = Input("BT", scale=0.5, offset=100.0)
-SCORE_PER_FEATURE = Input("BTD", scale=0.5, offset=100.0)
+SCORE_PER_STEP = Input("BT", scale=0.5, offset=100.0, lowered=FAR)
+SCORE_PER_FEATURE = Input("BTD", scale=0.5, offset=100.0, lowered=FAR)
 
 SELF_ATTENTION = {
     "x": Input("BTH"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.recurrent import keras_lstm_rejects_empty_batch, recurrent
+from parity.operations.recurrent import initial_state, keras_lstm_rejects_empty_batch, recurrent
 from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
 
 # Lengths of configurations that are there for another option: eager runs of TensorFlow take long.
@@ -40,7 +40,7 @@ def _states(layers: str = "", output: str = "H") -> dict[str, str]:
 def _starts(states: Mapping[str, str], from_state: bool) -> tuple[dict[str, str], dict[str, Input]]:
     """Return what each final state starts from, and the inputs that these are."""
     starts = {final: f"{final}0" if from_state else "" for final in states}
-    return starts, {start: Input(states[final]) for final, start in starts.items() if start}
+    return starts, {start: initial_state(states[final], start) for final, start in starts.items() if start}
 
 
 def _projected(name: str, layers: int, *lengths: str, from_state: bool = True, **options: Any) -> Configuration:
@@ -118,7 +118,7 @@ def _layers(name: str, layers: int, *lengths: str, starts: str = "hc", **options
     """Return an LSTM of several layers, from those of its states that ``starts`` names."""
     config = recurrent(name, "lstm", layers, lengths=lengths, **options)
     inputs = {key: array for key, array in config.inputs.items() if key not in ("h0", "c0")}
-    inputs |= {f"{final}0": Input(f"{layers}BH") for final in starts}
+    inputs |= {f"{final}0": initial_state(f"{layers}BH", f"{final}0") for final in starts}
     initial = {final: f"{final}0" if final in starts else "" for final in "hc"}
     return replace(config, inputs=inputs, initial=initial)
 

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
+from parity.arrays import Array, Lengths
 from parity.operations.row import Configuration, ExpectedFailure, Input, Operation
+
+
+def _one_that_adds_up(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample biases ``(4, H)``, a tenth of them far out; the last of several units adds up what it sees."""
+    bias = rng.normal(0, 0.5, (4, size["H"]))
+    far = (rng.uniform(size=bias.shape) < 0.1) & (np.arange(size["H"]) < max(1, size["H"] - 1))
+    bias[far] += np.copysign(100, bias[far])
+    bias[:, 1:][:, -1:] += np.array([[100], [100], [3], [0]])
+    return bias
 
 
 def _lstm(name: str, size: int, *lengths: str) -> Configuration:
@@ -11,7 +25,7 @@ def _lstm(name: str, size: int, *lengths: str) -> Configuration:
         "x": Input("BTSD", padding_like=0.3),
         "w_in": Input(f"{size}D4H", scale=0.3, fan_in="D"),
         "w_rec": Input(f"{size}H4H", scale=0.3, fan_in="H"),
-        "bias": Input("4H", scale=0.5, extreme=0.1),
+        "bias": Input("4H", sample=_one_that_adds_up),
     }
     outputs = {"y": "BTSH", "h": "BSH", "c": "BSH"}
     return Configuration(name, inputs, outputs, initial={"h": "", "c": ""}, lengths=lengths, stepwise=True)

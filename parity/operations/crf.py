@@ -7,7 +7,7 @@ from dataclasses import replace
 from parity.operations.holes import MASK
 from parity.operations.row import Configuration, Input, Operation
 
-SCORES = {"scores": Input("BTC", offset=100.0), **MASK}  # that of each class at each step
+SCORES = {"scores": Input("BTC", offset=100.0, lowered=1e3, last_offset=30.0), **MASK}  # of each class at each step
 TIES = {"scores": Input("BTC", scale=0.0), **MASK}  # every path is the best one: of equal labels, the first is taken
 CHAIN = {"transitions": Input("CC"), "start": Input("C"), "end": Input("C")}
 

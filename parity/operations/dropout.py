@@ -11,7 +11,7 @@ import numpy as np
 from parity.arrays import Array, Lengths
 from parity.operations.attention import TWO_HEADS
 from parity.operations.decoder import FOR_THREE_HEADS
-from parity.operations.row import OF_FEW_STEPS, Configuration, Input, Operation
+from parity.operations.row import OF_ALL_SIZES, OF_FEW_STEPS, Configuration, Input, Operation
 
 
 def _kept(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int], rate: float, heads: int) -> Array:
@@ -42,7 +42,7 @@ ROWS = (
         configurations=(
             CAUSAL,
             CAUSAL.left_padded("large_square", "long_sequence", "square"),
-            _attention("both_ways", *OF_FEW_STEPS, rate=0.5, causal=False),
+            _attention("both_ways", *OF_ALL_SIZES, rate=0.5, heads=1, causal=False),
             _attention("three_heads", *FOR_THREE_HEADS, rate=0.75, heads=3),
             _attention("evaluation", *OF_FEW_STEPS, training=False),
             _attention("nothing_dropped", *OF_FEW_STEPS, rate=0.0),

@@ -52,9 +52,10 @@ def _bag(mode: str, padding_index: int) -> Configuration:
 
 
 def _short_and_long_rows(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample a table whose rows are in turn shorter than any maximum, and longer."""
+    """Sample a table whose rows are in turn shorter than any maximum, longer, and between one maximum and another."""
     table = rng.normal(size=(size["V"], size["D"]))
-    norms = np.where(np.arange(size["V"]) % 2, rng.uniform(3, 6, size["V"]), rng.uniform(0.2, 0.9, size["V"]))
+    least, most = np.array([(0.2, 0.9), (3, 6), (1.2, 2.3)])[np.arange(size["V"]) % 3].T
+    norms = rng.uniform(least, most)
     return np.asarray(table * (norms / np.linalg.norm(table, axis=1))[:, None])
 
 

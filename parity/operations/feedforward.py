@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from parity.arrays import Array, Lengths
 from parity.operations.row import OF_ALL_SIZES, Configuration, Input, Operation
 
 KERNEL = 3  # width of a convolution, in steps
+BIAS = Input("H", scale=0.5)
 
 
-def _dense(activation: str, extreme: float = 0.0) -> Configuration:
-    """Return a configuration in which a share of the features are far beyond where the activation bends."""
-    inputs = {
-        "x": Input("BTD"),
-        "w": Input("DH", scale=0.5, fan_in="D"),
-        "bias": Input("H", scale=0.5, extreme=extreme),
-    }
+def _one_shut(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample biases; the last of several is so far below 0 that the exponential in a sigmoid is inf in float32.
+
+    A single feature stays: its slopes would be less than float32 can hold, and nothing else would be there.
+    """
+    bias = rng.normal(0, 0.5, size["H"])
+    bias[1:][-1:] -= 100
+    return bias
+
+
+def _dense(activation: str, bias: Input) -> Configuration:
+    inputs = {"x": Input("BTD"), "w": Input("DH", scale=0.5, fan_in="D"), "bias": bias}
     return Configuration(activation, inputs, outputs={"y": "BTH"}, options={"activation": activation})
 
 
@@ -33,7 +43,12 @@ def _conv1d(
 ROWS = (
     Operation(
         "feedforward.dense",
-        configurations=(_dense("linear"), _dense("relu"), _dense("sigmoid"), _dense("tanh", extreme=0.3)),
+        configurations=(
+            _dense("linear", BIAS),
+            _dense("relu", BIAS),
+            _dense("sigmoid", Input("H", sample=_one_shut)),
+            _dense("tanh", Input("H", scale=0.5, extreme=0.3)),  # far beyond where it bends
+        ),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},
     ),
     Operation(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from parity.arrays import Array, Lengths, valid
-from parity.operations.attention import TWO_HEADS
+from parity.operations.attention import SCORE_PER_STEP, TWO_HEADS
 from parity.operations.loss import LAST_OF_A_BYTE, LOGITS, MEAN_OVER_BATCH
 from parity.operations.row import FAR, OF_ALL_SIZES, Configuration, Input, Operation
 
@@ -64,11 +64,7 @@ ROWS = (
     ),
     Operation(
         "holes.softmax",
-        configurations=(
-            Configuration(
-                "one_score", {"scores": Input("BT", scale=0.5, offset=100.0), **MASK}, outputs={"weights": "BT"}
-            ),
-        ),
+        configurations=(Configuration("one_score", {"scores": SCORE_PER_STEP, **MASK}, outputs={"weights": "BT"}),),
         variants={"pytorch": ("masked_fill",), "tensorflow": ("keras", "where")},
     ),
     Operation(

@@ -18,10 +18,10 @@ LAST_OF_A_BYTE = 255  # steps that a byte can count
 
 
 def _class_weights(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample weights of classes; where B = T, and past a byte of steps, those of all steps add up to less than 1."""
+    """Sample weights of classes; where B = T, and past a byte of steps, those of all steps add up to very little."""
     weights = rng.uniform(size=size["C"])
     little = size["B"] == size["T"] or size["T"] > LAST_OF_A_BYTE
-    return weights / max(1, lengths.sum()) if little else weights
+    return 1e-4 * weights / max(1, lengths.sum()) if little else weights
 
 
 OF_CLASSES = {"class_weight": Input("C", sample=_class_weights, buffer=True)}
@@ -86,7 +86,7 @@ ROWS = (
         "loss.label_smoothing",
         configurations=(
             *_on_either_side(SMOOTHED),
-            SMOOTHED.with_options("smoothed_more", *OF_ALL_SIZES, "wide", smoothing=0.6),
+            SMOOTHED.with_options("smoothed_more", *OF_ALL_SIZES, "wide", "narrow", smoothing=0.6),
         ),
         variants={"pytorch": ("ignore_index",), "tensorflow": ("keras_mask",)},
     ),

@@ -16,9 +16,14 @@ CONSTANT = "it is constant, but for jumps"
 
 
 def _often_zero(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample classes, every second of them 0 on average: the class that is predicted throughout every second row."""
+    """Sample classes, every second of them 0 on average: the class that is predicted throughout every second row.
+
+    All of every fourth row are the last class, which is predicted there.
+    """
     shape = len(lengths), size["T"]
-    return rng.integers(0, size["C"], shape) * rng.integers(0, 2, shape)
+    classes = rng.integers(0, size["C"], shape) * rng.integers(0, 2, shape)
+    classes[1::4] = size["C"] - 1
+    return classes
 
 
 def _classes(lengths: Lengths, size: Mapping[str, int]) -> Array:
@@ -54,7 +59,8 @@ def _splits(
 
 
 LOGITS = {"logits": Input("BTC", offset=LARGE), "targets": Input("BT", below="C")}
-TIES = Input("BTC", first_offset=LARGE, equal="H", equal_to=(0.0,))  # at one step: the first class is predicted
+# At the step whose logits are equal, the first class is predicted.
+TIES = Input("BTC", first_offset=LARGE, last_offset=LARGE, equal="H", equal_to=(0.0,))
 PREDICTIONS = {"logits": TIES, "targets": Input("BT", below="C", sample=_often_zero)}
 WHOLE = {
     "logits": Input("BTC", sample=_nearly_right),

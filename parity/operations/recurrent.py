@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from parity.arrays import Array, Lengths
 from parity.operations.row import Configuration, ExpectedFailure, Input
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 BIASES = GATES | {"gru": 4}  # one each for r, z and n, and one for the product inside n
 # Lengths of three layers: cells take turns, since they share code.
 OF_THREE_LAYERS = {"rnn": ("square",), "gru": ("one_sequence",), "lstm": ("tied",)}
+FEW_SEQUENCES = 4
 STATES = {"rnn": "h", "gru": "h", "lstm": "hc"}
 # Share of gates that are always shut or open. In a GRU, so large a bias would scale the roundoff of the tanh around it,
 # and an Elman network has no gates.
@@ -24,9 +29,10 @@ def recurrent(
     bidirectional: bool = False,
     saturated: bool = True,
     lengths: tuple[str, ...] = (),
+    given: str = "hc",
     **options: Any,
 ) -> Configuration:
-    """Return a configuration of one layer that starts from zeros, or of several that start from given states.
+    """Return a configuration of one layer that starts from zeros, or of several that start from the given states.
 
     If ``saturated``, some LSTM gates are always shut or open.
     """
@@ -42,20 +48,41 @@ def recurrent(
     state = f"{layers}{directions}BH"
     starts = dict.fromkeys(STATES[cell], "")
     if layers > 1:
-        starts = {final: f"{final}0" for final in STATES[cell]}
-        inputs |= {start: Input(state) for start in starts.values()}
+        starts |= {final: f"{final}0" for final in STATES[cell] if final in given}
+        inputs |= {start: initial_state(state, start) for start in starts.values() if start}
     outputs = {"y": f"BT{width}"} | dict.fromkeys(STATES[cell], state)
     return Configuration(name, inputs, outputs, options, initial=starts, lengths=lengths, stepwise=True)
 
 
+def initial_state(axes: str, name: str) -> Input:
+    """Return an initial state; some cell states are far beyond where a tanh bends."""
+    return Input(axes, sample=partial(_far_cell_states, axes)) if name == "c0" else Input(axes)
+
+
+def _far_cell_states(axes: str, rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample states ``(..., B, H)``; in some units of every second sequence they are raised or lowered by 12.
+
+    Not in batches of a few sequences: where gates see what is saturated, smaller errors of others do not show.
+    """
+    states = rng.normal(size=[int(axis) if axis.isdigit() else size[axis] for axis in axes])
+    if len(lengths) > FEW_SEQUENCES:
+        far = states[..., ::2, ::4]
+        far += np.copysign(12, far)
+    return states
+
+
 def recurrent_configurations(cell: str, bidirectional: bool = False) -> tuple[Configuration, ...]:
-    """Return one layer that starts from zeros, and two and three layers that start from given states."""
+    """Return one layer that starts from zeros, and two and three layers that start from given states.
+
+    Three layers of LSTM start from h0 alone.
+    """
     one_layer = partial(recurrent, cell=cell, layers=1, bidirectional=bidirectional)
     two_layers = partial(recurrent, cell=cell, layers=2, bidirectional=bidirectional)
     lengths = OF_THREE_LAYERS[cell]
-    three_layers = partial(recurrent, cell=cell, layers=3, bidirectional=bidirectional, lengths=lengths)
+    three_layers = partial(recurrent, cell=cell, layers=3, bidirectional=bidirectional, lengths=lengths, given="h")
     if cell != "rnn":
-        return one_layer("one_layer"), two_layers("two_layers_from_state"), three_layers("three_layers_from_state")
+        third = three_layers(f"three_layers_from_{'h0' if cell == 'lstm' else 'state'}")
+        return one_layer("one_layer"), two_layers("two_layers_from_state"), third
     return (
         one_layer("tanh", activation="tanh"),
         two_layers("relu_two_layers_from_state", activation="relu"),

@@ -55,7 +55,9 @@ class Input:
             configuration's ``padding_index``, else 0. Other steps look like it in part; if ``padding`` is set, some
             are tiny, and some add up to 0.
         offset: added to every second sequence, beginning with the first: at 100, exp() is inf in float32.
+        lowered: how much further down these are in batches that lower them: below what masks hold in place of -inf.
         first_offset: added to the first feature of these sequences: at -100, a softmax gives it 0 in float32.
+        last_offset: added to the last feature of every fourth sequence, beginning with the second: it is the largest.
         extreme: share of floats beyond 100 or -100, at which a gate is saturated and a loss written by hand overflows.
         equal: where some real values are equal, beside others that are not: "H", the features of one step, such as
             silence; "T", one feature in one whole sequence; "BT", one feature in all of them. Their deviation is 0,
@@ -75,7 +77,9 @@ class Input:
     fan_in: str = ""
     padding_like: float = 0.0
     offset: float = 0.0
+    lowered: float = 0.0
     first_offset: float = 0.0
+    last_offset: float = 0.0
     extreme: float = 0.0
     equal: str = ""
     equal_to: tuple[float, ...] = (0.0, 1.0, -2.0)
