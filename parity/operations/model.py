@@ -9,6 +9,7 @@ from parity.operations.loss import MEAN_OVER_BATCH
 from parity.operations.recurrent import recurrent
 from parity.operations.row import Configuration, Input, Operation
 
+A_WORD = 323  # "the", the most frequent one: no word has the id of the data's own padding, 0
 MEAN_OVER_SEQUENCES = "a mean over the batch's sequences: each one's share depends on how many of them are not empty"
 
 DATA = {"speeches": {"tokens": Input("BT", below="V"), "table": Input("VD")}, "utterances": {"x": Input("BTD")}}
@@ -27,6 +28,7 @@ def _model(
     layers: int = 1,
     bidirectional: bool = False,
     coupling: str = MEAN_OVER_SEQUENCES,
+    padding_index: int = 0,
     **options: Any,
 ) -> Configuration:
     """Return a model: an embedding or features, a recurrent layer, a linear layer and a masked loss."""
@@ -38,7 +40,7 @@ def _model(
     outputs = {"states": f"BT{hidden}", **outputs, "loss": ""}
     if data == "utterances":
         return Configuration(cell, inputs, outputs, options, coupling=coupling, data=data)
-    options = {**options, "padding_index": 0}
+    options = {**options, "padding_index": padding_index}
     outputs = {"embedded": "BTD", **outputs}
     return Configuration(cell, inputs, outputs, options, coupling=coupling, data=data, pad_row="table")
 
@@ -52,7 +54,7 @@ ROWS = (
         "model.text_classifier",
         (
             _model("gru", "speeches", SPEAKER, CLASSIFIER, cell="gru"),
-            _model("lstm", "speeches", SPEAKER, CLASSIFIER, layers=2, cell="lstm"),
+            _model("lstm", "speeches", SPEAKER, CLASSIFIER, layers=2, padding_index=A_WORD, cell="lstm"),
         ),
         UNIDIRECTIONAL,
     ),

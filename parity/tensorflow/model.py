@@ -21,7 +21,7 @@ def text_classifier(
     Returns:
         embedded: (B, T, D); states: (B, T, H); last: (B, H); logits: (B, C); loss: ().
     """
-    embedded = embedding.lookup(tokens, lengths, table, padding_index=padding_index)["y"]
+    embedded = embedded_words(tokens, lengths, table, padding_index)
     run = {"gru": rnn.gru, "lstm": rnn.lstm}[cell](embedded, lengths, w_in, w_rec, bias, variant=variant)
     last = run["h"][-1]
     logits = decisions(last, lengths, w_out, b_out)
@@ -41,7 +41,7 @@ def tagger(
         embedded: (B, T, D); states: (B, T, 2H).
         logits: (B, T, C), zero on padding (masked again, because the bias fills it); loss: ().
     """
-    embedded = embedding.lookup(tokens, lengths, table, padding_index=padding_index)["y"]
+    embedded = embedded_words(tokens, lengths, table, padding_index)
     states = bidirectional.lstm(embedded, lengths, w_in, w_rec, bias, variant=variant)["y"]
     real = runtime.valid(lengths, tf.shape(tokens)[1])
     logits = runtime.only_real(real, tf.tensordot(states, w_out, 1) + b_out)
@@ -60,7 +60,7 @@ def sentiment(
     Returns:
         embedded: (B, T, D); states: (B, T, 2H); pooled: (B, 2H); logits: (B, 1); loss: ().
     """
-    embedded = embedding.lookup(tokens, lengths, table, padding_index=padding_index)["y"]
+    embedded = embedded_words(tokens, lengths, table, padding_index)
     states = bidirectional.lstm(embedded, lengths, w_in, w_rec, bias, variant=variant)["y"]
     pooled = pooling.mean(states, lengths)["y"]
     logits = decisions(pooled, lengths, w_out, b_out)
@@ -84,6 +84,12 @@ def vowel_speaker(
     logits = decisions(last, lengths, w_out, b_out)
     loss = cross_entropy(logits[:, None], speaker[:, None], tf.minimum(lengths, 1))
     return {"states": run["y"], "last": last, "logits": logits, **loss}
+
+
+def embedded_words(tokens, lengths, table, padding_index):  # (B, T)  (B,)  (V, D) -> (B, T, D)
+    """Look up words; ``mask_zero`` of Keras' layer masks no other index than 0."""
+    variant = "mask_zero" if padding_index == 0 else "indexed_slices"
+    return embedding.lookup(tokens, lengths, table, padding_index=padding_index, variant=variant)["y"]
 
 
 def decisions(summary, lengths, weight, bias):  # (B, H)  (B,)  (H, C)  (C,) -> (B, C)

@@ -30,6 +30,7 @@ class Optimiser(NamedTuple):
 
 
 MOMENTS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}  # as in the paper and in PyTorch
+OTHER_MOMENTS = {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-6}
 
 # So small that training is well-conditioned. With two to five times these rates, some seeds drive
 # `model.vowel_speaker` over an edge where roundoff grows to a hundredth of the weights, and hides smaller mutants.
@@ -37,7 +38,7 @@ OPTIMISERS = {
     "sgd": Optimiser("sgd", {"learning_rate": 0.2}),
     "momentum": Optimiser("sgd", {"learning_rate": 0.02, "momentum": 0.9}),
     "adam": Optimiser("adam", {"learning_rate": 0.01, **MOMENTS}),
-    "adamw": Optimiser("adamw", {"learning_rate": 0.01, **MOMENTS, "weight_decay": 0.01}),
+    "adamw": Optimiser("adamw", {"learning_rate": 0.01, **OTHER_MOMENTS, "weight_decay": 0.01}),
 }
 
 
