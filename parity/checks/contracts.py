@@ -23,6 +23,7 @@ from parity.operations import Configuration
 FIRST = (next(iter(LENGTHS)), next(iter(REAL)))
 ONCE = (*FIRST, "short")  # real data in few sequences
 COINCIDING = LARGE  # B = T = D = H
+SQUARE = "square"  # the same, in few rows
 PAST_A_BYTE = (LONG, MANY_STEPS, "long")  # the first that a configuration has: of one row, if that costs little
 # Short enough to run eagerly too: a configuration for another value of an option is traced with one of them.
 OF_OPTIONS = tuple(name for name, spec in DESIGNED.items() if spec.steps <= DESIGNED[LARGE].steps)
@@ -116,6 +117,10 @@ def _no_empty(case: Case) -> str:
 
 def _no_holes(case: Case) -> str:
     return "" if (case.mask & ~case.kept).any() else "the case has no hole"
+
+
+def _not_stepwise(config: Configuration) -> str:
+    return "" if config.stepwise else "it runs eagerly past a byte of steps, where Python knows all sizes"
 
 
 def _one_document_a_row(case: Case) -> str:
@@ -301,7 +306,7 @@ CONTRACTS: dict[str, Contract] = {
             against="the reference",
             otherwise="has wrong second derivatives",
             judge=effects.second_derivatives,
-            lengths=ONCE,
+            lengths=(*ONCE, SQUARE),
             reruns=True,
             once=True,
             of_variants=True,
@@ -318,6 +323,20 @@ CONTRACTS: dict[str, Contract] = {
             judge=judges.same_in_every_mode,
             lengths=(*EVERY, *OF_OPTIONS),
             from_mode=1,
+        ),
+        Contract(
+            "same_for_known_sizes",
+            "a graph traced for one batch past a byte of steps, whose sizes Python knows, is right too",
+            abbreviation="sizes",
+            against="the reference",
+            otherwise="is wrong in a graph for known sizes",
+            judge=effects.same_for_known_sizes,
+            lengths=("long",),
+            unless_config=_not_stepwise,
+            from_mode=1,
+            reruns=True,
+            once=True,
+            of_variants=True,
         ),
         Contract(
             "same_when_compiled",

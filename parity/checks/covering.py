@@ -17,8 +17,10 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
   with every second variant in a graph, which may be rewritten so that it loses NaN; second derivatives, which run
   eagerly, not where that takes long, unless they are written by hand; NaN also where B = T = D = H, and past a byte of
   steps, in a single row if that costs little, but for recurrent layers;
-- a configuration for another value of an option is tried with its own lengths only, of every kind of size; one of each
-  variant is traced, in float64, in place of a usual one, unless Python runs for each step;
+- a configuration for another value of an option is tried with its own lengths only, of every kind of size; each is
+  traced in one variant, in float64, in place of a usual one, unless Python runs for each step;
+- graphs of usual sizes, which are there anyway, run on long batches of these sizes too;
+- loops are traced once in each topic for the sizes of a batch past a byte of steps, without a gradient;
 - contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
   configuration; in recurrent layers, those that take several runs are tried in graphs.
 
@@ -38,6 +40,8 @@ from parity.operations import OPERATIONS, Configuration, Operation
 
 SEVERAL_RUNS = ("ignores_padding", "ignores_extra_padding", "independent_of_batchmates")
 Setting = tuple[str, str]  # a dtype and a mode
+OF_USUAL_SIZES = ("ascending", "long")  # what was traced for the usual lengths runs on these too
+FEW_VARIANTS = 3  # operations that have more share their code with others of the topic
 SINGLE, DOUBLE = ((dtype, "eager") for dtype in DTYPES)
 
 
@@ -133,18 +137,19 @@ def _of_another_option(
         return []
     place = config.lengths.index(lengths)
     graphs = []
-    if place == 0 and not contract.reruns and config is _traced_option(operation, framework, variant):
+    if place == 0 and not contract.reruns and config in _traced_options(operation, framework, variant):
         graphs = [(DTYPES[1], mode) for mode in MODES[framework][1:]]
     return graphs if contract.from_mode else [(SINGLE, DOUBLE)[place % 2], *graphs]
 
 
 @cache
-def _traced_option(operation: Operation, framework: str, variant: str) -> Configuration | None:
-    """Return the one that is traced, in float64, of those for another option; they take turns, variant by variant."""
-    turn = operation.variants[framework].index(variant)
+def _traced_options(operation: Operation, framework: str, variant: str) -> list[Configuration]:
+    """Return those for another option that a variant is traced with, in float64: variants share them out."""
+    variants = operation.variants[framework]
     others = [one for one in operation.configurations if one.lengths and not one.stepwise]
     others = [one for one in others if _can_be_traced(operation, one, framework, variant)]
-    return others[turn % len(others)] if others else None
+    turns = min(len(variants), len(others))
+    return others[variants.index(variant) % turns :: turns] if others else []
 
 
 def _usual(operation: Operation) -> list[Configuration]:
@@ -189,7 +194,10 @@ def _designed(
         return [(SINGLE, DOUBLE)[place % 2]] if has_turn else []
     if slow and not _is_turn(turn, which):
         return []
-    return [(SINGLE, DOUBLE)[(turn.variant + turn.config + place // 2 + place) % 2]]
+    setting = (SINGLE, DOUBLE)[(turn.variant + turn.config + place // 2 + place) % 2]
+    again = contract.reruns or lengths not in OF_USUAL_SIZES
+    graphs = [] if again else [one for one in (*turn.graphs, *turn.in_double) if one[0] == setting[0]]
+    return [setting, *graphs]
 
 
 def _has_its_turn(contract: Contract, place: int, turn: Turn) -> bool:
@@ -206,7 +214,7 @@ def _is_traced_in_double(
 
     Tracing recurrent layers takes seconds. So operations of a topic take turns there, with their first configuration.
     """
-    if _traced_option(operation, framework, variant):
+    if _traced_options(operation, framework, variant):
         return False
     configs, turn = _usual(operation), operation.variants[framework].index(variant)
     traced = [one.name for one in configs if _can_be_traced(operation, one, framework, variant)]
@@ -234,9 +242,16 @@ def _once(
     """Return the single setting, on a case, of a contract that is tried on one or two cases of each variant."""
     promising = [one for one in _usual(operation) if not contract.unless_config(one)]
     turns = {one.name: turn_of(operation, one.name, framework, variant) for one in promising}
+    if contract.from_mode:
+        if config not in promising[:1] or not _can_be_traced(operation, config, framework, variant):
+            return []
+        has_turn = len(operation.variants[framework]) <= FEW_VARIANTS or turns[config.name].of_topic
+        return [(DTYPES[0], mode) for mode in MODES[framework][1:] if has_turn]
     if lengths in DESIGNED:
         if config.stepwise or config not in promising[:1]:
             return []
+        if contract.eager_only:
+            return [DOUBLE]
         past_a_byte = next(one for one in PAST_A_BYTE if one in lengths_of(config))
         is_chosen = lengths in (COINCIDING, past_a_byte)
         return _designed(contract, operation, config, lengths, turns[config.name]) if is_chosen else []

@@ -18,6 +18,7 @@ from parity.checks.subject import Subject
 from parity.frameworks.observation import Observation
 
 OTHER_SIZES = "square"  # lengths whose batch has other sizes than the first ones
+KNOWN_SIZES = "known sizes"  # a mode of graphs that leave no size open, as eager runs do
 
 
 def no_side_effects(subject: Subject, case: Case) -> list[Difference]:
@@ -69,6 +70,14 @@ def _others(subject: Subject, case: Case) -> Iterator[Case]:
         variant = f"{subject.framework}.{subject.variant}"
         if not case.row.expected_failure(variant, other.region, subject.mode, other.dtype):
             yield other
+
+
+def same_for_known_sizes(subject: Subject, case: Case) -> list[Difference]:
+    """Compare the outputs of a graph that is traced for the sizes of a case, and no others, with the reference."""
+    traced = replace(subject, mode=KNOWN_SIZES)
+    outputs, reference = traced.observe_again(case.forward_only()).quantities, subject.floor(case)
+    floor = {name: reference.floor[name] for name in case.cotangents}
+    return compare(outputs, {name: reference.expected[name] for name in case.cotangents}, floor)
 
 
 def second_derivatives(subject: Subject, case: Case) -> list[Difference]:
