@@ -22,6 +22,7 @@ from parity.mutants import (
     effects,
     embedding,
     exact_match,
+    extremes,
     feedforward,
     gates,
     generation,
@@ -83,6 +84,7 @@ TOPICS: tuple[ModuleType, ...] = (
     exact_match,
     strided,
     model,
+    extremes,
     effects,
     training,
 )

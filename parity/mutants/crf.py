@@ -136,7 +136,7 @@ DECODING = (
         location="crf.viterbi",
         before="tf.where((started & counts)[:, None], tf.argmax(candidates, 1), classes)",
         after="tf.argmax(candidates, 1)",
-        killed_by="ignores_extra_padding",
+        killed_by="matches_reference",
     ),
     Mutant(
         name="crf.score_of_the_padding",
