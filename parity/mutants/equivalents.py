@@ -26,6 +26,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     **{("normalisation.guarded_in_eager_only", kind): OPEN for kind in KNOWN_SIZES},
     ("pooling.segments_renumbered", "one row"): ALONE,
     ("pooling.static_steps", "one row"): ALONE,
+    ("masking.one_start_for_all", "one row"): ALONE,
     ("packing.bucket_states_not_sorted", "one row"): ALONE,
     ("cells.states_of_the_packed_rows", "one row"): ALONE,
     ("rnn.reshaped_to_time_major", "one row"): ALONE,
@@ -60,6 +61,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         'return {"length": (torch.where(frame_used(x), ends, 0).amax(1)).detach()}',
     ): WHOLE,
     ("masking.positions", 'return {"position": tf.stop_gradient((tf.where(real, position, 0)))}'): WHOLE,
+    (
+        "documents.positions",
+        'return {"positions": tf.stop_gradient((placed(within, real))), '
+        '"document_lengths": placed(tf.repeat(sizes, sizes), real)}',
+    ): WHOLE,
     (
         "metrics.accumulated_gradient",
         'return {"gradient": tf.stop_gradient((tf.stop_gradient(gradient)))}',
@@ -136,6 +142,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "packing.LSTM",
         "of_c = gates.new_empty(len(gates), 4, self.hidden)",
     ): "what is written beyond three gates is the place of o, which is written afterwards",
+    ("cells.stacked_lstm", "count, hidden = len(bias), bias[1].shape[1]"): "all layers have as many units",
     ("packing.one_layer", "b_in, b_rec = b_in - b_rec, None"): "the second bias is zero, but in a GRU",
     ("packing.Layout", ZEROS.format(1, 1)): "more zeros have the same maximum",
     ("packing.Layout", ZEROS.format(0, 2)): "more zeros have the same maximum",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from parity.operations.holes import MASK
 from parity.operations.row import Configuration, Input, Operation
 
-SCORES = {"scores": Input("BTC", offset=100.0, lowered=1e3, last_offset=30.0), **MASK}  # of each class at each step
+SCORES = Input("BTC", offset=100.0, lowered=1e3)  # of each class at each step
 TIES = {"scores": Input("BTC", scale=0.0), **MASK}  # every path is the best one: of equal labels, the first is taken
 CHAIN = {"transitions": Input("CC"), "start": Input("C"), "end": Input("C")}
 
@@ -17,7 +17,7 @@ ROWS = (
         configurations=(
             Configuration(
                 "with_ends",
-                {**SCORES, "targets": Input("BT", below="C"), **CHAIN},
+                {"scores": SCORES, **MASK, "targets": Input("BT", below="C"), **CHAIN},
                 outputs={"loss": "B"},
                 stepwise=True,
             ),
@@ -29,7 +29,7 @@ ROWS = (
         configurations=(
             Configuration(
                 "with_ends",
-                {**SCORES, **CHAIN},
+                {"scores": replace(SCORES, last_offset=30.0), **MASK, **CHAIN},
                 outputs={"path": "BT", "score": "B"},
                 discrete=("path",),
                 stepwise=True,
