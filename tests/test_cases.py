@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from parity import OPERATIONS, Case, InputError, noise_floor, observe, sample_case
-from parity.cases.lengths import LENGTHS, lengths_of, parse_lengths
+from parity.cases.lengths import LARGE, LENGTHS, lengths_of, parse_lengths
 from parity.cases.sampling import with_lengths
+from parity.checks.own import Own
 from parity.operations import Configuration
 
 ALL = [(name, config.name) for name, row in OPERATIONS.items() for config in row.configurations]
@@ -273,3 +274,13 @@ def test_what_has_two_time_axes_is_extended_and_moved_along_both() -> None:
     assert (refilled != kept)[0, 2:].any()
     assert (refilled != kept)[0, :, 2:].any()
     assert (refilled[0, :2, :2] == kept[0, :2, :2]).all()
+
+
+def test_padding_is_nan_where_sizes_coincide_and_a_users_function_is_given_numbers() -> None:
+    case = sample_case("loss.cross_entropy", "mean", LARGE, "float32", 0)
+    given = Own({}).given(case)
+    assert given is not None
+    assert np.isnan(case.arrays["logits"][~case.mask]).all()
+    assert np.isfinite(given.arrays["logits"]).all()
+    assert np.array_equal(given.arrays["targets"], case.arrays["targets"])
+    assert given is Own({}).given(case)  # runs are kept by case
