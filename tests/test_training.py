@@ -69,7 +69,6 @@ def test_a_model_learns_and_roundoff_grows_a_little() -> None:
 
 
 Build = Callable[[dict[str, Any]], Any]
-ADAM = {"learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 
 
 def own(kind: str, **settings: float) -> Callable[[str], Build]:
@@ -83,7 +82,7 @@ def own(kind: str, **settings: float) -> Callable[[str], Build]:
 
 
 MUTANTS = {  # `parity.mutants.training` has many more; these are localised
-    "a decayed pad row": ("adamw", own("adamw", **ADAM, weight_decay=0.01), FirstDifference(1, "table")),
+    "a decayed pad row": ("adamw", own("adamw", **OPTIMISERS["adamw"].settings), FirstDifference(1, "table")),
     "no momentum": ("momentum", own("sgd", learning_rate=0.02), None),
 }
 

@@ -202,6 +202,17 @@ FORMS = (
         killed_by="ignores_extra_padding",
     ),
     Mutant(
+        name="training.moments_of_the_paper",
+        operation="model.text_classifier",
+        subject="pytorch.packed",
+        mistake="The moments decay as in the paper, whatever was asked for.",
+        location="optimiser.adamw",
+        before="betas=(beta_1, beta_2)",
+        after="betas=(0.9, 0.999)",
+        killed_by="trains_alike",
+        optimiser="adamw",
+    ),
+    Mutant(
         name="packing.four_buckets_not_put_back",
         operation="rnn.gru",
         subject="pytorch.bucketed",
