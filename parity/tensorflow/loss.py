@@ -152,7 +152,7 @@ def focal(logits, targets, lengths, class_weight, *, gamma=2.0, ignored_class=No
     chosen = tf.one_hot(target, logits.shape[2], on_value=True, off_value=False, dtype=tf.bool)  # (N, C)
     log_rest = tf.reduce_logsumexp(tf.where(~chosen, log_p, float("-inf")), 1)
     weights = tf.gather(tf.stop_gradient(class_weight), target)
-    losses = -weights * tf.exp(gamma * log_rest) * tf.boolean_mask(log_p, chosen)
+    losses = -weights * tf.exp(gamma * log_rest) * tf.gather(log_p, target, batch_dims=1)
     return {"loss": tf.reduce_sum(losses) / at_least_one(counted, logits.dtype)}
 
 
