@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity.arrays import Array, Lengths
+from parity.arrays import Array, Lengths, valid
 from parity.operations.decoder import FUSED_ONCE
 from parity.operations.row import MANY, OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
 
@@ -28,9 +28,10 @@ FOUR_HEADS = _cached("four_heads_two_of_keys", 4, 2)  # of the first lengths, th
 
 
 def _below_zero(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample logarithms of probabilities; some are 0, of a token that is certain."""
+    """Sample logarithms of probabilities; some real ones are 0, of a token that is certain."""
     sampled = -rng.exponential(size=(len(lengths), size["T"]))
-    return np.where(rng.uniform(size=sampled.shape) < 0.2, 0.0, sampled)
+    certain = valid(lengths, size["T"]) & (rng.uniform(size=sampled.shape) < 0.2)
+    return np.where(certain, 0.0, sampled)
 
 
 SCORES = Configuration(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from parity.arrays import Array, Lengths
+from parity.arrays import Array, Lengths, valid
 from parity.operations.row import OF_ALL_SIZES, Configuration, Input, Operation
 
 RETURNS = Configuration(
@@ -18,9 +18,9 @@ RETURNS = Configuration(
 
 
 def _factors(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample factors below 1, of both signs; some are 0, where a state is reset, and some 1, where it stays."""
+    """Sample factors below 1, of both signs; some real ones are 0, where a state is reset, or 1, where it stays."""
     sampled = rng.uniform(-1, 1, (len(lengths), size["T"], size["H"]))
-    kind = rng.integers(0, 8, sampled.shape)
+    kind = np.where(valid(lengths, size["T"])[:, :, None], rng.integers(0, 8, sampled.shape), 8)
     return np.where(kind == 0, 0.0, np.where(kind == 1, 1.0, sampled))
 
 
