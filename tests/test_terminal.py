@@ -131,7 +131,7 @@ def test_a_whole_run_fits_into_120_columns_with_a_second_table_of_what_few_opera
     for head in second:
         promising = {one.operation for one in whole_run() if CONTRACTS[one.contract].abbreviation == head}
         assert 0 < len(promising) < len(rows) / 2
-    assert cells(lines, "rnn.lstm ")[:3] == ["8/15", "8/15", "✓"]
+    assert cells(lines, "embedding.lookup ")[:3] == ["8/15", "8/15", "✓"]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])

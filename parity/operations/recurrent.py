@@ -15,6 +15,7 @@ GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 BIASES = GATES | {"gru": 4}  # one each for r, z and n, and one for the product inside n
 # Lengths of three layers: cells take turns, since they share code.
 OF_THREE_LAYERS = {"rnn": ("square",), "gru": ("one_sequence",), "lstm": ("tied",)}
+FROM_ONE_STATE = ("square",)
 FEW_SEQUENCES = 4
 STATES = {"rnn": "h", "gru": "h", "lstm": "hc"}
 # Share of gates that are always shut or open. In a GRU, so large a bias would scale the roundoff of the tanh around it,
@@ -72,22 +73,21 @@ def _far_cell_states(axes: str, rng: np.random.Generator, lengths: Lengths, size
 
 
 def recurrent_configurations(cell: str, bidirectional: bool = False) -> tuple[Configuration, ...]:
-    """Return one layer that starts from zeros, and two and three layers that start from given states.
-
-    Three layers of LSTM start from h0 alone.
-    """
+    """Return one layer that starts from zeros, and two and three from given states; of LSTMs, from h0 alone too."""
     one_layer = partial(recurrent, cell=cell, layers=1, bidirectional=bidirectional)
     two_layers = partial(recurrent, cell=cell, layers=2, bidirectional=bidirectional)
     lengths = OF_THREE_LAYERS[cell]
-    three_layers = partial(recurrent, cell=cell, layers=3, bidirectional=bidirectional, lengths=lengths, given="h")
-    if cell != "rnn":
-        third = three_layers(f"three_layers_from_{'h0' if cell == 'lstm' else 'state'}")
-        return one_layer("one_layer"), two_layers("two_layers_from_state"), third
-    return (
-        one_layer("tanh", activation="tanh"),
-        two_layers("relu_two_layers_from_state", activation="relu"),
-        three_layers("three_layers_from_state", activation="tanh"),
-    )
+    three_layers = partial(recurrent, cell=cell, layers=3, bidirectional=bidirectional, lengths=lengths)
+    if cell == "rnn":
+        return (
+            one_layer("tanh", activation="tanh"),
+            two_layers("relu_two_layers_from_state", activation="relu"),
+            three_layers("three_layers_from_state", activation="tanh"),
+        )
+    usual = one_layer("one_layer"), two_layers("two_layers_from_state"), three_layers("three_layers_from_state")
+    if cell == "gru":
+        return usual
+    return (*usual, two_layers("two_layers_from_h0", lengths=FROM_ONE_STATE, given="h"))
 
 
 UNMASKED_CELL_STATE = {"c": "an unmasked layer returns the cell state after the padding, not before it"}

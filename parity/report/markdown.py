@@ -32,7 +32,7 @@ from parity.report.summaries import MUTANT_HEADS, TOTALS_HEADS
 from parity.report.table import Cell, Column, Matrix, Row
 from parity.report.view import EXPECTED_FAILURES, TITLE, View
 
-LIMIT = 60_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
+LIMIT = 64_000  # bytes; a job summary may have a megabyte, a comment 65 536 characters
 LONGEST, LONGEST_COMMAND = 300, 1000  # characters of a text of the report, and of a command
 MORE = "`index.html` beside this file shows every cell, divergence and mutant; `report.json` has all results."
 VERSIONS = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
