@@ -41,8 +41,8 @@ SMOOTHING = (
         subject="tensorflow.xlogy",
         mistake="Steps whose target is the pad class are learned.",
         location="loss.smoothed_divergence",
-        before="runtime.valid(lengths, tf.shape(targets)[1]) & (targets != pad_class)",
-        after="runtime.valid(lengths, tf.shape(targets)[1])",
+        before="runtime.valid(lengths, tf.shape(targets)[1], left) & (targets != pad_class)",
+        after="runtime.valid(lengths, tf.shape(targets)[1], left)",
         killed_by="matches_reference",
     ),
     Mutant(

@@ -36,7 +36,7 @@ LIMIT = 64_000  # bytes; a job summary may have a megabyte, a comment 65 536 cha
 LONGEST, LONGEST_COMMAND = 300, 1000  # characters of a text of the report, and of a command
 MORE = "`index.html` beside this file shows every cell, divergence and mutant; `report.json` has all results."
 VERSIONS = ("python", "torch", "tensorflow", "keras", "seed")  # of the environment, in the first lines
-EXPECTED_HEADS = ("reason", "variants", "results", "reproduce")
+EXPECTED_HEADS = ("reason", "variants", "results")
 FEW_LAYERS = 20  # that agree, before the first that differs
 LAYER_HEADS = ("left", "right", "class", "in float64", "in the other dtype", "", "step")
 CROSS = SYMBOLS[FAILED]
@@ -223,7 +223,7 @@ def _expected_failure(of_reason: tuple[str, Sequence[Group]]) -> str:
     """Name the variants that share a reason; the page has the cases and the command of each."""
     reason, groups = of_reason
     variants = several(f"{group.worst.operation} {group.worst.subject}" for group in groups)
-    return _row([reason, variants, str(sum(group.size for group in groups)), groups[0].worst.reproduce])
+    return _row([reason, variants, str(sum(group.size for group in groups))])
 
 
 def _topic(topic: tuple[str, Sequence[DivergenceEntry]]) -> str:
