@@ -284,7 +284,7 @@ def test_the_matrix_has_one_number_a_cell_hides_empty_columns_and_folds_what_hol
     scored = [result(check=GRU, score=2.0), result(check=double, score=3.0)]
     for last, is_open in ((result(check=lookup), False), (result(FAILED, lookup), True)):
         page = write(report_of(*scored, last, planned=3, checked=3), tmp_path)["index.html"]
-        assert '<span class="number">3.0</span>' in page
+        assert "<b>3.0</b>" in page
         assert re.findall('data-columns="([0-9 ]*)"', page) == ["1", "0"]
         topics = re.findall('<details class="topic" data-topic="([a-z]+)"( open)?>', page)
         assert topics == [("embedding", " open" * is_open), ("rnn", "")]

@@ -80,6 +80,7 @@ def covering(
     [('float32', 'graph')]
     [('float64', 'eager')]
     []
+    []
     """
     if contract.once:
         return _once(contract, operation, config, lengths, framework, variant)

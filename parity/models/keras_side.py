@@ -258,7 +258,7 @@ def open_shape(name, tensor):
 
 
 @contextlib.contextmanager
-def turned(model, dtype, values, perturb, loaded, seed):
+def turned(model, dtype, values, perturb, loaded, seed=0):
     """Give a model's variables values of a dtype, and all of its layers that dtype; give their own back afterwards.
 
     Keras has no copy of a subclassed model, and one made from a configuration may stay in float32. So the model itself

@@ -39,5 +39,5 @@ function label(contract, { status, failures, worst, hasExpectedFailures }) {
 function content({ status, failures, worst, hasExpectedFailures }) {
   if (failures) return [`${SYMBOLS[status]} ${failures}`];
   const some = hasExpectedFailures ? make("span", { class: "some" }, SYMBOLS.xfailed) : null;
-  return [worst ? make("span", { class: "number" }, worst) : SYMBOLS[status], some].filter(Boolean);
+  return [worst ? make("b", {}, worst) : SYMBOLS[status], some].filter(Boolean);
 }
