@@ -199,6 +199,7 @@ class ExpectedFailure:
         message: part of the framework's message; empty if it raises nothing, and ``quantity`` is wrong.
         why: the reason, for a reader.
         contract: the only one that fails; empty if the variant does not run at all.
+        unless: the only contract that holds all the same; empty if none does.
         quantity: the one that is wrong, where nothing is raised.
     """
 
@@ -209,6 +210,7 @@ class ExpectedFailure:
     mode: str = "*"
     dtype: str = "*"
     contract: str = ""
+    unless: str = ""
     quantity: str = ""
 
 
@@ -252,7 +254,7 @@ class Operation:
         Failures of a contract alone are included where that contract is named.
         """
         for failure in self.expected_failures:
-            if failure.contract not in ("", contract):
+            if failure.contract not in ("", contract) or (contract and contract == failure.unless):
                 continue
             patterns = ((case, failure.case), (mode, failure.mode), (dtype, failure.dtype))
             if variant == failure.variant and all(fnmatch(*pattern) for pattern in patterns):
