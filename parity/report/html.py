@@ -167,13 +167,19 @@ def _contract(column: Column) -> tuple[str, str, float | None, str]:
     return printable(column.contract), column.promise, column.limit, against
 
 
+def _hundredths(score: Measure) -> Measure:
+    """Return a score of a heat map in hundredths, whole numbers, which are shorter; 0 is without any error."""
+    return None if score is None else max(round(100 * score), int(score > 0))
+
+
 def _pack(result: Result, texts: dict[str, int]) -> PackedResult:
     def position(text: str) -> int:
         return texts.setdefault(text, len(texts))
 
     heat_map = result.heat_map
     if heat_map:
-        heat_map = msgspec.structs.replace(heat_map, quantity=printable(heat_map.quantity))
+        rows = tuple(tuple(map(_hundredths, row)) for row in heat_map.rows)
+        heat_map = msgspec.structs.replace(heat_map, quantity=printable(heat_map.quantity), rows=rows)
     own = Scores(result.score, result.norm_score)
     return PackedResult(
         dtype=position(result.dtype),

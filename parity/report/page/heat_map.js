@@ -19,8 +19,9 @@ function heatMap(map, result, limit) {
     style: `width:${width}px`,
   });
   plot.append(hatch(), ...axes(map, columns, columnWidth));
+  // scores are in hundredths of a noise floor
   map.rows.forEach((scores, row) =>
-    scores.forEach((score, column) => plot.append(square(map, row, column, size(score), columnWidth, worst, limit))),
+    scores.forEach((score, column) => plot.append(square(map, row, column, size(score) / 100, columnWidth, worst, limit))),
   );
   return plot;
 }
