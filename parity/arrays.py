@@ -18,6 +18,8 @@ DTYPES = ("float32", "float64")
 NARROW = ("bfloat16", "float16")  # some kernels do not support them; tried in a full run
 FLOATS = (*DTYPES, *NARROW)
 
+A_BYTE = 256  # numbers that a byte tells apart: of steps, rows or ids
+
 ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)  # NumPy knows it by name once it is imported

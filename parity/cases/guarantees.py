@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from parity.arrays import Array, Mask
-
-A_BYTE = 256  # ids that a byte can hold
+from parity.arrays import A_BYTE, Array, Mask
 
 
 def with_extreme_ids(ids: Array, real: Mask, largest: int, pad: int | None = None, repeated: bool = False) -> Array:

@@ -25,7 +25,8 @@ def class_at_fault(subject: Subject, case: Case) -> str:
         return ""
     try:
         batch = with_lengths(case.operation, case.config, LENGTHS, case.dtype, max(0, case.seed))
-        batch = batch.keeping(case.cotangents) if case.differentiated else batch.keeping(case.cotangents).forward_only()
+        batch = batch.keeping(case.cotangents)
+        batch = batch if case.differentiated else batch.forward_only()
         return _in_words(batch, subject.observe_again(batch), subject.floor(batch))
     except INTERRUPTS:
         raise

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from parity import frameworks
-from parity.arrays import Array
+from parity.arrays import A_BYTE, Array
 from parity.cases.case import Case, along, with_steps
 from parity.cases.documents import packed_again, unpacked
 from parity.checks.comparison import Difference, compare, mismatch
@@ -16,7 +16,6 @@ from parity.frameworks.observation import Observation
 from parity.operations import Input
 
 FILLS = (1e3, -1e3, np.inf, -np.inf, np.nan)
-A_BYTE = 256
 
 
 def matches_reference(subject: Subject, case: Case) -> list[Difference]:

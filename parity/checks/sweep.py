@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Struct
 
 from parity import frameworks
-from parity.arrays import DTYPES, FLOATS
+from parity.arrays import A_BYTE, DTYPES, FLOATS
 from parity.cases.lengths import DESIGNED, LARGE, MANY_STEPS, REAL, LengthsSpec
 from parity.checks.check import Check
 from parity.checks.result import FAILED, PASSED, Count, Result
@@ -34,7 +34,6 @@ MOST_SEQUENCES, MOST_STEPS = 6, 12
 SCALES = (1e-3, 30.0)  # of parameters, against the usual: at the upper end, nearly all gates are saturated
 FILLS = (0.0, 1e3, np.inf, -np.inf, np.nan)
 QUANTILES = (50, 99, 99.9, 100)
-A_BYTE = 255  # steps; more take long where Python runs for each
 SHOWN = 50  # failures that a report has in full
 
 
@@ -229,7 +228,7 @@ def designed_lengths(config: Configuration) -> list[str]:
 
 def _is_slow(config: Configuration, lengths: str) -> bool:
     """Tell whether Python runs for each of many steps, where a framework traces no graph."""
-    return config.stepwise and lengths in DESIGNED and DESIGNED[lengths].steps > A_BYTE
+    return config.stepwise and lengths in DESIGNED and DESIGNED[lengths].steps >= A_BYTE
 
 
 def random_lengths(rng: np.random.Generator) -> str:

@@ -36,11 +36,8 @@ class KerasSide:
     framework, device = "tensorflow", "cpu"
     factory = None
     response = None
-    narrow, leaves_out, is_of_sequences = (
-        "",
-        False,
-        False,
-    )  # whatever the policy of a layer, it computes in the dtype of the run
+    narrow, leaves_out = "", False  # whatever the policy of a layer, it computes in the dtype of the run
+    is_of_sequences = False
 
     def __init__(self, model, call, outputs=None, loss=None, training=False, graphs=True):
         self.model, self.call, self.outputs, self.loss, self.training = model, call, outputs, loss, training

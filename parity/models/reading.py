@@ -6,7 +6,7 @@ at some lengths; lengths that are too short leave out as many steps at each. So 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,11 +64,12 @@ class Reader:
         """Return how many of the last real steps of an input are not read, the same number in all sequences, or 0."""
         if isinstance(self.view.inputs.arrays[name], Labels):
             return 0
-        for steps in range(MOST + 1):
-            reading = [any(each) for each in zip(*self._tried(name, steps), strict=True)]
-            if any(reading):
-                return steps if all(reading) else 0
-        return self._unread_by_loss(name) if LOSS in self.before else 0
+        by_outputs = _behind(
+            [any(each) for each in zip(*self._tried(name, steps), strict=True)] for steps in range(MOST + 1)
+        )
+        if by_outputs is not None or LOSS not in self.before:
+            return by_outputs or 0
+        return _behind(self._read_by_loss(name, steps) for steps in range(MOST + 1)) or 0
 
     def _tried(self, name: str, steps: int) -> Iterator[list[bool]]:
         """Yield for other values, so many steps before the last, whether each long sequence reads them."""
@@ -88,15 +89,10 @@ class Reader:
             one, other = one[: step + 1], other[: step + 1]
         return not np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
 
-    def _unread_by_loss(self, name: str) -> int:
-        """Return how many of the last real steps of an input only the loss could read, and does not."""
-        rows = range(len(self.view.sequences.lengths))
-        for steps in range(MOST + 1):
-            long = [row for row in rows if self.view.sequences.lengths[row] > steps]
-            reading = [self._loss_reads(name, steps, row) for row in long]
-            if any(reading):
-                return steps if all(reading) else 0
-        return 0
+    def _read_by_loss(self, name: str, steps: int) -> list[bool]:
+        """Tell whether the loss, where no output does, reads each long sequence so many steps before its last."""
+        lengths = self.view.sequences.lengths
+        return [self._loss_reads(name, steps, row) for row, length in enumerate(lengths) if length > steps]
 
     def _loss_reads(self, name: str, steps: int, row: int) -> bool:
         views = (self._changed(name, steps, [row], number) for number in range(TRIES))
@@ -116,6 +112,14 @@ class Reader:
                 own[row][at] = next((other for other in others if not np.array_equal(other, own[row][at])), others[0])
         arrays = {**sequences.arrays, name: tuple(own)}
         return replace(self.view, sequences=Sequences(sequences.lengths, arrays))
+
+
+def _behind(readings: Iterable[list[bool]]) -> int | None:
+    """Return behind how many steps all sequences are read: 0 if only some of them, None if none is read anywhere."""
+    for steps, reading in enumerate(readings):
+        if any(reading):
+            return steps if all(reading) else 0
+    return None
 
 
 def _observed(view: View, layout: Layout) -> dict[str, Array]:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity.arrays import Array, Lengths, valid
+from parity.arrays import A_BYTE, Array, Lengths, valid
 from parity.operations.attention import SCORE_PER_STEP, TWO_HEADS
-from parity.operations.loss import LAST_OF_A_BYTE, LOGITS, MEAN_OVER_BATCH
+from parity.operations.loss import LOGITS, MEAN_OVER_BATCH
 from parity.operations.row import FAR, OF_ALL_SIZES, Configuration, Input, Operation
 
 
@@ -22,7 +22,7 @@ def _with_holes(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, i
     real = valid(lengths, size["T"])
     mask = (real & (rng.uniform(size=real.shape) < 0.6)).astype(np.int64)
     longest_first = np.argsort(-lengths, kind="stable")
-    alone = len(lengths) == 1 and size["T"] > LAST_OF_A_BYTE
+    alone = len(lengths) == 1 and size["T"] >= A_BYTE
     for place, row in enumerate(longest_first[:3]):
         kind = place + alone
         mask[row, : lengths[row]] = kind == 0

@@ -7,20 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from parity.arrays import Array, Lengths
+from parity.arrays import A_BYTE, Array, Lengths
 from parity.operations.row import FEW_AND_MANY, MANY, MANY_SEQUENCES, OF_ALL_SIZES, Configuration, Input, Operation
 
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
 
 LARGE = 100.0  # the exponential of such a logit is inf; a class that is so much below another has probability 0
 LOGITS = {"logits": Input("BTC", offset=LARGE, first_offset=-LARGE), "targets": Input("BT", below="C")}
-LAST_OF_A_BYTE = 255  # steps that a byte can count
 
 
 def _class_weights(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
     """Sample weights of classes; where B = T, and past a byte of steps, those of all steps add up to very little."""
     weights = rng.uniform(size=size["C"])
-    little = size["B"] == size["T"] or size["T"] > LAST_OF_A_BYTE
+    little = size["B"] == size["T"] or size["T"] >= A_BYTE
     return 1e-4 * weights / max(1, lengths.sum()) if little else weights
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from parity.pairs.observed import Agreement
 from parity.pairs.pairing import Attempt, Group, Layers, Pairing
 from parity.pairs.parallel import decide
 from parity.pairs.units import PLAIN, Unit
@@ -73,11 +74,12 @@ def pair(source: Layers, target: Layers, units: Group, attempt: Attempt) -> Pair
         gone = layers.runnable.model.numbering.mask(*paired)
         found.left[side][:] = [part for unit in found.left[side] for part in without(unit, gone)]
     _pair_plain(found, settled)
-    agreed = attempt([*settled, *by_order])[0] if by_order else 2
-    if agreed < 2:
+    agreed = attempt([*settled, *by_order])[0] if by_order else Agreement.WHOLE
+    if agreed < Agreement.WHOLE:
         other = Pairing()
         couples = _in_blocks(source, target, open_groups, settled, other, attempt)
-        if not agreed or attempt([*settled, *couples])[0] == 2:  # else outputs have other names, or another order
+        is_better = agreed == Agreement.NONE or attempt([*settled, *couples])[0] == Agreement.WHOLE
+        if is_better:  # else outputs have other names, or another order
             by_order, found.notes, found.questions = couples, found.notes + other.notes, other.questions
     found.pairs = [*settled, *by_order]
     return found

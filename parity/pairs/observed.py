@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 
@@ -58,18 +59,25 @@ def random_cotangent(name: str, shape: tuple[int, ...]) -> Array:
     return np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
 
 
-def agreement(own: Observed, theirs: Observed, most: float) -> int:
-    """Return 2 if each output is the one of the same name or else place, 1 if it is one of the other's, 0 if not."""
+class Agreement(IntEnum):
+    """Tell how far the outputs of two models agree."""
+
+    NONE = 0
+    ELSEWHERE = 1  # each is one of the other's, which has another name or stands at another place
+    WHOLE = 2
+
+
+def agreement(own: Observed, theirs: Observed, most: float) -> Agreement:
+    """Tell how far two models agree in the outputs of the same names or else places."""
     if not agree(own.outputs, theirs.outputs, most):
-        return 0
-    names = own.names, theirs.names
-    has_order = len(own.outputs) == len(theirs.outputs)
-    by_name = has_order and bool(names[0]) and set(names[0]) == set(names[1])
-    order = [names[1].index(name) for name in names[0]] if by_name else range(len(theirs.outputs))
-    if not has_order:
-        return 2  # nothing tells which output is which
+        return Agreement.NONE
+    if len(own.outputs) != len(theirs.outputs):
+        return Agreement.WHOLE  # nothing tells which output is which
+    by_name = bool(own.names) and set(own.names) == set(theirs.names)
+    order = [theirs.names.index(name) for name in own.names] if by_name else range(len(theirs.outputs))
     pairs = zip(own.outputs, (theirs.outputs[at] for at in order), strict=True)
-    return 2 if all(_close(a, b, most) for a, b in pairs if a.dtype.kind == "f") else 1
+    is_whole = all(_close(a, b, most) for a, b in pairs if a.dtype.kind == "f")
+    return Agreement.WHOLE if is_whole else Agreement.ELSEWHERE
 
 
 def agree(left: Sequence[Array], right: Sequence[Array], most: float) -> bool:

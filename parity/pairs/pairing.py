@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from parity.pairs.observed import Observed
+from parity.pairs.observed import Agreement, Observed
 from parity.pairs.running import Runnable
 from parity.pairs.units import PLAIN, Unit
 
@@ -95,4 +95,4 @@ class Pairing:
 
 
 Group = tuple[list[Unit], list[Unit]]
-Attempt = Callable[[Sequence[tuple[Unit, Unit]]], tuple[int, int]]
+Attempt = Callable[[Sequence[tuple[Unit, Unit]]], tuple[Agreement, int]]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, permutations, product
 from math import factorial
 
+from parity.pairs.observed import Agreement
 from parity.pairs.pairing import Attempt, Group, Pairing
 from parity.pairs.units import Unit
 
@@ -28,7 +29,7 @@ def decide(groups: Sequence[Group], settled: Sequence[tuple[Unit, Unit]], found:
     renamed: Sequence[Couples] | None = None
     for combination in islice(product(*choices), MOST):
         agreed, score = attempt([*settled, *(couple for chosen in combination for couple in chosen)])
-        if agreed == 2:
+        if agreed == Agreement.WHOLE:
             return _noted(combination, found, "paired as the outputs agree")
         renamed = combination if agreed and renamed is None else renamed
         scores.append((score, combination))

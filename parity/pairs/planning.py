@@ -15,7 +15,7 @@ from parity.pairs.leftovers import TIED, TransferError, leftovers, question
 from parity.pairs.maps import Ids, flattened
 from parity.pairs.matching import pair, without
 from parity.pairs.names import Named, explicit, ignored
-from parity.pairs.observed import Observed, agreement, receive_the_same
+from parity.pairs.observed import Agreement, Observed, agreement, receive_the_same
 from parity.pairs.pairing import Layers, Pairing
 from parity.pairs.units import Unit
 
@@ -100,19 +100,19 @@ class Plan:
     def ran(self) -> Observed:
         return self.source.runnable.observe_full()
 
-    def attempt(self, couples: Sequence[Couple]) -> tuple[int, int]:
+    def attempt(self, couples: Sequence[Couple]) -> tuple[Agreement, int]:
         """Tell whether both models give the same outputs with the weights of some pairs; the target stays as it is.
 
-        2 if they could not anyway, as some layers have no partner or cannot be equal: nothing is decided by it then.
+        They agree whole if they could not anyway, as some layers have no partner or cannot be equal: nothing is decided
+        by it then.
 
         Returns:
-            2 if they do, 1 if their outputs have other names or another order, 0 if they do not; and how many of the
-            layers receive the same.
+            How far they agree, and how many of the layers receive the same.
         """
         connection = self.connection()
         wrong = [line for own, theirs in couples for line in connection.connect(own, theirs)]
         if wrong or any(self.uncovered(connection, couples)):
-            return 2, 0
+            return Agreement.WHOLE, 0
         model = self.target.runnable.model
         restore = model.keep()
         dtypes = {name: array.dtype for name, array in model.arrays().items()}
@@ -120,7 +120,7 @@ class Plan:
             model.assign(connection.there.forward(self.values, dtypes))
             own, theirs = self.ran, self.target.runnable.observe_full()
         except Exception:  # a model may not run without padding
-            return 0, 0
+            return Agreement.NONE, 0
         finally:
             restore()
         most = AGREE[min(side.runnable.dtype for side in (self.source, self.target))]
