@@ -178,6 +178,7 @@ def test_cases_of_benchmarks_are_not_saturated() -> None:
         ("embedding.bag", "mean", "tokens"),
         ("loss.cross_entropy", "mean", "targets"),
         ("alignment.ctc", "by_sequence", "targets"),
+        ("alignment.ctc", "blank_is_last", "targets"),
     ],
 )
 def test_every_seed_has_extreme_ids(operation: str, config: str, ids: str, seed: int) -> None:
@@ -186,8 +187,10 @@ def test_every_seed_has_extreme_ids(operation: str, config: str, ids: str, seed:
         spec = case.configuration.inputs[ids]
         read = case.arrays[ids][case._real(spec)]
         pad = case.configuration.options.get("padding_index")
-        least = {1 if pad == 0 else 0} - ({0} if operation == "alignment.ctc" else set())  # no label is the blank
-        assert {*least, case.size("C" if ids == "targets" else "V") - 1} <= set(read.tolist()), (lengths, read)
+        least, largest = {1 if pad == 0 else 0}, case.size("C" if ids == "targets" else "V") - 1
+        if operation == "alignment.ctc":  # no label is the blank
+            least, largest = set(), largest if case.configuration.options["blank"] == 0 else largest - 1
+        assert {*least, largest} <= set(read.tolist()), (lengths, read)
         assert ids == "targets" or pad in read
 
 

@@ -122,10 +122,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "target_lengths = tf.where(spelt, target_lengths, 1)",
     ): "the loss of a sequence that is too short is finite here, and masked",
     (
-        "alignment.forward_algorithm",
-        "skips = (states >= 0) & (states != before)",
-    ): "blanks are two apart, so that each equals what is before it",
-    (
         "alignment.log_sum",
         "largest = tf.where(tf.math.is_finite(largest), largest, tf.ones_like(largest))",
     ): "any finite number is subtracted and added again",

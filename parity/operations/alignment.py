@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,6 +54,16 @@ def sample_label_counts(rng: np.random.Generator, lengths: Lengths, size: Mappin
     return np.clip(counts, 0, size["S"])
 
 
+def sample_labels_below_blank(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample labels as they are where the blank is the first class, each one less: the blank is the last class.
+
+    The sequence that repeats its second label repeats class 0.
+    """
+    labels = sample_labels(rng, lengths, size) - 1
+    labels[_last_as_long_as_labels(lengths, size), 1:] = 0
+    return labels
+
+
 BY_SEQUENCE = Configuration(
     "by_sequence",
     inputs={
@@ -61,8 +72,15 @@ BY_SEQUENCE = Configuration(
         "target_lengths": Input("B", up_to="S", sample=sample_label_counts),
     },
     outputs={"loss": "B"},
+    options={"blank": 0},
     stepwise=True,
     first_derivatives_only="neither PyTorch nor TensorFlow nor the reference differentiates its gradient",
+)
+
+LABELS = replace(BY_SEQUENCE.inputs["targets"], sample=sample_labels_below_blank)
+BLANK_IS_LAST = replace(
+    BY_SEQUENCE.with_options("blank_is_last", "one_long", "one_sequence", "tied", "descending", blank=-1),
+    inputs={**BY_SEQUENCE.inputs, "targets": LABELS},
 )
 
 WITH_SEQUENCES = "*/[!n]*"  # any lengths but no_sequences
@@ -71,7 +89,7 @@ FLOAT32 = "tf.nn.ctc_loss computes dense labels in float32 only"
 ROWS = (
     Operation(
         "alignment.ctc",
-        configurations=(BY_SEQUENCE,),
+        configurations=(BY_SEQUENCE, BLANK_IS_LAST),
         variants={"pytorch": ("ctc_loss",), "tensorflow": ("dense_labels", "forward_algorithm")},
         expected_failures=(
             ExpectedFailure(

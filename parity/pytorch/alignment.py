@@ -10,8 +10,11 @@ import torch
 from parity.pytorch import runtime
 
 
-def ctc(logits, targets, target_lengths, lengths, *, variant="ctc_loss"):
+def ctc(logits, targets, target_lengths, lengths, *, blank=0, variant="ctc_loss"):
     """Compute the CTC loss: ``-log`` of the probability that the steps spell the labels.
+
+    Args:
+        blank: the class of the blank; -1 is the last, which `torch.nn.functional.ctc_loss` refuses.
 
     Returns:
         loss: (B,). For a sequence too short for its labels, loss and gradient are set to 0 instead of inf and NaN.
@@ -26,6 +29,6 @@ def ctc(logits, targets, target_lengths, lengths, *, variant="ctc_loss"):
     log_p = runtime.only_real(real, logits).log_softmax(2).transpose(0, 1)  # (T, B, C)
     return {
         "loss": torch.nn.functional.ctc_loss(
-            log_p, targets, lengths, target_lengths, reduction="none", zero_infinity=True
+            log_p, targets, lengths, target_lengths, blank % logits.shape[2], reduction="none", zero_infinity=True
         )
     }

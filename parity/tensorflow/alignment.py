@@ -11,10 +11,11 @@ import tensorflow as tf
 from parity.tensorflow import runtime
 
 
-def ctc(logits, targets, target_lengths, lengths, *, variant="dense_labels"):
+def ctc(logits, targets, target_lengths, lengths, *, blank=0, variant="dense_labels"):
     """Compute the CTC loss: ``-log`` of the probability that the steps spell the labels.
 
     Args:
+        blank: the class of the blank; -1 is the last.
         variant: "dense_labels", `tf.nn.ctc_loss` in float32; or "forward_algorithm", written out, in any dtype.
 
     Returns:
@@ -25,26 +26,28 @@ def ctc(logits, targets, target_lengths, lengths, *, variant="dense_labels"):
     array([0.75], dtype=float32)
     """
     logits = runtime.only_real(runtime.valid(lengths, tf.shape(logits)[1]), logits)
-    labels = tf.where(runtime.valid(target_lengths, tf.shape(targets)[1]), targets, 0)
-    return {"loss": runtime.pick(VARIANTS, variant)(logits, labels, target_lengths, lengths)}
+    blank = blank % logits.shape[2]
+    labels = tf.where(runtime.valid(target_lengths, tf.shape(targets)[1]), targets, blank)
+    return {"loss": runtime.pick(VARIANTS, variant)(logits, labels, target_lengths, lengths, blank)}
 
 
-def dense_labels(logits, labels, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (B,) -> (B,)
+def dense_labels(logits, labels, target_lengths, lengths, blank):  # (B, T, C)  (B, S)  (B,)  (B,) -> (B,)
     """Call `tf.nn.ctc_loss` where steps suffice for all labels, and blanks between equal ones."""
-    blanks = tf.reduce_sum(tf.cast((labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] > 0), lengths.dtype), 1)
+    repeats = (labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] != blank)
+    blanks = tf.reduce_sum(tf.cast(repeats, lengths.dtype), 1)
     spelt = lengths >= target_lengths + blanks
     target_lengths = tf.where(spelt, target_lengths, 0)
-    loss = tf.nn.ctc_loss(labels, logits, target_lengths, lengths, logits_time_major=False, blank_index=0)
+    loss = tf.nn.ctc_loss(labels, logits, target_lengths, lengths, logits_time_major=False, blank_index=blank)
     return tf.where(spelt, loss, 0.0)
 
 
-def forward_algorithm(logits, labels, target_lengths, lengths):  # (B, T, C)  (B, S)  (B,)  (B,) -> (B,)
+def forward_algorithm(logits, labels, target_lengths, lengths, blank):  # (B, T, C)  (B, S)  (B,)  (B,) -> (B,)
     """Run Graves' forward algorithm (section 4.1) on all sequences at once; L = 2S + 1."""
-    states = with_blanks(labels)  # (B, L)
+    states = with_blanks(labels, blank)  # (B, L)
     log_p = tf.gather(tf.nn.log_softmax(logits), states, axis=2, batch_dims=1)  # (B, T, L)
     never = tf.fill(tf.shape(log_p[:, 0]), tf.constant(-float("inf"), log_p.dtype))
     before = tf.pad(states, [[0, 0], [2, 0]])[:, :-2]
-    skips = (states > 0) & (states != before)  # a blank between two different labels may be skipped
+    skips = (states != blank) & (states != before)  # a blank between two different labels may be skipped
 
     def step(alpha, now):
         log_p_t, real_t = now  # (B, L)  (B,)
@@ -61,10 +64,10 @@ def forward_algorithm(logits, labels, target_lengths, lengths):  # (B, T, C)  (B
     return tf.where(tf.math.is_inf(log_probability), tf.zeros_like(log_probability), -log_probability)
 
 
-def with_blanks(labels):  # (B, S) -> (B, 2S + 1)
+def with_blanks(labels, blank):  # (B, S) -> (B, 2S + 1)
     """Insert a blank before, between and after the labels."""
-    pairs = tf.stack([tf.zeros_like(labels), labels], 2)
-    return tf.pad(tf.reshape(pairs, [-1, 2 * labels.shape[1]]), [[0, 0], [0, 1]])
+    pairs = tf.stack([tf.fill(tf.shape(labels), tf.cast(blank, labels.dtype)), labels], 2)
+    return tf.pad(tf.reshape(pairs, [-1, 2 * labels.shape[1]]), [[0, 0], [0, 1]], constant_values=blank)
 
 
 def log_sum(x):  # (..., K) -> (...)
