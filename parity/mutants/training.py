@@ -165,6 +165,62 @@ MOMENTS = (
     ),
 )
 
+CLIPPING = (
+    _pytorch_mutant(
+        name="training.each_gradient_clipped",
+        mistake="Each gradient is clipped by its own norm, not all by their common one.",
+        location="optimiser.clip",
+        before=(
+            "    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()\n"
+            "    for gradient in gradients:\n"
+        ),
+        after="    for gradient in gradients:\n        norm = gradient.norm()\n",
+        optimiser="clipped",
+    ),
+    _pytorch_mutant(
+        name="training.small_gradients_raised",
+        operation="model.sentiment",
+        subject="pytorch.packed",
+        mistake="Gradients below the limit are scaled up to it.",
+        location="optimiser.clip",
+        before="norm.clamp(min=limit)",
+        after="norm",
+        optimiser="clipped",
+    ),
+    _pytorch_mutant(
+        name="training.clipped_too_late",
+        mistake="Gradients are clipped after the step that they are for.",
+        location="optimiser.Trainer",
+        before=(
+            "        if self.clip_norm is not None:\n"
+            "            clip([parameter.grad for parameter in self.parameters.values()], self.clip_norm)\n"
+            "        self.optimiser.step()\n"
+        ),
+        after=(
+            "        self.optimiser.step()\n"
+            "        if self.clip_norm is not None:\n"
+            "            clip([parameter.grad for parameter in self.parameters.values()], self.clip_norm)\n"
+        ),
+        optimiser="clipped",
+    ),
+    _tensorflow_mutant(
+        name="training.each_variable_clipped",
+        mistake="Each gradient is clipped by its own norm, as Keras' `clipnorm` does.",
+        location="optimiser.Trainer",
+        before="dense, _ = tf.clip_by_global_norm(dense, self.clip_norm)",
+        after="dense = [tf.clip_by_norm(gradient, self.clip_norm) for gradient in dense]",
+        optimiser="clipped",
+    ),
+    _tensorflow_mutant(
+        name="training.clipped_by_value",
+        mistake="Each number is clipped, not the norm of all of them.",
+        location="optimiser.Trainer",
+        before="dense, _ = tf.clip_by_global_norm(dense, self.clip_norm)",
+        after="dense = [tf.clip_by_value(gradient, -self.clip_norm, self.clip_norm) for gradient in dense]",
+        optimiser="clipped",
+    ),
+)
+
 UPDATES = (
     _pytorch_mutant(
         name="training.gradients_not_zeroed",
@@ -244,4 +300,4 @@ UPDATES = (
     ),
 )
 
-MUTANTS = PAD_ROW + DECAY + MOMENTS + UPDATES
+MUTANTS = PAD_ROW + DECAY + MOMENTS + CLIPPING + UPDATES

@@ -1,8 +1,13 @@
 """Train a model in PyTorch with the optimisers of `torch.optim`.
 
-PyTorch computes Adam as in its paper. Only the pad row of an embedding needs care: its gradient is zero, but
-`torch.optim.AdamW` decays every row (https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html). A pad row
-that starts at zero stays zero; any other must be restored.
+PyTorch computes Adam as in its paper. Two things need care:
+
+- The gradient of the pad row of an embedding is zero, but `torch.optim.AdamW` decays every row
+  (https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html). A pad row that starts at zero stays zero; any
+  other must be restored.
+- `torch.nn.utils.clip_grad_norm_` adds 1e-6 to the norm
+  (https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html), so it clips a little more than
+  the paper and TensorFlow.
 """
 
 import torch
@@ -44,6 +49,13 @@ def adamw(parameters, pad_rows, *, learning_rate, beta_1, beta_2, epsilon, weigh
 OPTIMISERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
 
 
+def clip(gradients, limit):
+    """Scale all gradients in place, if their common norm is above a limit."""
+    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    for gradient in gradients:
+        gradient.mul_(limit / norm.clamp(min=limit))
+
+
 class Trainer:
     """A model in training.
 
@@ -52,10 +64,11 @@ class Trainer:
         weights: initial arrays by name.
         build: function from parameters by name to an optimiser.
         axes: axes of inputs and outputs by name; not needed here.
+        clip_norm: what the norm of all gradients together is clipped to; None does not clip.
     """
 
-    def __init__(self, call, weights, build, axes):
-        self.call = call
+    def __init__(self, call, weights, build, axes, clip_norm=None):
+        self.call, self.clip_norm = call, clip_norm
         self.parameters = {name: torch.nn.Parameter(tensor) for name, tensor in runtime.tensors(weights).items()}
         self.optimiser = build(self.parameters)
 
@@ -64,6 +77,8 @@ class Trainer:
         self.optimiser.zero_grad()
         loss = runtime.only_tensors(self.call({**runtime.tensors(batch), **self.parameters}))["loss"]
         loss.backward()
+        if self.clip_norm is not None:
+            clip([parameter.grad for parameter in self.parameters.values()], self.clip_norm)
         self.optimiser.step()
         return loss.item()
 

@@ -85,10 +85,11 @@ class Trainer:
         weights: initial arrays by name.
         build: function from parameters by name to an optimiser.
         axes: axes of inputs and outputs by name, so that one graph serves all batches.
+        clip_norm: what the norm of all gradients together is clipped to; None does not clip.
     """
 
-    def __init__(self, call, weights, build, axes):
-        self.call, self.axes = call, axes
+    def __init__(self, call, weights, build, axes, clip_norm=None):
+        self.call, self.axes, self.clip_norm = call, axes, clip_norm
         self.parameters = {name: keras.Variable(array, dtype=array.dtype.name) for name, array in weights.items()}
         self.optimiser = build(self.parameters)
 
@@ -97,6 +98,8 @@ class Trainer:
         dtype = next(iter(self.parameters.values())).dtype
         outputs, gradients = self.run(batch, {"loss": tf.ones((), dtype)})
         dense = [tf.convert_to_tensor(gradients[name]) for name in self.parameters]
+        if self.clip_norm is not None:
+            dense, _ = tf.clip_by_global_norm(dense, self.clip_norm)
         self.optimiser.apply(dense, list(self.parameters.values()))
         return outputs["loss"].numpy()
 

@@ -6,7 +6,7 @@ every step and what the trained model predicts must be those of the reference, w
 
 >>> from parity import training
 >>> [model.partition(".")[2] for model in training.MODELS], list(training.OPTIMISERS)
-(['text_classifier', 'tagger', 'sentiment', 'vowel_speaker'], ['sgd', 'momentum', 'adam', 'adamw'])
+(['text_classifier', 'tagger', 'sentiment', 'vowel_speaker'], ['sgd', 'momentum', 'adam', 'adamw', 'clipped'])
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Curve(Struct, frozen=True):
     """The distance of each framework's weights from the reference's after each step.
 
     Attributes:
-        settings: of the optimiser.
+        settings: of the optimiser, and the norm that gradients are clipped to.
         loss: the reference's.
         envelope: the norm of the noise floors of all weights over that of the weights.
         frameworks: framework -> its run, for each that is installed.
@@ -79,7 +79,7 @@ def growth(model: str, optimiser: str, *, steps: int = STEPS, seed: int = 0) -> 
         model=model,
         config=MODELS[model],
         optimiser=optimiser,
-        settings=dict(OPTIMISERS[optimiser].settings),
+        settings=OPTIMISERS[optimiser].shown,
         dtype=DTYPE,
         seed=seed,
         steps=steps,
@@ -125,10 +125,10 @@ class CurveTask:
 
 
 def combinations(full: bool) -> list[tuple[str, str]]:
-    """List models with optimisers: every model with every optimiser in a full run, and with two of them in others.
+    """List models with optimisers: every model with every optimiser in a full run, and with every second in others.
 
     >>> len(combinations(full=True)), len(combinations(full=False))
-    (16, 8)
+    (20, 10)
     >>> [optimiser for model, optimiser in combinations(full=False) if model == "model.tagger"]
     ['momentum', 'adamw']
     """

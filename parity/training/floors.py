@@ -112,7 +112,7 @@ class _Copies:
         for step, batch in enumerate(self.setup.batches, 1):
             outputs, gradients = self.run(batch, weights, step)
             yield {**weights, **outputs}
-            for name, gradient in gradients.items():
+            for name, gradient in self.clipped(gradients).items():
                 moved, state[name] = self.stepped(name, weights[name], gradient, state[name], step)
                 weights[name] = self.stored(name, weights[name], moved)
 
@@ -126,12 +126,22 @@ class _Copies:
         outputs, gradients, _ = self.reference.run(self.call, {**batch, **floats, **weights}, cotangents)
         return outputs, {} if last else {name: gradients[name] for name in weights}
 
+    def clipped(self, gradients: dict[str, Array]) -> dict[str, Array]:
+        """Clip the gradients of each optimiser that says so."""
+        clip = import_module("parity.reference.optimiser").clip
+        chosen = [
+            clip({name: gradient[at] for name, gradient in gradients.items()}, optimiser.clip_norm)
+            for at, optimiser in enumerate(OPTIMISERS.values())
+        ]
+        return {name: np.stack([one[name] for one in chosen]) for name in gradients}
+
     def stepped(self, name: str, weight: Array, gradient: Array, state: Array, step: int) -> tuple[Array, Array]:
         """Return a weight and its optimiser states after a step of every optimiser."""
         pad_row = self.setup.pad_rows.get(name)
         weights, states = [], []
-        for at, (kind, settings) in enumerate(OPTIMISERS.values()):
-            moved, kept = self.rules[kind](weight[at], gradient[at], tuple(state[:, at]), step, pad_row, **settings)
+        for at, optimiser in enumerate(OPTIMISERS.values()):
+            rule, kept = self.rules[optimiser.kind], tuple(state[:, at])
+            moved, kept = rule(weight[at], gradient[at], kept, step, pad_row, **optimiser.settings)
             weights.append(moved)
             states.append(np.stack(kept))
         return np.stack(weights), np.stack(states, 1)

@@ -36,7 +36,8 @@ def train(
         model, optimiser: of `MODELS` and `OPTIMISERS`.
         framework: "reference", "pytorch" or "tensorflow"; their first variants.
         steps, seed: how many batches to learn from, and what samples them and the weights.
-        build: an optimiser of your own: from parameters by name to a `torch.optim.Optimizer` or a Keras one.
+        build: an optimiser of your own: from parameters by name to a `torch.optim.Optimizer` or a Keras one. With
+            "clipped", the gradients that it gets are clipped already.
         function: a model of your own; see ``parity/pytorch/model.py`` for its arguments. Both run under the defaults of
             their framework, whatever the caller has set, and nothing is remembered of them.
 
@@ -75,7 +76,7 @@ def _train(
     axes = {"lengths": "B", **row.configuration(config).axes}
     *batches, unseen = setup.batches
     with frameworks.runtime(framework).settings():
-        trainer = module.Trainer(call, setup.start, usual if build is None else build, axes)
+        trainer = module.Trainer(call, setup.start, usual if build is None else build, axes, chosen.clip_norm)
         losses, path = [], [_copied(trainer.weights())]
         for batch in batches:
             losses.append(trainer.step(batch))

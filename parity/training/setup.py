@@ -19,6 +19,7 @@ DTYPE = "float32"
 # Each model with its configuration.
 MODELS = {name: row.configurations[0].name for name, row in OPERATIONS.items() if row.topic == "model"}
 MOST_STEPS = 999
+EPOCH = 10  # batches; then the same ones come again
 APART = 1000  # so many seeds apart are the batches of one run from those of the next
 
 
@@ -27,6 +28,12 @@ class Optimiser(NamedTuple):
 
     kind: str
     settings: Mapping[str, float]
+    clip_norm: float | None = None  # that of all gradients together, before each step; None does not clip
+
+    @property
+    def shown(self) -> dict[str, float]:
+        """Return all numbers that a reader wants to know."""
+        return {**self.settings, **({} if self.clip_norm is None else {"clip_norm": self.clip_norm})}
 
 
 MOMENTS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}  # as in the paper and in PyTorch
@@ -39,6 +46,7 @@ OPTIMISERS = {
     "momentum": Optimiser("sgd", {"learning_rate": 0.02, "momentum": 0.9}),
     "adam": Optimiser("adam", {"learning_rate": 0.01, **MOMENTS}),
     "adamw": Optimiser("adamw", {"learning_rate": 0.01, **OTHER_MOMENTS, "weight_decay": 0.01}),
+    "clipped": Optimiser("sgd", {"learning_rate": 0.5, "momentum": 0.5}, clip_norm=0.15),  # bites in some steps or all
 }
 
 
@@ -74,7 +82,7 @@ class Setup:
     Attributes:
         cases: one for each step, and the one whose logits are predicted in the end.
         start: the weights to begin with, by name.
-        batches: of each case, the arrays that are no weights, ``lengths`` among them.
+        batches: of each case, the arrays that are no weights, ``lengths`` among them. Behind an epoch they come again.
         pad_rows: the embedding table, if any, and its row that stands for padding.
     """
 
@@ -90,14 +98,14 @@ def check_numbers(steps: object, seed: object) -> None:
 
 
 def training_setup(model: str, steps: int, seed: int) -> Setup:
-    """Return the setup of a model: weights sampled once, and for each step another batch of real data.
+    """Return the setup of a model: weights sampled once, and for each step of an epoch another batch of real data.
 
     >>> [len(batch["lengths"]) for batch in training_setup("model.tagger", steps=1, seed=0).batches]
     [9, 9]
     """
     config = MODELS[model]
-    seeds = range(seed * APART, seed * APART + steps + 1)
-    cases = [sample_case(model, config, "sampled", DTYPE, at) for at in seeds]
+    places = [*(step % EPOCH for step in range(steps)), EPOCH]  # the last is of no epoch
+    cases = [sample_case(model, config, "sampled", DTYPE, seed * APART + place) for place in places]
     spec = cases[0].configuration
     of_batch = [name for name, array in spec.inputs.items() if "B" in array.axes]
     start = {name: array.copy() for name, array in cases[0].arrays.items() if name not in of_batch}
