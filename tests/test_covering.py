@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import pytest
 
-from parity.cases.lengths import DESIGNED, LARGE, MANY_STEPS, lengths_of
+from parity.cases.lengths import DESIGNED, LARGE, MANY_STEPS, REAL_SIZES, lengths_of
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.covering import SEVERAL_RUNS
@@ -20,6 +20,7 @@ AXES = {"contract": 0, "config": 1, "lengths": 2, "dtype": 3, "mode": 4}
 MODES = "same_in_every_mode"
 ONCE = [name for name, contract in CONTRACTS.items() if contract.once]
 KNOWN_SIZES = "same_for_known_sizes"
+SPECIAL = {*DESIGNED, *REAL_SIZES}  # lengths of batches whose sizes are special
 ON_DESIGNED_BATCHES = {"propagates_nan": 2, "second_derivatives": 1}  # how many of each variant
 
 
@@ -47,7 +48,7 @@ def usual(operation: str, runs: dict[str, set[Run]]) -> dict[str, set[Run]]:
         variant: {
             run
             for run in found
-            if not is_for_an_option(operation, run[1]) and run[2] not in DESIGNED and run[0] not in ONCE
+            if not is_for_an_option(operation, run[1]) and run[2] not in SPECIAL and run[0] not in ONCE
         }
         for variant, found in runs.items()
     }
@@ -56,11 +57,12 @@ def usual(operation: str, runs: dict[str, set[Run]]) -> dict[str, set[Run]]:
 @pytest.mark.parametrize(("framework", "operation"), list(product(FRAMEWORKS, OPERATIONS)))
 def test_special_sizes_and_options_are_tried_with_every_variant(operation: str, framework: str) -> None:
     configs = OPERATIONS[operation].configurations
-    sampled = {name for config in configs if not config.lengths for name in lengths_of(config)}.intersection(DESIGNED)
+    sampled = {name for config in configs if not config.lengths for name in lengths_of(config)}.intersection(SPECIAL)
     for variant, runs in runs_of(plan([operation], [framework], contracts=["matches_reference"])).items():
-        assert {run[2] for run in runs if run[2] in DESIGNED} >= sampled, variant
+        assert {run[2] for run in runs if run[2] in SPECIAL} >= sampled, variant
         assert {run[1:3] for run in runs} >= {(one.name, each) for one in configs for each in one.lengths}, variant
-        assert {run[3] for run in runs if run[2] in DESIGNED} == ({"float32", "float64"} if sampled else set())
+        designed = {run[3] for run in runs if run[2] in DESIGNED}
+        assert designed == ({"float32", "float64"} if sampled.intersection(DESIGNED) else set())
 
 
 @pytest.mark.parametrize(("one", "other"), [("many_rows", "descending"), ("square", LARGE), ("long", MANY_STEPS)])

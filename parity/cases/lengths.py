@@ -88,7 +88,9 @@ DESIGNED: dict[str, LengthsSpec] = {
     MANY_ROWS: LengthsSpec(300, 64, "uniform", sizes={"D": 3, "H": 2, "V": 4, "C": 2, "S": 1}),  # only where asked for
 }
 FEW_STEPS = 9  # more take long where Python runs for each step
-REAL = {"sampled": 8, "short": 2}  # sequences in a batch of real data, beside an empty one
+SINGLE = "single"
+REAL = {"sampled": 8, "short": 2, SINGLE: 1}  # sequences in a batch of real data; behind the first two, an empty one
+REAL_SIZES = {SINGLE: {"D": 12, "H": 12}}  # as many features as the data has, where it has features
 NAMED = LENGTHS | ASKED_FOR | DESIGNED
 SEEDED_AS = {"sampled": "drawn"}  # lengths whose name in the seed is another: cases stay as they first were
 

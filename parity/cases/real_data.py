@@ -101,7 +101,7 @@ class RealBatch:
     """A batch of real sequences with their labels.
 
     Attributes:
-        lengths: ``(B,)``; the last is 0.
+        lengths: ``(B,)``; the last is 0 if there is an empty sequence.
         arrays: ``x`` (B, T, D) of utterances or ``tokens`` (B, T) of speeches, and three labels: ``speaker`` (B,),
             ``targets`` (B, T), which is the speaker at every step, and ``leads`` (B, 1), which is 1.0 for the speaker
             with the most sequences in the data set and 0.0 for all others.
@@ -113,8 +113,10 @@ class RealBatch:
     sizes: dict[str, int]
 
 
-def sample_batch(name: str, rng: np.random.Generator, count: int, dtype: str, short: bool = False) -> RealBatch:
-    """Sample ``count`` different sequences of a data set, and add an empty one.
+def sample_batch(
+    name: str, rng: np.random.Generator, count: int, dtype: str, short: bool = False, empty: bool = True
+) -> RealBatch:
+    """Sample ``count`` different sequences of a data set, and add an empty one unless told not to.
 
     Speeches are cut to their first 8 words, because a batch of whole speeches would be mostly padding. ``short`` cuts
     the first sequence to one step, the next to two, and so on.
@@ -135,15 +137,15 @@ def sample_batch(name: str, rng: np.random.Generator, count: int, dtype: str, sh
     for stop, row in enumerate(rows, 1):
         sequence = data.sequences[row][:longest]
         sequences.append(sequence[:stop] if short else sequence)
-    batch = Batch.of([*sequences, data.sequences[0][:0]])
+    batch = Batch.of([*sequences, *([data.sequences[0][:0]] if empty else [])])
     values = batch.values if data.vocabulary else batch.values.astype(dtype)
-    arrays = {data.input: values, **_labels(data.speakers, rows, batch, dtype)}
-    return RealBatch(batch.lengths, arrays, {"B": count + 1, "T": values.shape[1], **data.sizes})
+    arrays = {data.input: values, **_labels(data.speakers[rows], batch, data.speakers, dtype)}
+    return RealBatch(batch.lengths, arrays, {"B": len(values), "T": values.shape[1], **data.sizes})
 
 
-def _labels(speakers: Array, rows: Array, batch: Batch, dtype: str) -> dict[str, Array]:
+def _labels(known: Array, batch: Batch, speakers: Array, dtype: str) -> dict[str, Array]:
     no_speaker = 0  # the label of the empty sequence and of padding
-    speaker = np.append(speakers[rows], no_speaker)
+    speaker = np.pad(known, (0, len(batch.lengths) - len(known)), constant_values=no_speaker)
     leads = (speaker == np.bincount(speakers).argmax()) & (batch.lengths > 0)
     targets = np.where(batch.mask, speaker[:, None], no_speaker)
     return {"speaker": speaker, "targets": targets, "leads": leads[:, None].astype(dtype)}

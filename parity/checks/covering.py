@@ -19,6 +19,7 @@ Most of the time goes into tracing graphs and into eager runs of TensorFlow. So 
   steps, in a single row if that costs little, but for recurrent layers;
 - a configuration for another value of an option is tried with its own lengths only, of every kind of size; each is
   traced in one variant, in float64, in place of a usual one, unless Python runs for each step;
+- real data in a batch of special sizes is tried eagerly only;
 - graphs of usual sizes, which are there anyway, run on long batches of these sizes too;
 - loops are traced once in each topic for the sizes of a batch past a byte of steps, without a gradient;
 - contracts that transform a case, which takes runs of their own, are tried in one dtype and mode for each
@@ -33,7 +34,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from parity.arrays import DTYPES
-from parity.cases.lengths import DESIGNED, FEW_STEPS, lengths_of
+from parity.cases.lengths import DESIGNED, FEW_STEPS, REAL_SIZES, lengths_of
 from parity.checks.contracts import COINCIDING, CONTRACTS, DESIGNED_TOO, FIRST, ONCE, PAST_A_BYTE, Contract
 from parity.frameworks import MODES
 from parity.operations import OPERATIONS, Configuration, Operation
@@ -92,6 +93,8 @@ def covering(
     if config.stepwise and lengths not in FIRST and not turn.alone and not _is_turn(turn, which):
         return []
     eager, in_double = _eager(config, lengths, turn), turn.in_double if lengths in FIRST else ()
+    if lengths in REAL_SIZES:  # nothing is traced for its sizes
+        return [] if contract.from_mode or contract.reruns else eager
     if contract.from_mode:  # graphs are compared with eager runs
         return [*turn.graphs, *in_double] if in_double or SINGLE in eager else []
     if not contract.reruns:
