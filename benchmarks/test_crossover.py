@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -20,9 +21,13 @@ from parity.throughput.benchmark import Candidate, Prepared, framework_of, usual
 from parity.throughput.timing import ratio, time_all
 
 OPERATION = "rnn.lstm"
+AUTO = "pytorch.auto"
 FILLS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 STEPS = (16, 64, 256, 1024)
-VARIANTS = {"pytorch": ("padded", "packed", "bucketed", "real_steps"), "tensorflow": ("padded", "masked", "packed")}
+VARIANTS = {
+    "pytorch": ("padded", "packed", "bucketed", "real_steps", "auto"),
+    "tensorflow": ("padded", "masked", "packed"),
+}
 BUDGET = 1.0  # seconds for the rounds of a point
 
 
@@ -107,9 +112,26 @@ def test_crossings(benchmark: Any, bench: Bench) -> None:
         for name in next(iter(curve.values())):
             if not name.endswith(".padded"):
                 crossings[f"{axis} {name}"] = crossing({at: over[name] for at, over in curve.items()})
-    benchmark.extra_info["crossings"] = crossings
+    shares = [share_of_fastest(over) for curve in bench.curves.values() for over in curve.values() if AUTO in over]
+    benchmark.extra_info |= {"crossings": crossings, "share_of_fastest": shares}
     benchmark.pedantic(lambda: None)
     bench.summary += [f"against padded, over {curve}: {sentence}" for curve, sentence in crossings.items()]
+    if shares:
+        mean = statistics.geometric_mean(shares)
+        bench.summary.append(
+            f"{AUTO}: the fastest other takes {mean:.2f} times as long, at {len(shares)} points "
+            f"{min(shares):.2f} to {max(shares):.2f}"
+        )
+
+
+def share_of_fastest(over: dict[str, dict[str, float]]) -> float:
+    """Return the median seconds of PyTorch's fastest variant, without the one that chooses, over those of that one.
+
+    >>> share_of_fastest({"pytorch.padded": {"median_seconds": 2.0}, "pytorch.auto": {"median_seconds": 2.5}})
+    0.8
+    """
+    others = [row["median_seconds"] for name, row in over.items() if framework_of(name) == "pytorch" and name != AUTO]
+    return min(others) / over[AUTO]["median_seconds"]
 
 
 def crossing(curve: dict[float, dict[str, float]]) -> str:

@@ -35,7 +35,7 @@ def imported(file: Path) -> set[str]:
 
 STRATEGIES = {
     "reference": {"optimiser.py"},
-    "pytorch": {"buckets.py", "optimiser.py", "packing.py"},
+    "pytorch": {"buckets.py", "choice.py", "optimiser.py", "packing.py"},
     "tensorflow": {"buckets.py", "optimiser.py", "packing.py"},
 }
 

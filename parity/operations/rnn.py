@@ -20,9 +20,12 @@ STATIC_NEEDS_T = ExpectedFailure(
     mode="graph",
     unless="same_for_known_sizes",
 )
-PYTORCH = ("packed", "packed_sorted", "time_major", "padded", "padded_native", "stepwise", "bucketed", "real_steps")
+PYTORCH = (
+    *("packed", "packed_sorted", "time_major", "padded", "padded_native"),
+    *("stepwise", "bucketed", "real_steps", "auto"),
+)
 TENSORFLOW = ("masked", "static", "padded", "dynamic_rnn", "time_major", "stepwise", "bucketed", "packed")
-UNMASKED = ("pytorch.padded", "pytorch.padded_native", "pytorch.bucketed", "tensorflow.padded")
+UNMASKED = ("pytorch.padded", "pytorch.padded_native", "pytorch.bucketed", "pytorch.auto", "tensorflow.padded")
 
 
 def _unidirectional(cell: str) -> Operation:

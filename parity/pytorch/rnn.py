@@ -1,4 +1,4 @@
-"""Run recurrent layers in PyTorch: packed, padded, stepwise, bucketed, and over real steps only.
+"""Run recurrent layers in PyTorch: packed, padded, stepwise, bucketed, over real steps only, or the fastest of these.
 
 Weights are tuples with one item per layer and an explicit gate axis, and are passed to the framework's layers:
 
@@ -17,7 +17,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.pytorch import buckets, packing, runtime
+from parity.pytorch import buckets, choice, packing, runtime
 
 
 def rnn(x, lengths, w_in, w_rec, bias, h0=None, *, activation="tanh", variant="packed"):
@@ -141,6 +141,18 @@ def real_steps(kind, x, lengths, weights, initial, **options):
     return layout.unpack(rows), [torch.stack(layers) for layers in zip(*finals)]
 
 
+def auto(kind, x, lengths, weights, initial, **options):
+    """Run `padded`, `bucketed`, `real_steps` or `packed`: the fastest for this size, which the first call finds out.
+
+    The cell state is not returned, since not all of them do.
+    """
+    initial = states_or_zeros(initial, x, weights)
+    ways = padded, bucketed, real_steps, packed
+    run_fastest = choice.fastest(ways, kind, x, lengths, weights, initial, **options)
+    y, (h, *_) = run_fastest(kind, x, lengths, weights, initial, **options)
+    return y, [h]
+
+
 def stepwise(kind, x, lengths, weights, initial, **options):
     """Run a cell step by step; an ended sequence keeps its state."""
     initial = states_or_zeros(initial, x, weights)
@@ -168,6 +180,7 @@ VARIANTS = {
     "stepwise": stepwise,
     "bucketed": bucketed,
     "real_steps": real_steps,
+    "auto": auto,
 }
 CELLS = {nn.RNN: nn.RNNCell, nn.GRU: nn.GRUCell, nn.LSTM: nn.LSTMCell}
 

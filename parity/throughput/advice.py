@@ -28,6 +28,7 @@ from parity.throughput.benchmark import Benchmark, Candidate, candidates, framew
 Counts = tuple[float, float, float]  # calls, steps, rows
 
 ON_REAL_STEPS = ("packed", "packed_sorted", "pytorch.time_major", "real_steps")  # TensorFlow's time_major pads
+CHOOSES = ("auto",)  # by itself, among the others
 SHORTEST = 1e-9  # seconds: times are divided by each other, and a batch without real steps may cost nothing
 IN_GROUPS = {"pytorch": ("padded", "two_pass"), "tensorflow": ("masked",)}  # what `bucketed` runs on a group
 
@@ -57,7 +58,7 @@ class Layer:
 
     def candidates(self) -> list[Candidate]:
         """List its variants, of the installed frameworks."""
-        return installed(candidates(find(self.operation), self.config, self.without))
+        return installed(candidates(find(self.operation), self.config, (*self.without, *CHOOSES)))
 
 
 @dataclass(frozen=True)
