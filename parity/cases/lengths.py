@@ -85,7 +85,9 @@ DESIGNED: dict[str, LengthsSpec] = {
     LONG: LengthsSpec(1, 258, (257,)),
     "one_empty": LengthsSpec(1, 257, "all_empty", sizes={"C": 257}),
     "narrow": LengthsSpec(2, 1, (0, 1), 5.0, sizes={"D": 1, "H": 1, "V": 4, "C": 2, "S": 1}),
-    MANY_ROWS: LengthsSpec(300, 64, "uniform", sizes={"D": 3, "H": 2, "V": 4, "C": 2, "S": 1}),  # only where asked for
+    # Only where asked for. There are more real steps than float16 can count in each of two batches, but not many more:
+    # the error of a sum whose terms are added one by one grows faster with their number than the noise floor does.
+    MANY_ROWS: LengthsSpec(300, 32, "uniform", sizes={"D": 3, "H": 2, "V": 4, "C": 2, "S": 1}),
 }
 FEW_STEPS = 9  # more take long where Python runs for each step
 SINGLE = "single"

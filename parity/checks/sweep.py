@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from parity import frameworks
 from parity.arrays import A_BYTE, DTYPES, FLOATS
-from parity.cases.lengths import DESIGNED, LARGE, MANY_STEPS, REAL, LengthsSpec
+from parity.cases.lengths import DESIGNED, LARGE, MANY_ROWS, MANY_STEPS, REAL, LengthsSpec
 from parity.checks.check import Check
 from parity.checks.result import FAILED, PASSED, Count, Result
 from parity.errors import choose, choose_all, names, whole_number
@@ -222,7 +222,7 @@ def designed_lengths(config: Configuration) -> list[str]:
     if config.lengths:
         return [name for name in config.lengths if name in DESIGNED]
     left_out = {LARGE} if config.stepwise else set()  # a projection has to be smaller than its layer
-    left_out |= {MANY_STEPS} - set(config.extra_lengths)
+    left_out |= {MANY_STEPS, MANY_ROWS} - set(config.extra_lengths)
     return [name for name in DESIGNED if name not in left_out]
 
 

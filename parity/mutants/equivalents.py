@@ -20,11 +20,13 @@ BIAS_OF_KEYS = """return {
         "out_proj.weight": w_out.T,
         "out_proj.bias": bias_out,
     }"""
+OF_SPEED = {"choice"}  # files that choose among functions with the same results
 # A mutant by hand and the condition, or a place and what stands there -> why it computes the same.
 EQUIVALENT: dict[tuple[str, str], str] = {
     **{("masking.skipped_in_a_graph", kind): OPEN for kind in KNOWN_SIZES},
     **{("normalisation.guarded_in_eager_only", kind): OPEN for kind in KNOWN_SIZES},
     ("pooling.segments_renumbered", "one row"): ALONE,
+    ("attention.one_sequence_for_all", "one row"): ALONE,
     ("pooling.static_steps", "one row"): ALONE,
     ("masking.one_start_for_all", "one row"): ALONE,
     ("packing.bucket_states_not_sorted", "one row"): ALONE,
@@ -94,6 +96,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "documents.shifted",
         "values, ids = tf.pad(x, [[0, 0], margins, [0, 0]]), tf.pad(segments, [[0, 0], margins], constant_values=-2)",
     ): "no document has that number either",
+    ("documents.shifted", "margins = [before, size - 1 + before]"): MORE_WINDOWS,
     ("documents.convolution", 'return {"y": (x.new_zeros(*x.shape[:2], len(bias))).detach()}'): NO_GRADIENT,
     (
         "documents.self_attention",

@@ -20,7 +20,7 @@ from functools import cache
 from parity.errors import whole_number
 from parity.frameworks import FRAMEWORKS
 from parity.mutants.catalogue import MUTANTS, SECONDS
-from parity.mutants.equivalents import EQUIVALENT
+from parity.mutants.equivalents import EQUIVALENT, OF_SPEED
 from parity.mutants.mutant import Mutant
 from parity.mutants.reaching import Definition, definitions, places, source
 from parity.mutants.run import KILLED, SURVIVED, MutantResult, mutant_result, run_generated
@@ -74,7 +74,8 @@ def _every() -> tuple[Mutant, ...]:
 
 def _is_equivalent(mutant: Mutant) -> bool:
     by_hand, _, condition = mutant.name.partition(", ")
-    return not EQUIVALENT.keys().isdisjoint({(by_hand, condition), (mutant.location, mutant.after)})
+    names = {(by_hand, condition), (mutant.location, mutant.after)}
+    return mutant.file in OF_SPEED or not EQUIVALENT.keys().isdisjoint(names)
 
 
 def named(name: str) -> Mutant:
