@@ -13,6 +13,7 @@ from parity.errors import INTERRUPTS, InputError
 from parity.operations import Configuration, Operation
 
 Function = Callable[..., Any]
+NEED_NOT_HAVE = ("left", "blank")  # options without which a function does as most do
 
 
 class WrongResult(InputError):
@@ -55,13 +56,13 @@ def bound(function: Function, row: Operation, config: Configuration, framework: 
 
 def _takes_the_side(function: Function, row: Operation) -> bool:
     """Tell whether an operation has an option ``left``, and a function takes it."""
-    return any("left" in one.options for one in row.configurations) and _has_left(function)
+    return any("left" in one.options for one in row.configurations) and _has(function, "left")
 
 
-def _has_left(function: Function) -> bool:
-    """Tell whether a function has an argument ``left``: ``**options`` may go on to another that has none."""
+def _has(function: Function, option: str) -> bool:
+    """Tell whether a function has an argument of that name: ``**options`` may go on to another that has none."""
     try:
-        return "left" in inspect.signature(function).parameters
+        return option in inspect.signature(function).parameters
     except INTERRUPTS:
         raise
     except BaseException:  # as in `check_signature`
@@ -122,10 +123,10 @@ def takes(function: Function, configs: Sequence[Configuration]) -> bool:
     return not any(_mismatch(signature, config) for config in configs)
 
 
-def on_its_side(function: Function, configs: Sequence[Configuration]) -> Sequence[Configuration]:
-    """Leave out configurations with padding on the left, if others remain, and a function has no argument ``left``."""
-    on_the_right = [config for config in configs if not config.options.get("left")]
-    return configs if _has_left(function) else on_the_right or configs
+def with_its_options(function: Function, configs: Sequence[Configuration]) -> Sequence[Configuration]:
+    """Leave out configurations with an option that a function need not have, and has not, if others remain."""
+    lacking = [option for option in NEED_NOT_HAVE if not _has(function, option)]
+    return [config for config in configs if not any(map(config.options.get, lacking))] or configs
 
 
 def check_signature(function: Function, row: Operation, configs: Sequence[Configuration]) -> None:

@@ -14,7 +14,7 @@ from parity.cases.lengths import lengths_of
 from parity.cases.sampling import sample_case
 from parity.checks.own import Own
 from parity.errors import InputError
-from parity.functions.binding import Function, bound, check_signature, on_its_side, takes
+from parity.functions.binding import Function, bound, check_signature, takes, with_its_options
 from parity.functions.modules import fitted
 from parity.functions.recognising import first_that_runs, framework_of, is_module
 from parity.operations import Configuration, Operation
@@ -54,7 +54,7 @@ def prepared(
     """
     by_class = next((one for one in frameworks.FRAMEWORKS if is_module(function, one)), "")
     own_call = getattr(function, CALL[by_class]) if by_class else None
-    configs = on_its_side(own_call or function, configs)
+    configs = with_its_options(own_call or function, configs)
     if own_call and not takes(own_call, configs):  # one that takes the weights too is a function
         return _module(function, by_class, row, configs, dtype, own)
     check_signature(own_call or function, row, configs)

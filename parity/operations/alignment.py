@@ -72,7 +72,6 @@ BY_SEQUENCE = Configuration(
         "target_lengths": Input("B", up_to="S", sample=sample_label_counts),
     },
     outputs={"loss": "B"},
-    options={"blank": 0},
     stepwise=True,
     first_derivatives_only="neither PyTorch nor TensorFlow nor the reference differentiates its gradient",
 )
