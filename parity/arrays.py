@@ -21,6 +21,8 @@ FLOATS = (*DTYPES, *NARROW)
 A_BYTE = 256  # numbers that a byte tells apart: of steps, rows or ids
 
 ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
+# What is closer to 0 may become 0: frameworks round float32 and float64 to normal numbers or to 0, as they like.
+UNDERFLOW = {"bfloat16": 2.0**-126, "float16": 2.0**-24, "float32": 2.0**-126, "float64": 2.0**-1022}
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)  # NumPy knows it by name once it is imported
 

@@ -174,6 +174,16 @@ def test_a_saturated_network_has_the_noise_of_what_it_keeps(lengths: str, seed: 
     assert result.score < 10
 
 
+def test_what_underflows_may_be_0(framework: str) -> None:
+    """Here an input gate is the sigmoid of -102, which is 0 in float32, and all that follows from it."""
+    case = sample_case("rnn.lstm", "one_layer", "narrow", "float32", 12)
+    assert 0 < np.abs(noise_floor(case).expected["y"]).max() < np.finfo(np.float32).tiny
+    variant = OPERATIONS["rnn.lstm"].variants[framework][0]
+    check = Check("rnn.lstm", framework, variant, "float32", "matches_reference", seed=12)
+    results = replace(check, config="one_layer", lengths="narrow", mode="eager").run()
+    assert {result.status for result in results} == {PASSED}
+
+
 def test_a_reference_that_gives_nan_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Raise, because a framework that gives NaN too would pass."""
     from parity.reference import pooling

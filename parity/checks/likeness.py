@@ -42,7 +42,7 @@ def floor_of_another(case: Case, observe: Callable[[Case], Observation]) -> Floo
         copy = observe(replace(case, arrays=arrays, cotangents=cotangents))
         for name, square in squares.items():
             square += _finite(copy[name].astype(np.float64) - expected[name]) ** 2 / COPIES
-    floor = {name: floor_of(_finite(expected[name]), np.sqrt(square), roundoff) for name, square in squares.items()}
+    floor = {name: floor_of(_finite(expected[name]), np.sqrt(square), case.dtype) for name, square in squares.items()}
     terms = np.sqrt(max(1, case.lengths.sum()))
     for name in (name for name in floor if name.startswith("d_")):
         largest = np.max(np.abs(_finite(expected[name])), initial=0.0)

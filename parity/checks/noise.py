@@ -6,11 +6,12 @@ that, so a good one makes an error of about one floor, whatever the operation, t
 one tolerance here:
 
     response = rms over the copies of (f(perturbed) - f(inputs))        elementwise
-    floor    = response + u |f(inputs)| + u rms(f(inputs))              0 where f and its response are 0
+    floor    = response + u |f(inputs)| + u rms(f(inputs)) + smallest   0 where f and its response are 0
     score    = |observed - f(inputs)| / floor
 
-where each float of each copy is multiplied by ``1 + u`` or ``1 - u`` at random. Padding has a floor of exactly 0
-and must match exactly, without a special rule.
+where each float of each copy is multiplied by ``1 + u`` or ``1 - u`` at random, and ``smallest`` is the smallest normal
+number of the dtype: what is closer to 0, such as the sigmoid of -100 in float32, may become 0. Padding has a floor of
+exactly 0 and must match exactly, without a special rule.
 
 Frameworks round activations (sigmoid, tanh, softmax) and keep those, not their arguments: the slope of a saturated tanh
 is computed as ``1 - y*y``, a GRU's ``1 - z`` is 0 where z rounds to 1, and each is off by ``u``, however small it is.
@@ -50,7 +51,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from parity import frameworks
-from parity.arrays import ROUNDOFF, Array, is_float
+from parity.arrays import ROUNDOFF, UNDERFLOW, Array, is_float
 from parity.caching import cached
 from parity.cases.case import Case, check_case
 from parity.errors import whole_number
@@ -140,7 +141,7 @@ def _floor(case: Case, copies: int, directions: Mapping[str, Array] | None = Non
             raise FloatingPointError(f"the reference gives NaN for {name}: {case.operation}, {case.name}")
         response = response_of(runs) * (roundoff / step)
         expected[name] = runs[0]
-        floor[name] = floor_of(runs[0], response, roundoff)
+        floor[name] = floor_of(runs[0], response, case.dtype)
     for array in (*expected.values(), *floor.values()):
         array.setflags(write=False)  # cached, and shared by every variant
     return Floor(expected, floor)
@@ -172,7 +173,7 @@ def stand_in(case: Case, framework: str, variant: str, mode: str, copies: int = 
     for _ in range(copies):
         for name, array in observed(perturb=True).items():
             squares[name] += np.square(array - expected[name]) / copies
-    floor = {name: floor_of(expected[name], np.sqrt(square), roundoff) for name, square in squares.items()}
+    floor = {name: floor_of(expected[name], np.sqrt(square), case.dtype) for name, square in squares.items()}
     return Floor(expected, floor)
 
 
@@ -181,11 +182,11 @@ def response_of(runs: Array) -> Array:
     return np.asarray(np.sqrt(np.mean((runs[1:] - runs[0]) ** 2, axis=0)))
 
 
-def floor_of(expected: Array, response: Array, roundoff: float) -> Array:
-    """Return the floor of one quantity, from its expected value and the response of the copies."""
+def floor_of(expected: Array, response: Array, dtype: str) -> Array:
+    """Return the floor of one quantity in a dtype, from its expected value and the response of the copies."""
     moves = (response > 0) | (expected != 0)
     typical = np.sqrt(np.mean(np.square(expected[moves]))) if moves.any() else 0.0
-    return np.where(moves, response + roundoff * (np.abs(expected) + typical), 0.0)
+    return np.where(moves, response + ROUNDOFF[dtype] * (np.abs(expected) + typical) + UNDERFLOW[dtype], 0.0)
 
 
 def rounding_of(given: Array, expected: Array, dtype: str) -> Array:

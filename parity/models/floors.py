@@ -53,13 +53,14 @@ class Floors:
         A gradient that is 0 by mathematics, such as that of a key's bias, is the rounding of what cancels at each step.
         So the floor of every gradient has a roundoff of the largest number in any, for each step at random.
         """
-        roundoff = ROUNDOFF[self.narrow or dtype]
+        dtype = self.narrow or dtype
+        roundoff = ROUNDOFF[dtype]
         gradients = [_largest(array) for name, array in self.expected.items() if name.startswith("d_")]
         largest = roundoff * max(gradients, default=0.0) * math.sqrt(self.terms)
         floors = {}
         for name, response in self.response.items():
             finite = np.nan_to_num(_double(self.expected[name]), posinf=0.0, neginf=0.0)
-            floor = floor_of(finite, np.nan_to_num(response, posinf=0.0) * roundoff, roundoff)
+            floor = floor_of(finite, np.nan_to_num(response, posinf=0.0) * roundoff, dtype)
             floors[name] = floor + largest * (floor > 0) if name.startswith("d_") else floor
         return floors
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parity.arrays import ROUNDOFF, Array
+from parity.arrays import Array
 from parity.checks.comparison import Difference
 from parity.errors import InputError, first_lines, message_of
 from parity.models.averages import recognise_average
@@ -185,7 +185,7 @@ class Subject:
 
     def _judge(self, judge: Judge, seed: int) -> None:
         found, dtype = self.found, judge.setting.view.dtype
-        tracer = Tracer(judge.setting, ROUNDOFF[dtype])
+        tracer = Tracer(judge.setting, dtype)
         for contract in self.contracts:
             if found.is_settled(contract):
                 continue

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
-from parity.arrays import Array
+from parity.arrays import ROUNDOFF, Array
 from parity.checks.blame import Blame
 from parity.checks.comparison import Difference, difference
 from parity.checks.noise import floor_of, response_of
@@ -32,12 +32,12 @@ class Tracer:
     """Traces the layers of a model on the sequences of one seed; what is traced once serves all contracts.
 
     Attributes:
-        roundoff: unit roundoff of the dtype.
+        dtype: whose roundoff counts.
         only_in_graph: whether a difference was found that eager runs do not have.
     """
 
     setting: Setting
-    roundoff: float
+    dtype: str
     only_in_graph: bool = False
 
     @cached_property
@@ -62,7 +62,7 @@ class Tracer:
     @cached_property
     def floors(self) -> Mapping[str, Observed]:
         """Return the noise floor of all that layers receive and return."""
-        return traced_floors(self.axes, self.setting, self.before, self.roundoff)
+        return traced_floors(self.axes, self.setting, self.before, self.dtype)
 
     def blame(self, transformation: Transformation, differences: Sequence[Difference]) -> Blame | None:
         """Find the first layer on which two runs differ, and where in a sequence.
@@ -101,7 +101,7 @@ class Tracer:
         base = transformation.against or [self.setting.base]
         before = view.outputs(base, [view.run(each, mode="eager") for each in base])
         after = view.outputs(layouts, runs)
-        close = 2.0**10 * self.roundoff
+        close = 2.0**10 * ROUNDOFF[self.dtype]
         return all(np.allclose(after[name], array, close, close) for name, array in before.items() if name in after)
 
     def _first(self, transformation: Transformation) -> Blame | None:
@@ -257,7 +257,7 @@ def _stacked(each: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
 
 
 def traced_floors(
-    axes: TracedAxes, setting: Setting, before: Mapping[str, Layer], roundoff: float
+    axes: TracedAxes, setting: Setting, before: Mapping[str, Layer], dtype: str
 ) -> dict[str, dict[str, Array]]:
     step = STEPS[setting.view.dtype]
     copies = [axes.observed(setting.view, [setting.base], noise=Noise(step, seed)) for seed in range(COPIES)]
@@ -269,5 +269,5 @@ def traced_floors(
                 runs = [array, *(moved[key] for copy in copies if key in (moved := getattr(copy[name], kind)))]
                 if len(runs) > 1:  # else it is another tensor once it is perturbed
                     double = np.asarray(runs, np.float64)
-                    floors[name][key] = floor_of(double[0], response_of(double) * (roundoff / step), roundoff)
+                    floors[name][key] = floor_of(double[0], response_of(double) * (ROUNDOFF[dtype] / step), dtype)
     return floors

@@ -10,7 +10,6 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, ClassVar
 
-from parity.arrays import ROUNDOFF
 from parity.errors import InputError, shown
 from parity.models.axes import has_rows
 from parity.models.floors import Floors, is_double, noise_floor
@@ -94,7 +93,7 @@ class Half:
         setting = self.setting(inputs, seed, dtype)
         if self.side.framework == "tensorflow":  # where gradients of all layers take long
             setting = replace(setting, view=replace(setting.view, differentiated=False))
-        return Tracer(setting, ROUNDOFF[dtype])
+        return Tracer(setting, dtype)
 
     def check(self, seeds: int, dtype: str, steps: int) -> None:
         """Check that it can be run on so many seeds in a dtype, and be trained, as a model can."""

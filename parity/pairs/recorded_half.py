@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from parity.arrays import ROUNDOFF, Array
+from parity.arrays import Array
 from parity.errors import InputError
 from parity.models.floors import Floors
 from parity.models.observing import Quantities
@@ -109,7 +109,7 @@ class RecordedHalf(Half):
     def tracer(self, inputs: Inputs, seed: int, dtype: str = "") -> Tracer:  # noqa: ARG002 - they are in one
         """Return what was recorded of its layers."""
         setting = self.setting(inputs, seed, self.wide)
-        return RecordedTracer(setting, ROUNDOFF[self.wide], sample=self._sample(setting))
+        return RecordedTracer(setting, self.wide, sample=self._sample(setting))
 
 
 def _joined(each: list[dict[str, int]], parts: list[tuple[RecordedQuantities, list[Array]]]) -> Quantities:

@@ -121,9 +121,9 @@ class Trajectory:
 
     def floors(self, step: int, dtype: str) -> dict[str, Array]:
         """Return the noise floors after a step in a dtype."""
-        roundoff = ROUNDOFF[SINGLE if self.half.wide == SINGLE else dtype]
+        dtype = SINGLE if self.half.wide == SINGLE else dtype
         return {
-            name: floor_of(self.path[step][name], np.nan_to_num(response) * roundoff, roundoff)
+            name: floor_of(self.path[step][name], np.nan_to_num(response) * ROUNDOFF[dtype], dtype)
             for name, response in self.response[step].items()
         }
 

@@ -88,7 +88,7 @@ def _envelope(losses: Array, paths: Mapping[str, Array], logits: Array, setup: S
 
 
 def _floor(runs: Array) -> Array:  # (1 + copies, ...)
-    return floor_of(runs[0], response_of(runs), ROUNDOFF[DTYPE])
+    return floor_of(runs[0], response_of(runs), DTYPE)
 
 
 class _Copies:
