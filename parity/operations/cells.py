@@ -37,30 +37,30 @@ def _states(layers: str = "", output: str = "H") -> dict[str, str]:
     return {"h": f"{layers}B{output}", "c": f"{layers}BH"}
 
 
-def _starts(states: Mapping[str, str], from_state: bool) -> tuple[dict[str, str], dict[str, Input]]:
-    """Return what each final state starts from, and the inputs that these are."""
-    starts = {final: f"{final}0" if from_state else "" for final in states}
+def _starts(states: Mapping[str, str], given: str) -> tuple[dict[str, str], dict[str, Input]]:
+    """Return what each final state starts from, and the inputs that these are: those of the states that are given."""
+    starts = {final: f"{final}0" if final in given else "" for final in states}
     return starts, {start: initial_state(states[final], start) for final, start in starts.items() if start}
 
 
-def _projected(name: str, layers: int, *lengths: str, from_state: bool = True, **options: Any) -> Configuration:
+def _projected(name: str, layers: int, *lengths: str, given: str = "hc", **options: Any) -> Configuration:
     """Return a projected LSTM. PyTorch takes fewer projected units than hidden ones."""
     inputs, states = {"x": X}, _states(str(layers), "S")
     for layer in range(layers):
         inputs |= _weights("D" if layer == 0 else "S", "S", f".{layer}")
         inputs[f"w_proj.{layer}"] = Input("HS", scale=0.5, fan_in="H")
-    starts, initial = _starts(states, from_state)
+    starts, initial = _starts(states, given)
     inputs |= initial
     outputs = {"y": "BTS", **states}
     return Configuration(name, inputs, outputs, options, initial=starts, lengths=lengths, least={"H": 6}, stepwise=True)
 
 
-def _in_both_directions(name: str, *lengths: str, from_state: bool = True) -> Configuration:
+def _in_both_directions(name: str, *lengths: str, given: str = "hc") -> Configuration:
     """Return a projected LSTM of one layer whose weights and states have an axis of two."""
     inputs, states = {"x": X}, {final: f"2{axes}" for final, axes in _states(output="S").items()}
     weights = _weights("D", "S") | {"w_proj": Input("HS", scale=0.5, fan_in="H")}
     inputs |= {key: replace(array, axes=f"2{array.axes}") for key, array in weights.items()}
-    starts, initial = _starts(states, from_state)
+    starts, initial = _starts(states, given)
     inputs |= initial
     outputs = {"y": "BT2S", **states}
     return Configuration(name, inputs, outputs, initial=starts, lengths=lengths, least={"H": 6}, stepwise=True)
@@ -70,14 +70,14 @@ def _one_layer(
     name: str,
     *lengths: str,
     more: Mapping[str, Input],
-    from_state: bool = True,
+    given: str = "hc",
     least: Mapping[str, int] = NOTHING,
     **options: Any,
 ) -> Configuration:
     """Return an LSTM of one layer with more inputs."""
-    several = not from_state or least.get("H", 1) > 1
+    several = "c" not in given or least.get("H", 1) > 1
     inputs, states = {"x": X, **_weights("D", saturated=several), **more}, _states()
-    starts, initial = _starts(states, from_state)
+    starts, initial = _starts(states, given)
     inputs |= initial
     outputs = {"y": "BTH", **states}
     return Configuration(name, inputs, outputs, options, initial=starts, lengths=lengths, least=least, stepwise=True)
@@ -111,7 +111,7 @@ KEEP = {
     "keep_x": Input("BD", below="2", sample=partial(_kept, axis="D")),
     "keep_h": Input("BH", below="2", sample=partial(_kept, axis="H")),
 }
-DROPPED = _one_layer("training", more=KEEP, rate=0.5, training=True)
+DROPPED = _one_layer("training", more=KEEP, rate=0.6, training=True)
 
 
 def _layers(name: str, layers: int, *lengths: str, starts: str = "hc", **options: Any) -> Configuration:
@@ -131,8 +131,8 @@ ROWS = (
         configurations=(
             _projected("from_state", 1),
             _projected("two_layers_from_state", 2, *FEW),
-            _projected("from_zeros", 1, "tied", from_state=False),
-            _projected("clipped", 1, "one_long", "tied", "many_rows", clip=0.3),
+            _projected("from_zeros", 1, "tied", given=""),
+            _projected("clipped", 1, "one_sequence", "tied", "many_rows", clip=0.3),
             _projected("two_layers_clipped", 2, "square", clip=0.7),
         ),
         variants={"pytorch": ("packed", "stepwise"), "tensorflow": ("masked",)},
@@ -142,7 +142,7 @@ ROWS = (
     ),
     Operation(
         "cells.bidirectional_projected_lstm",
-        configurations=(_in_both_directions("from_state"), _in_both_directions("from_zeros", *FEW, from_state=False)),
+        configurations=(_in_both_directions("from_state"), _in_both_directions("from_zeros", *FEW, given="")),
         variants={"pytorch": ("packed",), "tensorflow": ("two_pass",)},
     ),
     Operation(
@@ -151,8 +151,9 @@ ROWS = (
             CLIPPED,
             CLIPPED.with_options("peepholes", *FEW, clip=None),
             _one_layer(  # a higher clip would do nothing to one sequence
-                "clipped_from_zeros", "one_long", "one_sequence", "many_rows", more={}, from_state=False, clip=0.6
+                "clipped_from_zeros", "one_long", "one_sequence", "many_rows", more={}, given="", clip=0.6
             ),
+            _one_layer("clipped_far_out", "many_rows", more={}, given="c", clip=3.0),
         ),
         variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
     ),
@@ -180,8 +181,8 @@ ROWS = (
         "cells.locked_dropout",
         configurations=(
             DROPPED,
-            DROPPED.with_options("low_rate", *FEW, rate=0.2),
-            DROPPED.with_options("evaluation", "one_sequence", "tied", training=False),
+            _one_layer("low_rate", *FEW, more=KEEP, given="c", rate=0.2, training=True),
+            _one_layer("evaluation", "one_sequence", "tied", more=KEEP, given="h", rate=0.6, training=False),
         ),
         variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
     ),

@@ -157,7 +157,7 @@ ROWS = (
     ),
     Operation(
         "documents.gru",
-        configurations=(_restarted(ONE_LAYER), _restarted(TWO_LAYERS, "square", "many_rows", start="2H")),
+        configurations=(_restarted(ONE_LAYER), _restarted(TWO_LAYERS, "square", "many_rows", "narrow", start="2H")),
         variants={"pytorch": ("unpacked", "stepwise"), "tensorflow": ("unpacked", "stepwise")},
         expected_failures=(_ragged("unpacked"),),
     ),
