@@ -37,6 +37,7 @@ ROWS = (
             TWO_HEADS,
             TWO_HEADS.with_options("one_head", *OF_ALL_SIZES, heads=1),
             TWO_HEADS.with_options("three_heads", *OF_FEW_STEPS, "wide", heads=3),
+            TWO_HEADS.with_options("one_feature_a_head", "one_sequence", heads=6),
         ),
         variants={"pytorch": ("layer", "nested"), "tensorflow": ("layer",)},
         expected_failures=(

@@ -55,6 +55,7 @@ ROWS = (
             TWO_HEADS,
             TWO_HEADS.left_padded("large_square", "square", "one_sequence", "long"),
             TWO_HEADS.with_options("three_heads", *FOR_THREE_HEADS, heads=3),
+            TWO_HEADS.with_options("one_head", "many_rows", "one_sequence", heads=1),
         ),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "grouped_query")},
         expected_failures=(FUSED_ONCE,),
@@ -64,6 +65,7 @@ ROWS = (
         configurations=(
             CROSS,
             CROSS.with_options("three_heads", *FOR_THREE_HEADS, heads=3),
+            CROSS.with_options("one_head", "many_rows", heads=1),
             replace(CROSS.with_options("long_memory", "square"), least={**CROSS.least, "S": 258}),  # past a byte
         ),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "dot_product")},
