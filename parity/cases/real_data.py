@@ -118,6 +118,8 @@ def sample_batch(
 ) -> RealBatch:
     """Sample ``count`` different sequences of a data set, and add an empty one unless told not to.
 
+    Without one, there are two steps of padding behind the longest, as where all batches are padded to one length.
+
     Speeches are cut to their first 8 words, because a batch of whole speeches would be mostly padding. ``short`` cuts
     the first sequence to one step, the next to two, and so on.
 
@@ -137,7 +139,8 @@ def sample_batch(
     for stop, row in enumerate(rows, 1):
         sequence = data.sequences[row][:longest]
         sequences.append(sequence[:stop] if short else sequence)
-    batch = Batch.of([*sequences, *([data.sequences[0][:0]] if empty else [])])
+    steps = None if empty else max(map(len, sequences), default=0) + 2
+    batch = Batch.of([*sequences, *([data.sequences[0][:0]] if empty else [])], steps)
     values = batch.values if data.vocabulary else batch.values.astype(dtype)
     arrays = {data.input: values, **_labels(data.speakers[rows], batch, data.speakers, dtype)}
     return RealBatch(batch.lengths, arrays, {"B": len(values), "T": values.shape[1], **data.sizes})

@@ -64,6 +64,17 @@ def sample_labels_below_blank(rng: np.random.Generator, lengths: Lengths, size: 
     return labels
 
 
+def sample_improbable(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample logits, those of one class far above: of six steps without it, the probability is 0 in float64.
+
+    Not farther: for dense labels, TensorFlow takes -707 for the logarithm of 0, and where all that is allowed is so
+    much less probable than what is not, the latter counts.
+    """
+    logits = rng.normal(size=(len(lengths), size["T"], size["C"]))
+    logits[:, :, size["C"] // 2] += 130
+    return logits
+
+
 BY_SEQUENCE = Configuration(
     "by_sequence",
     inputs={
@@ -78,8 +89,13 @@ BY_SEQUENCE = Configuration(
 
 LABELS = replace(BY_SEQUENCE.inputs["targets"], sample=sample_labels_below_blank)
 BLANK_IS_LAST = replace(
-    BY_SEQUENCE.with_options("blank_is_last", "one_long", "one_sequence", "tied", "descending", blank=-1),
+    BY_SEQUENCE.with_options("blank_is_last", "one_long", "one_sequence", "tied", "descending", "wide", blank=-1),
     inputs={**BY_SEQUENCE.inputs, "targets": LABELS},
+)
+
+IMPROBABLE = replace(
+    BY_SEQUENCE.with_options("improbable", "tied"),
+    inputs={**BY_SEQUENCE.inputs, "logits": Input("BTC", sample=sample_improbable)},
 )
 
 WITH_SEQUENCES = "*/[!n]*"  # any lengths but no_sequences
@@ -88,7 +104,7 @@ FLOAT32 = "tf.nn.ctc_loss computes dense labels in float32 only"
 ROWS = (
     Operation(
         "alignment.ctc",
-        configurations=(BY_SEQUENCE, BLANK_IS_LAST),
+        configurations=(BY_SEQUENCE, BLANK_IS_LAST, IMPROBABLE),
         variants={"pytorch": ("ctc_loss",), "tensorflow": ("dense_labels", "forward_algorithm")},
         expected_failures=(
             ExpectedFailure(

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from parity.arrays import Array, Lengths
-from parity.operations.row import MANY, MANY_SEQUENCES, OF_ALL_SIZES, Configuration, ExpectedFailure, Input, Operation
+from parity.operations.row import (
+    FAR,
+    MANY,
+    MANY_SEQUENCES,
+    OF_ALL_SIZES,
+    Configuration,
+    ExpectedFailure,
+    Input,
+    Operation,
+)
 
 TOKENS = Input("BT", below="V", padding_like=0.2)
 
@@ -47,8 +56,17 @@ def _masked_dense() -> Configuration:
     return replace(lookup, inputs={**lookup.inputs, "w": Input("DH"), "b": Input("H")}, outputs={"y": "BTH"})
 
 
+def _one_far_below(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample a table; the last of several features is below what masks often hold in place of -inf."""
+    table = rng.normal(size=(size["V"], size["D"]))
+    table[:, 1:][:, -1:] -= FAR
+    return table
+
+
 def _bag(mode: str, padding_index: int) -> Configuration:
-    return replace(_lookup(mode, padding_index, mode=mode), outputs={"y": "BD"})
+    config = replace(_lookup(mode, padding_index, mode=mode), outputs={"y": "BD"})
+    table = Input("VD", sample=_one_far_below)
+    return replace(config, inputs={**config.inputs, "table": table}) if mode == "max" else config
 
 
 def _short_and_long_rows(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> Array:

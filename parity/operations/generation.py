@@ -28,10 +28,11 @@ FOUR_HEADS = _cached("four_heads_two_of_keys", 4, 2)  # of the first lengths, th
 
 
 def _below_zero(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample logarithms of probabilities; some real ones are 0, of a token that is certain."""
+    """Sample logarithms of probabilities; some real ones are 0, of a token that is certain, and some far below."""
     sampled = -rng.exponential(size=(len(lengths), size["T"]))
     certain = valid(lengths, size["T"]) & (rng.uniform(size=sampled.shape) < 0.2)
-    return np.where(certain, 0.0, sampled)
+    improbable = rng.uniform(size=sampled.shape) < 0.1
+    return np.where(certain, 0.0, sampled - 100 * improbable)
 
 
 SCORES = Configuration(

@@ -17,7 +17,7 @@ def _with_holes(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, i
     """Sample a mask that is 1 on six of ten real steps.
 
     The longest sequence has its hole in the middle, the next one at both ends, and the one after that has nothing else;
-    a single one past a byte of steps has holes at both ends.
+    a single one past a byte of steps has its hole at the start, so that a byte cannot count what is kept.
     """
     real = valid(lengths, size["T"])
     mask = (real & (rng.uniform(size=real.shape) < 0.6)).astype(np.int64)
@@ -26,7 +26,7 @@ def _with_holes(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, i
     for place, row in enumerate(longest_first[:3]):
         kind = place + alone
         mask[row, : lengths[row]] = kind == 0
-        mask[row, 1 : max(lengths[row] - 1, 1)] = kind == 1
+        mask[row, 1 : max(lengths[row] - (not alone), 1)] = kind == 1
     return mask
 
 

@@ -51,7 +51,7 @@ ROWS = (
     ),
     Operation(
         "scans.linear_recurrence",
-        configurations=(RECURRENCE, RECURRENCE.left_padded("large_square", "long"), FROM_ZEROS),
+        configurations=(RECURRENCE, RECURRENCE.left_padded("large_square", "long", "one_sequence"), FROM_ZEROS),
         variants={"pytorch": ("stepwise", "doubling"), "tensorflow": ("doubling",)},
     ),
 )
