@@ -85,7 +85,7 @@ CHECKS: dict[str, Callable[[], object]] = {
         contracts=["same_when_packed"], lengths="3,1:5"
     ),
     "operations: got ['rnn.gru', 3], expected a list of names": lambda: plan(operations=["rnn.gru", 3]),
-    "variant: got 'gather', expected one of 10 names, e.g. bucketed, ": lambda: plan(
+    "variant: got 'gather', expected one of 11 names, e.g. auto, bucketed, ": lambda: plan(
         operations=["rnn.gru"], variants=["gather"]
     ),
     "full: got 'yes', expected True or False": lambda: plan(full="yes"),

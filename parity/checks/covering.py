@@ -76,12 +76,10 @@ def covering(
     """Return the dtypes and modes in which a default run tries a contract on a configuration and lengths.
 
     >>> lstm = OPERATIONS["rnn.lstm"]
-    >>> for config in lstm.configurations:
+    >>> for config in lstm.configurations[:2]:
     ...     covering(CONTRACTS["follows_permutation"], lstm, config, "ragged", "tensorflow", "padded")
     [('float32', 'graph')]
     [('float64', 'eager')]
-    []
-    []
     """
     if contract.once:
         return _once(contract, operation, config, lengths, framework, variant)
