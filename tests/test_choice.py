@@ -13,7 +13,6 @@ from parity.checks.result import PASSED
 
 torch = pytest.importorskip("torch")
 choice = pytest.importorskip("parity.pytorch.choice")
-rnn = pytest.importorskip("parity.pytorch.rnn")
 
 LARGE, SMALL = 64, 2  # a batch worth timing, and one that is not
 

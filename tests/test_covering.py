@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import pytest
 
-from parity.cases.lengths import DESIGNED, LARGE, MANY_STEPS, REAL_SIZES, lengths_of
+from parity.cases.lengths import DESIGNED, LARGE, MANY_STEPS, REAL, lengths_of
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS, FIRST
 from parity.checks.covering import SEVERAL_RUNS
@@ -20,7 +20,8 @@ AXES = {"contract": 0, "config": 1, "lengths": 2, "dtype": 3, "mode": 4}
 MODES = "same_in_every_mode"
 ONCE = [name for name, contract in CONTRACTS.items() if contract.once]
 KNOWN_SIZES = "same_for_known_sizes"
-SPECIAL = {*DESIGNED, *REAL_SIZES}  # lengths of batches whose sizes are special
+# Lengths of batches whose sizes are special.
+SPECIAL = {*DESIGNED, *(name for name, spec in REAL.items() if spec.sizes)}
 ON_DESIGNED_BATCHES = {"propagates_nan": 2, "second_derivatives": 1}  # how many of each variant
 
 

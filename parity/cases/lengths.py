@@ -90,9 +90,27 @@ DESIGNED: dict[str, LengthsSpec] = {
     MANY_ROWS: LengthsSpec(300, 32, "uniform", sizes={"D": 3, "H": 2, "V": 4, "C": 2, "S": 1}),
 }
 FEW_STEPS = 9  # more take long where Python runs for each step
-SINGLE = "single"
-REAL = {"sampled": 8, "short": 2, SINGLE: 1}  # sequences in a batch of real data; behind the first two, an empty one
-REAL_SIZES = {SINGLE: {"D": 12, "H": 12}}  # as many features as the data has, where it has features
+
+
+@dataclass(frozen=True)
+class RealSpec:
+    """A batch of real data: how many sequences, whether they are cut short, and whether an empty one is behind them.
+
+    Attributes:
+        sizes: of other axes, where they are not the usual ones; a data set has its own.
+    """
+
+    sequences: int
+    short: bool = False
+    empty: bool = True
+    sizes: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+
+REAL = {
+    "sampled": RealSpec(8),
+    "short": RealSpec(2, short=True),
+    "single": RealSpec(1, empty=False, sizes={"D": 12, "H": 12}),  # as many as the features of one data set
+}
 NAMED = LENGTHS | ASKED_FOR | DESIGNED
 SEEDED_AS = {"sampled": "drawn"}  # lengths whose name in the seed is another: cases stay as they first were
 

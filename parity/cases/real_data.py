@@ -116,7 +116,7 @@ class RealBatch:
 def sample_batch(
     name: str, rng: np.random.Generator, count: int, dtype: str, short: bool = False, empty: bool = True
 ) -> RealBatch:
-    """Sample ``count`` different sequences of a data set, and add an empty one unless told not to.
+    """Sample ``count`` different sequences of a data set, and add an empty one, if ``empty``.
 
     Without one, there are two steps of padding behind the longest, as where all batches are padded to one length.
 

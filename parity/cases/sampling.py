@@ -13,17 +13,7 @@ from parity.caching import cached
 from parity.cases import real_data
 from parity.cases.case import Case, along, largest_id
 from parity.cases.guarantees import with_equal_values, with_extreme_ids
-from parity.cases.lengths import (
-    NAMED,
-    REAL,
-    REAL_SIZES,
-    SEEDED_AS,
-    SINGLE,
-    LengthsSpec,
-    lengths_of,
-    parse_lengths,
-    sample_lengths,
-)
+from parity.cases.lengths import NAMED, REAL, SEEDED_AS, LengthsSpec, lengths_of, parse_lengths, sample_lengths
 from parity.errors import MOST, InputError, choose, fits, shown, whole_number
 from parity.operations import Configuration, Input, find
 
@@ -105,9 +95,9 @@ def sampled(
     spec = find(operation).configuration(config)
     rng = np.random.default_rng([seed, *f"{operation}/{config}/{SEEDED_AS.get(lengths, lengths)}".encode()])
     if spec.data:
-        kind = {"short": lengths == "short", "empty": lengths != SINGLE}
-        batch = real_data.sample_batch(spec.data, rng, REAL[lengths], dtype, **kind)
-        usual = SIZES | REAL_SIZES.get(lengths, {}) | batch.sizes
+        kind = REAL[lengths]
+        batch = real_data.sample_batch(spec.data, rng, kind.sequences, dtype, kind.short, kind.empty)
+        usual = SIZES | dict(kind.sizes) | batch.sizes
         free = [axis for axis in SIZES if axis not in batch.sizes]
         size = _complete(spec, usual | _sizes(sizes, free, "sizes beside the data's own"))
         sampler = _Sampler(spec, batch.lengths, rng, size, usual, dtype, PLAIN)

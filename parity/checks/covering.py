@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from parity.arrays import DTYPES
-from parity.cases.lengths import DESIGNED, FEW_STEPS, REAL_SIZES, lengths_of
+from parity.cases.lengths import DESIGNED, FEW_STEPS, REAL, lengths_of
 from parity.checks.contracts import COINCIDING, CONTRACTS, DESIGNED_TOO, FIRST, ONCE, PAST_A_BYTE, Contract
 from parity.frameworks import MODES
 from parity.operations import OPERATIONS, Configuration, Operation
@@ -91,7 +91,7 @@ def covering(
     if config.stepwise and lengths not in FIRST and not turn.alone and not _is_turn(turn, which):
         return []
     eager, in_double = _eager(config, lengths, turn), turn.in_double if lengths in FIRST else ()
-    if lengths in REAL_SIZES:  # nothing is traced for its sizes
+    if config.data and REAL[lengths].sizes:  # nothing is traced for its sizes
         return [] if contract.from_mode or contract.reruns else eager
     if contract.from_mode:  # graphs are compared with eager runs
         return [*turn.graphs, *in_double] if in_double or SINGLE in eager else []

@@ -4,7 +4,7 @@ Which one is fastest depends on the machine, the sizes and the share of padding,
 coefficients (`parity.throughput.advice`) is off by 10 to 30 %. So the first call of a size runs all of them on copies
 of its arguments, as `torch.backends.cudnn.benchmark` does with the algorithms of a convolution
 (https://docs.pytorch.org/docs/stable/backends.html#torch.backends.cudnn.torch.backends.cudnn.benchmark); later calls
-run the fastest. Batches whose rows, steps and real steps differ by a few per cent count as one size.
+run the fastest. Batches whose rows, steps and real steps differ by less than a tenth may count as one size.
 """
 
 import math
@@ -15,7 +15,7 @@ import torch
 ROUNDS = 7
 CLOSE = 1.3  # one that takes as many times the fastest in the first round is not timed again
 WORTH_TIMING = 10**6  # products of the padded layer; with fewer, what a call costs in any case takes longest
-FEW_PERCENT = 0.1  # of the logarithm
+A_TENTH = 0.1  # in the logarithm: to this, sizes are rounded
 
 chosen = {}  # size -> the way
 
@@ -26,11 +26,10 @@ def fastest(ways, kind, x, lengths, weights, initial, **options):
     Args:
         ways: functions of the other arguments, with one result: the outputs, and a list of final states.
     """
-    size = size_of(x, weights)
-    if size < WORTH_TIMING:
+    if size_of(x, weights) < WORTH_TIMING:
         return ways[0]
     learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *parameters(weights), *initial))
-    about = (round(math.log(max(1, n)) / FEW_PERCENT) for n in (*x.shape[:2], int(lengths.sum())))
+    about = (round(math.log(max(1, n)) / A_TENTH) for n in (*x.shape[:2], int(lengths.sum())))
     widths = (tensor.shape for tensor in parameters(weights))
     where = x.dtype, x.device, torch.get_num_threads()
     key = (ways, kind, *about, *widths, *sorted(options.items()), *where, learns)

@@ -52,7 +52,7 @@ def adamw(weight, gradient, state, step, pad_row, *, learning_rate, weight_decay
 
 
 def clip(gradients, limit):
-    """Scale all gradients of a step, by name, if their common norm is above a limit; None is no limit.
+    """Scale all gradients of a step, by name, if their common norm is above a limit.
 
     Pascanu et al., "On the difficulty of training recurrent neural networks", 2013, arXiv:1211.5063, Algorithm 1. The
     first axis counts copies, each of which has a norm of its own.
@@ -60,8 +60,6 @@ def clip(gradients, limit):
     >>> clip({"a": np.array([[3.0]]), "b": np.array([[4.0]])}, 1.0)
     {'a': array([[0.6]]), 'b': array([[0.8]])}
     """
-    if limit is None or not gradients:
-        return gradients
     norm = np.sqrt(sum(np.sum(g.reshape(len(g), -1) ** 2, 1) for g in gradients.values()))  # (copies,)
     factor = limit / np.maximum(norm, limit)
     return {name: g * factor.reshape(-1, *[1] * (g.ndim - 1)) for name, g in gradients.items()}

@@ -101,7 +101,7 @@ class _Copies:
         self.setup, self.rng = setup, rng
         self.lead = (len(OPTIMISERS), 1 + COPIES)
         self.reference: Any = frameworks.runtime("reference")
-        self.rules: Any = import_module("parity.reference.optimiser").OPTIMISERS
+        self.optimiser: Any = import_module("parity.reference.optimiser")
         model = setup.cases[0].operation
         self.call = frameworks.call(find(model), MODELS[model], "reference", "")
 
@@ -127,20 +127,21 @@ class _Copies:
         return outputs, {} if last else {name: gradients[name] for name in weights}
 
     def clipped(self, gradients: dict[str, Array]) -> dict[str, Array]:
-        """Clip the gradients of each optimiser that says so."""
-        clip = import_module("parity.reference.optimiser").clip
-        chosen = [
-            clip({name: gradient[at] for name, gradient in gradients.items()}, optimiser.clip_norm)
-            for at, optimiser in enumerate(OPTIMISERS.values())
-        ]
-        return {name: np.stack([one[name] for one in chosen]) for name in gradients}
+        """Clip the gradients of each optimiser that has a limit."""
+        clipped = {name: gradient.copy() for name, gradient in gradients.items()}
+        for at, optimiser in enumerate(OPTIMISERS.values()):
+            if optimiser.clip_norm is not None:
+                own = {name: gradient[at] for name, gradient in gradients.items()}
+                for name, gradient in self.optimiser.clip(own, optimiser.clip_norm).items():
+                    clipped[name][at] = gradient
+        return clipped
 
     def stepped(self, name: str, weight: Array, gradient: Array, state: Array, step: int) -> tuple[Array, Array]:
         """Return a weight and its optimiser states after a step of every optimiser."""
         pad_row = self.setup.pad_rows.get(name)
         weights, states = [], []
         for at, optimiser in enumerate(OPTIMISERS.values()):
-            rule, kept = self.rules[optimiser.kind], tuple(state[:, at])
+            rule, kept = self.optimiser.OPTIMISERS[optimiser.kind], tuple(state[:, at])
             moved, kept = rule(weight[at], gradient[at], kept, step, pad_row, **optimiser.settings)
             weights.append(moved)
             states.append(np.stack(kept))
