@@ -13,7 +13,7 @@ from parity import InputError, frameworks
 from parity.arrays import FLOATS
 from parity.checks.check import Check
 from parity.checks.contracts import CONTRACTS
-from parity.checks.result import FAILED, PASSED, XFAILED
+from parity.checks.result import FAILED, PASSED, SKIPPED, XFAILED
 from parity.checks.selection import plan
 from parity.checks.sentences import explain
 from parity.frameworks import COMPILED, FRAMEWORKS, MODES
@@ -100,6 +100,15 @@ def test_an_expected_failure_that_is_over_fails_on_the_lengths_of_the_table(
     results = Check(row.name, "pytorch", "gather", "float32", "matches_reference", lengths=lengths, mode="eager").run()
     assert {result.status for result in results} == {status}
     assert all("is out of date" in result.detail for result in results if result.status == FAILED)
+
+
+@pytest.mark.parametrize("chosen", [{"config": "improbable"}, {"lengths": "3,1:5"}])
+def test_a_contract_that_applies_to_none_of_the_chosen_cases_is_skipped(chosen: dict[str, str], pytorch: str) -> None:
+    checks = plan(["alignment.ctc"], ["pytorch"], dtypes=["float32"], contracts=["accepts_empty_sequences"], **chosen)
+    results = [result for check in checks for result in check.run()]
+    assert {(one.status, one.detail) for one in results} == {
+        (SKIPPED, "nothing was compared: the case has no empty sequence")
+    }
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -203,3 +203,48 @@ class ctc_padded_frames:
             "tf.nn.ctc_loss with lengths": float(by_length[0]),
             "keras.losses.CTC": float(keras.losses.CTC()(labels, logits)),
         }
+
+
+@divergence(
+    claim="A CTC loss is exact, however improbable the labels are.",
+    verdict=DIFFERS,
+    expected={
+        "pytorch": {"loss": 1600.0, "d_logits of the label": -1.0},
+        "tensorflow": {
+            "dense labels": 1506.2,
+            "dense labels, d_logits of the label": -0.125,
+            "sparse labels": float("inf"),
+            "sparse labels, d_logits of the label": 0.0,
+        },
+    },
+    why="The frames favour the labels in the wrong order. With dense labels, TensorFlow gives the forbidden alignments "
+    "a log probability of -707 in place of -inf, so that they win where the right ones are less probable still. With "
+    "sparse labels it takes the logarithm of a softmax, which is 0 in float32 here: the loss is infinite, and its "
+    "gradient no longer favours the labels.",
+    instead="Pass dense labels, keep logits within some hundreds of each other, and check that the loss is finite.",
+    operation="alignment.ctc",
+    sources=(TENSORFLOW, "https://github.com/tensorflow/tensorflow/issues/55405"),
+)
+class ctc_improbable:
+    def pytorch():
+        import torch
+        import torch.nn.functional as F
+
+        logits = torch.tensor([[[0.0, 0.0, 800.0]], [[0.0, 800.0, 0.0]]], requires_grad=True)  # (T, B, C)
+        labels, frames, letters = torch.tensor([[1, 2]]), torch.tensor([2]), torch.tensor([2])
+        loss = F.ctc_loss(logits.log_softmax(-1), labels, frames, letters, reduction="sum")
+        loss.backward()
+        return {"loss": loss.item(), "d_logits of the label": logits.grad[0, 0, 1].item()}
+
+    def tensorflow():
+        import tensorflow as tf
+
+        logits = tf.Variable([[[0.0, 0.0, 800.0]], [[0.0, 800.0, 0.0]]])  # (T, B, C)
+        dense = tf.constant([[1, 2]])
+        values = {}
+        for name, labels in {"dense labels": dense, "sparse labels": tf.sparse.from_dense(dense)}.items():
+            with tf.GradientTape() as tape:
+                loss = tf.nn.ctc_loss(labels, logits, [2], [2], blank_index=0)
+            gradient = tape.gradient(loss, logits)
+            values |= {name: float(loss[0]), f"{name}, d_logits of the label": float(gradient[0, 0, 1])}
+        return values
