@@ -25,7 +25,7 @@ def sampled() -> tuple[Array, tuple[Array, ...]]:
 def decoded(attend: Any, x: Array, weights: tuple[Array, ...], left: bool) -> Array:
     """Attend from each step by itself, over a cache that has the keys and values of those before it."""
     y = np.zeros(x.shape)
-    split = np.stack([np.stack(projected(row, *weights[:2], HEADS)) for row in x])  # (B, 3, T, A, H / A)
+    split = np.stack([np.stack(projected(row, *weights[:2], HEADS)) for row in x]).swapaxes(2, 3)  # (B, 3, T, A, H / A)
     for count in range(1, STEPS + 1):
         there = np.minimum(LENGTHS, count)
         starts = STEPS - LENGTHS if left else 0 * LENGTHS

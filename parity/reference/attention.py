@@ -45,15 +45,27 @@ def multi_head_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads):
     """
     rows = []
     for row in runtime.sequences(x, lengths):
-        q, k, v = projected(row, w_in, bias_in, heads)  # (n, heads, H / heads)
-        scores = np.einsum("...nac,...mac->...nma", q, k) / np.sqrt(q.shape[-1])  # (n, n, heads)
-        heard = np.einsum("...nma,...mac->...nac", runtime.softmax(scores, -2), v)
-        rows.append(np.reshape(heard, row.shape) @ w_out + bias_out[..., None, :])
+        q, k, v = projected(row, w_in, bias_in, heads)
+        weights = runtime.softmax(scores_of(q, k), -1)
+        rows.append(joined(weights @ v, w_out, bias_out))
     return {"y": runtime.padded(rows, x)}
 
 
-def projected(row, w_in, bias_in, heads):  # (n, H)  (H, 3, H)  (2, H)
+def projected(row, w_in, bias_in, heads):  # (n, H)  (H, 3, H)  (2, H) -> three of (heads, n, H / heads)
     """Return the queries, keys and values of one sequence, split into heads."""
     q, k, v = (row @ w_in[..., part, :] for part in range(3))  # (n, H)
-    q, v = q + bias_in[..., None, 0, :], v + bias_in[..., None, 1, :]
-    return [np.reshape(part, (*part.shape[:-1], heads, part.shape[-1] // heads)) for part in (q, k, v)]
+    return split(q + bias_in[..., None, 0, :], heads), split(k, heads), split(v + bias_in[..., None, 1, :], heads)
+
+
+def scores_of(q, k):  # (heads, n, size)  (heads, m, size) -> (heads, n, m)
+    return q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+
+
+def split(projection, heads):  # (n, H) -> (heads, n, H / heads)
+    shape = *projection.shape[:-1], heads, projection.shape[-1] // heads
+    return np.swapaxes(np.reshape(projection, shape), -2, -3)
+
+
+def joined(heard, w_out, bias_out):  # (heads, n, size)  (H, H)  (H,) -> (n, H)
+    by_step = np.swapaxes(heard, -2, -3)
+    return np.reshape(by_step, (*by_step.shape[:-2], w_out.shape[-2])) @ w_out + bias_out[..., None, :]

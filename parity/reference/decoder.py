@@ -4,7 +4,7 @@ import autograd.numpy as np
 from autograd.extend import defvjp, primitive
 
 from parity.reference import runtime
-from parity.reference.attention import projected
+from parity.reference.attention import joined, projected, scores_of, split
 
 
 def self_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, left=False):
@@ -30,7 +30,7 @@ def self_attention(x, lengths, w_in, bias_in, w_out, bias_out, *, heads, left=Fa
     rows = []
     for alone in runtime.sequences(x, lengths, left):
         q, k, v = projected(alone, w_in, bias_in, heads)
-        earlier = np.tri(alone.shape[-2], dtype=bool)[..., None]  # (n, n, 1): queries, keys, heads
+        earlier = np.tri(alone.shape[-2], dtype=bool)  # (n, n): queries, keys
         rows.append(joined(attended(q, k, v, earlier)[0], w_out, bias_out))
     return {"y": runtime.padded(rows, x, left)}
 
@@ -68,50 +68,48 @@ def cross_attention(x, lengths, memory, memory_lengths, w_query, w_memory, bias_
         v = split(kept @ w_memory[..., 1, :] + bias_in[..., None, 1, :], heads)
         heard, shares = attended(q, k, v, True)
         rows.append(joined(heard, w_out, bias_out))
-        mean = np.mean(shares, -1)  # (n, real)
+        mean = np.mean(shares, -3)  # (n, real)
         weights.append(np.concatenate([mean, np.zeros((*mean.shape[:-1], size - real))], -1))
     y = runtime.padded(rows, x)
     return {"y": y, "weights": runtime.padded(weights, np.zeros((*x.shape[:-1], size)))}
 
 
-def attended(q, k, v, mask):  # (n, heads, size)  (m, heads, size)  (m, heads, size)  (n, m, 1)
-    """Return the mean of the values (n, heads, size) by weights, and the weights (n, m, heads)."""
-    scores = np.einsum("...nac,...mac->...nma", q, k) / np.sqrt(q.shape[-1])
-    weights = runtime.softmax(np.where(mask, scores, -np.inf), -2)
-    heard = np.einsum("...nma,...mac->...nac", weights, v)
-    return heard + recomputed(scores, v, runtime.constant(weights)), weights
+def attended(q, k, v, mask):  # (heads, n, size)  (heads, m, size)  (heads, m, size)  (n, m)
+    """Return the mean of the values (heads, n, size) by weights, and the weights (heads, n, m)."""
+    of_all = scores_of(q, k)
+    weights = runtime.softmax(np.where(mask, of_all, -np.inf), -1)
+    return weights @ v + recomputed(of_all, v, runtime.constant(weights)), weights
 
 
 @primitive
-def recomputed(scores, v, weights):  # (n, m, heads)  (m, heads, size)  (n, m, heads) -> (n, heads, size)
+def recomputed(scores, v, weights):  # (heads, n, m)  (heads, m, size)  (heads, n, m) -> (heads, n, size)
     """Return zeros, whose gradients are the roundoff of a kernel that does not keep the weights.
 
     For the output y and its gradient g, that of the scores is ``weight · (g v - g y)``: both products are summed over
     features, each rounded apart, though for a query with one key their difference is 0. The weight is recovered as
     ``exp(score - log Σ exp(scores))``, off by as many units as the sum's logarithm has.
     """
-    return np.zeros((*scores.shape[:-2], scores.shape[-1], v.shape[-1]))
+    return np.zeros((*scores.shape[:-1], v.shape[-1]))
 
 
 def _off_weights(scores, weights):
-    largest = np.max(np.where(weights > 0, np.abs(scores), 0), -2, keepdims=True, initial=0)  # nearly the logarithm
-    return weights * runtime.OFF.get()(
-        runtime.constant(largest)
-    )  # a constant, also where the gradient is differentiated again
+    largest = np.max(np.where(weights > 0, np.abs(scores), 0), -1, keepdims=True, initial=0)  # nearly the logarithm
+    off = runtime.OFF.get()(runtime.constant(largest))  # a constant, also where the gradient is differentiated again
+    return weights * off
 
 
 def _off_scores(scores, v, weights):
     def gradient(g):
-        by_key = np.einsum("...nac,...mac->...nma", g, v)
-        terms = np.sqrt(np.einsum("...nac,...mac->...nma", g**2, v**2))
-        from_mean = by_key - np.sum(weights * by_key, -2, keepdims=True)
+        by_key = g @ np.swapaxes(v, -1, -2)
+        terms = np.sqrt(g**2 @ np.swapaxes(v, -1, -2) ** 2)
+        from_mean = by_key - np.sum(weights * by_key, -1, keepdims=True)
         return weights * runtime.OFF.get()(runtime.constant(terms)) + _off_weights(scores, weights) * from_mean
 
     return gradient
 
 
 def _off_values(scores, weights):
-    return lambda g: np.einsum("...nma,...nac->...mac", _off_weights(scores, weights), g)
+    return lambda g: np.swapaxes(_off_weights(scores, weights), -1, -2) @ g
 
 
 defvjp(
@@ -120,11 +118,3 @@ defvjp(
     lambda zeros, scores, v, weights: _off_values(scores, weights),
     argnums=(0, 1),
 )
-
-
-def joined(heard, w_out, bias_out):  # (n, heads, size)  (H, H)  (H,) -> (n, H)
-    return np.reshape(heard, (*heard.shape[:-2], heard.shape[-2] * heard.shape[-1])) @ w_out + bias_out[..., None, :]
-
-
-def split(projection, heads):  # (n, H) -> (n, heads, H / heads)
-    return np.reshape(projection, (*projection.shape[:-1], heads, projection.shape[-1] // heads))

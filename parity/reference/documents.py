@@ -2,8 +2,9 @@
 
 import autograd.numpy as np
 
-from parity.reference import decoder, loss, rnn, runtime
-from parity.reference.attention import projected
+from parity.reference import loss, rnn, runtime
+from parity.reference.attention import joined, projected
+from parity.reference.decoder import attended
 
 
 def positions(x, lengths, segments):  # (B, T, D)  (B,)  (B, T)
@@ -45,8 +46,8 @@ def self_attention(x, lengths, segments, w_in, bias_in, w_out, bias_out, *, head
 
     def attend(alone):  # (n, H)
         q, k, v = projected(alone, w_in, bias_in, heads)
-        seen = np.tri(alone.shape[-2], dtype=bool)[..., None] if causal else True  # (n, n, 1): queries, keys, heads
-        return decoder.joined(decoder.attended(q, k, v, seen)[0], w_out, bias_out)
+        earlier = np.tri(alone.shape[-2], dtype=bool) if causal else True  # (n, n): queries, keys
+        return joined(attended(q, k, v, earlier)[0], w_out, bias_out)
 
     return {"y": each_document(attend, x, lengths, segments, x.shape[-1])}
 

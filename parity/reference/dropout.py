@@ -3,8 +3,7 @@
 import autograd.numpy as np
 
 from parity.reference import runtime
-from parity.reference.attention import projected
-from parity.reference.decoder import joined
+from parity.reference.attention import joined, projected, scores_of
 
 
 def self_attention(x, lengths, kept, w_in, bias_in, w_out, bias_out, *, heads, rate, training, causal, left=False):
@@ -35,17 +34,16 @@ def self_attention(x, lengths, kept, w_in, bias_in, w_out, bias_out, *, heads, r
     start = [x.shape[-2] - length if left else 0 for length in lengths]
     rows = []
     for row, alone in enumerate(runtime.sequences(x, lengths, left)):
-        q, k, v = projected(alone, w_in, bias_in, heads)  # (n, heads, H / heads)
+        q, k, v = projected(alone, w_in, bias_in, heads)
         real = slice(start[row], start[row] + lengths[row])
         weights = shares(q, k, causal)
         if training:
-            weights = np.where(kept[row, real, real] > 0, weights / (1 - rate), 0)
-        rows.append(joined(np.einsum("...nma,...mac->...nac", weights, v), w_out, bias_out))
+            weights = np.where(np.moveaxis(kept[row, real, real], -1, 0) > 0, weights / (1 - rate), 0)
+        rows.append(joined(weights @ v, w_out, bias_out))
     return {"y": runtime.padded(rows, x, left)}
 
 
-def shares(q, k, causal):  # (n, heads, size)  (n, heads, size) -> (n, n, heads)
+def shares(q, k, causal):  # (heads, n, size)  (heads, n, size) -> (heads, n, n)
     """Return the weights of all keys for each query; with ``causal``, later ones have none."""
-    scores = np.einsum("...nac,...mac->...nma", q, k) / np.sqrt(q.shape[-1])
-    seen = np.tri(q.shape[-3], dtype=bool)[..., None] | (not causal)
-    return runtime.softmax(np.where(seen, scores, -np.inf), -2)
+    heard = np.tri(q.shape[-2], dtype=bool) | (not causal)
+    return runtime.softmax(np.where(heard, scores_of(q, k), -np.inf), -1)

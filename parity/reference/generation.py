@@ -33,8 +33,9 @@ def cached_attention(query, lengths, keys, values, new_key, new_value, *, left=F
         earlier = slice(start, start + max(length - 1, 0))
         k = np.concatenate([keys[..., row, earlier, :, :], new_key[..., row, None, :, :]], -3)[..., serving, :]
         v = np.concatenate([values[..., row, earlier, :, :], new_value[..., row, None, :, :]], -3)[..., serving, :]
-        heard, _ = attended(query[..., row, None, :, :], k, v, True)
-        rows.append(heard[..., 0, :, :] if length else np.zeros(query[..., row, :, :].shape))
+        q = query[..., row, :, None, :]  # (A, 1, H)
+        heard, _ = attended(q, np.swapaxes(k, -2, -3), np.swapaxes(v, -2, -3), True)
+        rows.append(heard[..., 0, :] if length else np.zeros(query[..., row, :, :].shape))
     return {"y": runtime.stack(rows, -3, query.shape)}
 
 
