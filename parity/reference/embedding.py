@@ -72,11 +72,15 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0):  # (B, T)  (B,
     >>> bag(tokens, np.array([3]), np.eye(3))["y"]
     array([[0. , 0.5, 0.5]])
     """
-    pool = {"sum": np.sum, "mean": np.mean, "max": np.max}[mode]
-    nothing, y = np.zeros((*table.shape[:-2], table.shape[-1])), []
-    for row, length in enumerate(lengths):
-        words = tokens[row, :length][tokens[row, :length] != padding_index]
-        y.append(pool(table[..., words, :], -2) if len(words) else nothing)
+    bags = [words[words != padding_index] for words in runtime.items(tokens, lengths)]
+    counts = sum(np.bincount(words, minlength=table.shape[-2]) for words in bags)
+    rounded = np.reshape(np.sqrt(counts / 3), (-1, 1))  # a bag adds its gradient to a row as often as it has that
+    table = runtime.from_sums(table, rounded)
+    y = []
+    for words in bags:
+        rows = table[..., words, :]
+        pooled = np.max(rows, -2) if mode == "max" and len(words) else runtime.added(rows)
+        y.append(pooled / len(words) if mode == "mean" and len(words) else pooled)
     return {"y": runtime.stack(y, -2, (*table.shape[:-2], 0, table.shape[-1]))}
 
 

@@ -93,6 +93,15 @@ def from_sums(a, size):
 
 
 @primitive
+def added(rows):  # (..., n, D) -> (..., D)
+    """Return the sum of rows that frameworks add one by one, each time rounding what they have so far.
+
+    Where the same few numbers are added again and again, these errors do not cancel.
+    """
+    return numpy.sum(rows, -2) + numpy.sum(OFF.get()(numpy.cumsum(rows, -2)), -2)
+
+
+@primitive
 def _sigmoid(a):
     """Return ``1 / (1 + exp(-a))`` to full precision; by tanh it is 0 below -37."""
     return numpy.exp(-numpy.logaddexp(0, -a))
@@ -110,6 +119,7 @@ def _tanh_slope(y, a):
 
 
 defvjp(stored, lambda y, a: lambda d: d)
+defvjp(added, lambda y, rows: lambda d: np.repeat(d[..., None, :], rows.shape[-2], -2))
 defvjp(from_sums, lambda y, a, size: lambda d: d + size * OFF.get()(getval(d)), argnums=(0,))
 defvjp(_sigmoid, lambda y, a: lambda d: d * _sigmoid(a) * _sigmoid(-a))
 defvjp(sigmoid, lambda y, a: lambda d: d * _sigmoid_slope(y, a))
