@@ -67,7 +67,7 @@ TIED, LARGE, LONG = "tied", "large_square", "long_sequence"
 # Where sizes coincide in many rows, padding is NaN, so that whatever reads it shows.
 DESIGNED: dict[str, LengthsSpec] = {
     "many_rows": LengthsSpec(17, 2, "ragged", 2.0, sizes={"D": 8, "H": 2, "V": 4, "C": 2, "S": 2}),
-    "descending": LengthsSpec(9, 7, "descending", 0.01, sizes={"D": 1, "H": 8, "V": 300, "C": 5, "S": 3}),
+    "descending": LengthsSpec(9, 7, "descending", 0.01, sizes={"D": 1, "H": 1, "V": 300, "C": 5, "S": 3}),
     "square": LengthsSpec(4, 4, (2, 3, 0, 3), sizes={"D": 4, "H": 4, "V": 8, "C": 8, "S": 4}),
     TIED: LengthsSpec(6, 6, "tied", fill=math.nan, sizes={"D": 6, "H": 6, "V": 6, "C": 6, "S": 5}, magnitude=1e-3),
     "wide": LengthsSpec(3, 2, "short", sizes={"D": 33, "H": 34, "V": 5, "C": 300, "S": 2}, magnitude=10.0),
