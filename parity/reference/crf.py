@@ -56,8 +56,9 @@ def viterbi(scores, lengths, mask, transitions, start, end):
             best.append(np.zeros(lead))
             continue
         delta, sources = start + scores[..., row, places[0], :], []
+        moves = runtime.from_sums(transitions, np.sqrt(len(places) / 3))  # of the same number at each step, perhaps
         for t in places[1:]:
-            candidates = delta[..., :, None] + transitions
+            candidates = delta[..., :, None] + moves
             sources.append(np.argmax(runtime.constant(candidates), -2))  # (..., C)
             delta = runtime.stored(np.max(candidates, -2) + scores[..., row, t, :])
         best.append(np.max(delta + end, -1))
