@@ -26,7 +26,8 @@ class LengthsSpec:
         fill: the value of all padding; None for random values.
         sizes: of other axes, where they are not the usual ones.
         magnitude: factor of all floats of the batch.
-        below: whether what is offset, such as scores, is lowered instead of raised, from the second sequence on.
+        below: whether what is offset, such as scores, is lowered instead of raised, from the second sequence on, or in
+            the only one.
     """
 
     batch: int
@@ -82,7 +83,7 @@ DESIGNED: dict[str, LengthsSpec] = {
         below=True,
     ),
     "long": LengthsSpec(5, 258, (4, 257, 0, 1, 9), below=True),
-    LONG: LengthsSpec(1, 258, (257,)),
+    LONG: LengthsSpec(1, 258, (257,), below=True),
     "one_empty": LengthsSpec(1, 257, "all_empty", sizes={"C": 257}),
     "narrow": LengthsSpec(2, 1, (0, 1), 5.0, sizes={"D": 1, "H": 1, "V": 4, "C": 2, "S": 1}),
     # Only where asked for. There are more real steps than float16 can count in each of two batches, but not many more:

@@ -188,11 +188,12 @@ class _Sampler:
         if spec.extreme and self.extremes:
             far = self.rng.uniform(size=array.shape) < spec.extreme
             array[far] += np.copysign(100, array[far])
-        begin, sign = (1, -1) if self.special.below else (0, 1)
+        below = self.special.below
+        rows, sign = slice(int(below and len(self.lengths) > 1), None, 2), -1 if below else 1
         if spec.offset:
-            array[begin::2] += sign * (spec.offset + begin * spec.lowered)
+            array[rows] += sign * (spec.offset + below * spec.lowered)
         if spec.first_offset:
-            array[begin::2, ..., 0] += sign * spec.first_offset
+            array[rows, ..., 0] += sign * spec.first_offset
         if spec.last_offset:
             array[1::4, ..., -1] += spec.last_offset
         if spec.equal and self.dtype not in NARROW:  # a gradient of 1 / eps is more than float16 can hold

@@ -57,11 +57,20 @@ def sample_label_counts(rng: np.random.Generator, lengths: Lengths, size: Mappin
 def sample_labels_below_blank(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
     """Sample labels as they are where the blank is the first class, each one less: the blank is the last class.
 
-    The sequence that repeats its second label repeats class 0.
+    The sequence that repeats its second label repeats class 0; a single sequence repeats its first.
     """
     labels = sample_labels(rng, lengths, size) - 1
     labels[_last_as_long_as_labels(lengths, size), 1:] = 0
-    return labels
+    return np.where(len(labels) == 1, labels[:, :1], labels)
+
+
+def sample_label_counts_of_one(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample label counts as they are for several sequences; a single one has as many labels as steps, up to S.
+
+    They fit only where there is a step for each blank between equal labels.
+    """
+    counts = sample_label_counts(rng, lengths, size)
+    return np.minimum(lengths, size["S"]) if len(lengths) == 1 else counts
 
 
 def sample_improbable(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
@@ -88,9 +97,10 @@ BY_SEQUENCE = Configuration(
 )
 
 LABELS = replace(BY_SEQUENCE.inputs["targets"], sample=sample_labels_below_blank)
+LABEL_COUNTS = replace(BY_SEQUENCE.inputs["target_lengths"], sample=sample_label_counts_of_one)
 BLANK_IS_LAST = replace(
     BY_SEQUENCE.with_options("blank_is_last", "one_long", "one_sequence", "tied", "descending", "wide", blank=-1),
-    inputs={**BY_SEQUENCE.inputs, "targets": LABELS},
+    inputs={**BY_SEQUENCE.inputs, "targets": LABELS, "target_lengths": LABEL_COUNTS},
 )
 
 IMPROBABLE = replace(

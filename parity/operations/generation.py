@@ -48,7 +48,7 @@ ROWS = (
         "generation.cached_attention",
         configurations=(
             FOUR_HEADS,
-            FOUR_HEADS.left_padded("large_square", "square", "one_sequence"),
+            FOUR_HEADS.left_padded("large_square", "square", "one_sequence", "long"),
             _cached("three_heads_one_of_keys", 3, 1, "one_long", "one_sequence"),
             _cached("two_heads", 2, 2, "one_sequence", "wide"),
         ),
