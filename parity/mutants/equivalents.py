@@ -43,6 +43,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))",
     ): PADDING,
     ("embedding.lookup", "tokens = torch.where(real, tokens, padding_index or 1)"): PADDING,
+    ("embedding.lookup", "tokens = tf.where(real, tokens, tf.constant(padding_index or 1, tokens.dtype))"): PADDING,
+    (
+        "generation.cached_attention",
+        "keys, values = (torch.where(earlier[:, :, None, None], cache, 1) for cache in (keys, values))",
+    ): "the weight of a slot that is free is exactly 0",
     ("documents.next_token_loss", "targets = tf.where(followed, following, tf.constant(1, tokens.dtype))"): PADDING,
     ("metrics.count_by_mask", "true = F.one_hot(torch.where(real, targets, 1), classes) * real[:, :, None]"): PADDING,
     (
@@ -63,6 +68,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         'return {"length": (torch.where(frame_used(x), ends, 0).amax(1)).detach()}',
     ): WHOLE,
     ("masking.positions", 'return {"position": tf.stop_gradient((tf.where(real, position, 0)))}'): WHOLE,
+    ("masking.positions", 'return {"position": (torch.where(real, position, 0)).detach()}'): WHOLE,
     (
         "documents.positions",
         'return {"positions": tf.stop_gradient((placed(within, real))), '
