@@ -61,7 +61,10 @@ def class_weights(logits, targets, lengths, class_weight, *, left=False):  # (B,
     >>> round(float(loss / np.log(2)), 2)
     0.75
     """
-    weights = [runtime.constant(class_weight)[..., target] for target in runtime.items(targets, lengths, left)]
+    of_classes = runtime.constant(class_weight)
+    # Unlike an index, `take` returns numbers that lie side by side, of which NumPy adds pairs: many are equal, so that
+    # the errors of adding them one by one would not cancel.
+    weights = [np.take(of_classes, target, -1) for target in runtime.items(targets, lengths, left)]
     losses = [loss * weight for loss, weight in zip(by_token(logits, targets, lengths, left=left), weights)]
     total, weight = sum_over_steps(losses, logits), sum_over_steps(weights, logits)
     return {"loss": total / np.where(weight > 0, weight, 1)}
