@@ -45,5 +45,5 @@ def self_attention(x, lengths, kept, w_in, bias_in, w_out, bias_out, *, heads, r
 
 def shares(q, k, causal):  # (heads, n, size)  (heads, n, size) -> (heads, n, n)
     """Return the weights of all keys for each query; with ``causal``, later ones have none."""
-    heard = np.tri(q.shape[-2], dtype=bool) | (not causal)
-    return runtime.softmax(np.where(heard, scores_of(q, k), -np.inf), -1)
+    allowed = np.tri(q.shape[-2], dtype=bool) | (not causal)
+    return runtime.softmax(np.where(allowed, scores_of(q, k), -np.inf), -1)

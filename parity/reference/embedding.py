@@ -74,8 +74,8 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0):  # (B, T)  (B,
     """
     bags = [words[words != padding_index] for words in runtime.items(tokens, lengths)]
     counts = sum(np.bincount(words, minlength=table.shape[-2]) for words in bags)
-    rounded = np.reshape(np.sqrt(counts / 3), (-1, 1))  # a bag adds its gradient to a row as often as it has that
-    table = runtime.from_sums(table, rounded)
+    roundoffs = np.reshape(np.sqrt(counts / 3), (-1, 1))  # a bag adds its gradient to a row as often as it has that
+    table = runtime.from_sums(table, roundoffs)
     y = []
     for words in bags:
         rows = table[..., words, :]
