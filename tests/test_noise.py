@@ -24,7 +24,8 @@ NOT_DERIVATIVES = {  # gradients that are not, by definition, the derivatives of
         for name in ("scaled_by_frequency", "max_norm")
         for one in find(f"embedding.{name}").configurations
     ),
-    *(("cells.truncated_lstm", name) for name in ("chunks_of_two", "single_steps")),  # cut between chunks
+    # Cut between chunks.
+    *(("cells.truncated_lstm", name) for name in ("chunks_of_two", "single_steps", "from_h0", "from_c0")),
 }
 TWICE = [
     (operation, config)

@@ -103,6 +103,18 @@ BLANK_IS_LAST = replace(
     inputs={**BY_SEQUENCE.inputs, "targets": LABELS, "target_lengths": LABEL_COUNTS},
 )
 
+
+def _but_2(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample labels as they are where the blank is the last class, and skip class 2, which is the blank here."""
+    labels = sample_labels_below_blank(rng, lengths, size)
+    return labels + (labels >= 2)
+
+
+BLANK_IS_2 = replace(
+    BY_SEQUENCE.with_options("blank_is_2", "square", "one_sequence", blank=2),
+    inputs={**BLANK_IS_LAST.inputs, "targets": replace(LABELS, sample=_but_2)},
+)
+
 IMPROBABLE = replace(
     BY_SEQUENCE.with_options("improbable", "tied"),
     inputs={**BY_SEQUENCE.inputs, "logits": Input("BTC", sample=sample_improbable)},
@@ -114,7 +126,7 @@ FLOAT32 = "tf.nn.ctc_loss computes dense labels in float32 only"
 ROWS = (
     Operation(
         "alignment.ctc",
-        configurations=(BY_SEQUENCE, BLANK_IS_LAST, IMPROBABLE),
+        configurations=(BY_SEQUENCE, BLANK_IS_LAST, BLANK_IS_2, IMPROBABLE),
         variants={"pytorch": ("ctc_loss",), "tensorflow": ("dense_labels", "forward_algorithm")},
         expected_failures=(
             ExpectedFailure(

@@ -86,15 +86,19 @@ def _one_layer(
 PEEPHOLES = {"peepholes": Input("3H", scale=0.5)}
 CLIPPED = _one_layer("peepholes_clipped", more=PEEPHOLES, clip=0.5)
 
-NORMALISED = _one_layer(
-    "all_gates_together",
-    more={"gamma_in": Input("4H"), "gamma_rec": Input("4H"), "gamma_c": Input("H"), "beta_c": Input("H")},
-    # Of one unit, or of two, all of the gradient cancels but the roundoff of their mean. So does that of one feature:
-    # the norm of its product with the weights is the same whatever its size.
-    least={"H": 6, "D": 2},
-    per_gate=False,
-    eps=1e-5,
-)
+
+def _normalised(name: str, *lengths: str, given: str = "hc", **options: Any) -> Configuration:
+    """Return the configuration of an LSTM that normalises its gates.
+
+    Of one unit, or of two, all of the gradient cancels but the roundoff of their mean. So does that of one feature: the
+    norm of its product with the weights is the same whatever its size.
+    """
+    scales = {"gamma_in": Input("4H"), "gamma_rec": Input("4H"), "gamma_c": Input("H"), "beta_c": Input("H")}
+    options = {"per_gate": False, "eps": 1e-5} | options
+    return _one_layer(name, *lengths, more=scales, least={"H": 6, "D": 2}, given=given, **options)
+
+
+NORMALISED = _normalised("all_gates_together")
 
 
 def _kept(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int], axis: str) -> Array:
@@ -136,6 +140,8 @@ ROWS = (
             _projected("from_zeros", 1, "tied", given=""),
             _projected("clipped", 1, "one_sequence", "tied", "many_rows", clip=0.3),
             _projected("two_layers_clipped", 2, "square", clip=0.7),
+            _projected("from_c0_far_out_clipped", 1, "many_rows", given="c", clip=1.2),
+            _projected("from_h0", 1, "square", given="h"),
         ),
         variants={"pytorch": ("packed", "stepwise"), "tensorflow": ("masked",)},
         expected_failures=(
@@ -144,7 +150,12 @@ ROWS = (
     ),
     Operation(
         "cells.bidirectional_projected_lstm",
-        configurations=(_in_both_directions("from_state"), _in_both_directions("from_zeros", *FEW, given="")),
+        configurations=(
+            _in_both_directions("from_state"),
+            _in_both_directions("from_zeros", *FEW, given=""),
+            _in_both_directions("from_h0", "square", given="h"),
+            _in_both_directions("from_c0", "square", given="c"),
+        ),
         variants={"pytorch": ("packed",), "tensorflow": ("two_pass",)},
     ),
     Operation(
@@ -156,6 +167,7 @@ ROWS = (
                 "clipped_from_zeros", "one_long", "one_sequence", "many_rows", more={}, given="", clip=0.6
             ),
             _one_layer("clipped_far_out", "many_rows", more={}, given="c", clip=3.0),
+            _one_layer("from_h0", "square", more={}, given="h", clip=None),
         ),
         variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
     ),
@@ -165,6 +177,8 @@ ROWS = (
             NORMALISED,
             NORMALISED.with_options("each_gate", *FEW, per_gate=True),
             NORMALISED.with_options("eps_of_keras", "descending", "wide", eps=1e-3),
+            _normalised("each_gate_from_c0", "square", given="c", per_gate=True, eps=1e-3),
+            _normalised("from_h0", "square", given="h"),
         ),
         variants={"pytorch": ("stepwise",), "tensorflow": ("masked",)},
     ),
@@ -175,6 +189,8 @@ ROWS = (
             _layers("two_layers_in_chunks_of_three", 2, "tied", "one_sequence", "descending", chunk=3),
             TRUNCATED.with_options("single_steps", "one_long", "one_sequence", chunk=1),
             TRUNCATED.with_options("chunks_of_eight", "ascending", chunk=8),
+            _layers("from_h0", 1, "square", starts="h", saturated=False, chunk=2),
+            _layers("from_c0", 1, "square", starts="c", saturated=False, chunk=2),
         ),
         variants={"pytorch": ("packed",), "tensorflow": ("masked",)},
         expected_failures=keras_lstm_rejects_empty_batch("masked"),

@@ -25,6 +25,7 @@ ROWS = (
             for config in (
                 recurrent("two_layers_from_state", "lstm", layers=2),
                 recurrent("two_layers_from_c0", "lstm", layers=2, lengths=("square",), given="c"),
+                recurrent("two_layers_from_h0", "lstm", layers=2, lengths=("square",), given="h"),
                 recurrent("one_layer", "lstm", layers=1, lengths=("one_sequence",)),
             )
         ),

@@ -157,7 +157,11 @@ ROWS = (
     ),
     Operation(
         "documents.gru",
-        configurations=(_restarted(ONE_LAYER), _restarted(TWO_LAYERS, "square", "many_rows", "narrow", start="2H")),
+        configurations=(
+            _restarted(ONE_LAYER),
+            _restarted(TWO_LAYERS, "square", "many_rows", "narrow", start="2H"),
+            replace(_restarted(ONE_LAYER, "square", start="1H"), name="one_layer_from_start"),
+        ),
         variants={"pytorch": ("unpacked", "stepwise"), "tensorflow": ("unpacked", "stepwise")},
         expected_failures=(_ragged("unpacked"),),
     ),
@@ -166,6 +170,7 @@ ROWS = (
         configurations=(
             _convolution("three_steps", 3, causal=False),
             _convolution("four_steps_causal", 4, "one_long", *OF_ALL_SIZES, "square", causal=True),
+            _convolution("two_steps", 2, "one_long", "square", causal=False),
             _convolution("five_steps", 5, "one_long", *OF_ALL_SIZES, causal=False),
         ),
         variants={"pytorch": ("unpacked", "windows"), "tensorflow": ("unpacked", "shifted")},

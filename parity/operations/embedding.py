@@ -51,8 +51,8 @@ def _position_table(name: str, padding_index: int | None) -> Configuration:
 BEHIND_PAD_1, BEHIND_PAD_3 = (_position_table(f"pad_is_{index}", index) for index in (1, 3))
 
 
-def _masked_dense() -> Configuration:
-    lookup = _lookup("pad_is_0", 0)
+def _masked_dense(padding_index: int, *lengths: str) -> Configuration:
+    lookup = replace(_lookup(f"pad_is_{padding_index}", padding_index), lengths=lengths)
     return replace(lookup, inputs={**lookup.inputs, "w": Input("DH"), "b": Input("H")}, outputs={"y": "BTH"})
 
 
@@ -69,6 +69,9 @@ def _bag(mode: str, padding_index: int) -> Configuration:
     return replace(config, inputs={**config.inputs, "table": table}) if mode == "max" else config
 
 
+BAG_MAX_3 = replace(_bag("max", 3), name="max_behind_pad_3", lengths=("descending", "square"))
+
+
 def _short_and_long_rows(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> Array:
     """Sample a table whose rows are in turn shorter than any maximum, longer, and between one maximum and another."""
     table = rng.normal(size=(size["V"], size["D"]))
@@ -83,7 +86,10 @@ def _rescaled(function: str, pytorch: str, tensorflow: str) -> Operation:
     table = Input("VD", sample=_short_and_long_rows)
     config = replace(lookup, inputs={**lookup.inputs, "table": table}, least={"D": 2})
     larger = config.with_options("larger_norm", *OF_ALL_SIZES, "wide", max_norm=2.5)
-    return Operation(f"embedding.{function}", (config, larger), {"pytorch": (pytorch,), "tensorflow": (tensorflow,)})
+    smaller = config.with_options("smaller_norm", "many_rows", "square", max_norm=0.5, padding_index=3)
+    return Operation(
+        f"embedding.{function}", (config, larger, smaller), {"pytorch": (pytorch,), "tensorflow": (tensorflow,)}
+    )
 
 
 ROWS = (
@@ -100,6 +106,7 @@ ROWS = (
         configurations=(
             _lookup("pad_is_0", 0, FREQUENCY),
             replace(_lookup("no_pad", None, FREQUENCY), extra_lengths=MANY_SEQUENCES),
+            replace(_lookup("pad_is_3", 3, FREQUENCY), lengths=("descending", "square")),
         ),
         variants={"pytorch": ("scale_grad_by_freq",), "tensorflow": ("custom_gradient",)},
         expected_failures=(
@@ -114,18 +121,21 @@ ROWS = (
     ),
     Operation(
         "embedding.masked_dense",
-        configurations=(_masked_dense(),),
+        configurations=(_masked_dense(0), _masked_dense(3, "descending", "square")),
         variants={"pytorch": ("padding_idx",), "tensorflow": ("mask_zero",)},
+        expected_failures=(
+            ExpectedFailure("tensorflow.mask_zero", "pad_is_3/*", "mask_zero", "Keras can mask index 0 only"),
+        ),
     ),
     Operation(
         "embedding.bag",
-        configurations=(_bag("sum", 0), _bag("mean", 3), _bag("max", 0)),
+        configurations=(_bag("sum", 0), _bag("mean", 3), _bag("max", 0), BAG_MAX_3),
         variants={"pytorch": ("padding_idx", "offsets"), "tensorflow": ("masked", "lookup_sparse")},
         expected_failures=(
             *(
                 ExpectedFailure(
                     f"pytorch.{variant}",
-                    "max/*",
+                    "max*/*",
                     "",
                     "embedding_bag passes the gradient of a maximum on to one row, also where that maximum is NaN",
                     contract="propagates_nan",
@@ -134,7 +144,7 @@ ROWS = (
                 for variant in ("padding_idx", "offsets")
             ),
             ExpectedFailure(
-                "tensorflow.lookup_sparse", "max/*", "ombiner", "TensorFlow's bags compute sum and mean only"
+                "tensorflow.lookup_sparse", "max*/*", "ombiner", "TensorFlow's bags compute sum and mean only"
             ),
             *(
                 ExpectedFailure(

@@ -24,8 +24,14 @@ def _one_shut(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> 
     return bias
 
 
+def _some_without(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample biases, every second of them 0, as they are at the start of training."""
+    return rng.normal(0, 0.5, size["H"]) * (np.arange(size["H"]) % 2)
+
+
 def _dense(activation: str, bias: Input) -> Configuration:
-    inputs = {"x": Input("BTD"), "w": Input("DH", scale=0.5, fan_in="D"), "bias": bias}
+    frames = Input("BTD", padding_like=0.3 if activation == "relu" else 0.0)  # with no bias, relu of exactly 0
+    inputs = {"x": frames, "w": Input("DH", scale=0.5, fan_in="D"), "bias": bias}
     return Configuration(activation, inputs, outputs={"y": "BTH"}, options={"activation": activation})
 
 
@@ -45,7 +51,7 @@ ROWS = (
         "feedforward.dense",
         configurations=(
             _dense("linear", BIAS),
-            _dense("relu", BIAS),
+            _dense("relu", Input("H", sample=_some_without)),
             _dense("sigmoid", Input("H", sample=_one_shut)),
             _dense("tanh", Input("H", scale=0.5, extreme=0.3)),  # far beyond where it bends
         ),
@@ -58,6 +64,7 @@ ROWS = (
             _conv1d("causal", layers=1, padding="causal"),
             _conv1d("stacked", layers=2, padding="same"),
             _conv1d("wider_kernel", layers=1, kernel=5, lengths=("square", *OF_ALL_SIZES), padding="same"),
+            _conv1d("even_kernel", layers=2, kernel=4, lengths=("square", *OF_ALL_SIZES), padding="same"),
             _conv1d("wider_causal_kernel", layers=2, kernel=4, lengths=("square", *OF_ALL_SIZES), padding="causal"),
         ),
         variants={"pytorch": ("masked",), "tensorflow": ("masked",)},

@@ -10,7 +10,7 @@ import numpy as np
 from parity.arrays import A_BYTE, Array, Lengths, valid
 from parity.operations.attention import SCORE_PER_STEP, TWO_HEADS
 from parity.operations.loss import LOGITS, MEAN_OVER_BATCH
-from parity.operations.row import FAR, OF_ALL_SIZES, Configuration, Input, Operation
+from parity.operations.row import FAR, OF_ALL_SIZES, OF_FEW_STEPS, Configuration, Input, Operation
 
 
 def _with_holes(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
@@ -76,6 +76,14 @@ ROWS = (
                 TWO_HEADS.outputs,
                 options={"heads": 2},
                 least=TWO_HEADS.least,
+            ),
+            Configuration(
+                "three_heads",
+                {"x": TWO_HEADS.inputs["x"], **MASK, **{k: v for k, v in TWO_HEADS.inputs.items() if k != "x"}},
+                TWO_HEADS.outputs,
+                options={"heads": 3},
+                least=TWO_HEADS.least,
+                lengths=("one_long", *OF_FEW_STEPS),
             ),
         ),
         variants={"pytorch": ("layer",), "tensorflow": ("layer",)},

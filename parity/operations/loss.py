@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ LOGITS = {"logits": Input("BTC", offset=LARGE, first_offset=-LARGE), "targets": 
 def _class_weights(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
     """Sample weights of classes; where B = T, and past a byte of steps, those of all steps add up to very little."""
     weights = rng.uniform(size=size["C"])
+    if size["C"] > 2:
+        weights[size["C"] // 2] = 0  # a class that does not count
     little = size["B"] == size["T"] or size["T"] >= A_BYTE
     return 1e-4 * weights / max(1, lengths.sum()) if little else weights
 
@@ -53,6 +56,12 @@ def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
     )
 
 
+def _soft_and_hard(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
+    """Sample labels between 0 and 1, half of which are 0 or 1."""
+    sampled = rng.uniform(-0.5, 1.5, (len(lengths), size["T"], size["D"]))
+    return np.clip(sampled, 0, 1)
+
+
 (SMOOTHED,) = _mean(LOGITS, options={"smoothing": 0.1})
 (WEIGHTED,) = _mean({**LOGITS, **OF_CLASSES})
 (OF_SEQUENCES,) = _mean(LOGITS, "a mean over all sequences of the batch that have a step", extra_lengths=FEW_AND_MANY)
@@ -78,6 +87,7 @@ ROWS = (
             _sequence_loss("by_step", "T"),
             BY_TOKEN,
             BY_TOKEN.left_padded("ragged", *OF_ALL_SIZES),
+            replace(_sequence_loss("mean", "").left_padded("square", "long"), name="mean_left_padded"),
         ),
         variants={"pytorch": ("weighted",), "tensorflow": ("weighted",)},
     ),
@@ -85,6 +95,7 @@ ROWS = (
         "loss.label_smoothing",
         configurations=(
             *_on_either_side(SMOOTHED),
+            SMOOTHED.with_options("not_smoothed", *OF_ALL_SIZES, smoothing=0.0),
             SMOOTHED.with_options("smoothed_more", *OF_ALL_SIZES, "wide", "narrow", smoothing=0.6),
         ),
         variants={"pytorch": ("ignore_index",), "tensorflow": ("keras_mask",)},
@@ -99,6 +110,7 @@ ROWS = (
         configurations=(
             *_on_either_side(WITHOUT_PAD),
             WITHOUT_PAD.with_options("another_pad", *OF_ALL_SIZES, "wide", smoothing=0.6, pad_class=2),
+            WITHOUT_PAD.with_options("last_is_pad", "many_rows", smoothing=0.3, pad_class=2),
             WITHOUT_PAD.with_options("not_smoothed", *OF_ALL_SIZES, smoothing=0.0, pad_class=1),
         ),
         variants={"pytorch": ("kl_div", "cross_entropy"), "tensorflow": ("xlogy", "cross_entropy")},
@@ -119,6 +131,6 @@ ROWS = (
     ),
     _elementwise_loss("mean_squared_error", {"prediction": Input("BTD"), "target": Input("BTD")}),
     _elementwise_loss(
-        "binary_cross_entropy", {"logits": Input("BTD", offset=LARGE), "target": Input("BTD", unit=True)}
+        "binary_cross_entropy", {"logits": Input("BTD", offset=LARGE), "target": Input("BTD", sample=_soft_and_hard)}
     ),
 )

@@ -104,6 +104,7 @@ ROWS = (
         "masking.length_from_tokens",
         configurations=(
             _counted("until_first_pad", 0, "first_pad"),
+            replace(_counted("until_first_pad_2", 2, "first_pad"), lengths=("square", "long_sequence")),
             _counted("until_last_word", 3, "last_word"),
             _counted("left_padded", 3, "last_word", left=True),
             _counted("left_until_pad", 3, "first_pad", left=True),  # from the other end: not the same on either side

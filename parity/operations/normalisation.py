@@ -53,6 +53,7 @@ TRAINING = Configuration(
 )
 
 
+INFERENCE = Configuration("inference", BATCH_NORM, outputs={"y": "BTH"}, options={"training": False, "eps": 1e-3})
 RMS_NORM = _without_mean("eps_of_llama", 1e-5, gamma=Input("H"))
 UNIT_NORM = _without_mean("large_eps", 1e-2)
 
@@ -77,7 +78,8 @@ ROWS = (
         "normalisation.batch_norm",
         configurations=(
             TRAINING,
-            Configuration("inference", BATCH_NORM, outputs={"y": "BTH"}, options={"training": False, "eps": 1e-3}),
+            INFERENCE,
+            INFERENCE.with_options("inference_eps_of_torch", *OF_ALL_SIZES, eps=1e-5),
             TRAINING.with_options("one_update", *OF_ALL_SIZES, "descending", momentum=0.7, eps=0.02, updates=1),
         ),
         variants={"pytorch": ("flattened",), "tensorflow": ("flattened",)},

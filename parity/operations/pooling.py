@@ -20,7 +20,7 @@ def _over_steps(
     return Operation(f"pooling.{function}", (config, config.left_padded()), variants)
 
 
-ELSE_ZERO = Configuration("else_zero", RECURRENT_OUTPUTS, outputs={"y": "BH"}, extra_lengths=MANY)
+ELSE_ZERO = Configuration("else_zero", RECURRENT_OUTPUTS, outputs={"y": "BH"}, extra_lengths=(*MANY, *MANY_SEQUENCES))
 ELSE_INITIAL = Configuration(
     "else_initial", {**RECURRENT_OUTPUTS, "initial": Input("BH")}, outputs={"y": "BH"}, initial={"y": "initial"}
 )
@@ -29,7 +29,12 @@ QUERY = Configuration("learned_query", ATTENTION, outputs={"weights": "BT", "y":
 ROWS = (
     Operation(
         "pooling.last_relevant",
-        configurations=(ELSE_ZERO, ELSE_INITIAL, ELSE_ZERO.left_padded()),
+        configurations=(
+            ELSE_ZERO,
+            ELSE_INITIAL,
+            ELSE_ZERO.left_padded(),
+            replace(ELSE_INITIAL.left_padded("square", "one_sequence"), name="left_else_initial"),
+        ),
         variants={"pytorch": ("gather", "indexed"), "tensorflow": ("gather", "flattened")},
     ),
     Operation(

@@ -84,6 +84,7 @@ def recurrent_configurations(cell: str, bidirectional: bool = False) -> tuple[Co
             one_layer("tanh", activation="tanh"),
             two_layers("relu_two_layers_from_state", activation="relu"),
             three_layers("three_layers_from_state", activation="tanh"),
+            one_layer("relu", activation="relu", lengths=("square",)),
         )
     usual = one_layer("one_layer"), two_layers("two_layers_from_state"), three_layers("three_layers_from_state")
     if cell == "gru":

@@ -45,6 +45,7 @@ ROWS = (
             RETURNS,
             RETURNS.left_padded(),
             RETURNS.with_options("undiscounted", *OF_ALL_SIZES, "one_long", discount=1.0),
+            RETURNS.with_options("myopic", "square", "long_sequence", discount=0.0),
             RETURNS.with_options("by_half", "long_sequence", "large_square", discount=0.5),
         ),
         variants={"pytorch": ("stepwise", "matrix"), "tensorflow": ("matrix",)},

@@ -17,7 +17,7 @@ def _moments(name: str, x: Input, **options: float) -> Configuration:
 
 
 POPULATION = _moments("population", FAR, correction=0, eps=1e-5)
-SAMPLE = _moments("sample", X, correction=1, eps=1e-3)
+SAMPLE = _moments("sample", FAR, correction=1, eps=1e-3)
 UTTERANCE = Configuration("mean_and_variance", {"x": X}, {"y": "BTH"}, {"divide": True, "eps": 1e-2})
 INSTANCES = Configuration("eps_of_keras", {"x": X} | SCALE_AND_SHIFT, {"y": "BTH"}, {"eps": 1e-3})
 

@@ -36,7 +36,8 @@ class Optimiser(NamedTuple):
         return {**self.settings, **({} if self.clip_norm is None else {"clip_norm": self.clip_norm})}
 
 
-MOMENTS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}  # as in the paper and in PyTorch
+# Not the defaults of a framework, with which a setting that is not passed on would be right all the same.
+MOMENTS = {"beta_1": 0.85, "beta_2": 0.998, "epsilon": 1e-9}
 OTHER_MOMENTS = {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-6}
 
 # So small that training is well-conditioned. With two to five times these rates, some seeds drive
@@ -45,7 +46,7 @@ OPTIMISERS = {
     "sgd": Optimiser("sgd", {"learning_rate": 0.2}),
     "momentum": Optimiser("sgd", {"learning_rate": 0.02, "momentum": 0.9}),
     "adam": Optimiser("adam", {"learning_rate": 0.01, **MOMENTS}),
-    "adamw": Optimiser("adamw", {"learning_rate": 0.01, **OTHER_MOMENTS, "weight_decay": 0.01}),
+    "adamw": Optimiser("adamw", {"learning_rate": 0.01, **OTHER_MOMENTS, "weight_decay": 0.03}),
     "clipped": Optimiser("sgd", {"learning_rate": 0.5, "momentum": 0.5}, clip_norm=0.15),  # bites in some steps or all
 }
 
