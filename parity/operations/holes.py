@@ -39,6 +39,13 @@ def _pooled(function: str, variants: Mapping[str, tuple[str, ...]], offset: floa
     return Operation(f"holes.{function}", (Configuration("features", inputs, outputs={"y": "BD"}),), variants)
 
 
+SKIPPING = Configuration(
+    "two_heads",
+    {"x": TWO_HEADS.inputs["x"], **MASK, **{k: v for k, v in TWO_HEADS.inputs.items() if k != "x"}},
+    TWO_HEADS.outputs,
+    options={"heads": 2},
+    least=TWO_HEADS.least,
+)
 OBSERVED = Configuration(
     "population",
     {"x": Input("BTH", offset=100.0), **MASK},
@@ -69,23 +76,7 @@ ROWS = (
     ),
     Operation(
         "holes.self_attention",
-        configurations=(
-            Configuration(
-                "two_heads",
-                {"x": TWO_HEADS.inputs["x"], **MASK, **{k: v for k, v in TWO_HEADS.inputs.items() if k != "x"}},
-                TWO_HEADS.outputs,
-                options={"heads": 2},
-                least=TWO_HEADS.least,
-            ),
-            Configuration(
-                "three_heads",
-                {"x": TWO_HEADS.inputs["x"], **MASK, **{k: v for k, v in TWO_HEADS.inputs.items() if k != "x"}},
-                TWO_HEADS.outputs,
-                options={"heads": 3},
-                least=TWO_HEADS.least,
-                lengths=("one_long", *OF_FEW_STEPS),
-            ),
-        ),
+        configurations=(SKIPPING, SKIPPING.with_options("three_heads", "one_long", *OF_FEW_STEPS, heads=3)),
         variants={"pytorch": ("layer",), "tensorflow": ("layer",)},
     ),
     Operation(
