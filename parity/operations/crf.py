@@ -23,54 +23,40 @@ def _forbidden(axes: str, rng: np.random.Generator, _: Lengths, size: Mapping[st
     return np.where(rng.uniform(size=sampled.shape) < 0.4, sampled - 1e4, sampled)
 
 
-SOME_FORBIDDEN = {name: Input(spec.axes, sample=partial(_forbidden, spec.axes)) for name, spec in CHAIN.items()}
+def _some_forbidden(config: Configuration) -> Configuration:
+    """Return it with some transitions, and some first and last classes, that no path may have."""
+    chain = {name: Input(spec.axes, sample=partial(_forbidden, spec.axes)) for name, spec in CHAIN.items()}
+    inputs = {**config.inputs, "scores": Input("BTC", scale=100.0), **chain}
+    return replace(config, name="some_forbidden", inputs=inputs, lengths=("square", "one_sequence"))
+
+
+LIKELIHOOD = Configuration(
+    "with_ends",
+    {"scores": SCORES, **MASK, "targets": Input("BT", below="C"), **CHAIN},
+    outputs={"loss": "B"},
+    stepwise=True,
+)
+BEST_PATH = Configuration(
+    "with_ends",
+    {"scores": replace(SCORES, last_offset=30.0), **MASK, **CHAIN},
+    outputs={"path": "BT", "score": "B"},
+    discrete=("path",),
+    stepwise=True,
+)
+OF_EQUAL_SCORES = {**TIES, **{name: replace(array, scale=0.0) for name, array in CHAIN.items()}}
 
 ROWS = (
     Operation(
         "crf.negative_log_likelihood",
-        configurations=(
-            Configuration(
-                "with_ends",
-                {"scores": SCORES, **MASK, "targets": Input("BT", below="C"), **CHAIN},
-                outputs={"loss": "B"},
-                stepwise=True,
-            ),
-            Configuration(
-                "some_forbidden",
-                {"scores": Input("BTC", scale=100.0), **MASK, "targets": Input("BT", below="C"), **SOME_FORBIDDEN},
-                outputs={"loss": "B"},
-                lengths=("square", "one_sequence"),
-                stepwise=True,
-            ),
-        ),
+        configurations=(LIKELIHOOD, _some_forbidden(LIKELIHOOD)),
         variants={"pytorch": ("stepwise",), "tensorflow": ("scan",)},
     ),
     Operation(
         "crf.viterbi",
         configurations=(
-            Configuration(
-                "with_ends",
-                {"scores": replace(SCORES, last_offset=30.0), **MASK, **CHAIN},
-                outputs={"path": "BT", "score": "B"},
-                discrete=("path",),
-                stepwise=True,
-            ),
-            Configuration(
-                "some_forbidden",
-                {"scores": Input("BTC", scale=100.0), **MASK, **SOME_FORBIDDEN},
-                outputs={"path": "BT", "score": "B"},
-                lengths=("square", "one_sequence"),
-                discrete=("path",),
-                stepwise=True,
-            ),
-            Configuration(
-                "of_equal_scores",
-                {**TIES, **{name: replace(array, scale=0.0) for name, array in CHAIN.items()}},
-                outputs={"path": "BT", "score": "B"},
-                lengths=("square",),
-                discrete=("path",),
-                stepwise=True,
-            ),
+            BEST_PATH,
+            _some_forbidden(BEST_PATH),
+            replace(BEST_PATH, name="of_equal_scores", inputs=OF_EQUAL_SCORES, lengths=("square",)),
         ),
         variants={"pytorch": ("stepwise",), "tensorflow": ("scan",)},
     ),

@@ -55,7 +55,7 @@ ROWS = (
             TWO_HEADS,
             TWO_HEADS.left_padded("large_square", "square", "one_sequence", "long"),
             TWO_HEADS.with_options("three_heads", *FOR_THREE_HEADS, heads=3),
-            replace(TWO_HEADS.with_options("", heads=3).left_padded("square", "one_sequence"), name="three_heads_left"),
+            TWO_HEADS.left_padded("square", "one_sequence", name="three_heads_left", heads=3),
             TWO_HEADS.with_options("one_head", "many_rows", "one_sequence", heads=1),
         ),
         variants={"pytorch": ("layer", "scaled_dot_product"), "tensorflow": ("layer", "grouped_query")},

@@ -45,9 +45,8 @@ ROWS = (
             _attention("both_ways", *OF_ALL_SIZES, rate=0.5, heads=1, causal=False),
             _attention("three_heads", *FOR_THREE_HEADS, rate=0.75, heads=3),
             _attention("evaluation", *OF_FEW_STEPS, rate=0.6, training=False),
-            replace(
-                _attention("evaluation", rate=0.6, training=False, causal=False).left_padded("square"),
-                name="evaluation_both_ways_left_padded",
+            _attention("evaluation", rate=0.6, training=False, causal=False).left_padded(
+                "square", name="evaluation_both_ways_left_padded"
             ),
             _attention("nothing_dropped", *OF_FEW_STEPS, rate=0.0),
         ),

@@ -21,6 +21,7 @@ from parity.operations.row import (
 )
 
 TOKENS = Input("BT", below="V", padding_like=0.2)
+OF_SEVERAL_WORDS = ("descending", "square")
 
 
 FREQUENCY = "a row's gradient is divided by how often its token occurs in the whole batch"
@@ -51,8 +52,8 @@ def _position_table(name: str, padding_index: int | None) -> Configuration:
 BEHIND_PAD_1, BEHIND_PAD_3 = (_position_table(f"pad_is_{index}", index) for index in (1, 3))
 
 
-def _masked_dense(padding_index: int, *lengths: str) -> Configuration:
-    lookup = replace(_lookup(f"pad_is_{padding_index}", padding_index), lengths=lengths)
+def _masked_dense() -> Configuration:
+    lookup = _lookup("pad_is_0", 0)
     return replace(lookup, inputs={**lookup.inputs, "w": Input("DH"), "b": Input("H")}, outputs={"y": "BTH"})
 
 
@@ -67,9 +68,6 @@ def _bag(mode: str, padding_index: int) -> Configuration:
     config = replace(_lookup(mode, padding_index, mode=mode), outputs={"y": "BD"})
     table = Input("VD", sample=_one_far_below)
     return replace(config, inputs={**config.inputs, "table": table}) if mode == "max" else config
-
-
-BAG_MAX_3 = replace(_bag("max", 3), name="max_behind_pad_3", lengths=("descending", "square"))
 
 
 def _short_and_long_rows(rng: np.random.Generator, _: Lengths, size: Mapping[str, int]) -> Array:
@@ -106,7 +104,7 @@ ROWS = (
         configurations=(
             _lookup("pad_is_0", 0, FREQUENCY),
             replace(_lookup("no_pad", None, FREQUENCY), extra_lengths=MANY_SEQUENCES),
-            replace(_lookup("pad_is_3", 3, FREQUENCY), lengths=("descending", "square")),
+            _lookup("pad_is_0", 0, FREQUENCY).with_options("pad_is_3", *OF_SEVERAL_WORDS, padding_index=3),
         ),
         variants={"pytorch": ("scale_grad_by_freq",), "tensorflow": ("custom_gradient",)},
         expected_failures=(
@@ -121,7 +119,7 @@ ROWS = (
     ),
     Operation(
         "embedding.masked_dense",
-        configurations=(_masked_dense(0), _masked_dense(3, "descending", "square")),
+        configurations=(_masked_dense(), _masked_dense().with_options("pad_is_3", *OF_SEVERAL_WORDS, padding_index=3)),
         variants={"pytorch": ("padding_idx",), "tensorflow": ("mask_zero",)},
         expected_failures=(
             ExpectedFailure("tensorflow.mask_zero", "pad_is_3/*", "mask_zero", "Keras can mask index 0 only"),
@@ -129,7 +127,12 @@ ROWS = (
     ),
     Operation(
         "embedding.bag",
-        configurations=(_bag("sum", 0), _bag("mean", 3), _bag("max", 0), BAG_MAX_3),
+        configurations=(
+            _bag("sum", 0),
+            _bag("mean", 3),
+            _bag("max", 0),
+            _bag("max", 0).with_options("max_behind_pad_3", *OF_SEVERAL_WORDS, padding_index=3),
+        ),
         variants={"pytorch": ("padding_idx", "offsets"), "tensorflow": ("masked", "lookup_sparse")},
         expected_failures=(
             *(

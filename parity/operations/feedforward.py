@@ -29,9 +29,9 @@ def _some_without(rng: np.random.Generator, _: Lengths, size: Mapping[str, int])
     return rng.normal(0, 0.5, size["H"]) * (np.arange(size["H"]) % 2)
 
 
-def _dense(activation: str, bias: Input) -> Configuration:
-    frames = Input("BTD", padding_like=0.3 if activation == "relu" else 0.0)  # with no bias, relu of exactly 0
-    inputs = {"x": frames, "w": Input("DH", scale=0.5, fan_in="D"), "bias": bias}
+def _dense(activation: str, bias: Input, padding_like: float = 0.0) -> Configuration:
+    x = Input("BTD", padding_like=padding_like)
+    inputs = {"x": x, "w": Input("DH", scale=0.5, fan_in="D"), "bias": bias}
     return Configuration(activation, inputs, outputs={"y": "BTH"}, options={"activation": activation})
 
 
@@ -51,7 +51,7 @@ ROWS = (
         "feedforward.dense",
         configurations=(
             _dense("linear", BIAS),
-            _dense("relu", Input("H", sample=_some_without)),
+            _dense("relu", Input("H", sample=_some_without), padding_like=0.3),  # of exactly 0, too
             _dense("sigmoid", Input("H", sample=_one_shut)),
             _dense("tanh", Input("H", scale=0.5, extreme=0.3)),  # far beyond where it bends
         ),

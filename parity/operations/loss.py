@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +86,7 @@ ROWS = (
             _sequence_loss("by_step", "T"),
             BY_TOKEN,
             BY_TOKEN.left_padded("ragged", *OF_ALL_SIZES),
-            replace(_sequence_loss("mean", "").left_padded("square", "long"), name="mean_left_padded"),
+            _sequence_loss("mean", "").left_padded("square", "long", name="mean_left_padded"),
         ),
         variants={"pytorch": ("weighted",), "tensorflow": ("weighted",)},
     ),

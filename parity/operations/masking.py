@@ -55,7 +55,7 @@ def _counted(name: str, padding_index: int, until: str, left: bool = False, at_e
         pad_row="table",
         discrete=("length",),
     )
-    return replace(config.left_padded(), name=name) if left else config
+    return config.left_padded(name=name) if left else config
 
 
 # As where one id is that of the pad and of the end. No row that is padded on the right can end so: no contract compares

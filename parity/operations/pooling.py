@@ -33,7 +33,7 @@ ROWS = (
             ELSE_ZERO,
             ELSE_INITIAL,
             ELSE_ZERO.left_padded(),
-            replace(ELSE_INITIAL.left_padded("square", "one_sequence"), name="left_else_initial"),
+            ELSE_INITIAL.left_padded("square", "one_sequence", name="left_else_initial"),
         ),
         variants={"pytorch": ("gather", "indexed"), "tensorflow": ("gather", "flattened")},
     ),

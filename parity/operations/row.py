@@ -141,9 +141,9 @@ class Configuration:
         """Return it with other values of some options, to be tried with these lengths only."""
         return replace(self, name=name, options={**self.options, **options}, lengths=lengths)
 
-    def left_padded(self, *lengths: str) -> Configuration:
+    def left_padded(self, *lengths: str, name: str = "left_padded", **options: Any) -> Configuration:
         """Return it with the padding before each sequence, and the option ``left``, to be tried with a few lengths."""
-        return replace(self.with_options("left_padded", *(lengths or ON_THE_LEFT), left=True), left=True)
+        return replace(self.with_options(name, *(lengths or ON_THE_LEFT), left=True, **options), left=True)
 
     @property
     def in_one_batch(self) -> str:

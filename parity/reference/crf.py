@@ -56,7 +56,7 @@ def viterbi(scores, lengths, mask, transitions, start, end):
             best.append(np.zeros(lead))
             continue
         delta, sources = start + scores[..., row, places[0], :], []
-        moves = runtime.from_sums(transitions, np.sqrt(len(places) / 3))  # a path adds the same at each step
+        moves = runtime.repeated(transitions, len(places))  # a path may have one of them at each step
         for t in places[1:]:
             candidates = delta[..., :, None] + moves
             sources.append(np.argmax(runtime.constant(candidates), -2))  # (..., C)

@@ -73,14 +73,15 @@ def bag(tokens, lengths, table, *, mode="mean", padding_index=0):  # (B, T)  (B,
     array([[0. , 0.5, 0.5]])
     """
     bags = [words[words != padding_index] for words in runtime.items(tokens, lengths)]
-    counts = sum(np.bincount(words, minlength=table.shape[-2]) for words in bags)
-    roundoffs = np.reshape(np.sqrt(counts / 3), (-1, 1))  # a bag adds its gradient to a row as often as it has that
-    table = runtime.from_sums(table, roundoffs)
-    y = []
-    for words in bags:
-        rows = table[..., words, :]
-        pooled = np.max(rows, -2) if mode == "max" and len(words) else runtime.added(rows)
-        y.append(pooled / len(words) if mode == "mean" and len(words) else pooled)
+    counts = sum((np.bincount(words, minlength=table.shape[-2]) for words in bags), np.zeros(table.shape[-2]))
+    table = runtime.repeated(table, counts[:, None])  # a row has a bag's gradient as often as it is in the bag
+    pool = {
+        "sum": runtime.added,
+        "mean": lambda rows: runtime.added(rows) / rows.shape[-2],
+        "max": lambda rows: np.max(rows, -2),
+    }[mode]
+    nothing = np.zeros((*table.shape[:-2], table.shape[-1]))
+    y = [pool(table[..., words, :]) if len(words) else nothing for words in bags]
     return {"y": runtime.stack(y, -2, (*table.shape[:-2], 0, table.shape[-1]))}
 
 
