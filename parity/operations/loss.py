@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.arrays import A_BYTE, Array, Lengths
+from parity.arrays import A_BYTE, Array, Lengths, valid
 from parity.operations.row import FEW_AND_MANY, MANY, MANY_SEQUENCES, OF_ALL_SIZES, Configuration, Input, Operation
 
 MEAN_OVER_BATCH = "a mean over every valid step of the batch: each sequence's share depends on the others' lengths"
@@ -56,9 +56,10 @@ def _elementwise_loss(function: str, inputs: Mapping[str, Input]) -> Operation:
 
 
 def _soft_and_hard(rng: np.random.Generator, lengths: Lengths, size: Mapping[str, int]) -> Array:
-    """Sample labels between 0 and 1, half of which are 0 or 1."""
+    """Sample labels between 0 and 1; of steps that are real whichever side the padding is on, half are 0 or 1."""
     sampled = rng.uniform(-0.5, 1.5, (len(lengths), size["T"], size["D"]))
-    return np.clip(sampled, 0, 1)
+    real = valid(lengths, size["T"]) & valid(lengths, size["T"], left=True)
+    return np.where(real[:, :, None], np.clip(sampled, 0, 1), (sampled + 0.5) / 2)
 
 
 (SMOOTHED,) = _mean(LOGITS, options={"smoothing": 0.1})
